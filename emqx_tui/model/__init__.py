@@ -1,0 +1,1 @@
+"""What is: frozen values read from the cluster and from EMQX. Pure."""

@@ -1,0 +1,1 @@
+"""The imperative shell of a rollout; it needs no terminal."""

@@ -1,0 +1,218 @@
+"""The custom resource EmqxEnterprise (apps.emqx.io/v1beta4).
+
+Traps settled here: `status.conditions[0]` alone is the present condition, older ones stay behind it with status True;
+an absent `initialDelaySeconds` means 0; an empty evacuation list is stored as absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from emqx_tui.model.evacuation import Evacuation
+from emqx_tui.model.wire import Fields
+from emqx_tui.model.workloads import Meta, fingerprint
+
+
+@dataclass(frozen=True)
+class BlueGreenUpdate:
+    """`spec.blueGreenUpdate`: the operator's parameters of a release. None = not given."""
+
+    initial_delay_s: int | None
+    wait_takeover_s: int | None
+    conn_evict_rate_per_s: int | None
+    sess_evict_rate_per_s: int | None
+
+    @property
+    def effective_delay_s(self) -> int:
+        """What the operator works with: absent means 0."""
+        return self.initial_delay_s or 0
+
+
+@dataclass(frozen=True)
+class Image:
+    """`spec.template.spec.emqxContainer.image`."""
+
+    registry: str
+    repository: str
+    version: str
+
+    def __str__(self) -> str:
+        prefix = f"{self.registry.rstrip('/')}/" if self.registry else ""
+        return f"{prefix}{self.repository}:{self.version}"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One entry of `status.conditions`."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+    last_update_at: datetime | None
+
+
+@dataclass(frozen=True)
+class BlueGreenStatus:
+    """`status.blueGreenUpdateStatus`. Names may flip with the sizes of the sets: never choose a victim by them."""
+
+    origin_stateful_set: str
+    current_stateful_set: str
+    started_at: datetime | None
+    evacuations: tuple[Evacuation, ...]
+
+
+@dataclass(frozen=True)
+class StatusNode:
+    """One entry of `status.emqxNodes`; `connections` counts kept sessions too and is as old as the status."""
+
+    node: str
+    status: str
+    version: str
+    connections: int
+
+
+@dataclass(frozen=True)
+class EmqxEnterprise:
+    """One EMQX Enterprise cluster as its owner asked for it and as the operator last described it."""
+
+    meta: Meta
+    replicas: int
+    image: Image
+    blue_green: BlueGreenUpdate | None
+    """None: the operator would do a rolling update."""
+    service_name: str
+    persistent: bool
+    conditions: tuple[Condition, ...]
+    status_nodes: tuple[StatusNode, ...]
+    ready_replicas: int
+    blue_green_status: BlueGreenStatus | None
+    template_mark: str
+    """Fingerprint of `spec.template`."""
+    status_mark: str
+    """Fingerprint of `status`: it changes with every status write that changes anything."""
+    delay_owners: tuple[str, ...]
+    """Field managers of `spec.blueGreenUpdate.initialDelaySeconds`."""
+    version_owners: tuple[str, ...]
+    """Field managers of the image version."""
+    instance_labels: tuple[tuple[str, str], ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The object as read, for editing and for restoring. It can hold secrets: never printed, never logged."""
+
+    @property
+    def namespace(self) -> str:
+        return self.meta.namespace
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @property
+    def condition(self) -> Condition | None:
+        """The present condition: the first one, and only it."""
+        return self.conditions[0] if self.conditions else None
+
+    @property
+    def is_running(self) -> bool:
+        """The operator says Running, and says it now."""
+        return bool(self.condition and self.condition.type == "Running" and self.condition.status)
+
+    @property
+    def heartbeat_at(self) -> datetime | None:
+        """When the operator last wrote the status, to the second."""
+        return self.condition.last_update_at if self.condition else None
+
+    @property
+    def template(self) -> Mapping[str, Any]:
+        """`spec.template` as stored."""
+        return self.raw.get("spec", {}).get("template", {})
+
+    @classmethod
+    def from_json(cls, value: Any) -> EmqxEnterprise:
+        """Read an EmqxEnterprise. Raises Malformed."""
+        fields = Fields(value)
+        meta = Meta.from_fields(fields)
+        spec, status = fields.child("spec"), fields.child("status")
+        image = spec.child("template").child("spec").child("emqxContainer").child("image")
+        owners = _owners(fields)
+        return cls(
+            meta=meta,
+            replicas=spec.integer("replicas", 3),
+            image=Image(
+                registry=image.text("registry", ""),
+                repository=image.text("repository", "emqx/emqx-ee"),
+                version=image.text("version", ""),
+            ),
+            blue_green=_blue_green(spec.child("blueGreenUpdate")) if "blueGreenUpdate" in spec else None,
+            service_name=spec.child("serviceTemplate").child("metadata").text("name", meta.name),
+            persistent="persistent" in spec,
+            conditions=tuple(_condition(c) for c in status.children("conditions")),
+            status_nodes=tuple(_status_node(n) for n in status.children("emqxNodes")),
+            ready_replicas=status.integer("readyReplicas", 0),
+            blue_green_status=_status(status.child("blueGreenUpdateStatus"))
+            if "blueGreenUpdateStatus" in status
+            else None,
+            template_mark=fingerprint(spec.raw("template", {})),
+            status_mark=fingerprint(fields.raw("status", {})),
+            delay_owners=owners(("spec", "blueGreenUpdate", "initialDelaySeconds")),
+            version_owners=owners(("spec", "template", "spec", "emqxContainer", "image", "version")),
+            instance_labels=meta.labels,
+            raw=value,
+        )
+
+
+def _blue_green(fields: Fields) -> BlueGreenUpdate:
+    strategy = fields.child("evacuationStrategy")
+    return BlueGreenUpdate(
+        initial_delay_s=fields.optional_integer("initialDelaySeconds"),
+        wait_takeover_s=strategy.optional_integer("waitTakeover"),
+        conn_evict_rate_per_s=strategy.optional_integer("connEvictRate"),
+        sess_evict_rate_per_s=strategy.optional_integer("sessEvictRate"),
+    )
+
+
+def _condition(fields: Fields) -> Condition:
+    return Condition(
+        type=fields.text("type", ""),
+        status=fields.text("status", "") == "True",
+        reason=fields.text("reason", ""),
+        message=fields.text("message", ""),
+        last_update_at=fields.instant("lastUpdateTime"),
+    )
+
+
+def _status_node(fields: Fields) -> StatusNode:
+    return StatusNode(
+        node=fields.text("node", ""),
+        status=fields.text("node_status", ""),
+        version=fields.text("version", ""),
+        connections=fields.integer("connections", 0),
+    )
+
+
+def _status(fields: Fields) -> BlueGreenStatus:
+    return BlueGreenStatus(
+        origin_stateful_set=fields.text("originStatefulSet", ""),
+        current_stateful_set=fields.text("currentStatefulSet", ""),
+        started_at=fields.instant("startedAt"),
+        evacuations=tuple(Evacuation.from_fields(e) for e in fields.children("evacuationsStatus")),
+    )
+
+
+def _owners(fields: Fields):
+    entries = list(fields.child("metadata").children("managedFields"))
+
+    def owning(path: tuple[str, ...]) -> tuple[str, ...]:
+        names = []
+        for entry in entries:
+            node: Any = entry.raw("fieldsV1", {})
+            for part in path:
+                node = node.get(f"f:{part}") if isinstance(node, Mapping) else None
+            if node is not None and not entry.text("subresource", ""):
+                names.append(entry.text("manager", ""))
+        return tuple(sorted(set(names)))
+
+    return owning

@@ -1,0 +1,116 @@
+"""Node evacuation as EMQX reports it, in its API and in the custom resource's status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from emqx_tui.model.wire import Fields, Malformed
+
+
+class EvacuationState(StrEnum):
+    """States of one node, in the order they are passed through; only `stop` goes back."""
+
+    WAITING_HEALTH_CHECK = "waiting_health_check"
+    EVICTING_CONNS = "evicting_conns"
+    WAITING_TAKEOVER = "waiting_takeover"
+    EVICTING_SESSIONS = "evicting_sessions"
+    PROHIBITING = "prohibiting"
+    UNKNOWN = "unknown"
+    """A word we do not know: shown, never taken for done."""
+
+
+@dataclass(frozen=True)
+class Evacuation:
+    """One node's evacuation.
+
+    The `current_*` counters are those of EMQX's last tick; `current_sessions` moves only in `evicting_sessions`.
+    """
+
+    node: str
+    state: EvacuationState
+    conn_evict_rate_per_s: int
+    sess_evict_rate_per_s: int
+    recipients: tuple[str, ...]
+    initial_connected: int
+    current_connected: int
+    initial_sessions: int
+    current_sessions: int
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Evacuation:
+        stats = fields.child("stats")
+        return cls(
+            node=fields.text("node"),
+            state=_state(fields.text("state", "")),
+            conn_evict_rate_per_s=fields.integer("connection_eviction_rate", 0),
+            sess_evict_rate_per_s=fields.integer("session_eviction_rate", 0),
+            recipients=fields.texts("session_recipients"),
+            initial_connected=stats.integer("initial_connected", 0),
+            current_connected=stats.integer("current_connected", 0),
+            initial_sessions=stats.integer("initial_sessions", 0),
+            current_sessions=stats.integer("current_sessions", 0),
+        )
+
+
+def _state(word: str) -> EvacuationState:
+    try:
+        return EvacuationState(word)
+    except ValueError:
+        return EvacuationState.UNKNOWN
+
+
+@dataclass(frozen=True)
+class GlobalStatus:
+    """`GET /load_rebalance/global_status`: who is being evacuated. A slow node may be silently left out."""
+
+    evacuations: tuple[Evacuation, ...]
+    rebalances: int
+    """How many rebalances run: none may, during a release."""
+
+    def of(self, node: str) -> Evacuation | None:
+        return next((e for e in self.evacuations if e.node == node), None)
+
+    @classmethod
+    def from_json(cls, value: Any) -> GlobalStatus:
+        """Read the answer; arrays (4.4.12 and later) and objects keyed by node are both taken. Raises Malformed."""
+        fields = Fields(value)
+        if "evacuations" not in fields and "rebalances" not in fields and "code" in fields:
+            raise Malformed("$", f"not a global_status answer: code {fields.raw('code')}")
+        return cls(
+            evacuations=tuple(Evacuation.from_fields(item) for item in _items(fields, "evacuations")),
+            rebalances=sum(1 for _ in _items(fields, "rebalances")),
+        )
+
+
+def _items(fields: Fields, key: str) -> list[Fields]:
+    value = fields.raw(key, [])
+    if isinstance(value, dict):
+        return [Fields({**entry, "node": node}, f"$.{key}.{node}") for node, entry in value.items()]
+    return list(fields.children(key))
+
+
+@dataclass(frozen=True)
+class EvictionStatus:
+    """`GET /node_eviction/status` of a node itself: live counts, the only ones a scale-down may rest on."""
+
+    enabled: bool
+    connections: int | None
+    sessions: int | None
+    """Both None while the eviction agent is disabled: EMQX does not count then."""
+
+    @classmethod
+    def from_json(cls, value: Any) -> EvictionStatus:
+        """Read the answer. Raises Malformed."""
+        fields = Fields(value)
+        word = fields.text("status")
+        if word not in ("enabled", "disabled"):
+            raise Malformed("$.status", f"expected enabled or disabled, found {word!r}")
+        stats = fields.child("stats")
+        enabled = word == "enabled"
+        return cls(
+            enabled=enabled,
+            connections=stats.integer("connections") if enabled else None,
+            sessions=stats.integer("sessions") if enabled else None,
+        )

@@ -1,0 +1,98 @@
+"""Bounded time series for the plots, and the client ledger: evicted = landed + bounced + missing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Live connections at one instant; a generation or node without data is absent, never 0."""
+
+    at: datetime
+    blue: int | None
+    green: int | None
+    nodes: Mapping[str, int]
+
+    @property
+    def sum(self) -> int | None:
+        """Blue and green together; None unless every node of the cluster was counted."""
+        if self.blue is None and self.green is None:
+            return None
+        return (self.blue or 0) + (self.green or 0)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of a legend row; None while there is no data."""
+
+    minimum: int | None
+    maximum: int | None
+    average: float | None
+    current: int | None
+
+
+class Series:
+    """The samples of one rollout: every sample of the last stretch, thinned evenly when it gets long.
+
+    Holds at most `limit` samples; when full, every second one of the older half is dropped, so that a night fits
+    into bounded memory and the newest stay whole.
+    """
+
+    def __init__(self, limit: int = 4_000) -> None:
+        self._samples: deque[Sample] = deque()
+        self._limit = limit
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self._samples)
+
+    def add(self, sample: Sample) -> None:
+        """Append; a sample not newer than the last one is ignored."""
+        if self._samples and sample.at <= self._samples[-1].at:
+            return
+        self._samples.append(sample)
+        if len(self._samples) > self._limit:
+            older = list(self._samples)[: self._limit // 2]
+            newer = list(self._samples)[self._limit // 2 :]
+            self._samples = deque(older[::2] + newer)
+
+    def frozen(self) -> tuple[Sample, ...]:
+        return tuple(self._samples)
+
+
+def summarise(values: list[int | None]) -> Summary:
+    """Legend figures of a row of values, gaps left out."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return Summary(None, None, None, None)
+    return Summary(min(known), max(known), sum(known) / len(known), values[-1])
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where the clients are that the drains have disconnected. None while it cannot be known.
+
+    `missing` is what is neither on green nor back on blue, net of clients that come and go by themselves; clients on
+    their way (evicted a moment ago) are in it until they have landed.
+    """
+
+    evicted: int | None = None
+    landed: int | None = None
+    bounced: int | None = None
+    missing: int | None = None
+    max_missing: int | None = None
+    on_their_way: int | None = None
+    """How many of the missing were evicted so recently that they may still be reconnecting."""
+
+    @property
+    def missing_ratio(self) -> float | None:
+        """Missing as a part of the evicted."""
+        if self.missing is None or not self.evicted:
+            return None
+        return self.missing / self.evicted

@@ -1,0 +1,248 @@
+"""All that is known of one EMQX cluster at one instant, and what in it is blue and what is green.
+
+Colours are decided here and nowhere else: by the UID of the StatefulSet that the plan names as blue. Names in the
+custom resource's status may flip during a release, and the sizes of the sets change, so neither chooses a victim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
+from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.workloads import Endpoints, EndpointSlice, Pod, Service, StatefulSet
+
+
+class Colour(StrEnum):
+    """The user's generations: blue is being left, green is being moved to."""
+
+    BLUE = "blue"
+    GREEN = "green"
+    NONE = "none"
+    """Neither: a third set, or no release is under way."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One place of a generation: the pod, its EMQX node and what both say. Any part may be missing."""
+
+    pod: Pod
+    colour: Colour
+    node: EmqxNode | None
+    """The Running member of the EMQX cluster, None when EMQX does not list it."""
+    live_connections: int | None
+    sessions: int | None
+    evacuation: Evacuation | None
+    own: Reading[EvictionStatus]
+    """What the node itself says of its eviction."""
+
+    @property
+    def name(self) -> str:
+        return self.pod.name
+
+    @property
+    def ordinal(self) -> int:
+        return self.pod.ordinal
+
+    @property
+    def is_running(self) -> bool:
+        """Its broker is a Running member of the EMQX cluster and its pod is not going away."""
+        return self.node is not None and not self.pod.meta.deleting
+
+    @property
+    def accepts_clients(self) -> bool:
+        """Running, with an address, and not being evacuated."""
+        return self.is_running and bool(self.pod.ip) and self.evacuation is None
+
+    @property
+    def is_drained(self) -> bool:
+        """EMQX lists it as `prohibiting` and its last counters are 0."""
+        return bool(
+            self.evacuation
+            and self.evacuation.state is EvacuationState.PROHIBITING
+            and self.evacuation.current_connected == 0
+            and self.evacuation.current_sessions == 0
+        )
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One StatefulSet with its members, lowest ordinal first."""
+
+    colour: Colour
+    stateful_set: StatefulSet
+    members: tuple[Member, ...]
+
+    @property
+    def replicas(self) -> int:
+        return self.stateful_set.replicas
+
+    @property
+    def version(self) -> str:
+        return self.stateful_set.version
+
+    @property
+    def running(self) -> int:
+        return sum(member.is_running for member in self.members)
+
+    @property
+    def ready(self) -> int:
+        return sum(member.pod.is_ready and not member.pod.meta.deleting for member in self.members)
+
+    @property
+    def is_complete(self) -> bool:
+        """As many pods as wanted, all Ready in Kubernetes and Running in EMQX, none going away."""
+        return (
+            self.replicas > 0
+            and len(self.members) == self.replicas
+            and self.ready == self.replicas
+            and self.running == self.replicas
+        )
+
+    @property
+    def has_pod_terminating(self) -> bool:
+        return any(member.pod.meta.deleting for member in self.members)
+
+    @property
+    def live_connections(self) -> int | None:
+        """Sum of the members' live connections, None when no member's is known."""
+        known = [m.live_connections for m in self.members if m.live_connections is not None]
+        return sum(known) if known else (0 if not self.members else None)
+
+    @property
+    def sessions(self) -> int | None:
+        known = [m.sessions for m in self.members if m.sessions is not None]
+        return sum(known) if known else (0 if not self.members else None)
+
+    def member(self, ordinal: int) -> Member | None:
+        return next((m for m in self.members if m.ordinal == ordinal), None)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One EMQX cluster at `now`. Every part is a Reading: it may be missing or old."""
+
+    now: datetime
+    namespace: str
+    name: str
+    resource: Reading[EmqxEnterprise] = MISSING
+    stateful_sets: Reading[tuple[StatefulSet, ...]] = MISSING
+    pods: Reading[tuple[Pod, ...]] = MISSING
+    services: Reading[tuple[Service, ...]] = MISSING
+    endpoints: Reading[tuple[Endpoints, ...]] = MISSING
+    slices: Reading[tuple[EndpointSlice, ...]] = MISSING
+    nodes: Reading[tuple[EmqxNode, ...]] = MISSING
+    stats: Reading[Mapping[str, NodeStats]] = MISSING
+    evacuations: Reading[GlobalStatus] = MISSING
+    own: Mapping[str, Reading[EvictionStatus]] = field(default_factory=dict)
+    """By pod name."""
+    blue_uid: str = ""
+    """UID of the blue StatefulSet, from the plan; empty outside a release."""
+    operator_image: Reading[str] = MISSING
+    same_name: tuple[str, ...] = ()
+    """Other kinds (EMQX, EmqxBroker) that have an object of this name in this namespace."""
+
+    @cached_property
+    def sets(self) -> tuple[StatefulSet, ...]:
+        """The cluster's own StatefulSets, oldest first."""
+        resource = self.resource.value
+        owner = resource.meta.uid if resource else ""
+        mine = [s for s in self.stateful_sets.value or () if s.meta.owner_uid == owner]
+        return tuple(sorted(mine, key=lambda s: (s.meta.created_at is None, s.meta.created_at, s.name)))
+
+    @cached_property
+    def generations(self) -> tuple[Generation, ...]:
+        """Sets that want or still have pods, blue first."""
+        built = [self._generation(s) for s in self.sets]
+        alive = [g for g in built if g.replicas > 0 or g.members]
+        order = {Colour.BLUE: 0, Colour.GREEN: 1, Colour.NONE: 2}
+        return tuple(sorted(alive, key=lambda g: order[g.colour]))
+
+    @cached_property
+    def blue_set(self) -> StatefulSet | None:
+        """The blue StatefulSet, also when it is down to 0."""
+        return next((s for s in self.sets if self.blue_uid and s.meta.uid == self.blue_uid), None)
+
+    @cached_property
+    def blue(self) -> Generation | None:
+        """The generation being left, also when it is down to 0 without pods."""
+        return self._generation(self.blue_set) if self.blue_set else None
+
+    @cached_property
+    def green(self) -> Generation | None:
+        """The generation being moved to: the newest other set that wants or has pods."""
+        return next((g for g in self.generations if g.colour is Colour.GREEN), None)
+
+    @cached_property
+    def third_sets(self) -> tuple[str, ...]:
+        """Sets that want pods and are neither blue nor green: none may be, during a release."""
+        return tuple(g.stateful_set.name for g in self.generations if g.colour is Colour.NONE) if self.blue_uid else ()
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        return tuple(member for generation in self.generations for member in generation.members)
+
+    @cached_property
+    def listener_service(self) -> Service | None:
+        name = self.resource.value.service_name if self.resource.value else ""
+        return next((s for s in self.services.value or () if s.name == name), None)
+
+    @cached_property
+    def listener_endpoints(self) -> Endpoints | None:
+        name = self.resource.value.service_name if self.resource.value else ""
+        return next((e for e in self.endpoints.value or () if e.name == name), None)
+
+    @cached_property
+    def slice_ips(self) -> frozenset[str] | None:
+        """Addresses that proxies really use for the listener Service; None when unknown."""
+        if self.slices.value is None or self.resource.value is None:
+            return None
+        name = self.resource.value.service_name
+        return frozenset(ip for s in self.slices.value if s.service == name for ip in s.ips)
+
+    @cached_property
+    def total_live(self) -> int | None:
+        """Live connections of all members, None while none is known."""
+        known = [m.live_connections for m in self.members if m.live_connections is not None]
+        return sum(known) if known else None
+
+    def _colour(self, stateful_set: StatefulSet) -> Colour:
+        if not self.blue_uid:
+            return Colour.NONE
+        if stateful_set.meta.uid == self.blue_uid:
+            return Colour.BLUE
+        others = [s for s in self.sets if s.meta.uid != self.blue_uid and (s.replicas > 0 or self._pods_of(s))]
+        return Colour.GREEN if others and others[-1].meta.uid == stateful_set.meta.uid else Colour.NONE
+
+    def _pods_of(self, stateful_set: StatefulSet) -> list[Pod]:
+        mine = [p for p in self.pods.value or () if p.meta.owner_uid == stateful_set.meta.uid]
+        return sorted(mine, key=lambda p: p.ordinal)
+
+    def _generation(self, stateful_set: StatefulSet) -> Generation:
+        colour = self._colour(stateful_set)
+        members = tuple(self._member(pod, colour) for pod in self._pods_of(stateful_set))
+        return Generation(colour, stateful_set, members)
+
+    def _member(self, pod: Pod, colour: Colour) -> Member:
+        node = self._node_by_pod.get(pod.name)
+        stats = (self.stats.value or {}).get(node.name) if node else None
+        evacuation = self.evacuations.value.of(node.name) if node and self.evacuations.value else None
+        return Member(
+            pod=pod,
+            colour=colour,
+            node=node,
+            live_connections=stats.live_connections if stats else None,
+            sessions=stats.sessions if stats else None,
+            evacuation=evacuation,
+            own=self.own.get(pod.name, MISSING),
+        )
+
+    @cached_property
+    def _node_by_pod(self) -> dict[str, EmqxNode]:
+        return {node.pod_name: node for node in self.nodes.value or ()}

@@ -1,0 +1,326 @@
+"""StatefulSets, pods, Services and their addresses, as far as a release looks at them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from emqx_tui.model.wire import Fields
+
+ON_SERVING = "apps.emqx.io/on-serving"
+"""The readiness gate that the operator sets from EMQX's availability check (operator 2.1.3 and later)."""
+
+
+@dataclass(frozen=True)
+class Meta:
+    """Identity of a Kubernetes object."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    created_at: datetime | None
+    deleting: bool
+    metadata_generation: int
+    labels: tuple[tuple[str, str], ...]
+    owner_uid: str
+    """UID of the controller owner, empty without one."""
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Meta:
+        meta = fields.child("metadata")
+        owners = [owner for owner in meta.children("ownerReferences") if owner.flag("controller")]
+        return cls(
+            namespace=meta.text("namespace", ""),
+            name=meta.text("name"),
+            uid=meta.text("uid", ""),
+            resource_version=meta.text("resourceVersion", ""),
+            created_at=meta.instant("creationTimestamp"),
+            deleting="deletionTimestamp" in meta,
+            metadata_generation=meta.integer("generation", 0),
+            labels=tuple(sorted(meta.text_map("labels").items())),
+            owner_uid=owners[0].text("uid", "") if owners else "",
+        )
+
+
+def fingerprint(value: Any) -> str:
+    """A short, stable digest of a JSON value, for comparing without keeping it."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class StatefulSet:
+    """One generation's StatefulSet."""
+
+    meta: Meta
+    replicas: int
+    """`spec.replicas`: what is wanted."""
+    status_replicas: int
+    current_replicas: int
+    ready_replicas: int
+    observed_generation: int
+    current_revision: str
+    update_revision: str
+    image: str
+    """Image of the `emqx` container."""
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @property
+    def is_settled(self) -> bool:
+        """The controller has seen the newest spec and its status counts agree with it."""
+        return (
+            self.observed_generation >= self.meta.metadata_generation
+            and self.status_replicas == self.replicas
+            and self.current_replicas == self.replicas
+        )
+
+    @property
+    def version(self) -> str:
+        """Version part of the image, empty when the image has none."""
+        _, _, tag = self.image.rpartition(":")
+        return tag if "/" not in tag else ""
+
+    @classmethod
+    def from_json(cls, value: Any) -> StatefulSet:
+        """Read an `apps/v1` StatefulSet. Raises Malformed."""
+        fields = Fields(value)
+        spec, status = fields.child("spec"), fields.child("status")
+        containers = list(spec.child("template").child("spec").children("containers"))
+        emqx = next((c for c in containers if c.text("name", "") == "emqx"), containers[0] if containers else None)
+        return cls(
+            meta=Meta.from_fields(fields),
+            replicas=spec.integer("replicas", 1),
+            status_replicas=status.integer("replicas", 0),
+            current_replicas=status.integer("currentReplicas", 0),
+            ready_replicas=status.integer("readyReplicas", 0),
+            observed_generation=status.integer("observedGeneration", 0),
+            current_revision=status.text("currentRevision", ""),
+            update_revision=status.text("updateRevision", ""),
+            image=emqx.text("image", "") if emqx else "",
+        )
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod of a generation."""
+
+    meta: Meta
+    phase: str
+    ip: str
+    node_name: str
+    """The Kubernetes node it runs on."""
+    is_ready: bool
+    containers_ready: bool
+    on_serving: bool | None
+    """The operator's readiness gate; None where the pod has none."""
+    trouble: str
+    """The container's waiting or terminated reason, such as ImagePullBackOff; empty when all is well."""
+    restarts: int
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @property
+    def ordinal(self) -> int:
+        """Number after the last dash of the name, -1 where there is none."""
+        tail = self.name.rpartition("-")[2]
+        return int(tail) if tail.isdigit() else -1
+
+    @classmethod
+    def from_json(cls, value: Any) -> Pod:
+        """Read a `v1` Pod. Raises Malformed."""
+        fields = Fields(value)
+        spec, status = fields.child("spec"), fields.child("status")
+        conditions = {c.text("type", ""): c.text("status", "") == "True" for c in status.children("conditions")}
+        gates = {g.text("conditionType", "") for g in spec.children("readinessGates")}
+        containers = list(status.children("containerStatuses"))
+        return cls(
+            meta=Meta.from_fields(fields),
+            phase=status.text("phase", "Unknown"),
+            ip=status.text("podIP", ""),
+            node_name=spec.text("nodeName", ""),
+            is_ready=conditions.get("Ready", False),
+            containers_ready=conditions.get("ContainersReady", False),
+            on_serving=conditions.get(ON_SERVING, False) if ON_SERVING in gates else None,
+            trouble=_trouble(containers, status),
+            restarts=sum(c.integer("restartCount", 0) for c in containers),
+        )
+
+
+def _trouble(containers: list[Fields], status: Fields) -> str:
+    ordinary = {"", "ContainerCreating", "PodInitializing"}
+    for container in containers:
+        for kind in ("waiting", "terminated"):
+            reason = container.child("state").child(kind).text("reason", "")
+            if reason not in ordinary:
+                return reason
+    unscheduled = [c for c in status.children("conditions") if c.text("type", "") == "PodScheduled"]
+    if unscheduled and unscheduled[0].text("status", "") == "False":
+        return unscheduled[0].text("reason", "Unschedulable")
+    return ""
+
+
+@dataclass(frozen=True)
+class Port:
+    """A named port of a Service or of its addresses; `target` and `node_port` are empty on addresses."""
+
+    name: str
+    port: int
+    protocol: str
+    target: str = ""
+    node_port: int = 0
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Port:
+        return cls(
+            name=fields.text("name", ""),
+            port=fields.integer("port", 0),
+            protocol=fields.text("protocol", "TCP"),
+            target=str(fields.raw("targetPort", "")),
+            node_port=fields.integer("nodePort", 0),
+        )
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Service: whom it selects and what it offers."""
+
+    meta: Meta
+    type: str
+    selector: tuple[tuple[str, str], ...]
+    ports: tuple[Port, ...]
+    external_traffic_policy: str
+    is_headless: bool
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @classmethod
+    def from_json(cls, value: Any) -> Service:
+        """Read a `v1` Service. Raises Malformed."""
+        fields = Fields(value)
+        spec = fields.child("spec")
+        return cls(
+            meta=Meta.from_fields(fields),
+            type=spec.text("type", "ClusterIP"),
+            selector=tuple(sorted(spec.text_map("selector").items())),
+            ports=tuple(Port.from_fields(p) for p in spec.children("ports")),
+            external_traffic_policy=spec.text("externalTrafficPolicy", "Cluster"),
+            is_headless=spec.text("clusterIP", "") == "None",
+        )
+
+
+@dataclass(frozen=True)
+class Address:
+    """One place that a Service sends clients to."""
+
+    ip: str
+    node_name: str = ""
+    pod_name: str = ""
+    pod_uid: str = ""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """The addresses behind a Service, as the operator or we wrote them."""
+
+    meta: Meta
+    addresses: tuple[Address, ...]
+    not_ready: tuple[Address, ...]
+    ports: tuple[Port, ...]
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @classmethod
+    def from_json(cls, value: Any) -> Endpoints:
+        """Read a `v1` Endpoints. Raises Malformed."""
+        fields = Fields(value)
+        subsets = list(fields.children("subsets"))
+        return cls(
+            meta=Meta.from_fields(fields),
+            addresses=tuple(_address(a) for s in subsets for a in s.children("addresses")),
+            not_ready=tuple(_address(a) for s in subsets for a in s.children("notReadyAddresses")),
+            ports=tuple(Port.from_fields(p) for s in subsets[:1] for p in s.children("ports")),
+        )
+
+
+def _address(fields: Fields) -> Address:
+    target = fields.child("targetRef")
+    return Address(
+        ip=fields.text("ip", ""),
+        node_name=fields.text("nodeName", ""),
+        pod_name=target.text("name", ""),
+        pod_uid=target.text("uid", ""),
+    )
+
+
+@dataclass(frozen=True)
+class EndpointSlice:
+    """A slice of a Service's addresses: what proxies really use."""
+
+    meta: Meta
+    service: str
+    ips: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @classmethod
+    def from_json(cls, value: Any) -> EndpointSlice:
+        """Read a `discovery.k8s.io/v1` EndpointSlice; only ready endpoints count. Raises Malformed."""
+        fields = Fields(value)
+        meta = Meta.from_fields(fields)
+        ready = [e for e in fields.children("endpoints") if e.child("conditions").raw("ready", True)]
+        return cls(
+            meta=meta,
+            service=dict(meta.labels).get("kubernetes.io/service-name", ""),
+            ips=tuple(ip for endpoint in ready for ip in endpoint.texts("addresses")),
+        )
+
+
+@dataclass(frozen=True)
+class ClusterEvent:
+    """A Kubernetes Event about an object of ours: for reading, never for deciding."""
+
+    meta: Meta
+    type: str
+    reason: str
+    message: str
+    object_kind: str
+    object_name: str
+    component: str
+    count: int
+    last_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @classmethod
+    def from_json(cls, value: Any) -> ClusterEvent:
+        """Read a `v1` Event. Raises Malformed."""
+        fields = Fields(value)
+        involved = fields.child("involvedObject")
+        return cls(
+            meta=Meta.from_fields(fields),
+            type=fields.text("type", "Normal"),
+            reason=fields.text("reason", ""),
+            message=fields.text("message", ""),
+            object_kind=involved.text("kind", ""),
+            object_name=involved.text("name", ""),
+            component=fields.child("source").text("component", "") or fields.text("reportingComponent", ""),
+            count=fields.integer("count", 1),
+            last_at=fields.instant("lastTimestamp") or fields.instant("eventTime") or fields.instant("firstTimestamp"),
+        )

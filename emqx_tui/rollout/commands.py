@@ -1,0 +1,307 @@
+"""What may be done to a cluster.
+
+Advancing commands need an approval and stop at a hold; protective ones are always allowed.
+
+Each command turns into exactly one request and can describe itself in kubectl's or curl's words, redacted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.workloads import Address, Port
+from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.redaction import redact
+from emqx_tui.rollout.requests import (
+    FIELD_MANAGER,
+    JSON_PATCH,
+    MERGE_PATCH,
+    EmqxRequest,
+    KubeRequest,
+    curl,
+)
+
+_QUERY = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+_PLAIN_QUERY = {"fieldManager": FIELD_MANAGER}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The object a command is about."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+    resource_version: str = ""
+    """Precondition: what was seen when the decision was made. Empty = none."""
+
+    def preconditions(self) -> dict[str, str]:
+        given = {"uid": self.uid, "resourceVersion": self.resource_version}
+        return {key: value for key, value in given.items() if value}
+
+
+@dataclass(frozen=True)
+class _Base:
+    advancing: ClassVar[bool] = False
+    name: ClassVar[str] = ""
+
+    @property
+    def key(self) -> str:
+        """Two commands of one key are never in flight together."""
+        return self.name
+
+    def request(self) -> KubeRequest | EmqxRequest:
+        raise TypeError(f"{type(self).__name__} has no request")
+
+    def describe(self) -> str:
+        """The equivalent kubectl or curl command, redacted, on one line."""
+        return describe_request(self.request())
+
+
+def _patch_resource(target: Target, spec: Mapping[str, Any], subresource: str | None = None) -> KubeRequest:
+    body: dict[str, Any] = {"status" if subresource == "status" else "spec": dict(spec)}
+    if preconditions := target.preconditions():
+        body["metadata"] = preconditions
+    path = Kind.EMQX_ENTERPRISE.info.path(target.namespace, target.name, subresource)
+    return KubeRequest("PATCH", path, body, MERGE_PATCH, _QUERY)
+
+
+@dataclass(frozen=True)
+class ApplyTemplate(_Base):
+    """Start the release: template, closed valve and rates in ONE patch, on the object that the person saw."""
+
+    advancing: ClassVar[bool] = True
+    name: ClassVar[str] = "apply-template"
+    target: Target
+    template_patch: Mapping[str, Any] = field(repr=False)
+    valve_s: int = 0
+    rates: Rates | None = None
+
+    def request(self) -> KubeRequest:
+        parameters: dict[str, Any] = {"initialDelaySeconds": self.valve_s}
+        if self.rates:
+            parameters["evacuationStrategy"] = {
+                "waitTakeover": self.rates.wait_takeover_s,
+                "connEvictRate": self.rates.conn_evict_rate_per_s,
+                "sessEvictRate": self.rates.sess_evict_rate_per_s,
+            }
+        return _patch_resource(self.target, {"template": dict(self.template_patch), "blueGreenUpdate": parameters})
+
+
+@dataclass(frozen=True)
+class CloseValve(_Base):
+    """Hold the operator: somebody or something opened the valve."""
+
+    name: ClassVar[str] = "close-valve"
+    target: Target
+    valve_s: int
+
+    def request(self) -> KubeRequest:
+        return _patch_resource(self.target, {"blueGreenUpdate": {"initialDelaySeconds": self.valve_s}})
+
+
+@dataclass(frozen=True)
+class Nudge(_Base):
+    """Cause one pass of the operator: replace the closed value by another closed one."""
+
+    name: ClassVar[str] = "nudge"
+    target: Target
+    valve_s: int
+    reason: str = ""
+
+    def request(self) -> KubeRequest:
+        return _patch_resource(self.target, {"blueGreenUpdate": {"initialDelaySeconds": self.valve_s}})
+
+
+@dataclass(frozen=True)
+class ForgetReleaseStatus(_Base):
+    """Null `status.blueGreenUpdateStatus`, so that the operator does full passes and repairs what is frozen."""
+
+    name: ClassVar[str] = "forget-release-status"
+    target: Target
+    reason: str = ""
+
+    def request(self) -> KubeRequest:
+        return _patch_resource(self.target, {"blueGreenUpdateStatus": None}, "status")
+
+
+@dataclass(frozen=True)
+class WriteEndpoints(_Base):
+    """Replace the addresses of the listener Endpoints."""
+
+    target: Target
+    """The Endpoints object; its resourceVersion is always a precondition."""
+    addresses: tuple[Address, ...]
+    ports: tuple[Port, ...]
+    purpose: str
+
+    @property
+    def key(self) -> str:
+        return "write-endpoints"
+
+    def request(self) -> KubeRequest:
+        subset = {
+            "addresses": [_address_json(address, self.target.namespace) for address in self.addresses],
+            "ports": [{"name": p.name, "port": p.port, "protocol": p.protocol} for p in self.ports],
+        }
+        body = {"metadata": self.target.preconditions(), "subsets": [subset]}
+        path = Kind.ENDPOINTS.info.path(self.target.namespace, self.target.name)
+        return KubeRequest("PATCH", path, body, MERGE_PATCH, _PLAIN_QUERY)
+
+
+@dataclass(frozen=True)
+class SwitchEndpoints(WriteEndpoints):
+    """Move the Service: the canary, or the cut-over itself."""
+
+    advancing: ClassVar[bool] = True
+    name: ClassVar[str] = "switch-endpoints"
+
+
+@dataclass(frozen=True)
+class RepairEndpoints(WriteEndpoints):
+    """Put back the addresses that the present phase asks for, after somebody else or a pod change."""
+
+    name: ClassVar[str] = "repair-endpoints"
+
+
+def _address_json(address: Address, namespace: str) -> dict[str, Any]:
+    spelled: dict[str, Any] = {"ip": address.ip}
+    if address.node_name:
+        spelled["nodeName"] = address.node_name
+    if address.pod_name:
+        reference = {"kind": "Pod", "namespace": namespace, "name": address.pod_name, "uid": address.pod_uid}
+        spelled["targetRef"] = reference
+    return spelled
+
+
+@dataclass(frozen=True)
+class StartDrain(_Base):
+    """Begin the evacuation of one node. Clients are cut off by it: it needs that node's approval."""
+
+    advancing: ClassVar[bool] = True
+    name: ClassVar[str] = "start-drain"
+    namespace: str
+    pod: str
+    """Also the pod that is asked: availability of the recipients is judged by the node that serves the request."""
+    node: str
+    recipients: tuple[str, ...]
+    rates: Rates
+
+    @property
+    def key(self) -> str:
+        return f"drain:{self.pod}"
+
+    def request(self) -> EmqxRequest:
+        body: dict[str, Any] = {
+            "conn_evict_rate": self.rates.conn_evict_rate_per_s,
+            "sess_evict_rate": self.rates.sess_evict_rate_per_s,
+            "migrate_to": list(self.recipients),
+        }
+        if self.rates.wait_takeover_s > 0:
+            body["wait_takeover"] = self.rates.wait_takeover_s
+        path = f"/api/v4/load_rebalance/{self.node}/evacuation/start"
+        return EmqxRequest(self.namespace, self.pod, "POST", path, body, timeout_s=15.0)
+
+
+@dataclass(frozen=True)
+class StopDrain(_Base):
+    """Stop the evacuation of one node: it keeps its remaining clients and accepts again."""
+
+    name: ClassVar[str] = "stop-drain"
+    namespace: str
+    pod: str
+    node: str
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"drain:{self.pod}"
+
+    def request(self) -> EmqxRequest:
+        path = f"/api/v4/load_rebalance/{self.node}/evacuation/stop"
+        return EmqxRequest(self.namespace, self.pod, "POST", path, None, timeout_s=15.0)
+
+
+@dataclass(frozen=True)
+class Scale(_Base):
+    """Set the size of one StatefulSet, on the very object that was judged (UID and resourceVersion)."""
+
+    advancing: ClassVar[bool] = True
+    name: ClassVar[str] = "scale"
+    target: Target
+    before: int
+    after: int
+    purpose: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"scale:{self.target.name}"
+
+    def request(self) -> KubeRequest:
+        body = {"metadata": self.target.preconditions(), "spec": {"replicas": self.after}}
+        path = Kind.STATEFUL_SET.info.path(self.target.namespace, self.target.name, "scale")
+        return KubeRequest("PATCH", path, body, MERGE_PATCH, _PLAIN_QUERY)
+
+
+@dataclass(frozen=True)
+class RestoreTemplate(_Base):
+    """Abort: put the original template back, word for word, if it is still what we last saw."""
+
+    name: ClassVar[str] = "restore-template"
+    target: Target
+    seen: Mapping[str, Any] = field(repr=False)
+    original: Mapping[str, Any] = field(repr=False)
+
+    def request(self) -> KubeRequest:
+        operations = [
+            {"op": "test", "path": "/metadata/uid", "value": self.target.uid},
+            {"op": "test", "path": "/spec/template", "value": dict(self.seen)},
+            {"op": "replace", "path": "/spec/template", "value": dict(self.original)},
+        ]
+        path = Kind.EMQX_ENTERPRISE.info.path(self.target.namespace, self.target.name)
+        return KubeRequest("PATCH", path, operations, JSON_PATCH, _QUERY)
+
+
+@dataclass(frozen=True)
+class RestoreDelay(_Base):
+    """Give the operator back the user's own initialDelaySeconds: the last command of a release."""
+
+    name: ClassVar[str] = "restore-delay"
+    target: Target
+    delay_s: int | None
+    """None: it was absent before."""
+
+    def request(self) -> KubeRequest:
+        return _patch_resource(self.target, {"blueGreenUpdate": {"initialDelaySeconds": self.delay_s}})
+
+
+Command = (
+    ApplyTemplate
+    | CloseValve
+    | Nudge
+    | ForgetReleaseStatus
+    | SwitchEndpoints
+    | RepairEndpoints
+    | StartDrain
+    | StopDrain
+    | Scale
+    | RestoreTemplate
+    | RestoreDelay
+)
+
+
+def describe_request(request: KubeRequest | EmqxRequest) -> str:
+    """A request in kubectl's or curl's words, redacted, on one line."""
+    if isinstance(request, EmqxRequest):
+        return curl(request)
+    parts = request.path.strip("/").split("/")
+    at = parts.index("namespaces") if "namespaces" in parts else -1
+    namespace, plural, name, *rest = parts[at + 1 :]
+    body = json.dumps(redact(request.body), separators=(",", ":"), ensure_ascii=False)
+    kind = "json" if request.content_type == JSON_PATCH else "merge"
+    sub = f" --subresource={rest[0]}" if rest else ""
+    return f"kubectl -n {namespace} patch {plural} {name}{sub} --type={kind} -p '{body}'"

@@ -1,0 +1,142 @@
+"""What a decision consists of: the phase, the gate that waits, the checks, and what is to be sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.phases import Phase
+
+
+class Outcome(StrEnum):
+    """What a check says. Missing data never passes."""
+
+    PASS = "pass"
+    WAIT = "wait"
+    """Not yet, or not known: the gate stays shut, nobody is alarmed."""
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check, its verdict and the evidence in one sentence."""
+
+    name: str
+    """Stable identifier, such as `green-complete`; overrides and auto-holds name it."""
+    outcome: Outcome
+    evidence: str
+    hint: str = ""
+    """What to do about it."""
+    can_override: bool = False
+
+
+class GateKind(StrEnum):
+    START = "start"
+    CUT_OVER = "cut-over"
+    NODE = "node"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A point at which a person decides. Figures are None while unknown."""
+
+    id: str
+    """`start`, `cut-over` or `node:<ordinal>`."""
+    kind: GateKind
+    revision: str
+    """Changes when something changes that the person should have seen; an approval of another one is refused."""
+    token: str
+    """What has to be typed: the target version, `green`, or the node's ordinal."""
+    checks: tuple[CheckResult, ...]
+    commands: tuple[str, ...]
+    """What approving sends, in kubectl's or curl's words, redacted."""
+    target: str = ""
+    """Name of the node that is drained, or of the object."""
+    clients: int | None = None
+    """How many clients approving disconnects."""
+    seconds: float | None = None
+    """About how long the step takes."""
+    rate_per_s: int | None = None
+    recipients: tuple[tuple[str, int | None], ...] = ()
+    """(green node, its live connections now)."""
+    is_last_way_back: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Every check passes: the gate may be approved now."""
+        return all(check.outcome is Outcome.PASS for check in self.checks)
+
+
+class StepState(StrEnum):
+    TODO = "todo"
+    ACTIVE = "active"
+    WAITING = "waiting"
+    """At its gate."""
+    DONE = "done"
+    HELD = "held"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the steps on the rail."""
+
+    id: str
+    """`create-green`, `cut-over`, `drain`, `finish`; in an abort `restore`, `drain-green`, `remove-green`, `finish`."""
+    state: StepState
+    done: int = 0
+    total: int = 0
+    """Nodes done and nodes in all, for the drain."""
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something a person has to know now. `check` names its detector."""
+
+    check: str
+    evidence: str
+    limit: str = ""
+    suggestion: str = ""
+
+
+@dataclass(frozen=True)
+class AbortCost:
+    """What going back would cost now; None while unknown. `possible` is False after the cut-over."""
+
+    possible: bool
+    why_not: str = ""
+    disconnects: int | None = None
+    seconds: float | None = None
+    revision: str = ""
+    """To be named by the Abort intent."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is thought of a snapshot, and what is to be done about it."""
+
+    phase: Phase
+    phase_text: str = ""
+    """What is being waited for, in one sentence; empty when the phase says it all."""
+    steps: tuple[Step, ...] = ()
+    gate: Gate | None = None
+    checks: tuple[CheckResult, ...] = ()
+    """Checks of the step that runs (or of the pre-flight while idle)."""
+    alarms: tuple[Alarm, ...] = ()
+    commands: tuple[Command, ...] = ()
+    """To be sent now, each at most once at a time."""
+    journal: Journal | None = None
+    """To be stored before any command is sent, when it differs from the stored one."""
+    refused: str = ""
+    """Why an intent was refused; for the person who submitted it."""
+    accepted: str = ""
+    """What an intent did, in a few words."""
+    abort: AbortCost = field(default_factory=lambda: AbortCost(False, "no release is running"))
+    finished: str = ""
+    """`done` or `aborted` when nothing is left to do but to remove the journal and the lease."""
+    eta_s: float | None = None
+    """About how long until the end, without waits at gates."""

@@ -1,0 +1,78 @@
+"""What a person asks for. An approval names the revision that the person was looking at; a stale one is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emqx_tui.rollout.change import Plan
+
+
+@dataclass(frozen=True)
+class Start:
+    """Begin the release that `plan` describes. Overrides are names of failed checks that the person accepts."""
+
+    plan: Plan
+    by: str
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Approve:
+    """Open one gate. `count` > 1 approves this node and the next ones, up to that many."""
+
+    gate: str
+    """`cut-over` or `node:<ordinal>`."""
+    revision: str
+    by: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Hold:
+    """No further advancing command; a running drain goes on."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Hold, and stop the running drain too."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Lift a hold or a freeze."""
+
+    by: str
+
+
+@dataclass(frozen=True)
+class SetRates:
+    """Use other rates: the running drain is stopped and started anew with them."""
+
+    by: str
+    conn_evict_rate_per_s: int
+    sess_evict_rate_per_s: int
+
+
+@dataclass(frozen=True)
+class SetPolicy:
+    """Use another approval policy from here on."""
+
+    by: str
+    policy: str
+
+
+@dataclass(frozen=True)
+class Abort:
+    """Go back to blue. Offered before the cut-over."""
+
+    by: str
+    revision: str
+
+
+Intent = Start | Approve | Hold | Freeze | Resume | SetRates | SetPolicy | Abort

@@ -1,0 +1,103 @@
+"""The phases of a rollout and which may follow which.
+
+The phase is derived from what is seen (`decide.py`); this table checks the derivation. A pair that is not in it never
+happens; meeting one is a bug or a cluster that somebody else changed under us, and is told as such.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where a rollout stands."""
+
+    IDLE = "idle"
+    """No release of ours."""
+    STARTING = "starting"
+    """The journal stands; the patch of the template is not seen yet."""
+    CREATING_GREEN = "creating green"
+    """The operator builds the second StatefulSet."""
+    WAITING_DELAY = "waiting for the delay"
+    """Green is complete; the user's own initial delay runs."""
+    READY_TO_CUT_OVER = "ready to cut over"
+    CANARY = "canary"
+    """One blue address is out of the Service; its node is watched."""
+    CUTTING_OVER = "cutting over"
+    DRAINING = "draining"
+    """Blue nodes are drained and scaled away, one by one."""
+    FINISHING = "finishing"
+    """Blue is gone: reset, repair, restore the delay."""
+    DONE = "done"
+    ABORTING = "aborting"
+    ABORTED = "aborted"
+    LOST = "lost"
+    """The object of this journal is gone or is another one."""
+
+
+P = Phase
+
+TRANSITIONS: frozenset[tuple[Phase, Phase]] = frozenset(
+    {
+        (P.IDLE, P.STARTING),
+        (P.STARTING, P.CREATING_GREEN),
+        (P.STARTING, P.IDLE),
+        (P.CREATING_GREEN, P.WAITING_DELAY),
+        (P.CREATING_GREEN, P.READY_TO_CUT_OVER),
+        (P.WAITING_DELAY, P.READY_TO_CUT_OVER),
+        (P.READY_TO_CUT_OVER, P.CANARY),
+        (P.READY_TO_CUT_OVER, P.CUTTING_OVER),
+        (P.CANARY, P.CUTTING_OVER),
+        (P.CANARY, P.READY_TO_CUT_OVER),
+        (P.CUTTING_OVER, P.CANARY),
+        (P.CUTTING_OVER, P.DRAINING),
+        (P.DRAINING, P.FINISHING),
+        (P.FINISHING, P.DONE),
+        (P.DONE, P.IDLE),
+        (P.DONE, P.STARTING),
+        # A pod of green can go away before the cut-over: the operator drops its status and builds again.
+        (P.WAITING_DELAY, P.CREATING_GREEN),
+        (P.READY_TO_CUT_OVER, P.CREATING_GREEN),
+        (P.READY_TO_CUT_OVER, P.WAITING_DELAY),
+        (P.CANARY, P.CREATING_GREEN),
+        # The way back is on offer until the cut-over.
+        (P.STARTING, P.ABORTING),
+        (P.CREATING_GREEN, P.ABORTING),
+        (P.WAITING_DELAY, P.ABORTING),
+        (P.READY_TO_CUT_OVER, P.ABORTING),
+        (P.CANARY, P.ABORTING),
+        (P.CUTTING_OVER, P.ABORTING),
+        (P.ABORTING, P.ABORTED),
+        (P.ABORTED, P.IDLE),
+        (P.ABORTED, P.STARTING),
+        *((phase, P.LOST) for phase in Phase if phase not in (P.IDLE, P.LOST, P.DONE, P.ABORTED)),
+        (P.LOST, P.IDLE),
+    }
+)
+
+FINAL = frozenset({P.IDLE, P.DONE, P.ABORTED, P.LOST})
+"""Phases in which nothing is driven."""
+
+BEFORE_CUT_OVER = frozenset({P.STARTING, P.CREATING_GREEN, P.WAITING_DELAY, P.READY_TO_CUT_OVER, P.CANARY})
+"""Phases in which the abort before the cut-over is on offer."""
+
+
+class ImpossibleTransition(Exception):
+    """A phase followed another that the table does not allow."""
+
+    def __init__(self, before: Phase, after: Phase) -> None:
+        super().__init__(f"a rollout cannot go from '{before}' to '{after}'")
+        self.before = before
+        self.after = after
+
+
+def is_allowed(before: Phase, after: Phase) -> bool:
+    """True when `after` may follow `before`; staying is always allowed."""
+    return before is after or (before, after) in TRANSITIONS
+
+
+def checked(before: Phase, after: Phase) -> Phase:
+    """`after`, or ImpossibleTransition."""
+    if not is_allowed(before, after):
+        raise ImpossibleTransition(before, after)
+    return after

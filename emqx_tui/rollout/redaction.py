@@ -1,0 +1,64 @@
+"""The one place that takes secrets out of what is shown, logged, recorded or described."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REDACTED = "••••••"
+
+_SECRET_KEYS = re.compile(
+    r"(secret|password|passwd|token|api_?key|credential|private_?key|cookie|auth\b|lic(ense)?\b|stringdata)",
+    re.IGNORECASE,
+)
+_SECRET_LISTS = {"bootstrapAPIKeys", "env", "envFrom"}
+_NOT_SECRET = {"secretName", "secretRef", "secretKeyRef", "imagePullSecrets", "optional"}
+_INLINE = (
+    re.compile(r"(?i)\b(authorization:?\s*(?:basic|bearer)\s+)[^\s'\"]+"),
+    re.compile(r"(?i)\b((?:password|passwd|secret|token|api_?key)\s*[=:]\s*)[^\s,'\"&}]+"),
+    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
+)
+
+
+def redact(value: Any) -> Any:
+    """A copy of a JSON value in which every value that can be a secret is replaced."""
+    if isinstance(value, Mapping):
+        return {key: _redact_entry(str(key), entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(entry) for entry in value]
+    return redact_text(value) if isinstance(value, str) else value
+
+
+def redact_value(path: str, value: Any) -> Any:
+    """`value` as it may be shown when it stands at the dotted `path`."""
+    parts = path.split(".")
+    for part in parts:
+        if part in _SECRET_LISTS and isinstance(value, str):
+            return REDACTED
+    return _redact_entry(parts[-1], value)
+
+
+def redact_text(text: str) -> str:
+    """`text` without what looks like credentials inside it."""
+    for pattern in _INLINE:
+        text = pattern.sub(lambda match: (match[1] if match.lastindex else "") + REDACTED, text)
+    return text
+
+
+def _redact_entry(key: str, value: Any) -> Any:
+    if value is None or key in _NOT_SECRET:
+        return value
+    if key in _SECRET_LISTS and isinstance(value, list):
+        return [_redact_item(entry) for entry in value]
+    if _SECRET_KEYS.search(key) and not isinstance(value, Mapping):
+        return REDACTED
+    return redact(value)
+
+
+def _redact_item(entry: Any) -> Any:
+    """An entry of `env` or `bootstrapAPIKeys`: names stay, values go."""
+    if not isinstance(entry, Mapping):
+        return REDACTED
+    kept = {"name", "key", "valueFrom", "secretRef", "configMapRef", "prefix"}
+    return {name: (value if name in kept else REDACTED) for name, value in entry.items()}

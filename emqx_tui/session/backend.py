@@ -1,0 +1,64 @@
+"""What the screens may ask of the engine, and nothing more. No call blocks; answers come as newer views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from emqx_tui.rollout.change import Draft, Plan
+from emqx_tui.rollout.intents import Intent
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import Assessment, FleetView, View
+
+
+class Backend(Protocol):
+    """The engine as the screens see it. All methods are thread-safe and return at once."""
+
+    is_read_only: bool
+    """Started with --read-only: no intent is taken."""
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        """Begin. `on_change` is called from the engine's thread, at most once until the next `take` of anything."""
+        ...
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """End within `timeout_s`; a running drain inside EMQX is not touched."""
+        ...
+
+    def fleet(self) -> FleetView:
+        """The newest list of clusters."""
+        ...
+
+    def view(self) -> View | None:
+        """The newest view of the opened cluster, None until there is one."""
+        ...
+
+    def assessment(self) -> Assessment | None:
+        """The newest answer to `assess`."""
+        ...
+
+    def open(self, namespace: str, name: str) -> None:
+        """Look at one cluster: its session starts (or goes on) and publishes views."""
+        ...
+
+    def close(self) -> None:
+        """Look at no single cluster any more. A session that drives goes on driving."""
+        ...
+
+    def submit(self, intent: Intent) -> None:
+        """Hand an intent to the opened cluster's session; the answer is the view's `notice`."""
+        ...
+
+    def assess(
+        self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
+    ) -> None:
+        """Judge an edit: validation, server dry-run, pre-flight, forecast. Newer numbers replace older ones."""
+        ...
+
+    def save(self, plan_or_draft: Plan | Draft) -> None:
+        """Send an edit that starts no release (rates, delay); the answer is the view's `notice`."""
+        ...
+
+    def person(self) -> str:
+        """Who sits here: `user@host`, for intents."""
+        ...

@@ -1,0 +1,142 @@
+"""What the session wants from outside. Adapters and the rehearsal implement these; the session knows nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from emqx_tui.model.errors import AdapterError
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a watch covers. None = all namespaces; selectors as kubectl spells them."""
+
+    namespace: str | None = None
+    label_selector: str = ""
+    field_selector: str = ""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The whole collection, freshly listed: objects by (namespace, name)."""
+
+    kind: Kind
+    objects: Mapping[tuple[str, str], Any]
+    malformed: tuple[str, ...] = ()
+    """One line for each object that could not be read; it is left out, not guessed."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One object was added or modified."""
+
+    kind: Kind
+    key: tuple[str, str]
+    object: Any
+
+
+@dataclass(frozen=True)
+class Removed:
+    """One object is gone."""
+
+    kind: Kind
+    key: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Alive:
+    """The watch answered (a bookmark, a new window, a reconnect): what is known is confirmed as of now."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The watch does not answer; it will try again by itself unless `is_final`."""
+
+    kind: Kind
+    error: AdapterError
+    is_final: bool = False
+    """A right is missing: retried rarely."""
+
+
+WatchInput = Listed | Changed | Removed | Alive | Lost
+
+
+class WatchSink(Protocol):
+    """Takes what a watch finds. Never blocks."""
+
+    def __call__(self, found: WatchInput, /) -> None: ...
+
+
+class Kube(Protocol):
+    """The Kubernetes API."""
+
+    async def request(self, request: KubeRequest) -> Any:
+        """Send one request, return the parsed body. Raises AdapterError; Unreachable leaves the effect unknown."""
+        ...
+
+    async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
+        """List and watch until cancelled: survives 410, resets and half-open links, tells them as Lost and Alive."""
+        ...
+
+
+class Emqx(Protocol):
+    """The management API v4 of the EMQX nodes of one cluster."""
+
+    async def request(self, request: EmqxRequest) -> EmqxReply:
+        """Send one request to the node in a pod. Raises AdapterError (Unauthorized for 401)."""
+        ...
+
+    def set_credentials(self, key: str, secret: str) -> None:
+        """Use this AppID and AppSecret from now on."""
+        ...
+
+
+class Clock(Protocol):
+    """Cluster time. The session knows no other."""
+
+    def now(self) -> datetime:
+        """The present instant as the API server sees it, aware."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep `seconds` of cluster time; a scaled clock never sleeps under 50 ms of wall time."""
+        ...
+
+    async def sleep_wall(self, seconds: float) -> None:
+        """Sleep `seconds` of wall time, whatever the rate: for leases and time-outs of connections."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds of wall time from an arbitrary origin."""
+        ...
+
+
+class Host(Protocol):
+    """This machine and this process, as others may see them in a lease."""
+
+    @property
+    def identity(self) -> str:
+        """`user@host/pid-starttime-random`: names this process uniquely."""
+        ...
+
+    @property
+    def person(self) -> str:
+        """Who sits here, for approvals: `user@host`."""
+        ...
+
+    def is_dead(self, identity: str) -> bool:
+        """True when `identity` names a process of this very host that is gone for certain."""
+        ...
+
+
+class Recorder(Protocol):
+    """Takes the flight log: one redacted JSON-like record a call. Never raises, never blocks long."""
+
+    def record(self, event: str, fields: Mapping[str, Any]) -> None: ...

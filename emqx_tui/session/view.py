@@ -1,0 +1,154 @@
+"""What a screen or a stream of lines is drawn from: the cluster, and what we think of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.series import Ledger, Sample
+from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.rollout.change import Change, Difference, Plan
+from emqx_tui.rollout.decision import CheckResult, Decision
+from emqx_tui.rollout.forecast import Forecast
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.phases import Phase
+
+
+class Role(StrEnum):
+    """What this console is to this cluster."""
+
+    DRIVER = "driver"
+    """Holds the lease: sends commands."""
+    SPECTATOR = "spectator"
+    """Somebody else drives; intents go through the journal."""
+    IDLE = "idle"
+    """Nobody drives; an intent makes this console the driver."""
+    WATCH_ONLY = "watch only"
+    """Rights or the operator's line do not allow driving; `role_reason` says which."""
+
+
+class LogSource(StrEnum):
+    OPERATOR = "operator"
+    KUBERNETES = "kubernetes"
+    EMQX = "emqx"
+    YOU = "you"
+    CONSOLE = "console"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of the merged log: cluster events and our own actions, by time."""
+
+    at: datetime
+    source: LogSource
+    text: str
+    command: str = ""
+    """The equivalent kubectl or curl command, for our own actions."""
+    is_alarm: bool = False
+
+
+@dataclass(frozen=True)
+class SourceHealth:
+    """How one source does: a watch or the EMQX polls."""
+
+    name: str
+    is_ok: bool
+    read_at: datetime | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything about one cluster. Immutable; a new one is published when anything changed, at most a few a second."""
+
+    snapshot: Snapshot
+    decision: Decision
+    journal: Journal | None = None
+    role: Role = Role.IDLE
+    role_reason: str = ""
+    driver: str = ""
+    """Identity of the driver, ours or another's; empty without one."""
+    samples: tuple[Sample, ...] = ()
+    ledger: Ledger = field(default_factory=Ledger)
+    log: tuple[LogLine, ...] = ()
+    """Oldest first, bounded."""
+    in_flight: tuple[str, ...] = ()
+    """Descriptions of commands sent and not answered yet."""
+    notice: str = ""
+    """The answer to the last intent: what it did or why it was refused."""
+    notice_number: int = 0
+    """Grows with each notice, so that the same words twice are two notices."""
+    health: tuple[SourceHealth, ...] = ()
+    drain_initial: tuple[tuple[str, int], ...] = ()
+    """(pod name, live connections when its drain began or, before, when the cut-over was done)."""
+    rates: tuple[tuple[str, float], ...] = ()
+    """(pod name, clients per second leaving it, measured over the last samples)."""
+    result: str = ""
+    """`done`, `failed`, `aborted` or `lost_contact` once the release has ended in this session's sight."""
+    sequence: int = 0
+
+    @property
+    def now(self) -> datetime:
+        return self.snapshot.now
+
+
+@dataclass(frozen=True)
+class ClusterRow:
+    """One line of the list of clusters."""
+
+    resource: EmqxEnterprise
+    read_at: datetime
+    phase: Phase
+    """Of a release of ours, IDLE without one."""
+    live_connections: int | None = None
+    live_at: datetime | None = None
+    """When the connections were counted; None = taken from the status, at `resource.heartbeat_at`."""
+    ready: int | None = None
+    wanted: int | None = None
+    gate: str = ""
+    """Id of the gate that waits; empty when none does."""
+    is_held: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class FleetView:
+    """All clusters in reach."""
+
+    context: str
+    server: str
+    namespace: str | None
+    """None: all namespaces."""
+    now: datetime
+    rows: tuple[ClusterRow, ...] = ()
+    health: tuple[SourceHealth, ...] = ()
+    is_synced: bool = False
+    """The first list has arrived."""
+    problem: str = ""
+    """Why nothing or not everything is shown: unreachable, unauthorized, which verb is missing."""
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The answer to an edit: what the server and our checks say of it. Figures None while unknown."""
+
+    number: int
+    """Of the draft it answers, so that an old answer is not shown for a newer draft."""
+    change: Change
+    checks: tuple[CheckResult, ...] = ()
+    """Pre-flight."""
+    plan: Plan | None = None
+    """When the edit can start a release."""
+    dry_run_ok: bool | None = None
+    """What the server said of the patch; None while it was not asked."""
+    dry_run: str = ""
+    """Why the server refused it, or what it warned of."""
+    server_differences: tuple[Difference, ...] = ()
+    """What the server would change by itself (defaults, webhooks), beyond the edit."""
+    forecast: Forecast | None = None
+    is_final: bool = False
+    """False while parts are still being asked for."""
