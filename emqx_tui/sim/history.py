@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from emqx_tui.sim import api_error
-from emqx_tui.sim.objects import key_of
+from emqx_tui.sim.object_rules import key_of
 
 Object = dict[str, Any]
 

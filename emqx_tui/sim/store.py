@@ -21,7 +21,7 @@ from emqx_tui.sim import api_error
 from emqx_tui.sim.api_error import ApiError
 from emqx_tui.sim.history import Change, History
 from emqx_tui.sim.instants import rfc3339
-from emqx_tui.sim.objects import (
+from emqx_tui.sim.object_rules import (
     check_preconditions,
     has_labels,
     is_released,
