@@ -21,12 +21,14 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.details = details or {}
+        self.list_metadata: dict[str, Any] = {}
+        """ListMeta of the Status: an expired continue token comes back with one to go on with."""
 
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.list_metadata,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,

@@ -32,6 +32,8 @@ class Resource:
     """A change outside metadata and status bumps metadata.generation."""
     initial_status: Mapping[str, Any] | None = field(default=None, hash=False)
     """With a status subresource a new object starts with this status, whatever its author wrote."""
+    custom: bool = False
+    """Defined by a CustomResourceDefinition: no strategic merge, and items of lists name their own kind."""
     categories: tuple[str, ...] = ()
     virtual: bool = False
     """Only POST, answered on the spot and never stored (access reviews)."""
@@ -148,6 +150,7 @@ def _emqx_resources() -> list[Resource]:
             "EmqxEnterprise",
             "emqxenterprise",
             subresources=STATUS_AND_SCALE,
+            custom=True,
             unconditional_update=False,
         ),
         Resource(
@@ -157,6 +160,7 @@ def _emqx_resources() -> list[Resource]:
             "EmqxPlugin",
             "emqxplugin",
             subresources=STATUS,
+            custom=True,
             unconditional_update=False,
         ),
     ]
