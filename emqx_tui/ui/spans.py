@@ -1,0 +1,147 @@
+"""Lines of toned text: what the words modules return and the line widgets draw.
+
+PURE. A span names a tone, never a colour: the stylesheet decides what a tone looks like, and every tone comes with a
+word or a glyph, so that nothing is said by colour alone. Text is taken as it is: no markup is ever parsed. Widths are
+terminal cells, not characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+
+class Tone(StrEnum):
+    """What a piece of text means."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    DIM = "dim"
+    GOOD = "good"
+    WAIT = "wait"
+    """Not yet, or not known."""
+    WARN = "warn"
+    """A person should look."""
+    BAD = "bad"
+    CALL = "call"
+    """Somebody has to act now: the loudest one, for one line at a time."""
+    BLUE = "blue"
+    GREEN = "green"
+    SUM = "sum"
+    KEY = "key"
+    """A key to press."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of text and what it means."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line = tuple[Span, ...]
+
+EMPTY: Line = ()
+
+
+def line(*parts: str | Span | tuple[str, Tone]) -> Line:
+    """A line from texts, spans and (text, tone) pairs; empty ones are left out."""
+    spans = (part if isinstance(part, Span) else Span(part) if isinstance(part, str) else Span(*part) for part in parts)
+    return tuple(span for span in spans if span.text)
+
+
+def plain(spans: Iterable[Span]) -> str:
+    """The text alone."""
+    return "".join(span.text for span in spans)
+
+
+def width(spans: Iterable[Span]) -> int:
+    """Cells that the line takes."""
+    return sum(cell_len(span.text) for span in spans)
+
+
+def crop(spans: Line, cells: int, ellipsis: str = "…") -> Line:
+    """The line cut to at most `cells`; a cut is marked."""
+    if width(spans) <= cells:
+        return spans
+    room = max(0, cells - cell_len(ellipsis))
+    kept: list[Span] = []
+    for span in spans:
+        size = cell_len(span.text)
+        if size <= room:
+            kept.append(span)
+            room -= size
+            continue
+        kept.append(Span(set_cell_size(span.text, room) + ellipsis, span.tone))
+        break
+    return tuple(kept) if cells > 0 else EMPTY
+
+
+def pad(spans: Line, cells: int) -> Line:
+    """The line, cropped or filled with blanks to exactly `cells`."""
+    cropped = crop(spans, cells)
+    rest = cells - width(cropped)
+    return (*cropped, Span(" " * rest)) if rest else cropped
+
+
+def spread(left: Line, right: Line, cells: int) -> Line:
+    """`left` and `right` at the two ends of a line; the left one is cropped when both do not fit."""
+    room = cells - width(right) - 1
+    if room < 8:
+        return crop(left, cells)
+    return (*pad(left, room), Span(" "), *right)
+
+
+def wrap(spans: Line, cells: int) -> list[Line]:
+    """The line in several, broken at blanks where possible, inside a long word where not."""
+    lines: list[list[Span]] = [[]]
+    room = cells
+    for word, tone in _words(spans):
+        size = cell_len(word)
+        if size > room and lines[-1] and size <= cells:
+            _strip_end(lines[-1])
+            lines.append([])
+            room = cells
+            word = word.lstrip(" ")
+            size = cell_len(word)
+        for piece in chop_cells(word, cells) if size > room else [word]:
+            if cell_len(piece) > room:
+                lines.append([])
+                room = cells
+            if piece:
+                lines[-1].append(Span(piece, tone))
+            room -= cell_len(piece)
+    return [tuple(spans) for spans in lines]
+
+
+def _words(spans: Line) -> Iterable[tuple[str, Tone]]:
+    """Each word with the blanks before it."""
+    for span in spans:
+        start = 0
+        text = span.text
+        for at in range(1, len(text)):
+            if text[at] == " " and text[at - 1] != " ":
+                yield text[start:at], span.tone
+                start = at
+        yield text[start:], span.tone
+
+
+def _strip_end(spans: list[Span]) -> None:
+    if spans and not spans[-1].text.strip(" "):
+        spans.pop()
+
+
+def columns(cells: Sequence[Line], widths: Sequence[int], aligns: str, gap: int = 1) -> Line:
+    """A table row: each cell cropped to its width; `aligns` has one of `<` and `>` for each column."""
+    out: list[Span] = []
+    for cell, size, align in zip(cells, widths, aligns, strict=True):
+        if out:
+            out.append(Span(" " * gap))
+        cropped = crop(cell, size)
+        fill = (Span(" " * (size - width(cropped))),) if width(cropped) < size else ()
+        out += [*fill, *cropped] if align == ">" else [*cropped, *fill]
+    return tuple(out)
