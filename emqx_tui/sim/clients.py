@@ -10,65 +10,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from emqx_tui.sim.client_presets import PRESETS, TWO_HOURS_S, Preset
 from emqx_tui.sim.draws import poisson, split_by_weight, split_evenly
 
 if TYPE_CHECKING:
     import random
 
     from emqx_tui.sim.emqx_node import EmqxNode
-    from emqx_tui.sim.timeline import Timeline, Timer
+    from emqx_tui.sim.timeline import Timeline
     from emqx_tui.sim.truth import Truth
+
+__all__ = ["PRESETS", "Population", "Preset"]
 
 CHURN_PERIOD_S = 1.0
 EXPIRY_GRAIN_S = 60.0
 """expiry instants are rounded up to this, so that sessions left minutes apart can share a bucket"""
 FINE_GRAIN_S, COARSE_GRAIN_S, COARSE_FROM_S = 0.25, 1.0, 4.0
 """jittered delays end on multiples of the grain: fine for delays up to `COARSE_FROM_S`, coarse above"""
-
-
-@dataclass(frozen=True)
-class Preset:
-    """How a kind of client behaves when its connection is lost."""
-
-    name: str
-    mqtt_version: int
-    session_expiry_s: float
-    """0: clean start, nothing stays on the broker; otherwise clean start 0"""
-    first_delay_s: float
-    longest_delay_s: float
-    """equal to the first one: a fixed delay; else it doubles with each attempt, drawn from its upper half"""
-    max_attempts: int | None
-    """consecutive attempts that may fail; 0 never reconnects, None never gives up"""
-    dies_refused: bool
-    dies_tcp_refused: bool
-    refusal_renews_attempts: bool = False
-
-    @property
-    def keeps_session(self) -> bool:
-        return self.session_expiry_s > 0
-
-    def delay_range_s(self, attempts: int) -> tuple[float, float]:
-        """Shortest and longest wait after `attempts` failed ones."""
-        if self.longest_delay_s == self.first_delay_s:
-            return self.first_delay_s, self.first_delay_s
-        longest = min(self.longest_delay_s, self.first_delay_s * 2.0 ** min(attempts, 30))
-        return longest / 2, longest
-
-
-_TWO_HOURS_S = 7200.0
-PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset("mqttx-default", 5, 0, 1, 1, 10, True, True),
-        Preset("mqttx-persistent", 5, math.inf, 1, 1, 10, True, True),
-        Preset("emqtt_bench-default", 5, 0, 0, 0, 0, True, True),
-        Preset("emqtt_bench-reconnect", 5, 0, 5, 5, 10, False, False, refusal_renews_attempts=True),
-        Preset("device", 3, _TWO_HOURS_S, 1, 60, None, False, False),
-    )
-}
 
 
 class Session(NamedTuple):
@@ -120,7 +80,8 @@ class Population:
         self._truth = brokers.truth
         self._due: dict[float, Bucket] = {}
         self._parked: dict[Session, int] = {}
-        self._expiries: dict[float, Timer] = {}
+        self._expiries: set[float] = set()
+        """instants for which `_expire` is scheduled"""
         self._churning = False
 
     # what a scenario does
@@ -143,7 +104,7 @@ class Population:
             self._churning = True
             self._timeline.after(CHURN_PERIOD_S, self._churn)
 
-    def park(self, node: EmqxNode, count: int, expiry_s: float = _TWO_HOURS_S) -> None:
+    def park(self, node: EmqxNode, count: int, expiry_s: float = TWO_HOURS_S) -> None:
         """Leave `count` sessions of clean start 0 on `node` whose clients are offline and never come back.
 
         These clients are not part of `size`.
@@ -301,14 +262,15 @@ class Population:
         if expiry_s < math.inf:
             expires_at = math.ceil((self._timeline.now + expiry_s) / EXPIRY_GRAIN_S) * EXPIRY_GRAIN_S
             if expires_at not in self._expiries:
-                self._expiries[expires_at] = self._timeline.at(expires_at, lambda: self._expire(expires_at))
+                self._expiries.add(expires_at)
+                self._timeline.at(expires_at, lambda: self._expire(expires_at))
         return Session(node, virtual, expiry_s, expires_at)
 
     def _park(self, session: Session, count: int) -> None:
         self._parked[session] = self._parked.get(session, 0) + count
 
     def _expire(self, expires_at: float) -> None:
-        del self._expiries[expires_at]
+        self._expiries.remove(expires_at)
         self._truth.add("sessions_expired", self._drop_sessions(lambda session: session.expires_at == expires_at))
 
     def _drop_sessions(self, doomed: Callable[[Session], bool]) -> int:
