@@ -92,7 +92,6 @@ class EmqxCluster:
         if not node.running:
             return
         node.running = False
-        node.rebalancing = False
         if node.evacuation is not None:
             node.evacuation.cancel()
             node.evacuation = None
@@ -181,11 +180,14 @@ class EmqxCluster:
     def migrate(self, node: EmqxNode, count: int, recipients: list[EmqxNode]) -> int:
         return self.clients.migrate(node, count, recipients) if self.clients is not None else 0
 
-    def recipients(self, node: EmqxNode, wanted: Sequence[str] | None) -> list[EmqxNode]:
-        """Of the nodes `wanted`, or all others, those that run and are not giving clients away themselves."""
+    def recipients(self, wanted: Sequence[str] | None) -> list[EmqxNode]:
+        """Of the nodes `wanted`, or of all, those that run and are not giving clients away themselves.
+
+        That leaves out whoever asks: an evacuating node is never available.
+        """
         members = self.nodes
         asked = members.values() if wanted is None else [members[name] for name in wanted if name in members]
-        return [other for other in asked if other is not node and other.running and other.available]
+        return [other for other in asked if other.running and other.available]
 
     # the management API
 

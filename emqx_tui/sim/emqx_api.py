@@ -175,7 +175,7 @@ def _status(call: Call) -> HttpReply:
     if node.evacuation is not None:
         return _json({"status": "enabled", "process": "evacuation", **emqx_shapes.evacuation(node.evacuation)})
     if node.rebalancing:
-        shape = emqx_shapes.rebalance(node, call.cluster.recipients(node, None))
+        shape = emqx_shapes.rebalance(node, call.cluster.recipients(None))
         return _json({"status": "enabled", "process": "rebalance", **shape})
     return _json({"status": "disabled"})
 
@@ -185,9 +185,7 @@ def _global_status(call: Call) -> HttpReply:
     answering = [n for n in call.cluster.running_nodes() if n is call.served_by or not n.faults.slow]
     evacuations = [{"node": n.name, **emqx_shapes.evacuation(n.evacuation)} for n in answering if n.evacuation]
     rebalances = [
-        {"node": n.name, **emqx_shapes.rebalance(n, call.cluster.recipients(n, None))}
-        for n in answering
-        if n.rebalancing
+        {"node": n.name, **emqx_shapes.rebalance(n, call.cluster.recipients(None))} for n in answering if n.rebalancing
     ]
     return _json({"rebalances": rebalances, "evacuations": evacuations})
 

@@ -81,7 +81,7 @@ class Surroundings(Protocol):
     def takeover_s(self) -> float: ...
     def evict(self, node: EmqxNode, count: int) -> None: ...
     def migrate(self, node: EmqxNode, count: int, recipients: list[EmqxNode]) -> int: ...
-    def recipients(self, node: EmqxNode, wanted: tuple[str, ...] | None) -> list[EmqxNode]: ...
+    def recipients(self, wanted: tuple[str, ...] | None) -> list[EmqxNode]: ...
 
 
 class Evacuation:
@@ -99,7 +99,7 @@ class Evacuation:
 
     def recipients(self) -> list[EmqxNode]:
         """Who would take a session now; asked anew by every session tick and every status request."""
-        return self._cluster.recipients(self.node, self.options.migrate_to)
+        return self._cluster.recipients(self.options.migrate_to)
 
     def cancel(self) -> None:
         """No tick happens any more."""

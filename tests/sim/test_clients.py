@@ -201,6 +201,13 @@ def test_natural_churn_keeps_its_rate_and_comes_back_through_the_route():
     assert cluster.truth.total.disconnects == 0, "nobody caused these"
 
 
+def test_the_fewer_are_live_the_fewer_leave():
+    cluster = _cluster("emqtt_bench-default", 40_000, churn_per_s=20)
+    _cut(cluster, 30_000)
+    _after(cluster, 100)
+    assert cluster.truth.total.natural == pytest.approx(500, abs=5 * math.sqrt(500))
+
+
 def test_without_churn_and_events_nothing_is_scheduled():
     assert _cluster("device", 1_000_000, live_on=("a", "b", "c")).timeline.next_at() is None
 

@@ -65,26 +65,10 @@ def test_nodes():
     first = reply["data"][0]
     assert _get(cluster, f"/nodes/{A}") == {"code": 0, "data": first}
     types = {key: type(value) for key, value in first.items()}
-    text = dict.fromkeys(
-        [
-            "node",
-            "node_status",
-            "version",
-            "otp_release",
-            "uptime",
-            "load1",
-            "load5",
-            "load15",
-            "memory_total",
-            "memory_used",
-        ],
-        str,
-    )
-    whole = dict.fromkeys(
-        ["connections", "live_connections", "max_fds", "process_available", "process_used"],
-        int,
-    )
-    assert types == text | whole
+    words = ["node", "node_status", "version", "otp_release", "uptime", "memory_total", "memory_used"]
+    loads = ["load1", "load5", "load15"]
+    numbers = ["connections", "live_connections", "max_fds", "process_available", "process_used"]
+    assert types == dict.fromkeys(words + loads, str) | dict.fromkeys(numbers, int)
     assert (first["node_status"], first["version"]) == ("Running", "4.4.19")
     assert first["uptime"] == "3 days, 1 hours, 2 minutes, 5 seconds"
     assert first["memory_total"] == "8.00G"

@@ -109,13 +109,15 @@ def test_trace_d_without_recipients_it_asks_again_every_30_s():
     begun = 1
     _after(cluster, begun)
     assert (evacuation.state, evacuation.current_sessions, evacuation.recipients()) == ("evicting_sessions", 10, [])
+    cluster.clients.park(cluster.nodes["a"], 5)
     _after(cluster, begun + 40)
+    assert evacuation.current_sessions == 10, "a tick without a recipient leaves the counter alone"
     cluster.add_node("b", OLD_RULE)
     assert [node.name for node in evacuation.recipients()] == ["b"], "the list is live, the retry is not"
     _after(cluster, begun + 59.9)
     assert cluster.nodes["b"].virtual == 0
     _after(cluster, begun + 60)
-    assert cluster.nodes["b"].virtual == 10
+    assert (cluster.nodes["b"].virtual, evacuation.current_sessions) == (15, 15)
     _after(cluster, begun + 61)
     assert evacuation.state == "prohibiting"
 
@@ -253,6 +255,7 @@ def test_a_stopped_nodes_evacuation_ticks_no_more():
     cluster.remove_node("a")
     _after(cluster, 100)
     assert cluster.truth.total.evicted == 200
+    assert cluster.timeline.next_at() is None
 
 
 # whatever happens
@@ -380,5 +383,5 @@ class AnyHistory(RuleBasedStateMachine):
                 assert now.state in ("evicting_sessions", "prohibiting")
 
 
-AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+AnyHistory.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 TestAnyHistory = AnyHistory.TestCase
