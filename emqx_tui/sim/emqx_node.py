@@ -57,6 +57,8 @@ class EmqxNode:
     live_keep_sessions: bool = False
     """the clients here connect with clean start 0"""
     accept_limit_per_s: int = ACCEPTS_PER_S
+    tick_delay_s: float = 0.0
+    """an overloaded machine: each eviction tick takes this much longer"""
     persisted: dict[str, object] | None = None
     """the evacuation file on the node's volume; still there when the broker is down"""
     rebalancing: bool = False

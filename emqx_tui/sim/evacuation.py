@@ -117,7 +117,8 @@ class Evacuation:
             self._next(self.options.wait_takeover, self._takeover_over)
             return
         self._cluster.evict(self.node, min(self.options.conn_evict_rate, connected))
-        self._next(TICK_S + self._cluster.tick_work_s(self.initial_connected), self._evict_connections)
+        work_s = self._cluster.tick_work_s(self.initial_connected) + self.node.tick_delay_s
+        self._next(TICK_S + work_s, self._evict_connections)
 
     def _takeover_over(self) -> None:
         self.state = EVICTING_SESSIONS

@@ -1,7 +1,6 @@
-"""Rules about single objects: which parts belong to the author, which to the API server.
+"""Reading Kubernetes objects as dicts: owners, conditions, labels.
 
-Pure functions on plain dicts, none of which changes its arguments. They follow k8s.io/apiserver
-(`registry/rest/{create,update,delete}.go`) and `apimachinery/pkg/apis/meta/v1/types.go`.
+Owns the few questions that every simulated controller asks of an object. Nothing here changes one.
 """
 
 from __future__ import annotations
@@ -9,121 +8,66 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emqx_tui.sim import api_error
-from emqx_tui.sim.resources import Resource
-
 Object = dict[str, Any]
+Key = tuple[str, str]
+"""Namespace and name."""
 
-_SYSTEM_METADATA = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
-_OMITTED_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
+ON_SERVING = "apps.emqx.io/on-serving"
+"""The readiness gate that the operator sets (operator lines G2 and G3)."""
 
 
-def key_of(obj: Object) -> tuple[str, str]:
+def key_of(obj: Object) -> Key:
     metadata = obj["metadata"]
-    return metadata.get("namespace") or "", metadata["name"]
+    return metadata.get("namespace", ""), metadata["name"]
 
 
-def has_labels(obj: Object, wanted: Mapping[str, str]) -> bool:
-    labels = obj["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in wanted.items())
+def controller_uid(obj: Object) -> str | None:
+    """The uid of the owner that controls this object."""
+    for owner in obj["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return owner["uid"]
+    return None
 
 
-def tidy_metadata(metadata: Object) -> Object:
-    """Metadata as ObjectMeta would print it: no nulls, no empty maps and lists, no selfLink."""
+def owner_reference(owner: Object) -> Object:
+    """A controller reference to `owner`, as controllerutil.SetControllerReference writes it."""
+    metadata = owner["metadata"]
     return {
-        key: value
-        for key, value in metadata.items()
-        if value is not None and key != "selfLink" and not (key in _OMITTED_WHEN_EMPTY and not value)
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
     }
 
 
-def check_preconditions(resource: Resource, old: Object, wanted: Mapping[str, Any]) -> None:
-    has = old["metadata"]
-    name = has["name"]
-    if wanted.get("name") and wanted["name"] != name:
-        raise api_error.bad_request(
-            f"the name of the object ({wanted['name']}) does not match the name on the URL ({name})"
-        )
-    if wanted.get("uid") and wanted["uid"] != has["uid"]:
-        why = f"Precondition failed: UID in precondition: {wanted['uid']}, UID in object meta: {has['uid']}"
-        raise api_error.conflict(resource, name, why)
-    if wanted.get("resourceVersion") and wanted["resourceVersion"] != has["resourceVersion"]:
-        raise api_error.modified_meanwhile(resource, name)
+def condition(obj: Object, kind: str) -> Object | None:
+    for each in (obj.get("status") or {}).get("conditions") or ():
+        if each["type"] == kind:
+            return each
+    return None
 
 
-def with_status_of(old: Object, obj: Object) -> Object:
-    new = {**old, "status": obj.get("status")}
-    if new["status"] is None:
-        del new["status"]
-    return new
+def is_condition_true(obj: Object, kind: str) -> bool:
+    found = condition(obj, kind)
+    return found is not None and found["status"] == "True"
 
 
-def with_system_fields_of(resource: Resource, old: Object, obj: Object) -> Object:
-    has = old["metadata"]
-    metadata = tidy_metadata(obj.get("metadata") or {})
-    for key in (*_SYSTEM_METADATA, "name", "namespace", "resourceVersion"):
-        if key in has:
-            metadata[key] = has[key]
-        else:
-            metadata.pop(key, None)
-    new = {**obj, "apiVersion": resource.group_version, "kind": resource.kind, "metadata": metadata}
-    if resource.has_status:
-        new.pop("status", None)
-        if "status" in old:
-            new["status"] = old["status"]
-    return new
+def is_ready(pod: Object) -> bool:
+    return is_condition_true(pod, "Ready")
 
 
-def with_owners_of(obj: Object, source: Object) -> Object:
-    """`obj` with the managedFields of `source`: clients send back what they read, which means nothing.
-
-    Only an explicit empty list does: it asks to forget all owners.
-    """
-    metadata = obj["metadata"]
-    owners = source["metadata"].get("managedFields")
-    if metadata.get("managedFields") is owners:
-        return obj
-    if metadata.get("managedFields") in ([], [{}]):
-        owners = None
-    metadata = {key: value for key, value in metadata.items() if key != "managedFields"}
-    if owners is not None:
-        metadata["managedFields"] = owners
-    return {**obj, "metadata": metadata}
+def is_terminating(obj: Object) -> bool:
+    return "deletionTimestamp" in obj["metadata"]
 
 
-def is_released(resource: Resource, obj: Object) -> bool:
-    """Marked for deletion and held by nothing any more."""
-    metadata = obj["metadata"]
-    if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
-        return False
-    return not resource.graceful or metadata.get("deletionGracePeriodSeconds") == 0
+def matches(labels: Mapping[str, str] | None, selector: Mapping[str, str]) -> bool:
+    has = labels or {}
+    return all(has.get(key) == value for key, value in selector.items())
 
 
-def spec_differs(resource: Resource, old: Object, new: Object) -> bool:
-    skipped = {"metadata", "status"} if resource.has_status else {"metadata"}
-    return any(old.get(key) != new.get(key) for key in (old.keys() | new.keys()) - skipped)
-
-
-def same_content(new: Object, old: Object) -> bool:
-    """Equal but for managedFields and the generation that follows from the rest."""
-    if new.keys() != old.keys():
-        return False
-    return all(
-        value is old[key] or (_same_metadata(value, old[key]) if key == "metadata" else value == old[key])
-        for key, value in new.items()
-    )
-
-
-def _same_metadata(new: Object, old: Object) -> bool:
-    skipped = {"managedFields", "generation"}
-    return all(new.get(key) == old.get(key) for key in (new.keys() | old.keys()) - skipped)
-
-
-def same_owners(new: Object, old: Object) -> bool:
-    """managedFields equal but for their times: an apply that changes nothing is no write."""
-
-    def bare(obj: Object) -> list[Object]:
-        entries = obj["metadata"].get("managedFields") or []
-        return [{key: value for key, value in entry.items() if key != "time"} for entry in entries]
-
-    return new is old or bare(new) == bare(old)
+def ordinal_of(pod_name: str) -> int:
+    """The number behind the last dash of a StatefulSet's pod; -1 when there is none."""
+    _, _, tail = pod_name.rpartition("-")
+    return int(tail) if tail.isdigit() else -1

@@ -1,0 +1,350 @@
+"""Scheduler and kubelet: what becomes of a pod object.
+
+Owns node assignment, pod IPs, phases, container statuses, conditions, start, stop, restart and the removal of the
+object. What runs inside (the broker) belongs to `brokers.py`, which is told when it starts and stops. Everything here
+takes time: a readiness gate that somebody sets becomes `Ready` a kubelet lag later, and a deleted pod keeps its phase
+`Running` until its containers have ended, both of which the operator trips over.
+
+Stopping: at SIGTERM a broker closes its listeners and drops its clients at once, while the Erlang node stays a member
+of the EMQX cluster until the container has ended. That is the reading behind the kill counts of the reference traces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from emqx_tui.sim.addresses import PodAddresses
+from emqx_tui.sim.hub import Hub
+from emqx_tui.sim.instants import rfc3339
+from emqx_tui.sim.objects import Object, condition, is_condition_true, is_terminating, key_of
+from emqx_tui.sim.store import Store
+from emqx_tui.sim.timeline import Timeline, Timer
+
+MANAGER = "kubelet"
+NO_PULL_SUFFIX = "-nopull"
+"""An image tag with this ending is never found in the registry."""
+_SCHEDULING_S = 0.1
+_CONTAINER_START_S = 2.0
+_PULL_BACK_OFF_S = 10.0
+
+PodRule = Callable[[Object], bool]
+
+
+class Workload(Protocol):
+    """What runs in the pods."""
+
+    def start(self, pod: Object) -> None:
+        """The main process is up and serves."""
+        ...
+
+    def close(self, pod: Object) -> None:
+        """SIGTERM: listeners are closed, clients are dropped."""
+        ...
+
+    def stop(self, pod: Object) -> None:
+        """The process has ended."""
+        ...
+
+    def forget(self, pod: Object) -> None:
+        """The pod is gone for good, and with it what its emptyDir held."""
+        ...
+
+
+@dataclass
+class Durations:
+    """How long things take, in seconds; rules may give single pods another boot or stop time."""
+
+    boot_s: float
+    """from the pod's creation to a broker that has joined its cluster"""
+    stop_s: float
+    """from SIGTERM to the end of the containers; cut off by the grace period"""
+    ready_lag_s: float
+    """from a changed readiness gate to the Ready condition"""
+    boot_rules: list[tuple[PodRule, float]] = field(default_factory=list)
+    stop_rules: list[tuple[PodRule, float]] = field(default_factory=list)
+
+    def boot_of(self, pod: Object) -> float:
+        return next((seconds for rule, seconds in self.boot_rules if rule(pod)), self.boot_s)
+
+    def stop_of(self, pod: Object) -> float:
+        grace_s = pod["metadata"].get("deletionGracePeriodSeconds", 30)
+        stop_s = next((seconds for rule, seconds in self.stop_rules if rule(pod)), self.stop_s)
+        return min(stop_s, float(grace_s))
+
+
+@dataclass
+class _Life:
+    """One pod's processes."""
+
+    pod: Object
+    created_at: float
+    timers: list[Timer] = field(default_factory=list)
+    serving: bool = False
+    stopping: bool = False
+    restarts: int = 0
+
+    def cancel(self) -> None:
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+
+
+class Kubelet:
+    """Runs the pods that StatefulSets create. Only pods with a container named `emqx` hold a broker."""
+
+    def __init__(
+        self,
+        store: Store,
+        timeline: Timeline,
+        hub: Hub,
+        workload: Workload,
+        addresses: PodAddresses,
+        durations: Durations,
+    ) -> None:
+        self.durations = durations
+        self.addresses = addresses
+        self.pull_failures: list[PodRule] = []
+        """Pods for which one of these is true never get their image."""
+        self.unschedulable: list[PodRule] = []
+        """Pods for which one of these is true find no node."""
+        self.unready: set[str] = set()
+        """Pods (by name) whose containers fail their readiness probe although the broker works."""
+        self._store = store
+        self._timeline = timeline
+        self._workload = workload
+        self._lives: dict[str, _Life] = {}
+        hub.on("pods", self._on_pod)
+
+    # -- what a scenario may do
+
+    def kill(self, namespace: str, name: str) -> None:
+        """The pod is gone at once, as by a lost machine: no SIGTERM, no grace."""
+        self._store.delete("pods", namespace, name, now=True)
+
+    def restart_containers(self, namespace: str, name: str) -> None:
+        """The containers die and start again in place; what the volumes hold stays."""
+        pod = self._store.get("pods", namespace, name)
+        life = self._lives[pod["metadata"]["uid"]]
+        self._stop_process(life)
+        life.restarts += 1
+        self._write_running(life)
+        life.timers.append(self._timeline.after(self.durations.boot_of(pod), lambda: self._serve(life)))
+
+    def set_ready(self, namespace: str, name: str, ready: bool) -> None:
+        """Make the containers of a pod fail (or pass again) their readiness probe; the broker goes on."""
+        if ready:
+            self.unready.discard(name)
+        else:
+            self.unready.add(name)
+        pod = self._store.get("pods", namespace, name)
+        self._write_conditions(pod)
+
+    # -- the life of a pod
+
+    def _on_pod(self, event_type: str, pod: Object) -> None:
+        uid = pod["metadata"]["uid"]
+        if event_type == "DELETED":
+            self._bury(uid, pod)
+        elif event_type == "ADDED" and _is_ours(pod):
+            life = self._lives[uid] = _Life(pod, self._timeline.now)
+            life.timers.append(self._timeline.after(_SCHEDULING_S, lambda: self._schedule(life)))
+        elif uid in self._lives:
+            life = self._lives[uid]
+            life.pod = pod
+            if is_terminating(pod):
+                self._terminate(life)
+            self._notice_gates(pod)
+
+    def _schedule(self, life: _Life) -> None:
+        if any(rule(life.pod) for rule in self.unschedulable):
+            why = "0/6 nodes are available: 6 Insufficient memory. preemption: 0/6 nodes are available."
+            if condition(life.pod, "PodScheduled") is None:
+                scheduled = self._condition("PodScheduled", False, "Unschedulable", why)
+                self._write_status(life.pod, {"phase": "Pending", "conditions": [scheduled]})
+            life.timers.append(self._timeline.after(_PULL_BACK_OFF_S, lambda: self._schedule(life)))
+            return
+        node = self.addresses.next_node()
+        pod = {**life.pod, "spec": {**life.pod["spec"], "nodeName": node}}
+        pod = self._store.update("pods", pod, manager="kube-scheduler")
+        ip = self.addresses.allocate(pod["metadata"]["uid"])
+        status = {
+            "phase": "Pending",
+            "hostIP": self.addresses.host_ip(node),
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
+            "startTime": rfc3339(self._timeline.now),
+            "conditions": self._conditions(pod, started=False),
+            "containerStatuses": _containers(pod, {"waiting": {"reason": "ContainerCreating"}}, False, 0),
+        }
+        self._write_status(pod, status)
+        life.timers.append(self._timeline.after(_CONTAINER_START_S - _SCHEDULING_S, lambda: self._pull(life)))
+
+    def _pull(self, life: _Life) -> None:
+        pod = life.pod
+        image = _main_image(pod)
+        if not image.endswith(NO_PULL_SUFFIX) and not any(rule(pod) for rule in self.pull_failures):
+            self._start(life)
+            return
+        message = f'Back-off pulling image "{image}"'
+        waiting = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
+        status = {**pod["status"], "containerStatuses": _containers(pod, waiting, False, 0)}
+        if status != pod["status"]:
+            self._write_status(pod, status)
+        life.timers.append(self._timeline.after(_PULL_BACK_OFF_S, lambda: self._pull(life)))
+
+    def _start(self, life: _Life) -> None:
+        self._write_running(life)
+        serves_at = max(self._timeline.now, life.created_at + self.durations.boot_of(life.pod))
+        life.timers.append(self._timeline.at(serves_at, lambda: self._serve(life)))
+
+    def _serve(self, life: _Life) -> None:
+        life.serving = True
+        self._workload.start(life.pod)
+        self._write_conditions(life.pod)
+
+    def _terminate(self, life: _Life) -> None:
+        if life.stopping:
+            return
+        life.stopping = True
+        life.cancel()
+        uid = life.pod["metadata"]["uid"]
+        if not life.serving:
+            life.timers.append(self._timeline.after(self.durations.ready_lag_s, lambda: self._end(uid)))
+            return
+        self._workload.close(life.pod)
+        life.timers.append(self._timeline.after(self.durations.stop_of(life.pod), lambda: self._end(uid)))
+
+    def _end(self, uid: str) -> None:
+        life = self._lives[uid]
+        self._stop_process(life)
+        self._store.delete("pods", *key_of(life.pod), now=True)
+
+    def _stop_process(self, life: _Life) -> None:
+        life.cancel()
+        if life.serving:
+            life.serving = False
+            self._workload.stop(life.pod)
+
+    def _bury(self, uid: str, pod: Object) -> None:
+        life = self._lives.pop(uid, None)
+        if life is None:
+            return
+        self._stop_process(life)
+        self._workload.forget(pod)
+        self.addresses.release(uid)
+        self.unready.discard(pod["metadata"]["name"])
+
+    # -- status
+
+    def _notice_gates(self, pod: Object) -> None:
+        wanted = self._should_be_ready(pod)
+        shown = condition(pod, "Ready")
+        if shown is not None and (shown["status"] == "True") != wanted:
+            key = key_of(pod)
+            self._timeline.after(self.durations.ready_lag_s, lambda: self._refresh(key))
+
+    def _refresh(self, key: tuple[str, str]) -> None:
+        pod = self._store.find("pods", *key)
+        if pod is not None and pod["metadata"]["uid"] in self._lives:
+            self._write_conditions(pod)
+
+    def _should_be_ready(self, pod: Object) -> bool:
+        gates = (gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ())
+        return is_condition_true(pod, "ContainersReady") and all(is_condition_true(pod, gate) for gate in gates)
+
+    def _containers_ready(self, pod: Object) -> bool:
+        life = self._lives[pod["metadata"]["uid"]]
+        return life.serving and pod["metadata"]["name"] not in self.unready
+
+    def _write_running(self, life: _Life) -> None:
+        running = {"running": {"startedAt": rfc3339(self._timeline.now)}}
+        status = {
+            **life.pod["status"],
+            "phase": "Running",
+            "conditions": self._conditions(life.pod, started=True),
+            "containerStatuses": _containers(life.pod, running, False, life.restarts),
+        }
+        self._write_status(life.pod, status)
+
+    def _write_conditions(self, pod: Object) -> None:
+        life = self._lives[pod["metadata"]["uid"]]
+        ready = self._containers_ready(pod)
+        containers = [
+            {**each, "ready": ready, "started": life.serving} for each in pod["status"].get("containerStatuses") or ()
+        ]
+        conditions = self._conditions(pod, started=True)
+        self._write_status(pod, {**pod["status"], "conditions": conditions, "containerStatuses": containers})
+
+    def _conditions(self, pod: Object, *, started: bool) -> list[Object]:
+        """The kubelet's own conditions, and everybody else's (the readiness gates) as they are."""
+        others = [each for each in pod["status"].get("conditions") or () if each["type"] not in _KUBELET_CONDITIONS]
+        containers = started and self._containers_ready(pod)
+        gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
+        true_gates = {each["type"] for each in others if each["status"] == "True"}
+        wanted = {
+            "PodScheduled": True,
+            "Initialized": True,
+            "ContainersReady": containers,
+            "Ready": containers and true_gates.issuperset(gates),
+        }
+        return [*others, *(self._kept_or_new(pod, kind, value, containers) for kind, value in wanted.items())]
+
+    def _kept_or_new(self, pod: Object, kind: str, value: bool, containers: bool) -> Object:
+        old = condition(pod, kind)
+        if old is not None and (old["status"] == "True") == value:
+            return old
+        if value:
+            return self._condition(kind, True)
+        if kind == "Ready" and containers:
+            return self._condition(
+                kind, False, "ReadinessGatesNotReady", "the status of pod readiness gate is not True"
+            )
+        return self._condition(kind, False, "ContainersNotReady", "containers with unready status: [emqx]")
+
+    def _condition(self, kind: str, value: bool, reason: str = "", message: str = "") -> Object:
+        made: Object = {
+            "type": kind,
+            "status": "True" if value else "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": rfc3339(self._timeline.now),
+        }
+        if reason:
+            made |= {"reason": reason, "message": message}
+        return made
+
+    def _write_status(self, pod: Object, status: Object) -> None:
+        self._store.update("pods", {**_current(pod), "status": status}, manager=MANAGER, subresource="status")
+
+
+_KUBELET_CONDITIONS = frozenset({"PodScheduled", "Initialized", "ContainersReady", "Ready"})
+
+
+def _current(pod: Object) -> Object:
+    """The kubelet patches: it never loses against another writer's resourceVersion."""
+    return {**pod, "metadata": {**pod["metadata"], "resourceVersion": ""}}
+
+
+def _is_ours(pod: Object) -> bool:
+    return any(owner.get("kind") == "StatefulSet" for owner in pod["metadata"].get("ownerReferences") or ())
+
+
+def _main_image(pod: Object) -> str:
+    return pod["spec"]["containers"][0]["image"]
+
+
+def _containers(pod: Object, state: Object, ready: bool, restarts: int) -> list[Object]:
+    return [
+        {
+            "name": container["name"],
+            "image": container.get("image", ""),
+            "imageID": "",
+            "state": state,
+            "lastState": {},
+            "ready": ready,
+            "started": ready,
+            "restartCount": restarts,
+        }
+        for container in pod["spec"]["containers"]
+    ]

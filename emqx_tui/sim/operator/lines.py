@@ -1,0 +1,43 @@
+"""Operator lines: which release behaves how.
+
+Owns the differences between releases as data, so that the steps ask for a trait and never for a version. Facts from
+the operator's history: 2.1.3 (PR #722) brought the nil rule, readiness gates and hand-written Endpoints; 2.1.2 the
+generation predicate; 2.2.0 plain HTTP to the headless Service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """Traits of one operator release."""
+
+    release: str
+    """the image tag"""
+    writes_endpoints: bool
+    """a selector-less listener Service and Endpoints of all Ready pods, else a selector that flips to green"""
+    nil_rule: bool
+    """a missing evacuation list scales blue down"""
+    on_serving_gate: bool
+    ignores_status_writes: bool
+    """the generation predicate: writes of status alone cause no pass"""
+    asks_service: bool
+    """EMQX's API through the headless name; else through a port-forward to a pod of the last set"""
+    call_s: float
+    """what one call to EMQX's API takes; port-forwards are set up anew for each"""
+    plugins: tuple[str, ...]
+    adds_log_volume: bool
+    reloader_image: str
+
+
+_PLUGINS = ("emqx_eviction_agent", "emqx_node_rebalance", "emqx_rule_engine", "emqx_retainer", "emqx_modules")
+_PORT_FORWARD_S = 0.2
+
+_G1 = Line("2.1.2", False, False, False, True, False, 0.0, _PLUGINS, False, "emqx/emqx-operator-reloader:0.0.2")
+_G1_EAGER = Line("2.1.0", False, False, False, False, False, _PORT_FORWARD_S, _PLUGINS, False, _G1.reloader_image)
+_G2 = Line("2.1.4", True, True, True, True, False, 0.0, (*_PLUGINS, "emqx_schema_registry"), True, _G1.reloader_image)
+_G3 = Line("2.2.29", True, True, True, True, True, 0.0, (*_PLUGINS, "emqx_schema_registry"), True, _G1.reloader_image)
+
+LINES = {"G1": _G1, "G2": _G2, "G3": _G3, "2.1.0": _G1_EAGER, "2.1.2": _G1, "2.1.4": _G2, "2.2.29": _G3}
