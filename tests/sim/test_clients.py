@@ -168,6 +168,16 @@ def test_the_accept_limit_delays_without_costing_an_attempt():
     assert cluster.truth.total.delayed == 2500 + 500
 
 
+def test_the_listener_counts_by_whole_seconds():
+    cluster = _cluster("mqttx-default", 1500)
+    cluster.set_route(["b"])
+    _after(cluster, 0.75)
+    _cut(cluster, 1500)
+    for instant, landed in [(1.75, 1000), (1.99, 1000), (2, 1500)]:
+        _after(cluster, instant)
+        assert cluster.nodes["b"].live == landed
+
+
 def test_refused_connections_use_up_the_listeners_second_too():
     cluster = _cluster("mqttx-default", 1500)
     cluster.nodes["b"].rebalancing = True
