@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.workloads import ClusterEvent, Endpoints, EndpointSlice, Pod, Service, StatefulSet
+from emqx_tui.model.workloads import ClusterEvent, Endpoints, EndpointSlice, Lease, Pod, Secret, Service, StatefulSet
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class Kind(Enum):
     ENDPOINTS = KindInfo("api/v1", "endpoints", "", Endpoints.from_json)
     ENDPOINT_SLICE = KindInfo("apis/discovery.k8s.io/v1", "endpointslices", "discovery.k8s.io", EndpointSlice.from_json)
     EVENT = KindInfo("api/v1", "events", "", ClusterEvent.from_json)
+
+    SECRET = KindInfo("api/v1", "secrets", "", Secret.from_json)
+    LEASE = KindInfo("apis/coordination.k8s.io/v1", "leases", "coordination.k8s.io", Lease.from_json)
 
     @property
     def info(self) -> KindInfo:

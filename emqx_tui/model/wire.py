@@ -59,6 +59,9 @@ class Fields:
     def __contains__(self, key: str) -> bool:
         return self._object.get(key) is not None
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._object)
+
     def raw(self, key: str, default: Any = None) -> Any:
         value = self._object.get(key)
         return default if value is None else value

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from emqx_tui.model.wire import Fields
+from emqx_tui.model.wire import Fields, Malformed
 
 ON_SERVING = "apps.emqx.io/on-serving"
 """The readiness gate that the operator sets from EMQX's availability check (operator 2.1.3 and later)."""
@@ -323,4 +325,58 @@ class ClusterEvent:
             component=fields.child("source").text("component", "") or fields.text("reportingComponent", ""),
             count=fields.integer("count", 1),
             last_at=fields.instant("lastTimestamp") or fields.instant("eventTime") or fields.instant("firstTimestamp"),
+        )
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A Secret that is ours to read: the journal, or the management API's credentials."""
+
+    meta: Meta
+    texts: Mapping[str, str] = field(repr=False, compare=False)
+    """Decoded values that are UTF-8."""
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @classmethod
+    def from_json(cls, value: Any) -> Secret:
+        """Read a `v1` Secret. Raises Malformed."""
+        fields = Fields(value)
+        data = fields.child("data")
+        return cls(Meta.from_fields(fields), {name: _decoded(data, name) for name in data.names()})
+
+
+def _decoded(fields: Fields, name: str) -> str:
+    try:
+        return base64.b64decode(str(fields.raw(name, "")), validate=True).decode()
+    except ValueError as error:
+        raise Malformed(f"{fields.path}.{name}", "expected base64 of UTF-8 text") from error
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who drives. Times in it are the holder's clock: expiry is judged by renewals that we see, not by them."""
+
+    meta: Meta
+    holder: str
+    """Empty = nobody."""
+    duration_s: int
+    transitions: int
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @classmethod
+    def from_json(cls, value: Any) -> Lease:
+        """Read a `coordination.k8s.io/v1` Lease. Raises Malformed."""
+        fields = Fields(value)
+        spec = fields.child("spec")
+        return cls(
+            meta=Meta.from_fields(fields),
+            holder=spec.text("holderIdentity", ""),
+            duration_s=spec.integer("leaseDurationSeconds", 15),
+            transitions=spec.integer("leaseTransitions", 0),
         )

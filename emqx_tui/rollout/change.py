@@ -90,7 +90,10 @@ class Plan:
     name: str
     uid: str
     resource_version: str
-    """Of the object that the person was looking at: a precondition of the first patch."""
+    """Of the object that the person was looking at."""
+    metadata_generation: int
+    """Of that object. The operator's status writes move the resourceVersion every 20 s and leave this alone: an object
+    of the same generation is still the one that was looked at."""
     from_image: str
     to_image: str
     from_version: str
@@ -103,6 +106,8 @@ class Plan:
     delay_was_absent: bool
     rates: Rates
     approval: Approval
+    target_mark: str = ""
+    """Fingerprint of the template as the server admitted it in the dry-run; empty while it was not asked."""
     parallel_drains: int = 1
     late_removal: bool = False
     """Take a blue address out of the Service only when its node has no client left."""

@@ -97,7 +97,13 @@ class Totals:
     start_sum: int | None = None
     evicted: int = 0
     killed: int = 0
+    """Clients cut off without an evacuation: on nodes that went away undrained."""
     finished_at: datetime | None = None
+    baseline: Mapping[str, int] = field(default_factory=dict)
+    """By blue pod: live connections when the first drain began."""
+    initial: Mapping[str, int] = field(default_factory=dict)
+    """By blue pod: live connections when its own drain began."""
+    green_baseline: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,16 +131,22 @@ class Journal:
     approvals: tuple[ApprovalRecord, ...] = ()
     hold: HoldRecord | None = None
     abort: AbortRecord | None = None
+    cut_over_at: datetime | None = None
+    """When the proxies were first seen to use the cut-over's addresses; afterwards they are repaired, not switched."""
     canary_passed_at: datetime | None = None
     canary_failed: str = ""
     """Evidence of a failed canary; empty when it passed or was not tried."""
     green_uid: str = ""
     overrides: tuple[str, ...] = ()
-    totals: Totals = Totals()
+    totals: Totals = field(default_factory=Totals)
     drained: tuple[str, ...] = ()
     """Names of blue nodes whose drain came to its end."""
     target_mark: str = ""
     """Fingerprint of the admitted target template."""
+    acknowledged: tuple[str, ...] = ()
+    """Checks whose auto-hold a person has lifted: they alarm, and do not hold again."""
+    metadata_generation: int = 0
+    """Of the object that was planned with: the first patch goes to no other."""
 
     def is_approved(self, gate: str) -> bool:
         return any(record.gate == gate for record in self.approvals)
@@ -226,6 +238,7 @@ def _decode(fields: Fields) -> Journal:
         ),
         hold=_decode_hold(fields.child("hold")) if "hold" in fields else None,
         abort=_decode_abort(fields.child("abort")) if "abort" in fields else None,
+        cut_over_at=fields.instant("cut_over_at"),
         canary_passed_at=fields.instant("canary_passed_at"),
         canary_failed=fields.text("canary_failed", ""),
         green_uid=fields.text("green_uid", ""),
@@ -233,6 +246,8 @@ def _decode(fields: Fields) -> Journal:
         totals=_decode_totals(fields.child("totals")),
         drained=fields.texts("drained"),
         target_mark=fields.text("target_mark", ""),
+        acknowledged=fields.texts("acknowledged"),
+        metadata_generation=fields.integer("metadata_generation", 0),
     )
 
 
@@ -267,6 +282,10 @@ def _decode_abort(fields: Fields) -> AbortRecord:
     return AbortRecord(fields.text("by", ""), _required_instant(fields, "at"), fields.text("evidence", ""))
 
 
+def _counts(fields: Fields) -> dict[str, int]:
+    return {name: fields.integer(name) for name in fields.names()}
+
+
 def _decode_totals(fields: Fields) -> Totals:
     return Totals(
         clients=fields.optional_integer("clients"),
@@ -277,4 +296,7 @@ def _decode_totals(fields: Fields) -> Totals:
         evicted=fields.integer("evicted", 0),
         killed=fields.integer("killed", 0),
         finished_at=fields.instant("finished_at"),
+        baseline=_counts(fields.child("baseline")),
+        initial=_counts(fields.child("initial")),
+        green_baseline=fields.integer("green_baseline", 0),
     )

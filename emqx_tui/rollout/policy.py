@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -43,32 +43,50 @@ class Policy:
     """Older broker figures open no gate."""
     max_own_age_s: float = 5.0
     """Older own counts of a node allow no scale-down."""
-    max_kube_age_s: float = 60.0
-    """A watch that has been silent or broken longer than this opens no gate (bookmarks come about every minute)."""
+    max_kube_age_s: float = 90.0
+    """A watch that was not confirmed for longer opens no gate (a new watch window confirms it about every 50 s)."""
     nudge_every_s: float = 2.0
     listener_gap_s: float = 2.5
     """Between the reset and the second nudge: the operator's listener step runs before its gates."""
-    ack_timeout_s: float = 30.0
+    ack_timeout_s: float = 60.0
     """A patch that the operator has not answered with a status write by then raises an alarm."""
+    repair_every_s: float = 0.5
+    """Between two writes of the Endpoints."""
     canary_s: float = 60.0
     """How long the canary node is watched after its address left the Service."""
     canary_min_loss: int = 10
-    """Losses that could be chance: a canary with fewer than this is not judged as failing."""
-    canary_factor: float = 3.0
-    """How many times faster than before the canary may lose clients."""
+    """Losses beyond natural churn that could be chance."""
     canary_fraction: float = 0.01
-    """... and at least this part of its clients has to be gone for a verdict."""
+    """Part of the canary's clients that may be lost beyond natural churn."""
     green_ready_timeout_s: float = 300.0
     """A green pod not Ready for this long: auto-hold."""
+    frozen_gate_s: float = 3.0
+    """A pod whose broker serves but whose gate stays False for this long needs a full pass of the operator."""
     missing_budget: float = 0.01
     """Clients missing, as a part of those evicted, that raise an auto-hold ..."""
     missing_floor: int = 50
-    """... when they are also at least this many beyond those expected to be on their way ..."""
-    missing_for_s: float = 30.0
-    """... for this long. It covers the reconnect delay of ordinary clients."""
+    """... when they are at least this many ..."""
+    missing_for_s: float = 10.0
+    """... for this long."""
+    reconnect_allowance_s: float = 10.0
+    """Clients evicted within this time are on their way, not missing."""
+    blue_loss_per_min: float = 0.05
+    """Part of its clients that a blue node may lose in a minute without being drained."""
     stall_s: float = 60.0
     """A drain without any progress for this long: auto-hold."""
     start_retry_s: float = 1.0
     """Between two attempts to start a refused evacuation."""
-    parallel_drains: int = 1
-    """How many blue nodes may evict at the same time; the total rate is the sum."""
+    scale_retry_s: float = 1.0
+
+    def at_rate(self, rate: float) -> Policy:
+        """The policy for a clock that runs `rate` times faster: figures cannot be read more often than every 50 ms."""
+        if rate <= 1:
+            return self
+        return replace(
+            self,
+            max_broker_age_s=max(self.max_broker_age_s, 0.5 * rate),
+            max_own_age_s=max(self.max_own_age_s, 0.4 * rate),
+            max_kube_age_s=self.max_kube_age_s * rate,
+            ack_timeout_s=max(self.ack_timeout_s, 5.0 * rate),
+            stall_s=max(self.stall_s, 3.0 * rate),
+        )

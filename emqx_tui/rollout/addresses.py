@@ -1,0 +1,107 @@
+"""Which addresses the listener Service should have in each phase, and the commands that bring that about.
+
+Addresses are compared as sets: the operator rewrites equal lists in another order. An empty list, or one in which
+nobody accepts clients, is never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from emqx_tui.model.snapshot import Member
+from emqx_tui.model.workloads import Address
+from emqx_tui.rollout.commands import Command, RepairEndpoints, SwitchEndpoints, Target
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.situation import Situation
+
+
+def serving(members: Iterable[Member]) -> tuple[Member, ...]:
+    """Members that accept clients now."""
+    return tuple(member for member in members if member.accepts_clients)
+
+
+def canary_member(situation: Situation) -> Member | None:
+    """The blue node whose address leaves first: the one with the fewest clients, the highest ordinal among equals."""
+    candidates = [m for m in serving(situation.blue_members) if m.live_connections is not None]
+    chosen = situation.memory.canary
+    if chosen is not None:
+        return next((m for m in candidates if m.name == chosen.pod), None)
+    return min(candidates, key=lambda m: (m.live_connections, -m.ordinal), default=None)
+
+
+def wanted_members(situation: Situation, phase: Phase) -> tuple[Member, ...]:
+    """Members whose addresses the Service should have in `phase`; empty when that cannot be said."""
+    blue, green = serving(situation.blue_members), serving(situation.green_members)
+    match phase:
+        case Phase.STARTING | Phase.CREATING_GREEN | Phase.WAITING_DELAY | Phase.READY_TO_CUT_OVER | Phase.ABORTING:
+            return blue
+        case Phase.CANARY:
+            canary = canary_member(situation)
+            return green + tuple(m for m in blue if canary and m.name != canary.name) if canary else ()
+        case Phase.CUTTING_OVER | Phase.DRAINING:
+            if situation.journal.late_removal and green:
+                return green + tuple(m for m in situation.blue_members if _keeps_address(m))
+            return green
+        case Phase.FINISHING:
+            return green if not situation.is_reset else ()
+    return ()
+
+
+def _keeps_address(member: Member) -> bool:
+    """Late removal: the address stays until the node has no client; an unknown count keeps it."""
+    return member.is_running and bool(member.pod.ip) and member.live_connections != 0
+
+
+def wanted_ips(situation: Situation, phase: Phase) -> frozenset[str]:
+    return frozenset(member.pod.ip for member in wanted_members(situation, phase))
+
+
+def is_switched(situation: Situation, phase: Phase) -> bool:
+    """The proxies use exactly the wanted addresses: seen in the EndpointSlices, not in our own write."""
+    wanted = wanted_ips(situation, phase)
+    return bool(wanted) and situation.snapshot.slice_ips == wanted
+
+
+def endpoint_commands(situation: Situation, phase: Phase) -> list[Command]:
+    """The write that is needed now, if any: a switch for a step forward, a repair for everything else."""
+    endpoints = situation.endpoints
+    if endpoints is None or situation.stale_brokers or situation.stale_kube:
+        return []
+    members = wanted_members(situation, phase)
+    wanted = frozenset(m.pod.ip for m in members)
+    present = frozenset(a.ip for a in endpoints.addresses)
+    if not any(m.accepts_clients for m in members) or wanted == present:
+        return []
+    if situation.memory.seconds_since_sent("repair-endpoints", situation.now) < situation.policy.repair_every_s:
+        return []
+    if _is_before_cut_over(phase) and not _needs_repair_before_cut_over(situation, wanted, present):
+        return []
+    is_step = phase is Phase.CANARY or (phase is Phase.CUTTING_OVER and situation.journal.cut_over_at is None)
+    make = SwitchEndpoints if is_step else RepairEndpoints
+    target = Target(endpoints.meta.namespace, endpoints.name, endpoints.meta.uid, endpoints.meta.resource_version)
+    addresses = tuple(Address(m.pod.ip, m.pod.node_name, m.name, m.pod.meta.uid) for m in members)
+    if not endpoints.ports:
+        return []
+    return [make(target, addresses, endpoints.ports, _purpose(phase, situation))]
+
+
+def _is_before_cut_over(phase: Phase) -> bool:
+    return phase in (Phase.STARTING, Phase.CREATING_GREEN, Phase.WAITING_DELAY, Phase.READY_TO_CUT_OVER)
+
+
+def _needs_repair_before_cut_over(situation: Situation, wanted: frozenset[str], present: frozenset[str]) -> bool:
+    """While the operator still writes, only what must not be there is taken out; it adds Ready blue pods by itself."""
+    if present - wanted:
+        return True
+    return situation.started_at is not None and bool(wanted - present)
+
+
+def _purpose(phase: Phase, situation: Situation) -> str:
+    match phase:
+        case Phase.CANARY:
+            return "canary: green, and all of blue but one"
+        case Phase.CUTTING_OVER | Phase.DRAINING:
+            return "green, and blue that still has clients" if situation.journal.late_removal else "green only"
+        case Phase.FINISHING:
+            return "green only"
+    return "blue only"

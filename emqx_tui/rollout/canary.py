@@ -1,0 +1,72 @@
+"""The canary: does a node keep its clients when its address leaves the Service?
+
+Some networks end established connections then (eBPF service proxies, some balancers). Clients that leave by
+themselves come back through the Service, and green's growth tells how many do; what the canary loses beyond its share
+of that is the network's doing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from emqx_tui.rollout.addresses import canary_member, is_switched
+from emqx_tui.rollout.memory import Canary, Memory
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.situation import Situation
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`passed` is None while the canary is still watched."""
+
+    passed: bool | None
+    evidence: str
+
+
+def watch(situation: Situation, phase: Phase) -> Memory:
+    """Memory with the canary's watch begun, gone on, or dropped."""
+    memory = situation.memory
+    if phase is not Phase.CANARY:
+        return memory if memory.canary is None else replace(memory, canary=None, canary_lost=0)
+    if memory.canary is None:
+        member = canary_member(situation)
+        total = situation.snapshot.total_live
+        if member is None or total is None or not is_switched(situation, phase):
+            return memory
+        green = situation.green.live_connections if situation.green else 0
+        canary = Canary(member.name, situation.now, member.live_connections or 0, green or 0, total)
+        return replace(memory, canary=canary, canary_lost=0)
+    lost = lost_beyond_churn(situation, memory.canary)
+    return memory if lost is None else replace(memory, canary_lost=lost)
+
+
+def lost_beyond_churn(situation: Situation, canary: Canary) -> int | None:
+    """Clients that the canary lost beyond its share of natural churn; None while the counts are unknown or old."""
+    member = next((m for m in situation.blue_members if m.name == canary.pod), None)
+    green = situation.green.live_connections if situation.green else None
+    if member is None or member.live_connections is None or green is None or situation.stale_brokers:
+        return None
+    places = len([m for m in situation.green_members if m.accepts_clients])
+    others = len([m for m in situation.blue_members if m.accepts_clients and m.name != canary.pod])
+    arrived = max(0, green - canary.green) * (places + others) / max(1, places)
+    share = canary.clients / canary.total if canary.total else 0.0
+    expected = arrived * share
+    noise = 3.0 * math.sqrt(expected)
+    return int(max(0.0, canary.clients - member.live_connections - expected - noise))
+
+
+def judge(situation: Situation) -> Verdict:
+    """Passed after the watch, failed as soon as the loss is over the limit."""
+    canary, policy = situation.memory.canary, situation.policy
+    if canary is None:
+        return Verdict(None, "the proxies do not use the canary's addresses yet")
+    limit = max(policy.canary_min_loss, math.ceil(policy.canary_fraction * canary.clients))
+    lost = situation.memory.canary_lost
+    watched = (situation.now - canary.since).total_seconds()
+    evidence = f"{canary.pod} lost {lost} of {canary.clients} clients beyond churn in {watched:.0f} s (limit {limit})"
+    if lost > limit:
+        return Verdict(False, evidence)
+    if watched < policy.canary_s or situation.stale_brokers:
+        return Verdict(None, evidence)
+    return Verdict(True, evidence)

@@ -1,0 +1,236 @@
+"""The way forward: build green, cut over, drain blue node by node.
+
+Protective commands are given whatever stands in the way; advancing ones only when their gate is approved, every check
+of that gate passes at this very moment, and nothing is held.
+"""
+
+from __future__ import annotations
+
+from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.snapshot import Member
+from emqx_tui.rollout import checks, finish, gates
+from emqx_tui.rollout.addresses import endpoint_commands, is_switched
+from emqx_tui.rollout.commands import ApplyTemplate, CloseValve, Command, Scale, StartDrain, StopDrain, Target
+from emqx_tui.rollout.decision import Outcome
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import next_closed
+from emqx_tui.rollout.situation import EVICTING, Situation
+
+MAX_STATUS_REPAIRS = 4
+"""How often the operator is made to do a full pass for lost Service ports before a person has to look."""
+
+
+def derive(situation: Situation) -> Phase:
+    """The phase, from what is seen. Memory of what was sent plays no part."""
+    journal, snapshot = situation.journal, situation.snapshot
+    if snapshot.resource.read_at is None or snapshot.stateful_sets.read_at is None:
+        return situation.memory.phase if situation.memory.phase is not Phase.IDLE else Phase.STARTING
+    blue = snapshot.blue_set
+    if situation.resource is None or blue is None:
+        return Phase.LOST
+    if situation.is_template_original and not situation.is_template_applied and snapshot.green is None:
+        return Phase.STARTING
+    if journal.cut_over_at is not None:
+        return _after_cut_over(situation)
+    green = snapshot.green
+    if green is None or not green.is_complete or situation.started_at is None:
+        return Phase.CREATING_GREEN
+    over_at = situation.delay_over_at
+    if over_at is None or situation.now < over_at:
+        return Phase.WAITING_DELAY
+    if not situation.is_cut_over_approved:
+        return Phase.READY_TO_CUT_OVER
+    if journal.late_removal or journal.canary_passed_at is not None:
+        return Phase.CUTTING_OVER
+    return Phase.READY_TO_CUT_OVER if journal.canary_failed else Phase.CANARY
+
+
+def _after_cut_over(situation: Situation) -> Phase:
+    blue = situation.blue
+    assert blue is not None
+    if blue.replicas > 0:
+        return Phase.DRAINING
+    staying = situation.green
+    if staying is None or situation.is_valve_closed or not finish.is_gone(blue):
+        return Phase.FINISHING
+    done = all(result.outcome is Outcome.PASS for result in finish.close_out(situation, staying))
+    return Phase.DONE if done else Phase.FINISHING
+
+
+def commands(situation: Situation, phase: Phase) -> list[Command]:
+    """Everything that is to be sent now."""
+    wanted = protective(situation, phase)
+    if phase is Phase.FINISHING:
+        wanted += _finishing(situation)
+    if not situation.is_held:
+        wanted += advancing(situation, phase)
+    return wanted
+
+
+def protective(situation: Situation, phase: Phase) -> list[Command]:
+    """Close the valve, nudge, repair Endpoints, stop what is frozen: always allowed."""
+    if situation.resource is None or phase in (Phase.STARTING, Phase.DONE, Phase.LOST):
+        return []
+    if closing := close_valve(situation, phase):
+        return [closing]
+    wanted = [c for c in endpoint_commands(situation, phase) if not c.advancing]
+    wanted += _stops(situation)
+    if phase is not Phase.FINISHING:
+        wanted += _passes_needed(situation, phase)
+    return wanted
+
+
+def close_valve(situation: Situation, phase: Phase) -> CloseValve | None:
+    """Close the valve when it is open and should not be."""
+    if situation.is_valve_closed or not situation.is_template_applied:
+        return None
+    if phase is Phase.FINISHING and situation.is_reset and finish.is_gone(situation.blue):
+        return None
+    if situation.resource is None or situation.resource.blue_green is None:
+        return None
+    return CloseValve(finish.resource_target(situation), next_closed(situation.valve_s))
+
+
+def _stops(situation: Situation) -> list[Command]:
+    """Stop running drains: all of them when frozen, those at other rates when they are to go on differently."""
+    wanted: list[Command] = []
+    rates = situation.journal.rates
+    for member in situation.blue_evacuating:
+        evacuation = member.evacuation
+        if evacuation is None or evacuation.state is EvacuationState.PROHIBITING:
+            continue
+        if not situation.is_node_approved(member.ordinal):
+            continue
+        other_rate = (evacuation.conn_evict_rate_per_s, evacuation.sess_evict_rate_per_s) != (
+            rates.conn_evict_rate_per_s,
+            rates.sess_evict_rate_per_s,
+        )
+        may_restart = not situation.is_held and evacuation.state in EVICTING
+        if situation.is_frozen or (other_rate and may_restart):
+            reason = "frozen" if situation.is_frozen else "other rates"
+            wanted.append(StopDrain(member.pod.meta.namespace, member.name, evacuation.node, reason))
+    return wanted
+
+
+def _passes_needed(situation: Situation, phase: Phase) -> list[Command]:
+    """Nudges: to be seen as complete, to force a reset after a lost pod, to unfreeze a gate or a broken Service."""
+    green = situation.green
+    if green is None or situation.stale_brokers or situation.stale_kube:
+        return []
+    if situation.started_at is None:
+        all_joined = green.running == green.replicas == situation.wanted
+        return finish.nudge(situation, "all green nodes are in the EMQX cluster") if all_joined else []
+    if green.running < green.replicas or len(green.members) < green.replicas:
+        return finish.nudge(situation, "a green pod is away: let the operator reset and repair")
+    if _frozen_gates(situation, phase):
+        return finish.full_pass(situation, "a re-created pod waits for its readiness gate")
+    tried = situation.memory.sent_count.get("forget-release-status", 0)
+    ports = checks.ports_unchanged(situation).outcome
+    if situation.journal.cut_over_at is None and ports is Outcome.FAIL and tried < MAX_STATUS_REPAIRS:
+        return finish.full_pass(situation, "the Service lost ports")
+    return []
+
+
+def _frozen_gates(situation: Situation, phase: Phase) -> list[str]:
+    before_cut_over = situation.journal.cut_over_at is None
+    members = situation.green_members + (situation.blue_members if before_cut_over else ())
+    names = {m.name for m in members}
+    since = situation.memory.gate_frozen_since
+    limit = situation.policy.frozen_gate_s
+    return [name for name, at in since.items() if name in names and (situation.now - at).total_seconds() >= limit]
+
+
+def advancing(situation: Situation, phase: Phase) -> list[Command]:
+    """The next step forward, if its gate is approved and its checks pass now."""
+    match phase:
+        case Phase.STARTING:
+            return _apply_template(situation)
+        case Phase.CANARY | Phase.CUTTING_OVER:
+            if not checks.all_pass(checks.run(checks.CUT_OVER_CHECKS, situation)):
+                return []
+            return [c for c in endpoint_commands(situation, phase) if c.advancing]
+        case Phase.DRAINING:
+            return _next_drain(situation) + _next_scale(situation)
+    return []
+
+
+def _apply_template(situation: Situation) -> list[Command]:
+    resource, journal = situation.resource, situation.journal
+    if resource is None or not journal.is_approved("start") or situation.stale_kube:
+        return []
+    if resource.meta.metadata_generation != journal.metadata_generation:
+        return []
+    failure = situation.memory.failures.get(ApplyTemplate.name)
+    if failure and failure.is_refusal:
+        return []
+    target = finish.resource_target(situation)
+    return [ApplyTemplate(target, journal.patch, next_closed(situation.valve_s), journal.rates)]
+
+
+def _next_drain(situation: Situation) -> list[Command]:
+    member = gates.next_node(situation)
+    if member is None or member.node is None or not situation.is_node_approved(member.ordinal):
+        return []
+    if not checks.all_pass(checks.run(checks.NODE_CHECKS, situation)):
+        return []
+    failure = situation.memory.failures.get(f"drain:{member.name}")
+    if failure and (situation.now - failure.at).total_seconds() < situation.policy.start_retry_s:
+        return []
+    command = gates.start_drain(situation, member)
+    return [command] if command.recipients else []
+
+
+def _next_scale(situation: Situation) -> list[Command]:
+    """Scale blue by one when its highest ordinal is drained, by the node's own word, and nothing is in motion."""
+    blue = situation.blue
+    if blue is None or blue.replicas == 0:
+        return []
+    member = blue.member(blue.replicas - 1)
+    if member is None or not may_scale_away(situation, member):
+        return []
+    failure = situation.memory.failures.get(f"scale:{blue.stateful_set.name}")
+    if failure and (situation.now - failure.at).total_seconds() < situation.policy.scale_retry_s:
+        return []
+    meta = blue.stateful_set.meta
+    target = Target(meta.namespace, meta.name, meta.uid, meta.resource_version)
+    return [Scale(target, blue.replicas, blue.replicas - 1, f"{member.name} is drained")]
+
+
+def may_scale_away(situation: Situation, member: Member) -> bool:
+    """Every condition of removing one drained blue node."""
+    return (
+        situation.is_node_approved(member.ordinal)
+        and not situation.stale_brokers
+        and not situation.stale_kube
+        and situation.is_valve_closed
+        and situation.memory.ack is None
+        and situation.is_template_applied
+        and not situation.snapshot.third_sets
+        and situation.is_settled
+        and member.is_drained
+        and is_empty_by_own_word(situation, member)
+    )
+
+
+def is_empty_by_own_word(situation: Situation, member: Member) -> bool:
+    """The node itself said, a moment ago, that it evacuates and that no client is left on it."""
+    own = member.own
+    if own.value is None or own.problem or not own.is_fresh(situation.now, situation.policy.max_own_age_s):
+        return False
+    return own.value.enabled and own.value.connections == 0
+
+
+def _finishing(situation: Situation) -> list[Command]:
+    if not finish.is_gone(situation.blue):
+        return []
+    return finish.commands(situation, situation.green)
+
+
+def drain_command_sent(wanted: tuple[Command, ...] | list[Command]) -> bool:
+    """True when one of `wanted` begins a drain."""
+    return any(isinstance(command, StartDrain) for command in wanted)
+
+
+def is_cut_over_seen(situation: Situation, phase: Phase) -> bool:
+    """The proxies use the cut-over's addresses."""
+    return phase is Phase.CUTTING_OVER and is_switched(situation, phase)

@@ -1,0 +1,192 @@
+"""A snapshot, the journal and the memory side by side, with the questions that every rule asks of them.
+
+Nothing here decides; it answers. An answer that rests on missing data is the one that holds things still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.reading import Reading
+from emqx_tui.model.snapshot import Generation, Member, Snapshot
+from emqx_tui.model.workloads import Endpoints, Service
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.memory import Memory
+from emqx_tui.rollout.policy import Policy, is_closed
+
+EVICTING = frozenset({EvacuationState.WAITING_HEALTH_CHECK, EvacuationState.EVICTING_CONNS, EvacuationState.UNKNOWN})
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One release of ours at one instant."""
+
+    snapshot: Snapshot
+    journal: Journal
+    memory: Memory
+    policy: Policy
+
+    @property
+    def now(self) -> datetime:
+        return self.snapshot.now
+
+    @cached_property
+    def resource(self) -> EmqxEnterprise | None:
+        """The custom resource, if it is the one the journal is about."""
+        found = self.snapshot.resource.value
+        return found if found and found.meta.uid == self.journal.uid else None
+
+    @property
+    def blue(self) -> Generation | None:
+        return self.snapshot.blue
+
+    @property
+    def green(self) -> Generation | None:
+        return self.snapshot.green
+
+    @property
+    def blue_members(self) -> tuple[Member, ...]:
+        return self.blue.members if self.blue else ()
+
+    @property
+    def green_members(self) -> tuple[Member, ...]:
+        return self.green.members if self.green else ()
+
+    @cached_property
+    def wanted(self) -> int:
+        """N: how many nodes a generation has."""
+        return self.journal.originals.replicas
+
+    @cached_property
+    def valve_s(self) -> int:
+        resource = self.resource
+        return resource.blue_green.effective_delay_s if resource and resource.blue_green else 0
+
+    @property
+    def is_valve_closed(self) -> bool:
+        return is_closed(self.valve_s)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the operator says that both sets were complete; None while its release status is reset."""
+        status = self.resource.blue_green_status if self.resource else None
+        return status.started_at if status else None
+
+    @property
+    def is_reset(self) -> bool:
+        return self.resource is not None and self.resource.blue_green_status is None
+
+    @property
+    def is_template_applied(self) -> bool:
+        """The custom resource asks for the target."""
+        if self.resource is None:
+            return False
+        if self.journal.target_mark:
+            return self.resource.template_mark == self.journal.target_mark
+        return not self.is_template_original
+
+    @property
+    def is_template_original(self) -> bool:
+        return self.resource is not None and self.resource.template_mark == self.journal.originals.template_mark
+
+    @property
+    def delay_over_at(self) -> datetime | None:
+        """When the user's own initial delay has passed."""
+        return None if self.started_at is None else self.started_at + timedelta(seconds=self.journal.originals.delay_s)
+
+    @property
+    def is_held(self) -> bool:
+        return self.journal.hold is not None
+
+    @property
+    def is_frozen(self) -> bool:
+        return self.journal.hold is not None and self.journal.hold.freeze
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        return self.snapshot.listener_endpoints
+
+    @property
+    def service(self) -> Service | None:
+        return self.snapshot.listener_service
+
+    @cached_property
+    def stale_brokers(self) -> str:
+        """Why the broker figures are too old to act on; empty while they are fresh."""
+        limit = self.policy.max_broker_age_s
+        named = (
+            ("nodes", self.snapshot.nodes),
+            ("stats", self.snapshot.stats),
+            ("evacuations", self.snapshot.evacuations),
+        )
+        return _stale(named, self.now, limit)
+
+    @cached_property
+    def stale_kube(self) -> str:
+        """Why the Kubernetes objects are too old to act on; empty while they are fresh."""
+        snapshot = self.snapshot
+        named = (
+            ("EmqxEnterprise", snapshot.resource),
+            ("StatefulSets", snapshot.stateful_sets),
+            ("pods", snapshot.pods),
+            ("Services", snapshot.services),
+            ("Endpoints", snapshot.endpoints),
+            ("EndpointSlices", snapshot.slices),
+        )
+        return _stale(named, self.now, self.policy.max_kube_age_s)
+
+    @cached_property
+    def is_settled(self) -> bool:
+        """No pod of either set terminates and both StatefulSets' status agrees with their spec."""
+        return all(g.stateful_set.is_settled and not g.has_pod_terminating for g in self._both)
+
+    @cached_property
+    def _both(self) -> tuple[Generation, ...]:
+        return tuple(g for g in (self.blue, self.green) if g is not None)
+
+    @property
+    def blue_evacuating(self) -> tuple[Member, ...]:
+        return tuple(m for m in self.blue_members if m.evacuation)
+
+    @property
+    def evicting(self) -> tuple[Member, ...]:
+        """Blue nodes that still evict connections."""
+        return tuple(m for m in self.blue_evacuating if m.evacuation and m.evacuation.state in EVICTING)
+
+    @property
+    def foreign_evacuations(self) -> tuple[str, ...]:
+        """Nodes that are evacuated although nobody approved it in this release."""
+        status = self.snapshot.evacuations.value
+        if status is None:
+            return ()
+        if self.journal.abort:
+            ours = {m.node.name for m in self.green_members if m.node}
+        else:
+            ours = {m.node.name for m in self.blue_members if m.node and self.is_node_approved(m.ordinal)}
+        return tuple(e.node for e in status.evacuations if e.node not in ours)
+
+    def is_node_approved(self, ordinal: int) -> bool:
+        return self.journal.is_approved(f"node:{ordinal}")
+
+    @property
+    def cut_over_gate(self) -> str:
+        """Id of the gate before the cut-over: late removal has other consequences, so it needs its own approval."""
+        return "cut-over:late" if self.journal.late_removal else "cut-over"
+
+    @property
+    def is_cut_over_approved(self) -> bool:
+        return self.journal.is_approved(self.cut_over_gate)
+
+
+def _stale(named: tuple[tuple[str, Reading], ...], now: datetime, limit_s: float) -> str:
+    for name, reading in named:
+        if reading.read_at is None:
+            return f"{name}: {reading.problem or 'not read yet'}"
+        age = reading.age_s(now) or 0.0
+        if age > limit_s:
+            return f"{name}: {age:.0f} s old (limit {limit_s:.0f} s){': ' + reading.problem if reading.problem else ''}"
+    return ""
