@@ -14,7 +14,7 @@ Owns the notation and nothing about any kind. The types themselves are tables of
     Selector atomic                      # changed and owned only as a whole
 
 A final backslash continues a line.
-Scalars: string bool int int32 int64 date-time byte quantity int-or-string. `object` is a free-form object.
+Scalars: string bool int int32 int64 date-time byte quantity int-or-string. `object` is an object of any shape.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Types:
         return schema
 
     def _field(self, described: Field, *, builtin: bool, references: bool) -> Schema:
-        schema = dict(self._type(described.type, builtin=builtin, references=references))
+        schema: Schema = dict(self._type(described.type, builtin=builtin, references=references))
         limits = _limits(described.words, builtin=builtin)
         if "$ref" in schema and (limits or described.help):
             schema = {"allOf": [schema]}
@@ -123,6 +123,8 @@ class Types:
         return {**schema, **limits}
 
     def _type(self, text: str, *, builtin: bool, references: bool) -> Schema:
+        if text == "object" and builtin:
+            return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         if text in _SCALARS:
             return _SCALARS[text]
         if match := _LIST.match(text):

@@ -1,0 +1,162 @@
+"""The schema at the API server's door: prune, default, validate, or refuse.
+
+Owns the order of these steps for custom resources and built-in kinds, and the wiring into the store. It must come
+before every webhook: those may count on well-formed objects. (A real server asks mutating webhooks first, and a
+malformed object makes them fail in their own words; the answer here is always the schema's.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from emqx_tui.sandbox.builtin_rules import builtin_violations, normalized, undecodable
+from emqx_tui.sandbox.managed_fields import ManagedFields
+from emqx_tui.sandbox.metadata_rules import invalid, metadata_violations
+from emqx_tui.sandbox.schema_catalog import CUSTOM_KINDS, OBJECT_META, custom_schema, is_known, owned_schema
+from emqx_tui.sandbox.schema_notation import Schema
+from emqx_tui.sandbox.schema_pruning import fill, prune
+from emqx_tui.sandbox.schema_validation import Violation, validate
+from emqx_tui.sandbox.strategic_merge import strategic_merge
+from emqx_tui.sim import api_error
+from emqx_tui.sim.resources import Resource
+from emqx_tui.sim.store import AdmissionRequest, Store
+
+Object = dict[str, Any]
+
+_INT32_MAX = 2**31 - 1
+
+
+def install(store: Store) -> None:
+    """Give the store schemas, field ownership and strategic merge."""
+    store.admission.insert(0, SchemaAdmission(store.resources).admit)
+    store.fields = ManagedFields()
+    store.strategic = strategic_merge
+
+
+class SchemaAdmission:
+    """Judges every write by the schema of its kind."""
+
+    def __init__(self, resources: Mapping[str, Resource]) -> None:
+        self._resources = resources
+
+    def admit(self, request: AdmissionRequest) -> Object:
+        """The object to go on with; ApiError 400 or 422."""
+        if request.new is None:
+            return request.old or {}
+        resource = self._resources[request.plural]
+        if CUSTOM_KINDS.get(resource.kind) == request.plural:
+            return _custom(request, request.new, resource)
+        return _builtin(request, request.new, resource)
+
+
+def _custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+    schema = custom_schema(resource.kind)
+    pruned, unknown = prune(new, schema, OBJECT_META)
+    _tell_unknown(request, resource, unknown)
+    _check_metadata_types(request, new, resource)
+    filled: Object = fill(pruned, schema)
+    violations = _metadata(request, filled)
+    if request.old is None:
+        violations += validate(filled, schema)
+    else:
+        violations += validate(filled, schema, old=request.old)
+    if "scale" in resource.subresources:
+        violations += _scale(filled)
+    _refuse(resource, filled, violations)
+    return filled
+
+
+def _builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+    if request.field_validation != "Ignore" and is_known(resource.group_version, resource.kind):
+        new, unknown = prune(new, owned_schema(resource.group_version, resource.kind), OBJECT_META)
+        _tell_unknown(request, resource, unknown)
+    _check_types(request, new, resource)
+    if why := undecodable(request.plural, new):
+        raise _undecodable(resource, why)
+    new = normalized(request.plural, new)
+    violations = _metadata(request, new)
+    if request.subresource != "status":
+        violations += builtin_violations(request.plural, new, request.old)
+    _refuse(resource, new, violations)
+    return new
+
+
+def _metadata(request: AdmissionRequest, new: Object) -> list[Violation]:
+    if request.old is not None and new["metadata"] == request.old["metadata"]:
+        return []
+    return metadata_violations(request.plural, new["metadata"])
+
+
+def _refuse(resource: Resource, new: Object, violations: list[Violation]) -> None:
+    if violations:
+        causes = [(each.reason, each.field, each.message) for each in violations]
+        raise api_error.invalid(resource, new["metadata"].get("name", ""), causes)
+
+
+# -- what cannot be read
+
+
+def _tell_unknown(request: AdmissionRequest, resource: Resource, unknown: list[str]) -> None:
+    texts = [f'unknown field "{path}"' for path in unknown]
+    if not texts:
+        return
+    if request.field_validation == "Warn":
+        request.warnings.extend(texts)
+    elif request.field_validation == "Strict":
+        why = f"strict decoding error: {', '.join(texts)}"
+        raise _undecodable(resource, why) if request.operation == "CREATE" else api_error.bad_request(why)
+
+
+def _undecodable(resource: Resource, why: str) -> api_error.ApiError:
+    kind, version = resource.kind, resource.version
+    return api_error.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+
+
+def _check_types(request: AdmissionRequest, new: Object, resource: Resource) -> None:
+    """Built-in objects become Go structs: a value of a wrong type is unreadable, not merely invalid."""
+    schema = owned_schema(resource.group_version, resource.kind)
+    _check_decodes(new, schema, request.old, resource, resource.kind)
+
+
+def _check_metadata_types(request: AdmissionRequest, new: Object, resource: Resource) -> None:
+    metadata, old = new["metadata"], (request.old or {}).get("metadata", {})
+    _check_decodes({"metadata": metadata}, _METADATA_ONLY, {"metadata": old}, resource, "ObjectMeta")
+
+
+_METADATA_ONLY: Schema = {"type": "object", "properties": {"metadata": OBJECT_META}}
+
+
+def _check_decodes(value: Object, schema: Schema, old: Object | None, resource: Resource, struct: str) -> None:
+    found = validate(value, schema) if old is None else validate(value, schema, old=old)
+    for each in found:
+        # A null is simply the zero value in Go.
+        if each.reason == "FieldValueTypeInvalid" and not each.message.endswith('"null"'):
+            had, wanted = _told_types(each)
+            why = f"json: cannot unmarshal {had} into Go struct field {struct}.{each.field} of type {wanted}"
+            raise _undecodable(resource, why)
+
+
+def _told_types(violation: Violation) -> tuple[str, str]:
+    """The type that was found and the one that was wanted, in Go's words."""
+    wanted, _, found = violation.message.rpartition("must be of type ")[2].partition(": ")
+    found = found.strip('"')
+    gone = {"": "bool", "boolean": "bool", "int64": "number", "integer": "number", "float64": "number"}
+    names = {"boolean": "bool", "object": "map[string]interface {}", "array": "[]interface {}"}
+    return gone.get(found, found), names.get(wanted, wanted)
+
+
+# -- the scale subresource keeps an eye on replicas
+
+
+def _scale(obj: Object) -> list[Violation]:
+    found: list[Violation] = []
+    for part in ("spec", "status"):
+        path, replicas = f".{part}.replicas", (obj.get(part) or {}).get("replicas", 0)
+        if isinstance(replicas, bool) or not isinstance(replicas, int):
+            continue  # the schema has said so already
+        if replicas < 0:
+            found.append(invalid(path, replicas, "should be a non-negative integer"))
+        elif replicas > _INT32_MAX:
+            found.append(invalid(path, replicas, f"should be less than or equal to {_INT32_MAX}"))
+    return found
