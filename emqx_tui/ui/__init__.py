@@ -1,0 +1,1 @@
+"""The screens. They hold no rules and no clients: views come in, intents go out."""

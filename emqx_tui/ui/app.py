@@ -1,0 +1,255 @@
+"""The frame: the only holder of the backend, and nothing else of interest.
+
+News comes from the engine's thread as one message that replaces itself, never as a call that waits; the newest of
+everything goes to the visible screens. Intents bubble up to here and are handed on without waiting. Nothing that
+safety needs runs on this loop: a stalled terminal stops it.
+
+The first frame needs Textual only: plot, YAML and highlighting are imported by the screens that use them, and the
+engine starts after that frame is drawn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen
+
+from emqx_tui.rollout.phases import FINAL
+from emqx_tui.session.backend import Backend
+from emqx_tui.session.view import FleetView, Role
+from emqx_tui.ui import keymap, paint, words
+from emqx_tui.ui.keymap import Area
+from emqx_tui.ui.lines import AsciiFilter
+from emqx_tui.ui.messages import (
+    AssessmentWanted,
+    ChangeWanted,
+    IntentSubmitted,
+    Published,
+    RolloutWanted,
+    SaveConfirmed,
+    ViewsChanged,
+)
+from emqx_tui.ui.screens.base import ConsoleScreen
+from emqx_tui.ui.screens.clusters import ClustersScreen
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+HARD_EXIT_S = 3.0
+"""A signal ends the process after this long even when the terminal does not read any more."""
+
+
+def _palette():
+    from emqx_tui.ui.palette import ConsoleCommands
+
+    return ConsoleCommands
+
+
+class ConsoleApp(App[int]):
+    """The console on a terminal. `run()` returns None; `return_code` is 0, or 128 + the signal that ended it."""
+
+    TITLE = "emqx-tui"
+    CSS_PATH: ClassVar = ["emqx_tui.tcss", "rollout.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = list(keymap.bindings(Area.EVERYWHERE))
+    COMMANDS: ClassVar = {_palette}
+    COMMAND_PALETTE_BINDING = "colon"
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        context: str,
+        server: str,
+        namespace: str | None,
+        is_production: bool = False,
+        read_only_reason: str = "",
+        is_ascii: bool = False,
+        opened: tuple[str, str] | None = None,
+    ) -> None:
+        """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken."""
+        super().__init__()
+        self.backend = backend
+        self.context = context
+        self.server = server
+        self.is_production = is_production
+        self.read_only_reason = read_only_reason or (words.READ_ONLY_FLAG if backend.is_read_only else "")
+        self.is_ascii = is_ascii
+        self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
+        self._opened = opened
+        self._driven: set[tuple[str, str]] = set()
+        self._notice_number = 0
+
+    # --- start and end ---------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self._catch_signals()
+        self.push_screen(ClustersScreen())
+        if self._opened:
+            self._show_rollout(*self._opened)
+        self.call_after_refresh(self.backend.start, self._on_change)
+
+    def on_unmount(self) -> None:
+        self.backend.stop()
+
+    def _catch_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+
+        def leave(number: int, _frame: FrameType | None) -> None:
+            timer = threading.Timer(HARD_EXIT_S, os._exit, (128 + number,))
+            timer.daemon = True
+            timer.start()
+            loop.call_soon_threadsafe(lambda: self.exit(return_code=128 + number))
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, leave)
+
+    # --- news downwards --------------------------------------------------------------------------------------
+
+    def _on_change(self) -> None:
+        """Called from the engine's thread."""
+        self.post_message(ViewsChanged())
+
+    def on_views_changed(self) -> None:
+        backend = self.backend
+        self.published = Published(backend.fleet(), backend.view(), backend.assessment())
+        self._note_driving()
+        self._tell_notice()
+        self.hand_out()
+
+    def hand_out(self) -> None:
+        """Give the newest to every screen that can be seen: the top one, and what shows through modal ones."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, ConsoleScreen) and screen.is_mounted:
+                screen.take(self.published)
+            if not screen.is_modal:
+                break
+
+    def _tell_notice(self) -> None:
+        view = self.published.view
+        if view and view.notice and view.notice_number != self._notice_number:
+            self._notice_number = view.notice_number
+            self.say(view.notice)
+
+    def say(self, text: str, *, severity: str = "information") -> None:
+        """One line that goes away by itself. Never parsed as markup."""
+        kind = "warning" if severity == "warning" else "error" if severity == "error" else "information"
+        self.notify(text, severity=kind, markup=False)
+
+    # --- wishes upwards --------------------------------------------------------------------------------------
+
+    def on_intent_submitted(self, message: IntentSubmitted) -> None:
+        if self.read_only_reason:
+            self.say(words.read_only_answer(self.read_only_reason), severity="warning")
+        else:
+            self.backend.submit(message.intent)
+
+    def on_assessment_wanted(self, message: AssessmentWanted) -> None:
+        self.backend.assess(
+            message.number,
+            message.draft,
+            message.approval,
+            late_removal=message.late_removal,
+            parallel_drains=message.parallel_drains,
+        )
+
+    def on_save_confirmed(self, message: SaveConfirmed) -> None:
+        if not self.read_only_reason:
+            self.backend.save(message.draft)
+
+    def on_rollout_wanted(self, message: RolloutWanted) -> None:
+        self._show_rollout(*message.cluster)
+
+    def on_change_wanted(self, message: ChangeWanted) -> None:
+        from emqx_tui.ui.screens.change import ChangeScreen
+
+        self._show(ChangeScreen(*message.cluster), *message.cluster)
+
+    def _show_rollout(self, namespace: str, name: str) -> None:
+        from emqx_tui.ui.screens.rollout import RolloutScreen
+
+        self._show(RolloutScreen(namespace, name), namespace, name)
+
+    def _show(self, screen: ConsoleScreen, namespace: str, name: str) -> None:
+        """One screen of one cluster above the list: another one takes its place."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        self.backend.open(namespace, name)
+        self.push_screen(screen)
+
+    # --- keys that work everywhere ---------------------------------------------------------------------------
+
+    def action_back(self) -> None:
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        if len(self.screen_stack) == 2:
+            self.backend.close()
+        self.hand_out()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return len(self.screen_stack) > 2 if action == "back" else super().check_action(action, parameters)
+
+    def action_help(self) -> None:
+        from emqx_tui.ui.screens.help import HelpScreen
+
+        if isinstance(self.screen, ConsoleScreen):
+            self.push_screen(HelpScreen(self.screen.AREA, self.read_only_reason))
+
+    def action_redraw(self) -> None:
+        self.refresh(repaint=True, layout=True)
+
+    async def action_quit(self) -> None:
+        if not self._is_driving():
+            self.exit(return_code=0)
+            return
+        from emqx_tui.ui.screens.quit import QuitCard
+
+        self.push_screen(QuitCard(), lambda sure: self.exit(return_code=0) if sure else None)
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C leaves like `q` does."""
+        self.run_worker(self.action_quit(), exclusive=True)
+
+    def _note_driving(self) -> None:
+        view = self.published.view
+        if view is None:
+            return
+        key = (view.snapshot.namespace, view.snapshot.name)
+        if view.role is Role.DRIVER and view.decision.phase not in FINAL:
+            self._driven.add(key)
+        else:
+            self._driven.discard(key)
+
+    def _is_driving(self) -> bool:
+        phases = {(row.resource.namespace, row.resource.name): row.phase for row in self.published.fleet.rows}
+        view = self.published.view
+        opened = (view.snapshot.namespace, view.snapshot.name) if view else None
+        return any(key == opened or phases.get(key) not in (*FINAL, None) for key in self._driven)
+
+    # --- looks -----------------------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
+        yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+        yield SystemCommand("Quit", "Leave the console; the release stays where it is.", self.action_quit)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.available_themes.get(self.theme)
+        return paint.variables(theme.dark if theme else True)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """NO_COLOR means no colours, not greys; --ascii means ASCII, borders included."""
+        filters = [_NO_COLOR if isinstance(known, Monochrome) else known for known in super().get_line_filters()]
+        return [*filters, _ASCII] if self.is_ascii else filters
+
+
+_NO_COLOR, _ASCII = NoColor(), AsciiFilter()

@@ -1,0 +1,134 @@
+"""Every key of every screen, in one table: bindings, key line, help and command palette are drawn from it.
+
+Nothing here decides whether a key does something now; screens say so in `ConsoleScreen.can`.
+No verb differs from another one only by letter case, none needs Alt, a function key or a multiplexer's prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding
+
+
+class Area(StrEnum):
+    """Where a key works."""
+
+    EVERYWHERE = "everywhere"
+    CLUSTERS = "clusters"
+    CHANGE = "change"
+    ROLLOUT = "rollout"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: what it is called, what it does, and whether it sends something to the cluster."""
+
+    area: Area
+    key: str
+    """As Textual names it."""
+    action: str
+    """`action_<this>` of the screen or, everywhere, of the app."""
+    label: str
+    """One or two words for the key line."""
+    sentence: str
+    """For the help."""
+    sends: bool = False
+    """Asks the cluster for something: greyed in read-only mode."""
+    on_key_line: bool = True
+
+
+KEYS: tuple[Key, ...] = (
+    Key(Area.CLUSTERS, "enter", "open", "open", "Open the cluster: its release when one runs, its nodes otherwise."),
+    Key(Area.CLUSTERS, "e", "change", "change", "Change image, rates or template of the cluster."),
+    Key(
+        Area.CLUSTERS,
+        "slash",
+        "filter",
+        "filter",
+        "Show only rows that contain these words; `!word` leaves out. Esc clears.",
+    ),
+    Key(Area.CLUSTERS, "s", "sort", "sort", "Sort by the next column. A click on a header does the same."),
+    Key(Area.CLUSTERS, "i", "invert", "invert", "Turn the order of the rows round.", on_key_line=False),
+    Key(
+        Area.CHANGE,
+        "w",
+        "start",
+        "start…",
+        "Open the start card; an edit that starts no release is saved after its diff was shown.",
+        sends=True,
+    ),
+    Key(Area.CHANGE, "p", "show_form", "plan", "Show the form, and what the edit will do."),
+    Key(Area.CHANGE, "t", "show_template", "template", "Edit the template as YAML. Esc leaves the editor."),
+    Key(Area.CHANGE, "d", "show_diff", "diff", "Show every value that the edit changes."),
+    Key(Area.CHANGE, "u", "undo_all", "undo all", "Drop all unsent edits."),
+    Key(Area.CHANGE, "o", "open_editor", "$EDITOR", "Edit the YAML in $EDITOR; a text that cannot be read is kept."),
+    Key(Area.ROLLOUT, "a", "approve", "approve", "Open the approval card of the gate that waits.", sends=True),
+    Key(
+        Area.ROLLOUT,
+        "h",
+        "hold",
+        "hold",
+        "Hold at once: no further step begins; a drain that runs goes on.",
+        sends=True,
+    ),
+    Key(Area.ROLLOUT, "f", "freeze", "freeze", "Hold, and stop the drain that runs, too.", sends=True),
+    Key(Area.ROLLOUT, "r", "resume", "resume", "Lift a hold or a freeze.", sends=True),
+    Key(Area.ROLLOUT, "s", "speed", "speed", "Drain with other rates.", sends=True),
+    Key(Area.ROLLOUT, "p", "policy", "policy", "Choose which gates need a person from here on.", sends=True),
+    Key(Area.ROLLOUT, "n", "per_node", "per node", "Plot one line per node, or blue, green and sum."),
+    Key(Area.ROLLOUT, "l", "log", "log", "Show the whole log, with the command of each action."),
+    Key(Area.ROLLOUT, "e", "change", "change", "Open the change screen of this cluster."),
+    Key(Area.ROLLOUT, "x", "abort", "abort", "Open the abort card: what going back costs now.", sends=True),
+    Key(Area.EVERYWHERE, "escape", "back", "back", "Back to where you came from; a release goes on."),
+    Key(Area.EVERYWHERE, "colon", "command_palette", "command", "Find any action or cluster by name."),
+    Key(Area.EVERYWHERE, "question_mark", "help", "help", "Show the keys of this screen."),
+    Key(
+        Area.EVERYWHERE,
+        "q",
+        "quit",
+        "quit",
+        "Leave the console. The release stays where it is; a drain that runs goes on.",
+    ),
+    Key(
+        Area.EVERYWHERE,
+        "ctrl+l",
+        "redraw",
+        "redraw",
+        "Draw the whole screen anew.",
+        on_key_line=False,
+    ),
+)
+
+_SPELLINGS = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "esc"}
+
+
+def spell(key: str) -> str:
+    """A key as a person writes it."""
+    return _SPELLINGS.get(key, key)
+
+
+def keys_of(area: Area) -> Iterator[Key]:
+    """The keys of one screen, most important first, without those that work everywhere."""
+    return (key for key in KEYS if key.area is area)
+
+
+def bindings(area: Area) -> list[Binding]:
+    """Textual's bindings of one area."""
+    return [
+        Binding(key.key, key.action, key.label, show=key.on_key_line, tooltip=key.sentence, id=f"{area}.{key.action}")
+        for key in keys_of(area)
+    ]
+
+
+def find(area: Area, action: str) -> Key | None:
+    """The key of an action on a screen, looked up everywhere, too."""
+    return next((key for key in KEYS if key.action == action and key.area in (area, Area.EVERYWHERE)), None)
+
+
+def sends(area: Area, action: str) -> bool:
+    """True when the action asks the cluster for something."""
+    key = find(area, action)
+    return key is not None and key.sends

@@ -1,0 +1,74 @@
+"""What travels between the engine, the app, the screens and their widgets. Payloads are frozen values.
+
+Downwards the app hands a `Published` to `ConsoleScreen.take` of what is visible; upwards everything is a message
+that bubbles to the app, the only holder of the backend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from emqx_tui.rollout.change import Draft
+from emqx_tui.rollout.intents import Intent
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import Assessment, FleetView, View
+
+
+@dataclass(frozen=True)
+class Published:
+    """The newest of everything, as the app hands it to the visible screens."""
+
+    fleet: FleetView
+    view: View | None
+    """Of the opened cluster, None until there is one."""
+    assessment: Assessment | None
+
+
+class ViewsChanged(Message):
+    """The engine has something newer. Carries nothing: who handles it fetches the newest."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ViewsChanged)
+
+
+@dataclass
+class IntentSubmitted(Message):
+    """A person asked for something; the answer comes back as the view's notice."""
+
+    intent: Intent
+
+
+@dataclass
+class RolloutWanted(Message):
+    """Show the rollout screen of this cluster."""
+
+    cluster: tuple[str, str]
+    """(namespace, name)."""
+
+
+@dataclass
+class ChangeWanted(Message):
+    """Show the change screen of this cluster."""
+
+    cluster: tuple[str, str]
+    """(namespace, name)."""
+
+
+@dataclass
+class AssessmentWanted(Message):
+    """Have an edit judged; the answer with this number comes back in a `Published`."""
+
+    number: int
+    draft: Draft
+    approval: Approval
+    late_removal: bool
+    parallel_drains: int
+
+
+@dataclass
+class SaveConfirmed(Message):
+    """Send an edit that starts no release: its diff was shown and confirmed."""
+
+    draft: Draft

@@ -1,0 +1,34 @@
+"""PURE: sentences that the app and its first screens say. Words of the rollout screen live in `present_rollout.py`."""
+
+from __future__ import annotations
+
+
+def too_small(width: int, height: int, min_width: int, min_height: int) -> str:
+    return f"This terminal has {width}x{height}; everything fits from {min_width}x{min_height} on."
+
+
+def read_only_answer(reason: str) -> str:
+    return f"Nothing was sent: {reason}"
+
+
+READ_ONLY_FLAG = "started with --read-only"
+
+QUIT_TITLE = "Leave while driving?"
+QUIT_TEXT = (
+    "This console drives a release. After you leave, no further step begins; a drain that runs in EMQX goes on to "
+    "its end. Start emqx-tui again, here or elsewhere, to carry on."
+)
+QUIT_WORD = "quit"
+QUIT_HINT = "Type quit to leave.   esc stay"
+
+EDITOR_FAILED = "The editor ended with an error; nothing was taken over."
+
+HELP_HINT = "esc closes"
+
+
+def help_title(area: str) -> str:
+    return f"Keys of this screen ({area})"
+
+
+def help_read_only(reason: str) -> str:
+    return f"Greyed keys send nothing: {reason}"
