@@ -35,7 +35,7 @@ class Broker:
     name: str
     """the EMQX node name"""
     listening: bool = True
-    """False from SIGTERM on: listeners and management API are closed"""
+    """False from SIGTERM on: the MQTT listeners are closed, the management API answers to the end"""
 
 
 class Brokers:
@@ -80,8 +80,6 @@ class Brokers:
         return self.ask(broker, method, raw_path, body, authorization)
 
     def ask(self, broker: Broker, method: str, raw_path: str, body: bytes, authorization: str | None) -> HttpReply:
-        if not broker.listening:
-            raise Unreachable("connection refused")
         try:
             return broker.cluster.handle(broker.name, method, raw_path, body, authorization)
         except NodeUnreachable as refused:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from emqx_tui.sim.client_presets import Preset
 from emqx_tui.sim.emqx import CALIBRATED
 from emqx_tui.sim.objects import Object, is_terminating
 from emqx_tui.sim.world import NOON, World, WorldConfig
@@ -110,7 +111,7 @@ def scenario(
     *,
     clients: int = 100_000,
     nodes: int = 3,
-    preset: str = "mqttx-default",
+    preset: str | Preset = "mqttx-default",
     seed: int = 1,
     start: float = NOON,
     cr: Object | None = None,

@@ -14,6 +14,7 @@ from typing import Any
 from emqx_tui.sim.addresses import PodAddresses
 from emqx_tui.sim.admission import EnterpriseWebhooks, ReplicaRule
 from emqx_tui.sim.brokers import Brokers, Unreachable, image_version
+from emqx_tui.sim.client_presets import Preset
 from emqx_tui.sim.emqx import IDEAL, EmqxCluster, Profile
 from emqx_tui.sim.emqx_api import HttpReply
 from emqx_tui.sim.garbage import GarbageCollector
@@ -50,7 +51,7 @@ class WorldConfig:
 
     clients: int = 100_000
     """MQTT clients of the first cluster that is created"""
-    preset: str = "mqttx-default"
+    preset: str | Preset = "mqttx-default"
     churn_per_s: float = 5.0
     """natural disconnects, all clients together"""
     operator: str = "G3"

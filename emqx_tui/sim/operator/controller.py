@@ -8,6 +8,7 @@ every object at once. While the process is down its webhooks are down too.
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from emqx_tui.sim.brokers import Brokers
 from emqx_tui.sim.hub import Hub
 from emqx_tui.sim.objects import Key, Object, key_of
 from emqx_tui.sim.operator.errors import Panic, PassError
-from emqx_tui.sim.operator.events import Recorder
+from emqx_tui.sim.operator.events import Recorder, Report
 from emqx_tui.sim.operator.fault import ApiFault
 from emqx_tui.sim.operator.lines import Line
 from emqx_tui.sim.operator.queue import WorkQueue
@@ -52,14 +53,16 @@ class Operator:
     ) -> None:
         self.line = line
         self.restarts = 0
-        self.passes: list[PassRecord] = []
-        """The latest passes, oldest first; bounded."""
+        self.passes: deque[PassRecord] = deque(maxlen=5000)
+        """The latest passes, oldest first."""
+        self.reports: deque[Report] = deque(maxlen=5000)
+        """Everything the operator wanted to say, before the Event correlator merged or dropped it."""
         self.panics: list[tuple[float, str]] = []
         self.on_state: Callable[[bool], None] = lambda _: None
         """told whenever the process starts (True) or ends (False)"""
         self._store = store
         self._timeline = timeline
-        self._around = Surroundings(store, timeline, rng, brokers, line, Recorder(store, timeline, COMPONENT))
+        self._around = Surroundings(store, timeline, rng, brokers, line, self._recorder())
         self._queue = WorkQueue(timeline, self._work)
         self._generations: dict[Key, int] = {}
         self._running = False
@@ -101,7 +104,7 @@ class Operator:
         self._cancel_restart()
         self._running = True
         self._started_at = self._timeline.now
-        self._around.recorder = Recorder(self._store, self._timeline, COMPONENT)
+        self._around.recorder = self._recorder()
         self._generations.clear()
         self.on_state(True)
         for cr in self._store.list("emqxenterprises"):
@@ -117,6 +120,9 @@ class Operator:
     def next_pass_at(self, key: Key) -> float | None:
         """The deadline of the next pass that is due by itself."""
         return self._queue.next_due_at(key)
+
+    def _recorder(self) -> Recorder:
+        return Recorder(self._store, self._timeline, COMPONENT, self.reports)
 
     # -- triggers
 
@@ -174,8 +180,6 @@ class Operator:
 
     def _finish(self, key: Key, run: Pass, began_at: float, outcome: str) -> None:
         self.passes.append(PassRecord(key, began_at, self._timeline.now, run.full, outcome))
-        if len(self.passes) > 2000:
-            del self.passes[:1000]
         self._busy = None
         self._queue.done(key)
 

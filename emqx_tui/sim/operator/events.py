@@ -8,8 +8,9 @@ is why nothing should be decided by Events. A restart of the operator forgets al
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from emqx_tui.sim.instants import rfc3339
 from emqx_tui.sim.objects import Object
@@ -42,10 +43,21 @@ class _Budget:
     at: float = 0.0
 
 
+class Report(NamedTuple):
+    """What was reported, whatever became of it."""
+
+    at: float
+    name: str
+    """of the object"""
+    reason: str
+    message: str
+
+
 class Recorder:
     """Writes Events about objects; `component` is who reports."""
 
-    def __init__(self, store: Store, timeline: Timeline, component: str) -> None:
+    def __init__(self, store: Store, timeline: Timeline, component: str, reports: deque[Report]) -> None:
+        self._reports = reports
         self._store = store
         self._timeline = timeline
         self._component = component
@@ -57,6 +69,7 @@ class Recorder:
     def event(self, obj: Object, kind: str, reason: str, message: str) -> None:
         """Report; merged, counted or dropped as the correlator decides. `kind` is Normal or Warning."""
         uid = obj["metadata"]["uid"]
+        self._reports.append(Report(self._timeline.now, obj["metadata"]["name"], reason, message))
         key, message = self._aggregated((uid, kind, reason), message)
         seen = self._seen.get(key)
         if seen is not None:

@@ -51,20 +51,23 @@ class Requester:
 
     def ask_any(self, pods: Sequence[Object], method: str, path: str, body: Any = None) -> Waits:
         """One of `pods` answers: a dialler takes the addresses of a name one after the other."""
-        brokers = [self._brokers.running.get(pod["metadata"]["uid"]) for pod in pods]
-        open_ = [broker for broker in brokers if broker is not None and broker.listening]
-        self._rng.shuffle(open_)
-        for broker in open_:
+        running = (self._brokers.running.get(pod["metadata"]["uid"]) for pod in pods)
+        brokers = [broker for broker in running if broker is not None]
+        self._rng.shuffle(brokers)
+        for broker in brokers or [None]:
             try:
                 return (yield from self._ask(broker, "service", method, path, body))
             except Unreachable:
                 continue
-        return (yield from self._ask(None, "service", method, path, body))
+        raise self._refused(method, path)
 
     def ask_pod(self, pod: Object, method: str, path: str) -> Waits:
         """That pod answers, at its own address."""
         broker = self._brokers.running.get(pod["metadata"]["uid"])
-        return (yield from self._ask(broker, "pod", method, path, None))
+        try:
+            return (yield from self._ask(broker, "pod", method, path, None))
+        except Unreachable:
+            raise self._refused(method, path) from None
 
     def _ask(self, broker: Broker | None, through: str, method: str, path: str, body: Any) -> Waits:
         pod = broker.pod["metadata"]["name"] if broker else None
@@ -80,7 +83,7 @@ class Requester:
             else:
                 return self._faulty(fault, method, path)
         if broker is None:
-            raise self._error(method, path, "dial tcp: connect: connection refused")
+            raise Unreachable("connection refused")
         octets = b"" if body is None else json.dumps(body).encode()
         reply = self._brokers.ask(broker, method, "/" + path, octets, self._authorization)
         return Answer(reply.status, reply.body.decode())
@@ -97,7 +100,10 @@ class Requester:
             case "eof":
                 raise self._error(method, path, "EOF", is_common=True)
             case _:
-                raise self._error(method, path, "dial tcp: connect: connection refused")
+                raise self._refused(method, path)
+
+    def _refused(self, method: str, path: str) -> PassError:
+        return self._error(method, path, "dial tcp: connect: connection refused")
 
     def _error(self, method: str, path: str, why: str, *, is_common: bool = False) -> PassError:
         verb = method.capitalize()
