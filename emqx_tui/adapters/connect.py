@@ -1,0 +1,112 @@
+"""Everything that is outside, connected: the one door through which a command line gets its adapters.
+
+Owns the order of building and of closing. Loads `kubernetes`, aiohttp and httpx only when it is called, in the engine's
+thread: together they take longer to import than the first screen takes to draw.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emqx_tui.adapters.access import Access
+from emqx_tui.adapters.clock import ClusterClock
+from emqx_tui.adapters.errors import ConfigError
+from emqx_tui.adapters.host import ThisHost
+from emqx_tui.model.errors import AdapterError, MalformedAnswer
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rollout.requests import KubeRequest
+
+if TYPE_CHECKING:
+    from emqx_tui.adapters.emqx_http import EmqxClient, Route
+    from emqx_tui.adapters.kube import KubeClient
+
+logger = logging.getLogger(__name__)
+
+FIRST_ANSWER_S = 5.0
+PORT_FORWARD, DIRECT = "port-forward", "direct"
+
+
+@dataclass
+class Connection:
+    """One cluster, connected. Belongs to the loop it was made in."""
+
+    access: Access
+    kube: KubeClient
+    clock: ClusterClock
+    host: ThisHost
+    emqx_access: str = PORT_FORWARD
+    server_version: str = ""
+    """As the server calls itself; empty while it has not answered."""
+    problem: AdapterError | None = None
+    """Why the first request failed. The watches go on trying."""
+
+    def __post_init__(self) -> None:
+        self._clients: list[EmqxClient] = []
+
+    def emqx(self, namespace: str, name: str) -> EmqxClient:
+        """A client for the nodes of one EMQX cluster; it is closed with the connection, or before by its user."""
+        from emqx_tui.adapters.emqx_http import EmqxClient
+
+        logger.debug("EMQX of %s/%s by %s", namespace, name, self.emqx_access)
+        client = EmqxClient(self._route())
+        self._clients.append(client)
+        return client
+
+    async def check(self) -> None:
+        """Ask the server for its version: synchronises the clock, and keeps what went wrong in `problem`."""
+        try:
+            answer = await self.kube.request(KubeRequest("GET", "/version", timeout_s=FIRST_ANSWER_S))
+            if not isinstance(answer, dict):
+                raise MalformedAnswer(f"{self.access.server}/version: not an answer of the Kubernetes API")
+            self.server_version, self.problem = str(answer.get("gitVersion", "")), None
+        except AdapterError as error:
+            self.problem = error
+
+    async def close(self) -> None:
+        """Close everything; a drain that runs inside EMQX is not touched."""
+        while self._clients:
+            await self._clients.pop().close()
+        await self.kube.close()
+
+    def _route(self) -> Route:
+        from emqx_tui.adapters.emqx_http import ByUrl, Direct, PortForward
+
+        if self.emqx_access == PORT_FORWARD:
+            return PortForward(self.kube)
+        if self.emqx_access == DIRECT:
+            return Direct(self._pod_address)
+        return ByUrl(self.emqx_access)
+
+    async def _pod_address(self, namespace: str, pod: str) -> str:
+        value = await self.kube.request(KubeRequest("GET", Kind.POD.info.path(namespace, pod), timeout_s=5.0))
+        return str((value.get("status") or {}).get("podIP") or "") if isinstance(value, dict) else ""
+
+
+async def connect(
+    access: Access,
+    *,
+    emqx_access: str = PORT_FORWARD,
+    clock_rate: float = 1.0,
+    host: ThisHost | None = None,
+) -> Connection:
+    """Build the adapters for one cluster and ask it once. Raises ConfigError; anything later is in `problem`."""
+    from emqx_tui.adapters.kube import KubeClient
+    from emqx_tui.adapters.kube_watch import Pace, scaled
+
+    check_emqx_access(emqx_access)
+    clock = ClusterClock(clock_rate)
+    kube = KubeClient(access, on_date=clock.observe, pace=scaled(Pace(), clock_rate))
+    connection = Connection(access, kube, clock, host or ThisHost.detect(), emqx_access)
+    await connection.check()
+    if isinstance(connection.problem, ConfigError):
+        await connection.close()
+        raise connection.problem
+    return connection
+
+
+def check_emqx_access(way: str) -> None:
+    """Refuse a way to EMQX that does not exist. Raises ConfigError."""
+    if way not in (PORT_FORWARD, DIRECT) and not way.startswith(("http://", "https://")):
+        raise ConfigError(f"--emqx-access {way!r}: expected port-forward, direct or http://...")
