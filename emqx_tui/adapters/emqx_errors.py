@@ -1,13 +1,12 @@
 """Errors of httpx, httpcore and EMQX's management API v4 as AdapterError kinds.
 
-Owns what counts as a refusal: EMQX answers many of them with HTTP 200 and a code other than 0 in the body, or with a
-message and no code at all. A refusal must never pass for a success.
+Only two statuses are failures of the way to EMQX: 401 and 404. Everything else is an answer and left to the session,
+because EMQX 4.4 says most refusals with HTTP 200 and a code in the body, and some of them mean that all is well.
 """
 
 from __future__ import annotations
 
 import ssl
-from typing import Any
 
 import httpcore
 import httpx
@@ -15,7 +14,6 @@ import httpx
 from emqx_tui.adapters.errors import one_line
 from emqx_tui.model.errors import (
     AdapterError,
-    Forbidden,
     MalformedAnswer,
     NotFound,
     Rejected,
@@ -69,37 +67,19 @@ def from_library(error: BaseException, where: str) -> AdapterError:
     raise TypeError(f"no kind for {type(error).__name__}") from error
 
 
-def refusal(reply: EmqxReply, where: str) -> AdapterError | None:
-    """The failure that an answer stands for, None when it is what was asked for."""
-    words = _message(reply.body) or one_line(reply.text, 200)
+def from_reply(reply: EmqxReply, where: str) -> AdapterError | None:
+    """The failure that an answer stands for, None when it is the session's to judge."""
     match reply.status:
         case 401:
             return Unauthorized(f"{where} does not accept the API key", status=401)
-        case 403:
-            return Forbidden(f"{where}: {words or 'not allowed'}", status=403)
         case 404:
-            return NotFound(f"{where}: {words or 'not found'}", status=404)
-        case 408 | 429 | 502 | 504:
-            return Unreachable(f"{where}: {words or reply.status}", status=reply.status)
-        case status if 400 <= status < 500:
-            return Rejected(f"{where}: {words or status}", status=status)
-        case 200:
-            return _refusal_in_body(reply.body, words, where)
-    return None
+            return NotFound(f"{where}: {_message(reply) or 'not found'}", status=404)
+        case _:
+            return None
 
 
-def _refusal_in_body(body: Any, words: str, where: str) -> AdapterError | None:
-    if not isinstance(body, dict):
-        return None
-    code = body.get("code", 0)
-    if code != 0 or body.keys() == {"message"}:
-        told = words or f"code {one_line(str(code), 40)}"
-        return Rejected(f"{where}: {told}", status=code if isinstance(code, int) else None)
-    return None
-
-
-def _message(body: Any) -> str:
-    message = body.get("message") if isinstance(body, dict) else None
+def _message(reply: EmqxReply) -> str:
+    message = reply.body.get("message") if isinstance(reply.body, dict) else reply.text
     return one_line(message, 200) if isinstance(message, str) else ""
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from emqx_tui.adapters.emqx_errors import LIBRARY_ERRORS, STALE_CONNECTION, from_library, refusal
+from emqx_tui.adapters.emqx_errors import LIBRARY_ERRORS, STALE_CONNECTION, from_library, from_reply
 from emqx_tui.model.errors import AdapterError, MalformedAnswer, Rejected, Unreachable
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest
 
@@ -160,7 +160,7 @@ class EmqxClient:
         self._authorization = "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode()
 
     async def request(self, request: EmqxRequest) -> EmqxReply:
-        """Send one request to the node in a pod. Raises AdapterError: Unauthorized for 401, Rejected for a code."""
+        """Send one request to the node in a pod. Raises AdapterError; refusals in a body are the caller's to judge."""
         where = f"EMQX in pod {request.pod}"
         if not self._route.tells_nodes_apart and _NODE_LOCAL.search(request.path):
             raise Rejected(f"{where}: cannot be asked by itself; write {{pod}} into the --emqx-access URL")
@@ -175,7 +175,7 @@ class EmqxClient:
             failure = from_library(error, where)
             logger.info("%s %s: %s", request.method, request.path, failure.message)
             raise failure from error
-        if failure := refusal(reply, where):
+        if failure := from_reply(reply, where):
             logger.info("%s %s: %s", request.method, request.path, failure.message)
             raise failure
         return reply
