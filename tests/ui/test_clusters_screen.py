@@ -180,6 +180,8 @@ async def test_text_from_the_cluster_stays_text(name, size):
     app = console(ScriptedBackend(replace(published, rows=tuple(rows), context=name)))
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
+        app.screen.query_one(ClusterTable).select((name, name))
+        await settle(pilot)
         text = "\n".join(shown(app))
         for char in "\x1b\u202e\u2066":
             assert char not in text

@@ -1,6 +1,7 @@
-"""What all screens have in common: the app's news, keys from the one table, read-only mode, and a word on small terminals.
+"""What all screens have in common: the app's news, keys from the one table, read-only mode, a word on small terminals.
 
-A screen overrides `take` (news), `can` (does this key do something now?) and calls `refresh_bindings` when that changes.
+A screen overrides `take` (news) and `can` (does this key do something now?), and calls `refresh_bindings` when that
+changes.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self.is_inverted = False
         self._widths: dict[str, int] = {}
         self._drawn: dict[present.Key, dict[str, Line]] = {}
+        self._keys: dict[str, present.Key] = {}
         self._rows: tuple[ClusterRow, ...] = ()
         self._now: datetime | None = None
 
@@ -73,6 +74,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         if not self._widths:
             return
         order = [present.key_of(row) for row in self._sorted(rows)]
+        chosen = self.selected
         for key in [key for key in self._drawn if key not in order]:
             del self._drawn[key]
             self.remove_row(_text(key))
@@ -80,6 +82,8 @@ class ClusterTable(DataTable, inherit_bindings=False):
             self._show_row(row, now)
         if self._order() != order:
             self._sort(order)
+        if chosen != self.selected:
+            self.select(chosen)
 
     def _show_row(self, row: ClusterRow, now: datetime) -> None:
         key, cells = present.key_of(row), present.cells(row, now, self._widths)
@@ -94,9 +98,10 @@ class ClusterTable(DataTable, inherit_bindings=False):
                 if drawn[name] != spans:
                     self.update_cell(_text(key), name, _paint(key, spans, theme, aligns[name]))
         self._drawn[key] = cells
+        self._keys[_text(key)] = key
 
     def _order(self) -> list[present.Key]:
-        return [_key(row.key.value or "") for row in self.ordered_rows]
+        return [self._keys[row.key.value or ""] for row in self.ordered_rows]
 
     def _sorted(self, rows: tuple[ClusterRow, ...]) -> list[ClusterRow]:
         return sorted(rows, key=lambda row: present.sort_value(row, self.sort_column), reverse=self.is_inverted)
@@ -121,7 +126,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         if not self.row_count:
             return None
         row_key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key
-        return _key(row_key.value or "")
+        return self._keys.get(row_key.value or "")
 
     def select(self, key: present.Key | None) -> None:
         """Put the cursor on a cluster, when it is there."""
@@ -138,8 +143,3 @@ def _paint(key: present.Key, spans: Line, theme: dict[str, str], align: str) -> 
 
 def _text(key: present.Key) -> str:
     return "/".join(key)
-
-
-def _key(text: str) -> present.Key:
-    namespace, _, name = text.partition("/")
-    return (namespace, name)
