@@ -6,7 +6,8 @@ takes time: a readiness gate that somebody sets becomes `Ready` a kubelet lag la
 `Running` until its containers have ended, both of which the operator trips over.
 
 Stopping: at SIGTERM a broker closes its listeners and drops its clients at once, while the Erlang node stays a member
-of the EMQX cluster, and its management API answers, until the container has ended. That is the reading behind the kill counts of the reference traces.
+of the EMQX cluster, and its management API answers, until the container has ended. That is the reading behind the
+kill counts of the reference traces.
 """
 
 from __future__ import annotations

@@ -26,14 +26,14 @@ class Line:
     asks_service: bool
     """EMQX's API through the headless name; else through a port-forward to a pod of the last set"""
     call_s: float
-    """what one call to EMQX's API takes; port-forwards are set up anew for each"""
+    """what one call to EMQX's API takes on average; port-forwards are set up anew for each"""
     plugins: tuple[str, ...]
     adds_log_volume: bool
     reloader_image: str
 
 
 _PLUGINS = ("emqx_eviction_agent", "emqx_node_rebalance", "emqx_rule_engine", "emqx_retainer", "emqx_modules")
-_PORT_FORWARD_S = 0.2
+_PORT_FORWARD_S = 0.25
 
 _G1 = Line("2.1.2", False, False, False, True, False, 0.0, _PLUGINS, False, "emqx/emqx-operator-reloader:0.0.2")
 _G1_EAGER = Line("2.1.0", False, False, False, False, False, _PORT_FORWARD_S, _PLUGINS, False, _G1.reloader_image)

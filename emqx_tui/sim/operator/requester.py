@@ -73,7 +73,7 @@ class Requester:
         pod = broker.pod["metadata"]["name"] if broker else None
         fault = self._fault(path, through, pod)
         if self._call_s:
-            yield self._call_s
+            yield self._call_s * self._rng.uniform(0.5, 1.5)
         while fault is not None and fault.kind == "hang":
             yield _ASK_AGAIN_S
             fault = self._fault(path, through, pod)
