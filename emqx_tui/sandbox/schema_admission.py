@@ -25,6 +25,7 @@ from emqx_tui.sim.store import AdmissionRequest, Store
 Object = dict[str, Any]
 
 _INT32_MAX = 2**31 - 1
+_GO_TYPES: dict[type, str] = {str: "string", bool: "bool", float: "float64", list: "[]interface {}"}
 
 
 def install(store: Store) -> None:
@@ -52,19 +53,19 @@ class SchemaAdmission:
 
 def _custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = custom_schema(resource.kind)
-    pruned, unknown = prune(new, schema, OBJECT_META)
+    # What is stored went through here before: only parts that are not the very same are looked at.
+    fresh = _fresh(request.old, new)
+    pruned, unknown = prune(fresh, schema, OBJECT_META)
     _tell_unknown(request, resource, unknown)
-    _check_metadata_types(request, new, resource)
+    if "metadata" in fresh:
+        _check_metadata_types(request, new, resource)
     filled: Object = fill(pruned, schema)
-    violations = _metadata(request, filled)
-    if request.old is None:
-        violations += validate(filled, schema)
-    else:
-        violations += validate(filled, schema, old=request.old)
+    violations = _metadata(request, new)
+    violations += validate(filled, schema, old=request.old) if request.old else validate(filled, schema)
     if "scale" in resource.subresources:
         violations += _scale(filled)
-    _refuse(resource, filled, violations)
-    return filled
+    _refuse(resource, new, violations)
+    return {key: filled.get(key, value) for key, value in new.items() if key not in fresh or key in filled}
 
 
 def _builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
@@ -82,10 +83,19 @@ def _builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Obje
     return new
 
 
+def _fresh(old: Object | None, new: Object) -> Object:
+    """The top-level parts of an object that are not simply those of the stored one."""
+    return new if old is None else {key: value for key, value in new.items() if value is not old.get(key)}
+
+
 def _metadata(request: AdmissionRequest, new: Object) -> list[Violation]:
-    if request.old is not None and new["metadata"] == request.old["metadata"]:
+    if request.old is not None and _unversioned(new) == _unversioned(request.old):
         return []
     return metadata_violations(request.plural, new["metadata"])
+
+
+def _unversioned(obj: Object) -> Object:
+    return {key: value for key, value in obj["metadata"].items() if key not in ("managedFields", "resourceVersion")}
 
 
 def _refuse(resource: Resource, new: Object, violations: list[Violation]) -> None:
@@ -116,12 +126,12 @@ def _undecodable(resource: Resource, why: str) -> api_error.ApiError:
 def _check_types(request: AdmissionRequest, new: Object, resource: Resource) -> None:
     """Built-in objects become Go structs: a value of a wrong type is unreadable, not merely invalid."""
     schema = owned_schema(resource.group_version, resource.kind)
-    _check_decodes(new, schema, request.old, resource, resource.kind)
+    _check_decodes(_fresh(request.old, new), schema, request.old, resource, resource.kind)
 
 
 def _check_metadata_types(request: AdmissionRequest, new: Object, resource: Resource) -> None:
-    metadata, old = new["metadata"], (request.old or {}).get("metadata", {})
-    _check_decodes({"metadata": metadata}, _METADATA_ONLY, {"metadata": old}, resource, "ObjectMeta")
+    old = {"metadata": request.old["metadata"]} if request.old else None
+    _check_decodes({"metadata": new["metadata"]}, _METADATA_ONLY, old, resource, "ObjectMeta")
 
 
 _METADATA_ONLY: Schema = {"type": "object", "properties": {"metadata": OBJECT_META}}
@@ -143,7 +153,7 @@ def _told_types(violation: Violation) -> tuple[str, str]:
     found = found.strip('"')
     gone = {"": "bool", "boolean": "bool", "int64": "number", "integer": "number", "float64": "number"}
     names = {"boolean": "bool", "object": "map[string]interface {}", "array": "[]interface {}"}
-    return gone.get(found, found), names.get(wanted, wanted)
+    return gone.get(found, found if found in ("array", "object") else "string"), names.get(wanted, wanted)
 
 
 # -- the scale subresource keeps an eye on replicas
@@ -152,10 +162,14 @@ def _told_types(violation: Violation) -> tuple[str, str]:
 def _scale(obj: Object) -> list[Violation]:
     found: list[Violation] = []
     for part in ("spec", "status"):
-        path, replicas = f".{part}.replicas", (obj.get(part) or {}).get("replicas", 0)
+        path, holder = f".{part}.replicas", obj.get(part)
+        replicas = holder.get("replicas", 0) if isinstance(holder, dict) else 0
         if isinstance(replicas, bool) or not isinstance(replicas, int):
-            continue  # the schema has said so already
-        if replicas < 0:
+            kind = _GO_TYPES.get(type(replicas), "map[string]interface {}")
+            shown = str(replicas).lower() if isinstance(replicas, bool) else replicas
+            why = f"{path} accessor error: {shown} is of the type {kind}, expected int64"
+            found.append(invalid(path, 0, why))
+        elif replicas < 0:
             found.append(invalid(path, replicas, "should be a non-negative integer"))
         elif replicas > _INT32_MAX:
             found.append(invalid(path, replicas, f"should be less than or equal to {_INT32_MAX}"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -25,6 +26,13 @@ _DATE_TIME = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _FORMATS = {"byte": _BASE64, "date-time": _DATE_TIME}
+_KINDS: dict[type, tuple[str, str]] = {
+    str: ("string", ""),
+    bool: ("boolean", ""),
+    float: ("number", "float64"),
+    list: ("array", ""),
+    type(None): ("null", ""),
+}
 _NO_FIELD = "<nil>"
 _MISSING = object()
 
@@ -38,34 +46,47 @@ class Violation(NamedTuple):
     message: str
 
 
+@dataclass
+class _Found:
+    """What a walk has found; duplicates of list keys are told last, as the original checks them separately."""
+
+    violations: list[Violation] = field(default_factory=list)
+    duplicates: list[Violation] = field(default_factory=list)
+
+
 def validate(value: Any, schema: Schema, path: str = "", old: Any = _MISSING) -> list[Violation]:
     """All violations in document order; `old` is what stood here before, if anything did."""
-    found = list(_check(value, schema, path, old))
-    duplicates = list(_duplicates(value, schema, path))
-    if duplicates and old is not _MISSING and list(_duplicates(old, schema, path)):
-        duplicates = []
-    return found + duplicates
+    found = _Found()
+    _check(value, schema, path, old, found)
+    if found.duplicates and old is not _MISSING:
+        before = _Found()
+        _check(old, schema, path, _MISSING, before)
+        if before.duplicates:
+            return found.violations
+    return found.violations + found.duplicates
 
 
-def _check(value: Any, schema: Schema, path: str, old: Any) -> Iterator[Violation]:
+def _check(value: Any, schema: Schema, path: str, old: Any, found: _Found) -> None:
     if old is not _MISSING and (value is old or _equal(value, old)):
         return
     if "x-kubernetes-int-or-string" in schema:
-        yield from _check_int_or_string(value, schema, path)
+        found.violations.extend(_check_int_or_string(value, schema, path))
         return
-    yield from _check_type(value, schema, path)
-    if isinstance(value, dict):
-        yield from _check_object(value, schema, path, old)
-    elif isinstance(value, list):
-        yield from _check_list(value, schema, path, old)
-    elif isinstance(value, str):
-        yield from _check_string(value, schema, path)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield from _check_number(value, schema, path)
+    kind, number_form = _kind(value)
+    if kind != schema["type"]:
+        found.violations.extend(_check_type(value, kind, number_form, schema, path))
+    if kind == "object":
+        _check_object(value, schema, path, old, found)
+    elif kind == "array":
+        _check_list(value, schema, path, old, found)
+    elif kind == "string" and len(schema) > 1:
+        found.violations.extend(_check_string(value, schema, path))
+    elif kind in ("integer", "number"):
+        found.violations.extend(_check_number(value, schema, path))
     if "enum" in schema and value not in schema["enum"]:
         supported = ", ".join(_quoted(str(each)) for each in schema["enum"])
         text = f"Unsupported value: {_shown(value)}: supported values: {supported}"
-        yield Violation("FieldValueNotSupported", path, text)
+        found.violations.append(Violation("FieldValueNotSupported", path, text))
 
 
 # -- types
@@ -73,31 +94,18 @@ def _check(value: Any, schema: Schema, path: str, old: Any) -> Iterator[Violatio
 
 def _kind(value: Any) -> tuple[str, str]:
     """JSON type and the number format that Go would use for it."""
-    match value:
-        case None:
-            return "null", ""
-        case bool():
-            return "boolean", ""
-        case int() if value in _INT64:
-            return "integer", "int64"
-        case int() | float():
-            return "number", "float64"
-        case str():
-            return "string", ""
-        case list():
-            return "array", ""
-        case _:
-            return "object", ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return ("integer", "int64") if value in _INT64 else ("number", "float64")
+    return _KINDS.get(type(value), ("object", ""))
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int | float) and value == int(value) and abs(value) <= _JSON_INTEGER_LIMIT
 
 
-def _check_type(value: Any, schema: Schema, path: str) -> Iterator[Violation]:
+def _check_type(value: Any, kind: str, number_form: str, schema: Schema, path: str) -> Iterator[Violation]:
     wanted, form = schema["type"], schema.get("format", "")
-    kind, number_form = _kind(value)
-    if kind == wanted or (kind == "number" and wanted == "integer" and _is_whole(value)):
+    if kind == "number" and wanted == "integer" and _is_whole(value):
         return
     if kind in ("string", "array") and form and wanted == "string":
         return  # the format check speaks about it
@@ -166,7 +174,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 # -- objects and lists
 
 
-def _check_object(value: dict[str, Any], schema: Schema, path: str, old: Any) -> Iterator[Violation]:
+def _check_object(value: dict[str, Any], schema: Schema, path: str, old: Any, found: _Found) -> None:
     before = old if isinstance(old, dict) else {}
     properties = schema.get("properties", {})
     others = schema.get("additionalProperties")
@@ -174,41 +182,26 @@ def _check_object(value: dict[str, Any], schema: Schema, path: str, old: Any) ->
     for key, child in value.items():
         known = properties.get(key, others)
         if known is not None:
-            yield from _check(child, known, prefix + key, before.get(key, _MISSING))
+            _check(child, known, prefix + key, before.get(key, _MISSING), found)
     for key in schema.get("required", ()):
         if key not in value:
-            yield Violation("FieldValueRequired", prefix + key, "Required value")
+            found.violations.append(Violation("FieldValueRequired", prefix + key, "Required value"))
 
 
-def _check_list(value: list[Any], schema: Schema, path: str, old: Any) -> Iterator[Violation]:
+def _check_list(value: list[Any], schema: Schema, path: str, old: Any, found: _Found) -> None:
     if "items" not in schema:
         return
+    found.duplicates.extend(_duplicate_items(value, schema, path))
     keys = schema.get("x-kubernetes-list-map-keys")
     before = {_list_key(each, keys): each for each in old} if keys and isinstance(old, list) else {}
     for index, each in enumerate(value):
         was = before.get(_list_key(each, keys), _MISSING) if keys else _MISSING
-        yield from _check(each, schema["items"], f"{path}[{index}]", was)
+        _check(each, schema["items"], f"{path}[{index}]", was, found)
 
 
 def _list_key(item: Any, keys: list[str] | None) -> str:
     chosen = {key: item[key] for key in keys or () if key in item} if isinstance(item, dict) else {}
     return json.dumps(chosen, sort_keys=True)
-
-
-def _duplicates(value: Any, schema: Schema, path: str) -> Iterator[Violation]:
-    if isinstance(value, dict):
-        properties = schema.get("properties", {})
-        others = schema.get("additionalProperties")
-        for key, child in value.items():
-            known = properties.get(key, others)
-            # A key of a map is written in brackets here, a field with a dot.
-            step = f".{key}" if key in properties or not path else f"[{key}]"
-            if known is not None and isinstance(child, dict | list):
-                yield from _duplicates(child, known, f"{path}{step}".lstrip("."))
-    elif isinstance(value, list):
-        yield from _duplicate_items(value, schema, path)
-        for index, each in enumerate(value):
-            yield from _duplicates(each, schema.get("items", {}), f"{path}[{index}]")
 
 
 def _duplicate_items(value: list[Any], schema: Schema, path: str) -> Iterator[Violation]:
