@@ -32,3 +32,24 @@ def help_title(area: str) -> str:
 
 def help_read_only(reason: str) -> str:
     return f"Greyed keys send nothing: {reason}"
+
+
+FORM_WAITS_FOR_TEXT = "the template cannot be read: correct it first"
+HIDDEN_WITHOUT_ORIGINAL = "a hidden value stands where none was; type the value itself"
+NEEDS_SPEC = "spec must stand here, with template and blueGreenUpdate in it"
+NEEDS_TEMPLATE = "template must be a map"
+MUST_BE_A_MAP = "must be a map"
+MUST_BE_WHOLE = "must be a whole number"
+NOT_EDITED_HERE = "is not changed here; it would not be sent"
+UNKNOWN_PARAMETER = "is no parameter of blueGreenUpdate"
+
+
+def cannot_be_removed(before: int) -> str:
+    return f"cannot be taken away, only changed (it is {before})"
+
+
+def edit_heading(namespace: str, name: str) -> str:
+    return (
+        f"# EmqxEnterprise {namespace}/{name}: its parameters of a release, and its template.\n"
+        "# Values shown as dots are secrets; they stay as they are unless another value is typed.\n"
+    )
