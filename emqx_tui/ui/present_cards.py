@@ -1,0 +1,361 @@
+"""PURE: what the cards say before something irreversible: start, cut-over, a node's drain, abort, a looser policy.
+
+A card tells consequences in plain words and units, what is checked, the way back, and the very commands that will be
+sent (redacted where they were made). It names one revision: an approval is of what was read, or it is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from emqx_tui.rollout.commands import ApplyTemplate, Target
+from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome
+from emqx_tui.rollout.intents import Abort, Approve, Intent, SetPolicy, Start
+from emqx_tui.rollout.phases import FINAL
+from emqx_tui.rollout.policy import CLOSED_S, Approval
+from emqx_tui.session.view import Assessment, View
+from emqx_tui.ui import units
+from emqx_tui.ui.glyphs import DONE
+from emqx_tui.ui.present import check_line, clean
+from emqx_tui.ui.present_headline import DOT, meanwhile
+from emqx_tui.ui.present_release import LIMITS, cannot_act
+from emqx_tui.ui.spans import Line, Tone, line
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One word that has to be typed, and what typing it means."""
+
+    token: str
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is read before something is approved."""
+
+    title: str
+    rows: tuple[tuple[str, tuple[Line, ...]], ...]
+    """(label, lines)."""
+    warning: str
+    asked: tuple[Asked, ...]
+    """Typed one after another; the last one sends."""
+    revision: str
+    """Another one means that the person has read something else."""
+    blocked: str
+    """Why it cannot be approved now; empty when it can."""
+    intent: Callable[[str], Intent] = field(compare=False, repr=False)
+    """Who approves -> what is sent."""
+
+
+Renew = Callable[[View | None, Assessment | None], Card | None]
+"""The card as it would be opened now; None when it is not on offer any more."""
+
+
+# --- a gate ---
+
+
+def gate_card(gate: Gate, view: View) -> Card:
+    """The card of the gate that waits."""
+    cut_over = gate.kind is GateKind.CUT_OVER
+    rows: list[tuple[str, tuple[Line, ...]]] = [
+        ("Next", _next(gate, view)),
+        ("Go to", _where_they_go(gate, view)),
+        ("Checks", _checks(gate.checks)),
+        ("Since", _since(view)),
+        ("Way back", _way_back(gate, view)),
+        ("Command", tuple(line(clean(command)) for command in gate.commands)),
+    ]
+    meaning = "cut over" if cut_over else "approve its drain and its removal"
+    what = "the word green" if cut_over else f"the node's number ({gate.token})"
+    return Card(
+        title="Approve: cut over to green" if cut_over else f"Approve: drain {gate.target}",
+        rows=tuple((label, lines) for label, lines in rows if lines),
+        warning="Last way back: after this node is gone, going back is a new release." if gate.is_last_way_back else "",
+        asked=(Asked(gate.token, f"Type {what} to {meaning}"),),
+        revision=f"{gate.id}@{gate.revision}",
+        blocked=_blocked(gate, view),
+        intent=lambda by: Approve(gate.id, gate.revision, by),
+    )
+
+
+def renew_gate(gate_id: str) -> Renew:
+    """The card of this gate as long as it waits."""
+
+    def renew(view: View | None, _: Assessment | None) -> Card | None:
+        gate = view.decision.gate if view else None
+        return gate_card(gate, view) if view and gate and gate.id == gate_id else None
+
+    return renew
+
+
+def _blocked(gate: Gate, view: View) -> str:
+    if problem := cannot_act(view):
+        return problem
+    if view.journal and view.journal.hold:
+        return "the release is held: resume it first"
+    age_s = view.snapshot.stats.age_s(view.now)
+    if age_s is None or age_s > LIMITS.max_broker_age_s:
+        return f"the brokers' figures are {units.age(age_s)} old (limit {units.age(LIMITS.max_broker_age_s)})"
+    waiting = [check for check in gate.checks if check.outcome is not Outcome.PASS]
+    return f"a check does not pass: {waiting[0].evidence}" if waiting else ""
+
+
+def _next(gate: Gate, view: View) -> tuple[Line, ...]:
+    about = f"about {units.span(gate.seconds)}" if gate.seconds is not None else "for a time that is not known"
+    if gate.kind is GateKind.CUT_OVER:
+        if view.journal is not None and view.journal.late_removal:
+            first = line("green is added to the Service; a blue address leaves when its node has no client")
+            return first, line("until then some new clients still come to blue and are moved once more")
+        first = line("new connections go to green; nobody who is connected is cut off")
+        if not gate.seconds:
+            return (first,)
+        return first, line(f"{about}: one blue address goes first and its node is watched; losses put it back")
+    clients = f"{units.count(gate.clients)} clients" if gate.clients is not None else "an unknown number of clients"
+    first = line((clients, Tone.STRONG), f" are disconnected at {units.per_s(gate.rate_per_s)}: {about}")
+    return first, line("then its pod is removed, when the node itself says that it is empty")
+
+
+def _where_they_go(gate: Gate, view: View) -> tuple[Line, ...]:
+    if not gate.recipients:
+        return (line(("no green node accepts clients", Tone.WARN)),)
+    counts = [count for _, count in gate.recipients if count is not None]
+    each = ""
+    if counts:
+        low, high = units.count(min(counts)), units.count(max(counts))
+        each = f" ({low} each)" if low == high else f" ({low} to {high} each)"
+    where = f"to {units.plural(len(gate.recipients), 'green node')}{each}"
+    ledger = view.ledger
+    if not ledger.evicted:
+        return (line(where),)
+    landed = f"{units.count(ledger.landed)} of {units.count(ledger.evicted)} evicted so far are on green"
+    back = f"{landed}{DOT}missing {units.count(ledger.missing)} ({units.percent(ledger.missing_ratio)})"
+    return line(where), line(back)
+
+
+def _checks(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
+    """Those that do not pass one by one and first; those that pass, too: they are what is relied on."""
+    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.PASS: 2}
+    return tuple(check_line(check) for check in sorted(checks, key=lambda check: order[check.outcome]))
+
+
+def _since(view: View) -> tuple[Line, ...]:
+    journal = view.journal
+    if journal is None or not journal.approvals:
+        return ()
+    last = journal.approvals[-1]
+    ago = units.span((view.now - last.at).total_seconds())
+    parts = [f"{gate_name(last.gate)} approved by {last.by} {ago} ago"]
+    if journal.drained:
+        parts.append(f"{len(journal.drained)} of {units.plural(journal.originals.replicas, 'node')} drained")
+    if view.ledger.max_missing is not None:
+        parts.append(f"at most {units.count(view.ledger.max_missing)} missing at once")
+    if journal.totals.killed:
+        parts.append(f"{units.count(journal.totals.killed)} cut off without a drain")
+    if running := meanwhile(view):
+        parts.append(running)
+    return (line(clean(DOT.join(parts))),)
+
+
+def gate_name(gate: str) -> str:
+    """A gate's id as words."""
+    kind, _, ordinal = gate.partition(":")
+    return f"node {ordinal}" if kind == "node" else kind
+
+
+def _way_back(gate: Gate, view: View) -> tuple[Line, ...]:
+    cost = view.decision.abort
+    if cost.possible:
+        price = f"{units.count(cost.disconnects)} disconnects, {units.span(cost.seconds)}"
+        after = "afterwards: only by a new release" if gate.kind is GateKind.CUT_OVER else ""
+        return (line(DOT.join(part for part in (f"now, x: {price}", after) if part)),)
+    return (line(f"none by one key: {cost.why_not or 'going back is a new release'}"),)
+
+
+# --- start ---
+
+
+def start_card(assessment: Assessment, view: View | None, overrides: tuple[str, ...] = ()) -> Card | None:
+    """The card that starts a release; None while there is no plan. `overrides` are checks accepted beforehand."""
+    plan = assessment.plan
+    if plan is None:
+        return None
+    failed = [check for check in assessment.checks if check.outcome is Outcome.FAIL and check.name not in overrides]
+    accepted = tuple(check.name for check in failed if check.can_override)
+    rows: list[tuple[str, tuple[Line, ...]]] = [
+        ("Next", (line("green is built beside blue; no client is touched until you approve the cut-over"),)),
+        ("Plan", _plan(assessment)),
+        ("Expect", _expect(assessment)),
+        ("Gates", (line(_policy_words(plan.approval, plan.parallel_drains)),)),
+        (
+            "Changes",
+            tuple(
+                line(f"{d.path.removeprefix('spec.')}  {_value(d.before)} → {_value(d.after)}")
+                for d in plan.differences
+            ),
+        ),
+        ("Checks", _checks(assessment.checks)),
+        ("Way back", (line("until the cut-over: x puts everything back, no client notices"),)),
+        ("Command", (line(_start_command(assessment)),)),
+    ]
+    asked = [Asked(name, f"Type {name} to accept that this check fails") for name in accepted]
+    asked.append(Asked(plan.to_version, f"Type the new version ({plan.to_version}) to start"))
+    return Card(
+        title=f"Start: {plan.name} {plan.from_version} → {plan.to_version}",
+        rows=tuple((label, lines) for label, lines in rows if lines),
+        warning="",
+        asked=tuple(asked),
+        revision=f"start@{assessment.number}:{plan.resource_version}",
+        blocked=_start_blocked(assessment, view, failed),
+        intent=lambda by: Start(plan, by, (*overrides, *accepted)),
+    )
+
+
+def renew_start(number: int, overrides: tuple[str, ...] = ()) -> Renew:
+    """The start card as long as the newest assessment is of this draft."""
+
+    def renew(view: View | None, assessment: Assessment | None) -> Card | None:
+        if assessment is None or assessment.number != number:
+            return None
+        return start_card(assessment, view, overrides)
+
+    return renew
+
+
+def _start_blocked(assessment: Assessment, view: View | None, failed: list[CheckResult]) -> str:
+    if problem := cannot_act(view):
+        return problem
+    if view and view.decision.phase not in FINAL:
+        return "a release is running already"
+    if not assessment.is_final:
+        return "still asking the server"
+    if assessment.dry_run_ok is not True:
+        return f"the server did not accept the change: {assessment.dry_run or 'not asked yet'}"
+    fatal = [check for check in failed if not check.can_override]
+    waiting = [check for check in assessment.checks if check.outcome is Outcome.WAIT]
+    if fatal or waiting:
+        return f"a check does not pass: {(fatal or waiting)[0].evidence}"
+    return ""
+
+
+def _plan(assessment: Assessment) -> tuple[Line, ...]:
+    forecast, plan = assessment.forecast, assessment.plan
+    if forecast is None or plan is None:
+        return (line("no estimate: counts are missing"),)
+    drains = [seconds for *_, seconds in forecast.nodes if seconds is not None]
+    longest = f"{len(forecast.nodes)} × up to {units.span(max(drains))}" if drains else "drains of unknown length"
+    steps = [f"green {units.span(forecast.green_s)}", f"wait {units.span(forecast.delay_s)}"]
+    steps += [f"canary {units.span(forecast.canary_s)}"] if forecast.canary_s else []
+    steps += [longest, f"finish {units.span(forecast.finish_s)}"]
+    total = f" = about {units.span(forecast.total_s)}" if forecast.total_s is not None else ""
+    rate = f"{units.per_s(plan.rates.conn_evict_rate_per_s)} a node, takeover wait {plan.rates.wait_takeover_s} s"
+    return line(DOT.join(steps) + total), line(f"{rate}{DOT}waits at gates come on top")
+
+
+def _expect(assessment: Assessment) -> tuple[Line, ...]:
+    forecast = assessment.forecast
+    if forecast is None or forecast.disconnects is None:
+        return (line("not known: counts are missing"),)
+    parts = [
+        f"{units.count(forecast.disconnects)} disconnects, one per client",
+        f"offline at once up to {units.count(forecast.offline_at_once)}",
+        f"lowest sum {units.percent(forecast.lowest_ratio, 1)}",
+    ]
+    return (line(DOT.join(parts)),)
+
+
+def _policy_words(approval: Approval, parallel: int = 1) -> str:
+    words = {
+        Approval.EVERY_NODE: "you approve the cut-over and every node",
+        Approval.CUT_OVER: "you approve the cut-over; the nodes follow by themselves",
+        Approval.AUTO: "nothing more is asked: cut-over and nodes follow by themselves",
+    }[approval]
+    return words + (f"; {parallel} nodes drain at the same time" if parallel > 1 else "")
+
+
+def _value(value: object) -> str:
+    return "nothing" if value is None else clean(value)
+
+
+def _start_command(assessment: Assessment) -> str:
+    plan = assessment.plan
+    assert plan is not None
+    target = Target(plan.namespace, plan.name, plan.uid, plan.resource_version)
+    return ApplyTemplate(target, plan.patch, CLOSED_S, plan.rates).describe()
+
+
+# --- abort ---
+
+
+def abort_card(view: View) -> Card:
+    """The card that goes back to blue."""
+    cost, name = view.decision.abort, view.snapshot.name
+    rows: list[tuple[str, tuple[Line, ...]]] = [
+        ("Next", (line("clients that are on green go back to blue; then green is taken away"),)),
+        (
+            "Costs",
+            (
+                line(
+                    f"{units.count(cost.disconnects)} disconnects",
+                    (f"{DOT}about {units.span(cost.seconds)}", Tone.PLAIN),
+                ),
+            ),
+        ),
+        ("Since", _since(view)),
+        ("Way back", (line("an abort is not undone: another release has to be started"),)),
+    ]
+    return Card(
+        title=f"Abort: back to {view.journal.originals.blue_name if view.journal else 'blue'}",
+        rows=tuple((label, lines) for label, lines in rows if lines),
+        warning="",
+        asked=(Asked(name, f"Type the cluster's name ({name}) to go back"),),
+        revision=f"abort@{cost.revision}",
+        blocked=cannot_act(view) or ("" if cost.possible else cost.why_not or "no way back"),
+        intent=lambda by: Abort(by, cost.revision),
+    )
+
+
+def renew_abort(view: View | None, _: Assessment | None) -> Card | None:
+    """The abort card as long as a release runs."""
+    return abort_card(view) if view and view.decision.phase not in FINAL else None
+
+
+# --- policy ---
+
+STRICTNESS = {Approval.EVERY_NODE: 2, Approval.CUT_OVER: 1, Approval.AUTO: 0}
+
+
+def policy_words(approval: Approval) -> str:
+    """What a policy means."""
+    return _policy_words(approval)
+
+
+def is_looser(wanted: Approval, now: Approval) -> bool:
+    """True when `wanted` asks a person less often than `now`."""
+    return STRICTNESS[wanted] < STRICTNESS[now]
+
+
+def renew_policy(wanted: Approval) -> Renew:
+    """The card that lets steps follow without being asked, as long as a release runs."""
+
+    def renew(view: View | None, _: Assessment | None) -> Card | None:
+        if view is None or view.journal is None or view.decision.phase in FINAL:
+            return None
+        now = view.journal.approval
+        rows = (
+            ("Now", (line(_policy_words(now)),)),
+            ("Then", (line((_policy_words(wanted), Tone.STRONG)),)),
+            ("Still", (line(f"{DONE} checks and auto-holds stop it as before; h holds at any moment"),)),
+        )
+        return Card(
+            title=f"Approve from now on: {wanted.value}",
+            rows=rows,
+            warning="Gates that wait now open at once when their checks pass.",
+            asked=(Asked(wanted.value, f"Type {wanted.value} to be asked less"),),
+            revision=f"policy@{now.value}",
+            blocked=cannot_act(view),
+            intent=lambda by: SetPolicy(by, wanted.value),
+        )
+
+    return renew

@@ -1,0 +1,33 @@
+"""PURE: how the rows of the rollout screen are shared out: a tall screen shows more of each part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FIXED = 6
+"""Identity, rail, the bar of two lines, ledger, keys."""
+PLOT_MIN, PLOT_BEST, PLOT_MAX = 7, 8, 22
+LOG_MIN = 2
+
+
+@dataclass(frozen=True)
+class Heights:
+    """Rows of each part that can grow."""
+
+    summary: int
+    plot: int
+    table: int
+    log: int
+
+
+def share(total: int, node_rows: int, summary_rows: int) -> Heights:
+    """Rows for a screen of `total` rows. The table gets what it needs as long as the plot keeps its least."""
+    room = max(0, total - FIXED)
+    summary = min(summary_rows, max(0, room - PLOT_MIN - LOG_MIN - 3))
+    room -= summary
+    table = max(0, min(node_rows + 1, room - PLOT_MIN - LOG_MIN))
+    room -= table
+    plot = min(room, max(PLOT_BEST, min(PLOT_MAX, room * 2 // 3)))
+    if room - plot < LOG_MIN:
+        plot = max(0, room - LOG_MIN)
+    return Heights(summary, plot, table, max(0, room - plot))

@@ -1,0 +1,80 @@
+"""PURE: readings of a View that several words modules share: versions, times, who drains, why nothing may be sent."""
+
+from __future__ import annotations
+
+from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.snapshot import Member
+from emqx_tui.rollout.policy import Policy
+from emqx_tui.session.view import Role, View
+
+LIMITS = Policy()
+"""Where a figure counts as old or as too much; the checks use the same ones."""
+
+BUSY = frozenset(
+    {
+        EvacuationState.WAITING_HEALTH_CHECK,
+        EvacuationState.EVICTING_CONNS,
+        EvacuationState.WAITING_TAKEOVER,
+        EvacuationState.EVICTING_SESSIONS,
+    }
+)
+
+
+def evicting(view: View) -> list[Member]:
+    """Members whose clients are being moved away now."""
+    return [member for member in view.snapshot.members if member.evacuation and member.evacuation.state in BUSY]
+
+
+def tail(name: str) -> str:
+    """The end of a pod's name that tells it from its neighbours: `…86d7758868-1`."""
+    parts = name.rsplit("-", 2)
+    return f"…{parts[1]}-{parts[2]}" if len(parts) == 3 else name
+
+
+def check_words(name: str) -> str:
+    """A check's identifier as words."""
+    return name.replace("-", " ")
+
+
+def duration_s(view: View) -> float | None:
+    """Seconds since the release began, or that it took; None without one."""
+    if view.journal is None:
+        return None
+    end = view.journal.totals.finished_at or view.now
+    return max(0.0, (end - view.journal.created_at).total_seconds())
+
+
+def version_of(image: str) -> str:
+    """The tag of an image, the whole of it when it has none."""
+    tag = image.rpartition(":")[2]
+    return tag if tag and "/" not in tag else image
+
+
+def from_version(view: View) -> str:
+    """The version that is being left."""
+    return version_of(view.journal.from_image) if view.journal else "the old version"
+
+
+def versions(view: View) -> str:
+    """`4.4.14 → 4.4.15` during a release, else the version that is wanted."""
+    if view.journal:
+        return f"{version_of(view.journal.from_image)} → {version_of(view.journal.to_image)}"
+    return view.snapshot.resource.value.image.version if view.snapshot.resource.value else ""
+
+
+def ready_pods(view: View) -> int:
+    """Pods that are Ready; what the operator last said where no pod is known."""
+    if view.snapshot.generations:
+        return sum(generation.ready for generation in view.snapshot.generations)
+    return view.snapshot.resource.value.ready_replicas if view.snapshot.resource.value else 0
+
+
+def cannot_act(view: View | None, is_read_only: bool = False) -> str:
+    """Why no intent can be given now; empty when one can."""
+    if is_read_only:
+        return "started with --read-only"
+    if view is None:
+        return "nothing is known of the cluster yet"
+    if view.role is Role.WATCH_ONLY:
+        return f"watch only: {view.role_reason or 'rights are missing'}"
+    return ""

@@ -1,0 +1,203 @@
+"""PURE: the words of the rollout screen around the headline: rail, checks, ledger, summary, and why a key does nothing.
+
+It never guesses a result: what is not known is told as not known, missing data is never counted as zero.
+"""
+
+from __future__ import annotations
+
+from emqx_tui.rollout.decision import CheckResult, Outcome, Step, StepState
+from emqx_tui.rollout.journal import HoldRecord, Journal
+from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.session.view import View
+from emqx_tui.ui import units
+from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, RUNNING, TODO, WAITING
+from emqx_tui.ui.present import check_line
+from emqx_tui.ui.present_release import LIMITS, cannot_act, check_words, duration_s
+from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line, pad
+
+STEP_WORDS = {
+    "create-green": "create green",
+    "cut-over": "cut over",
+    "drain": "drain",
+    "finish": "finish",
+    "restore": "restore blue",
+    "drain-green": "drain green",
+    "remove-green": "remove green",
+}
+
+
+def rail(view: View) -> tuple[Line, Line]:
+    """The steps, and at the right end the time gone and to go."""
+    parts: list[Span] = [Span(" ")]
+    for step in view.decision.steps:
+        glyph, tone = _step_sign(step)
+        word = STEP_WORDS.get(step.id, step.id)
+        if step.total and step.state in (StepState.ACTIVE, StepState.WAITING, StepState.HELD):
+            word += f" {min(step.done + 1, step.total)} of {step.total}"
+        if step.state is StepState.HELD:
+            word += " (held)"
+        elif step.state is StepState.FAILED:
+            word += " (failed)"
+        parts += [Span(f"{glyph} {word}", tone), Span("   ")]
+    return tuple(parts[:-1]), _times(view)
+
+
+def _step_sign(step: Step) -> tuple[str, Tone]:
+    return {
+        StepState.TODO: (TODO, Tone.DIM),
+        StepState.ACTIVE: (RUNNING, Tone.STRONG),
+        StepState.WAITING: (WAITING, Tone.WARN),
+        StepState.DONE: (DONE, Tone.GOOD),
+        StepState.HELD: (WAITING, Tone.BAD),
+        StepState.FAILED: (FAILED, Tone.BAD),
+    }[step.state]
+
+
+def _times(view: View) -> Line:
+    if view.journal is None:
+        return EMPTY
+    gone = f"{units.clock_span(duration_s(view))} gone"
+    eta = view.decision.eta_s
+    to_go = f" · {units.clock_span(eta)} to go" if eta is not None and view.decision.phase not in FINAL else ""
+    return line(f"{gone}{to_go} ")
+
+
+_ORDER = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.PASS: 2}
+
+
+def checks_now(view: View) -> tuple[CheckResult, ...]:
+    """The checks that matter now, worst first: those of the gate, else those of the step that runs."""
+    checks = view.decision.gate.checks if view.decision.gate else view.decision.checks
+    return tuple(sorted(checks, key=lambda check: _ORDER[check.outcome]))
+
+
+def check_lines(view: View, room: int) -> list[Line]:
+    """At most `room` lines; what does not fit is counted, and never a check that does not pass before one that does."""
+    checks = checks_now(view)
+    if not checks or room <= 0:
+        return []
+    if len(checks) <= room:
+        return [check_line(check) for check in checks]
+    shown, rest = checks[: room - 1], checks[room - 1 :]
+    bad = sum(check.outcome is not Outcome.PASS for check in rest)
+    more = f"{len(rest)} more, {bad} not green" if bad else f"{DONE} {len(rest)} more pass"
+    return [*(check_line(check) for check in shown), line((more, Tone.BAD if bad else Tone.DIM))]
+
+
+def ledger_line(view: View) -> Line:
+    """Where the disconnected clients are. Missing is in percent of the evicted, and never counted while unknown."""
+    ledger, journal = view.ledger, view.journal
+    if journal is None:
+        total = view.snapshot.total_live
+        sessions = [member.sessions for member in view.snapshot.members if member.sessions is not None]
+        kept = f" · sessions {units.count(sum(sessions))}" if sessions else ""
+        return line((" CLIENTS ", Tone.STRONG), f"{units.count(total)} connected{kept}")
+    if not ledger.evicted:
+        lowest = _lowest(journal)
+        word = "none disconnected yet" if ledger.evicted == 0 or journal.totals.clients is None else units.UNKNOWN
+        return line((" CLIENTS ", Tone.STRONG), f"{word}{lowest}")
+    ratio = ledger.missing_ratio
+    tone = Tone.WARN if ratio is not None and ratio > LIMITS.missing_budget else Tone.PLAIN
+    worst = f", at most {units.count(ledger.max_missing)}" if ledger.max_missing is not None else ""
+    on_way = f", {units.count(ledger.on_their_way)} on their way" if ledger.on_their_way else ""
+    return line(
+        (" CLIENTS ", Tone.STRONG),
+        f"evicted {units.count(ledger.evicted)} = on green {units.count(ledger.landed)}",
+        f" + back on blue {units.count(ledger.bounced)} + ",
+        (f"missing {units.count(ledger.missing)} ({units.percent(ratio)}{on_way}{worst})", tone),
+    )
+
+
+def _lowest(journal: Journal) -> str:
+    totals = journal.totals
+    return f", lowest sum {units.count(totals.lowest_sum)}" if totals.lowest_sum is not None else ""
+
+
+def summary(view: View) -> tuple[tuple[str, str], ...]:
+    """The figures of a release that has ended, as (name, value); empty while one runs."""
+    journal = view.journal
+    if journal is None or not (view.result or view.decision.phase in (Phase.DONE, Phase.ABORTED)):
+        return ()
+    totals = journal.totals
+    rows = [("total", units.span(duration_s(view)))]
+    if totals.clients is not None and totals.first_drain_at and totals.drained_at:
+        drain_s = (totals.drained_at - totals.first_drain_at).total_seconds()
+        rate = journal.rates.conn_evict_rate_per_s * max(1, journal.parallel_drains)
+        limit_s = totals.clients / rate + journal.rates.effective_wait_takeover_s
+        rows.append(("drain", f"{units.span(drain_s)} ({drain_s / limit_s:.2f} x the limit of {units.span(limit_s)})"))
+    if totals.clients:
+        per_client = (totals.evicted + totals.killed) / totals.clients
+        killed = f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""
+        rows.append(
+            ("disconnects", f"{units.count(totals.evicted + totals.killed)} = {per_client:.2f} per client{killed}")
+        )
+    if view.ledger.missing is not None:
+        rows.append(("missing", f"{units.count(view.ledger.missing)} ({units.percent(view.ledger.missing_ratio)})"))
+    if totals.lowest_sum is not None and totals.start_sum:
+        ratio = totals.lowest_sum / totals.start_sum
+        rows.append(("lowest sum", f"{units.count(totals.lowest_sum)} ({units.percent(ratio, 1)} of the start)"))
+    rows.append(("approvals", f"{len(journal.approvals)}, policy {journal.approval.value}"))
+    return tuple(rows)
+
+
+def summary_lines(view: View, width: int) -> list[Line]:
+    """The summary in lines: two figures beside each other where there is room."""
+    rows = summary(view)
+    cells = [line((f" {name} ".ljust(13), Tone.DIM), (value, Tone.STRONG)) for name, value in rows]
+    if width < 130:
+        return cells
+    half = width // 2
+    pairs = [cells[at : at + 2] for at in range(0, len(cells), 2)]
+    return [pad(pair[0], half) + (pair[1] if len(pair) > 1 else EMPTY) for pair in pairs]
+
+
+SENDING = ("approve", "hold", "freeze", "resume", "abort", "speed", "policy")
+"""Actions that ask the cluster for something."""
+
+
+def key_reasons(view: View | None, is_read_only: bool = False) -> dict[str, str]:
+    """For each action, why it does nothing now; empty = it works."""
+    reason = cannot_act(view, is_read_only)
+    if view is None or reason:
+        return dict.fromkeys(SENDING, reason)
+    phase, hold = view.decision.phase, view.journal.hold if view.journal else None
+    running = "" if view.journal and phase not in FINAL else "no release is running"
+    return {
+        "approve": running or _approve_reason(view, hold),
+        "hold": running or ("held already" if hold else ""),
+        "freeze": running or ("frozen already" if hold and hold.freeze else ""),
+        "resume": running or ("" if hold else "nothing is held"),
+        "abort": running or ("" if view.decision.abort.possible else view.decision.abort.why_not or "no way back"),
+        "speed": running or ("going back already" if phase is Phase.ABORTING else ""),
+        "policy": running or ("going back already" if phase is Phase.ABORTING else ""),
+        "change": "" if running else "a release is running",
+    }
+
+
+def _approve_reason(view: View, hold: HoldRecord | None) -> str:
+    gate = view.decision.gate
+    if hold:
+        return "held: resume first (r)"
+    if gate is None:
+        return "no gate waits"
+    age_s = view.snapshot.stats.age_s(view.now)
+    if age_s is None or age_s > LIMITS.max_broker_age_s:
+        return f"the brokers' figures are {units.age(age_s)} old (limit {units.age(LIMITS.max_broker_age_s)})"
+    blocking = next((check for check in gate.checks if check.outcome is not Outcome.PASS), None)
+    return f"{check_words(blocking.name)}: {blocking.evidence}" if blocking else ""
+
+
+def stale_lines(view: View) -> list[Line]:
+    """One line for each source that is silent or too old, for the place where the checks stand."""
+    lines = []
+    for source in view.health:
+        if not source.is_ok:
+            age_s = None if source.read_at is None else (view.now - source.read_at).total_seconds()
+            text = f"{ALARM} {source.name}: {source.problem or 'silent'}, last read {units.age(age_s)} ago"
+            lines.append(line((text, Tone.WARN)))
+    return lines
+
+
+def is_live(view: View) -> bool:
+    """True while the brokers' figures are young enough to be relied on."""
+    return view.snapshot.stats.is_fresh(view.now, LIMITS.max_broker_age_s)

@@ -1,0 +1,195 @@
+"""The live plot: connected clients of blue, green and their sum, or of every node, and the legend beside it.
+
+Drawn once for each new sample, never from a repaint; only lines that differ go to the terminal, and a drawing is left
+out while the terminal has not yet taken the one before. Where plotext does not run, the legend's figures remain.
+"""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.app import App
+from textual.color import Color
+from textual.strip import Strip
+
+from emqx_tui.session.view import View
+from emqx_tui.ui import plot, units
+from emqx_tui.ui import present_plot as present
+from emqx_tui.ui.plot import Curve, Plotter, PlotUnavailable, Rgb, Run, Window
+from emqx_tui.ui.present_plot import Trace
+from emqx_tui.ui.spans import Line, Span, Tone, line
+from emqx_tui.ui.widgets.line_box import LineBox
+
+Y_CELLS = 6
+"""Label and tick of the value axis."""
+TAG_CELLS = 6
+"""The names at the ends of the lines."""
+AXIS_ROWS = 2
+
+
+def is_behind(app: App) -> bool:
+    """True while the terminal has not taken what was drawn before: drawing more would stall the app."""
+    thread = getattr(getattr(app, "_driver", None), "_writer_thread", None)
+    queue = getattr(thread, "_queue", None)
+    return queue is not None and queue.qsize() > 1
+
+
+class ConnectionPlot(LineBox):
+    """Axes are drawn here, the curves by `plot.Plotter`."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.is_per_node = False
+        self.skipped = 0
+        """Drawings left out because the terminal was behind."""
+        self._view: View | None = None
+        self._plotter: Plotter | None = None
+        self._unavailable = ""
+
+    def show(self, view: View) -> None:
+        if is_behind(self.app):
+            self.skipped += 1
+            return
+        self._view = view
+        self._plot()
+
+    def toggle(self) -> None:
+        """One line per node, or blue, green and sum."""
+        self.is_per_node = not self.is_per_node
+        self._plot()
+
+    def traces(self) -> list[Trace]:
+        """The curves that are shown."""
+        view = self._view
+        return present.traces(view.samples, view, is_per_node=self.is_per_node) if view else []
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._strips = []
+        self._plot()
+
+    def _draw(self) -> None:
+        """Lines are made by `_plot` alone."""
+
+    def _plot(self) -> None:
+        width, height = self.size
+        view = self._view
+        columns, rows = width - Y_CELLS - TAG_CELLS, height - AXIS_ROWS
+        if view is None or columns < plot.MIN_WIDTH or rows < plot.MIN_HEIGHT:
+            self.swap([])
+            return
+        found = self.traces()
+        window = self._window(view, found, columns)
+        canvas = self._canvas(view, found, columns, rows, window)
+        strips = [self._row(runs, row, rows, found, window) for row, runs in enumerate(canvas)]
+        strips += [self._strip(spans) for spans in self._time_axis(view, columns, window)]
+        self.swap(strips)
+
+    def _window(self, view: View, found: list[Trace], columns: int) -> Window:
+        begin, longest = present.start_s(view)
+        highest = max((value for trace in found for value in trace.values if value is not None), default=0)
+        gap_s = present.max_gap_s(view.samples)
+        return plot.window_for(begin, present.end_s(view), columns, float(highest), gap_s, longest)
+
+    def _canvas(self, view: View, found: list[Trace], columns: int, rows: int, window: Window) -> list[list[Run]]:
+        try:
+            self._plotter = self._plotter or Plotter()
+        except PlotUnavailable as error:
+            self._unavailable = str(error)
+            return _message(f"plot unavailable: {error}", columns, rows)
+        if not view.samples:
+            return _message("no connection counts yet", columns, rows)
+        instants = [sample.at.timestamp() for sample in view.samples]
+        curves = [
+            Curve(list(zip(instants, trace.values, strict=True)), self._marker(trace), self._colour(trace, found))
+            for trace in found
+        ]
+        return self._plotter.draw(curves, columns, rows, window)
+
+    @property
+    def is_plain(self) -> bool:
+        """True where colours or braille do not tell curves apart: each gets its own sign."""
+        return bool(self.app.no_color) or bool(getattr(self.app, "is_ascii", False))
+
+    def _marker(self, trace: Trace) -> str:
+        if self.is_plain:
+            return trace.glyph
+        return "━" if trace.is_heavy else "braille"
+
+    def _colour(self, trace: Trace, found: list[Trace]) -> Rgb:
+        base = Color.parse(self.app.theme_variables.get(f"tone-{trace.tone}", "#ffffff"))
+        alike = [other for other in found if other.tone is trace.tone]
+        shade = base.blend(Color.parse("#ffffff"), 0.6 * alike.index(trace) / len(alike)) if len(alike) > 1 else base
+        return shade.rgb
+
+    def _row(self, runs: list[Run], row: int, rows: int, found: list[Trace], window: Window) -> Strip:
+        dim = self._style(Tone.DIM)
+        ticks = {plot.row_of(value, rows, window.top): value for value in present.value_ticks(window.top, rows)}
+        label = f"{units.axis_count(ticks[row]):>{Y_CELLS - 1}}┤" if row in ticks else " " * (Y_CELLS - 1) + "│"
+        segments = [Segment(label, dim)]
+        segments += [Segment(text, Style(color=f"rgb({c[0]},{c[1]},{c[2]})") if c else Style()) for text, c in runs]
+        if tag := self._tags(found, rows, window).get(row):
+            segments += [Segment(" "), Segment(tag.text, self._style(tag.tone))]
+        return Strip(segments)
+
+    def _tags(self, found: list[Trace], rows: int, window: Window) -> dict[int, Span]:
+        """The name of each line in the row in which it ends; two in one row stand below each other."""
+        taken: dict[int, Span] = {}
+        for trace in found:
+            value = trace.values[-1] if trace.values else None
+            if value is None:
+                continue
+            row = plot.row_of(float(value), rows, window.top)
+            row = next((r for r in (row, row + 1, row - 1, row + 2, row - 2) if 0 <= r < rows and r not in taken), -1)
+            if row >= 0:
+                tag = f"{trace.glyph}{trace.tag}" if self.is_plain else trace.tag
+                taken[row] = Span(tag[: TAG_CELLS - 1], trace.tone)
+        return taken
+
+    def _style(self, tone: Tone) -> Style:
+        return Style(color=self.app.theme_variables.get(f"tone-{tone}"))
+
+    def _time_axis(self, view: View, columns: int, window: Window) -> list[Line]:
+        axis, labels = ["─"] * columns, [" "] * (columns + TAG_CELLS)
+        for instant in present.time_ticks(window.left, window.right, columns):
+            at = plot.column_of(instant, columns, window)
+            if 0 <= at < columns:
+                axis[at] = "┬"
+                _write(labels, at - 2, present.time_label(instant, window.right - window.left))
+        marked = [" "] * columns
+        for mark in present.marks(view):
+            at = plot.column_of(mark.at_s, columns, window)
+            if 0 <= at < columns:
+                _write(marked, at, mark.label)
+        spans = [Span(" " * (Y_CELLS - 1) + "└", Tone.DIM)]
+        spans += [
+            Span(mark, Tone.STRONG) if mark != " " else Span(tick, Tone.DIM)
+            for tick, mark in zip(axis, marked, strict=True)
+        ]
+        _write(labels, len(labels) - 3, "UTC", force=True)
+        return [tuple(spans), line((" " * Y_CELLS + "".join(labels), Tone.DIM))]
+
+
+def _message(text: str, columns: int, rows: int) -> list[list[Run]]:
+    blank: list[Run] = [(" " * columns, None)]
+    lines = [blank for _ in range(rows)]
+    lines[rows // 2] = [(text[:columns].center(columns), None)]
+    return lines
+
+
+def _write(cells: list[str], at: int, text: str, *, force: bool = False) -> None:
+    """`text` into free cells, or not at all: a label is never cut nor run into another one."""
+    start = max(0, at)
+    end = start + len(text)
+    around = cells[max(0, start - 1) : end + 1]
+    if end <= len(cells) and (force or all(cell == " " for cell in around)):
+        cells[start:end] = list(text)
+
+
+class Legend(LineBox):
+    """Min, max, average and current of each line, as people know it from Grafana."""
+
+    def show(self, view: View, found: list[Trace], *, is_live: bool, is_plain: bool) -> None:
+        rows = present.legend_rows(found, is_live=is_live, is_plain=is_plain)
+        width, height = self.size
+        self.set_lines(present.legend_lines(rows, width, height) if height > 1 else [present.legend_line(rows)])

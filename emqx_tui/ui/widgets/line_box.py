@@ -1,0 +1,80 @@
+"""A box of toned lines that repaints only the lines that changed.
+
+Textual repaints a whole widget on `refresh()`; over a slow link that is most of the traffic. So lines are kept as
+strips, compared, and the differing ones alone are drawn. Text is drawn as it is: nothing here parses markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from emqx_tui.ui import paint
+from emqx_tui.ui.spans import Line, crop
+
+
+class LineBox(Widget):
+    """Lines, the first one on top; what does not fit below is not shown."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines: tuple[Line, ...] = ()
+        self._strips: list[Strip] = []
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What is shown."""
+        return self._lines
+
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Show these lines from now on."""
+        fresh = tuple(lines)
+        if fresh != self._lines:
+            self._lines = fresh
+            self._draw()
+
+    def _visible(self) -> Sequence[Line]:
+        return self._lines[: self.size.height]
+
+    def _draw(self) -> None:
+        self.swap([self._strip(spans) for spans in self._visible()])
+
+    def swap(self, strips: list[Strip]) -> None:
+        """Take new strips and repaint those rows that differ."""
+        old, self._strips = self._strips, strips
+        width, height = self.size
+        if not self.is_attached or width == 0:
+            return
+        blank = Strip([])
+        changed = [
+            Region(0, row, width, 1)
+            for row in range(min(height, max(len(old), len(strips))))
+            if (old[row] if row < len(old) else blank) != (strips[row] if row < len(strips) else blank)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def _strip(self, spans: Line) -> Strip:
+        text = paint.cell(crop(spans, self.size.width), self.app.theme_variables)
+        return Strip(text.render(self.app.console))
+
+    def render_line(self, y: int) -> Strip:
+        style, width = self.rich_style, self.size.width
+        if y >= len(self._strips):
+            return Strip.blank(width, style)
+        return self._strips[y].extend_cell_length(width).apply_style(style)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._strips = []
+        self._draw()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        if self.is_attached:
+            self._strips = []
+            self._draw()
+            self.refresh()
