@@ -52,6 +52,8 @@ class Network:
         self._mirrors.request(key_of(endpoints))
 
     def _on_service(self, event_type: str, service: Object) -> None:
+        if event_type == "DELETED" and self._store.find("endpoints", *key_of(service)):
+            self._store.delete("endpoints", *key_of(service))
         if service["spec"].get("selector"):
             self._selected.request(key_of(service))
         else:

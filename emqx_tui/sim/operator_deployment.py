@@ -15,6 +15,7 @@ from emqx_tui.sim.timeline import Timeline
 
 NAMESPACE = "emqx-operator-system"
 NAME = "emqx-operator-controller-manager"
+_POD = f"{NAME}-7c9f8d6b5-x2v4q"
 _LABELS = {"control-plane": "controller-manager"}
 _MANAGER = "kube-controller-manager"
 
@@ -26,22 +27,26 @@ class OperatorDeployment:
         self._store = store
         self._timeline = timeline
         self._operator = operator
-        self._image = f"emqx/emqx-operator-controller:{operator.line.release}"
-        container = {"name": "manager", "image": self._image, "args": ["--leader-elect"]}
-        spec = {
-            "replicas": 1,
-            "selector": {"matchLabels": _LABELS},
-            "template": {"metadata": {"labels": _LABELS}, "spec": {"containers": [container]}},
-        }
+        spec = {"replicas": 1, "selector": {"matchLabels": _LABELS}, "template": self._template}
         metadata = {"name": NAME, "namespace": NAMESPACE, "labels": _LABELS}
         store.create("deployments", {"metadata": metadata, "spec": spec}, manager="helm")
-        pod = {
-            "metadata": {"name": f"{NAME}-7c9f8d6b5-x2v4q", "namespace": NAMESPACE, "labels": _LABELS},
-            "spec": {"containers": [container], "nodeName": "worker-1"},
-        }
-        self._pod_name = store.create("pods", pod, manager=_MANAGER)["metadata"]["name"]
-        operator.on_state = lambda running: self._show(running)
+        operator.on_state = self._show
         hub.on("deployments", self._on_deployment)
+
+    @property
+    def _image(self) -> str:
+        return f"emqx/emqx-operator-controller:{self._operator.line.release}"
+
+    @property
+    def _template(self) -> Object:
+        container = {"name": "manager", "image": self._image, "args": ["--leader-elect"]}
+        return {"metadata": {"labels": _LABELS}, "spec": {"containers": [container]}}
+
+    def show_release(self) -> None:
+        """The image of the release that the operator is now."""
+        deployment = self._store.get("deployments", NAMESPACE, NAME)
+        spec = {**deployment["spec"], "template": self._template}
+        self._store.update("deployments", {**deployment, "spec": spec}, manager="helm")
 
     def _on_deployment(self, event_type: str, deployment: Object) -> None:
         if deployment["metadata"]["name"] != NAME or deployment["metadata"]["namespace"] != NAMESPACE:
@@ -63,9 +68,14 @@ class OperatorDeployment:
             self._operator.down = False
 
     def _show(self, running: bool) -> None:
-        self._show_deployment(running)
-        pod = self._store.find("pods", NAMESPACE, self._pod_name)
-        if pod is None:
+        deployment = self._store.find("deployments", NAMESPACE, NAME)
+        wanted = 0 if deployment is None else deployment["spec"]["replicas"]
+        if deployment is not None:
+            self._show_deployment(deployment, running)
+        pod = self._pod()
+        if wanted == 0:
+            if pod is not None:
+                self._store.delete("pods", NAMESPACE, _POD, now=True)
             return
         now = rfc3339(self._timeline.now)
         state: Object = {"running": {"startedAt": now}} if running else {"waiting": {"reason": "CrashLoopBackOff"}}
@@ -85,12 +95,21 @@ class OperatorDeployment:
                 }
             ],
         }
-        self._store.update("pods", {**pod, "status": status}, manager="kubelet", subresource="status")
+        self._store.update(
+            "pods", {**(pod or self._new_pod()), "status": status}, manager="kubelet", subresource="status"
+        )
 
-    def _show_deployment(self, running: bool) -> None:
-        deployment = self._store.find("deployments", NAMESPACE, NAME)
-        if deployment is None:
-            return
+    def _pod(self) -> Object | None:
+        return self._store.find("pods", NAMESPACE, _POD)
+
+    def _new_pod(self) -> Object:
+        pod = {
+            "metadata": {"name": _POD, "namespace": NAMESPACE, "labels": _LABELS},
+            "spec": {**self._template["spec"], "nodeName": "worker-1"},
+        }
+        return self._store.create("pods", pod, manager=_MANAGER)
+
+    def _show_deployment(self, deployment: Object, running: bool) -> None:
         replicas, ready = deployment["spec"]["replicas"], int(running)
         status = {
             "observedGeneration": deployment["metadata"]["generation"],

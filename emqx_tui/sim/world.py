@@ -119,6 +119,7 @@ class World:
         self._make_surroundings()
         self.operator_deployment = OperatorDeployment(self.store, self.timeline, self.hub, self.operator)
         self.hub.on("emqxenterprises", self._on_enterprise)
+        self.hub.on("persistentvolumeclaims", self._on_claim)
         self.operator.start()
 
     # -- time
@@ -201,6 +202,10 @@ class World:
             clients = cluster.add_clients(self.config.preset, self.config.clients, churn_per_s=self.config.churn_per_s)
             self.timeline.after(0.0, clients.connect_all_at_once)
 
+    def _on_claim(self, event_type: str, claim: Object) -> None:
+        if event_type == "DELETED":
+            self.brokers.forget_claim(claim)
+
     # -- faults
 
     def kill_pod(self, name: str, namespace: str = "default") -> None:
@@ -224,6 +229,11 @@ class World:
         name = f"{newest['metadata']['name']}-{ordinal}"
         self.set_ready(name, ready, namespace)
         return name
+
+    def upgrade_operator(self, line: str) -> None:
+        """Another operator release takes over; what it generates differs, so it may start a release by itself."""
+        self.operator.upgrade(LINES[line])
+        self.operator_deployment.show_release()
 
     # -- composition
 

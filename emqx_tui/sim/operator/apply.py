@@ -30,16 +30,16 @@ class Applier:
     def create(self, plural: str, obj: Object) -> Object:
         return self._store.create(plural, _annotated(self._owned(obj)), manager=MANAGER)
 
-    def create_or_update(self, plural: str, obj: Object, *, always_write: bool = False) -> None:
-        """Make the stored object look like `obj`; ApiError as the API server answers."""
+    def create_or_update(self, plural: str, obj: Object, *, always_write: bool = False) -> dict[str, str]:
+        """Make the stored object look like `obj`; returns its annotations. ApiError as the API server answers."""
         metadata = obj["metadata"]
         live = self._store.find(plural, metadata["namespace"], metadata["name"])
         if live is None:
-            self.create(plural, obj)
-            return
+            return self.create(plural, obj)["metadata"]["annotations"]
         wanted = self._owned(_carried_over(plural, live, obj))
         if always_write or not _looks_like(live, wanted):
-            self._store.update(plural, _annotated(wanted), manager=MANAGER)
+            wanted = self._store.update(plural, _annotated(wanted), manager=MANAGER)
+        return wanted["metadata"]["annotations"]
 
     def _owned(self, obj: Object) -> Object:
         return {**obj, "metadata": {**obj["metadata"], "ownerReferences": [owner_reference(self._owner)]}}

@@ -99,6 +99,15 @@ class Operator:
         """Disturbances between this operator and EMQX's API; change the list as you like."""
         return self._around.faults
 
+    @property
+    def clock_skew_s(self) -> float:
+        """How far the operator's clock is ahead of the others'."""
+        return self._around.clock_skew_s
+
+    @clock_skew_s.setter
+    def clock_skew_s(self, seconds: float) -> None:
+        self._around.clock_skew_s = seconds
+
     def start(self) -> None:
         """The process is up and leads; every object gets a pass now."""
         self._cancel_restart()
@@ -116,6 +125,12 @@ class Operator:
         self._stop()
         if not self._stopped_on_purpose:
             self._restart = self._timeline.after(after_s, self.start)
+
+    def upgrade(self, line: Line) -> None:
+        """Restart as another release."""
+        self.line = self._around.line = line
+        self._around.desired.clear()
+        self.restart()
 
     def next_pass_at(self, key: Key) -> float | None:
         """The deadline of the next pass that is due by itself."""

@@ -35,7 +35,10 @@ def listener_step(run: Pass) -> Generator[float, None, None]:
     ports = yield from listener_ports(run)
     service = listener_service(cr, ports, {})
     try:
-        run.applier.create_or_update("endpoints", listener_endpoints(service, pods))
+        annotations = run.applier.create_or_update("endpoints", listener_endpoints(service, pods))
+        if service["metadata"].get("annotations"):
+            # One map for both in the operator: what somebody puts on the Endpoints ends up on the Service.
+            service["metadata"]["annotations"] = annotations
         run.applier.create_or_update("services", service)
     except ApiError as refused:
         failed = from_api(refused)

@@ -47,6 +47,7 @@ class Surroundings:
         self.line = line
         self.recorder = recorder
         self.faults: list[ApiFault] = []
+        self.clock_skew_s = 0.0
         self.desired: dict[str, tuple[Any, Object]] = {}
         """The generated StatefulSet by the resource's uid, with what it was generated from."""
 
@@ -68,7 +69,7 @@ class Pass:
 
     @property
     def now(self) -> float:
-        return self._around.timeline.now
+        return self._around.timeline.now + self._around.clock_skew_s
 
     # -- what steps may do
 
