@@ -293,16 +293,17 @@ class Kubelet:
         return [*others, *(self._kept_or_new(pod, kind, value, containers) for kind, value in wanted.items())]
 
     def _kept_or_new(self, pod: Object, kind: str, value: bool, containers: bool) -> Object:
-        old = condition(pod, kind)
-        if old is not None and (old["status"] == "True") == value:
-            return old
         if value:
-            return self._condition(kind, True)
-        if kind == "Ready" and containers:
-            return self._condition(
-                kind, False, "ReadinessGatesNotReady", "the status of pod readiness gate is not True"
-            )
-        return self._condition(kind, False, "ContainersNotReady", "containers with unready status: [emqx]")
+            made = self._condition(kind, True)
+        elif kind == "Ready" and containers:
+            why = "the status of pod readiness gate is not True"
+            made = self._condition(kind, False, "ReadinessGatesNotReady", why)
+        else:
+            made = self._condition(kind, False, "ContainersNotReady", "containers with unready status: [emqx]")
+        old = condition(pod, kind)
+        if old is not None and old["status"] == made["status"]:
+            made["lastTransitionTime"] = old["lastTransitionTime"]
+        return made
 
     def _condition(self, kind: str, value: bool, reason: str = "", message: str = "") -> Object:
         made: Object = {

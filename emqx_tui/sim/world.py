@@ -189,10 +189,10 @@ class World:
 
     def _on_enterprise(self, event_type: str, cr: Object) -> None:
         """The first cluster gets the clients, as soon as all its nodes can be reached."""
-        if event_type == "DELETED" or self._clients_given or not self.config.clients:
-            return
         if self._first_image is None:
             self._first_image = cr["spec"]["template"]["spec"]["emqxContainer"]["image"]["version"]
+        if event_type == "DELETED" or self._clients_given or not self.config.clients:
+            return
         key = key_of(cr)
         cluster = self.clusters.get(key)
         if cluster is None or cluster.route.count(None) or len(cluster.route) < cr["spec"]["replicas"]:
