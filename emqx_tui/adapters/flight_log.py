@@ -1,0 +1,179 @@
+"""The flight log: what was seen, decided and sent, one JSON object a line, append-only, on this machine's disk.
+
+Owns one recording: a file for its owner's eyes only, cut into parts of bounded size, and the pruning of old recordings.
+Written by a thread of its own, because a home directory that hangs must not stop the engine: `record` only redacts,
+spells and queues. What cannot be written is counted and told in the next line that can. Never raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import re
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from emqx_tui import __version__
+from emqx_tui.model.wire import clean
+from emqx_tui.rollout.redaction import redact
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = 1
+PART_BYTES = 8 << 20
+PARTS = 4
+"""Of one recording: the one being written and the older ones, `.1` the newest of them."""
+RECORDINGS = 40
+"""Files kept in the folder, all clusters together; the oldest go first."""
+LINE_BYTES = 256 << 10
+_QUEUE = 4096
+_RETRY_S = 5.0
+
+
+class FlightLog:
+    """Implements `session.ports.Recorder` for one cluster."""
+
+    def __init__(
+        self,
+        folder: Path,
+        namespace: str,
+        name: str,
+        *,
+        started_at: datetime | None = None,
+        part_bytes: int = PART_BYTES,
+        parts: int = PARTS,
+    ) -> None:
+        start = (started_at or datetime.now(UTC)).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        self.path = folder / f"flight-{_part(namespace)}-{_part(name)}-{start}.jsonl"
+        self._about = {"schema": SCHEMA, "console": __version__, "namespace": namespace, "name": name}
+        self._files = Parts(self.path, part_bytes, parts, self._spell("recording", self._about))
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_QUEUE)
+        """Lines; None ends the thread."""
+        self._dropped = 0
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def record(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Queue one record, redacted. Never raises, never blocks."""
+        if self._is_closed:
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write_all, name="flight log", daemon=True)
+            self._thread.start()
+        try:
+            self._queue.put_nowait(self._spell(event, fields))
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Write what is queued, within `timeout_s`."""
+        self._is_closed = True
+        if self._thread:
+            with contextlib.suppress(queue.Full):
+                self._queue.put(None, timeout=timeout_s)
+            self._thread.join(timeout_s)
+
+    def _spell(self, event: str, fields: Mapping[str, Any]) -> bytes:
+        told = {"event": event, "recorded_at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        try:
+            line = json.dumps({**redact(fields), **told}, default=_word, ensure_ascii=False, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError) as error:
+            line = json.dumps({**told, "unwritable": f"{type(error).__name__}"})
+        raw = line.encode("utf-8", "replace")
+        if len(raw) > LINE_BYTES:
+            raw = json.dumps({**told, "cut": len(raw), "beginning": line[:2000]}, ensure_ascii=False).encode()
+        return raw + b"\n"
+
+    def _write_all(self) -> None:
+        """The thread: until `close`."""
+        while (line := self._queue.get()) is not None:
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                line = self._spell("dropped", {"records": dropped}) + line
+            if not self._files.write(line):
+                self._dropped += 1
+        self._files.close()
+
+
+class Parts:
+    """The files of one recording. Used by one thread only."""
+
+    def __init__(self, path: Path, part_bytes: int, parts: int, heading: bytes) -> None:
+        self._path = path
+        self._part_bytes = part_bytes
+        self._parts = parts
+        self._heading = heading
+        self._file: int | None = None
+        self._size = 0
+        self._failed_at: float | None = None
+
+    def write(self, line: bytes) -> bool:
+        """Append a line, in a new part when this one is full; False when the disk refuses."""
+        if self._failed_at is not None and time.monotonic() - self._failed_at < _RETRY_S:
+            return False
+        try:
+            self._append(line)
+        except OSError as error:
+            if self._failed_at is None:
+                logger.warning("cannot write the flight log %s: %s", self._path, error.strerror)
+            self._failed_at = time.monotonic()
+            self.close()
+            return False
+        self._failed_at = None
+        return True
+
+    def close(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._file)
+            self._file = None
+
+    def _append(self, line: bytes) -> None:
+        if self._file is not None and self._size + len(line) > self._part_bytes:
+            self.close()
+            self._shift()
+        if self._file is None:
+            self._file = self._open()
+            self._size = os.fstat(self._file).st_size
+            line = self._heading + line
+        while line:
+            written = os.write(self._file, line)
+            self._size += written
+            line = line[written:]
+
+    def _open(self) -> int:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        prune(self._path.parent, RECORDINGS - 1)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(self._path, flags, 0o600)
+
+    def _shift(self) -> None:
+        """Make room: the part just filled becomes `.1`, and the oldest goes."""
+        for number in range(self._parts - 1, 0, -1):
+            older = self._path if number == 1 else Path(f"{self._path}.{number - 1}")
+            if older.exists():
+                older.replace(f"{self._path}.{number}")
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove the oldest recordings of `folder` but `keep` files. Raises OSError."""
+    found = [file for file in folder.glob("flight-*.jsonl*") if file.is_file() and not file.is_symlink()]
+    for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)[keep:]:
+        file.unlink(missing_ok=True)
+
+
+def _part(name: str) -> str:
+    """A piece of a file name: what Kubernetes allows in names, nothing else."""
+    return re.sub(r"[^a-z0-9.-]", "_", name.lower()).strip(".") or "_"
+
+
+def _word(value: Any) -> str:
+    """Anything that JSON has no word for."""
+    return value.isoformat() if isinstance(value, datetime) else clean(str(value))
