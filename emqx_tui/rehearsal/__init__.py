@@ -1,0 +1,1 @@
+"""The session run on the simulated world, in process and in virtual time."""

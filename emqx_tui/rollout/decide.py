@@ -12,12 +12,12 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout import answers, backward, canary, checks, detectors, finish, forward, gates
 from emqx_tui.rollout.addresses import is_switched
-from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.commands import Command, StartDrain, StopDrain
 from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Step, StepState
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import HoldRecord, Journal
-from emqx_tui.rollout.memory import Memory, observe
+from emqx_tui.rollout.memory import Memory, is_effect_awaited, observe
 from emqx_tui.rollout.phases import FINAL, Phase, is_allowed
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.situation import Situation
@@ -68,7 +68,7 @@ def decide(
         gate=gates.next_gate(situation, phase),
         checks=_checks(situation, phase),
         alarms=alarms,
-        commands=tuple(c for c in wanted if c.key not in memory.in_flight),
+        commands=tuple(c for c in wanted if _is_due(situation, c)),
         journal=situation.journal,
         refused=refused,
         accepted=accepted,
@@ -102,6 +102,15 @@ def _without_release(
 
 def _derive(situation: Situation) -> Phase:
     return backward.derive(situation) if situation.journal.abort else forward.derive(situation)
+
+
+def _is_due(situation: Situation, command: Command) -> bool:
+    """Not in flight, and not sent so lately that what is seen may be from before."""
+    memory, snapshot = situation.memory, situation.snapshot
+    if command.key in memory.in_flight:
+        return False
+    read_at = snapshot.evacuations.read_at if isinstance(command, StartDrain | StopDrain) else situation.now
+    return not is_effect_awaited(memory, command.key, command.name, read_at, situation.now)
 
 
 def _impossible(before: Phase, after: Phase) -> tuple[Alarm, ...]:

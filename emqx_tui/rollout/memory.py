@@ -62,6 +62,8 @@ class Memory:
     sent_count: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
     """By command key; a success removes it."""
+    done_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By command name and key: when one was last answered with success."""
     ack: AckWait | None = None
     reset_seen_at: datetime | None = None
     """Since when the operator's release status is absent (while a release of ours is there)."""
@@ -112,10 +114,23 @@ def sent(memory: Memory, key: str, name: str, now: datetime) -> Memory:
     )
 
 
-def succeeded(memory: Memory, key: str) -> Memory:
+def succeeded(memory: Memory, key: str, name: str, now: datetime) -> Memory:
     """A command was answered with success."""
     failures = {k: v for k, v in memory.failures.items() if k != key}
-    return replace(memory, in_flight=memory.in_flight - {key}, failures=failures)
+    done_at = {**memory.done_at, f"{name} {key}": now}
+    return replace(memory, in_flight=memory.in_flight - {key}, failures=failures, done_at=done_at)
+
+
+SEEN_AFTER_S = 1.0
+UNSEEN_FOR_S = 30.0
+
+
+def is_effect_awaited(memory: Memory, key: str, name: str, read_at: datetime | None, now: datetime) -> bool:
+    """True while the effect of the last such command cannot have been seen yet: data as old say nothing about it."""
+    done_at = memory.done_at.get(f"{name} {key}")
+    if done_at is None or (now - done_at).total_seconds() > UNSEEN_FOR_S:
+        return False
+    return read_at is None or (read_at - done_at).total_seconds() < SEEN_AFTER_S
 
 
 def failed(memory: Memory, key: str, message: str, *, is_refusal: bool, now: datetime) -> Memory:

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Generation, Member, Snapshot
 from emqx_tui.model.workloads import Endpoints, Service
@@ -163,11 +164,15 @@ class Situation:
         status = self.snapshot.evacuations.value
         if status is None:
             return ()
+        return tuple(e.node for e in status.evacuations if not self._is_ours(e.node))
+
+    def _is_ours(self, node: str) -> bool:
+        """True for a node whose drain was approved, be it gone by now: EMQX lists it for a while."""
+        set_name, _, ordinal = pod_of(node).rpartition("-")
         if self.journal.abort:
-            ours = {m.node.name for m in self.green_members if m.node}
-        else:
-            ours = {m.node.name for m in self.blue_members if m.node and self.is_node_approved(m.ordinal)}
-        return tuple(e.node for e in status.evacuations if e.node not in ours)
+            return self.green is not None and set_name == self.green.stateful_set.name
+        is_blue = set_name == self.journal.originals.blue_name
+        return is_blue and ordinal.isdigit() and self.is_node_approved(int(ordinal))
 
     def is_node_approved(self, ordinal: int) -> bool:
         return self.journal.is_approved(f"node:{ordinal}")

@@ -1,0 +1,201 @@
+"""The session's ports, answered by the simulated world in process.
+
+The requests are the very ones that the real adapters would send; only the transport is left out. A `Wire` can be cut:
+then nothing that this console sends arrives any more, as after `kill -9`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from emqx_tui.model.errors import (
+    AdapterError,
+    Conflict,
+    Expired,
+    Forbidden,
+    MalformedAnswer,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unreachable,
+)
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+from emqx_tui.session.ports import Alive, Changed, Listed, Removed, Scope, WatchSink
+from emqx_tui.sim import brokers
+from emqx_tui.sim.emqx_api import HttpReply
+from emqx_tui.sim.selectors import selection
+from emqx_tui.sim.world import World
+
+LATENCY_S = 0.02
+ALIVE_EVERY_S = 50.0
+
+_ERRORS: dict[int, type[AdapterError]] = {
+    400: Rejected,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Expired,
+    422: Rejected,
+    500: Rejected,
+}
+
+Request = KubeRequest | EmqxRequest
+
+
+@dataclass
+class Wire:
+    """What lies between one console and the world."""
+
+    is_cut: bool = False
+    before: Callable[[Request], None] = field(default=lambda request: None)
+    """Called before a request leaves; may cut the wire, which loses the request."""
+    after: Callable[[Request], None] = field(default=lambda request: None)
+    """Called after a request took effect; may cut the wire, which loses the answer."""
+
+    async def out(self, request: Request) -> None:
+        await asyncio.sleep(LATENCY_S)
+        self.before(request)
+        await self._hang_if_cut()
+
+    async def back(self, request: Request) -> None:
+        self.after(request)
+        await self._hang_if_cut()
+
+    async def _hang_if_cut(self) -> None:
+        if self.is_cut:
+            await asyncio.Event().wait()
+
+
+def is_write(request: Request) -> bool:
+    """True for a request that changes something."""
+    if isinstance(request, KubeRequest):
+        return request.method != "GET" and "dryRun" not in request.query
+    return request.method != "GET"
+
+
+class SimKube:
+    """`session.ports.Kube` over the world's API."""
+
+    def __init__(self, world: World, wire: Wire) -> None:
+        self._world = world
+        self._wire = wire
+
+    async def request(self, request: KubeRequest) -> Any:
+        await self._wire.out(request)
+        body = json.loads(json.dumps(request.body)) if request.body is not None else None
+        reply = self._world.api.request(
+            request.method, request.path, dict(request.query), body, request.content_type, manager="emqx-tui"
+        )
+        await self._wire.back(request)
+        if reply.status >= 400:
+            kind = _ERRORS.get(reply.status, Unreachable)
+            message = str(reply.body.get("message", reply.status))
+            raise kind(message, status=reply.status, reason=str(reply.body.get("reason", "")))
+        return reply.body
+
+    async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
+        info = kind.info
+        selected = selection(info.plural, scope.label_selector, scope.field_selector)
+
+        def is_in(obj: dict[str, Any]) -> bool:
+            inside = scope.namespace in (None, obj["metadata"].get("namespace"))
+            return inside and (selected is None or selected(obj))
+
+        def found(event: str, plural: str, obj: dict[str, Any]) -> None:
+            if plural != info.plural or self._wire.is_cut or not is_in(obj):
+                return
+            key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+            sink(Removed(kind, key) if event == "DELETED" else Changed(kind, key, info.parse(obj)))
+
+        await asyncio.sleep(LATENCY_S)
+        listed = [obj for obj in self._world.store.list(info.plural, scope.namespace) if is_in(obj)]
+        sink(Listed(kind, {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): info.parse(o) for o in listed}))
+        unsubscribe = self._world.store.subscribe(found)
+        try:
+            while True:
+                await asyncio.sleep(ALIVE_EVERY_S)
+                sink(Alive(kind))
+        finally:
+            unsubscribe()
+
+
+class SimEmqx:
+    """`session.ports.Emqx` over the world's brokers."""
+
+    def __init__(self, world: World, wire: Wire) -> None:
+        self._world = world
+        self._wire = wire
+        self._authorization = ""
+
+    def set_credentials(self, key: str, secret: str) -> None:
+        self._authorization = "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode()
+
+    async def request(self, request: EmqxRequest) -> EmqxReply:
+        await self._wire.out(request)
+        body = b"" if request.body is None else json.dumps(request.body).encode()
+        try:
+            reply = self._world.emqx_request(
+                request.namespace, request.pod, request.method, request.path, body, self._authorization or None
+            )
+        except brokers.Unreachable as error:
+            raise Unreachable(str(error)) from error
+        await self._wire.back(request)
+        return _reply(reply)
+
+
+def _reply(reply: HttpReply) -> EmqxReply:
+    text = reply.body.decode()
+    if reply.status == 401:
+        raise Unauthorized("the management API refused the credentials", status=401)
+    try:
+        return EmqxReply(reply.status, json.loads(text), text)
+    except ValueError as error:
+        if reply.status == 200:
+            raise MalformedAnswer(f"not JSON: {text[:80]}") from error
+        return EmqxReply(reply.status, None, text)
+
+
+class SimClock:
+    """`session.ports.Clock`: the world's time, which is also its wall time."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=self._world.timeline.now)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def sleep_wall(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def monotonic(self) -> float:
+        return self._world.timeline.now
+
+
+class SimHost:
+    """`session.ports.Host`: processes of one simulated machine; `dead` holds those that were killed."""
+
+    def __init__(self, number: int, dead: set[str]) -> None:
+        self._identity = f"sim@host/{number}"
+        self._dead = dead
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    @property
+    def person(self) -> str:
+        return "sim@host"
+
+    def is_dead(self, identity: str) -> bool:
+        return identity in self._dead

@@ -1,0 +1,115 @@
+"""Sends commands, each key at most once at a time, and says what came of it. Decides nothing, retries nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Rejected, Unauthorized
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import Malformed, clean
+from emqx_tui.model.workloads import fingerprint
+from emqx_tui.rollout.commands import Command, RestoreTemplate, StartDrain, StopDrain
+from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+from emqx_tui.session.ports import Changed, Emqx, Kube
+
+
+@dataclass(frozen=True)
+class CommandDone:
+    """A command took effect. `observed` is the object as the server stored it, where it answered with one."""
+
+    command: Command
+    observed: Changed | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class CommandFailed:
+    """A command was refused, lost a race, or got no answer (its effect is then unknown until seen)."""
+
+    command: Command
+    message: str
+    is_refusal: bool
+
+
+class Executor:
+    """Runs commands as tasks."""
+
+    def __init__(self, kube: Kube, emqx: Emqx, put: Callable[[CommandDone | CommandFailed], None]) -> None:
+        self._kube = kube
+        self._emqx = emqx
+        self._put = put
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(self._running)
+
+    def send(self, command: Command) -> bool:
+        """Begin; False when a command of the same key is still on its way."""
+        if command.key in self._running:
+            return False
+        task = asyncio.create_task(self._run(command), name=f"command {command.key}")
+        self._running[command.key] = task
+        return True
+
+    async def close(self) -> None:
+        """Wait for no answer any more."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, command: Command) -> None:
+        try:
+            result = await self._carry_out(command)
+        except AdapterError as error:
+            refusal = isinstance(error, Rejected | Forbidden | Unauthorized)
+            result = CommandFailed(command, f"{error.kind}: {error.message}", refusal)
+        except Malformed as error:
+            result = CommandFailed(command, f"unexpected answer: {error}", False)
+        finally:
+            self._running.pop(command.key, None)
+        self._put(result)
+
+    async def _carry_out(self, command: Command) -> CommandDone | CommandFailed:
+        request = command.request()
+        if isinstance(request, EmqxRequest):
+            return judge_reply(command, await self._emqx.request(request))
+        if isinstance(command, RestoreTemplate):
+            await self._rehearse_restore(command, request)
+        return CommandDone(command, observed(request, await self._kube.request(request)))
+
+    async def _rehearse_restore(self, command: RestoreTemplate, request: KubeRequest) -> None:
+        """The server must admit the very template that was recorded, else the operator would build a third set."""
+        admitted = EmqxEnterprise.from_json(await self._kube.request(request.as_dry_run()))
+        if admitted.template_mark != fingerprint(dict(command.original)):
+            raise Conflict("the server would store another template than the recorded one (a new annotation or label?)")
+
+
+def judge_reply(command: Command, reply: EmqxReply) -> CommandDone | CommandFailed:
+    """EMQX's answers count by body, not by HTTP status."""
+    body = reply.body if isinstance(reply.body, dict) else {}
+    message = clean(str(body.get("message", "") or reply.text or f"HTTP {reply.status}"))[:200]
+    if reply.status == 200 and body.get("code") == 0:
+        return CommandDone(command)
+    if isinstance(command, StartDrain) and "already_started" in message:
+        return CommandDone(command, note="it was started already")
+    if isinstance(command, StopDrain) and "not_started" in message:
+        return CommandDone(command, note="it was not running")
+    return CommandFailed(command, message, reply.status < 500)
+
+
+def observed(request: KubeRequest, answer: Any) -> Changed | None:
+    """The object in an answer to a write, as if the watch had told it; a Scale is none of ours."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
+        return None
+    kinds = {"EmqxEnterprise": Kind.EMQX_ENTERPRISE, "Endpoints": Kind.ENDPOINTS}
+    kind = kinds.get(str(answer.get("kind", "")))
+    if kind is None:
+        return None
+    value = kind.info.parse(answer)
+    return Changed(kind, (value.meta.namespace, value.meta.name), value)

@@ -1,0 +1,93 @@
+"""The merged log: what the cluster says and what we did, by time, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from emqx_tui.model.workloads import ClusterEvent
+from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.redaction import redact_text
+from emqx_tui.session.view import LogLine, LogSource
+
+LIMIT = 500
+_WORDS = {
+    "apply-template": "template, closed valve and rates patched",
+    "close-valve": "valve closed",
+    "nudge": "operator nudged",
+    "forget-release-status": "release status cleared, for one full pass",
+    "switch-endpoints": "Service switched",
+    "repair-endpoints": "Service repaired",
+    "start-drain": "drain",
+    "stop-drain": "drain stopped",
+    "scale": "scaled",
+    "restore-template": "template restored",
+    "restore-delay": "initial delay restored",
+}
+
+
+class EventLog:
+    """At most LIMIT lines, oldest first."""
+
+    def __init__(self) -> None:
+        self._lines: list[LogLine] = []
+        self._seen: dict[str, int] = {}
+        self._frozen: tuple[LogLine, ...] | None = None
+
+    def lines(self) -> tuple[LogLine, ...]:
+        if self._frozen is None:
+            self._frozen = tuple(self._lines)
+        return self._frozen
+
+    def events(self, events: Iterable[ClusterEvent]) -> None:
+        """Kubernetes Events that are new or were counted up."""
+        for event in events:
+            if event.last_at is None or self._seen.get(event.meta.uid) == event.count:
+                continue
+            self._seen[event.meta.uid] = event.count
+            if event.component == "emqx-tui":
+                continue
+            source = LogSource.OPERATOR if event.component.startswith("emqx") else LogSource.KUBERNETES
+            text = f"{event.reason}: {event.message}"
+            self._add(LogLine(event.last_at, source, redact_text(text), is_alarm=event.type == "Warning"))
+        if len(self._seen) > 4 * LIMIT:
+            self._seen = dict(list(self._seen.items())[-2 * LIMIT :])
+
+    def sent(self, at: datetime, command: Command) -> None:
+        self._add(LogLine(at, LogSource.YOU, _words(command), command.describe()))
+
+    def done(self, at: datetime, command: Command, note: str) -> None:
+        if note:
+            self._add(LogLine(at, LogSource.CONSOLE, f"{_words(command)}: {note}"))
+
+    def failed(self, at: datetime, command: Command, message: str) -> None:
+        text = f"{_words(command)} failed: {redact_text(message)}"
+        self._add(LogLine(at, LogSource.CONSOLE, text, is_alarm=True))
+
+    def say(self, at: datetime, words: str) -> None:
+        self._add(LogLine(at, LogSource.CONSOLE, redact_text(words)))
+
+    def alarm(self, at: datetime, words: str) -> None:
+        self._add(LogLine(at, LogSource.CONSOLE, redact_text(words), is_alarm=True))
+
+    def _add(self, line: LogLine) -> None:
+        lines = self._lines
+        at = len(lines)
+        while at > 0 and lines[at - 1].at > line.at:
+            at -= 1
+        lines.insert(at, line)
+        del lines[: max(0, len(lines) - LIMIT)]
+        self._frozen = None
+
+
+def _words(command: Command) -> str:
+    words = _WORDS.get(command.name, command.name)
+    match command.name:
+        case "start-drain" | "stop-drain":
+            return f"{words} {getattr(command, 'pod', '')}"
+        case "scale":
+            target = getattr(command, "target", None)
+            return f"{words} {target.name if target else ''} to {getattr(command, 'after', '')}"
+        case "switch-endpoints" | "repair-endpoints":
+            return f"{words}: {getattr(command, 'purpose', '')}"
+    return words

@@ -1,0 +1,170 @@
+"""What the sources have told so far, and the snapshot that it makes. Pure: fold(store, input) -> store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.model.workloads import Lease, Secret
+from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchInput
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One watched collection."""
+
+    objects: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    read_at: datetime | None = None
+    problem: str = "not read yet"
+
+
+@dataclass(frozen=True)
+class BrokerAnswer:
+    """One round of questions to EMQX. A part that failed is None and told in `problem`."""
+
+    nodes: tuple[EmqxNode, ...] | None
+    stats: Mapping[str, NodeStats] | None
+    evacuations: GlobalStatus | None
+    asked: str
+    """Pod that answered, empty when none did."""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class OwnAnswer:
+    """A node's own eviction status, or why there is none."""
+
+    pod: str
+    status: EvictionStatus | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class OperatorImage:
+    """The operator's image, as far as it may be read."""
+
+    image: str | None
+    problem: str = ""
+
+
+StoreInput = WatchInput | BrokerAnswer | OwnAnswer | OperatorImage
+
+
+@dataclass(frozen=True)
+class Store:
+    """Everything seen of one cluster."""
+
+    namespace: str
+    name: str
+    collections: Mapping[Kind, Collection] = field(default_factory=dict)
+    nodes: Reading[tuple[EmqxNode, ...]] = MISSING
+    stats: Reading[Mapping[str, NodeStats]] = MISSING
+    evacuations: Reading[GlobalStatus] = MISSING
+    own: Mapping[str, Reading[EvictionStatus]] = field(default_factory=dict)
+    operator_image: Reading[str] = MISSING
+    asked: str = ""
+    malformed: tuple[str, ...] = ()
+
+    def collection(self, kind: Kind) -> Collection:
+        return self.collections.get(kind, Collection())
+
+    def lease(self) -> Lease | None:
+        return next(iter(self.collection(Kind.LEASE).objects.values()), None)
+
+    def secret(self) -> Secret | None:
+        return next(iter(self.collection(Kind.SECRET).objects.values()), None)
+
+
+def fold(store: Store, found: StoreInput, now: datetime) -> Store:
+    """Take in one input that arrived at `now` (cluster time)."""
+    match found:
+        case Listed(kind=kind, objects=objects, malformed=malformed):
+            known = tuple(line for line in store.malformed if not line.startswith(f"{kind.info.plural}/"))
+            listed = replace(store, malformed=known + malformed)
+            return _with(listed, kind, Collection(dict(objects), now, ""))
+        case Changed(kind=kind, key=key, object=changed):
+            before = store.collection(kind)
+            if _is_older(changed, before.objects.get(key)):
+                return store
+            return _with(store, kind, Collection({**before.objects, key: changed}, now, ""))
+        case Removed(kind=kind, key=key):
+            left = {k: v for k, v in store.collection(kind).objects.items() if k != key}
+            return _with(store, kind, Collection(left, now, ""))
+        case Alive(kind=kind):
+            before = store.collection(kind)
+            if before.read_at is None:
+                return store
+            return _with(store, kind, replace(before, read_at=now, problem=""))
+        case Lost(kind=kind, error=error):
+            return _with(store, kind, replace(store.collection(kind), problem=error.message))
+        case BrokerAnswer():
+            return _with_brokers(store, found, now)
+        case OwnAnswer(pod=pod, status=status, problem=problem):
+            before_own = store.own.get(pod, MISSING)
+            reading = Reading(status, now) if status else replace(before_own, problem=problem)
+            return replace(store, own={**store.own, pod: reading})
+        case OperatorImage(image=image, problem=problem):
+            return replace(store, operator_image=Reading(image, now, problem))
+
+
+def _with(store: Store, kind: Kind, collection: Collection) -> Store:
+    return replace(store, collections={**store.collections, kind: collection})
+
+
+def _is_older(changed: Any, known: Any) -> bool:
+    """True when `changed` is an older state of the very object that is known (a write's answer overtook the watch)."""
+    if known is None or changed.meta.uid != known.meta.uid:
+        return False
+    new, old = changed.meta.resource_version, known.meta.resource_version
+    return new.isdigit() and old.isdigit() and int(new) < int(old)
+
+
+def _with_brokers(store: Store, answer: BrokerAnswer, now: datetime) -> Store:
+    def reading(before: Reading, value: Any) -> Reading:
+        return replace(before, problem=answer.problem or "no answer") if value is None else Reading(value, now)
+
+    present = {node.pod_name for node in answer.nodes} if answer.nodes is not None else set(store.own)
+    return replace(
+        store,
+        nodes=reading(store.nodes, answer.nodes),
+        stats=reading(store.stats, answer.stats),
+        evacuations=reading(store.evacuations, answer.evacuations),
+        own={pod: own for pod, own in store.own.items() if pod in present},
+        asked=answer.asked,
+    )
+
+
+def snapshot(store: Store, now: datetime, blue_uid: str) -> Snapshot:
+    """Everything seen, as of `now`."""
+    resources = store.collection(Kind.EMQX_ENTERPRISE)
+    key = (store.namespace, store.name)
+
+    def many(kind: Kind) -> Reading:
+        found = store.collection(kind)
+        values = None if found.read_at is None else tuple(found.objects.values())
+        return Reading(values, found.read_at, found.problem)
+
+    return Snapshot(
+        now=now,
+        namespace=store.namespace,
+        name=store.name,
+        resource=Reading(resources.objects.get(key), resources.read_at, resources.problem),
+        stateful_sets=many(Kind.STATEFUL_SET),
+        pods=many(Kind.POD),
+        services=many(Kind.SERVICE),
+        endpoints=many(Kind.ENDPOINTS),
+        slices=many(Kind.ENDPOINT_SLICE),
+        nodes=store.nodes,
+        stats=store.stats,
+        evacuations=store.evacuations,
+        own=store.own,
+        blue_uid=blue_uid,
+        operator_image=store.operator_image,
+    )
