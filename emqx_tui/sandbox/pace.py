@@ -7,9 +7,9 @@ world costs more than the machine has, it gives up the debt and says so, instead
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 logger = logging.getLogger(__name__)
@@ -30,26 +30,27 @@ class Advancing(Protocol):
 class Pace:
     """Advances `world` by `speed` virtual seconds per real second."""
 
-    def __init__(self, world: Advancing, speed: float) -> None:
+    def __init__(self, world: Advancing, speed: float, clock: Callable[[], float] = time.monotonic) -> None:
         if not 1 <= speed <= 600:
             raise ValueError("speed is from 1 to 600 virtual seconds per second")
         self.speed = speed
         self.dropped_s = 0.0
         """Virtual seconds given up because the machine could not keep up."""
         self._world = world
-        self._reached_at = time.monotonic()
+        self._clock = clock
+        self._reached_at = clock()
         self._step_s = _LEAST_STEP_S
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._reached_at = time.monotonic()
+        self._reached_at = self._clock()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
         if self._task:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # What the world raised is told by broken(), not here.
+            await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
     async def broken(self) -> None:
@@ -59,14 +60,12 @@ class Pace:
 
     def catch_up(self, budget_s: float = _SLICE_S) -> None:
         """Advance the world to now, or as far as `budget_s` of real time takes it."""
-        if self._task is None:
-            return
-        goal_at = began_at = time.monotonic()
+        goal_at = began_at = self._clock()
         while (behind_s := goal_at - self._reached_at) > _TOO_LITTLE_S and began_at < goal_at + budget_s:
             step_s = min(behind_s * self.speed, self._step_s)
             self._world.advance(step_s)
             self._reached_at += step_s / self.speed
-            took_s = time.monotonic() - began_at
+            took_s = self._clock() - began_at
             began_at += took_s
             self._fit_step(took_s)
 
@@ -79,11 +78,17 @@ class Pace:
 
     async def _run(self) -> None:
         while True:
-            self.catch_up()
-            debt_s = time.monotonic() - self._reached_at
-            if debt_s > _DEBT_LIMIT_S:
-                self._give_up(debt_s)
+            debt_s = self.tick()
             await asyncio.sleep(0 if debt_s > _TICK_S else _TICK_S)
+
+    def tick(self) -> float:
+        """One slice; returns the real seconds still owed."""
+        self.catch_up()
+        debt_s = self._clock() - self._reached_at
+        if debt_s > _DEBT_LIMIT_S:
+            self._give_up(debt_s)
+            return 0.0
+        return debt_s
 
     def _give_up(self, debt_s: float) -> None:
         self.dropped_s += debt_s * self.speed

@@ -51,11 +51,14 @@ class GarbageCollector:
                     yield plural, obj
 
     def _delete_dependents(self, uid: str) -> None:
+        """Dependents of an owner in foreground deletion are deleted in the foreground too, down to the pods."""
+        foreground = uid in self._awaited
         for plural, obj in list(self._dependents(uid)):
             if is_terminating(obj):
                 continue
+            has_dependents = foreground and any(self._dependents(obj["metadata"]["uid"]))
             try:
-                self._store.delete(plural, *key_of(obj))
+                self._store.delete(plural, *key_of(obj), finalizer=_FOREGROUND if has_dependents else None)
             except ApiError as refused:
                 if refused.code != 404:
                     raise
