@@ -9,10 +9,11 @@ objects it is given. A write that changes nothing costs one comparison.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from emqx_tui.sandbox.field_sets import Fields, difference, intersection, paths, union
+from emqx_tui.sandbox.apply_conflicts import Conflicts
+from emqx_tui.sandbox.field_managers import Entry, Manager, Managers, capped, decoded, entries_of
+from emqx_tui.sandbox.field_sets import Fields, difference, intersection, union
 from emqx_tui.sandbox.schema_catalog import CUSTOM_KINDS, owned_schema
 from emqx_tui.sandbox.schema_notation import Schema
 from emqx_tui.sandbox.typed_objects import compare, duplicate_keys, field_set, merge, remove, with_named_fields
@@ -22,8 +23,6 @@ from emqx_tui.sim.api_error import ApiError
 
 Object = dict[str, Any]
 
-_MOST_UPDATERS = 10
-_OLD_UPDATERS = "ancient-changes"
 _BEFORE_APPLY = "before-first-apply"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _NOBODYS: Fields = {
@@ -71,43 +70,26 @@ _ZERO_SPECS: dict[str, Object] = {
 }
 
 
-class Manager(NamedTuple):
-    """Who wrote, how, and through which door: one entry each."""
-
-    name: str
-    operation: str
-    api_version: str
-    subresource: str
-
-
-class _Entry(NamedTuple):
-    fields: Fields
-    at: str | None
-
-
-_Managers = dict[Manager, _Entry]
-
-
 class ManagedFields:
     """Keeps `metadata.managedFields`; has no state of its own."""
 
     def track(
         self, old: Object | None, new: Object, manager: str, operation: str, subresource: str | None, now: str
     ) -> Object:
-        """`new` with its owners after a plain write (or the first apply); `now` is RFC 3339 text."""
-        claimed = new["metadata"].get("managedFields")
-        if claimed in ([], [{}]) and not subresource:
-            return _with_entries(new, {})
-        managers = _decoded(claimed) if claimed and not subresource else _decoded(_entries(old))
+        """`new` with its owners after a plain write (or the first apply); `now` is RFC 3339 text.
+
+        `new` comes with the owners so far. An update of an object without any keeps it so: somebody wanted that.
+        """
+        managers = decoded(entries_of(new))
         if old is not None and not managers:
-            return _with_entries(new, {})  # whoever dropped all owners once wants none
+            return with_entries(new, {})
         schema = owned_schema(new["apiVersion"], new["kind"])
         writer = Manager(manager or "unknown", operation, new["apiVersion"], subresource or "")
         if old is None and operation == "Apply":
             applied = _allowed(field_set(new, schema), subresource)
-            return _with_entries(new, {writer: _Entry(applied, now)} if applied else {})
+            return with_entries(new, {writer: Entry(applied, now)} if applied else {})
         _take(managers, writer, _change(old, new, schema, subresource), now)
-        return _with_entries(new, _capped(managers))
+        return with_entries(new, capped(managers))
 
     def apply(
         self, old: Object | None, patch: Object, manager: str, force: bool, subresource: str | None, now: str
@@ -116,14 +98,14 @@ class ManagedFields:
         live = old if old is not None else _newborn(patch)
         schema = owned_schema(live["apiVersion"], live["kind"])
         _check_configuration(live, patch, schema)
-        managers = _decoded(_entries(old))
+        managers = decoded(entries_of(old))
         if old is not None and not managers:
             first = Manager(_BEFORE_APPLY, "Update", live["apiVersion"], "")
             _take(managers, first, _change(None, old, schema, None), now)
         applier = Manager(manager or "unknown", "Apply", live["apiVersion"], subresource or "")
         try:
             merged = _applied(live, patch, schema, managers, applier, force, now)
-        except _Conflicts as conflicts:
+        except Conflicts as conflicts:
             if applier.name != "kubectl":
                 raise conflicts.refusal() from None
             yielding = _set_by_client_side_apply(live, schema)
@@ -171,16 +153,16 @@ def _allowed(fields: Fields, subresource: str | None) -> Fields:
     return difference(kept, _NOBODYS)
 
 
-def _take(managers: _Managers, writer: Manager, change: _Change, now: str) -> None:
+def _take(managers: Managers, writer: Manager, change: _Change, now: str) -> None:
     if not change.gone and not change.taken:
         return
     _release(managers, change)
     if change.taken:
         had = managers.get(writer)
-        managers[writer] = _Entry(union(had.fields, change.taken) if had else change.taken, now)
+        managers[writer] = Entry(union(had.fields, change.taken) if had else change.taken, now)
 
 
-def _release(managers: _Managers, change: _Change, keep: Manager | None = None) -> None:
+def _release(managers: Managers, change: _Change, keep: Manager | None = None) -> None:
     for manager, entry in list(managers.items()):
         if manager == keep:
             continue
@@ -188,39 +170,24 @@ def _release(managers: _Managers, change: _Change, keep: Manager | None = None) 
         if not rest:
             del managers[manager]
         elif rest is not entry.fields:
-            managers[manager] = _Entry(rest, entry.at)
-
-
-def _capped(managers: _Managers) -> _Managers:
-    """The oldest updaters are lumped together once there are too many."""
-    updaters = [manager for manager in managers if manager.operation == "Update"]
-    if len(updaters) <= _MOST_UPDATERS:
-        return managers
-    updaters.sort(key=lambda each: (managers[each].at or "", each))
-    lumped = updaters[: len(updaters) - _MOST_UPDATERS + 1]
-    fields: Fields = {}
-    for each in lumped:
-        fields = union(fields, managers[each].fields)
-    kept = {manager: entry for manager, entry in managers.items() if manager not in lumped}
-    bucket = Manager(_OLD_UPDATERS, "Update", lumped[-1].api_version, "")
-    return {**kept, bucket: _Entry(fields, managers[lumped[-1]].at)}
+            managers[manager] = Entry(rest, entry.at)
 
 
 # -- apply
 
 
 def _applied(
-    live: Object, patch: Object, schema: Schema, managers: _Managers, applier: Manager, force: bool, now: str
+    live: Object, patch: Object, schema: Schema, managers: Managers, applier: Manager, force: bool, now: str
 ) -> Object:
     subresource = applier.subresource or None
     merged = merge(live, patch, schema)
     last = managers.get(applier)
     named = _allowed(field_set(patch, schema), subresource)
-    after: _Managers = {**managers, applier: _Entry(named, last.at if last else now)}
+    after: Managers = {**managers, applier: Entry(named, last.at if last else now)}
     if last is not None:
         merged = _without_dropped(merged, last.fields, after, schema)
     change = _change(live, merged, schema, subresource)
-    conflicts = _Conflicts(
+    conflicts = Conflicts(
         {
             manager: (entry, hit)
             for manager, entry in after.items()
@@ -231,13 +198,13 @@ def _applied(
         raise conflicts
     _release(after, change, keep=applier)
     if change.gone or change.taken:
-        after[applier] = _Entry(named, now)
+        after[applier] = Entry(named, now)
     if not named:
         after.pop(applier, None)
-    return _with_entries(merged, after)
+    return with_entries(merged, after)
 
 
-def _without_dropped(merged: Object, last: Fields, managers: _Managers, schema: Schema) -> Object:
+def _without_dropped(merged: Object, last: Fields, managers: Managers, schema: Schema) -> Object:
     """Without what the applier named last time, does not name now, and nobody else owns."""
     everybody: Fields = {}
     for entry in managers.values():
@@ -267,47 +234,6 @@ def _check_configuration(live: Object, patch: Object, schema: Schema) -> None:
         raise ApiError(500, "InternalError", f"failed to create typed patch object ({where}): {text}")
 
 
-class _Conflicts(Exception):
-    """Fields that an apply would take from others."""
-
-    def __init__(self, by_manager: Mapping[Manager, tuple[_Entry, Fields]]) -> None:
-        super().__init__("apply conflicts")
-        self.by_manager = dict(by_manager)
-
-    def without(self, fields: Fields) -> _Conflicts:
-        rest = {manager: (entry, difference(hit, fields)) for manager, (entry, hit) in self.by_manager.items()}
-        return _Conflicts({manager: (entry, hit) for manager, (entry, hit) in rest.items() if hit})
-
-    def refusal(self) -> ApiError:
-        listed = [
-            (_told(manager, entry), path)
-            for manager, (entry, hit) in sorted(self.by_manager.items(), key=lambda each: each[0])
-            for path in paths(hit)
-        ]
-        causes = [
-            {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": path} for who, path in listed
-        ]
-        if len(listed) == 1:
-            text = f"Apply failed with 1 conflict: conflict with {listed[0][0]}: {listed[0][1]}"
-        else:
-            lines: list[str] = []
-            for who, path in listed:
-                if f"conflicts with {who}:" not in lines:
-                    lines.append(f"conflicts with {who}:")
-                lines.append(f"- {path}")
-            text = f"Apply failed with {len(listed)} conflicts: " + "\n".join(lines)
-        return ApiError(409, "Conflict", text, {"causes": causes})
-
-
-def _told(manager: Manager, entry: _Entry) -> str:
-    who = json.dumps(manager.name)
-    if manager.subresource:
-        who = f"{who} with subresource {json.dumps(manager.subresource)}"
-    if manager.operation != "Update":
-        return who
-    return f"{who} using {manager.api_version}" + (f" at {entry.at}" if entry.at else "")
-
-
 # -- kubectl's move from client-side to server-side apply
 
 
@@ -333,46 +259,3 @@ def _refresh_last_applied(obj: Object, patch: Object) -> Object:
     bare = {**patch, "metadata": {**given, "annotations": kept}}
     text = json.dumps(bare, separators=(",", ":"), sort_keys=True) + "\n"
     return {**obj, "metadata": {**obj["metadata"], "annotations": {**annotations, _LAST_APPLIED: text}}}
-
-
-# -- the entries in metadata
-
-
-def _entries(obj: Object | None) -> list[Object]:
-    return (obj or {}).get("metadata", {}).get("managedFields") or []
-
-
-def _decoded(entries: list[Object]) -> _Managers:
-    return {
-        Manager(
-            each.get("manager", ""), each.get("operation", ""), each.get("apiVersion", ""), each.get("subresource", "")
-        ): _Entry(each.get("fieldsV1") or {}, each.get("time"))
-        for each in entries
-    }
-
-
-def _with_entries(obj: Object, managers: _Managers) -> Object:
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    if managers:
-        metadata["managedFields"] = [_encoded(manager, managers[manager]) for manager in _sorted(managers)]
-    return {**obj, "metadata": metadata}
-
-
-def _sorted(managers: _Managers) -> list[Manager]:
-    return sorted(
-        managers, key=lambda each: (each.operation, managers[each].at or "", each.name, each.api_version, each[3])
-    )
-
-
-def _encoded(manager: Manager, entry: _Entry) -> Object:
-    encoded: Object = {
-        "manager": manager.name,
-        "operation": manager.operation,
-        "apiVersion": manager.api_version,
-        "time": entry.at,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": entry.fields,
-    }
-    if manager.subresource:
-        encoded["subresource"] = manager.subresource
-    return encoded

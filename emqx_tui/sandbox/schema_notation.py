@@ -116,6 +116,9 @@ class Types:
     def _field(self, described: Field, *, builtin: bool, references: bool) -> Schema:
         schema: Schema = dict(self._type(described.type, builtin=builtin, references=references))
         limits = _limits(described.words, builtin=builtin)
+        merge_key = limits.get("x-kubernetes-patch-merge-key")
+        if merge_key and "x-kubernetes-list-type" not in schema:
+            schema |= _list_kind("map", merge_key)
         if "$ref" in schema and (limits or described.help):
             schema = {"allOf": [schema]}
         if described.help:

@@ -278,13 +278,17 @@ class Store:
     # -- how a write goes
 
     def _create(self, resource: Resource, obj: Object, how: _Write) -> Object:
-        new = self._newborn(resource, obj, how.dry_run)
-        name = new["metadata"]["name"]
-        if key_of(new) in self._objects[resource.plural]:
+        newborn = self._newborn(resource, obj, how.dry_run)
+        name = newborn["metadata"]["name"]
+        if key_of(newborn) in self._objects[resource.plural]:
             raise api_error.already_exists(resource, name)
-        new = self._admitted("CREATE", resource, None, new, how)
+        new = self._admitted("CREATE", resource, None, newborn, how)
         if self.fields:
-            new = self.fields.track(None, new, how.manager, how.operation, None, rfc3339(self.timeline.now))
+            # An applier owns what its configuration names, not what defaults and webhooks add to it.
+            configured = newborn if how.operation == "Apply" else new
+            now = rfc3339(self.timeline.now)
+            owned = self.fields.track(None, configured, how.manager, how.operation, None, now)
+            new = with_owners_of(new, owned)
         return new if how.dry_run else self._commit("ADDED", resource, None, new)
 
     def _newborn(self, resource: Resource, obj: Object, dry_run: bool) -> Object:
