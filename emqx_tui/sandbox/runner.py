@@ -50,7 +50,8 @@ class Sandbox:
         self.world = world
         self.pace = Pace(world, speed)
         self.network = PodNetwork(world)
-        self.watches = WatchManners()
+        # Bookmarks say how fresh a watch is, and freshness is judged in cluster time.
+        self.watches = WatchManners(bookmark_every_s=max(0.05, 30.0 / speed))
         self.accounts = create_accounts(world.store.resources.values(), namespace)
         self.url = ""
         self._port = port
