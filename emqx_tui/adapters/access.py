@@ -32,7 +32,7 @@ class AccessRequest:
 class ClientCertificate:
     """A client certificate and its key, PEM."""
 
-    certificate: bytes
+    certificate: bytes = field(repr=False)
     key: bytes = field(repr=False)
 
 
@@ -40,7 +40,7 @@ class ClientCertificate:
 class Tls:
     """How the server proves itself."""
 
-    ca_pem: str = ""
+    ca_pem: str = field(default="", repr=False)
     """Empty = the certificate authorities of this machine."""
     server_name: str = ""
     """The name to expect in the certificate where it is not the server's host."""

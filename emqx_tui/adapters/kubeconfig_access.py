@@ -232,7 +232,7 @@ def _data_or_file(entry: Entry, key: str) -> bytes:
     """The bytes of `<key>-data` or, without it, of the file that `<key>` names."""
     if data := entry.text(f"{key}-data"):
         try:
-            return base64.b64decode(data, validate=False)
+            return base64.b64decode("".join(data.split()), validate=True)
         except (binascii.Error, ValueError) as error:
             raise ConfigError(f"{entry.where}.{key}-data in {entry.file}: not base64") from error
     path = entry.path(key)
