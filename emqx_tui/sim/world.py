@@ -166,6 +166,7 @@ class World:
     def settle_cluster(self, manifest: Object) -> None:
         """Create the resource, let it become Running with all clients connected, and stand at `config.start`.
 
+        The events of its birth are forgotten, as they are of a cluster that has run for hours.
         The cluster is as old at `start` as the operator's rhythm needs: its passes fall 10 s later and every 20 s.
         """
         made_in_s = _PASSES_OF_ONE_SECOND + len(self.operator.line.plugins)
@@ -177,6 +178,9 @@ class World:
         if not self._is_settled(key):
             raise RuntimeError(f"{key[1]} did not settle: {self.store.get('emqxenterprises', *key).get('status')}")
         cluster.truth.mark()
+        self.operator.forget_events()
+        for event in self.store.list("events", key[0]):
+            self.store.delete("events", *key_of(event))
 
     def _is_settled(self, key: Key) -> bool:
         clients = self.clusters[key].clients

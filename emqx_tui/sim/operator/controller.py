@@ -132,6 +132,10 @@ class Operator:
         self._around.desired.clear()
         self.restart()
 
+    def forget_events(self) -> None:
+        """Let the Event correlator start afresh, as after hours without an event."""
+        self._around.recorder = self._recorder()
+
     def next_pass_at(self, key: Key) -> float | None:
         """The deadline of the next pass that is due by itself."""
         return self._queue.next_due_at(key)
