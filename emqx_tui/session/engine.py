@@ -1,0 +1,330 @@
+"""The thread in which everything that matters lives: connection, sessions, timers.
+
+A terminal that stops reading freezes the screen's loop; nothing here ever waits for that loop. Views go into a slot
+for the newest one, and one message tells the screen to fetch; intents come in without anybody waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from emqx_tui.model.errors import AdapterError
+from emqx_tui.rollout.change import Draft, Plan
+from emqx_tui.rollout.intents import Intent
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.fleet import Fleet
+from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
+from emqx_tui.session.session import Options, Outside, Session
+from emqx_tui.session.view import Assessment, FleetView, View
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+RECONNECT_S = 5.0
+
+
+class Connected(Protocol):
+    """What the engine needs of a connection."""
+
+    @property
+    def kube(self) -> Kube: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def host(self) -> Host: ...
+
+    def emqx(self, namespace: str, name: str, /) -> Emqx: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which cluster this is, for the top line."""
+
+    context: str
+    server: str
+    namespace: str | None
+    """None: all namespaces."""
+    fallback_namespace: str = "default"
+    person: str = ""
+
+
+class Engine:
+    """Implements `session.backend.Backend` with one thread and one loop of its own."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        connect: Callable[[], Awaitable[Connected]],
+        options: Options,
+        recorder: Callable[[str, str], Recorder | None] = lambda namespace, name: None,
+    ) -> None:
+        self.identity = identity
+        self.is_read_only = options.read_only
+        self._connect = connect
+        self._options = options
+        self._recorder = recorder
+        self._lock = threading.Lock()
+        self._on_change: Callable[[], None] = lambda: None
+        self._told = False
+        self._fleet_view = FleetView(
+            identity.context, identity.server, identity.namespace, datetime.now(UTC), problem="connecting"
+        )
+        self._views: dict[Key, View] = {}
+        self._assessment: Assessment | None = None
+        self._opened: Key | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._sessions: dict[Key, tuple[Session, asyncio.Task[None]]] = {}
+        self._connection: Connected | None = None
+        self._judging: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.failure: BaseException | None = None
+        """What ended the engine, if anything but `stop` did."""
+
+    # -- for the screens, from any thread -------------------------------------------------------------------------
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        loop, main = self._loop, self._main
+        if loop is not None and main is not None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(main.cancel)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def fleet(self) -> FleetView:
+        with self._lock:
+            self._told = False
+            return self._fleet_view
+
+    def view(self) -> View | None:
+        with self._lock:
+            self._told = False
+            return self._views.get(self._opened) if self._opened else None
+
+    def assessment(self) -> Assessment | None:
+        with self._lock:
+            self._told = False
+            return self._assessment
+
+    def open(self, namespace: str, name: str) -> None:
+        with self._lock:
+            self._opened = (namespace, name)
+            self._assessment = None
+        self._call(self._open(namespace, name))
+
+    def close(self) -> None:
+        with self._lock:
+            key, self._opened = self._opened, None
+            self._assessment = None
+        if key is not None:
+            self._call(self._close(key))
+
+    def submit(self, intent: Intent) -> None:
+        key = self._opened
+        if key is not None:
+            self._call(self._submit(key, intent))
+
+    def assess(
+        self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
+    ) -> None:
+        key = self._opened
+        if key is not None:
+            self._call(self._assess(key, number, draft, approval, late_removal, parallel_drains))
+
+    def save(self, plan_or_draft: Plan | Draft) -> None:
+        key = self._opened
+        if key is not None:
+            self._call(self._save(key, plan_or_draft))
+
+    def person(self) -> str:
+        return self.identity.person
+
+    # -- in the engine's thread -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            logger.exception("the engine ended")
+            self.failure = error
+            self._tell_problem(f"internal error, the engine has ended: {type(error).__name__} (see the log)")
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._main = asyncio.current_task()
+        try:
+            connection = await self._connected()
+            self._connection = connection
+            fleet = Fleet(
+                context=self.identity.context,
+                server=self.identity.server,
+                namespace=self.identity.namespace,
+                fallback_namespace=self.identity.fallback_namespace,
+                kube=connection.kube,
+                emqx=connection.emqx,
+                clock=connection.clock,
+                session_view=lambda key: self._views.get(key),
+                publish=self._publish_fleet,
+            )
+            for key in list(self._wanted()):
+                await self._open(*key)
+            await fleet.run()
+        finally:
+            await self._end()
+
+    async def _connected(self) -> Connected:
+        """Try until it works; what is wrong stands on the screen meanwhile."""
+        while True:
+            try:
+                return await self._connect()
+            except AdapterError as error:
+                self._tell_problem(error.message)
+                await asyncio.sleep(RECONNECT_S)
+
+    def _wanted(self) -> list[Key]:
+        return [self._opened] if self._opened else []
+
+    async def _end(self) -> None:
+        running = [task for _, task in self._sessions.values()] + list(self._tasks)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _open(self, namespace: str, name: str) -> None:
+        key = (namespace, name)
+        connection = self._connection
+        if connection is None or key in self._sessions:
+            return
+        outside = Outside(
+            connection.kube,
+            connection.emqx(namespace, name),
+            connection.clock,
+            connection.host,
+            self._recorder(namespace, name),
+        )
+        session = Session(namespace, name, outside, self._options, lambda view: self._publish_view(key, view))
+        self._sessions[key] = (session, asyncio.create_task(self._watched(key, session), name=f"session {name}"))
+
+    async def _watched(self, key: Key, session: Session) -> None:
+        """Run a session; should it ever end by itself, say so and start it anew."""
+        try:
+            await session.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            logger.exception("the session of %s/%s ended", *key)
+            view = self._views.get(key)
+            if view is not None:
+                notice = f"internal error ({type(error).__name__}, see the log): the session starts anew"
+                self._publish_view(key, replace(view, notice=notice, notice_number=view.notice_number + 1))
+            self._sessions.pop(key, None)
+            await asyncio.sleep(RECONNECT_S)
+            await self._open(*key)
+
+    async def _close(self, key: Key) -> None:
+        """A session that drives, or that watches a running release, goes on."""
+        entry = self._sessions.get(key)
+        view = self._views.get(key)
+        busy = view is not None and view.journal is not None and not view.result
+        if entry is None or busy:
+            return
+        self._sessions.pop(key)
+        entry[1].cancel()
+        await asyncio.gather(entry[1], return_exceptions=True)
+        with self._lock:
+            self._views.pop(key, None)
+
+    async def _submit(self, key: Key, intent: Intent) -> None:
+        if (entry := self._sessions.get(key)) is not None:
+            entry[0].submit(intent)
+
+    async def _assess(
+        self, key: Key, number: int, draft: Draft, approval: Approval, late_removal: bool, parallel_drains: int
+    ) -> None:
+        if self._judging is not None:
+            self._judging.cancel()
+        entry = self._sessions.get(key)
+        if entry is None:
+            return
+
+        async def judge() -> None:
+            answer = await entry[0].assess(
+                number, draft, approval, late_removal=late_removal, parallel_drains=parallel_drains
+            )
+            with self._lock:
+                if self._opened == key:
+                    self._assessment = answer
+            self._tell()
+
+        self._judging = self._spawn(judge())
+
+    async def _save(self, key: Key, edit: Plan | Draft) -> None:
+        if (entry := self._sessions.get(key)) is not None:
+            await entry[0].save(edit)
+
+    # -- handing over ---------------------------------------------------------------------------------------------
+
+    def _publish_view(self, key: Key, view: View) -> None:
+        with self._lock:
+            self._views[key] = view
+        if key == self._opened:
+            self._tell()
+
+    def _publish_fleet(self, view: FleetView) -> None:
+        with self._lock:
+            self._fleet_view = view
+        self._tell()
+
+    def _tell_problem(self, problem: str) -> None:
+        with self._lock:
+            self._fleet_view = replace(self._fleet_view, problem=problem, now=datetime.now(UTC))
+        self._tell()
+
+    def _tell(self) -> None:
+        """At most one message is on its way until the screens fetch."""
+        with self._lock:
+            first, self._told = not self._told, True
+        if first:
+            self._on_change()
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            work.close()
+            return
+        try:
+            loop.call_soon_threadsafe(lambda: self._spawn(work))
+        except RuntimeError:
+            work.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task of the engine failed", exc_info=error)
+            self._tell_problem(f"internal error: {type(error).__name__} (see the log)")

@@ -1,0 +1,209 @@
+"""All clusters in reach: the list that the first screen shows.
+
+Watches the custom resources, and asks each cluster's brokers for live connections every few seconds. Where listing
+all namespaces is not allowed it looks at one, and says which right is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.errors import AdapterError, Forbidden
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.nodes import pod_of, stats_from_json
+from emqx_tui.model.wire import Malformed
+from emqx_tui.model.workloads import Secret
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
+from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput
+from emqx_tui.session.sources import credentials
+from emqx_tui.session.view import ClusterRow, FleetView, SourceHealth, View
+
+COUNT_EVERY_S = 5.0
+MAX_COUNTED = 50
+"""Clusters beyond this many are listed with the connections of their status only."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Count:
+    connections: int | None
+    at: datetime | None
+    problem: str = ""
+
+
+class Fleet:
+    """Runs in the engine's loop; `publish` gets a new view whenever something changed."""
+
+    def __init__(
+        self,
+        *,
+        context: str,
+        server: str,
+        namespace: str | None,
+        fallback_namespace: str,
+        kube: Kube,
+        emqx: Callable[[str, str], Emqx],
+        clock: Clock,
+        session_view: Callable[[Key], View | None],
+        publish: Callable[[FleetView], None],
+    ) -> None:
+        self._context = context
+        self._server = server
+        self._namespace = namespace
+        self._fallback = fallback_namespace
+        self._kube = kube
+        self._emqx = emqx
+        self._clock = clock
+        self._session_view = session_view
+        self._publish = publish
+        self._resources: dict[Key, EmqxEnterprise] = {}
+        self._read_at: datetime | None = None
+        self._problem = ""
+        self._note = ""
+        self._counts: dict[Key, _Count] = {}
+        self._clients: dict[Key, Emqx] = {}
+        self._sequence = 0
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._count())
+
+    def resource(self, key: Key) -> EmqxEnterprise | None:
+        return self._resources.get(key)
+
+    async def _watch(self) -> None:
+        while True:
+            refused = asyncio.Event()
+
+            def take(found: WatchInput, refused: asyncio.Event = refused) -> None:
+                self._take(found)
+                final = isinstance(found, Lost) and found.is_final and isinstance(found.error, Forbidden)
+                if final and self._namespace is None:
+                    refused.set()
+
+            watching = asyncio.create_task(self._kube.watch(Kind.EMQX_ENTERPRISE, Scope(self._namespace), take))
+            giving_up = asyncio.create_task(refused.wait())
+            try:
+                await asyncio.wait({watching, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                watching.cancel()
+                giving_up.cancel()
+                results = await asyncio.gather(watching, giving_up, return_exceptions=True)
+            failure = next((r for r in results if isinstance(r, Exception)), None)
+            if failure is not None:
+                raise failure
+            self._namespace = self._fallback
+            self._note = f"only namespace {self._fallback}: {self._problem}"
+            self._problem = ""
+
+    def _take(self, found: WatchInput) -> None:
+        now = self._clock.now()
+        match found:
+            case Listed(objects=objects, malformed=malformed):
+                self._resources = dict(objects)
+                self._read_at, self._problem = now, "; ".join(malformed)
+            case Changed(key=key, object=changed):
+                self._resources[key] = changed
+                self._read_at, self._problem = now, ""
+            case Removed(key=key):
+                self._resources.pop(key, None)
+                self._counts.pop(key, None)
+                self._read_at, self._problem = now, ""
+            case Alive():
+                self._read_at, self._problem = now, ""
+            case Lost(error=error):
+                self._problem = error.message
+        self.show()
+
+    def show(self) -> None:
+        """Publish what is known."""
+        self._sequence += 1
+        read_at = self._read_at
+        rows = tuple(self._row(key, read_at or self._clock.now()) for key in sorted(self._resources))
+        health = SourceHealth("emqxenterprises", not self._problem and read_at is not None, read_at, self._problem)
+        self._publish(
+            FleetView(
+                context=self._context,
+                server=self._server,
+                namespace=self._namespace,
+                now=self._clock.now(),
+                rows=rows,
+                health=(health,),
+                is_synced=read_at is not None,
+                problem=self._problem or self._note,
+                sequence=self._sequence,
+            )
+        )
+
+    def _row(self, key: Key, read_at: datetime) -> ClusterRow:
+        resource = self._resources[key]
+        count = self._counts.get(key, _Count(None, None))
+        view = self._session_view(key)
+        gate = view.decision.gate if view else None
+        return ClusterRow(
+            resource=resource,
+            read_at=read_at,
+            phase=view.decision.phase if view else Phase.IDLE,
+            live_connections=count.connections,
+            live_at=count.at,
+            ready=resource.ready_replicas,
+            wanted=len(resource.status_nodes) or resource.replicas,
+            gate=gate.id if gate else "",
+            is_held=bool(view and view.journal and view.journal.hold and not view.result),
+            problem=count.problem,
+        )
+
+    async def _count(self) -> None:
+        while True:
+            keys = sorted(self._resources)[:MAX_COUNTED]
+            results = await asyncio.gather(*(self._count_one(key) for key in keys))
+            self._counts = {key: count for key, count in zip(keys, results, strict=True) if key in self._resources}
+            self.show()
+            await self._clock.sleep(COUNT_EVERY_S if keys else 0.5)
+
+    async def _count_one(self, key: Key) -> _Count:
+        resource = self._resources.get(key)
+        if resource is None:
+            return _Count(None, None)
+        pods = [pod_of(node.node) for node in resource.status_nodes if node.status == "Running"]
+        before = self._counts.get(key, _Count(None, None))
+        problem = "no EMQX node is Running by the status"
+        for pod in pods[-2:]:
+            try:
+                client = await self._client(key)
+                reply = await client.request(EmqxRequest(key[0], pod, "GET", "/api/v4/stats"))
+                stats = stats_from_json(reply.body)
+                return _Count(sum(node.live_connections for node in stats.values()), self._clock.now())
+            except (AdapterError, Malformed) as error:
+                problem = str(error)
+                self._clients.pop(key, None)
+        return _Count(before.connections, before.at, problem)
+
+    async def _client(self, key: Key) -> Emqx:
+        """A client with the cluster's API credentials. Raises AdapterError, Malformed."""
+        client = self._clients.get(key)
+        if client is None:
+            path = Kind.SECRET.info.path(key[0], f"{key[1]}-bootstrap-user")
+            secret = Secret.from_json(await self._kube.request(KubeRequest("GET", path)))
+            found = credentials(secret.texts.get("bootstrap_user", ""))
+            client = self._emqx(*key)
+            if found is not None:
+                client.set_credentials(*found)
+            self._clients[key] = client
+        return client
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for it."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
