@@ -13,6 +13,7 @@ from typing import Any
 from emqx_tui.sim.client_presets import Preset
 from emqx_tui.sim.emqx import CALIBRATED
 from emqx_tui.sim.objects import Object, is_terminating
+from emqx_tui.sim.store import Store
 from emqx_tui.sim.world import NOON, World, WorldConfig
 
 
@@ -115,16 +116,17 @@ def scenario(
     seed: int = 1,
     start: float = NOON,
     cr: Object | None = None,
+    prepare: Callable[[Store], None] | None = None,
     **config: Any,
 ) -> World:
     """A world in which `emqx-ee` in `default` is Running with all clients connected; the clock stands at `start`.
 
-    `config` takes any other field of WorldConfig; `cr` another resource than the usual one. KeyError for an unknown
-    scenario.
+    `cr` is another resource than the usual one, `prepare` equips the store before anything is in it, `config` takes any
+    other field of WorldConfig. KeyError for an unknown scenario.
     """
     chosen = SCENARIOS[name]
     made = WorldConfig(clients=clients, preset=preset, start=start, **config)
-    world = World(chosen.configure(made), seed=seed)
+    world = World(chosen.configure(made), seed=seed, prepare=prepare)
     world.settle_cluster(cr or manifest(replicas=nodes))
     chosen.arrange(world)
     return world

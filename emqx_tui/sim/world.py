@@ -79,7 +79,8 @@ class WorldConfig:
 class World:
     """Everything there is."""
 
-    def __init__(self, config: WorldConfig, *, seed: int) -> None:
+    def __init__(self, config: WorldConfig, *, seed: int, prepare: Callable[[Store], None] | None = None) -> None:
+        """`prepare` gives the empty store what only its servers know: schemas, field ownership, strategic merge."""
         self.config = config
         self.seed = seed
         rng = random.Random(seed)
@@ -91,6 +92,8 @@ class World:
         self.store = Store(self.timeline, own())
         for resource in standard_resources():
             self.store.register(resource)
+        if prepare is not None:
+            prepare(self.store)
         self.api = KubeApi(self.store)
         self.hub = Hub(self.store)
         self.brokers = Brokers(self.store, self.timeline, own(), config.profile)
