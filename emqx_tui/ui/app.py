@@ -11,6 +11,7 @@ engine starts after that frame is drawn.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import threading
@@ -87,6 +88,7 @@ class ConsoleApp(App[int]):
         self._opened = opened
         self._driven: set[tuple[str, str]] = set()
         self._notice_number = 0
+        self._numbers = itertools.count(1)
 
     # --- start and end ---------------------------------------------------------------------------------------
 
@@ -162,6 +164,10 @@ class ConsoleApp(App[int]):
             late_removal=message.late_removal,
             parallel_drains=message.parallel_drains,
         )
+
+    def next_number(self) -> int:
+        """A number for the next question about an edit: greater than all before, on whatever screen."""
+        return next(self._numbers)
 
     def on_save_confirmed(self, message: SaveConfirmed) -> None:
         if not self.read_only_reason:

@@ -86,9 +86,10 @@ class Edit:
         if not self.is_readable or self._document is None:
             raise Uneditable(words.FORM_WAITS_FOR_TEXT)
         wanted: str | int | None = value or None
-        if name in NUMBERS and value.isdigit():
+        if name in NUMBERS and value.isdecimal():
             wanted = int(value)
-        return self.with_text(self._document.with_scalar(PATHS[name], wanted))
+        quotes = Document.read(self.begun_as).quotes_at(PATHS[name])
+        return self.with_text(self._document.with_scalar(PATHS[name], wanted, quotes=quotes))
 
     def rebased(self, resource: EmqxEnterprise) -> Edit:
         """The same text against a newer state of the object."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import ClusterRow, FleetView
-from emqx_tui.ui import units
+from emqx_tui.ui import glyphs, units
 from emqx_tui.ui.present import NONE, Mark, clean, elapsed_s, fit, fit_middle, joined, object_age
 from emqx_tui.ui.spans import EMPTY, Line, Tone, line
 
@@ -88,7 +88,7 @@ def state(row: ClusterRow) -> Mark:
     if row.is_held:
         return Mark("■", "held", Tone.WARN)
     if row.gate:
-        return Mark("⏸", "waits for you", Tone.CALL)
+        return Mark(glyphs.WAITING, "waits for you", Tone.CALL)
     if row.phase is Phase.ABORTING:
         return Mark("◂", "aborting", Tone.WARN)
     if row.phase is Phase.LOST:

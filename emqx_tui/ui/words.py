@@ -49,7 +49,16 @@ def cannot_be_removed(before: int) -> str:
 
 
 def edit_heading(namespace: str, name: str) -> str:
-    return (
-        f"# EmqxEnterprise {namespace}/{name}: its parameters of a release, and its template.\n"
-        "# Values shown as dots are secrets; they stay as they are unless another value is typed.\n"
-    )
+    return f"# EmqxEnterprise {namespace}/{name}\n# Dots stand for secrets: left as dots, they stay what they are.\n"
+
+
+SAVE_TITLE = "Save this edit?"
+SAVE_HINT = "w save   esc not now"
+UNSAVED_STAYS = "There are unsaved changes: esc again drops them."
+LOADING_CLUSTER = "◌ Reading the cluster…"
+CLUSTER_GONE = "✘ This cluster is not there any more."
+EDITOR_UNUSABLE = "This terminal cannot be handed to an editor."
+
+
+def unreadable_kept(line: int | None, column: int | None, sentence: str) -> str:
+    return f"The text is kept, but cannot be read: line {line}, column {column}: {sentence}"

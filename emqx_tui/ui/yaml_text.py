@@ -73,12 +73,21 @@ class Document:
             found = at.start_mark.line + 1
         return found
 
-    def with_scalar(self, path: Path, value: str | int | None) -> str:
-        """The text with another value at `path`; None leaves the key without one. Raises Uneditable."""
+    def quotes_at(self, path: Path) -> str | None:
+        """The quotes around a value: one of ' and ", or None."""
+        parents = self._known_parents(path)
+        node = parents[-1][2] if len(parents) == len(path) else None
+        return node.style if isinstance(node, ScalarNode) and node.style in ("'", '"') else None
+
+    def with_scalar(self, path: Path, value: str | int | None, *, quotes: str | None = None) -> str:
+        """The text with another value at `path`; None leaves the key without one. Raises Uneditable.
+
+        `quotes` are put around a string; without them only strings that would be read as something else get some.
+        """
         parents = self._known_parents(path)
         missing = path[len(parents) :]
         if not missing:
-            return self._replaced(*parents[-1], value)
+            return self._replaced(*parents[-1], value, quotes)
         return self.text if value is None else self._inserted(parents, missing, value)
 
     # --- edits of the text -----------------------------------------------------------------------------------
@@ -99,12 +108,12 @@ class Document:
             node = entry[1]
         return found
 
-    def _replaced(self, parent: MappingNode, key: Node, node: Node, value: str | int | None) -> str:
+    def _replaced(self, parent: MappingNode, key: Node, node: Node, value: str | int | None, quotes: str | None) -> str:
         if not isinstance(node, ScalarNode):
             raise Uneditable("there is more than one value: edit it in the template")
         start, end = self._span(key, node)
         nothing = "null" if parent.flow_style else ""
-        written = nothing if value is None else scalar_text(value, node.style)
+        written = nothing if value is None else scalar_text(value, quotes)
         if node.style in ("|", ">"):
             written += "\n"
         elif not written:
@@ -282,13 +291,13 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+-]*")
 _UNSAFE = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
-def scalar_text(value: str | int, style: str | None = None) -> str:
-    """A value as it is typed; strings stay strings for every reader of YAML. `style` = the quotes it had."""
+def scalar_text(value: str | int, quotes: str | None = None) -> str:
+    """A value as it is typed; strings stay strings for every reader of YAML."""
     if not isinstance(value, str):
         return str(value)
-    if style == "'" and value.isprintable():
+    if quotes == "'" and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
-    if style != '"' and _PLAIN.fullmatch(value) and isinstance(resolve(value), str):
+    if quotes != '"' and _PLAIN.fullmatch(value) and isinstance(resolve(value), str):
         return value
     return _escape(json.dumps(value, ensure_ascii=False))
 

@@ -191,6 +191,7 @@ def plan_of(draft: Draft, change: Change, approval: Approval = Approval.EVERY_NO
         namespace=draft.original.namespace,
         name=draft.original.name,
         uid=draft.original.meta.uid,
+        metadata_generation=draft.original.meta.metadata_generation,
         resource_version=draft.original.meta.resource_version,
         from_image=str(before),
         to_image=f"{image.get('repository')}:{image['version']}",

@@ -1,0 +1,53 @@
+"""What an edit will do: verdict, server's answer, plan and checks; failed checks that can be accepted are rows to mark."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Static
+
+from emqx_tui.session.view import Assessment
+from emqx_tui.ui import paint
+from emqx_tui.ui import present_change as present
+from emqx_tui.ui.edit import Edit
+from emqx_tui.ui.spans import Line
+from emqx_tui.ui.widgets.accept_row import AcceptRow
+
+
+class OutcomePanel(VerticalScroll):
+    """Scrolls; its rows are updated in place."""
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="outcome", markup=False)
+        yield Vertical(id="accept-rows")
+        yield Static("", id="checks", markup=False)
+
+    def say(self, line: Line) -> None:
+        """One line in place of everything."""
+        _update(self.query_one("#outcome", Static), [line])
+
+    def show(self, edit: Edit, answer: Assessment | None, accepted: frozenset[str]) -> None:
+        """Draw the newest answer to this edit."""
+        width = max(20, self.scrollable_content_region.width - 1)
+        _update(self.query_one("#outcome", Static), present.outcome(edit, answer, width))
+        _update(self.query_one("#checks", Static), present.check_rows(answer, width))
+        self._show_rows(present.acceptable(answer), accepted)
+
+    def _show_rows(self, checks, accepted: frozenset[str]) -> None:
+        holder = self.query_one("#accept-rows", Vertical)
+        rows = {row.check.name: row for row in holder.query(AcceptRow)}
+        wanted = {check.name: check for check in checks}
+        for name in rows.keys() - wanted.keys():
+            rows[name].remove()
+        for name, check in wanted.items():
+            if name in rows:
+                rows[name].show(check, is_accepted=name in accepted)
+            else:
+                holder.mount(AcceptRow(check, is_accepted=name in accepted))
+
+
+def _update(widget: Static, lines: list[Line]) -> None:
+    painted = paint.content(*lines)
+    widget.display = bool(lines)
+    if widget.content != painted:
+        widget.update(painted)

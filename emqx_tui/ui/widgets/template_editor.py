@@ -1,0 +1,51 @@
+"""The template as YAML. A change from the form replaces only the characters that differ, so cursor and undo survive."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.widgets import TextArea
+
+
+class TemplateEditor(TextArea):
+    """YAML with highlighting and line numbers; Escape leaves it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "screen.leave_editor", "leave the editor")]
+
+    def __init__(self) -> None:
+        super().__init__(language="yaml", show_line_numbers=True, tab_behavior="indent", soft_wrap=False, id="editor")
+        self.indent_width = 2
+        self.cursor_blink = False
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "escape":
+            event.prevent_default()
+
+    def show_text(self, text: str) -> None:
+        """Show this text without taking it for typed."""
+        old = self.text
+        if text == old:
+            return
+        start, end = 0, 0
+        while start < min(len(old), len(text)) and old[start] == text[start]:
+            start += 1
+        while end < min(len(old), len(text)) - start and old[-1 - end] == text[-1 - end]:
+            end += 1
+        with self.prevent(TextArea.Changed):
+            self.replace(
+                text[start : len(text) - end],
+                _location(old, start),
+                _location(old, len(old) - end),
+                maintain_selection_offset=True,
+            )
+
+    def go_to(self, line: int, column: int = 1) -> None:
+        """Put the cursor on a line and column, both from 1."""
+        self.move_cursor((max(0, line - 1), max(0, column - 1)), center=True)
+
+
+def _location(text: str, index: int) -> tuple[int, int]:
+    before = text[:index]
+    return before.count("\n"), index - (before.rfind("\n") + 1)
