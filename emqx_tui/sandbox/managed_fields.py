@@ -12,7 +12,7 @@ import json
 from typing import Any, NamedTuple
 
 from emqx_tui.sandbox.apply_conflicts import Conflicts
-from emqx_tui.sandbox.field_managers import Entry, Manager, Managers, capped, decoded, entries_of
+from emqx_tui.sandbox.field_managers import Entry, Manager, Managers, capped, decoded, entries_of, with_entries
 from emqx_tui.sandbox.field_sets import Fields, difference, intersection, union
 from emqx_tui.sandbox.schema_catalog import CUSTOM_KINDS, owned_schema
 from emqx_tui.sandbox.schema_notation import Schema
