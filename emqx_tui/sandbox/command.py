@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from emqx_tui.sandbox.runner import Sandbox
+from emqx_tui.sandbox.runner import Sandbox, prepare
 from emqx_tui.sandbox.subnets import Subnet, claim_subnet
 from emqx_tui.sim.scenario import SCENARIOS, scenario
 from emqx_tui.sim.world import SETTLING_S, World, WorldConfig
@@ -68,7 +68,7 @@ def make_world(options: SandboxOptions, pod_subnet: str, start: float) -> World:
     """The world of these options; its clock stands at `start`."""
     if options.scenario is None:
         config = WorldConfig(clients=options.clients, pod_subnet=pod_subnet, start=start + SETTLING_S)
-        return World(config, seed=options.seed)
+        return World(config, seed=options.seed, prepare=prepare)
     return scenario(
         options.scenario,
         clients=options.clients,
@@ -76,6 +76,7 @@ def make_world(options: SandboxOptions, pod_subnet: str, start: float) -> World:
         seed=options.seed,
         start=start,
         pod_subnet=pod_subnet,
+        prepare=prepare,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 from aiohttp import web
 
 from emqx_tui.sandbox.authority import create_authority
+from emqx_tui.sandbox.definitions import install_definitions
 from emqx_tui.sandbox.kubeconfig import kubeconfig as kubeconfig_of
 from emqx_tui.sandbox.kubeconfig import write_kubeconfig
 from emqx_tui.sandbox.pace import Advancing, Pace
@@ -23,6 +24,7 @@ from emqx_tui.sandbox.schema_admission import install
 from emqx_tui.sandbox.server import ApiServer, WatchManners
 from emqx_tui.sandbox.users import ADMIN, create_accounts
 from emqx_tui.sim.kube_api import KubeApi
+from emqx_tui.sim.store import Store
 from emqx_tui.sim.timeline import Timeline
 
 ADDRESS = "127.0.0.1"
@@ -33,6 +35,16 @@ class ServedWorld(PodWorld, Advancing, Protocol):
 
     timeline: Timeline
     api: KubeApi
+
+
+def prepare(store: Store) -> None:
+    """Give the store what a real API server has beyond it: schemas, field ownership, definitions.
+
+    Once is enough; a world that is prepared before anything is created in it has owners of all fields.
+    """
+    if store.fields is None:
+        install(store)
+    install_definitions(store)
 
 
 class Sandbox:
@@ -80,7 +92,7 @@ class Sandbox:
         return self._kubeconfig
 
     async def __aenter__(self) -> Sandbox:
-        install(self.world.store)
+        prepare(self.world.store)
         async with self._exit:
             await self._serve()
             self._write_kubeconfig()

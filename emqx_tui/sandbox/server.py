@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from emqx_tui.sandbox import discovery, openapi
+from emqx_tui.sandbox import discovery
 from emqx_tui.sandbox.bodies import read_body
+from emqx_tui.sandbox.openapi_index import OpenApiIndex
 from emqx_tui.sandbox.pod_network import PodNetwork
 from emqx_tui.sandbox.port_forward import forward, wanted_ports
 from emqx_tui.sandbox.representations import Form, wanted_form
@@ -64,7 +65,7 @@ class ApiServer:
 
     def __post_init__(self) -> None:
         self._wakeups = Wakeups(self.store)
-        self._documents: dict[str, Object] = {}
+        self._openapi = OpenApiIndex(self.store.resources.values())
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._frame], client_max_size=_BODY_LIMIT)
@@ -146,7 +147,7 @@ class ApiServer:
             case ["openapi", "v2"]:
                 return _openapi_v2(request)
             case ["openapi", "v3", *rest]:
-                document = self._openapi_v3("/".join(rest))
+                document = self._openapi.document("/".join(rest)) if rest else self._openapi.index()
             case [""]:
                 document = {"paths": ["/api", "/api/v1", "/apis", "/healthz", "/openapi/v2", "/openapi/v3", "/version"]}
             case _:
@@ -154,21 +155,6 @@ class ApiServer:
         if document is None:
             raise unknown_path()
         return _json(document)
-
-    def _openapi_v3(self, path: str) -> Object:
-        """The index, or the document of one group version; documents never change, so they are made once."""
-        served = {
-            (f"apis/{name}" if "/" in name else f"api/{name}"): (name, resources)
-            for name, resources in discovery.group_versions(self.store.resources.values()).items()
-        }
-        if not path:
-            urls = {each: {"serverRelativeURL": f"/openapi/v3/{each}?hash=1"} for each in served}
-            return {"paths": urls}
-        if path not in served:
-            raise unknown_path()
-        if path not in self._documents:
-            self._documents[path] = openapi.document(*served[path])
-        return self._documents[path]
 
     async def _port_forward(self, request: web.Request, target: Target) -> web.StreamResponse:
         check_right(request[_USER], "get" if request.method == "GET" else "create", target)

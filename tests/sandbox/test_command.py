@@ -108,7 +108,8 @@ def test_a_plain_world_is_empty_and_a_scenario_is_running() -> None:
     filled = make_world(SandboxOptions(clients=30, nodes=2, scenario="smooth"), "10.0.0.0/16", 1_800_000_000.0)
     assert filled.timeline.now == 1_800_000_000.0
     assert len(list(filled.pods())) == 2
-    assert filled.cluster().truth is not None
+    owners = filled.store.get("emqxenterprises", "default", "emqx-ee")["metadata"]["managedFields"]
+    assert "kubectl-client-side-apply" in {entry["manager"] for entry in owners}
 
 
 def test_subnets_are_claimed_by_one_at_a_time() -> None:

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from emqx_tui.sandbox.runner import Sandbox
+from emqx_tui.sim.world import World, WorldConfig
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 EMQX = "/apis/apps.emqx.io/v1beta4/namespaces/default/emqxenterprises"
@@ -196,3 +197,22 @@ async def test_openapi_is_served_for_every_group_version(kube: Any) -> None:
     for entry in index.values():
         assert (await kube.request("GET", entry["serverRelativeURL"])).body["openapi"].startswith("3.")
     assert (await kube.request("GET", "/openapi/v2")).body["swagger"] == "2.0"
+
+
+async def test_openapi_hashes_follow_the_content(sandbox: Sandbox, kube: Any) -> None:
+    first = (await kube.request("GET", "/openapi/v3")).body["paths"]
+    hashes = [entry["serverRelativeURL"].split("hash=")[1] for entry in first.values()]
+    assert len(set(hashes)) == len(hashes)
+    async with Sandbox(World(WorldConfig(clients=0), seed=2)) as other:
+        authorized = {"Authorization": f"Bearer {other.token}"}
+        assert json.loads((await raw(other, "GET", "/openapi/v3", **authorized))[1])["paths"] == first
+
+
+async def test_definitions_are_there_and_established(kube: Any) -> None:
+    listed = (await kube.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")).body["items"]
+    assert [each["metadata"]["name"] for each in listed] == ["emqxenterprises.apps.emqx.io", "emqxplugins.apps.emqx.io"]
+    version = listed[0]["spec"]["versions"][0]
+    assert set(version["subresources"]) == {"status", "scale"}
+    assert version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["replicas"]["type"] == "integer"
+    for each in listed:
+        assert {"Established": "True"}.items() <= {c["type"]: c["status"] for c in each["status"]["conditions"]}.items()

@@ -1,0 +1,68 @@
+"""CustomResourceDefinition objects of the kinds that are custom here.
+
+Only for reading: `kubectl get crd`, and clients that look whether a definition is there and established. What the
+server really enforces comes from the same schemas, not from these objects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emqx_tui.sandbox.schema_catalog import custom_schema
+from emqx_tui.sim.instants import rfc3339
+from emqx_tui.sim.resources import Resource
+from emqx_tui.sim.store import Store
+
+Object = dict[str, Any]
+
+_STATUS_COLUMN = {"name": "Status", "type": "string", "jsonPath": '.status.conditions[?(@.status=="True")].type'}
+_AGE_COLUMN = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+
+
+def install_definitions(store: Store) -> None:
+    """Create the definitions that are not there yet."""
+    for resource in list(store.resources.values()):
+        if resource.custom and store.find("customresourcedefinitions", None, resource.qualified) is None:
+            store.create("customresourcedefinitions", _definition(resource, rfc3339(store.timeline.now)))
+
+
+def _definition(resource: Resource, now: str) -> Object:
+    names = {
+        "kind": resource.kind,
+        "listKind": f"{resource.kind}List",
+        "plural": resource.plural,
+        "singular": resource.singular,
+    }
+    conditions = [
+        {"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message}
+        for kind, reason, message in (
+            ("NamesAccepted", "NoConflicts", "no conflicts found"),
+            ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        )
+    ]
+    return {
+        "metadata": {"name": resource.qualified},
+        "spec": {
+            "group": resource.group,
+            "names": names,
+            "scope": "Namespaced",
+            "versions": [_version(resource)],
+            "conversion": {"strategy": "None"},
+        },
+        "status": {"acceptedNames": names, "conditions": conditions, "storedVersions": [resource.version]},
+    }
+
+
+def _version(resource: Resource) -> Object:
+    version: Object = {
+        "name": resource.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": custom_schema(resource.kind)},
+        "subresources": {"status": {}},
+    }
+    if "scale" in resource.subresources:
+        paths = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+        version["subresources"]["scale"] = paths
+        version["additionalPrinterColumns"] = [_STATUS_COLUMN, _AGE_COLUMN]
+    return version
