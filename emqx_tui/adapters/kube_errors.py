@@ -73,7 +73,7 @@ def from_library(error: BaseException, where: str) -> AdapterError:
             return Unreachable(f"{where}: the proxy does not answer ({_words(error)})")
         case aiohttp.WSServerHandshakeError():
             return from_status(error.status, error.message, where)
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return Rejected(f"{where}: not a usable URL ({_words(error)})")
         case aiohttp.ContentTypeError() | aiohttp.TooManyRedirects():
             return MalformedAnswer(f"{where}: not an answer of the Kubernetes API ({_words(error)})")

@@ -8,10 +8,12 @@ writes the file, so that a disk that hangs stops no loop.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import logging.handlers
 import os
 import queue
+import threading
 import time
 from io import TextIOWrapper
 from pathlib import Path
@@ -40,11 +42,12 @@ class LogFile:
         except OSError as error:
             raise ConfigError(f"cannot write the log file {path}: {error.strerror}; give --log-file PATH") from error
         writer.setFormatter(CleanFormatter())
-        self._queue: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE)
+        self._queue: queue.Queue[logging.LogRecord | None] = queue.Queue(_QUEUE)
+        """Records; None ends the thread."""
         self._handler = QuietQueueHandler(self._queue)
-        self._listener = logging.handlers.QueueListener(self._queue, writer)
         self._writer = writer
-        self._listener.start()
+        self._thread = threading.Thread(target=self._write_all, name="log file", daemon=True)
+        self._thread.start()
         root, ours = logging.getLogger(), logging.getLogger("emqx_tui")
         root.addHandler(self._handler)
         self._before = root.level, ours.level
@@ -54,8 +57,8 @@ class LogFile:
         self._is_closed = False
         atexit.register(self.close)
 
-    def close(self) -> None:
-        """Write what is queued and give the logging tree back."""
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Give the logging tree back and write what is queued, within `timeout_s`."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -65,8 +68,16 @@ class LogFile:
         root.removeHandler(self._handler)
         root.setLevel(self._before[0])
         ours.setLevel(self._before[1])
-        self._listener.stop()
-        self._writer.close()
+        with contextlib.suppress(queue.Full):
+            self._queue.put(None, timeout=timeout_s)
+        self._thread.join(timeout_s)
+
+    def _write_all(self) -> None:
+        """The thread: until `close`. A disk that refuses is no reason to end, nor to say so on the screen."""
+        while (record := self._queue.get()) is not None:
+            self._writer.handle(record)
+        with contextlib.suppress(OSError):
+            self._writer.close()
 
 
 class QuietQueueHandler(logging.handlers.QueueHandler):

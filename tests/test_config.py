@@ -1,0 +1,168 @@
+"""Settings: who wins, where a value came from, and one clear line for what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emqx_tui.adapters.errors import ConfigError
+from emqx_tui.config import OPTIONS, duration_s, load_settings
+from emqx_tui.rollout.policy import Approval
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load with a file, an environment and flags, and nothing of this machine's."""
+
+    def loading(file: str = "", environment: dict | None = None, **flags):
+        folder = tmp_path / "conf" / "emqx-tui"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").write_text(file)
+        home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "conf")}
+        return load_settings(flags, {**home, **(environment or {})})
+
+    return loading
+
+
+def test_defaults(load, tmp_path):
+    settings = load()
+    assert settings.emqx_access == "port-forward"
+    assert settings.clock_rate == 1
+    assert settings.approval is Approval.EVERY_NODE
+    assert settings.request_timeout_s is None
+    assert settings.log_file == tmp_path / ".local/state/emqx-tui/emqx-tui.log"
+    assert settings.flight_log_dir == tmp_path / ".local/state/emqx-tui"
+    assert all(settings.source(name) == "default" for name in OPTIONS)
+
+
+VALUES = [
+    ("kubeconfig", '"f"', "e", "g"),
+    ("context", '"f"', "e", "g"),
+    ("cluster", '"f"', "e", "g"),
+    ("user", '"f"', "e", "g"),
+    ("namespace", '"f"', "e", "g"),
+    ("as_user", '"f"', "e", "g"),
+    ("as_groups", '["f", "h"]', "e,i", ["g"]),
+    ("request_timeout_s", '"1m"', "30s", "15"),
+    ("emqx_access", '"direct"', "http://e", "https://g/{pod}"),
+    ("clock_rate", "10", "20", "60"),
+    ("read_only", "true", "false", True),
+    ("all_namespaces", "true", "no", True),
+    ("ascii", "true", "0", True),
+    ("log_level", '"DEBUG"', "warning", "error"),
+    ("log_file", '"/f"', "/e", "/g"),
+    ("flight_log_dir", '"/f"', "/e", "/g"),
+    ("approval", '"auto"', "cut-over", "every-node"),
+    ("production_contexts", '["f"]', "e", "g"),
+]
+
+
+def test_every_setting_is_in_the_table():
+    assert {name for name, *_ in VALUES} == set(OPTIONS)
+
+
+@pytest.mark.parametrize(("name", "in_file", "in_environment", "as_flag"), VALUES)
+def test_precedence(load, tmp_path, name, in_file, in_environment, as_flag):
+    option = OPTIONS[name]
+    file, environment = f"{name} = {in_file}", {option.variable: in_environment}
+    by_file = load(file)
+    by_environment = load(file, environment)
+    by_flag = load(file, environment, **{name: as_flag})
+    assert by_file.source(name) == f"{tmp_path}/conf/emqx-tui/config.toml: {name}"
+    assert by_environment.source(name) == option.variable
+    assert by_flag.source(name) == option.flag
+    values = [getattr(settings, name) for settings in (by_file, by_environment, by_flag)]
+    assert values[0] != values[1]
+    assert values[1] != values[2]
+    assert load(file, environment, **{name: None}) == by_environment, "a flag that was not given"
+
+
+def test_values_are_read(load):
+    settings = load('request_timeout_s = "1m30s"\nas_groups = ["a", "b"]', {"EMQX_TUI_LOG_FILE": "~/x.log"})
+    assert settings.request_timeout_s == 90
+    assert settings.as_groups == ("a", "b")
+    assert settings.log_file == Path("~/x.log").expanduser()
+    request = load(context="c", as_user="u", all_namespaces=True).access_request()
+    assert (request.context, request.as_user, request.all_namespaces) == ("c", "u", True)
+
+
+@pytest.mark.parametrize(
+    ("file", "flags", "everywhere"),
+    [
+        ("all_namespaces = true", {}, True),
+        ("all_namespaces = true", {"namespace": "n"}, False),
+        ('all_namespaces = true\nnamespace = "n"', {}, True),
+        ('namespace = "n"', {"all_namespaces": True}, True),
+        ("", {"namespace": "n", "all_namespaces": True}, True),
+    ],
+)
+def test_one_namespace_said_closer_wins_over_all(load, file, flags, everywhere):
+    assert load(file, **flags).all_namespaces is everywhere
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "flags", "words"),
+    [
+        ("contxt = 'x'", {}, {}, "unknown setting 'contxt'; did you mean context?"),
+        ("zzz = 1", {}, {}, "unknown setting 'zzz'"),
+        ("context = ", {}, {}, "is not valid TOML"),
+        ("context = 7", {}, {}, "config.toml: context: expected a text, found 7"),
+        ("read_only = 'maybe'", {}, {}, "read_only: expected true or false, found 'maybe'"),
+        ("", {"EMQX_TUI_LOG_LEVEL": "loud"}, {}, "EMQX_TUI_LOG_LEVEL: expected one of debug, info, warning, error"),
+        ("", {"EMQX_TUI_CONFIG": "/nonexistent"}, {}, "cannot read /nonexistent: No such file"),
+        ("", {}, {"request_timeout_s": "soon"}, "--request-timeout: expected a duration such as 30s or 1m"),
+        ("", {}, {"clock_rate": "0"}, "--clock-rate: expected a number from 1 to 600, found '0'"),
+        ("", {}, {"clock_rate": "nan"}, "--clock-rate: expected a number from 1 to 600"),
+        ("", {}, {"approval": "all"}, "--approve: expected one of every-node, cut-over, auto, found 'all'"),
+        ("", {}, {"emqx_access": "ftp://x"}, "--emqx-access: "),
+    ],
+)
+def test_what_is_wrong_is_one_line(load, file, environment, flags, words):
+    with pytest.raises(ConfigError) as told:
+        load(file, environment, **flags)
+    assert words in told.value.message
+    assert "\n" not in told.value.message
+
+
+def test_unknown_variables_are_told(load):
+    settings = load(environment={"EMQX_TUI_CONTEX": "x", "EMQX_TUI_SERVICE_HOST": "10.0.0.1", "EMQX_TUI_PORT": "tcp"})
+    assert settings.warnings == ("unknown variable EMQX_TUI_CONTEX; did you mean EMQX_TUI_CONTEXT?",)
+
+
+def test_a_named_file(load, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('context = "mine"')
+    assert load(environment={"EMQX_TUI_CONFIG": str(file)}).context == "mine"
+    assert load_settings({}, {"HOME": "/nonexistent"}, config_file=str(file)).context == "mine"
+
+
+def test_lines_for_people_tell_the_source_and_no_secret(load):
+    settings = load(environment={"EMQX_TUI_EMQX_ACCESS": "http://admin:hush@emqx:8081"}, context="prod")
+    text = "\n".join(settings.lines())
+    assert len(settings.lines()) == len(OPTIONS)
+    assert "hush" not in text
+    assert [line for line in settings.lines() if line.startswith("context = prod ") and line.endswith("# --context")]
+
+
+@pytest.mark.parametrize("name", ["prod", "PROD", "prod-eu", "eu-prod", "eu_prod_1", "my-production"])
+def test_production_contexts(load, name):
+    assert load().is_production(name)
+
+
+@pytest.mark.parametrize("name", ["dev", "reproduce", "product-dev", ""])
+def test_other_contexts(load, name):
+    assert not load().is_production(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0", 0), ("5", 5), ("1.5s", 1.5), ("500ms", 0.5), ("1m30s", 90), ("2h", 7200), (7, 7)]
+)
+def test_durations(text, seconds):
+    assert duration_s(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "5x", "-1", "1s 2s", "1e3", True, None, "100h"])
+def test_what_is_no_duration(text):
+    with pytest.raises(ValueError, match="expected"):
+        duration_s(text)
