@@ -67,7 +67,7 @@ def wanted_form(accept: str, include_object: str | None) -> Form | None:
     """The first form of an Accept header that we can make; None when there is none."""
     for media_range in (accept or "*/*").split(","):
         media_type, *parameters = (part.strip() for part in media_range.split(";"))
-        if media_type not in ("application/json", "application/yaml", "application/*", "*/*"):
+        if media_type not in ("application/json", "application/*", "*/*"):
             continue
         wanted = dict(part.split("=", 1) for part in parameters if "=" in part)
         kind = wanted.get("as", PLAIN).removesuffix("List")

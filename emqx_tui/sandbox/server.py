@@ -210,8 +210,7 @@ class ApiServer:
 def _form(request: web.Request) -> Form:
     form = wanted_form(request.headers.get("Accept", "*/*"), request.query.get("includeObject"))
     if form is None:
-        accepted = "application/json, application/yaml"
-        raise ApiError(406, "NotAcceptable", f"only the following media types are accepted: {accepted}")
+        raise ApiError(406, "NotAcceptable", "only the following media types are accepted: application/json")
     return form
 
 

@@ -140,6 +140,8 @@ class KubeApi:
     def _create(self, call: _Call) -> Object:
         target = call.target
         obj = self._addressed(call, _object(call.body))
+        if obj["metadata"].get("resourceVersion"):
+            raise api_error.bad_request("resourceVersion should not be set on objects to be created")
         if target.namespace is not None:
             self._check_namespace(target.namespace)
         return self.store.create(target.plural, obj, **call.options())

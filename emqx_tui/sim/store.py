@@ -14,8 +14,8 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from emqx_tui.sim import api_error
 from emqx_tui.sim.api_error import ApiError
@@ -37,6 +37,7 @@ from emqx_tui.sim.object_rules import (
 from emqx_tui.sim.patches import PatchRefused, json_patch, merge_patch
 from emqx_tui.sim.resources import Resource, standard_resources
 from emqx_tui.sim.timeline import Timeline
+from emqx_tui.sim.writes import AdmissionRequest, FieldTracker, Write
 
 __all__ = ["AdmissionRequest", "ApiError", "Change", "FieldTracker", "Resource", "Store", "standard_resources"]
 
@@ -45,50 +46,6 @@ Subscriber = Callable[[str, str, Object], None]
 
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _GRACE_PERIOD_S = 30
-
-
-@dataclass
-class AdmissionRequest:
-    """What an admission function sees; it returns the object to go on with, or raises ApiError."""
-
-    operation: str
-    """CREATE, UPDATE or DELETE."""
-    plural: str
-    old: Object | None
-    new: Object | None
-    subresource: str | None = None
-    manager: str = ""
-    dry_run: bool = False
-    field_validation: str = "Ignore"
-    """Strict, Warn or Ignore: what to do about unknown fields."""
-    warnings: list[str] = field(default_factory=list)
-    """Texts for the client's `Warning:` headers."""
-
-
-class FieldTracker(Protocol):
-    """Ownership of fields (`metadata.managedFields`); `now` is RFC 3339 text."""
-
-    def track(
-        self, old: Object | None, new: Object, manager: str, operation: str, subresource: str | None, now: str
-    ) -> Object:
-        """`new` with the managers that it has after this write."""
-        ...
-
-    def apply(self, old: Object, patch: Object, manager: str, force: bool, subresource: str | None, now: str) -> Object:
-        """`old` after a server-side apply of `patch`; ApiError 409 names conflicting managers."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Write:
-    """How a write came in."""
-
-    manager: str = ""
-    subresource: str | None = None
-    dry_run: bool = False
-    field_validation: str = "Ignore"
-    warnings: list[str] = field(default_factory=list)
-    operation: str = "Update"
 
 
 class Store:
@@ -196,7 +153,7 @@ class Store:
 
         With a status subresource the author's status is dropped, as a real API server does: write it afterwards.
         """
-        how = _Write(manager, None, dry_run, field_validation, _or_new(warnings))
+        how = Write(manager, None, dry_run, field_validation, _or_new(warnings))
         return self._create(self.resources[plural], obj, how)
 
     def update(
@@ -213,7 +170,7 @@ class Store:
         """Replace an object; resourceVersion and uid, if present, are preconditions (ApiError 409)."""
         metadata = obj["metadata"]
         old = self.get(plural, metadata.get("namespace"), metadata["name"])
-        how = _Write(manager, subresource, dry_run, field_validation, _or_new(warnings))
+        how = Write(manager, subresource, dry_run, field_validation, _or_new(warnings))
         return self._update(self.resources[plural], old, obj, how)
 
     def patch(
@@ -233,7 +190,7 @@ class Store:
     ) -> Object:
         """Change an object by a patch of type merge, json, strategic or apply (which may also create)."""
         resource = self.resources[plural]
-        how = _Write(manager, subresource, dry_run, field_validation, _or_new(warnings))
+        how = Write(manager, subresource, dry_run, field_validation, _or_new(warnings))
         old = self.find(plural, namespace, name)
         if old is None:
             if patch_type != "apply" or subresource:
@@ -277,7 +234,7 @@ class Store:
 
     # -- how a write goes
 
-    def _create(self, resource: Resource, obj: Object, how: _Write) -> Object:
+    def _create(self, resource: Resource, obj: Object, how: Write) -> Object:
         newborn = self._newborn(resource, obj, how.dry_run)
         name = newborn["metadata"]["name"]
         if key_of(newborn) in self._objects[resource.plural]:
@@ -325,7 +282,7 @@ class Store:
                 new["status"] = dict(resource.initial_status)
         return new
 
-    def _update(self, resource: Resource, old: Object, obj: Object, how: _Write) -> Object:
+    def _update(self, resource: Resource, old: Object, obj: Object, how: Write) -> Object:
         check_preconditions(resource, old, obj.get("metadata") or {})
         scoped = with_status_of(old, obj) if how.subresource == "status" else with_system_fields_of(resource, old, obj)
         new = with_owners_of(scoped, obj if how.operation == "Apply" else old)
@@ -361,13 +318,13 @@ class Store:
             return self.strategic(plural, old, patch)
         return merge_patch(old, patch)
 
-    def _applied(self, old: Object, patch: Object, how: _Write, force: bool) -> Object:
+    def _applied(self, old: Object, patch: Object, how: Write, force: bool) -> Object:
         if self.fields is None:
             return merge_patch(old, patch)
         now = rfc3339(self.timeline.now)
         return self.fields.apply(old, patch, how.manager, force, how.subresource, now)
 
-    def _admitted(self, operation: str, resource: Resource, old: Object | None, new: Object, how: _Write) -> Object:
+    def _admitted(self, operation: str, resource: Resource, old: Object | None, new: Object, how: Write) -> Object:
         for admit in self.admission:
             new = admit(
                 AdmissionRequest(

@@ -183,6 +183,11 @@ def test_bodies_that_do_not_fit_the_url_are_bad_requests(api: KubeApi, body: Any
     assert api.request("POST", MAPS, body=body).status == 400
 
 
+def test_a_new_object_has_no_version_yet(api: KubeApi) -> None:
+    refused = refusal(api.request("POST", MAPS, body={"metadata": {"name": "a", "resourceVersion": "5"}}))
+    assert refused == (400, "BadRequest", "resourceVersion should not be set on objects to be created")
+
+
 def test_a_missing_namespace_is_not_found_once_there_are_any(api: KubeApi) -> None:
     api.request("POST", "/api/v1/namespaces", body={"metadata": {"name": "default"}})
     fill(api, "a")
