@@ -39,7 +39,7 @@ from emqx_tui.ui.messages import (
     SaveConfirmed,
     ViewsChanged,
 )
-from emqx_tui.ui.screens.base import ConsoleScreen
+from emqx_tui.ui.screens.base import ConsoleScreen, TakesNews
 from emqx_tui.ui.screens.clusters import ClustersScreen
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ConsoleApp(App[int]):
     def hand_out(self) -> None:
         """Give the newest to every screen that can be seen: the top one, and what shows through modal ones."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, ConsoleScreen) and screen.is_mounted:
+            if isinstance(screen, TakesNews) and screen.is_mounted:
                 screen.take(self.published)
             if not screen.is_modal:
                 break
@@ -195,7 +195,11 @@ class ConsoleApp(App[int]):
 
     # --- keys that work everywhere ---------------------------------------------------------------------------
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
+        self.go_back()
+
+    def go_back(self) -> None:
+        """To the list of clusters; a session that drives goes on driving."""
         if len(self.screen_stack) > 2:
             self.pop_screen()
         if len(self.screen_stack) == 2:

@@ -20,7 +20,7 @@ from emqx_tui.ui.glyphs import DONE
 from emqx_tui.ui.present import check_line, clean
 from emqx_tui.ui.present_headline import DOT, meanwhile
 from emqx_tui.ui.present_release import LIMITS, cannot_act
-from emqx_tui.ui.spans import Line, Tone, line
+from emqx_tui.ui.spans import TIE, Line, Span, Tone, line
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def gate_card(gate: Gate, view: View) -> Card:
         ("Way back", _way_back(gate, view)),
         ("Command", tuple(line(clean(command)) for command in gate.commands)),
     ]
-    meaning = "cut over" if cut_over else "approve its drain and its removal"
+    meaning = "cut over" if cut_over else "drain and remove it"
     what = "the word green" if cut_over else f"the node's number ({gate.token})"
     return Card(
         title="Approve: cut over to green" if cut_over else f"Approve: drain {gate.target}",
@@ -114,7 +114,7 @@ def _next(gate: Gate, view: View) -> tuple[Line, ...]:
         return first, line(f"{about}: one blue address goes first and its node is watched; losses put it back")
     clients = f"{units.count(gate.clients)} clients" if gate.clients is not None else "an unknown number of clients"
     first = line((clients, Tone.STRONG), f" are disconnected at {units.per_s(gate.rate_per_s)}: {about}")
-    return first, line("then its pod is removed, when the node itself says that it is empty")
+    return first, line("its pod is removed once the node itself says that it is empty")
 
 
 def _where_they_go(gate: Gate, view: View) -> tuple[Line, ...]:
@@ -129,15 +129,23 @@ def _where_they_go(gate: Gate, view: View) -> tuple[Line, ...]:
     ledger = view.ledger
     if not ledger.evicted:
         return (line(where),)
-    landed = f"{units.count(ledger.landed)} of {units.count(ledger.evicted)} evicted so far are on green"
-    back = f"{landed}{DOT}missing {units.count(ledger.missing)} ({units.percent(ledger.missing_ratio)})"
+    landed = f"{units.count(ledger.landed)} of {units.count(ledger.evicted)} evicted are on green"
+    back = (
+        f"{landed}{DOT}missing {units.count(ledger.missing)} ({units.percent(ledger.missing_ratio).replace(' ', TIE)})"
+    )
     return line(where), line(back)
 
 
 def _checks(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
-    """Those that do not pass one by one and first; those that pass, too: they are what is relied on."""
-    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.PASS: 2}
-    return tuple(check_line(check) for check in sorted(checks, key=lambda check: order[check.outcome]))
+    """Those that do not pass first, each on a line; then those that pass, in a row: they are what is relied on."""
+    order = {Outcome.FAIL: 0, Outcome.WAIT: 1}
+    blocking = sorted((c for c in checks if c.outcome is not Outcome.PASS), key=lambda check: order[check.outcome])
+    passing: list[Span] = []
+    for check in checks:
+        if check.outcome is Outcome.PASS:
+            unbroken = (Span(span.text.replace(" ", TIE), span.tone) for span in check_line(check))
+            passing += [*unbroken, Span("   ")]
+    return (*(check_line(check) for check in blocking), *([tuple(passing[:-1])] if passing else []))
 
 
 def _since(view: View) -> tuple[Line, ...]:
@@ -170,7 +178,7 @@ def _way_back(gate: Gate, view: View) -> tuple[Line, ...]:
         price = f"{units.count(cost.disconnects)} disconnects, {units.span(cost.seconds)}"
         after = "afterwards: only by a new release" if gate.kind is GateKind.CUT_OVER else ""
         return (line(DOT.join(part for part in (f"now, x: {price}", after) if part)),)
-    return (line(f"none by one key: {cost.why_not or 'going back is a new release'}"),)
+    return (line(f"{cost.why_not or 'going back is a new release'}"),)
 
 
 # --- start ---
@@ -292,7 +300,7 @@ def abort_card(view: View) -> Card:
     """The card that goes back to blue."""
     cost, name = view.decision.abort, view.snapshot.name
     rows: list[tuple[str, tuple[Line, ...]]] = [
-        ("Next", (line("clients that are on green go back to blue; then green is taken away"),)),
+        ("Next", (line(_back_words(cost.disconnects)),)),
         (
             "Costs",
             (
@@ -314,6 +322,12 @@ def abort_card(view: View) -> Card:
         blocked=cannot_act(view) or ("" if cost.possible else cost.why_not or "no way back"),
         intent=lambda by: Abort(by, cost.revision),
     )
+
+
+def _back_words(disconnects: int | None) -> str:
+    if disconnects == 0:
+        return "green is taken away; every client stays where it is"
+    return "clients that are on green go back to blue; then green goes"
 
 
 def renew_abort(view: View | None, _: Assessment | None) -> Card | None:

@@ -6,14 +6,14 @@ and no result is guessed before the cluster tells it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
 from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui import units
-from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, FROZEN, RUNNING, SERVING, STARTING, WAITING
+from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
 from emqx_tui.ui.present_release import (
     cannot_act,
     check_words,
@@ -21,17 +21,18 @@ from emqx_tui.ui.present_release import (
     evicting,
     from_version,
     ready_pods,
+    short_names,
     tail,
     versions,
 )
-from emqx_tui.ui.spans import EMPTY, Line, Tone, line
+from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line, spread, width, wrap
 
 DOT = " · "
 
 
 @dataclass(frozen=True)
 class Headline:
-    """Two lines of one bar."""
+    """What the bar says: two lines, up to `MOST_ROWS` where evidence is longer than the screen is wide."""
 
     tone: Tone
     """Of the whole bar."""
@@ -39,6 +40,18 @@ class Headline:
     second: Line = EMPTY
     hint: Line = EMPTY
     """At the right end of the first line: the key to press."""
+
+
+MOST_ROWS = 4
+
+
+def bar_lines(found: Headline, cells: int) -> list[Line]:
+    """The bar in `cells`: at least two lines, so that nothing below moves when words change."""
+    lines = []
+    for spans, room in ((found.first, cells - width(found.hint) - 1), (found.second, cells - 1)):
+        lines += [(Span(" "), *part) for part in wrap(spans, room - 1)] if spans else [EMPTY]
+    lines[0] = spread(lines[0], found.hint, cells) if found.hint else lines[0]
+    return lines[:MOST_ROWS]
 
 
 _PHASES = {
@@ -59,6 +72,11 @@ _PHASES = {
 
 def headline(view: View) -> Headline:
     """What matters most now."""
+    found = _loudest(view)
+    return replace(found, first=short_names(found.first, view), second=short_names(found.second, view))
+
+
+def _loudest(view: View) -> Headline:
     if ending := _ending(view):
         return ending
     if view.decision.phase is Phase.IDLE:
@@ -83,7 +101,7 @@ def _is_moving(view: View) -> bool:
 
 
 def _word(glyph: str, word: str) -> tuple[str, Tone]:
-    return f" {glyph} {word} ", Tone.STRONG
+    return f"{glyph} {word} ", Tone.STRONG
 
 
 def _ending(view: View) -> Headline | None:
@@ -92,21 +110,21 @@ def _ending(view: View) -> Headline | None:
     after = f" after {units.span(took)}" if took is not None else ""
     if phase is Phase.LOST:
         first = line(_word(ALARM, "LOST"), "the object of this release is gone or is another one")
-        return Headline(Tone.BAD, first, line(" nothing is driven any more: look at the cluster before anything else"))
+        return Headline(Tone.BAD, first, line("nothing is driven any more: look at the cluster before anything else"))
     if result == "lost_contact":
         first = line(_word(ALARM, "LOST CONTACT"), "the cluster has not answered for too long")
         return Headline(
-            Tone.BAD, first, line(" a drain that was approved runs to its end inside EMQX, nothing else does")
+            Tone.BAD, first, line("a drain that was approved runs to its end inside EMQX, nothing else does")
         )
     if result == "failed":
         first = line(_word(FAILED, f"FAILED{after}"), view.decision.phase_text)
-        return Headline(Tone.BAD, first, line(f" {view.notice}"))
+        return Headline(Tone.BAD, first, line(f"{view.notice}"))
     if phase is Phase.DONE or result == "done":
         first = line(_word(DONE, "DONE"), f"{versions(view)}{after}")
-        return Headline(Tone.GOOD, first, line(" blue is gone, green serves; the operator has its own settings back"))
+        return Headline(Tone.GOOD, first, line("blue is gone, green serves; the operator has its own settings back"))
     if phase is Phase.ABORTED or result == "aborted":
         first = line(_word(DONE, "ABORTED"), f"back on {from_version(view)}{after}")
-        return Headline(Tone.WARN, first, line(" blue serves as before; green is gone"))
+        return Headline(Tone.WARN, first, line("blue serves as before; green is gone"))
     return None
 
 
@@ -119,13 +137,13 @@ def _idle(view: View) -> Headline:
     figures = DOT.join((resource.image.version, f"{ready}/{wanted} ready", clients))
     if resource.blue_green_status is not None or len(view.snapshot.generations) > 1:
         first = line(_word(ALARM, "A RELEASE RUNS THAT THIS CONSOLE DID NOT START"))
-        return Headline(Tone.WARN, first, line(f" {figures}{DOT}nothing can be approved or held here"))
+        return Headline(Tone.WARN, first, line(f"{figures}{DOT}nothing can be approved or held here"))
     if view.role is Role.WATCH_ONLY:
-        second = line(f" watch only: {view.role_reason}")
+        second = line(f"watch only: {view.role_reason}")
     elif view.decision.alarms:
-        second = line((f" {ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
+        second = line((f"{ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
     else:
-        second = line(" no release is running")
+        second = line("no release is running")
     if not resource.is_running or ready < wanted:
         word = resource.condition.type if resource.condition and not resource.is_running else "degraded"
         return Headline(Tone.WARN, line(_word(ALARM, word.upper()), figures), second)
@@ -142,11 +160,11 @@ def _held(view: View, hold: HoldRecord) -> Headline:
         first = line(_word(FROZEN, f"FROZEN by {hold.by}"), f"{since}{reason}")
         second = f"drains are stopped: nodes keep their clients and get no new ones{DOT}r resumes"
     else:
-        first = line(_word(WAITING, f"HELD by {hold.by}"), f"{since}{reason}")
+        first = line(_word(HELD, f"HELD by {hold.by}"), f"{since}{reason}")
         second = f"{goes_on}{DOT}f freezes it{DOT}r resumes" if goes_on else f"nothing runs{DOT}r resumes"
     if view.decision.alarms:
         second = f"{ALARM} {view.decision.alarms[0].evidence}{DOT}r resumes"
-    return Headline(Tone.WARN, first, line(f" {second}"))
+    return Headline(Tone.WARN, first, line(f"{second}"))
 
 
 def _auto_held(view: View, hold: HoldRecord) -> Headline:
@@ -159,11 +177,12 @@ def _auto_held(view: View, hold: HoldRecord) -> Headline:
     goes_on = _goes_on(view, hold)
     suggestion = alarm.suggestion if alarm else "the check is green again: r resumes"
     parts = [
-        f"{goes_on}{DOT}f freezes it" if goes_on else "",
-        suggestion or "r resumes when the check is green",
+        goes_on,
+        suggestion or ("f freezes it" if goes_on else ""),
+        "" if suggestion else "r resumes when the check is green",
         "x goes back" if view.decision.abort.possible else "",
     ]
-    return Headline(Tone.CALL, first, line(" " + DOT.join(part for part in parts if part)))
+    return Headline(Tone.CALL, first, line(DOT.join(part for part in parts if part)))
 
 
 def _limit(alarm: Alarm | None) -> str:
@@ -183,18 +202,18 @@ def _alarmed(view: View, alarm: Alarm) -> Headline:
     more = len(view.decision.alarms) - 1
     first = line(_word(ALARM, check_words(alarm.check).upper()), f"{alarm.evidence}{_limit(alarm)}")
     rest = f"{DOT}{units.plural(more, 'more alarm')}" if more else ""
-    return Headline(Tone.WARN, first, line(f" {alarm.suggestion or view.decision.phase_text}{rest}"))
+    return Headline(Tone.WARN, first, line(f"{alarm.suggestion or view.decision.phase_text}{rest}"))
 
 
 def _at_gate(view: View, gate: Gate) -> Headline:
     what = f"next: {gate_words(gate)}"
     problem = cannot_act(view)
     if gate.is_open and problem:
-        return Headline(Tone.WARN, line(_word(WAITING, "WAITING"), what), line(f" {problem}"))
+        return Headline(Tone.WARN, line(_word(WAITING, "WAITING"), what), line(f"{problem}"))
     if gate.is_open:
         first = line(_word(WAITING, "WAITING FOR YOU"), what)
         parts = [f"{DONE} all {len(gate.checks)} checks pass", meanwhile(view)]
-        second = line(" " + DOT.join(part for part in parts if part))
+        second = line(DOT.join(part for part in parts if part))
         return Headline(Tone.CALL, first, second, line("press ", ("a", Tone.KEY), " "))
     blocking = [check for check in gate.checks if check.outcome is not Outcome.PASS]
     failed = [check for check in blocking if check.outcome is Outcome.FAIL]
@@ -203,8 +222,8 @@ def _at_gate(view: View, gate: Gate) -> Headline:
     why = f"{first_check.evidence}{more}"
     if failed:
         hint = f"{DOT}{first_check.hint}" if first_check.hint else ""
-        return Headline(Tone.WARN, line(_word(ALARM, "NOT SAFE YET"), what), line(f" {FAILED} {why}{hint}"))
-    return Headline(Tone.WAIT, line(_word(STARTING, "NOT YET"), what), line(f" waits for: {why}"))
+        return Headline(Tone.WARN, line(_word(ALARM, "NOT SAFE YET"), what), line(f"{FAILED} {why}{hint}"))
+    return Headline(Tone.WAIT, line(_word(STARTING, "NOT YET"), what), line(f"waits for: {why}"))
 
 
 def _running(view: View) -> Headline:
@@ -217,7 +236,7 @@ def _running(view: View) -> Headline:
         second = meaning
     else:
         second = in_flight(view)
-    return Headline(Tone.PLAIN, first, line(f" {second}"))
+    return Headline(Tone.PLAIN, first, line(f"{second}"))
 
 
 def in_flight(view: View) -> str:

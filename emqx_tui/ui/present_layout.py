@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIXED = 6
-"""Identity, rail, the bar of two lines, ledger, keys."""
-PLOT_MIN, PLOT_BEST, PLOT_MAX = 7, 8, 22
+FIXED = 4
+"""Identity, rail, ledger, keys."""
+PLOT_MIN, PLOT_BEST, PLOT_MAX = 7, 8, 30
 LOG_MIN = 2
 
 
@@ -20,9 +20,9 @@ class Heights:
     log: int
 
 
-def share(total: int, node_rows: int, summary_rows: int) -> Heights:
+def share(total: int, bar_rows: int, node_rows: int, summary_rows: int) -> Heights:
     """Rows for a screen of `total` rows. The table gets what it needs as long as the plot keeps its least."""
-    room = max(0, total - FIXED)
+    room = max(0, total - FIXED - bar_rows)
     summary = min(summary_rows, max(0, room - PLOT_MIN - LOG_MIN - 3))
     room -= summary
     table = max(0, min(node_rows + 1, room - PLOT_MIN - LOG_MIN))

@@ -16,7 +16,7 @@ from emqx_tui.session.view import View
 from emqx_tui.ui import units
 from emqx_tui.ui.glyphs import ALARM, DONE, OUT, RUNNING, SERVING, STARTING
 from emqx_tui.ui.present import NONE, Mark, clean, fit_middle
-from emqx_tui.ui.present_release import BUSY, LIMITS
+from emqx_tui.ui.present_release import BUSY, LIMITS, tail
 from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, columns, line
 
 
@@ -157,7 +157,7 @@ def _evacuating(member: Member) -> tuple[Mark, Weight]:
         return Mark("?", "unknown state", Tone.WARN), Weight.TROUBLE
     if member.live_connections == 0:
         return Mark(DONE, "drained", Tone.GOOD), Weight.BUSY
-    return Mark(ALARM, "closed, not empty", Tone.WARN), Weight.TROUBLE
+    return Mark(ALARM, "not empty", Tone.WARN), Weight.TROUBLE
 
 
 # --- lines ---
@@ -188,7 +188,8 @@ def columns_for(width: int) -> Columns:
         titles, widths, aligns = _without(titles, widths, aligns, {"VERSION", "OF"})
         widths[3] = max(8, 11 - max(0, 60 - width))
     elif width < 92:
-        widths = [14, 5, 7, 15, 8, 7, 7, 6, 5]
+        titles[2] = "VER"
+        widths = [13, 5, 6, 16, 5, 7, 7, 6, 5]
     else:
         titles.insert(7, "SESSIONS")
         widths.insert(7, 9)
@@ -216,24 +217,27 @@ def row_line(row: NodeRow, layout: Columns) -> Line:
     figure = Tone.WAIT if row.is_old else (Tone.DIM if row.is_gone else Tone.STRONG)
     old = units.UNKNOWN if row.is_old and row.live is not None else ""
     bar = _bar(row, layout.widths[layout.titles.index("")])
+    nothing = NONE if row.colour is Colour.BLUE else ""
+    version = line((clean(row.version), quiet))
     cells: dict[str, Line] = {
         "NODE": line((_name(row.name, layout.widths[0]), quiet)),
         "GEN": line((word, Tone.DIM if row.is_gone else tone)),
-        "VERSION": line((clean(row.version), quiet)),
+        "VERSION": version,
+        "VER": version,
         "STATE": (row.mark.span,),
         "": bar,
         "CLIENTS": line((old + units.count(row.live), figure)),
         "OF": line(("" if row.initial is None else units.count(row.initial), Tone.DIM)),
         "SESSIONS": line(("" if row.is_gone else units.count(row.sessions), Tone.DIM)),
-        "RATE": line((units.per_s(row.rate_per_s) if row.rate_per_s is not None else NONE, quiet)),
-        "ETA": line((units.clock_span(row.eta_s) if row.eta_s is not None else NONE, quiet)),
+        "RATE": line((units.per_s(row.rate_per_s) if row.rate_per_s is not None else nothing, quiet)),
+        "ETA": line((units.clock_span(row.eta_s) if row.eta_s is not None else nothing, quiet)),
     }
     return (Span(" "), *columns([cells[title] for title in layout.titles], layout.widths, layout.aligns))
 
 
 def _name(name: str, width: int) -> str:
     """The end of a name tells it apart, so the beginning is what gives way."""
-    return name if len(name) <= width else fit_middle("…" + name[-(width - 1) :], width)
+    return name if len(name) <= width else fit_middle(tail(name), width)
 
 
 def _bar(row: NodeRow, width: int) -> Line:

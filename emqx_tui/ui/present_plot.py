@@ -18,7 +18,7 @@ from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import View
 from emqx_tui.ui import units
-from emqx_tui.ui.present import clean
+from emqx_tui.ui.present import NONE, clean
 from emqx_tui.ui.spans import Line, Span, Tone, columns, line
 
 IDLE_WINDOW_S = 600.0
@@ -74,9 +74,10 @@ def _sum(sample: Sample) -> int | None:
 
 
 def _per_node(samples: Sequence[Sample], view: View) -> list[Trace]:
-    names = sorted({name for sample in samples for name in sample.nodes}, key=_by_set)
     blue_name = view.journal.originals.blue_name if view.journal else ""
     blue_name = blue_name or (view.snapshot.blue_set.name if view.snapshot.blue_set else "")
+    found_names = {name for sample in samples for name in sample.nodes}
+    names = sorted(found_names, key=lambda name: (_by_set(name)[0] != blue_name, *_by_set(name)))
     found = []
     for name in names:
         owner, _, ordinal = name.rpartition("-")
@@ -152,7 +153,7 @@ _TIME_STEPS_S = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43
 
 def time_ticks(left: float, right: float, width: int) -> list[float]:
     """Round instants for the axis, about one for every twelve columns."""
-    wanted = max(1, width // 12)
+    wanted = max(1, width // 10)
     step = next((s for s in _TIME_STEPS_S if (right - left) / s <= wanted), _TIME_STEPS_S[-1])
     first = math.ceil(left / step) * step
     return [float(first + step * number) for number in range(int((right - first) / step) + 1)]
@@ -174,8 +175,8 @@ class LegendRow:
     trace: Trace
     glyph: str
     summary: Summary
-    is_current: bool
-    """Its newest value belongs to the newest sample, and that is not old."""
+    is_live: bool
+    """The newest sample is not old; a value that it lacks is one of a node that is gone."""
 
 
 def legend_rows(found: Sequence[Trace], *, is_live: bool, is_plain: bool) -> list[LegendRow]:
@@ -185,7 +186,7 @@ def legend_rows(found: Sequence[Trace], *, is_live: bool, is_plain: bool) -> lis
             trace,
             trace.glyph if is_plain or trace.is_heavy else "⠒",
             summarise(list(trace.values)),
-            is_live and bool(trace.values) and trace.values[-1] is not None,
+            is_live,
         )
         for trace in found
     ]
@@ -193,9 +194,8 @@ def legend_rows(found: Sequence[Trace], *, is_live: bool, is_plain: bool) -> lis
 
 def legend_lines(rows: Sequence[LegendRow], cells: int, room: int) -> list[Line]:
     """The panel beside the plot: name, min, max, avg and current of each curve, as people know it from Grafana."""
-    figures = 4 * 7
-    name = max(5, min(30, cells - figures - 3))
-    widths, aligns = (2, name, 6, 6, 6, 7), "<<>>>>"
+    name = max(5, min(30, cells - 29))
+    widths, aligns = (2, name, 6, 6, 6, 8), "<<>>>>"
     titles = ("", "", "min", "max", "avg", "current")
     lines = [columns([line((title, Tone.DIM)) for title in titles], widths, aligns, gap=0)]
     for row in rows[: max(0, room - 1)]:
@@ -207,16 +207,18 @@ def legend_lines(rows: Sequence[LegendRow], cells: int, room: int) -> list[Line]
 
 def _legend_cells(row: LegendRow, name_cells: int) -> list[Line]:
     figures = row.summary
-    name = clean(row.trace.name)
-    shown = name if len(name) < name_cells else "…" + name[-(name_cells - 2) :]
+    name = clean(row.trace.name if name_cells > 12 else row.trace.tag)
+    shown = name if len(name) <= name_cells else "…" + name[-(name_cells - 1) :]
     current = units.short_count(figures.current)
+    if figures.current is None and row.is_live:
+        current = NONE
     return [
         line((row.glyph, row.trace.tone)),
         line((shown, row.trace.tone)),
         line(units.short_count(figures.minimum)),
         line(units.short_count(figures.maximum)),
         line(units.short_count(figures.average)),
-        line((current if row.is_current else f"{current}?", Tone.STRONG if row.is_current else Tone.WAIT)),
+        line((current, Tone.STRONG) if row.is_live else (f"{current}?", Tone.WAIT)),
     ]
 
 
@@ -227,6 +229,6 @@ def legend_line(rows: Sequence[LegendRow]) -> Line:
         current = units.count(row.summary.current)
         parts += [
             Span(f"{row.glyph} {row.trace.name} ", row.trace.tone),
-            Span(f"{current}{'' if row.is_current else '?'}   "),
+            Span(f"{current}{'' if row.is_live else '?'}   "),
         ]
     return tuple(parts)

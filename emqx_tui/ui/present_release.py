@@ -6,6 +6,7 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import Role, View
+from emqx_tui.ui.spans import Line, Span
 
 LIMITS = Policy()
 """Where a figure counts as old or as too much; the checks use the same ones."""
@@ -29,6 +30,18 @@ def tail(name: str) -> str:
     """The end of a pod's name that tells it from its neighbours: `…86d7758868-1`."""
     parts = name.rsplit("-", 2)
     return f"…{parts[1]}-{parts[2]}" if len(parts) == 3 else name
+
+
+def short_names(spans: Line, view: View) -> Line:
+    """The line with every pod's name shortened to its end; nodes of one release differ there only."""
+    names = {member.name for member in view.snapshot.members}
+    found = []
+    for span in spans:
+        text = span.text
+        for name in names:
+            text = text.replace(name, tail(name)) if name in text else text
+        found.append(Span(text, span.tone))
+    return tuple(found)
 
 
 def check_words(name: str) -> str:

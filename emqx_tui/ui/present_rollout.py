@@ -5,15 +5,17 @@ It never guesses a result: what is not known is told as not known, missing data 
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step, StepState
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.session.view import View
 from emqx_tui.ui import units
-from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, RUNNING, TODO, WAITING
+from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, HELD, RUNNING, TODO, WAITING
 from emqx_tui.ui.present import check_line
-from emqx_tui.ui.present_release import LIMITS, cannot_act, check_words, duration_s
-from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line, pad
+from emqx_tui.ui.present_release import LIMITS, cannot_act, check_words, duration_s, evicting, short_names
+from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line, pad, width
 
 STEP_WORDS = {
     "create-green": "create green",
@@ -27,28 +29,44 @@ STEP_WORDS = {
 
 
 def rail(view: View) -> tuple[Line, Line]:
-    """The steps, and at the right end the time gone and to go."""
+    """The steps, and at the right end the time gone and to go; without a release, what the next one would use."""
+    if not view.decision.steps:
+        return _parameters(view), EMPTY
     parts: list[Span] = [Span(" ")]
     for step in view.decision.steps:
-        glyph, tone = _step_sign(step)
+        glyph, tone = _step_sign(step, is_busy=bool(evicting(view)))
         word = STEP_WORDS.get(step.id, step.id)
-        if step.total and step.state in (StepState.ACTIVE, StepState.WAITING, StepState.HELD):
+        if step.total and step.state not in (StepState.TODO, StepState.DONE):
             word += f" {min(step.done + 1, step.total)} of {step.total}"
-        if step.state is StepState.HELD:
-            word += " (held)"
-        elif step.state is StepState.FAILED:
-            word += " (failed)"
-        parts += [Span(f"{glyph} {word}", tone), Span("   ")]
+        word += {StepState.HELD: " held", StepState.FAILED: " failed"}.get(step.state, "")
+        parts += [Span(f"{glyph} {word}", tone), Span("  ")]
     return tuple(parts[:-1]), _times(view)
 
 
-def _step_sign(step: Step) -> tuple[str, Tone]:
+def _parameters(view: View) -> Line:
+    resource = view.snapshot.resource.value
+    if resource is None:
+        return EMPTY
+    given = resource.blue_green
+    if given is None:
+        return line((" no blueGreenUpdate: a change would restart the pods one by one", Tone.WARN))
+    parts = [f"delay {given.effective_delay_s} s", f"takeover wait {given.wait_takeover_s or 0} s"]
+    parts += [
+        f"{units.per_s(given.conn_evict_rate_per_s)} connections",
+        f"{units.per_s(given.sess_evict_rate_per_s)} sessions",
+    ]
+    return line((f" next release: {' · '.join(parts)}", Tone.DIM))
+
+
+def _step_sign(step: Step, *, is_busy: bool) -> tuple[str, Tone]:
+    if step.state is StepState.WAITING and is_busy:
+        return RUNNING, Tone.STRONG
     return {
         StepState.TODO: (TODO, Tone.DIM),
         StepState.ACTIVE: (RUNNING, Tone.STRONG),
         StepState.WAITING: (WAITING, Tone.WARN),
         StepState.DONE: (DONE, Tone.GOOD),
-        StepState.HELD: (WAITING, Tone.BAD),
+        StepState.HELD: (HELD, Tone.BAD),
         StepState.FAILED: (FAILED, Tone.BAD),
     }[step.state]
 
@@ -77,40 +95,45 @@ def check_lines(view: View, room: int) -> list[Line]:
     if not checks or room <= 0:
         return []
     if len(checks) <= room:
-        return [check_line(check) for check in checks]
+        return [short_names(check_line(check), view) for check in checks]
+    if room == 1 and checks[0].outcome is not Outcome.PASS:
+        return [short_names(check_line(checks[0]), view)]
     shown, rest = checks[: room - 1], checks[room - 1 :]
     bad = sum(check.outcome is not Outcome.PASS for check in rest)
-    more = f"{len(rest)} more, {bad} not green" if bad else f"{DONE} {len(rest)} more pass"
-    return [*(check_line(check) for check in shown), line((more, Tone.BAD if bad else Tone.DIM))]
+    more = f"{len(rest)} more, {bad} not green" if bad else f"{DONE} {len(rest)} {'more ' if shown else 'checks '}pass"
+    return [*(short_names(check_line(check), view) for check in shown), line((more, Tone.BAD if bad else Tone.DIM))]
 
 
-def ledger_line(view: View) -> Line:
+def ledger_line(view: View, cells: int = 200) -> Line:
     """Where the disconnected clients are. Missing is in percent of the evicted, and never counted while unknown."""
+    title = (" CLIENTS ", Tone.STRONG)
     ledger, journal = view.ledger, view.journal
     if journal is None:
-        total = view.snapshot.total_live
         sessions = [member.sessions for member in view.snapshot.members if member.sessions is not None]
-        kept = f" · sessions {units.count(sum(sessions))}" if sessions else ""
-        return line((" CLIENTS ", Tone.STRONG), f"{units.count(total)} connected{kept}")
+        kept = f" · {units.count(sum(sessions))} sessions" if sessions else ""
+        return line(title, f"{units.count(view.snapshot.total_live)} connected{kept}")
     if not ledger.evicted:
-        lowest = _lowest(journal)
-        word = "none disconnected yet" if ledger.evicted == 0 or journal.totals.clients is None else units.UNKNOWN
-        return line((" CLIENTS ", Tone.STRONG), f"{word}{lowest}")
+        is_known = ledger.evicted == 0 or journal.totals.clients is None
+        return line(title, f"{'none disconnected yet' if is_known else units.UNKNOWN}{_lowest(journal)}")
     ratio = ledger.missing_ratio
     tone = Tone.WARN if ratio is not None and ratio > LIMITS.missing_budget else Tone.PLAIN
-    worst = f", at most {units.count(ledger.max_missing)}" if ledger.max_missing is not None else ""
-    on_way = f", {units.count(ledger.on_their_way)} on their way" if ledger.on_their_way else ""
-    return line(
-        (" CLIENTS ", Tone.STRONG),
-        f"evicted {units.count(ledger.evicted)} = on green {units.count(ledger.landed)}",
-        f" + back on blue {units.count(ledger.bounced)} + ",
-        (f"missing {units.count(ledger.missing)} ({units.percent(ratio)}{on_way}{worst})", tone),
+    figures = (
+        f"evicted {units.count(ledger.evicted)} = green {units.count(ledger.landed)}"
+        f" + back on blue {units.count(ledger.bounced)} + "
     )
+    missing = f"missing {units.count(ledger.missing)} ({units.percent(ratio)})"
+    shown = line(title, figures, (missing, tone))
+    worst = f" · most missing at once {units.count(ledger.max_missing)}" if ledger.max_missing is not None else ""
+    on_way = f" · {units.count(ledger.on_their_way)} on their way" if ledger.on_their_way else ""
+    for extra in (f"{on_way}{worst}{_lowest(journal)}", f"{on_way}{worst}", worst, on_way):
+        if width(shown) + cell_len(extra) <= cells:
+            return line(*shown, (extra, Tone.DIM))
+    return shown
 
 
 def _lowest(journal: Journal) -> str:
     totals = journal.totals
-    return f", lowest sum {units.count(totals.lowest_sum)}" if totals.lowest_sum is not None else ""
+    return f" · lowest sum {units.count(totals.lowest_sum)}" if totals.lowest_sum is not None else ""
 
 
 def summary(view: View) -> tuple[tuple[str, str], ...]:
@@ -140,14 +163,14 @@ def summary(view: View) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-def summary_lines(view: View, width: int) -> list[Line]:
+def summary_lines(view: View, cells: int) -> list[Line]:
     """The summary in lines: two figures beside each other where there is room."""
     rows = summary(view)
-    cells = [line((f" {name} ".ljust(13), Tone.DIM), (value, Tone.STRONG)) for name, value in rows]
-    if width < 130:
-        return cells
-    half = width // 2
-    pairs = [cells[at : at + 2] for at in range(0, len(cells), 2)]
+    found = [line((f" {name} ".ljust(13), Tone.DIM), (value, Tone.STRONG)) for name, value in rows]
+    if cells < 130:
+        return found
+    half = cells // 2
+    pairs = [found[at : at + 2] for at in range(0, len(found), 2)]
     return [pad(pair[0], half) + (pair[1] if len(pair) > 1 else EMPTY) for pair in pairs]
 
 

@@ -47,6 +47,9 @@ Line = tuple[Span, ...]
 
 EMPTY: Line = ()
 
+TIE = "\u00a0"
+"""A blank at which `wrap` does not break; it comes out as a plain blank."""
+
 
 def line(*parts: str | Span | tuple[str, Tone]) -> Line:
     """A line from texts, spans and (text, tone) pairs; empty ones are left out."""
@@ -100,39 +103,49 @@ def wrap(spans: Line, cells: int) -> list[Line]:
     """The line in several, broken at blanks where possible, inside a long word where not."""
     lines: list[list[Span]] = [[]]
     room = cells
-    for word, tone in _words(spans):
-        size = cell_len(word)
-        if size > room and lines[-1] and size <= cells:
-            _strip_end(lines[-1])
+    for word in _words(spans):
+        size = width(word)
+        if size > room and lines[-1]:
             lines.append([])
             room = cells
-            word = word.lstrip(" ")
-            size = cell_len(word)
-        for piece in chop_cells(word, cells) if size > room else [word]:
-            if cell_len(piece) > room:
+        if not lines[-1]:
+            word = _without_lead(word)
+            size = width(word)
+        for piece in word if size <= room else _chopped(word, cells):
+            if cell_len(piece.text) > room:
                 lines.append([])
                 room = cells
-            if piece:
-                lines[-1].append(Span(piece, tone))
-            room -= cell_len(piece)
-    return [tuple(spans) for spans in lines]
+            lines[-1].append(piece)
+            room -= cell_len(piece.text)
+    return [tuple(Span(span.text.replace(TIE, " "), span.tone) for span in found) for found in lines]
 
 
-def _words(spans: Line) -> Iterable[tuple[str, Tone]]:
-    """Each word with the blanks before it."""
+def _words(spans: Line) -> Iterable[Line]:
+    """Each word with the blanks before it; a word may consist of several tones."""
+    word: list[Span] = []
     for span in spans:
         start = 0
-        text = span.text
-        for at in range(1, len(text)):
-            if text[at] == " " and text[at - 1] != " ":
-                yield text[start:at], span.tone
-                start = at
-        yield text[start:], span.tone
+        for at, char in enumerate(span.text):
+            before = span.text[at - 1] if at > start else word[-1].text[-1] if word and at == start else " "
+            if char == " " and before != " ":
+                if start < at:
+                    word.append(Span(span.text[start:at], span.tone))
+                if word:
+                    yield tuple(word)
+                word, start = [], at
+        if start < len(span.text):
+            word.append(Span(span.text[start:], span.tone))
+    if word:
+        yield tuple(word)
 
 
-def _strip_end(spans: list[Span]) -> None:
-    if spans and not spans[-1].text.strip(" "):
-        spans.pop()
+def _without_lead(word: Line) -> Line:
+    first = Span(word[0].text.lstrip(" "), word[0].tone)
+    return line(first, *word[1:]) if first.text else _without_lead(word[1:]) if len(word) > 1 else EMPTY
+
+
+def _chopped(word: Line, cells: int) -> Line:
+    return tuple(Span(piece, span.tone) for span in word for piece in chop_cells(span.text, cells))
 
 
 def columns(cells: Sequence[Line], widths: Sequence[int], aligns: str, gap: int = 1) -> Line:

@@ -132,12 +132,12 @@ def journal(**fields: Any) -> Journal:
 
 
 def samples(until: datetime = NOW, *, gap: tuple[float, float] | None = None) -> tuple[Sample, ...]:
-    """One a second from half a minute before the start: node 2 drains from 169 s on, node 1 from 340 s on."""
+    """One a second from half a minute before the start: nodes 2, 1 and 0 drain from 169, 340 and 511 s on."""
     found = []
     for second in range(-30, int((until - STARTED).total_seconds()) + 1):
         if gap and gap[0] <= second <= gap[1]:
             continue
-        gone = [0, min(33_333, max(0, second - 340) * 200), min(33_333, max(0, second - 169) * 200)]
+        gone = [min(33_333, max(0, second - begin) * 200) for begin in (511, 340, 169)]
         blue = {f"{BLUE}-{n}": 33_334 - gone[n] - second // 90 for n in range(3) if gone[n] < 33_333}
         green_up = second >= 41
         landed = sum(gone) - (97 if sum(gone) % 33_333 else 0)
@@ -337,12 +337,12 @@ def before_cut_over(**fields: Any) -> View:
 
 def done(**fields: Any) -> View:
     """Everything is on green."""
-    end = STARTED + timedelta(seconds=612)
+    end = STARTED + timedelta(seconds=702)
     live = {f"{GREEN}-{n}": 33_333 + n for n in range(3)}
     totals = Totals(
         clients=99_998,
-        first_drain_at=STARTED + timedelta(seconds=110),
-        drained_at=STARTED + timedelta(seconds=617),
+        first_drain_at=STARTED + timedelta(seconds=169),
+        drained_at=STARTED + timedelta(seconds=683),
         lowest_sum=99_795,
         start_sum=100_000,
         evicted=99_998,

@@ -25,16 +25,19 @@ from emqx_tui.ui.glyphs import ALARM, WAITING
 from emqx_tui.ui.messages import IntentSubmitted, Published
 from emqx_tui.ui.present_cards import Card, Renew
 from emqx_tui.ui.present_rollout import key_reasons
+from emqx_tui.ui.screens.base import TakesNews
 from emqx_tui.ui.spans import Line, Span, Tone, crop, line, spread, wrap
 from emqx_tui.ui.typing_guard import TypingGuard
 from emqx_tui.ui.widgets.line_box import LineBox
 
 LABEL_CELLS = 10
+FRAME_ROWS = 6
+"""Border, title and prompt: they never scroll away."""
 COUNTDOWN_EVERY_S = 0.1
 SCROLL_KEYS = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
 
 
-class ApprovalCard(ModalScreen[bool]):
+class ApprovalCard(TakesNews, ModalScreen[bool]):
     """Dismisses with True when something was sent."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "not now")]
@@ -141,9 +144,11 @@ class ApprovalCard(ModalScreen[bool]):
         if not self.is_mounted or self._card is None:
             self._show_prompt()
             return
-        body, title = self.query_one("#card-body", LineBox), self.query_one("#card-title", LineBox)
-        lines = card_lines(self._card, max(20, body.size.width))
+        title, scroll = self.query_one("#card-title", LineBox), self.query_one("#card-scroll", VerticalScroll)
+        body = self.query_one("#card-body", LineBox)
+        lines = card_lines(self._card, max(20, title.size.width - 1))
         body.styles.height = len(lines)
+        scroll.styles.height = min(len(lines), max(3, self.size.height - FRAME_ROWS))
         body.set_lines(lines)
         place = line((self._place, Tone.DIM))
         title.set_lines([spread(line((self._card.title, Tone.STRONG)), place, title.size.width)])

@@ -6,7 +6,7 @@ changes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -25,7 +25,14 @@ WIDE = 120
 """From this many columns on there is room for things side by side."""
 
 
-class ConsoleScreen(Screen[None]):
+class TakesNews(Screen[Any]):
+    """A screen that the app tells what is new; cards above other screens are such, too."""
+
+    def take(self, published: Published) -> None:
+        """Show what is new. Called by the app, on its thread, while this screen is visible."""
+
+
+class ConsoleScreen(TakesNews):
     """A screen with identity line, key line and the app's news."""
 
     AREA: ClassVar[Area]
@@ -35,9 +42,6 @@ class ConsoleScreen(Screen[None]):
     def console(self) -> ConsoleApp:
         """The app, by its own type."""
         return cast("ConsoleApp", self.app)
-
-    def take(self, published: Published) -> None:
-        """Show what is new. Called by the app, on its thread, while this screen is visible."""
 
     def can(self, action: str) -> bool:
         """Does the key do something now? Keys that do not are left out of the key line."""

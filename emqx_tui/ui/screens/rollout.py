@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from emqx_tui.rollout.intents import Freeze, Hold, Intent, Resume, SetPolicy, SetRates
+from emqx_tui.rollout.phases import FINAL
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui import keymap
@@ -22,13 +23,14 @@ from emqx_tui.ui.keymap import Area
 from emqx_tui.ui.messages import ChangeWanted, IntentSubmitted, Published
 from emqx_tui.ui.present import clean
 from emqx_tui.ui.present_cards import Renew, is_looser, renew_abort, renew_gate, renew_policy
+from emqx_tui.ui.present_headline import bar_lines, headline
 from emqx_tui.ui.present_identity import Identity, view_live
 from emqx_tui.ui.present_layout import share
 from emqx_tui.ui.present_nodes import node_rows
 from emqx_tui.ui.present_release import versions
 from emqx_tui.ui.present_rollout import SENDING, is_live, key_reasons, summary_lines
 from emqx_tui.ui.screens.approval import ApprovalCard
-from emqx_tui.ui.screens.base import ConsoleScreen
+from emqx_tui.ui.screens.base import WIDE, ConsoleScreen
 from emqx_tui.ui.screens.settings_cards import PolicyCard, RatesCard
 from emqx_tui.ui.spans import Line, Tone, line
 from emqx_tui.ui.widgets.check_list import CheckList
@@ -45,13 +47,17 @@ from emqx_tui.ui.widgets.step_rail import StepRail
 LOG_KEYS = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10, "home": -1_000_000, "end": 1_000_000}
 
 
+CHECKS_MIN = 4
+"""Checks that stay in sight below the legend; with one line per node, the worst one."""
+
+
 class RolloutScreen(ConsoleScreen):
     """One cluster: its release when one runs, its nodes otherwise."""
 
     AREA = Area.ROLLOUT
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings(Area.ROLLOUT),
-        Binding("escape", "leave", show=False),
+        Binding("escape", "leave", "back"),
         *(Binding(key, f"scroll_log({lines})", show=False) for key, lines in LOG_KEYS.items()),
     ]
 
@@ -86,16 +92,16 @@ class RolloutScreen(ConsoleScreen):
         self.take(self.console.published)
 
     def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
         self._arrange()
-        self.call_after_refresh(self._show)
 
     def _arrange(self) -> None:
         """Share out the rows: how many there are decides, which a stylesheet cannot know."""
         view = self._view
         rows = len(node_rows(view)) if view else 3
         summary = len(self._summary())
-        heights = share(self.size.height, rows, summary)
+        bar = len(bar_lines(headline(view), self.size.width)) if view else 2
+        self.query_one(GateLine).styles.height = bar
+        heights = share(self.size.height, bar, rows, summary)
         log = self.query_one(EventLog)
         self.query_one("#summary").styles.height = heights.summary
         for part, height in ((self.query_one("#picture"), heights.plot), (self.query_one(NodeTable), heights.table)):
@@ -135,14 +141,15 @@ class RolloutScreen(ConsoleScreen):
         plot, legend = self.query_one(ConnectionPlot), self.query_one(Legend)
         found = plot.traces()
         room = self.query_one("#side").size.height
-        legend.styles.height = min(len(found) + 1, max(4, room - 4))
-        legend.show(self._view, found, is_live=is_live(self._view), is_plain=plot.is_plain)
+        checks = 1 if plot.is_per_node else CHECKS_MIN
+        legend.styles.height = max(2, min(len(found) + 1, room - checks))
+        legend.show(found, is_live=is_live(self._view), is_plain=plot.is_plain)
 
     def _identity(self, quiet_s: float) -> Identity:
         view, console = self._view, self.console
         return Identity(
             path=(console.context, self._namespace, self._name),
-            server=console.server,
+            server=console.server if self.size.width >= WIDE else "",
             scope="",
             live=view_live(view, quiet_s),
             middle=_middle(view) if view else (),
@@ -167,6 +174,7 @@ class RolloutScreen(ConsoleScreen):
         key = next((key for key in keymap.keys_of(self.AREA) if key.key == event.key), None)
         reason = self._reasons.get(key.action) if key else ""
         if key and reason:
+            event.prevent_default()
             self.console.say(f"{key.label}: {reason}", severity="warning" if key.action in SENDING else "information")
 
     def _send(self, intent: Intent) -> None:
@@ -231,13 +239,11 @@ class RolloutScreen(ConsoleScreen):
     def action_per_node(self) -> None:
         self.query_one(ConnectionPlot).toggle()
         self._show_legend()
-        self.call_after_refresh(self._show)
 
     def action_log(self) -> None:
         log = self.query_one(EventLog)
         log.enlarge(not log.is_long)
         self._arrange()
-        self.call_after_refresh(self._show)
 
     def action_scroll_log(self, lines: int) -> None:
         self.query_one(EventLog).scroll(lines)
@@ -246,17 +252,17 @@ class RolloutScreen(ConsoleScreen):
         if self.query_one(EventLog).is_long:
             self.action_log()
         else:
-            self.console.action_back()
+            self.console.go_back()
 
     def action_change(self) -> None:
-        self.post_message(ChangeWanted(self._namespace, self._name))
+        self.post_message(ChangeWanted((self._namespace, self._name)))
 
 
 def _middle(view: View) -> Line:
     role = {
         Role.DRIVER: "driver: you",
         Role.SPECTATOR: f"driver: {view.driver}",
-        Role.IDLE: "no driver" if view.journal else "",
+        Role.IDLE: "no driver" if view.journal and view.decision.phase not in FINAL else "",
         Role.WATCH_ONLY: "watch only",
     }[view.role]
     parts = [line((versions(view), Tone.STRONG)), line((clean(role), Tone.DIM))]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emqx_tui.session.view import View
 from emqx_tui.ui.present_rollout import check_lines, stale_lines
-from emqx_tui.ui.spans import Tone, line
-from emqx_tui.ui.widgets.line_box import LineBox
+from emqx_tui.ui.spans import Line
+from emqx_tui.ui.widgets.line_box import ViewBox
 
 
-class CheckList(LineBox):
+class CheckList(ViewBox):
     """As many checks as there are lines; the rest is counted."""
 
-    def show(self, view: View) -> None:
-        silent = stale_lines(view)[: max(1, self.size.height // 2)]
-        checks = check_lines(view, self.size.height - len(silent))
-        nothing = [line(("no checks now", Tone.DIM))] if not silent and not checks and self.size.height else []
-        self.set_lines([*silent, *checks, *nothing])
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        silent = stale_lines(view)[: max(1, height // 2)]
+        return [*silent, *check_lines(view, height - len(silent))]

@@ -6,9 +6,10 @@ out while the terminal has not yet taken the one before. Where plotext does not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
 from textual.app import App
 from textual.color import Color
 from textual.strip import Strip
@@ -18,13 +19,14 @@ from emqx_tui.ui import plot, units
 from emqx_tui.ui import present_plot as present
 from emqx_tui.ui.plot import Curve, Plotter, PlotUnavailable, Rgb, Run, Window
 from emqx_tui.ui.present_plot import Trace
-from emqx_tui.ui.spans import Line, Span, Tone, line
+from emqx_tui.ui.spans import Line, Span, Tone, crop, line
 from emqx_tui.ui.widgets.line_box import LineBox
 
 Y_CELLS = 6
 """Label and tick of the value axis."""
 TAG_CELLS = 6
-"""The names at the ends of the lines."""
+"""The names at the ends of the lines; twice as much in a wide box."""
+WIDE_CELLS = 90
 AXIS_ROWS = 2
 
 
@@ -52,36 +54,34 @@ class ConnectionPlot(LineBox):
             self.skipped += 1
             return
         self._view = view
-        self._plot()
+        self.resized()
 
     def toggle(self) -> None:
         """One line per node, or blue, green and sum."""
         self.is_per_node = not self.is_per_node
-        self._plot()
+        self.resized()
 
     def traces(self) -> list[Trace]:
         """The curves that are shown."""
         view = self._view
         return present.traces(view.samples, view, is_per_node=self.is_per_node) if view else []
 
-    def on_resize(self, event: events.Resize) -> None:
-        self._strips = []
-        self._plot()
-
-    def _draw(self) -> None:
-        """Lines are made by `_plot` alone."""
-
-    def _plot(self) -> None:
+    def resized(self) -> None:
         width, height = self.size
         view = self._view
-        columns, rows = width - Y_CELLS - TAG_CELLS, height - AXIS_ROWS
+        tags = TAG_CELLS if width < WIDE_CELLS else 2 * TAG_CELLS
+        columns, rows = width - Y_CELLS - tags, height - AXIS_ROWS
         if view is None or columns < plot.MIN_WIDTH or rows < plot.MIN_HEIGHT:
             self.swap([])
             return
         found = self.traces()
         window = self._window(view, found, columns)
         canvas = self._canvas(view, found, columns, rows, window)
-        strips = [self._row(runs, row, rows, found, window) for row, runs in enumerate(canvas)]
+        ticks = {plot.row_of(value, rows, window.top): value for value in present.value_ticks(window.top, rows)}
+        tags = self._tags(found, rows, window)
+        end = plot.column_of(view.samples[-1].at.timestamp(), columns, window) if view.samples else 0
+        end = max(0, min(end, columns - 1))
+        strips = [self._row(runs, row, ticks, tags.get(row, ()), end) for row, runs in enumerate(canvas)]
         strips += [self._strip(spans) for spans in self._time_axis(view, columns, window)]
         self.swap(strips)
 
@@ -122,35 +122,36 @@ class ConnectionPlot(LineBox):
         shade = base.blend(Color.parse("#ffffff"), 0.6 * alike.index(trace) / len(alike)) if len(alike) > 1 else base
         return shade.rgb
 
-    def _row(self, runs: list[Run], row: int, rows: int, found: list[Trace], window: Window) -> Strip:
-        dim = self._style(Tone.DIM)
-        ticks = {plot.row_of(value, rows, window.top): value for value in present.value_ticks(window.top, rows)}
+    def _row(self, runs: list[Run], row: int, ticks: dict[int, float], tags: Line, end: int) -> Strip:
+        """One row of the canvas with its label; tags stand behind the `end` of the lines, where nothing is drawn."""
         label = f"{units.axis_count(ticks[row]):>{Y_CELLS - 1}}┤" if row in ticks else " " * (Y_CELLS - 1) + "│"
-        segments = [Segment(label, dim)]
+        segments = [Segment(label, self._style(Tone.DIM))]
         segments += [Segment(text, Style(color=f"rgb({c[0]},{c[1]},{c[2]})") if c else Style()) for text, c in runs]
-        if tag := self._tags(found, rows, window).get(row):
-            segments += [Segment(" "), Segment(tag.text, self._style(tag.tone))]
-        return Strip(segments)
+        strip = Strip(segments)
+        if tags:
+            strip = strip.crop(0, Y_CELLS + end + 1).extend_cell_length(Y_CELLS + end + 2)
+            room = self.size.width - strip.cell_length
+            strip = Strip([*strip, *(Segment(tag.text, self._style(tag.tone)) for tag in crop(tags, room))])
+        return strip
 
-    def _tags(self, found: list[Trace], rows: int, window: Window) -> dict[int, Span]:
-        """The name of each line in the row in which it ends; two in one row stand below each other."""
-        taken: dict[int, Span] = {}
+    def _tags(self, found: list[Trace], rows: int, window: Window) -> dict[int, Line]:
+        """The names of the lines in the row in which they end: what lies on one another is named together."""
+        tags: dict[int, Line] = {}
         for trace in found:
             value = trace.values[-1] if trace.values else None
             if value is None:
                 continue
             row = plot.row_of(float(value), rows, window.top)
-            row = next((r for r in (row, row + 1, row - 1, row + 2, row - 2) if 0 <= r < rows and r not in taken), -1)
-            if row >= 0:
-                tag = f"{trace.glyph}{trace.tag}" if self.is_plain else trace.tag
-                taken[row] = Span(tag[: TAG_CELLS - 1], trace.tone)
-        return taken
+            before = tags.get(row, ())
+            sign = f"{trace.glyph} " if self.is_plain else ""
+            tags[row] = (*before, Span(f"{' ' if before else ''}{sign}{trace.tag}", trace.tone))
+        return tags
 
     def _style(self, tone: Tone) -> Style:
         return Style(color=self.app.theme_variables.get(f"tone-{tone}"))
 
     def _time_axis(self, view: View, columns: int, window: Window) -> list[Line]:
-        axis, labels = ["─"] * columns, [" "] * (columns + TAG_CELLS)
+        axis, labels = ["─"] * columns, [" "] * (self.size.width - Y_CELLS)
         for instant in present.time_ticks(window.left, window.right, columns):
             at = plot.column_of(instant, columns, window)
             if 0 <= at < columns:
@@ -189,7 +190,13 @@ def _write(cells: list[str], at: int, text: str, *, force: bool = False) -> None
 class Legend(LineBox):
     """Min, max, average and current of each line, as people know it from Grafana."""
 
-    def show(self, view: View, found: list[Trace], *, is_live: bool, is_plain: bool) -> None:
-        rows = present.legend_rows(found, is_live=is_live, is_plain=is_plain)
+    _rows: Sequence[present.LegendRow] = ()
+
+    def show(self, found: list[Trace], *, is_live: bool, is_plain: bool) -> None:
+        self._rows = present.legend_rows(found, is_live=is_live, is_plain=is_plain)
+        self.resized()
+
+    def resized(self) -> None:
         width, height = self.size
+        rows = self._rows
         self.set_lines(present.legend_lines(rows, width, height) if height > 1 else [present.legend_line(rows)])

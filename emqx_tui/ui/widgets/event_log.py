@@ -5,55 +5,53 @@ Enlarged and scrolled back, the place that is read stays still while new lines c
 
 from __future__ import annotations
 
-from emqx_tui.session.view import LogLine, View
+from collections.abc import Sequence
+
+from emqx_tui.session.view import View
 from emqx_tui.ui.present_log import long_log, short_log
 from emqx_tui.ui.spans import Line, Tone, line
-from emqx_tui.ui.widgets.line_box import LineBox
+from emqx_tui.ui.widgets.line_box import ViewBox
 
 
-class EventLog(LineBox):
+class EventLog(ViewBox):
     """`is_long` shows everything; `top` is the first line shown then, None = follow the end."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.is_long = False
         self.top: int | None = None
-        self._entries: tuple[LogLine, ...] = ()
         self._all: list[Line] = []
-
-    def show(self, view: View) -> None:
-        self._entries = view.log
-        self._update()
 
     def enlarge(self, is_long: bool) -> None:
         """Everything, from its end; or the newest lines only."""
         self.is_long, self.top = is_long, None
-        self._update()
+        self.resized()
 
     def scroll(self, lines: int) -> None:
         """Move by so many lines, backwards when negative; reaching the end follows it again."""
-        end = self._end()
+        end = self._end(self.size.height)
         wanted = (end if self.top is None else self.top) + lines
         self.top = None if wanted >= end else max(0, wanted)
-        self._update()
+        self.resized()
 
-    def _end(self) -> int:
-        return max(0, len(self._all) - self._room())
-
-    def _room(self) -> int:
-        return max(1, self.size.height - 1)
-
-    def _update(self) -> None:
-        width, height = self.size
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
         if not self.is_long:
-            self.set_lines(short_log(self._entries, height, width))
-            return
-        self._all = long_log(self._entries, width)
-        top = self._end() if self.top is None else self.top
-        self.set_lines([self._title(top), *self._all[top : top + self._room()]])
+            return short_log(view.log, height, width)
+        self._all = long_log(view.log, width)
+        top = self._end(height) if self.top is None else self.top
+        shown = self._all[top : top + height - 1]
+        return [self._title(top, len(shown)), *shown]
 
-    def _title(self, top: int) -> Line:
-        last = min(len(self._all), top + self._room())
-        place = f"{top + 1} to {last} of {len(self._all)}" if self._all else "empty"
-        where = "newest" if self.top is None else "scrolled back"
-        return line((f" LOG {place}, {where}   up/down, page up/down, home/end   l or esc closes", Tone.DIM))
+    def _end(self, height: int) -> int:
+        return max(0, len(self._all) - (height - 1))
+
+    def _title(self, top: int, shown: int) -> Line:
+        place = f"lines {top + 1} to {top + shown} of {len(self._all)}" if self._all else "empty"
+        back = "   scrolled back: end follows again" if self.top is not None else ""
+        keys = (
+            ("up down pageup pagedown home end", Tone.KEY),
+            (" move   ", Tone.DIM),
+            ("l", Tone.KEY),
+            (" closes", Tone.DIM),
+        )
+        return line((f" LOG {place}{back}   ", Tone.DIM), *keys)

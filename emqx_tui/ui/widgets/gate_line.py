@@ -1,23 +1,24 @@
-"""The bar that changes everything: waiting for you, held and by what, or what runs now. Two lines, never more."""
+"""The bar that changes everything: waiting for you, held and by what, or what runs now."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emqx_tui.session.view import View
-from emqx_tui.ui.present_headline import Headline, headline
-from emqx_tui.ui.spans import spread
-from emqx_tui.ui.widgets.line_box import LineBox
+from emqx_tui.ui.present_headline import bar_lines, headline
+from emqx_tui.ui.spans import Line, Tone
+from emqx_tui.ui.widgets.line_box import ViewBox
 
 
-class GateLine(LineBox):
+class GateLine(ViewBox):
     """The bar takes the tone of what it says; its words say the same without colour."""
 
-    shown: Headline | None = None
+    tone: Tone | None = None
 
-    def show(self, view: View) -> None:
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
         found = headline(view)
-        if self.shown is None or self.shown.tone is not found.tone:
-            for name in [name for name in self.classes if name.startswith("-tone-")]:
-                self.remove_class(name)
-            self.add_class(f"-tone-{found.tone}")
-        self.shown = found
-        self.set_lines([spread(found.first, found.hint, self.size.width), found.second])
+        if self.tone is not found.tone:
+            self.tone = found.tone
+            for tone in Tone:
+                self.set_class(tone is found.tone, f"-tone-{tone}")
+        return bar_lines(found, width)

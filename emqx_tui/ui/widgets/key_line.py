@@ -41,12 +41,13 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        return paint.content(key_line(self._keys, self.size.width))
+        is_read_only = bool(getattr(self.app, "read_only_reason", ""))
+        return paint.content(key_line(self._keys, self.size.width, is_read_only=is_read_only))
 
 
-def key_line(keys: tuple[tuple[str, str, bool], ...], width: int) -> Line:
+def key_line(keys: tuple[tuple[str, str, bool], ...], width: int, *, is_read_only: bool = True) -> Line:
     """(key, word, does something) in `width` cells; keys that do not fit are left out, `?` never."""
-    is_limited = any(not enabled for *_, enabled in keys)
+    is_limited = is_read_only and any(not enabled for *_, enabled in keys)
     help_key = next((entry for entry in keys if entry[0] == "?"), None)
     tail: list[Span] = []
     if is_limited:

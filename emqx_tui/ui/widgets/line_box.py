@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual import events
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from emqx_tui.session.view import View
 from emqx_tui.ui import paint
 from emqx_tui.ui.spans import Line, crop
 
@@ -68,13 +68,38 @@ class LineBox(Widget):
             return Strip.blank(width, style)
         return self._strips[y].extend_cell_length(width).apply_style(style)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self._strips = []
+        self.resized()
+
+    def resized(self) -> None:
+        """The box has another size: make the lines anew. Handlers are not overridden in Textual, this is."""
         self._draw()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         if self.is_attached:
             self._strips = []
-            self._draw()
+            self.resized()
             self.refresh()
+
+
+class ViewBox(LineBox):
+    """Lines that are made from a View and from the box's size; a subclass says how in `make`."""
+
+    _view: View | None = None
+
+    def show(self, view: View) -> None:
+        """Show this view from now on."""
+        self._view = view
+        self.resized()
+
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        """The lines for this size."""
+        raise NotImplementedError
+
+    def resized(self) -> None:
+        width, height = self.size
+        if self._view is not None and width and height:
+            self._lines = tuple(self.make(self._view, width, height))
+            self._draw()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emqx_tui.session.view import View
 from emqx_tui.ui.present_nodes import NodeRow, columns_for, fit_rows, header_line, node_rows, row_line
-from emqx_tui.ui.spans import Tone, line
-from emqx_tui.ui.widgets.line_box import LineBox
+from emqx_tui.ui.spans import Line, Tone, line
+from emqx_tui.ui.widgets.line_box import ViewBox
 
 
-class NodeTable(LineBox):
+class NodeTable(ViewBox):
     """Titles and one row a node; where rows do not fit, calm ones are counted together."""
 
-    rows: tuple[NodeRow, ...] = ()
-
-    def show(self, view: View) -> None:
-        self.rows = tuple(node_rows(view))
-        layout = columns_for(self.size.width)
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        layout = columns_for(width)
         body = [
             row_line(row, layout) if isinstance(row, NodeRow) else line((f" {row}", Tone.DIM))
-            for row in fit_rows(self.rows, self.size.height - 1)
+            for row in fit_rows(node_rows(view), height - 1)
         ]
-        self.set_lines([header_line(layout), *body])
+        return [header_line(layout), *body]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emqx_tui.session.view import View
 from emqx_tui.ui.present_rollout import rail
-from emqx_tui.ui.spans import spread
-from emqx_tui.ui.widgets.line_box import LineBox
+from emqx_tui.ui.spans import Line, spread
+from emqx_tui.ui.widgets.line_box import ViewBox
 
 
-class StepRail(LineBox):
+class StepRail(ViewBox):
     """One line."""
 
-    def show(self, view: View) -> None:
-        left, right = rail(view)
-        self.set_lines([spread(left, right, self.size.width)])
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        return [spread(*rail(view), width)]
