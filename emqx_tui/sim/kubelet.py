@@ -19,7 +19,8 @@ from typing import Protocol
 from emqx_tui.sim.addresses import PodAddresses
 from emqx_tui.sim.hub import Hub
 from emqx_tui.sim.instants import rfc3339
-from emqx_tui.sim.objects import Object, condition, is_condition_true, is_terminating, key_of
+from emqx_tui.sim.objects import Object, condition, is_terminating, key_of
+from emqx_tui.sim.pod_status import conditions, container_statuses, should_be_ready, unschedulable
 from emqx_tui.sim.store import Store
 from emqx_tui.sim.timeline import Timeline, Timer
 
@@ -160,10 +161,8 @@ class Kubelet:
 
     def _schedule(self, life: _Life) -> None:
         if any(rule(life.pod) for rule in self.unschedulable):
-            why = "0/6 nodes are available: 6 Insufficient memory. preemption: 0/6 nodes are available."
             if condition(life.pod, "PodScheduled") is None:
-                scheduled = self._condition("PodScheduled", False, "Unschedulable", why)
-                self._write_status(life.pod, {"phase": "Pending", "conditions": [scheduled]})
+                self._write_status(life.pod, {"phase": "Pending", "conditions": [unschedulable(self._now)]})
             life.timers.append(self._timeline.after(_PULL_BACK_OFF_S, lambda: self._schedule(life)))
             return
         node = self.addresses.next_node()
@@ -175,9 +174,9 @@ class Kubelet:
             "hostIP": self.addresses.host_ip(node),
             "podIP": ip,
             "podIPs": [{"ip": ip}],
-            "startTime": rfc3339(self._timeline.now),
-            "conditions": self._conditions(pod, started=False),
-            "containerStatuses": _containers(pod, {"waiting": {"reason": "ContainerCreating"}}, False, 0),
+            "startTime": self._now,
+            "conditions": conditions(pod, containers_ready=False, now=self._now),
+            "containerStatuses": container_statuses(pod, {"waiting": {"reason": "ContainerCreating"}}),
         }
         self._write_status(pod, status)
         life.timers.append(self._timeline.after(_CONTAINER_START_S - _SCHEDULING_S, lambda: self._pull(life)))
@@ -190,7 +189,7 @@ class Kubelet:
             return
         message = f'Back-off pulling image "{image}"'
         waiting = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
-        status = {**pod["status"], "containerStatuses": _containers(pod, waiting, False, 0)}
+        status = {**pod["status"], "containerStatuses": container_statuses(pod, waiting)}
         if status != pod["status"]:
             self._write_status(pod, status)
         life.timers.append(self._timeline.after(_PULL_BACK_OFF_S, lambda: self._pull(life)))
@@ -239,8 +238,12 @@ class Kubelet:
 
     # -- status
 
+    @property
+    def _now(self) -> str:
+        return rfc3339(self._timeline.now)
+
     def _notice_gates(self, pod: Object) -> None:
-        wanted = self._should_be_ready(pod)
+        wanted = should_be_ready(pod)
         shown = condition(pod, "Ready")
         if shown is not None and (shown["status"] == "True") != wanted:
             key = key_of(pod)
@@ -251,21 +254,17 @@ class Kubelet:
         if pod is not None and pod["metadata"]["uid"] in self._lives:
             self._write_conditions(pod)
 
-    def _should_be_ready(self, pod: Object) -> bool:
-        gates = (gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ())
-        return is_condition_true(pod, "ContainersReady") and all(is_condition_true(pod, gate) for gate in gates)
-
     def _containers_ready(self, pod: Object) -> bool:
         life = self._lives[pod["metadata"]["uid"]]
         return life.serving and pod["metadata"]["name"] not in self.unready
 
     def _write_running(self, life: _Life) -> None:
-        running = {"running": {"startedAt": rfc3339(self._timeline.now)}}
+        running = {"running": {"startedAt": self._now}}
         status = {
             **life.pod["status"],
             "phase": "Running",
-            "conditions": self._conditions(life.pod, started=True),
-            "containerStatuses": _containers(life.pod, running, False, life.restarts),
+            "conditions": conditions(life.pod, containers_ready=self._containers_ready(life.pod), now=self._now),
+            "containerStatuses": container_statuses(life.pod, running, restarts=life.restarts),
         }
         self._write_status(life.pod, status)
 
@@ -275,52 +274,11 @@ class Kubelet:
         containers = [
             {**each, "ready": ready, "started": life.serving} for each in pod["status"].get("containerStatuses") or ()
         ]
-        conditions = self._conditions(pod, started=True)
-        self._write_status(pod, {**pod["status"], "conditions": conditions, "containerStatuses": containers})
-
-    def _conditions(self, pod: Object, *, started: bool) -> list[Object]:
-        """The kubelet's own conditions, and everybody else's (the readiness gates) as they are."""
-        others = [each for each in pod["status"].get("conditions") or () if each["type"] not in _KUBELET_CONDITIONS]
-        containers = started and self._containers_ready(pod)
-        gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
-        true_gates = {each["type"] for each in others if each["status"] == "True"}
-        wanted = {
-            "PodScheduled": True,
-            "Initialized": True,
-            "ContainersReady": containers,
-            "Ready": containers and true_gates.issuperset(gates),
-        }
-        return [*others, *(self._kept_or_new(pod, kind, value, containers) for kind, value in wanted.items())]
-
-    def _kept_or_new(self, pod: Object, kind: str, value: bool, containers: bool) -> Object:
-        if value:
-            made = self._condition(kind, True)
-        elif kind == "Ready" and containers:
-            why = "the status of pod readiness gate is not True"
-            made = self._condition(kind, False, "ReadinessGatesNotReady", why)
-        else:
-            made = self._condition(kind, False, "ContainersNotReady", "containers with unready status: [emqx]")
-        old = condition(pod, kind)
-        if old is not None and old["status"] == made["status"]:
-            made["lastTransitionTime"] = old["lastTransitionTime"]
-        return made
-
-    def _condition(self, kind: str, value: bool, reason: str = "", message: str = "") -> Object:
-        made: Object = {
-            "type": kind,
-            "status": "True" if value else "False",
-            "lastProbeTime": None,
-            "lastTransitionTime": rfc3339(self._timeline.now),
-        }
-        if reason:
-            made |= {"reason": reason, "message": message}
-        return made
+        made = conditions(pod, containers_ready=ready, now=self._now)
+        self._write_status(pod, {**pod["status"], "conditions": made, "containerStatuses": containers})
 
     def _write_status(self, pod: Object, status: Object) -> None:
         self._store.update("pods", {**_current(pod), "status": status}, manager=MANAGER, subresource="status")
-
-
-_KUBELET_CONDITIONS = frozenset({"PodScheduled", "Initialized", "ContainersReady", "Ready"})
 
 
 def _current(pod: Object) -> Object:
@@ -334,19 +292,3 @@ def _is_ours(pod: Object) -> bool:
 
 def _main_image(pod: Object) -> str:
     return pod["spec"]["containers"][0]["image"]
-
-
-def _containers(pod: Object, state: Object, ready: bool, restarts: int) -> list[Object]:
-    return [
-        {
-            "name": container["name"],
-            "image": container.get("image", ""),
-            "imageID": "",
-            "state": state,
-            "lastState": {},
-            "ready": ready,
-            "started": ready,
-            "restartCount": restarts,
-        }
-        for container in pod["spec"]["containers"]
-    ]

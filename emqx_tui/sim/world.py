@@ -17,6 +17,7 @@ from emqx_tui.sim.brokers import Brokers, Unreachable, image_version
 from emqx_tui.sim.client_presets import Preset
 from emqx_tui.sim.emqx import IDEAL, EmqxCluster, Profile
 from emqx_tui.sim.emqx_api import HttpReply
+from emqx_tui.sim.event_expiry import EventExpiry
 from emqx_tui.sim.garbage import GarbageCollector
 from emqx_tui.sim.hub import Hub
 from emqx_tui.sim.kube_api import KubeApi
@@ -110,6 +111,7 @@ class World:
             ebpf=config.network == "ebpf",
         )
         self.garbage = GarbageCollector(self.store, self.timeline, self.hub)
+        self.event_expiry = EventExpiry(self.store, self.timeline, self.hub)
         line = LINES[config.operator]
         self.operator = Operator(self.store, self.timeline, self.hub, own(), self.brokers, line)
         self.store.admission += [

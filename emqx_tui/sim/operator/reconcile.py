@@ -21,6 +21,7 @@ from emqx_tui.sim.operator.fault import ApiFault
 from emqx_tui.sim.operator.gates import gates_step
 from emqx_tui.sim.operator.lines import Line
 from emqx_tui.sim.operator.listener import listener_ports, listener_step, selecting_service
+from emqx_tui.sim.operator.pod_template import stateful_set
 from emqx_tui.sim.operator.requester import Answer, Requester
 from emqx_tui.sim.operator.sets import live_sets, pods_by_set
 from emqx_tui.sim.operator.statefulset_step import stateful_set_step
@@ -178,7 +179,7 @@ class Pass:
         known = self._around.desired.get(metadata["uid"])
         if known is not None and known[0] == source:
             return known[1]
-        desired = templates.stateful_set(self.cr, self.line, licence)
+        desired = stateful_set(self.cr, self.line, licence)
         if known is not None and known[1]["spec"]["template"] == desired["spec"]["template"]:
             desired["spec"]["template"] = known[1]["spec"]["template"]
         self._around.desired[metadata["uid"]] = (source, desired)
