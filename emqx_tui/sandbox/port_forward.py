@@ -21,7 +21,7 @@ _CHUNK = 64 * 1024
 Object = dict[str, Any]
 
 
-def wanted_ports(values: list[str]) -> list[int]:
+def _wanted_ports(values: list[str]) -> list[int]:
     """The `ports` parameters; ApiError 400."""
     texts = [text for value in values for text in value.split(",") if text]
     if not texts:
@@ -32,13 +32,14 @@ def wanted_ports(values: list[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-async def forward(request: web.Request, network: PodNetwork, pod: Object, ports: list[int]) -> web.WebSocketResponse:
-    """Carry bytes between the websocket and the pod until one side ends."""
+async def forward(request: web.Request, network: PodNetwork, pod: Object) -> web.WebSocketResponse:
+    """Carry bytes between the websocket and the pod until one side ends; ApiError 400 before the upgrade."""
     if not (pod.get("spec") or {}).get("nodeName"):
         raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
     offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     if PROTOCOL not in offered:
-        raise bad_request(f"unable to upgrade: the only protocol for port-forward here is {PROTOCOL}")
+        raise bad_request(f"unable to upgrade: ports are forwarded by websocket protocol {PROTOCOL} only")
+    ports = _wanted_ports(request.query.getall("ports", []))
     websocket = web.WebSocketResponse(protocols=(PROTOCOL,), max_msg_size=0, autoping=True)
     await websocket.prepare(request)
     writers: dict[int, asyncio.StreamWriter] = {}

@@ -21,7 +21,7 @@ from emqx_tui.sandbox import discovery
 from emqx_tui.sandbox.bodies import read_body
 from emqx_tui.sandbox.openapi_index import OpenApiIndex
 from emqx_tui.sandbox.pod_network import PodNetwork
-from emqx_tui.sandbox.port_forward import forward, wanted_ports
+from emqx_tui.sandbox.port_forward import forward
 from emqx_tui.sandbox.representations import Form, wanted_form
 from emqx_tui.sandbox.users import Accounts
 from emqx_tui.sandbox.watching import Wakeups, is_true, open_watch
@@ -159,7 +159,7 @@ class ApiServer:
     async def _port_forward(self, request: web.Request, target: Target) -> web.StreamResponse:
         check_right(request[_USER], "get" if request.method == "GET" else "create", target)
         pod = self.store.get("pods", target.namespace, target.name or "")
-        return await forward(request, self.network, pod, wanted_ports(request.query.getall("ports", [])))
+        return await forward(request, self.network, pod)
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         check_right(request[_USER], verb_of("GET", target, watch=True), target)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import jsonpatch
-from jsonpointer import JsonPointerException
 
 
 class PatchRefused(ValueError):
@@ -43,5 +42,5 @@ def json_patch(target: Any, operations: Any) -> Any:
         return jsonpatch.JsonPatch(operations).apply(target)
     except jsonpatch.InvalidJsonPatch as malformed:
         raise PatchRefused(str(malformed), unprocessable=False) from malformed
-    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError) as unfit:
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as unfit:
         raise PatchRefused(str(unfit), unprocessable=True) from unfit
