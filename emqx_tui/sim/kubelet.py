@@ -64,6 +64,8 @@ class Durations:
     """from SIGTERM to the end of the containers; cut off by the grace period"""
     ready_lag_s: float
     """from a changed readiness gate to the Ready condition"""
+    linger_s: float = 0.0
+    """how much longer than its broker a deleted pod exists: a slow sidecar, a preStop hook"""
     boot_rules: list[tuple[PodRule, float]] = field(default_factory=list)
     stop_rules: list[tuple[PodRule, float]] = field(default_factory=list)
 
@@ -219,7 +221,13 @@ class Kubelet:
     def _end(self, uid: str) -> None:
         life = self._lives[uid]
         self._stop_process(life)
-        self._store.delete("pods", *key_of(life.pod), now=True)
+        if self.durations.linger_s:
+            life.timers.append(self._timeline.after(self.durations.linger_s, lambda: self._remove(uid)))
+        else:
+            self._remove(uid)
+
+    def _remove(self, uid: str) -> None:
+        self._store.delete("pods", *key_of(self._lives[uid].pod), now=True)
 
     def _stop_process(self, life: _Life) -> None:
         life.cancel()

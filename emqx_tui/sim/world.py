@@ -15,7 +15,7 @@ from emqx_tui.sim.addresses import PodAddresses
 from emqx_tui.sim.admission import EnterpriseWebhooks, ReplicaRule
 from emqx_tui.sim.brokers import Brokers, Unreachable, image_version
 from emqx_tui.sim.client_presets import Preset
-from emqx_tui.sim.emqx import IDEAL, EmqxCluster, Profile
+from emqx_tui.sim.emqx import IDEAL, EmqxCluster, EmqxNode, Profile
 from emqx_tui.sim.emqx_api import HttpReply
 from emqx_tui.sim.event_expiry import EventExpiry
 from emqx_tui.sim.garbage import GarbageCollector
@@ -26,6 +26,7 @@ from emqx_tui.sim.network import Network
 from emqx_tui.sim.objects import Key, Object, controller_uid, key_of, ordinal_of
 from emqx_tui.sim.operator.controller import Operator
 from emqx_tui.sim.operator.lines import LINES
+from emqx_tui.sim.operator.plugins import Plugins
 from emqx_tui.sim.operator_deployment import NAMESPACE as OPERATOR_NAMESPACE
 from emqx_tui.sim.operator_deployment import OperatorDeployment
 from emqx_tui.sim.resources import standard_resources
@@ -60,6 +61,8 @@ class WorldConfig:
     profile: Profile = IDEAL
     pod_boot_s: float = 15.0
     pod_stop_s: float = 5.0
+    pod_linger_s: float = 0.0
+    """from the end of a pod's broker to the end of its other containers"""
     kubelet_lag_s: float = 1.0
     statefulset_lag_s: float = 0.2
     mirror_lag_s: float = 0.5
@@ -114,6 +117,7 @@ class World:
         self.event_expiry = EventExpiry(self.store, self.timeline, self.hub)
         line = LINES[config.operator]
         self.operator = Operator(self.store, self.timeline, self.hub, own(), self.brokers, line)
+        self.plugins = Plugins(self.store, self.timeline, self.hub, lambda: self.operator.running)
         self.store.admission += [
             EnterpriseWebhooks(lambda: self.operator.running),
             ReplicaRule(self.store.resources),
@@ -161,6 +165,13 @@ class World:
 
     def cluster(self, name: str = "emqx-ee", namespace: str = "default") -> EmqxCluster:
         return self.clusters[namespace, name]
+
+    def broker(self, pod: str, namespace: str = "default") -> EmqxNode:
+        """The EMQX node that runs in a pod; KeyError when none does."""
+        found = self.brokers.at_pod(namespace, pod)
+        if found is None:
+            raise KeyError(pod)
+        return found.cluster.nodes[found.name]
 
     def pods(self, namespace: str = "default") -> Iterator[Object]:
         """Pods that hold brokers."""
@@ -247,7 +258,7 @@ class World:
     # -- composition
 
     def _make_kubelet(self, config: WorldConfig) -> Kubelet:
-        durations = Durations(config.pod_boot_s, config.pod_stop_s, config.kubelet_lag_s)
+        durations = Durations(config.pod_boot_s, config.pod_stop_s, config.kubelet_lag_s, config.pod_linger_s)
         kubelet = Kubelet(self.store, self.timeline, self.hub, self.brokers, self.addresses, durations)
         if config.green_boot_s is not None:
             durations.boot_rules.append((self.is_green, config.green_boot_s))

@@ -278,6 +278,93 @@ def test_wrong_credentials_close_every_gate() -> None:
     assert 1883 not in [port["port"] for port in subset["ports"]], "and so nobody repairs what the first pass broke"
 
 
+def test_green_enters_the_listener_while_it_becomes_ready_one_by_one() -> None:
+    """The valve holds nothing before startedAt: full passes list whatever is Ready."""
+    world = scenario(clients=300, churn_per_s=0.0, cr=manifest(delay_s=1_000_000_000))
+    rules = world.kubelet.durations.boot_rules
+    for ordinal, boot_s in ((0, 12.0), (1, 30.0), (2, 55.0)):
+        rules.append((lambda pod, n=ordinal: pod["metadata"]["name"].endswith(f"-{n}"), boot_s))
+    (blue,) = sets(world)
+    world.advance(10)
+    release(world)
+    seen = set()
+    for _ in range(120):
+        world.advance(1)
+        seen.add(sum(1 for name in world.cluster().route if name is not None and blue not in name))
+    assert seen == {0, 1, 2}, "the third becomes Ready in the pass that starts the hold"
+    assert "startedAt" in status(world)["blueGreenUpdateStatus"]
+
+
+def held(clients: int = 900) -> tuple[World, str, str]:
+    """A release under a closed valve with green ready: the world, blue, green."""
+    world = scenario(clients=clients, churn_per_s=0.0, cr=manifest(delay_s=1_000_000_000))
+    (blue,) = sets(world)
+    world.advance(10)
+    release(world)
+    world.advance(60)
+    (green,) = set(sets(world)) - {blue}
+    return world, blue, green
+
+
+def test_a_green_pod_made_anew_under_hold_never_becomes_ready_and_a_release_kills_blue() -> None:
+    world, blue, green = held()
+    world.kill_pod(f"{green}-1")
+    world.advance(600)
+    assert not is_ready(world.store.get("pods", "default", f"{green}-1"))
+    assert sets(world)[blue] == 3
+    patch(world, {"spec": {"blueGreenUpdate": {"initialDelaySeconds": 1}}})
+    world.advance(6)
+    assert sets(world)[blue] == 2
+    assert world.cluster().truth.total.killed > 0
+
+
+def test_a_nudge_while_the_green_pod_is_away_resets_and_repairs() -> None:
+    world, _, green = held()
+    world.kill_pod(f"{green}-1")
+    world.advance(2)
+    patch(world, {"spec": {"blueGreenUpdate": {"initialDelaySeconds": 999_999_999}}})
+    world.advance(1)
+    assert "blueGreenUpdateStatus" not in status(world)
+    world.advance(90)
+    assert is_ready(world.store.get("pods", "default", f"{green}-1"))
+    assert "startedAt" in status(world)["blueGreenUpdateStatus"]
+
+
+@pytest.mark.parametrize(("left", "expected"), [(2, {"blue": 3, "sets": 2}), (0, {"blue": 0, "sets": 3})])
+def test_restoring_the_template_restores_blue_unless_it_is_gone(left: int, expected: dict[str, int]) -> None:
+    world, blue, _ = held()
+    patch(world, {"spec": {"replicas": left}}, f"/apis/apps/v1/namespaces/default/statefulsets/{blue}/scale")
+    world.advance(30)
+    assert sets(world)[blue] == left, "nobody fights a console's scale"
+    release(world, "4.4.14")
+    world.advance(1)
+    assert {"blue": sets(world)[blue], "sets": len(sets(world))} == expected
+
+
+@pytest.mark.parametrize(("linger_s", "downs"), [(0.0, 2), (30.0, 1)])
+def test_a_pod_that_outlives_its_broker_and_a_stale_list_cost_a_second_one(linger_s: float, downs: int) -> None:
+    """The drained node's pod is still the top one 20 s later, and the list could not be refreshed meanwhile."""
+    world = scenario(clients=900, churn_per_s=0.0, cr=manifest(delay_s=5), pod_linger_s=linger_s)
+    (blue,) = sets(world)
+    release(world)
+    assert world.run_while(lambda: sets(world)[blue] == 3, limit_s=200)
+    world.operator.faults.append(ApiFault("refused", path="/load_rebalance/global_status"))
+    world.advance(25)
+    assert sets(world)[blue] == downs
+
+
+def test_plugin_objects_are_loaded_and_their_settings_reach_the_config_map() -> None:
+    world = scenario(clients=300)
+    names = [each["spec"]["pluginName"] for each in world.store.list("emqxplugins")]
+    assert "emqx_node_rebalance" in names
+    assert all(each["status"] == {"phase": "loaded"} for each in world.store.list("emqxplugins"))
+    spec = {"pluginName": "emqx_lwm2m", "selector": {"apps.emqx.io/instance": "emqx-ee"}, "config": {"a.b": "1s"}}
+    world.store.create("emqxplugins", {"metadata": {"name": "emqx-lwm2m", "namespace": "default"}, "spec": spec})
+    world.advance(2)
+    files = world.store.get("configmaps", "default", "emqx-ee-plugins-config")["data"]
+    assert files["emqx_lwm2m.conf"] == "a.b = 1s\n"
+
+
 # -- the operator's process
 
 
