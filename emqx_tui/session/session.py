@@ -32,7 +32,7 @@ from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sample_of, sent, succeeded
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.policy import Policy
+from emqx_tui.rollout.policy import Policy, is_closed
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session import lease as leases
 from emqx_tui.session import records, sources
@@ -42,9 +42,11 @@ from emqx_tui.session.executor import CommandDone, CommandFailed, Executor
 from emqx_tui.session.log import EventLog
 from emqx_tui.session.ports import Changed, Clock, Emqx, Host, Kube, Recorder
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
-from emqx_tui.session.view import Assessment, Role, SourceHealth, View
+from emqx_tui.session.view import REFUSED, Assessment, Role, SourceHealth, View
 
 TICK_S = 0.5
+MAX_LOST_RACES = 3
+"""How often an intent is decided on anew because somebody else wrote the journal at the same moment."""
 TOTALS_EVERY_S = 30.0
 """Counters alone are written to the journal this often; with anything else they go at once."""
 
@@ -127,6 +129,8 @@ class Session:
         self._secret: Any = None
         self._journal_problem = ""
         self._writing: Journal | None = None
+        self._written_for: Intent | None = None
+        self._lost_races = 0
         self._totals_written_at: Any = None
         self._lease = leases.LeaseWatch()
         self._lease_task: asyncio.Task[None] | None = None
@@ -198,9 +202,9 @@ class Session:
     async def save(self, edit: Draft | Plan) -> None:
         """Send an edit that starts no release; the answer is the next view's notice."""
         if self._options.read_only:
-            self._say("refused: read-only")
+            self._say(f"{REFUSED}read-only")
         elif self._journal is not None:
-            self._say("refused: a release is under way, the object is not to be changed now")
+            self._say(f"{REFUSED}a release is under way, the object is not to be changed now")
         else:
             answer, changed = await save_edit(edit, self._snapshot(), self._outside.kube)
             if changed is not None:
@@ -301,7 +305,27 @@ class Session:
         if journal is not None and resource is not None and journal.uid != resource.meta.uid:
             self._journal_problem = f"the journal {secret.name} is about another object of this name" if secret else ""
             journal = None
+        if journal is None and secret is None and self._journal is not None:
+            self._ended_elsewhere(self._journal)
         self._journal = journal
+
+    def _ended_elsewhere(self, journal: Journal) -> None:
+        """The journal is gone and it was not us: another console came to the end, or somebody removed it."""
+        resource = self._snapshot().resource.value
+        wanted = journal.originals.template_mark if journal.abort else journal.target_mark
+        is_there = resource is not None and wanted in ("", resource.template_mark)
+        parameters = resource.blue_green if resource else None
+        is_free = not (parameters and is_closed(parameters.effective_delay_s))
+        self._finished = journal
+        self._result = ("aborted" if journal.abort else "done") if is_there and is_free else "failed"
+        self._wants_to_drive, self._lease_held_at = False, None
+        self._memory = Memory(recent=self._memory.recent)
+        now = self._outside.clock.now()
+        if self._result == "failed":
+            self._log.alarm(now, "the journal was removed before the release had ended")
+        else:
+            self._log.say(now, f"the release is {self._result}")
+        self._record("closed", {"result": self._result, "elsewhere": True})
 
     def _command_done(self, done: CommandDone) -> None:
         now = self._outside.clock.now()
@@ -328,10 +352,10 @@ class Session:
         while self._intents and self._writing is None:
             intent = self._intents.pop(0)
             if refusal := self._not_taken(intent):
-                self._say(f"refused: {refusal}")
+                self._say(f"{REFUSED}{refusal}")
                 continue
-            self._wants_to_drive = True
             self._decide(intent)
+            self._wants_to_drive = self._wants_to_drive or bool(self._decision.accepted)
         self._keep_lease()
         self._show()
 
@@ -357,7 +381,7 @@ class Session:
         if self._closing or self._options.read_only:
             return
         if wanted is not None and wanted != journal and self._must_write(journal, wanted, intent):
-            self._begin_write(wanted)
+            self._begin_write(wanted, intent)
             return
         if self._writing is None and self._is_driver() and journal is not None:
             self._send(self._decision.commands)
@@ -383,8 +407,8 @@ class Session:
         due = self._totals_written_at is None or (now - self._totals_written_at).total_seconds() >= TOTALS_EVERY_S
         return due or bool(self._decision.finished)
 
-    def _begin_write(self, journal: Journal) -> None:
-        self._writing = journal
+    def _begin_write(self, journal: Journal, intent: Intent | None) -> None:
+        self._writing, self._written_for = journal, intent
         self._totals_written_at = self._outside.clock.now()
         known = self._secret
 
@@ -399,18 +423,23 @@ class Session:
 
     def _journal_written(self, answer: _JournalWritten) -> None:
         self._writing = None
+        intent, self._written_for = self._written_for, None
         if answer.error is None:
+            self._lost_races = 0
             self._secret, self._journal = answer.secret, answer.journal
             self._record("journal", {"approvals": len(answer.journal.approvals), "phase": str(self._decision.phase)})
             return
         if isinstance(answer.error, Conflict | NotFound):
-            self._spawn(self._read_journal_again())
-            self._say("somebody else wrote the journal at the same moment: look again")
+            self._lost_races += 1
+            again = intent if self._lost_races <= MAX_LOST_RACES else None
+            self._spawn(self._read_journal_again(again))
+            if intent is not None and again is None:
+                self._say(f"{REFUSED}others keep writing the journal at the same moment: try again")
         else:
             self._say(f"the journal cannot be written, so nothing is sent: {answer.error.message}")
 
-    async def _read_journal_again(self) -> None:
-        """After a lost race: what stands there now counts."""
+    async def _read_journal_again(self, intent: Intent | None) -> None:
+        """After a lost race: what stands there now counts, and the intent is decided on again."""
         path = Kind.SECRET.info.path(self.namespace, records.journal_name(self.name))
         with contextlib.suppress(AdapterError):
             try:
@@ -418,6 +447,8 @@ class Session:
                 self._put(Changed(Kind.SECRET, (self.namespace, found.name), found))
             except NotFound:
                 self._put(_Tick())
+        if intent is not None:
+            self._put(_Submitted(intent))
 
     def _send(self, commands: tuple[Command, ...]) -> None:
         now = self._outside.clock.now()
@@ -529,7 +560,7 @@ class Session:
     def _note_decision(self, before: Decision, intent: Intent | None) -> None:
         now, decision = self._outside.clock.now(), self._decision
         if intent is not None and (decision.accepted or decision.refused):
-            self._say(decision.accepted or f"refused: {decision.refused}")
+            self._say(decision.accepted or f"{REFUSED}{decision.refused}")
         if before.phase is not decision.phase:
             self._log.say(now, f"{decision.phase}")
             self._record("phase", {"phase": str(decision.phase)})
@@ -562,9 +593,17 @@ class Session:
             drain_initial=tuple(sorted(self._drain_initial().items())),
             rates=tuple(sorted(leaving_rates(self._memory).items())),
             result=self._result if journal is None else "",
+            is_unwritten=self._writing is not None,
+            driver_seen_s=self._driver_seen_s(),
             sequence=self._sequence,
         )
         self._publish(self.view)
+
+    def _driver_seen_s(self) -> float | None:
+        lease = self._lease.lease
+        if lease is None or lease.holder in ("", self._outside.host.identity):
+            return None
+        return self._outside.clock.monotonic() - self._lease.seen_at
 
     def _drain_initial(self) -> Mapping[str, int]:
         return {**self._memory.baseline, **self._memory.initial}

@@ -15,6 +15,9 @@ from emqx_tui.rollout.forecast import Forecast
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
 
+REFUSED = "refused: "
+"""How the notice of a refusal begins."""
+
 
 class Role(StrEnum):
     """What this console is to this cluster."""
@@ -88,11 +91,20 @@ class View:
     """(pod name, clients per second leaving it, measured over the last samples)."""
     result: str = ""
     """`done`, `failed`, `aborted` or `lost_contact` once the release has ended in this session's sight."""
+    is_unwritten: bool = False
+    """The journal shown is on its way to the cluster: nobody else knows of it yet."""
+    driver_seen_s: float | None = None
+    """Wall seconds since another driver was last seen to renew its lease; None without one."""
     sequence: int = 0
 
     @property
     def now(self) -> datetime:
         return self.snapshot.now
+
+    @property
+    def is_refusal(self) -> bool:
+        """The notice is the refusal of an intent."""
+        return self.notice.startswith(REFUSED)
 
 
 @dataclass(frozen=True)
