@@ -167,7 +167,6 @@ _GENERATION = {
     Colour.GREEN: ("green", Tone.GREEN),
     Colour.NONE: (NONE, Tone.DIM),
 }
-_BAR = 10
 
 
 @dataclass(frozen=True)
@@ -178,31 +177,36 @@ class Columns:
     widths: tuple[int, ...]
     aligns: str
 
+    @property
+    def width(self) -> int:
+        """Cells of a row, with a blank between columns and one at the left."""
+        return sum(self.widths) + len(self.widths)
+
+
+_TIERS = (
+    Columns(
+        ("NODE", "GEN", "VERSION", "STATE", "", "CLIENTS", "OF", "SESSIONS", "RATE", "ETA"),
+        (16, 5, 7, 16, 10, 8, 8, 9, 7, 5),
+        "<<<<<>>>>>",
+    ),
+    Columns(
+        ("NODE", "GEN", "VER", "STATE", "", "CLIENTS", "OF", "RATE", "ETA"), (13, 5, 6, 16, 5, 7, 7, 6, 5), "<<<<<>>>>"
+    ),
+    Columns(("NODE", "GEN", "STATE", "CLIENTS", "RATE", "ETA"), (13, 5, 16, 7, 6, 5), "<<<>>>"),
+)
+_ROOM_FOR_NAMES, _ROOM_FOR_BARS = 24, 24
+
 
 def columns_for(width: int) -> Columns:
     """The columns in `width` cells: the order never changes, a wide screen shows more of the same."""
-    titles = ["NODE", "GEN", "VERSION", "STATE", "", "CLIENTS", "OF", "RATE", "ETA"]
-    widths = [16, 5, 7, 16, _BAR, 8, 8, 7, 5]
-    aligns = "<<<<<>>>>"
-    if width < 76:
-        titles, widths, aligns = _without(titles, widths, aligns, {"VERSION", "OF"})
-        widths[3] = max(8, 11 - max(0, 60 - width))
-    elif width < 92:
-        titles[2] = "VER"
-        widths = [13, 5, 6, 16, 5, 7, 7, 6, 5]
-    else:
-        titles.insert(7, "SESSIONS")
-        widths.insert(7, 9)
-        aligns = aligns[:7] + ">" + aligns[7:]
-        spare = width - (sum(widths) + len(widths))
-        widths[0] += min(24, max(0, spare))
-        widths[4] += min(24, max(0, spare - 24))
-    return Columns(tuple(titles), tuple(widths), aligns)
-
-
-def _without(titles: list[str], widths: list[int], aligns: str, drop: set[str]) -> tuple[list[str], list[int], str]:
-    keep = [at for at, title in enumerate(titles) if title not in drop]
-    return [titles[at] for at in keep], [widths[at] for at in keep], "".join(aligns[at] for at in keep)
+    layout = next((tier for tier in _TIERS if tier.width <= width), _TIERS[-1])
+    spare = max(0, width - layout.width)
+    if layout is not _TIERS[0]:
+        return layout
+    widths = list(layout.widths)
+    widths[0] += min(_ROOM_FOR_NAMES, spare)
+    widths[4] += min(_ROOM_FOR_BARS, max(0, spare - _ROOM_FOR_NAMES))
+    return Columns(layout.titles, tuple(widths), layout.aligns)
 
 
 def header_line(layout: Columns) -> Line:
@@ -216,7 +220,7 @@ def row_line(row: NodeRow, layout: Columns) -> Line:
     quiet = Tone.DIM if row.is_gone else Tone.PLAIN
     figure = Tone.WAIT if row.is_old else (Tone.DIM if row.is_gone else Tone.STRONG)
     old = units.UNKNOWN if row.is_old and row.live is not None else ""
-    bar = _bar(row, layout.widths[layout.titles.index("")])
+    bar = _bar(row, layout.widths[layout.titles.index("")]) if "" in layout.titles else EMPTY
     nothing = NONE if row.colour is Colour.BLUE else ""
     version = line((clean(row.version), quiet))
     cells: dict[str, Line] = {

@@ -1,0 +1,218 @@
+"""What the bar says in each phase, at each gate and in each hold: the words a person decides on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import releases
+from releases import BLUE, GREEN, NOW
+from scripted import resource
+
+from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.view import Role, View
+from emqx_tui.ui.present_headline import MOST_ROWS, bar_lines, gate_words, headline
+from emqx_tui.ui.spans import Tone, plain, width
+
+
+def said(view: View) -> tuple[str, str]:
+    found = headline(view)
+    return plain((*found.first, *found.hint)), plain(found.second)
+
+
+def with_decision(view: View, **fields) -> View:
+    return replace(view, decision=replace(view.decision, **fields))
+
+
+def test_a_drain_that_runs_says_how_much_is_left_and_what_comes_then():
+    first, second = said(releases.draining())
+    assert first == "▶ DRAINING …86d7758868-1 drains: 27,131 of 33,330 left, 2 min 16 s to go"
+    assert second == "then it waits for you: drain …86d7758868-0 · 33,120 clients · about 2 min 51 s"
+
+
+def test_at_a_gate_the_loudest_thing_is_that_a_person_is_waited_for():
+    found = headline(releases.at_gate())
+    assert found.tone is Tone.CALL
+    assert plain(found.first) == "◆ WAITING FOR YOU next: drain …86d7758868-0 · 33,120 clients · about 2 min 51 s"
+    assert plain(found.hint) == "press a "
+    assert plain(found.second) == "✔ all 8 checks pass"
+
+
+def test_a_check_that_waits_keeps_the_gate_shut_without_alarm():
+    waits = CheckResult("service-addresses", Outcome.WAIT, "EndpointSlices not read yet")
+    gate = releases.node_gate(checks=releases.checks(service_addresses=waits))
+    found = headline(with_decision(releases.at_gate(), gate=gate))
+    assert found.tone is Tone.WAIT
+    assert plain(found.first).startswith("◌ NOT YET next: drain …86d7758868-0")
+    assert plain(found.second) == "waits for: EndpointSlices not read yet"
+    assert not found.hint
+
+
+def test_a_check_that_fails_says_not_safe_and_what_to_do():
+    fails = CheckResult("nothing-foreign", Outcome.FAIL, "1 rebalance(s) run in EMQX", "stop them first")
+    gate = releases.node_gate(checks=(*releases.checks(), fails))
+    found = headline(with_decision(releases.draining(), gate=gate))
+    assert found.tone is Tone.WARN
+    assert plain(found.first).startswith("▲ NOT SAFE YET")
+    assert plain(found.second) == "✘ 1 rebalance(s) run in EMQX · stop them first"
+
+
+def test_an_auto_hold_shows_check_evidence_limit_what_goes_on_and_the_next_key():
+    found = headline(releases.auto_held())
+    assert found.tone is Tone.CALL
+    first, second = said(releases.auto_held())
+    assert first == (
+        '▲ HELD by check "clients missing" 909 of 39532 evicted clients are missing for 34 s (limit 395 for 30 s)'
+    )
+    assert second == "the drain of …86d7758868-1 goes on · f freezes the drain; r accepts the loss and goes on"
+
+
+def test_an_auto_hold_whose_alarm_is_over_says_so():
+    _, second = said(with_decision(releases.auto_held(), alarms=()))
+    assert "the check is green again: r resumes" in second
+
+
+def test_an_auto_hold_before_the_cut_over_offers_the_way_back():
+    view = with_decision(releases.auto_held(), abort=AbortCost(True, "", 0, 30.0, "r"))
+    assert said(view)[1].endswith("x goes back")
+
+
+def test_an_auto_hold_in_80_cells_loses_no_word():
+    rows = bar_lines(headline(releases.auto_held()), 80)
+    assert len(rows) <= MOST_ROWS
+    assert all(width(row) <= 80 for row in rows)
+    text = " ".join(plain(row).strip() for row in rows)
+    assert "(limit 395 for 30 s)" in text
+    assert text.endswith("r accepts the loss and goes on")
+
+
+def test_a_hold_names_who_since_when_why_and_what_goes_on():
+    first, second = said(releases.held())
+    assert first == "‖ HELD by bob@laptop since 12:04:26 (95 s): pager rings"
+    assert second == "the drain of …86d7758868-1 goes on · f freezes it · r resumes"
+
+
+def test_a_freeze_says_that_drains_are_stopped():
+    first, second = said(releases.held(freeze=True))
+    assert first.startswith("■ FROZEN by bob@laptop")
+    assert "drains are stopped" in second
+    assert "goes on" not in second
+
+
+def test_a_hold_with_a_new_alarm_tells_the_alarm():
+    view = with_decision(releases.held(), alarms=(Alarm("third-set", "a third StatefulSet wants pods: x"),))
+    assert said(view)[1] == "▲ a third StatefulSet wants pods: x · r resumes"
+
+
+def test_an_alarm_without_a_hold_is_the_headline():
+    alarm = Alarm("operator-silent", "the operator has not answered 'nudge' for 31 s", "30 s", "is it running?")
+    first, second = said(with_decision(releases.draining(), alarms=(alarm, alarm)))
+    assert first == "▲ OPERATOR SILENT the operator has not answered 'nudge' for 31 s (limit 30 s)"
+    assert second == "is it running? · 1 more alarm"
+
+
+@pytest.mark.parametrize(
+    ("phase", "word"),
+    [
+        (Phase.STARTING, "STARTING"),
+        (Phase.CREATING_GREEN, "CREATING GREEN"),
+        (Phase.WAITING_DELAY, "WAITING FOR THE DELAY"),
+        (Phase.READY_TO_CUT_OVER, "READY TO CUT OVER"),
+        (Phase.CANARY, "CANARY"),
+        (Phase.CUTTING_OVER, "CUTTING OVER"),
+        (Phase.DRAINING, "DRAINING"),
+        (Phase.FINISHING, "FINISHING"),
+        (Phase.ABORTING, "GOING BACK TO BLUE"),
+    ],
+)
+def test_every_phase_that_runs_has_a_word_and_a_meaning(phase, word):
+    base = releases.before_cut_over()
+    first, _ = said(replace(base, decision=Decision(phase)))
+    assert first.startswith(f"▶ {word} ")
+    assert len(first) > len(word) + 10
+
+
+def test_every_phase_of_the_table_has_a_headline():
+    for phase in Phase:
+        first, _ = said(replace(releases.before_cut_over(), decision=Decision(phase)))
+        assert first.strip(), phase
+
+
+def test_the_initial_delay_counts_down_and_tells_the_gate_behind_it():
+    waits = CheckResult("delay-over", Outcome.WAIT, "42 s of initialDelaySeconds left")
+    gate = releases.cut_over_gate(checks=(waits,))
+    decision = Decision(Phase.WAITING_DELAY, "42 s of the initial delay left", gate=gate)
+    first, second = said(replace(releases.before_cut_over(), decision=decision))
+    assert first == "▶ WAITING FOR THE DELAY 42 s of the initial delay left"
+    assert second == "then it waits for you: cut over to green · about 1 min"
+
+
+def test_what_was_sent_and_not_answered_is_told():
+    view = replace(releases.before_cut_over(), decision=Decision(Phase.CUTTING_OVER), in_flight=("kubectl patch …",))
+    assert said(view)[1] == "sent, not answered yet: kubectl patch …"
+
+
+def test_done_aborted_lost_failed_and_lost_contact_are_told_apart():
+    done = releases.done()
+    assert said(done)[0] == "✔ DONE 4.4.14 → 4.4.15 after 11 min 42 s"
+    aborted = replace(done, decision=Decision(Phase.ABORTED), result="aborted")
+    assert said(aborted)[0].startswith("✔ ABORTED back on 4.4.14")
+    assert headline(replace(done, decision=Decision(Phase.LOST), result="")).tone is Tone.BAD
+    assert "FAILED" in said(replace(done, decision=Decision(Phase.DRAINING), result="failed"))[0]
+    assert "LOST CONTACT" in said(replace(done, decision=Decision(Phase.DRAINING), result="lost_contact"))[0]
+
+
+def test_idle_is_the_live_view_of_the_cluster():
+    first, second = said(releases.idle())
+    assert first == "● RUNNING 4.4.14 · 3/3 ready · 100,002 clientse changes it "
+    assert second == "no release is running"
+
+
+def test_idle_and_not_all_ready_is_no_green_bar():
+    view = releases.idle()
+    pods = tuple(releases.pod(BLUE, n, is_ready=n != 1) for n in range(3))
+    view = replace(view, snapshot=replace(view.snapshot, pods=Reading(pods, NOW)))
+    assert headline(view).tone is Tone.WARN
+    assert "2/3 ready" in said(view)[0]
+
+
+def test_a_release_of_somebody_else_is_told_and_not_offered():
+    view = releases.idle()
+    view = replace(view, snapshot=replace(view.snapshot, resource=Reading(resource(releasing=True), NOW)))
+    assert said(view)[0] == "▲ A RELEASE RUNS THAT THIS CONSOLE DID NOT START "
+
+
+def test_watch_only_says_why():
+    view = releases.idle(role=Role.WATCH_ONLY, role_reason="no right to patch endpoints")
+    assert said(view)[1] == "watch only: no right to patch endpoints"
+    first, second = said(releases.at_gate(role=Role.WATCH_ONLY, role_reason="no right to patch endpoints"))
+    assert "FOR YOU" not in first
+    assert "no right to patch endpoints" in second
+
+
+def test_a_cluster_that_was_never_read_is_not_called_running():
+    view = releases.idle()
+    view = replace(view, snapshot=replace(view.snapshot, resource=MISSING))
+    assert said(view)[0] == "? NOT READ YET not read yet"
+
+
+def test_unknown_figures_stay_unknown():
+    assert gate_words(releases.node_gate(clients=None, seconds=None)) == "drain …86d7758868-0 · ? clients"
+    view = releases.draining(rates=(), drain_initial=())
+    view = replace(view, snapshot=replace(view.snapshot, stats=MISSING))
+    assert said(view)[0] == "▶ DRAINING …86d7758868-1 drains: ? left"
+
+
+def test_names_shorten_to_what_tells_nodes_apart():
+    alarm = Alarm("drain-stalled", f"{BLUE}-1 is evicting with 12 left; {GREEN}-0 refuses")
+    first, _ = said(with_decision(releases.draining(), alarms=(alarm,)))
+    assert first == "▲ DRAIN STALLED …86d7758868-1 is evicting with 12 left; …745858464d-0 refuses"
+
+
+def test_ages_of_holds_are_told_from_the_views_own_clock():
+    view = releases.held()
+    later = replace(view, snapshot=replace(view.snapshot, now=NOW + timedelta(minutes=10)))
+    assert "(12 min)" in said(later)[0]
