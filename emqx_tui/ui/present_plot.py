@@ -144,7 +144,8 @@ def value_ticks(top: float, rows: int) -> list[float]:
     """Round values for the axis: about one for every three rows, 0 among them."""
     wanted = max(1, rows // 3)
     size = 10.0 ** math.floor(math.log10(max(top / wanted, 1)))
-    step = next(s * size for s in (1, 2, 2.5, 5, 10) if top / (s * size) <= wanted + 0.2 or s == 10)
+    steps = [factor * size for factor in (1, 2, 2.5, 5, 10) if factor * size <= top]
+    step = next((step for step in steps if top / step <= wanted + 0.2), steps[-1])
     return [step * number for number in range(int(top / step) + 1)]
 
 
