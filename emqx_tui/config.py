@@ -125,6 +125,10 @@ def load_settings(
         # One namespace, said later and closer than "all of them".
         values.pop("all_namespaces", None)
         sources.pop("all_namespaces", None)
+    if rank.get("kubeconfig") == 0 and environment.get("KUBECONFIG"):
+        # kubectl's own variable is closer than our file; it can name several files, so kubectl's rules read it.
+        values.pop("kubeconfig")
+        sources["kubeconfig"] = "KUBECONFIG"
     return Settings(**values, sources=MappingProxyType(sources), warnings=_unknown_variables(environment))
 
 

@@ -101,6 +101,14 @@ def test_one_namespace_said_closer_wins_over_all(load, file, flags, everywhere):
     assert load(file, **flags).all_namespaces is everywhere
 
 
+def test_kubectls_own_variable_wins_over_the_file_only(load):
+    variable = {"KUBECONFIG": "/a:/b"}
+    from_variable = load('kubeconfig = "/f"', variable)
+    assert (from_variable.kubeconfig, from_variable.source("kubeconfig")) == ("", "KUBECONFIG")
+    assert load('kubeconfig = "/f"', {**variable, "EMQX_TUI_KUBECONFIG": "/e"}).kubeconfig == "/e"
+    assert load('kubeconfig = "/f"', variable, kubeconfig="/g").kubeconfig == "/g"
+
+
 @pytest.mark.parametrize(
     ("file", "environment", "flags", "words"),
     [

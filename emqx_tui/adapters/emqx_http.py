@@ -13,6 +13,7 @@ import base64
 import json
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from emqx_tui import __version__
 from emqx_tui.adapters.emqx_errors import LIBRARY_ERRORS, STALE_CONNECTION, from_library, from_reply
 from emqx_tui.model.errors import AdapterError, MalformedAnswer, Rejected, Unreachable
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest
@@ -30,6 +32,10 @@ API_PORT = 8081
 READ_CONNECTIONS = 2
 KEEPALIVE_S = 4.0
 """Under EMQX's own five seconds."""
+IDLE_S = 30.0
+"""A node that nobody asked for so long loses its connections: it may be gone."""
+ADDRESS_KEPT_S = 5.0
+"""A pod that is built anew gets another address, and its old one can become another pod's."""
 _BODY_LIMIT = 16 << 20
 _NODE_LOCAL = re.compile(r"/api/v4/(node_eviction/status|load_rebalance/(status|availability_check))$")
 """Questions whose answer is about the node that serves them."""
@@ -80,19 +86,27 @@ class Direct:
 
     tells_nodes_apart = True
 
-    def __init__(self, address_of: Callable[[str, str], Awaitable[str]], port: int = API_PORT) -> None:
+    def __init__(
+        self,
+        address_of: Callable[[str, str], Awaitable[str]],
+        port: int = API_PORT,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._address_of = address_of
         self._port = port
-        self._known: dict[tuple[str, str], str] = {}
+        self._monotonic = monotonic
+        self._known: dict[tuple[str, str], tuple[str, float]] = {}
 
     async def base_url(self, namespace: str, pod: str) -> str:
-        key = namespace, pod
-        if key not in self._known:
+        address, known_at = self._known.get((namespace, pod), ("", 0.0))
+        if not address or self._monotonic() - known_at > ADDRESS_KEPT_S:
             address = await self._address_of(namespace, pod)
             if not address:
                 raise Unreachable(f"pod {pod} has no address yet")
-            self._known[key] = f"[{address}]" if ":" in address else address
-        return f"http://{self._known[key]}:{self._port}"
+            self._known[namespace, pod] = address, self._monotonic()
+        host = f"[{address}]" if ":" in address else address
+        return f"http://{host}:{self._port}"
 
     def transport(self, *, connections: int, keepalive_s: float) -> httpx.AsyncBaseTransport:
         return _plain_transport(connections, keepalive_s)
@@ -134,6 +148,7 @@ class NodeLink:
         self.reading = _client(route.transport(connections=READ_CONNECTIONS, keepalive_s=KEEPALIVE_S))
         self.writing = _client(route.transport(connections=1, keepalive_s=0.0))
         self.users = 0
+        self.used_at = 0.0
         self.is_dropped = False
 
     async def aclose(self) -> None:
@@ -149,8 +164,9 @@ def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
 class EmqxClient:
     """Implements `session.ports.Emqx`."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._route = route
+        self._monotonic = monotonic
         self._links: dict[tuple[str, str], NodeLink] = {}
         self._authorization = ""
         self._is_closed = False
@@ -194,6 +210,11 @@ class EmqxClient:
         for namespace, pod in list(self._links):
             await self.forget(namespace, pod)
 
+    async def _forget_idle(self) -> None:
+        before = self._monotonic() - IDLE_S
+        for key in [key for key, link in self._links.items() if not link.users and link.used_at < before]:
+            await self.forget(*key)
+
     @asynccontextmanager
     async def _link(self, request: EmqxRequest) -> AsyncIterator[NodeLink]:
         """The node's connections, kept open for as long as somebody uses them."""
@@ -202,12 +223,14 @@ class EmqxClient:
         key = request.namespace, request.pod
         link = self._links.get(key)
         if link is None:
-            link = self._links[key] = NodeLink(self._route)
+            await self._forget_idle()
+            link = self._links[key] = self._links.get(key) or NodeLink(self._route)
         link.users += 1
         try:
             yield link
         finally:
             link.users -= 1
+            link.used_at = self._monotonic()
             if link.is_dropped and not link.users:
                 await link.aclose()
 
@@ -221,7 +244,7 @@ class EmqxClient:
 
     async def _send(self, client: httpx.AsyncClient, request: EmqxRequest) -> EmqxReply:
         base = await self._route.base_url(request.namespace, request.pod)
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", "User-Agent": f"emqx-tui/{__version__}"}
         if self._authorization:
             headers["Authorization"] = self._authorization
         content = None

@@ -32,6 +32,9 @@ from emqx_tui.session.ports import Scope, WatchSink
 
 logger = logging.getLogger(__name__)
 
+CLOSE_S = 1.0
+"""How long a websocket waits for the other side's farewell: the program must end within a second or two."""
+
 DateSink = Callable[[datetime, float, float], None]
 """Takes the server's Date and the monotonic instants of sending and receiving."""
 
@@ -157,6 +160,7 @@ class KubeClient:
             protocols=protocols,
             heartbeat=20.0,
             max_msg_size=0,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),  # pyright: ignore[reportCallIssue]  (untyped attrs)
             **link.websocket_options(),
         )
 

@@ -26,7 +26,8 @@ from emqx_tui import __version__
 from emqx_tui.adapters.access import Access, ClientCertificate, Tls
 from emqx_tui.adapters.errors import ConfigError, one_line
 
-CONNECTIONS = 32
+CONNECTIONS = 256
+"""Watches and tunnels hold one each: nine a cluster and three a pod."""
 _READ_BUFFER = 1 << 21
 """Half of the longest watch line that is taken: etcd's objects end at 1.5 MiB."""
 

@@ -9,7 +9,6 @@ Hosts are spelled `POD.NAMESPACE`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Protocol
@@ -75,8 +74,8 @@ class PodStream(anyio.abc.ByteStream):
 
     async def aclose(self) -> None:
         self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
+        # Not `await self._reader`: our own cancellation must not be taken for the reader's.
+        await asyncio.wait((self._reader,))
         await self._websocket.close()
 
     async def _next_frame(self) -> bytes:

@@ -253,3 +253,28 @@ async def test_a_pod_without_an_address_is_unreachable_until_it_has_one(node):
         await client.request(get())
     assert (await client.request(get())).status == 200
     await client.close()
+
+
+async def test_an_address_is_looked_up_again_after_a_while(node):
+    now, asked = 0.0, []
+
+    async def address_of(namespace: str, pod: str) -> str:
+        asked.append(now)
+        return "127.0.0.1"
+
+    client = EmqxClient(Direct(address_of, node.port, monotonic=lambda: now))
+    for at in (0.0, 1.0, 4.9, 5.1, 6.0):
+        now = at
+        await client.request(get())
+    assert asked == [0.0, 5.1]
+    await client.close()
+
+
+async def test_connections_to_a_pod_that_nobody_asks_any_more_are_closed(node, until):
+    now = 0.0
+    client = EmqxClient(ByUrl(f"http://127.0.0.1:{node.port}"), monotonic=lambda: now)
+    for at, pod in ((0.0, "old"), (10.0, "kept"), (30.5, "new")):
+        now = at
+        await client.request(EmqxRequest("emqx", pod, "GET", "/api/v4/stats"))
+    await until(lambda: node.open == 2)
+    await client.close()

@@ -10,7 +10,7 @@ import pytest
 
 from emqx_tui.adapters.access import Access, TokenLogin
 from emqx_tui.adapters.emqx_http import EmqxClient, PortForward
-from emqx_tui.adapters.tunnel import BackendTransport, PodBackend
+from emqx_tui.adapters.tunnel import PROTOCOL, BackendTransport, PodBackend, PodStream
 from emqx_tui.model.errors import Forbidden, NotFound, Unauthorized, Unreachable
 from emqx_tui.rollout.requests import EmqxRequest
 
@@ -104,3 +104,33 @@ async def test_the_api_server_is_gone(api, client_of):
     await api.stop()
     with pytest.raises(Unreachable, match="cannot connect to http://127"):
         await emqx.request(QUESTION)
+
+
+async def test_a_flood_that_nobody_reads_does_not_hold_up_the_end(api, client_of, broker, until):
+    """Frames read ahead are bounded; and a server too busy to say farewell is not waited for."""
+    api.pods["pod-0"] = await broker()
+    path = "/api/v1/namespaces/emqx/pods/pod-0/portforward"
+    stream = PodStream(await client_of(api).websocket(path, {"ports": "8081"}, (PROTOCOL,)))
+    await stream.send(b"GET /?9000000 HTTP/1.1\r\n\r\n")
+    await until(lambda: stream._frames.full())
+    api.requests[-1].transport.set_protocol(asyncio.Protocol())
+    began = asyncio.get_running_loop().time()
+    await stream.aclose()
+    assert asyncio.get_running_loop().time() - began < 2.5
+
+
+async def test_a_cancelled_request_leaves_nothing_behind(api, client_of, until):
+    async def silent(reader, writer):
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    api.pods["pod-0"] = server.sockets[0].getsockname()[:2]
+    emqx = EmqxClient(PortForward(client_of(api)))
+    task = asyncio.create_task(emqx.request(QUESTION))
+    await until(lambda: api.tunnels)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: api.tunnels[0].closed)
+    server.close()
