@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqx_tui.adapters.clock import ClusterClock
@@ -106,6 +106,7 @@ def test_a_clock_set_forward_is_followed_at_once():
     assert abs(world.error_s) <= 0.51
 
 
+@settings(deadline=None)
 @given(
     rate=st.sampled_from([1.0, 10.0, 60.0]),
     steps=st.lists(
