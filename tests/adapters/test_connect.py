@@ -204,7 +204,7 @@ async def test_a_fast_cluster_keeps_its_time_and_its_watches_fresh(connected, un
         sandbox.pace.catch_up(1.0)
         assert abs(clock.now().timestamp() - sandbox.world.timeline.now) < 30
         gaps = sorted((b - a).total_seconds() for a, b in itertools.pairwise(found))
-        assert gaps[-3] < 60, "no older than the policy's limit; two stalls of a busy machine are forgiven"
+        assert gaps[-3] < 50, "well within the minute of the policy; two stalls of a busy machine are forgiven"
         assert clock.skew_s is None
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
