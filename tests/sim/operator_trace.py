@@ -32,10 +32,26 @@ HOLD = 2_000_000_000
 class Trace:
     """A settled cluster, the seconds since its start, and what the operator did in them."""
 
-    def __init__(self, *, delay_s: int, nodes: int = 3, seed: int = 1, cr: Object | None = None, **config: Any) -> None:
+    def __init__(
+        self,
+        *,
+        delay_s: int,
+        nodes: int = 3,
+        conn_evict_rate_per_s: int = 100,
+        sess_evict_rate_per_s: int = 100,
+        wait_takeover_s: int = 5,
+        cr: Object | None = None,
+        **config: Any,
+    ) -> None:
         settings = {"clients": 300 * nodes, "preset": PATIENT, "churn_per_s": 0.0, **config}
-        self.world = World(WorldConfig(**settings), seed=seed)
-        cr = cr or manifest(delay_s=delay_s, replicas=nodes, conn_evict_rate_per_s=100, sess_evict_rate_per_s=100)
+        self.world = World(WorldConfig(**settings), seed=1)
+        cr = cr or manifest(
+            delay_s=delay_s,
+            replicas=nodes,
+            conn_evict_rate_per_s=conn_evict_rate_per_s,
+            sess_evict_rate_per_s=sess_evict_rate_per_s,
+            wait_takeover_s=wait_takeover_s,
+        )
         self.world.settle_cluster(cr)
         self.start = self.world.now
         self.letters: dict[str, str] = {}

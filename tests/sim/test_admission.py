@@ -137,6 +137,7 @@ KEYS = [{"key": "console", "secret": "abc"}]
         ({}, nested(f"{CONTAINER}.emqxConfig", {"name": "other"}), 'refuse to update the "name" field'),
         ({}, nested(f"{CONTAINER}.emqxConfig", {"cluster.dns.type": "a"}), "cluster"),
         ({}, nested(f"{CONTAINER}.emqxConfig", {"log.level": "debug"}), None),
+        ({}, nested(f"{CONTAINER}.emqxConfig", {"log.to": "file"}), None),
         ({}, {"persistent": {"spec": {"accessModes": ["ReadWriteOnce"]}}}, "refuse to update Persistent"),
         ({"persistent": {"spec": {"accessModes": ["ReadWriteOnce"]}}}, {"persistent": None}, "Persistent"),
         ({}, {"blueGreenUpdate": None}, None),

@@ -165,3 +165,39 @@ def test_node_ports_come_back_under_another_number() -> None:
     world.operator.faults.clear()
     world.advance(20)
     assert mqtt_port() not in (None, before)
+
+
+def test_addresses_that_are_not_ready_get_no_clients() -> None:
+    world = settled()
+    endpoints = world.store.get("endpoints", *KEY)
+    (subset,) = endpoints["subsets"]
+    first, *others = subset["addresses"]
+    world.store.update(
+        "endpoints", {**endpoints, "subsets": [{**subset, "addresses": others, "notReadyAddresses": [first]}]}
+    )
+    world.advance(1)
+    assert len(listed(world, "emqx-ee")) == 3
+    assert len(world.cluster().route) == 2
+
+
+def test_the_skip_label_ends_the_mirroring() -> None:
+    world = settled()
+    endpoints = world.store.get("endpoints", *KEY)
+    labels = {**endpoints["metadata"]["labels"], "endpointslice.kubernetes.io/skip-mirror": "true"}
+    world.store.update("endpoints", {**endpoints, "metadata": {**endpoints["metadata"], "labels": labels}})
+    world.advance(1)
+    assert slices(world, "emqx-ee") == []
+    assert world.cluster().route == ()
+
+
+def test_an_annotation_on_the_endpoints_is_copied_to_the_service() -> None:
+    """Where the Service's template has annotations, the operator keeps one map for both objects."""
+    world = World(WorldConfig(clients=0), seed=1)
+    cr = manifest()
+    cr["spec"]["serviceTemplate"] = {"metadata": {"annotations": {"lb": "internal"}}}
+    world.settle_cluster(cr)
+    endpoints = world.store.get("endpoints", *KEY)
+    annotations = {**endpoints["metadata"]["annotations"], "mine": "1"}
+    world.store.update("endpoints", {**endpoints, "metadata": {**endpoints["metadata"], "annotations": annotations}})
+    world.advance(20)
+    assert world.store.get("services", *KEY)["metadata"]["annotations"]["mine"] == "1"

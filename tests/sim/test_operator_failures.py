@@ -6,7 +6,7 @@ Seconds and letters as in `operator_trace`; the patch comes at 10.
 from __future__ import annotations
 
 import pytest
-from operator_trace import HOLD, started
+from operator_trace import HOLD, Trace, started
 
 from emqx_tui.sim.operator.fault import ApiFault
 from emqx_tui.sim.scenario import manifest
@@ -160,3 +160,46 @@ def test_the_oldest_line_has_no_nil_rule(operator: str) -> None:
     evacuated = [act for act in trace.acts() if "uccessfully" in act or "evacuated" in act]
     assert len(downs) <= len(evacuated)
     assert trace.killed == 0
+
+
+def test_int32_max_is_no_hold_once_the_operators_clock_goes_back() -> None:
+    """remaining = delay - elapsed wraps when startedAt lies in the future, after a change of the leader's machine."""
+    trace = started(2**31 - 1)
+    trace.to(60)
+    assert trace.acts() == ["50 Delay 2147483647 seconds"]
+    trace.world.operator.clock_skew_s = -30.0
+    trace.world.operator.restart(after_s=1.0)
+    trace.to(62)
+    assert trace.acts(since=60) == ["61 start B-2"]
+
+
+def test_a_hold_with_some_room_survives_the_same() -> None:
+    trace = started(1_000_000_000)
+    trace.to(60)
+    trace.world.operator.clock_skew_s = -30.0
+    trace.world.operator.restart(after_s=1.0)
+    trace.to(62)
+    assert trace.acts(since=60) == ["61 Delay 1000000019 seconds"]
+
+
+def test_without_rates_every_start_is_refused_and_nobody_tells() -> None:
+    trace = Trace(delay_s=5, conn_evict_rate_per_s=0, sess_evict_rate_per_s=0)
+    trace.to(10)
+    trace.release_version()
+    trace.to(120)
+    assert trace.acts(since=51) == ["55 start B-2", "75 start B-2", "95 start B-2", "115 start B-2"]
+    assert trace.evacuations() == {}
+    assert not [
+        each for each in trace.world.operator.reports if each.reason == "ReconcileError" and each.at > trace.start
+    ]
+
+
+def test_a_takeover_wait_of_zero_is_not_sent() -> None:
+    """EMQX then takes its own 60 s."""
+    trace = Trace(delay_s=5, wait_takeover_s=0)
+    trace.to(10)
+    trace.release_version()
+    trace.to(110)
+    assert trace.evacuations() == {"B-2": "waiting_takeover"}
+    trace.to(125)
+    assert trace.evacuations() == {"B-2": "prohibiting"}
