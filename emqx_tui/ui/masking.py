@@ -60,11 +60,14 @@ def _matched(edited: list[Any], shown: Any, original: Any) -> Iterator[tuple[Any
         shown, original = [], []
     by_name = {name: place for place, item in enumerate(shown) if (name := _name(item)) is not None}
     for number, item in enumerate(edited):
-        place = by_name.get(_name(item), -1) if _name(item) is not None else number
+        name = _name(item)
+        place = number if name is None else by_name.get(name, -1)
         known = 0 <= place < len(shown)
         yield item, shown[place] if known else None, original[place] if known else None
 
 
 def _name(item: Any) -> str | None:
-    name = item.get("name", item.get("key")) if isinstance(item, Mapping) else None
+    if not isinstance(item, Mapping):
+        return None
+    name = item["name"] if "name" in item else item.get("key")
     return name if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""PURE: an edit as words: the notes beside the form, what the edit will do, its differences, and why it cannot start."""
+"""PURE: an edit as words: notes beside the form, what the edit will do, its differences, and why it cannot start."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ _PANES = (("form", "p plan"), ("template", "t template"), ("diff", "d diff"))
 def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
     if edit is None:
         return EMPTY
-    stale = line(("▲ changed by somebody else meanwhile", Tone.WARN)) if is_stale else EMPTY
+    stale = line(("▲ changed by others too", Tone.WARN)) if is_stale else EMPTY
     if not edit.is_readable:
         problem = edit.problems[0]
         return joined([stale, line((f"✘ line {problem.line}, column {problem.column}", Tone.BAD))])
@@ -140,7 +140,8 @@ def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
         return joined([stale, line(("no changes", Tone.DIM))])
     number = len(edit.change.differences) if edit.change else 0
     counted = units.plural(number, "change") if number else "changes"
-    return joined([stale, line((f"unsaved · {counted}", Tone.WARN), (" · u undo all", Tone.DIM))])
+    unsaved = line((counted if is_stale else f"unsaved · {counted}", Tone.WARN))
+    return joined([stale, unsaved, line(("u undo all", Tone.DIM))])
 
 
 # --- what will happen --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""PURE: the words of the top line: which cluster this is, whether the numbers are live, and where this console stands."""
+"""PURE: the words of the top line: which cluster this is, whether its numbers are live, what this console may do."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def scope_words(namespace: str | None) -> str:
 
 def live_mark(age_s: float | None, health: tuple[SourceHealth, ...], now: datetime, quiet_s: float = 0.0) -> Mark:
     """LIVE, STALE or OFFLINE with an age. `age_s` is that of the figures; `quiet_s` how long no news came at all."""
-    broken = [source for source in health if not source.is_ok]
+    broken = [source for source in health if not source.is_ok and (source.problem or source.read_at)]
     if quiet_s > QUIET_S:
         return Mark("◌", f"STALE no news for {units.age(quiet_s)}", Tone.WARN)
     if health and len(broken) == len(health):
         return Mark("✘", f"OFFLINE {_oldest(broken, now)}", Tone.BAD)
     if broken:
         return Mark("◌", f"STALE {clean(broken[0].name)} {_oldest(broken, now)}", Tone.WARN)
-    if age_s is None:
+    if age_s is None or any(not source.is_ok for source in health):
         return Mark("◌", "reading…", Tone.WAIT)
     if age_s > STALE_S:
         return Mark("◌", f"STALE {units.age(age_s)}", Tone.WARN)

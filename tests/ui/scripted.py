@@ -14,6 +14,7 @@ from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Draft, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision
+from emqx_tui.rollout.forecast import forecast
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -304,3 +305,9 @@ class ScriptedBackend:
         assert self.shown_view is not None
         number = self.shown_view.notice_number + 1
         self.publish(view=replace(self.shown_view, notice=text, notice_number=number))
+
+
+def figures():
+    """A forecast for three nodes of a hundred thousand clients."""
+    nodes: list[tuple[str, int | None]] = [("emqx-ee-0", 33_334), ("emqx-ee-1", 33_333), ("emqx-ee-2", 33_333)]
+    return forecast(nodes, changes.Rates(200, 200, 5), delay_s=60, canary_s=60)

@@ -212,7 +212,7 @@ class ChangeScreen(ConsoleScreen):
     def _show_form(self, edit: Edit) -> None:
         form = self.query_one(ChangeForm)
         form.set_locked(not edit.is_readable)
-        form.show_fields(dict(edit.fields))
+        form.show_fields(edit.fields)
         seen = present.fleet_versions(self.console.published.fleet.rows, edit.original.image.version)
         for row in present.FORM:
             form.show_note(row.name, present.field_note(row, edit, seen))
@@ -252,7 +252,7 @@ class ChangeScreen(ConsoleScreen):
             self._set(self._edit.with_field(message.field, message.value))
         except Uneditable as error:
             self.console.say(str(error), severity="warning")
-            self.query_one(ChangeForm).show_fields(dict(self._edit.fields))
+            self.query_one(ChangeForm).show_fields(self._edit.fields)
 
     def on_choice_field_changed(self, message: ChoiceField.Changed) -> None:
         options = self._options
@@ -326,7 +326,7 @@ class ChangeScreen(ConsoleScreen):
             self._is_warned = True
             self.console.say(words.UNSAVED_STAYS, severity="warning")
             return
-        self.console.action_back()
+        self.console.go_back()
 
     def action_open_editor(self) -> None:
         self._read_editor()

@@ -6,7 +6,7 @@ So `w` and `d` work while a field has the focus, and nobody types a repository b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,8 +25,8 @@ from emqx_tui.ui.present_change import FORM, OPTIONS, FormRow
 from emqx_tui.ui.spans import Line
 
 MOVES: list[BindingType] = [
-    Binding("up", "screen.focus_previous", show=False),
-    Binding("down", "screen.focus_next", show=False),
+    Binding("up", "app.focus_previous", show=False),
+    Binding("down", "app.focus_next", show=False),
 ]
 
 
@@ -143,7 +143,7 @@ class ChangeForm(Vertical):
         field: str
         value: str
 
-    def __init__(self, choices: dict[str, Sequence[str]]) -> None:
+    def __init__(self, choices: Mapping[str, Sequence[str]]) -> None:
         super().__init__()
         self._choices = choices
 
@@ -161,7 +161,7 @@ class ChangeForm(Vertical):
             yield Static(row.unit, classes="form-unit", markup=False)
             yield Static("", id=f"note-{row.name}", classes="form-note", markup=False)
 
-    def show_fields(self, values: dict[str, str]) -> None:
+    def show_fields(self, values: Mapping[str, str]) -> None:
         """Show these values without taking them for typed ones."""
         for name, value in values.items():
             field = self.query_one(f"#field-{name}", FieldInput)

@@ -1,4 +1,4 @@
-"""What an edit will do: verdict, server's answer, plan and checks; failed checks that can be accepted are rows to mark."""
+"""What an edit will do: verdict, server's answer, plan, checks; failed checks that can be accepted are rows to mark."""
 
 from __future__ import annotations
 

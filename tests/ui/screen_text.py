@@ -1,0 +1,38 @@
+"""What stands on the screen, and waiting for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+from textual.app import App
+from textual.pilot import Pilot
+
+DEADLINE_S = 5.0
+
+
+def lines(app: App) -> list[str]:
+    """The lines on the screen, as a person reads them."""
+    strips = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+
+
+def text(app: App) -> str:
+    return "\n".join(lines(app))
+
+
+async def until(pilot: Pilot, condition: Callable[[], object]) -> None:
+    """Let the app work until the condition holds; fails with the screen when it never does."""
+    end = monotonic() + DEADLINE_S
+    while not condition():
+        assert monotonic() < end, f"it never came:\n{text(pilot.app)}"
+        await pilot.pause()
+
+
+async def until_shown(pilot: Pilot, *words: str) -> None:
+    await until(pilot, lambda: all(word in text(pilot.app) for word in words))
+
+
+async def until_said(pilot: Pilot, words: str) -> None:
+    """Wait until a notice with these words was shown; on the screen itself it may be wrapped."""
+    await until(pilot, lambda: any(words in notice.message for notice in pilot.app._notifications))
