@@ -65,6 +65,8 @@ class ApiServer:
     pods: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Where port-forward leads to."""
     tunnels: list[web.WebSocketResponse] = field(default_factory=list)
+    """Every one that was ever opened."""
+    open_tunnels: int = 0
     port: int = 0
     history: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -131,7 +133,11 @@ class ApiServer:
         if route := self.routes.get((request.method, path)):
             return await route(request)
         if path.endswith("/portforward"):
-            return await self._forward(request)
+            self.open_tunnels += 1
+            try:
+                return await self._forward(request)
+            finally:
+                self.open_tunnels -= 1
         if path not in ("/api/v1/pods", "/api/v1/namespaces/emqx/pods"):
             return failure(404, "NotFound", "the server could not find the requested resource")
         return await (self._watch(request) if "watch" in request.query else self._list(request))
