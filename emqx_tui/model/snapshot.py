@@ -172,7 +172,8 @@ class Snapshot:
     @cached_property
     def blue(self) -> Generation | None:
         """The generation being left, also when it is down to 0 without pods."""
-        return self._generation(self.blue_set) if self.blue_set else None
+        alive = next((g for g in self.generations if g.colour is Colour.BLUE), None)
+        return alive or (self._generation(self.blue_set) if self.blue_set else None)
 
     @cached_property
     def green(self) -> Generation | None:

@@ -63,15 +63,15 @@ class Wire:
     async def out(self, request: Request) -> None:
         await asyncio.sleep(LATENCY_S)
         self.before(request)
-        await self._hang_if_cut()
+        self._refuse_if_cut()
 
-    async def back(self, request: Request) -> None:
+    def back(self, request: Request) -> None:
         self.after(request)
-        await self._hang_if_cut()
+        self._refuse_if_cut()
 
-    async def _hang_if_cut(self) -> None:
+    def _refuse_if_cut(self) -> None:
         if self.is_cut:
-            await asyncio.Event().wait()
+            raise Unreachable("this console is dead")
 
 
 def is_write(request: Request) -> bool:
@@ -94,7 +94,7 @@ class SimKube:
         reply = self._world.api.request(
             request.method, request.path, dict(request.query), body, request.content_type, manager="emqx-tui"
         )
-        await self._wire.back(request)
+        self._wire.back(request)
         if reply.status >= 400:
             kind = _ERRORS.get(reply.status, Unreachable)
             message = str(reply.body.get("message", reply.status))
@@ -147,7 +147,7 @@ class SimEmqx:
             )
         except brokers.Unreachable as error:
             raise Unreachable(str(error)) from error
-        await self._wire.back(request)
+        self._wire.back(request)
         return _reply(reply)
 
 

@@ -150,6 +150,7 @@ class _Stage:
 
     async def _one_console(self) -> None:
         self.consoles += 1
+        self.started = False
         self.killed.clear()
         wire = Wire()
         host = SimHost(self.consoles, self.dead)
@@ -202,6 +203,8 @@ class _Stage:
             self.orders.act(session, view)
             if not self.started:
                 await self._start(session, view)
+                if self.result:
+                    return
             else:
                 self._approve(session, view)
                 self._lift(session, view)
@@ -212,6 +215,9 @@ class _Stage:
             return
         resource = view.snapshot.resource.value
         if resource is None or view.snapshot.stats.value is None or view.snapshot.slices.value is None:
+            return
+        if resource.image.version == self.orders.version and self.consoles > 1:
+            self.result = "done"
             return
         draft = _with_version(Draft.of(resource), self.orders)
         judged = await session.assess(

@@ -34,7 +34,7 @@ def wanted_members(situation: Situation, phase: Phase) -> tuple[Member, ...]:
     blue, green = serving(situation.blue_members), serving(situation.green_members)
     match phase:
         case Phase.STARTING | Phase.CREATING_GREEN | Phase.WAITING_DELAY | Phase.READY_TO_CUT_OVER | Phase.ABORTING:
-            return blue
+            return blue + _green_to_keep(situation)
         case Phase.CANARY:
             canary = canary_member(situation)
             return green + tuple(m for m in blue if canary and m.name != canary.name) if canary else ()
@@ -47,8 +47,15 @@ def wanted_members(situation: Situation, phase: Phase) -> tuple[Member, ...]:
     return ()
 
 
+def _green_to_keep(situation: Situation) -> tuple[Member, ...]:
+    """A network that failed the canary cuts clients whose address leaves: green keeps its address with them."""
+    if not situation.journal.canary_failed:
+        return ()
+    return tuple(m for m in situation.green_members if _keeps_address(m))
+
+
 def _keeps_address(member: Member) -> bool:
-    """Late removal: the address stays until the node has no client; an unknown count keeps it."""
+    """The address stays until the node has no client; an unknown count keeps it."""
     return member.is_running and bool(member.pod.ip) and member.live_connections != 0
 
 

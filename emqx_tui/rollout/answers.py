@@ -181,8 +181,10 @@ def _abort(intent: Abort, situation: Situation, phase: Phase) -> Answer:
 def approve_by_policy(situation: Situation, phase: Phase) -> Journal:
     """Open the gate that the policy leaves to the console, if every check passes now."""
     journal = situation.journal
+    if journal.approval is Approval.EVERY_NODE or situation.is_held:
+        return journal
     gate = gates.next_gate(situation, phase)
-    if gate is None or situation.is_held or not gate.is_open:
+    if gate is None or not gate.is_open:
         return journal
     by_policy: dict[GateKind, Callable[[Approval], bool]] = {
         GateKind.CUT_OVER: lambda approval: approval is Approval.AUTO,

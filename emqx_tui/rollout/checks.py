@@ -98,7 +98,8 @@ def ports_unchanged(situation: Situation) -> CheckResult:
     originals = situation.journal.originals
     lost = [p for p in originals.service_ports if p not in {port_row(port) for port in service.ports}]
     if lost:
-        return _fail("ports-unchanged", f"the Service lost or changed port {lost[0][0] or lost[0][1]}")
+        evidence = f"the Service lost or changed port {lost[0][0] or lost[0][1]}"
+        return _fail("ports-unchanged", evidence, "put it back in the Service by hand, or abort")
     gone = [p for p in originals.endpoint_ports if p not in {(q.name, q.port, q.protocol) for q in endpoints.ports}]
     if gone:
         return _fail("ports-unchanged", f"the Endpoints lost port {gone[0][0] or gone[0][1]}")

@@ -13,7 +13,7 @@ from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout import answers, backward, canary, checks, detectors, finish, forward, gates
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.commands import Command, StartDrain, StopDrain
-from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Step, StepState
+from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Gate, Step, StepState
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import HoldRecord, Journal
@@ -61,11 +61,12 @@ def decide(
     phase = _derive(situation)
     wanted = _commands(situation, phase)
     situation = replace(situation, journal=_totals(situation, phase, wanted))
+    gate = gates.next_gate(situation, phase)
     decision = Decision(
         phase=phase,
         phase_text=_phase_text(situation, phase),
-        steps=_steps(situation, phase),
-        gate=gates.next_gate(situation, phase),
+        steps=_steps(situation, phase, gate),
+        gate=gate,
         checks=_checks(situation, phase),
         alarms=alarms,
         commands=tuple(c for c in wanted if _is_due(situation, c)),
@@ -229,7 +230,7 @@ def _phase_text(situation: Situation, phase: Phase) -> str:
     return ""
 
 
-def _steps(situation: Situation, phase: Phase) -> tuple[Step, ...]:
+def _steps(situation: Situation, phase: Phase, gate: Gate | None) -> tuple[Step, ...]:
     if situation.journal.abort:
         return _abort_steps(situation, phase)
     order = {
@@ -244,7 +245,6 @@ def _steps(situation: Situation, phase: Phase) -> tuple[Step, ...]:
         Phase.DONE: 4,
     }
     at = order.get(phase, 0)
-    gate = gates.next_gate(situation, phase)
     gone = situation.wanted - (situation.snapshot.blue_set.replicas if situation.snapshot.blue_set else 0)
     steps = []
     for index, name in enumerate(("create-green", "cut-over", "drain", "finish")):

@@ -16,9 +16,6 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import next_closed
 from emqx_tui.rollout.situation import EVICTING, Situation
 
-MAX_STATUS_REPAIRS = 4
-"""How often the operator is made to do a full pass for lost Service ports before a person has to look."""
-
 
 def derive(situation: Situation) -> Phase:
     """The phase, from what is seen. Memory of what was sent plays no part."""
@@ -76,7 +73,7 @@ def protective(situation: Situation, phase: Phase) -> list[Command]:
     wanted = [c for c in endpoint_commands(situation, phase) if not c.advancing]
     wanted += _stops(situation)
     if phase is not Phase.FINISHING:
-        wanted += _passes_needed(situation, phase)
+        wanted += _passes_needed(situation)
     return wanted
 
 
@@ -112,8 +109,8 @@ def _stops(situation: Situation) -> list[Command]:
     return wanted
 
 
-def _passes_needed(situation: Situation, phase: Phase) -> list[Command]:
-    """Nudges: to be seen as complete, to force a reset after a lost pod, to unfreeze a gate or a broken Service."""
+def _passes_needed(situation: Situation) -> list[Command]:
+    """Nudges: to be seen as complete, to force a reset after a lost pod, to unfreeze a gate."""
     green = situation.green
     if green is None or situation.stale_brokers or situation.stale_kube:
         return []
@@ -122,19 +119,18 @@ def _passes_needed(situation: Situation, phase: Phase) -> list[Command]:
         return finish.nudge(situation, "all green nodes are in the EMQX cluster") if all_joined else []
     if green.running < green.replicas or len(green.members) < green.replicas:
         return finish.nudge(situation, "a green pod is away: let the operator reset and repair")
-    if _frozen_gates(situation, phase):
+    if _frozen_gates(situation):
         return finish.full_pass(situation, "a re-created pod waits for its readiness gate")
-    tried = situation.memory.sent_count.get("forget-release-status", 0)
-    ports = checks.ports_unchanged(situation).outcome
-    if situation.journal.cut_over_at is None and ports is Outcome.FAIL and tried < MAX_STATUS_REPAIRS:
-        return finish.full_pass(situation, "the Service lost ports")
     return []
 
 
-def _frozen_gates(situation: Situation, phase: Phase) -> list[str]:
-    before_cut_over = situation.journal.cut_over_at is None
-    members = situation.green_members + (situation.blue_members if before_cut_over else ())
-    names = {m.name for m in members}
+def _frozen_gates(situation: Situation) -> list[str]:
+    """Green pods that only a full pass can make Ready.
+
+    Blue ones cannot be helped and need not be: with green Ready the operator begins to hold again within the very pass
+    that follows a cleared status, and clients of blue are sent by the Endpoints that we write ourselves.
+    """
+    names = {m.name for m in situation.green_members}
     since = situation.memory.gate_frozen_since
     limit = situation.policy.frozen_gate_s
     return [name for name, at in since.items() if name in names and (situation.now - at).total_seconds() >= limit]

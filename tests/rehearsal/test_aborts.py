@@ -1,0 +1,94 @@
+"""Aborts before the cut-over, from every phase that has one: everything as it was, nobody killed."""
+
+from __future__ import annotations
+
+import pytest
+from test_releases import Once, play, small_world
+
+from emqx_tui.rehearsal.rehearse import Orders
+from emqx_tui.rollout.intents import Abort
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import View
+
+
+def abort_at(phase: Phase) -> Once:
+    return Once(
+        lambda view: view.journal and view.decision.phase is phase and view.decision.abort.possible,
+        lambda view: Abort("person", view.decision.abort.revision),
+    )
+
+
+@pytest.mark.parametrize(
+    "phase", [Phase.STARTING, Phase.CREATING_GREEN, Phase.WAITING_DELAY, Phase.READY_TO_CUT_OVER, Phase.CANARY]
+)
+def test_abort_restores_everything(phase: Phase) -> None:
+    world = small_world()
+    run, witness = play(world, Orders(approval=Approval.EVERY_NODE, act=abort_at(phase)), limit_s=900)
+    assert run.result == "aborted", run.view and run.view.log[-5:]
+    assert witness.broken == []
+    witness.check_ended("4.4.14")
+    assert (run.truth.killed, run.truth.reset, run.truth.lost) == (0, 0, 0)
+    assert len(world.store.list("statefulsets", "default")) <= 2, "no third set"
+
+
+def test_abort_with_clients_on_green_drains_them_back() -> None:
+    """In the canary new connections land on green: they are evacuated to blue, not killed."""
+    world = small_world(clients=3000)
+    on_green = Once(
+        lambda view: (
+            view.decision.phase is Phase.CANARY
+            and view.snapshot.green
+            and (view.snapshot.green.live_connections or 0) > 5
+        ),
+        lambda view: Abort("person", view.decision.abort.revision),
+    )
+    world.cluster().clients.churn_per_s = 5.0
+    run, witness = play(world, Orders(approval=Approval.EVERY_NODE, act=on_green), limit_s=900)
+    assert run.result == "aborted"
+    assert witness.broken == []
+    witness.check_ended("4.4.14")
+    assert run.truth.evicted > 0
+    assert run.truth.killed == 0
+
+
+def test_abort_out_of_a_green_that_never_comes_up() -> None:
+    world = small_world("green-never-ready", clients=900)
+    held = Once(
+        lambda view: view.journal and view.journal.hold, lambda view: Abort("person", view.decision.abort.revision)
+    )
+    run, witness = play(world, Orders(approval=Approval.AUTO, act=held), limit_s=900)
+    assert run.result == "aborted"
+    assert witness.broken == []
+    witness.check_ended("4.4.14")
+    assert run.truth.killed == 0
+
+
+def test_abort_after_a_failed_canary_cuts_nobody_else() -> None:
+    world = small_world("network-resets", clients=900, preset="device")
+    failed = Once(
+        lambda view: view.journal and view.journal.hold and view.journal.hold.check == "canary",
+        lambda view: Abort("person", view.decision.abort.revision),
+    )
+    run, witness = play(world, Orders(approval=Approval.EVERY_NODE, act=failed), limit_s=900)
+    assert run.result == "aborted"
+    assert witness.broken == []
+    witness.check_ended("4.4.14")
+    assert run.truth.reset <= 300
+    assert run.truth.killed == 0
+
+
+def test_abort_is_refused_after_the_cut_over() -> None:
+    world = small_world(clients=3000)
+    refused: list[str] = []
+    late = Once(lambda view: view.decision.phase is Phase.DRAINING, lambda view: Abort("person", "anything"))
+
+    def act(session: object, view: View) -> None:
+        late(session, view)  # type: ignore[arg-type]
+        if view.notice.startswith("refused: no abort"):
+            refused.append(view.notice)
+
+    run, witness = play(world, Orders(approval=Approval.AUTO, act=act), limit_s=1500)
+    assert run.result == "done"
+    assert refused
+    assert witness.broken == []
