@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 from emqx_tui.sandbox.schema_notation import Schema
 
-_INT64 = range(-(2**63), 2**63)
-_RANGES = {"int32": range(-(2**31), 2**31), "int64": _INT64}
+_RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _JSON_INTEGER_LIMIT = 2**53 - 1
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})")
 _DATE_TIME = re.compile(
@@ -95,12 +94,13 @@ def _check(value: Any, schema: Schema, path: str, old: Any, found: _Found) -> No
 def _kind(value: Any) -> tuple[str, str]:
     """JSON type and the number format that Go would use for it."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return ("integer", "int64") if value in _INT64 else ("number", "float64")
+        low, high = _RANGES["int64"]
+        return ("integer", "int64") if low <= value <= high else ("number", "float64")
     return _KINDS.get(type(value), ("object", ""))
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | float) and value == int(value) and abs(value) <= _JSON_INTEGER_LIMIT
+    return abs(value) <= _JSON_INTEGER_LIMIT and value == int(value)
 
 
 def _check_type(value: Any, kind: str, number_form: str, schema: Schema, path: str) -> Iterator[Violation]:
@@ -154,7 +154,8 @@ def _check_string(value: str, schema: Schema, path: str) -> Iterator[Violation]:
 
 def _check_number(value: float, schema: Schema, path: str) -> Iterator[Violation]:
     allowed = _RANGES.get(schema.get("format", "")) if schema["type"] == "integer" else None
-    if allowed is not None and value not in allowed:
+    whole = isinstance(value, int) or value.is_integer()
+    if allowed is not None and not (whole and allowed[0] <= value <= allowed[1]):
         text = f"Checked value must be of type integer with format {schema['format']} in {path}"
         yield Violation("FieldValueInvalid", _NO_FIELD, f'Invalid value: "": {text}')
     if "minimum" in schema and value < schema["minimum"]:
