@@ -1,0 +1,256 @@
+"""What can be typed: commands, flags, and what is said about a wrong one.
+
+Owns the spelling. Flags that say which cluster is meant are kubectl's, word for word, and may stand before or after
+the command. Anything wrong is a UsageError of one line; nothing here reads a file or opens a connection.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from emqx_tui.adapters.errors import ConfigError
+from emqx_tui.config import OPTIONS, duration_s
+
+APPROVALS = ("every-node", "cut-over", "auto")
+EXIT_CODES = """\
+exit codes:
+  0  done                3  waiting for approval    5  aborted
+  1  failed              4  held                    6  lost contact
+  2  wrong usage         128 + number  ended by that signal"""
+
+
+class UsageError(Exception):
+    """What cannot be understood, in one line."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says one line about a mistake, and leaves exiting to the caller."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command and its flags; `settings` holds the global flags that were given, by setting. Raises UsageError."""
+    cluster = _global_flags()
+    given, rest = cluster.parse_known_args(_spelled_out(argv))
+    chosen = _commands(cluster).parse_args(rest)
+    chosen.config_file = given.config_file
+    chosen.settings = {name: getattr(given, name, None) for name in OPTIONS if name != "approval"}
+    return chosen
+
+
+_SWITCHES = {"--all-namespaces": "all_namespaces", "--read-only": "read_only", "--ascii": "ascii"}
+
+
+def _spelled_out(argv: Sequence[str]) -> list[str]:
+    """kubectl takes `--all-namespaces=true` too."""
+    out: list[str] = []
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if equals and name in _SWITCHES:
+            if value.lower() not in ("true", "false"):
+                raise UsageError(f"emqx-tui: {word}: expected true or false; see emqx-tui --help")
+            out += [name] if value.lower() == "true" else [f"--no{name[1:]}"]
+        else:
+            out.append(word)
+    return out
+
+
+def _global_flags() -> Parser:
+    parser = Parser(prog="emqx-tui", add_help=False)
+    cluster = parser.add_argument_group("which cluster, as kubectl spells it")
+    cluster.add_argument("--kubeconfig", metavar="FILE")
+    cluster.add_argument("--context", metavar="NAME")
+    cluster.add_argument("--cluster", metavar="NAME")
+    cluster.add_argument("--user", metavar="NAME")
+    cluster.add_argument("-n", "--namespace", metavar="NAME")
+    _switch(cluster, "-A", "--all-namespaces", "all_namespaces")
+    cluster.add_argument("--as", dest="as_user", metavar="USER")
+    cluster.add_argument("--as-group", dest="as_groups", metavar="GROUP", action="append")
+    cluster.add_argument("--request-timeout", dest="request_timeout_s", metavar="DURATION")
+    console = parser.add_argument_group("the console")
+    console.add_argument("--emqx-access", metavar="WAY", help="port-forward (default), direct, or a URL")
+    console.add_argument("--clock-rate", metavar="N", help="speed of the cluster's time (a sandbox's --speed)")
+    _switch(console, "--read-only", "read_only", help="send nothing")
+    _switch(console, "--ascii", "ascii", help="plain glyphs only")
+    console.add_argument("--log-file", metavar="FILE")
+    console.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
+    console.add_argument("--flight-log-dir", metavar="FOLDER", help="where recordings of what was sent are kept")
+    console.add_argument("--config", dest="config_file", metavar="FILE", default="", help="settings to begin with")
+    return parser
+
+
+def _switch(group: Any, *names: str, help: str | None = None) -> None:
+    *flags, dest = names
+    group.add_argument(*flags, dest=dest, action="store_const", const=True, help=help)
+    group.add_argument(f"--no{flags[-1][1:]}", dest=dest, action="store_const", const=False, help=argparse.SUPPRESS)
+
+
+def _commands(cluster: Parser) -> Parser:
+    parser = Parser(
+        prog="emqx-tui",
+        usage="emqx-tui [COMMAND] [flags]",
+        description="Supervises blue-green releases of EmqxEnterprise clusters. Without a command: the console.",
+        epilog="emqx-tui COMMAND --help says more about a command.",
+        parents=[cluster],
+    )
+    parser.set_defaults(command="console")
+    parser.add_argument("--version", action="store_const", const="version", dest="command", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", prog="emqx-tui", required=False
+    )
+
+    def add(name: str, help: str, **kwargs: Any) -> Parser:
+        return commands.add_parser(name, help=help, description=help, **kwargs)
+
+    _demo(add("demo", "a simulated cluster and the console on it, in one command", epilog=EXIT_CODES))
+    _sandbox(add("sandbox", "serve a simulated cluster until Ctrl-C, for the console and for kubectl"))
+    _rollout(add("rollout", "run a release from a script, or carry on with the one under way", epilog=EXIT_CODES))
+    _get(add("get", "list EmqxEnterprise clusters, or one"))
+    _status(add("status", "where the release of a cluster stands"))
+    _verbs(add)
+    config = add("config", "every setting, its value, and where it came from")
+    config.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    version = add("version", "the version of this console")
+    version.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    return parser
+
+
+def _demo(parser: Parser) -> None:
+    parser.add_argument("--speed", type=number(1, 600), metavar="N", help="virtual seconds a second (10; headless 60)")
+    parser.add_argument("--scenario", default="smooth", metavar="S", help="smooth, green-never-ready, slow-drain, ...")
+    parser.add_argument("--approve", choices=APPROVALS, dest="approval", help="policy of the headless run (auto)")
+    form = "run a release without a screen (what happens where there is no terminal)"
+    parser.add_argument("-o", "--output", choices=("text", "jsonl"), help=form)
+    _world(parser)
+
+
+def _world(parser: Parser) -> None:
+    parser.add_argument("--clients", type=whole(0, 10_000_000), default=100_000, metavar="N")
+    parser.add_argument("--nodes", type=whole(1, 100), default=3, metavar="N")
+    parser.add_argument("--seed", type=whole(0, 2**63), default=1, metavar="N")
+
+
+def _sandbox(parser: Parser) -> None:
+    parser.add_argument("--speed", type=number(1, 600), default=1.0, metavar="N", help="virtual seconds per second")
+    parser.add_argument("--scenario", metavar="NAME", help="begin with a running cluster; empty without")
+    parser.add_argument("--port", type=whole(0, 65535), default=0, metavar="P")
+    parser.add_argument("--parent-pid", type=whole(1, 2**31), help=argparse.SUPPRESS)
+    parser.add_argument("--ready-fd", type=whole(0, 2**20), help=argparse.SUPPRESS)
+    _world(parser)
+
+
+def _rollout(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="sets",
+        help="image.version, image.repository, initialDelaySeconds, waitTakeover, connEvictRate, sessEvictRate",
+    )
+    parser.add_argument("--template", metavar="FILE", help="the whole new spec.template, or an EmqxEnterprise with it")
+    parser.add_argument("--approve", choices=APPROVALS, dest="approval", help="which gates wait for a person")
+    parser.add_argument("-o", "--output", choices=("text", "jsonl"), default="text")
+    parser.add_argument("--exit-at-gate", action="store_true", help="leave with 3 where a person has to approve")
+    hold = parser.add_mutually_exclusive_group()
+    hold.add_argument("--exit-on-hold", action="store_true", help="leave with 4 on any hold, once no drain runs")
+    hold.add_argument(
+        "--wait-on-hold",
+        action="store_true",
+        help="wait for somebody to resume (the default, but for a check's hold under --approve auto)",
+    )
+    parser.add_argument("--override", action="append", default=[], metavar="CHECK", help="accept a failing check")
+    parser.add_argument("--late-removal", action="store_true", help="no canary: addresses leave with their empty nodes")
+    parser.add_argument("--parallel-drains", type=whole(1, 100), default=1, metavar="N")
+    parser.add_argument("--timeout", type=duration, metavar="DURATION", help="stop following after this wall time")
+
+
+def _get(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?")
+    parser.add_argument("-o", "--output", choices=("table", "wide", "json", "name"), default="table")
+    parser.add_argument("-w", "--watch", action="store_true")
+
+
+def _status(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    parser.add_argument("-w", "--watch", action="store_true", help="again with every change, until the release ends")
+
+
+def _verbs(add: Callable[..., Parser]) -> None:
+    approve = add("approve", "open the gate that waits", epilog="exit codes: 0 approved, 1 refused, 3 nothing waits")
+    approve.add_argument("name", metavar="NAME")
+    approve.add_argument("gate", metavar="GATE", nargs="?", help="cut-over, or a node's ordinal: no other is approved")
+    approve.add_argument("--count", type=whole(1, 100), default=1, metavar="N", help="this node and the next ones")
+    approve.add_argument("--token", metavar="T", help="what the card asks for: another gate's token approves nothing")
+    made = [approve]
+    texts = {
+        "hold": "no further step; a running drain goes on",
+        "freeze": "hold, and stop the running drain",
+        "resume": "lift a hold",
+        "abort": "back to blue, before the cut-over",
+    }
+    for name, text in texts.items():
+        verb = add(name, text, epilog="exit codes: 0 done, 1 refused, 3 no release is under way")
+        verb.add_argument("name", metavar="NAME")
+        if name in ("hold", "freeze"):
+            verb.add_argument("--reason", metavar="TEXT", default="")
+        if name == "abort":
+            verb.add_argument("--confirm", metavar="NAME", required=True, help="the name again")
+        made.append(verb)
+    for verb in made:
+        verb.add_argument("-o", "--output", choices=("text", "json"), default="text")
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Reads a whole number of a range."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, found {text!r}")
+        return int(text)
+
+    return read
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """Reads a number of a range."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"expected a number from {least:g} to {most:g}, found {text!r}")
+        return value
+
+    return read
+
+
+def duration(text: str) -> float:
+    """Reads a duration as kubectl's flags take them; seconds."""
+    try:
+        return duration_s(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def existing_file(path: str, flag: str) -> str:
+    """The text of a file that a flag names. Raises ConfigError."""
+    try:
+        return Path(path).expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise ConfigError(f"{flag} {path}: {reason}") from error

@@ -1,0 +1,67 @@
+"""The console on a terminal: the engine behind it, the app in front.
+
+Nothing here loads `kubernetes`, aiohttp or httpx: the engine does, in its own thread, once the first frame is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+
+from emqx_tui import __version__
+from emqx_tui.adapters.access import Access
+from emqx_tui.adapters.connect import Connection, connect
+from emqx_tui.adapters.flight_log import FlightLog
+from emqx_tui.adapters.host import ThisHost
+from emqx_tui.adapters.kubeconfig import load_access
+from emqx_tui.cli.arguments import UsageError
+from emqx_tui.config import Settings
+from emqx_tui.rollout.policy import Policy
+from emqx_tui.session.engine import Engine, Identity
+from emqx_tui.session.session import Options
+
+
+def has_terminal() -> bool:
+    """Somebody looks and can type."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def run_console(settings: Settings) -> int:
+    """`emqx-tui`: the console on the cluster of the settings; the exit code."""
+    if not has_terminal():
+        raise UsageError("the console needs a terminal; use a command such as get, status or rollout (see --help)")
+    access = load_access(settings.access_request())
+    host = ThisHost.detect()
+
+    async def connected() -> Connection:
+        return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
+
+    return show(settings, access, host, connected)
+
+
+def show(settings: Settings, access: Access, host: ThisHost, connected: Callable[[], Awaitable[Connection]]) -> int:
+    """Open the console; `connected` is called in the engine's loop."""
+    from emqx_tui.ui.app import ConsoleApp
+
+    options = Options(
+        policy=Policy().at_rate(settings.clock_rate), read_only=settings.read_only, console_version=__version__
+    )
+    engine = Engine(
+        Identity(access.context, access.server, access.scope, access.namespace, host.person),
+        connected,
+        options,
+        lambda namespace, name: FlightLog(settings.flight_log_dir, namespace, name),
+    )
+    app = ConsoleApp(
+        engine,
+        context=access.context,
+        server=access.server,
+        namespace=access.scope,
+        is_production=settings.is_production(access.context),
+        is_ascii=settings.ascii,
+    )
+    app.run()
+    if engine.failure is not None:
+        raise RuntimeError("the engine ended") from engine.failure
+    return app.return_code or 0

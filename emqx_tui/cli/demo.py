@@ -1,0 +1,61 @@
+"""`emqx-tui demo`: the sandbox, and the console on it, in one command.
+
+Owns the choice between screen and script, and their speeds. To everything else the sandbox is a cluster like any
+other, reached through a kubeconfig. The console opens at once; the sandbox comes up beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from dataclasses import replace
+
+from emqx_tui.adapters.access import Access
+from emqx_tui.adapters.connect import Connection, connect
+from emqx_tui.adapters.host import ThisHost
+from emqx_tui.adapters.kubeconfig import load_access
+from emqx_tui.cli.console import has_terminal, show
+from emqx_tui.cli.sandbox_child import SandboxChild
+from emqx_tui.config import Settings
+from emqx_tui.rollout.policy import Approval
+
+NAME, TARGET = "emqx-ee", "4.4.15"
+SCREEN_SPEED, SCRIPT_SPEED = 10.0, 60.0
+
+
+def run_demo(arguments: Namespace, settings: Settings) -> int:
+    """`emqx-tui demo`; the exit code."""
+    on_screen = has_terminal() and arguments.output is None
+    speed = arguments.speed or (SCREEN_SPEED if on_screen else SCRIPT_SPEED)
+    flags = ["--clients", str(arguments.clients), "--nodes", str(arguments.nodes), "--seed", str(arguments.seed)]
+    flags += ["--speed", f"{speed:g}", "--scenario", arguments.scenario]
+    with SandboxChild(flags, settings.kubeconfig if settings.source("kubeconfig") == "--kubeconfig" else "") as child:
+        own = replace(settings, kubeconfig=str(child.kubeconfig), context="", cluster="", user="", clock_rate=speed)
+        return _on_screen(own, child) if on_screen else asyncio.run(_scripted(own, child, arguments))
+
+
+def _on_screen(settings: Settings, child: SandboxChild) -> int:
+    host = ThisHost.detect()
+    # What the top line says until the sandbox serves, and after: the names never change.
+    placeholder = Access("sandbox", context="demo", all_namespaces=settings.all_namespaces)
+
+    async def connected() -> Connection:
+        await child.ready()
+        access = load_access(settings.access_request())
+        return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
+
+    return show(settings, placeholder, host, connected)
+
+
+async def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
+    from emqx_tui.cli.scripted import rollout
+    from emqx_tui.headless.orders import parse_sets
+    from emqx_tui.headless.rollout import RolloutOrders
+
+    await child.ready()
+    orders = RolloutOrders(
+        edit=parse_sets([f"image.version={TARGET}"]),
+        approval=Approval(arguments.approval) if arguments.approval else Approval.AUTO,
+    )
+    form = Namespace(output=arguments.output or "text", timeout=None)
+    return await rollout(NAME, orders, settings, form)

@@ -1,0 +1,100 @@
+"""The sandbox of a demo: a process of its own that never outlives the one that started it.
+
+Owns the child, its temporary folder, and what it said last. The child watches its parent by itself, so that even
+`kill -9` of the demo leaves nothing behind; a session of its own keeps Ctrl-C away from it, because the console wants
+to say good-bye to a cluster that is still there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from emqx_tui.adapters.errors import ConfigError, one_line
+
+END_S = 2.0
+_LINE_BYTES = 65_536
+
+
+class SandboxChild:
+    """`with SandboxChild([...]) as child:` starts it at once; `await child.ready()` waits until it serves."""
+
+    def __init__(self, flags: list[str], kubeconfig: str = "") -> None:
+        """`flags` as `emqx-tui sandbox` takes them; `kubeconfig` = a file to write, empty for a temporary one."""
+        self._flags = flags
+        self._wanted = kubeconfig
+        self._folder = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reading = -1
+        self._is_ready = False
+        self.kubeconfig = self._words = Path()
+
+    def __enter__(self) -> SandboxChild:
+        self._folder = tempfile.mkdtemp(prefix="emqx-tui-demo-")
+        self._words = Path(self._folder, "last-words")
+        self.kubeconfig = Path(self._wanted or f"{self._folder}/kubeconfig").expanduser()
+        self._reading, writing = os.pipe()
+        command = [sys.executable, "-m", "emqx_tui", "sandbox", *self._flags]
+        command += ["--kubeconfig", str(self.kubeconfig), "--parent-pid", str(os.getpid()), "--ready-fd", str(writing)]
+        try:
+            with self._words.open("wb") as words:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=words,
+                    pass_fds=(writing,),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(writing)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        os.close(self._reading)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def ready(self) -> None:
+        """Wait until the sandbox serves and its kubeconfig is written. Raises ConfigError when it does not come up."""
+        if self._is_ready:
+            return
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[bytes] = loop.create_future()
+
+        def read() -> None:
+            line = os.read(self._reading, _LINE_BYTES)
+            if not told.done():
+                told.set_result(line)
+
+        loop.add_reader(self._reading, read)
+        try:
+            line = await told
+        finally:
+            loop.remove_reader(self._reading)
+        with contextlib.suppress(ValueError):
+            json.loads(line)
+            self._is_ready = True
+            return
+        raise ConfigError(f"the sandbox did not start: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = self._words.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
+        return one_line(lines[-1]) if lines else "it said nothing"

@@ -1,0 +1,283 @@
+"""One release from a script: plan, start, follow to the end; or carry on with the one that is under way.
+
+Owns the order of things and what ends it. Starting is the one thing that the invocation itself approves; all later
+gates are opened by the policy or by people at other terminals. Leaving never stops a release: what runs inside EMQX
+goes on, and nothing further begins until somebody drives again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from emqx_tui.headless.endings import EXIT_CODES, Leaving, Result, ending, is_draining, unfinished
+from emqx_tui.headless.events import Event, Record
+from emqx_tui.headless.happened import Told, begin, check_fields, happened, hold_fields, versions
+from emqx_tui.headless.orders import Edit, WrongOrder, differs_from
+from emqx_tui.headless.output import Output
+from emqx_tui.headless.seat import LostContact, Seat, Stopped, is_known, is_whole, why_unreadable
+from emqx_tui.headless.summary import summary
+from emqx_tui.model.errors import AdapterError
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rollout.change import Draft, Verdict
+from emqx_tui.rollout.decision import Outcome
+from emqx_tui.rollout.intents import SetPolicy, Start
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.preflight import blocking
+from emqx_tui.session.view import Assessment, View
+
+FIRST_DATA_S = 30.0
+"""Wall seconds for the first look at everything."""
+ANSWER_S = 30.0
+"""Wall seconds for an intent to be answered and written down."""
+
+
+@dataclass(frozen=True)
+class RolloutOrders:
+    """What `emqx-tui rollout` was asked for."""
+
+    edit: Edit = field(default_factory=Edit)
+    approval: Approval | None = None
+    """Said on the command line; None = the release's own, or the default."""
+    default_approval: Approval = Approval.EVERY_NODE
+    leaving: Leaving = field(default_factory=Leaving)
+    overrides: tuple[str, ...] = ()
+    late_removal: bool = False
+    parallel_drains: int = 1
+
+
+class Refused(Exception):
+    """Nothing was started, and why: one line."""
+
+    def __init__(self, message: str, result: Result = Result.FAILED) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+async def run_rollout(seat: Seat, orders: RolloutOrders, output: Output) -> tuple[Record, int]:
+    """Run or carry on a release: (the last record, the exit code). It is for the caller to tell, with the seat left."""
+    run = _Run(seat, orders, output)
+    result, code = await run.play()
+    last = summary(seat.view, result, run.now(), versions=run.versions)
+    return last, EXIT_CODES[result] if code is None else code
+
+
+class _Run:
+    def __init__(self, seat: Seat, orders: RolloutOrders, output: Output) -> None:
+        self.seat = seat
+        self.orders = orders
+        self.output = output
+        self.told: Told | None = None
+        self.versions: tuple[str | None, str | None] = (None, None)
+
+    def now(self) -> datetime:
+        return self.seat.clock.now()
+
+    def tell(self, event: Event, **fields: object) -> None:
+        view = self.seat.view
+        release_id = view.journal.release_id if view and view.journal else None
+        self.output.tell(Record(event, self.now(), release_id, fields))
+
+    async def play(self) -> tuple[Result, int | None]:
+        """(result, exit code if it is not the result's)."""
+        try:
+            view = await self._first_look()
+            self.told = begin(view)
+            if view.journal is not None and not view.result:
+                await self._carry_on(view, view.journal)
+            else:
+                await self._start(view)
+            return await self._follow(), None
+        except Refused as refusal:
+            self.tell(Event.PROBLEM if refusal.result is not Result.DONE else Event.NOTICE, text=str(refusal))
+            return refusal.result, None
+        except Stopped as stop:
+            result = unfinished(self.seat.view)
+            self.tell(Event.STOPPING, reason=stop.reason, text=self._left_behind())
+            return result, stop.code
+        except LostContact:
+            self.tell(Event.PROBLEM, text="no watch of Kubernetes has answered for 120 s: contact is lost")
+            return Result.LOST_CONTACT, None
+
+    def _left_behind(self) -> str:
+        view = self.seat.view
+        if view is None or view.journal is None or view.result:
+            return "nothing was started"
+        drain = "the drain inside EMQX goes on to its end; " if is_draining(view) else ""
+        how = f"emqx-tui rollout {view.snapshot.name} -n {view.snapshot.namespace}"
+        return f"{drain}no further step begins until somebody drives: {how}"
+
+    async def _first_look(self) -> View:
+        view = await self.seat.until(is_known, within_s=FIRST_DATA_S)
+        if problem := why_unreadable(view, Kind.EMQX_ENTERPRISE, Kind.SECRET, Kind.LEASE):
+            raise Refused(problem)
+        if not is_known(view):
+            raise Refused("the cluster did not answer in time", Result.LOST_CONTACT)
+        seen = view.snapshot
+        if seen.resource.value is None:
+            where = f"namespace {seen.namespace}"
+            raise Refused(f"no EmqxEnterprise {seen.name!r} in {where}; see: emqx-tui get -n {seen.namespace}")
+        return view
+
+    # -- a release that is under way ------------------------------------------------------------------------------
+
+    async def _carry_on(self, view: View, journal: Journal) -> None:
+        resource, orders = view.snapshot.resource.value, self.orders
+        assert resource is not None
+        if orders.edit:
+            try:
+                difference = differs_from(orders.edit, journal, resource)
+            except WrongOrder as wrong:
+                raise Refused(str(wrong)) from wrong
+            if difference:
+                raise Refused(f"{difference}; run it without --set and --template to carry on with it")
+        before, after = versions(journal)
+        self.tell(
+            Event.CARRIED_ON,
+            **{"from": before, "to": after},
+            phase=str(view.decision.phase),
+            started_at=journal.created_at.isoformat(),
+            started_by=journal.created_by,
+        )
+        if journal.hold is not None:
+            self.tell(Event.HOLD, **hold_fields(journal.hold))
+        if orders.approval is not None and orders.approval is not journal.approval:
+            self.seat.session.submit(SetPolicy(self.seat.person, str(orders.approval)))
+
+    # -- a new release --------------------------------------------------------------------------------------------
+
+    async def _start(self, view: View) -> None:
+        resource, orders = view.snapshot.resource.value, self.orders
+        assert resource is not None
+        self.versions = (resource.image.version, None)
+        if not orders.edit:
+            raise Refused("no release is under way: say what to change, such as --set image.version=4.4.15")
+        view = await self.seat.until(is_whole, within_s=FIRST_DATA_S)
+        assessment = await self._assess(view)
+        self._refuse_other_verdicts(assessment, view)
+        plan = assessment.plan
+        if plan is None:
+            raise Refused("no plan can be made: give connEvictRate and sessEvictRate, of at least 1 per second")
+        self.versions = (plan.from_version, plan.to_version)
+        self._tell_plan(assessment)
+        stopping = blocking(assessment.checks, orders.overrides)
+        for check in assessment.checks:
+            if check.outcome is not Outcome.PASS:
+                overridden = check not in stopping
+                fields = {**check_fields(check), "can_override": check.can_override, "overridden": overridden}
+                self.tell(Event.CHECK, **fields)
+        if stopping:
+            names = ", ".join(check.name for check in stopping)
+            raise Refused(f"not started, pre-flight checks do not pass: {names}")
+        self.seat.session.submit(Start(plan, self.seat.person, orders.overrides))
+        view = await self._answered(view)
+        assert view.journal is not None
+        assert self.told is not None
+        # The answer to our own intent is told by the record of the start.
+        seen = self.told.view or view
+        self.told = replace(self.told, view=replace(seen, notice=view.notice, notice_number=view.notice_number))
+        self.tell(Event.STARTED, **{"from": plan.from_version, "to": plan.to_version}, by=view.journal.created_by)
+
+    async def _assess(self, view: View) -> Assessment:
+        """Ask until every check has an answer; a check that only waits for data is asked again for a while."""
+        begun = self.seat.clock.monotonic()
+        while True:
+            resource = view.snapshot.resource.value
+            if resource is None:
+                raise Refused("the object is gone")
+            orders = self.orders
+            try:
+                draft = orders.edit.draft(resource)
+                assessment = await self._ask(draft)
+            except WrongOrder as wrong:
+                raise Refused(str(wrong)) from wrong
+            except AdapterError as error:
+                raise Refused(error.message) from error
+            stopping = blocking(assessment.checks, orders.overrides)
+            waits = any(check.outcome is Outcome.WAIT for check in stopping)
+            if not waits or self.seat.clock.monotonic() - begun > FIRST_DATA_S:
+                return assessment
+            view = await self.seat.next()
+
+    async def _ask(self, draft: Draft) -> Assessment:
+        orders = self.orders
+        return await self.seat.session.assess(
+            1,
+            draft,
+            orders.approval or orders.default_approval,
+            late_removal=orders.late_removal,
+            parallel_drains=orders.parallel_drains,
+        )
+
+    def _refuse_other_verdicts(self, assessment: Assessment, view: View) -> None:
+        change, resource = assessment.change, view.snapshot.resource.value
+        match change.verdict:
+            case Verdict.STARTS_RELEASE:
+                return
+            case Verdict.UNCHANGED:
+                assert resource is not None
+                self.versions = (resource.image.version, resource.image.version)
+                if resource.is_running and resource.blue_green_status is None:
+                    raise Refused("nothing to do: the cluster runs what was asked for", Result.DONE)
+                condition = resource.condition
+                raise Refused(
+                    "the object asks for this already, but the cluster is not well: "
+                    f"the operator says {condition.type if condition else 'nothing'}"
+                )
+            case Verdict.REFUSED:
+                raise Refused("; ".join(f"{problem.path}: {problem.sentence}" for problem in change.problems))
+            case _:
+                raise Refused(f"this edit starts no release ({change.verdict}): send it with kubectl patch")
+
+    def _tell_plan(self, assessment: Assessment) -> None:
+        plan, forecast = assessment.plan, assessment.forecast
+        assert plan is not None
+
+        def spelled(differences):
+            return [{"path": d.path, "before": d.before, "after": d.after} for d in differences]
+
+        fields = {
+            "from": plan.from_version,
+            "to": plan.to_version,
+            "verdict": str(assessment.change.verdict),
+            "differences": spelled(plan.differences),
+            "server_differences": spelled(assessment.server_differences),
+            "conn_evict_rate": plan.rates.conn_evict_rate_per_s,
+            "sess_evict_rate": plan.rates.sess_evict_rate_per_s,
+            "wait_takeover_s": plan.rates.wait_takeover_s,
+            "initial_delay_s": plan.delay_s,
+            "approval": str(plan.approval),
+            "parallel_drains": plan.parallel_drains,
+            "late_removal": plan.late_removal,
+            "estimate_s": forecast.total_s if forecast else None,
+            "disconnects": forecast.disconnects if forecast else None,
+        }
+        self.tell(Event.PLAN, **fields)
+
+    async def _answered(self, before: View) -> View:
+        """The view in which the start is written down. Raises Refused."""
+
+        def is_answered(view: View) -> bool:
+            refused = view.is_refusal and view.notice_number > before.notice_number
+            return refused or (view.journal is not None and not view.is_unwritten and not view.result)
+
+        view = await self.seat.until(is_answered, within_s=ANSWER_S)
+        if view.journal is None or view.is_unwritten or view.result:
+            raise Refused(f"not started: {view.notice or 'no answer'}")
+        return view
+
+    # -- to the end -----------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> Result:
+        view = self.seat.view
+        assert view is not None
+        assert self.told is not None
+        while True:
+            records, self.told = happened(self.told, view, self.seat.clock.monotonic())
+            for record in records:
+                self.output.tell(record)
+            result = ending(view, self.orders.leaving)
+            if result is not None:
+                return result
+            view = await self.seat.next()

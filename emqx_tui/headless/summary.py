@@ -1,0 +1,89 @@
+"""PURE: the last line of a run: what became of the release, in figures.
+
+Owns the definitions. Instants and counts come from the journal, which every driver carried on, so that the figures of
+a release that changed hands are those of the whole release. What is not known is null, never 0.
+
+`clients_lost` compares sums, because EMQX does not tell clients apart: the sum at the start less the highest sum seen
+after the last drain. Clients that come and go by themselves are in both; new clients that joined during the release
+can hide lost ones, which no count can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from emqx_tui.headless.endings import Result
+from emqx_tui.headless.events import Event, Record
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.session.view import View
+
+SETTLED_S = 60.0
+"""An aborted release has no last drain: its end is judged by the samples of this long before it."""
+
+
+def summary(
+    view: View | None, result: Result, at: datetime, *, versions: tuple[str | None, str | None] = (None, None)
+) -> Record:
+    """The finished record. `versions` = (from, to) where no release began."""
+    journal = view.journal if view else None
+    if view is None or journal is None:
+        return Record(Event.FINISHED, at, None, {"result": str(result), "from": versions[0], "to": versions[1]})
+    return Record(Event.FINISHED, at, journal.release_id, {"result": str(result), **figures(view, journal)})
+
+
+def figures(view: View, journal: Journal) -> Mapping[str, Any]:
+    """Everything that the last line says of a release, by field name."""
+    totals = journal.totals
+    return {
+        "from": version_of(journal.from_image),
+        "to": version_of(journal.to_image),
+        "duration_s": _span(journal.created_at, totals.finished_at),
+        "drain_s": _span(totals.first_drain_at, totals.drained_at),
+        "limit_s": limit_s(journal),
+        "disconnects_per_client": _per_client(journal),
+        "clients_lost": clients_lost(view, journal),
+        "lowest_sum_ratio": _ratio(totals.lowest_sum, totals.start_sum),
+    }
+
+
+def limit_s(journal: Journal) -> float | None:
+    """The time no drain can beat: all clients at the rate of all nodes that drain at once, and one takeover wait."""
+    clients = journal.totals.clients
+    if clients is None:
+        return None
+    at_once = max(1, min(journal.parallel_drains, journal.originals.replicas or 1))
+    rates = journal.rates
+    return round(clients / (rates.conn_evict_rate_per_s * at_once) + rates.effective_wait_takeover_s, 1)
+
+
+def clients_lost(view: View, journal: Journal) -> int | None:
+    """Clients of the start that were not seen again; None while the release runs or nothing was counted."""
+    totals = journal.totals
+    if totals.finished_at is None or totals.start_sum is None:
+        return None
+    since = totals.drained_at or totals.finished_at - timedelta(seconds=SETTLED_S)
+    sums = [sample.sum for sample in view.samples if sample.at >= since and sample.sum is not None]
+    return max(0, totals.start_sum - max(sums)) if sums else None
+
+
+def _per_client(journal: Journal) -> float | None:
+    totals = journal.totals
+    if not totals.clients:
+        return None
+    return round((totals.evicted + totals.killed) / totals.clients, 4)
+
+
+def _ratio(part: int | None, whole: int | None) -> float | None:
+    return None if part is None or not whole else round(part / whole, 5)
+
+
+def _span(begin: datetime | None, end: datetime | None) -> float | None:
+    return None if begin is None or end is None else round((end - begin).total_seconds(), 1)
+
+
+def version_of(image: str) -> str:
+    """The tag of an image; the whole of it when it has none."""
+    tag = image.rpartition(":")[2]
+    return tag if tag and "/" not in tag else image
