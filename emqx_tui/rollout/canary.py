@@ -37,19 +37,31 @@ def watch(situation: Situation, phase: Phase) -> Memory:
         green = situation.green.live_connections if situation.green else 0
         canary = Canary(member.name, situation.now, member.live_connections or 0, green or 0, total)
         return replace(memory, canary=canary, canary_lost=0)
-    lost = lost_beyond_churn(situation, memory.canary)
-    return memory if lost is None else replace(memory, canary_lost=lost)
+    arrived, lost = arrivals(situation, memory.canary), lost_beyond_churn(situation, memory.canary)
+    if arrived is None or lost is None:
+        return memory
+    watched = (situation.now - memory.canary.since).total_seconds()
+    enough = watched >= 10.0 and memory.canary.total > 0
+    churn = arrived / memory.canary.total * 60.0 / watched if enough else memory.churn_per_min
+    return replace(memory, canary_lost=lost, churn_per_min=churn)
+
+
+def arrivals(situation: Situation, canary: Canary) -> float | None:
+    """New connections since the watch began, wherever they went: green got its share of them."""
+    green = situation.green.live_connections if situation.green else None
+    if green is None or situation.stale_brokers:
+        return None
+    places = len([m for m in situation.green_members if m.accepts_clients])
+    others = len([m for m in situation.blue_members if m.accepts_clients and m.name != canary.pod])
+    return max(0, green - canary.green) * (places + others) / max(1, places)
 
 
 def lost_beyond_churn(situation: Situation, canary: Canary) -> int | None:
     """Clients that the canary lost beyond its share of natural churn; None while the counts are unknown or old."""
     member = next((m for m in situation.blue_members if m.name == canary.pod), None)
-    green = situation.green.live_connections if situation.green else None
-    if member is None or member.live_connections is None or green is None or situation.stale_brokers:
+    arrived = arrivals(situation, canary)
+    if member is None or member.live_connections is None or arrived is None:
         return None
-    places = len([m for m in situation.green_members if m.accepts_clients])
-    others = len([m for m in situation.blue_members if m.accepts_clients and m.name != canary.pod])
-    arrived = max(0, green - canary.green) * (places + others) / max(1, places)
     share = canary.clients / canary.total if canary.total else 0.0
     expected = arrived * share
     noise = 3.0 * math.sqrt(expected)

@@ -145,16 +145,17 @@ def blue_losing(situation: Situation, phase: Phase) -> Alarm | None:
     span = (last.at - first.at).total_seconds()
     if span < 20.0:
         return None
+    limit = max(situation.policy.blue_loss_per_min, 3.0 * situation.memory.churn_per_min)
     for member in situation.blue_members:
         before, after = first.nodes.get(member.name), last.nodes.get(member.name)
         if member.evacuation or member.name in situation.memory.initial or not before or after is None:
             continue
         lost = (before - after) / before * 60.0 / span
-        if before - after >= 50 and lost > situation.policy.blue_loss_per_min:
+        if before - after >= 50 and lost > limit:
             return Alarm(
                 "blue-losing-clients",
                 f"{member.name} lost {before - after} clients in {span:.0f} s without being drained",
-                f"limit {situation.policy.blue_loss_per_min:.0%} a minute",
+                f"limit {limit:.0%} a minute",
             )
     return None
 

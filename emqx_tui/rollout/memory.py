@@ -70,6 +70,8 @@ class Memory:
     canary: Canary | None = None
     canary_lost: int = 0
     """Losses of the canary beyond natural churn."""
+    churn_per_min: float = 0.0
+    """Part of all clients that leaves by itself and comes back in a minute, as the canary's watch showed it."""
     unready_since: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: since when a pod of green is not Ready."""
     gate_frozen_since: Mapping[str, datetime] = field(default_factory=dict)
@@ -225,7 +227,7 @@ def sample_of(snapshot: Snapshot) -> Sample | None:
         return None
     nodes = {m.name: m.live_connections for m in snapshot.members if m.live_connections is not None and m.is_running}
     if not snapshot.blue_uid:
-        return Sample(read_at, _sum_of(snapshot.members), None, nodes)
+        return Sample(read_at, _sum_of(snapshot.members), 0, nodes)
     blue, green = snapshot.blue, snapshot.green
     return Sample(
         read_at,
