@@ -25,7 +25,7 @@ from emqx_tui.ui.present_release import (
     tail,
     versions,
 )
-from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line, spread, width, wrap
+from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line, wrap
 
 DOT = " · "
 
@@ -38,8 +38,6 @@ class Headline:
     """Of the whole bar."""
     first: Line
     second: Line = EMPTY
-    hint: Line = EMPTY
-    """At the right end of the first line: the key to press."""
 
 
 MOST_ROWS = 4
@@ -48,9 +46,8 @@ MOST_ROWS = 4
 def bar_lines(found: Headline, cells: int) -> list[Line]:
     """The bar in `cells`: at least two lines, so that nothing below moves when words change."""
     lines = []
-    for spans, room in ((found.first, cells - width(found.hint) - 1), (found.second, cells - 1)):
-        lines += [(Span(" "), *part) for part in wrap(spans, room - 1)] if spans else [EMPTY]
-    lines[0] = spread(lines[0], found.hint, cells) if found.hint else lines[0]
+    for spans in (found.first, found.second):
+        lines += [(Span(" "), *part) for part in wrap(spans, cells - 2)] if spans else [EMPTY]
     return lines[:MOST_ROWS]
 
 
@@ -143,11 +140,11 @@ def _idle(view: View) -> Headline:
     elif view.decision.alarms:
         second = line((f"{ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
     else:
-        second = line("no release is running")
+        second = line("no release is running; ", ("e", Tone.KEY), " changes something")
     if not resource.is_running or ready < wanted:
         word = resource.condition.type if resource.condition and not resource.is_running else "degraded"
         return Headline(Tone.WARN, line(_word(ALARM, word.upper()), figures), second)
-    return Headline(Tone.GOOD, line(_word(SERVING, "RUNNING"), figures), second, line(("e", Tone.KEY), " changes it "))
+    return Headline(Tone.GOOD, line(_word(SERVING, "RUNNING"), figures), second)
 
 
 def _held(view: View, hold: HoldRecord) -> Headline:
@@ -211,10 +208,10 @@ def _at_gate(view: View, gate: Gate) -> Headline:
     if gate.is_open and problem:
         return Headline(Tone.WARN, line(_word(WAITING, "WAITING"), what), line(f"{problem}"))
     if gate.is_open:
-        first = line(_word(WAITING, "WAITING FOR YOU"), what)
-        parts = [f"{DONE} all {len(gate.checks)} checks pass", meanwhile(view)]
-        second = line(DOT.join(part for part in parts if part))
-        return Headline(Tone.CALL, first, second, line("press ", ("a", Tone.KEY), " "))
+        first = line(_word(WAITING, "WAITING FOR YOU"), f"to {gate_words(gate)}")
+        running = meanwhile(view)
+        passed = f"{DONE} all {len(gate.checks)} checks pass{f'{DOT}{running}' if running else ''}"
+        return Headline(Tone.CALL, first, line("press ", ("a", Tone.KEY), f" to read and approve{DOT}{passed}"))
     blocking = [check for check in gate.checks if check.outcome is not Outcome.PASS]
     failed = [check for check in blocking if check.outcome is Outcome.FAIL]
     first_check = (failed or blocking)[0]

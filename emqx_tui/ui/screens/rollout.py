@@ -170,11 +170,12 @@ class RolloutScreen(ConsoleScreen):
         return super().check_action(action, parameters)
 
     def on_key(self, event: events.Key) -> None:
-        """A key that does nothing now says why."""
+        """A key that does nothing now says why; the last answer stands alone, so that none hides the screen."""
         key = next((key for key in keymap.keys_of(self.AREA) if key.key == event.key), None)
         reason = self._reasons.get(key.action) if key else ""
         if key and reason:
             event.prevent_default()
+            self.app.clear_notifications()
             self.console.say(f"{key.label}: {reason}", severity="warning" if key.action in SENDING else "information")
 
     def _send(self, intent: Intent) -> None:
@@ -261,7 +262,7 @@ class RolloutScreen(ConsoleScreen):
 def _middle(view: View) -> Line:
     role = {
         Role.DRIVER: "driver: you",
-        Role.SPECTATOR: f"driver: {view.driver}",
+        Role.SPECTATOR: f"driver: {view.driver.partition('/')[0]}",
         Role.IDLE: "no driver" if view.journal and view.decision.phase not in FINAL else "",
         Role.WATCH_ONLY: "watch only",
     }[view.role]
