@@ -27,6 +27,8 @@ from emqx_tui.sim.world import SETTLING_S, World, WorldConfig
 logger = logging.getLogger(__name__)
 
 _PARENT_CHECK_S = 0.5
+_CHURN_PER_CLIENT_S = 5e-5
+"""Each client leaves and comes back by itself every five and a half hours, on average: 5/s of 100,000."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +68,18 @@ def run_sandbox(options: SandboxOptions) -> int:
 
 def make_world(options: SandboxOptions, pod_subnet: str, start: float) -> World:
     """The world of these options; its clock stands at `start`."""
+    churn_per_s = options.clients * _CHURN_PER_CLIENT_S
     if options.scenario is None:
-        config = WorldConfig(clients=options.clients, pod_subnet=pod_subnet, start=start + SETTLING_S)
+        config = WorldConfig(
+            clients=options.clients, churn_per_s=churn_per_s, pod_subnet=pod_subnet, start=start + SETTLING_S
+        )
         return World(config, seed=options.seed, prepare=prepare)
     return scenario(
         options.scenario,
         clients=options.clients,
         nodes=options.nodes,
         seed=options.seed,
+        churn_per_s=churn_per_s,
         start=start,
         pod_subnet=pod_subnet,
         prepare=prepare,
