@@ -128,7 +128,7 @@ class EmqxEnterprise:
     @property
     def template(self) -> Mapping[str, Any]:
         """`spec.template` as stored."""
-        return self.raw.get("spec", {}).get("template", {})
+        return (self.raw.get("spec") or {}).get("template") or {}
 
     @classmethod
     def from_json(cls, value: Any) -> EmqxEnterprise:

@@ -77,7 +77,7 @@ class GlobalStatus:
         """Read the answer; arrays (4.4.12 and later) and objects keyed by node are both taken. Raises Malformed."""
         fields = Fields(value)
         if "evacuations" not in fields and "rebalances" not in fields and "code" in fields:
-            raise Malformed("$", f"not a global_status answer: code {fields.raw('code')}")
+            raise Malformed("$", f"not a global_status answer: code {fields.raw('code')!r}")
         return cls(
             evacuations=tuple(Evacuation.from_fields(item) for item in _items(fields, "evacuations")),
             rebalances=sum(1 for _ in _items(fields, "rebalances")),
@@ -87,7 +87,8 @@ class GlobalStatus:
 def _items(fields: Fields, key: str) -> list[Fields]:
     value = fields.raw(key, [])
     if isinstance(value, dict):
-        return [Fields({**entry, "node": node}, f"$.{key}.{node}") for node, entry in value.items()]
+        entries = [(node, fields.child(key).child(node)) for node in value]
+        return [Fields({**dict(entry.items()), "node": node}, entry.path) for node, entry in entries]
     return list(fields.children(key))
 
 

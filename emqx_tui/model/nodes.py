@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emqx_tui.model.wire import Fields, Malformed
+from emqx_tui.model.wire import Fields, Malformed, clean
 
 
 def pod_of(node: str) -> str:
@@ -37,7 +37,7 @@ def nodes_from_json(value: Any) -> tuple[EmqxNode, ...]:
         EmqxNode(
             name=fields.text("node"),
             version=fields.text("version", ""),
-            uptime=str(fields.raw("uptime", "")),
+            uptime=clean(str(fields.raw("uptime", ""))),
         )
         for fields in _enveloped(value)
         if "error" not in fields and fields.text("node_status", "Running") == "Running"

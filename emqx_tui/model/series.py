@@ -14,15 +14,14 @@ class Sample:
 
     at: datetime
     blue: int | None
+    """Outside a release: the whole cluster."""
     green: int | None
     nodes: Mapping[str, int]
 
     @property
     def sum(self) -> int | None:
-        """Blue and green together; None unless every node of the cluster was counted."""
-        if self.blue is None and self.green is None:
-            return None
-        return (self.blue or 0) + (self.green or 0)
+        """Blue and green together; None unless every node of the cluster was counted: a gap, not a dip."""
+        return None if self.blue is None or self.green is None else self.blue + self.green
 
 
 @dataclass(frozen=True)

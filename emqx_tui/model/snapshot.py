@@ -144,6 +144,8 @@ class Snapshot:
     """By pod name."""
     blue_uid: str = ""
     """UID of the blue StatefulSet, from the plan; empty outside a release."""
+    green_uid: str = ""
+    """UID of the green StatefulSet as it was first seen; empty before. It keeps a third set from passing for green."""
     operator_image: Reading[str] = MISSING
     same_name: tuple[str, ...] = ()
     """Other kinds (EMQX, EmqxBroker) that have an object of this name in this namespace."""
@@ -177,7 +179,7 @@ class Snapshot:
 
     @cached_property
     def green(self) -> Generation | None:
-        """The generation being moved to: the newest other set that wants or has pods."""
+        """The generation being moved to: the set first seen as such or, while there is none, the newest other set."""
         return next((g for g in self.generations if g.colour is Colour.GREEN), None)
 
     @cached_property
@@ -219,7 +221,9 @@ class Snapshot:
         if stateful_set.meta.uid == self.blue_uid:
             return Colour.BLUE
         others = [s for s in self.sets if s.meta.uid != self.blue_uid and (s.replicas > 0 or self._pods_of(s))]
-        return Colour.GREEN if others and others[-1].meta.uid == stateful_set.meta.uid else Colour.NONE
+        known = [s for s in others if s.meta.uid == self.green_uid]
+        green = (known or others)[-1:]
+        return Colour.GREEN if green and green[0].meta.uid == stateful_set.meta.uid else Colour.NONE
 
     def _pods_of(self, stateful_set: StatefulSet) -> list[Pod]:
         mine = [p for p in self.pods.value or () if p.meta.owner_uid == stateful_set.meta.uid]

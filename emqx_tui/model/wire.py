@@ -13,10 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _MISSING: Any = object()
-_UNSAFE_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
-_UNSAFE_FORMAT = frozenset(
-    "\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u2028\u2029"
-)
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's own words: control, format (bidirectional marks, tags), surrogate, private, unassigned, separators."""
 
 
 class Malformed(ValueError):
@@ -38,7 +36,7 @@ def clean(text: str, *, lines: bool = False) -> str:
             out.append(char)
         elif char in "\t\n\r":
             out.append(" ")
-        elif char in _UNSAFE_FORMAT or unicodedata.category(char) in _UNSAFE_CATEGORIES:
+        elif unicodedata.category(char) in _UNSAFE_CATEGORIES:
             out.append("�")
         else:
             out.append(char)
@@ -61,6 +59,9 @@ class Fields:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._object)
+
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        return tuple(self._object.items())
 
     def raw(self, key: str, default: Any = None) -> Any:
         value = self._object.get(key)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from emqx_tui.model.wire import Fields, Malformed
+from emqx_tui.model.wire import Fields, Malformed, clean
 
 ON_SERVING = "apps.emqx.io/on-serving"
 """The readiness gate that the operator sets from EMQX's availability check (operator 2.1.3 and later)."""
@@ -186,7 +186,7 @@ class Port:
             name=fields.text("name", ""),
             port=fields.integer("port", 0),
             protocol=fields.text("protocol", "TCP"),
-            target=str(fields.raw("targetPort", "")),
+            target=clean(str(fields.raw("targetPort", ""))),
             node_port=fields.integer("nodePort", 0),
         )
 

@@ -344,7 +344,8 @@ class Session:
     def _snapshot(self) -> Snapshot:
         journal = self._writing or self._journal
         blue_uid = journal.originals.blue_uid if journal else ""
-        return snapshot(self._store, self._outside.clock.now(), blue_uid)
+        green_uid = journal.green_uid if journal else ""
+        return snapshot(self._store, self._outside.clock.now(), blue_uid, green_uid)
 
     def _step(self) -> None:
         if not self._intents:

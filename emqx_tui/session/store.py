@@ -141,7 +141,7 @@ def _with_brokers(store: Store, answer: BrokerAnswer, now: datetime) -> Store:
     )
 
 
-def snapshot(store: Store, now: datetime, blue_uid: str) -> Snapshot:
+def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") -> Snapshot:
     """Everything seen, as of `now`."""
     resources = store.collection(Kind.EMQX_ENTERPRISE)
     key = (store.namespace, store.name)
@@ -166,5 +166,6 @@ def snapshot(store: Store, now: datetime, blue_uid: str) -> Snapshot:
         evacuations=store.evacuations,
         own=store.own,
         blue_uid=blue_uid,
+        green_uid=green_uid,
         operator_image=store.operator_image,
     )

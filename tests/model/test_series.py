@@ -1,0 +1,78 @@
+"""Series for the plots: bounded, newest whole, ends kept; and the ledger's ratio."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emqx_tui.model.series import Ledger, Sample, Series, summarise
+
+START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def sample(second: float, blue: int | None = 10, green: int | None = 0) -> Sample:
+    return Sample(START + timedelta(seconds=second), blue, green, {})
+
+
+def filled(seconds: list[int], limit: int) -> Series:
+    series = Series(limit)
+    for second in seconds:
+        series.add(sample(second))
+    return series
+
+
+@given(st.lists(st.integers(0, 3000), max_size=400), st.integers(4, 50))
+def test_a_series_is_bounded_ordered_and_keeps_its_ends(seconds: list[int], limit: int) -> None:
+    series = filled(seconds, limit)
+    kept = [s.at for s in series.frozen()]
+    assert len(series) <= limit
+    assert kept == sorted(set(kept))
+    accepted: list[int] = []
+    for second in seconds:
+        if not accepted or second > accepted[-1]:
+            accepted.append(second)
+    if accepted:
+        assert kept[0] == sample(accepted[0]).at
+        assert kept[-1] == sample(accepted[-1]).at
+
+
+@given(st.integers(4, 60), st.integers(0, 500))
+def test_the_newest_stretch_stays_whole(limit: int, count: int) -> None:
+    series = filled(list(range(count)), limit)
+    newest = [int((s.at - START).total_seconds()) for s in series][-(limit // 2) :]
+    assert newest == list(range(count))[-(limit // 2) :][-len(newest) :]
+    assert len(newest) == min(count, limit // 2)
+
+
+def test_thinning_drops_every_second_of_the_older_half() -> None:
+    series = filled(list(range(9)), 8)
+    assert [int((s.at - START).total_seconds()) for s in series] == [0, 2, 4, 5, 6, 7, 8]
+
+
+def test_a_sample_that_is_not_newer_is_ignored() -> None:
+    series = filled([1, 3, 2, 3], 10)
+    assert [int((s.at - START).total_seconds()) for s in series] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("blue", "green", "total"),
+    [(10, 5, 15), (10, 0, 10), (None, None, None), (10, None, None), (None, 5, None)],
+    ids=["both", "green empty", "neither", "green not counted", "blue not counted"],
+)
+def test_a_sum_with_an_uncounted_generation_is_a_gap(blue: int | None, green: int | None, total: int | None) -> None:
+    assert sample(0, blue, green).sum == total
+
+
+def test_the_legend_leaves_gaps_out_but_shows_that_the_newest_is_one() -> None:
+    summary = summarise([1, None, 3, None])
+    assert (summary.minimum, summary.maximum, summary.average, summary.current) == (1, 3, 2.0, None)
+    assert summarise([None, None]).minimum is None
+
+
+def test_the_missing_ratio_is_unknown_rather_than_zero() -> None:
+    assert Ledger(evicted=200, landed=150, bounced=30, missing=20).missing_ratio == 0.1
+    assert Ledger(evicted=0, missing=0).missing_ratio is None
+    assert Ledger().missing_ratio is None

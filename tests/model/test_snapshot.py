@@ -1,0 +1,197 @@
+"""Which set is blue and which is green: by UID, whatever the names, the sizes and the order say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from emqx_tui.model.emqx_enterprise import BlueGreenStatus, EmqxEnterprise
+from emqx_tui.model.evacuation import Evacuation, EvacuationState, GlobalStatus
+from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.reading import Reading
+from emqx_tui.model.snapshot import Colour, Snapshot
+from emqx_tui.model.workloads import Meta, Pod, StatefulSet
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def meta(name: str, uid: str, *, owner: str = "", age_s: float = 100.0, deleting: bool = False) -> Meta:
+    return Meta("default", name, uid, "1", NOW - timedelta(seconds=age_s), deleting, 1, (), owner)
+
+
+def a_set(name: str, uid: str, *, replicas: int = 1, age_s: float = 100.0, owner: str = "cr") -> StatefulSet:
+    image = "emqx/emqx-ee:4.4.14"
+    return StatefulSet(
+        meta(name, uid, owner=owner, age_s=age_s), replicas, replicas, replicas, replicas, 1, "r", "r", image
+    )
+
+
+def a_pod(name: str, set_uid: str, *, deleting: bool = False, ip: str = "10.0.0.1", ready: bool = True) -> Pod:
+    made = meta(name, f"uid-{name}", owner=set_uid, deleting=deleting)
+    return Pod(made, "Running", ip, "worker", ready, ready, True, "", 0)
+
+
+RESOURCE = EmqxEnterprise.from_json({"metadata": {"name": "emqx-ee", "namespace": "default", "uid": "cr"}})
+
+
+def seen(*sets: StatefulSet, pods: tuple[Pod, ...] = (), blue_uid: str = "blue", **parts: object) -> Snapshot:
+    return Snapshot(
+        NOW,
+        "default",
+        "emqx-ee",
+        resource=Reading(RESOURCE, NOW),
+        stateful_sets=Reading(sets, NOW),
+        pods=Reading(pods, NOW),
+        blue_uid=blue_uid,
+        **parts,  # type: ignore[arg-type]
+    )
+
+
+BLUE, GREEN = a_set("x-old", "blue", age_s=500.0), a_set("x-new", "green", age_s=50.0)
+
+
+def colours(snapshot: Snapshot) -> dict[str, Colour]:
+    return {g.stateful_set.name: g.colour for g in snapshot.generations}
+
+
+def test_blue_is_the_set_of_the_plan_and_green_the_newest_other() -> None:
+    snapshot = seen(GREEN, BLUE)
+    assert colours(snapshot) == {"x-old": Colour.BLUE, "x-new": Colour.GREEN}
+    assert [g.colour for g in snapshot.generations] == [Colour.BLUE, Colour.GREEN]
+
+
+def test_colours_stay_when_the_names_in_the_status_flip() -> None:
+    status = BlueGreenStatus(origin_stateful_set="x-new", current_stateful_set="x-old", started_at=None, evacuations=())
+    snapshot = seen(BLUE, GREEN)
+    flipped = replace(snapshot, resource=Reading(replace(RESOURCE, blue_green_status=status), NOW))
+    assert flipped.blue_set is not None
+    assert (flipped.blue_set.name, colours(flipped)) == ("x-old", colours(snapshot))
+
+
+@pytest.mark.parametrize("sizes", [(3, 1), (1, 3), (0, 3)], ids=["blue larger", "green larger", "blue at 0"])
+def test_colours_do_not_depend_on_sizes(sizes: tuple[int, int]) -> None:
+    snapshot = seen(replace(BLUE, replicas=sizes[0]), replace(GREEN, replicas=sizes[1]))
+    assert snapshot.blue is not None
+    assert snapshot.green is not None
+    assert (snapshot.blue.stateful_set.meta.uid, snapshot.green.stateful_set.meta.uid) == ("blue", "green")
+
+
+def test_colours_do_not_depend_on_age_even_when_blue_is_the_younger_set() -> None:
+    young_blue = a_set("x-old", "blue", age_s=1.0)
+    assert colours(seen(young_blue, GREEN)) == {"x-old": Colour.BLUE, "x-new": Colour.GREEN}
+
+
+def test_outside_a_release_nothing_has_a_colour() -> None:
+    snapshot = seen(BLUE, blue_uid="")
+    assert colours(snapshot) == {"x-old": Colour.NONE}
+    assert snapshot.blue is None
+    assert snapshot.green is None
+    assert snapshot.third_sets == ()
+
+
+def test_a_third_set_does_not_take_greens_place_once_green_is_known() -> None:
+    third = a_set("x-third", "third", age_s=1.0)
+    snapshot = replace(seen(BLUE, GREEN, third), green_uid="green")
+    assert colours(snapshot) == {"x-old": Colour.BLUE, "x-new": Colour.GREEN, "x-third": Colour.NONE}
+    assert snapshot.third_sets == ("x-third",)
+
+
+def test_a_green_set_that_was_deleted_and_made_anew_is_green_again() -> None:
+    again = a_set("x-new", "green-2", age_s=1.0)
+    assert colours(replace(seen(BLUE, again), green_uid="green")) == {"x-old": Colour.BLUE, "x-new": Colour.GREEN}
+
+
+def test_old_sets_at_zero_are_not_seen() -> None:
+    relic = a_set("x-relic", "relic", replicas=0, age_s=5.0)
+    assert colours(seen(BLUE, GREEN, relic)) == {"x-old": Colour.BLUE, "x-new": Colour.GREEN}
+
+
+def test_a_re_created_set_of_blues_name_is_not_blue() -> None:
+    snapshot = seen(a_set("x-old", "other-uid"))
+    assert snapshot.blue is None
+    assert colours(snapshot) == {"x-old": Colour.GREEN}
+
+
+def test_sets_of_other_owners_are_not_ours() -> None:
+    assert colours(seen(BLUE, a_set("y", "y", owner="somebody"))) == {"x-old": Colour.BLUE}
+
+
+def test_blue_at_zero_is_still_told_and_has_no_members() -> None:
+    snapshot = seen(replace(BLUE, replicas=0), GREEN)
+    assert snapshot.blue is not None
+    assert (snapshot.blue.replicas, snapshot.blue.members, snapshot.blue.live_connections) == (0, (), 0)
+
+
+def test_members_join_pod_node_counts_and_evacuation() -> None:
+    node = "x@x-old-0.x-headless.default.svc"
+    evacuation = Evacuation(node, EvacuationState.EVICTING_CONNS, 200, 200, (), 10, 7, 0, 0)
+    snapshot = seen(
+        BLUE,
+        pods=(a_pod("x-old-0", "blue"),),
+        nodes=Reading((EmqxNode(node, "4.4.14", ""),), NOW),
+        stats=Reading({node: NodeStats(7, 9)}, NOW),
+        evacuations=Reading(GlobalStatus((evacuation,), 0), NOW),
+    )
+    (member,) = snapshot.members
+    assert (member.colour, member.live_connections, member.sessions) == (Colour.BLUE, 7, 9)
+    assert member.evacuation is evacuation
+    assert member.is_running
+    assert not member.accepts_clients
+    assert not member.is_drained
+
+
+@pytest.mark.parametrize(
+    ("pod", "joined", "accepts"),
+    [
+        (a_pod("x-old-0", "blue"), True, True),
+        (a_pod("x-old-0", "blue", ip=""), True, False),
+        (a_pod("x-old-0", "blue", deleting=True), True, False),
+        (a_pod("x-old-0", "blue"), False, False),
+        (a_pod("x-old-0", "blue", ready=False), True, True),
+    ],
+    ids=["well", "no address", "going away", "not in EMQX", "gate frozen: EMQX counts"],
+)
+def test_who_accepts_clients(pod: Pod, joined: bool, accepts: bool) -> None:
+    nodes = (EmqxNode("x@x-old-0.h", "4.4.14", ""),) if joined else ()
+    (member,) = seen(BLUE, pods=(pod,), nodes=Reading(nodes, NOW)).members
+    assert member.accepts_clients is accepts
+
+
+def test_members_are_in_the_order_of_their_numbers_not_of_their_names() -> None:
+    pods = tuple(a_pod(f"x-old-{k}", "blue") for k in (10, 2, 0))
+    snapshot = seen(replace(BLUE, replicas=3), pods=pods)
+    assert [m.ordinal for m in snapshot.members] == [0, 2, 10]
+
+
+def test_counts_that_nobody_gave_are_unknown_not_zero() -> None:
+    snapshot = seen(BLUE, pods=(a_pod("x-old-0", "blue"),))
+    assert snapshot.total_live is None
+    assert snapshot.blue is not None
+    assert snapshot.blue.live_connections is None
+    assert snapshot.slice_ips is None
+
+
+@pytest.mark.parametrize(
+    ("state", "connected", "sessions", "drained"),
+    [
+        ("prohibiting", 0, 0, True),
+        ("prohibiting", 1, 0, False),
+        ("prohibiting", 0, 1, False),
+        ("waiting_takeover", 0, 0, False),
+        ("unknown", 0, 0, False),
+    ],
+)
+def test_drained_means_prohibiting_and_both_counters_zero(
+    state: str, connected: int, sessions: int, drained: bool
+) -> None:
+    node = "x@x-old-0.h"
+    evacuation = Evacuation(node, EvacuationState(state), 1, 1, (), 9, connected, 9, sessions)
+    (member,) = seen(
+        BLUE,
+        pods=(a_pod("x-old-0", "blue"),),
+        nodes=Reading((EmqxNode(node, "", ""),), NOW),
+        evacuations=Reading(GlobalStatus((evacuation,), 0), NOW),
+    ).members
+    assert member.is_drained is drained
