@@ -25,9 +25,9 @@ VERDICTS = {
 }
 
 APPROVALS = {
-    Approval.EVERY_NODE: "start, cut-over and every node wait for you",
-    Approval.CUT_OVER: "start and cut-over wait for you; the nodes follow",
-    Approval.AUTO: "only the start waits for you",
+    Approval.EVERY_NODE: "you approve start, cut-over, every node",
+    Approval.CUT_OVER: "you approve start and cut-over",
+    Approval.AUTO: "you approve the start, nothing after it",
 }
 
 
@@ -224,7 +224,7 @@ def problem_line(problem: Located) -> Line:
 def _short_difference(difference: Difference) -> Line:
     path = clean(difference.path).removeprefix("spec.").removeprefix("template.spec.")
     values = f"{_value(difference.before)} → {_value(difference.after)}"
-    return line(("  ", Tone.PLAIN), (path, Tone.DIM), "  ", (values, Tone.STRONG))
+    return line(("· ", Tone.DIM), (path, Tone.DIM), "  ", (values, Tone.STRONG))
 
 
 def _server(answer: Assessment | None) -> list[Line]:

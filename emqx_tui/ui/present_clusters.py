@@ -40,6 +40,8 @@ COLUMNS = (
     Column("step", " STEP", 9, 16),
     Column("age", "AGE", 5, 9, ">"),
 )
+NOTE = Column("note", "  NOTE", 24, 90)
+"""What is wrong, or what the figures rest on: there when the others have all the room they need."""
 GAP = 1
 """Blank cells at the end of left-aligned columns."""
 
@@ -68,7 +70,14 @@ def widths(total: int) -> dict[str, int]:
         share = min(spare, column.most - column.least)
         found[column.key] += share
         spare -= share
+    if spare >= NOTE.least:
+        found[NOTE.key] = min(spare, NOTE.most)
     return found
+
+
+def columns(room: dict[str, int]) -> tuple[Column, ...]:
+    """The columns that have room."""
+    return tuple(column for column in (*COLUMNS, NOTE) if column.key in room)
 
 
 def key_of(row: ClusterRow) -> Key:
@@ -84,19 +93,19 @@ def state(row: ClusterRow) -> Mark:
     """What a cluster does, the most urgent first."""
     resource = row.resource
     if resource.meta.deleting:
-        return Mark("✘", "deleting", Tone.WARN)
+        return Mark(glyphs.FAILED, "deleting", Tone.WARN)
     if row.is_held:
-        return Mark("■", "held", Tone.WARN)
+        return Mark(glyphs.HELD, "held", Tone.WARN)
     if row.gate:
         return Mark(glyphs.WAITING, "waits for you", Tone.CALL)
     if row.phase is Phase.ABORTING:
         return Mark("◂", "aborting", Tone.WARN)
     if row.phase is Phase.LOST:
-        return Mark("✘", "lost", Tone.BAD)
+        return Mark(glyphs.FAILED, "lost", Tone.BAD)
     if row.phase not in FINAL:
-        return Mark("▶", "releasing", Tone.STRONG)
+        return Mark(glyphs.RUNNING, "releasing", Tone.STRONG)
     if resource.blue_green_status is not None:
-        return Mark("▶", "operator alone", Tone.WARN)
+        return Mark(glyphs.RUNNING, "operator alone", Tone.WARN)
     return _state_at_rest(row)
 
 
@@ -104,12 +113,12 @@ def _state_at_rest(row: ClusterRow) -> Mark:
     resource = row.resource
     ready, wanted = _ready(row)
     if resource.condition is None:
-        return Mark("◌", "new", Tone.WAIT)
+        return Mark(glyphs.STARTING, "new", Tone.WAIT)
     if ready is not None and ready < wanted:
-        return Mark("▲", "degraded", Tone.BAD)
+        return Mark(glyphs.ALARM, "degraded", Tone.BAD)
     if resource.is_running:
-        return Mark("●", "running", Tone.GOOD)
-    return Mark("▲", "not running", Tone.BAD)
+        return Mark(glyphs.SERVING, "running", Tone.GOOD)
+    return Mark(glyphs.ALARM, "not running", Tone.BAD)
 
 
 def step_word(row: ClusterRow) -> str:
@@ -160,7 +169,7 @@ def cells(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Lin
     ready, wanted = _ready(row)
     age = object_age(elapsed_s(resource.meta.created_at, now))
     short = ready is not None and ready < wanted
-    return {
+    found = {
         "namespace": line(fit_middle(clean(resource.namespace), room["namespace"] - GAP)),
         "name": line((fit_middle(clean(resource.name), room["name"] - GAP), Tone.STRONG)),
         "phase": line((fit(mark.text, room["phase"] - GAP), mark.tone)),
@@ -170,6 +179,10 @@ def cells(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Lin
         "step": line(" ", fit(step_word(row), room["step"] - GAP)),
         "age": line((age, Tone.DIM)),
     }
+    if NOTE.key in room:
+        note = (clean(row.problem), Tone.WARN) if row.problem else (_counted_words(row, now), Tone.DIM)
+        found[NOTE.key] = line("  ", (fit(note[0], room[NOTE.key] - 2), note[1]))
+    return found
 
 
 def sort_value(row: ClusterRow, column: str) -> tuple:
@@ -185,6 +198,7 @@ def sort_value(row: ClusterRow, column: str) -> tuple:
         "clients": -(clients(row) or 0),
         "step": step_word(row),
         "age": -created.timestamp() if created else 0.0,
+        "note": row.problem == "",
     }
     return (values[column], resource.namespace, resource.name)
 

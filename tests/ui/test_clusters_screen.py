@@ -41,7 +41,7 @@ async def test_every_cluster_has_a_row_with_its_derived_state():
         await settle(pilot)
         assert table_rows(app) == [
             "lab emqx-t1 ▲ degraded 4.4.14 2/3 ~120 - 4h",
-            "mqtt emqx-ee ⏸ waits for you 4.4.14→4.4.15 3/3 100,000 node 1 87d",
+            "mqtt emqx-ee ◆ waits for you 4.4.14→4.4.15 3/3 100,000 node 1 87d",
             "mqtt-stg emqx-ee ● running 4.4.15 3/3 3,012 - 12d",
         ]
 

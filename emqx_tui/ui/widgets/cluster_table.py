@@ -36,7 +36,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
     ]
 
     def __init__(self) -> None:
-        super().__init__(cursor_type="row", cell_padding=0)
+        super().__init__(cursor_type="row", cell_padding=0, cursor_foreground_priority="renderable")
         self.sort_column = "namespace"
         self.is_inverted = False
         self._widths: dict[str, int] = {}
@@ -56,7 +56,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         chosen = self.selected
         self.clear(columns=True)
         self._drawn.clear()
-        for column in present.COLUMNS:
+        for column in present.columns(self._widths):
             self.add_column(self._label(column), key=column.key, width=self._widths[column.key])
         if self._now is not None:
             self.show(self._rows, self._now)
@@ -88,7 +88,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
     def _show_row(self, row: ClusterRow, now: datetime) -> None:
         key, cells = present.key_of(row), present.cells(row, now, self._widths)
         drawn = self._drawn.get(key)
-        aligns = {column.key: column.align for column in present.COLUMNS}
+        aligns = {column.key: column.align for column in present.columns(self._widths)}
         theme = self.app.theme_variables
         if drawn is None:
             painted = [_paint(key, cells[name], theme, aligns[name]) for name in aligns]
@@ -115,7 +115,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         """Order by this column; the same one again turns the order round."""
         self.is_inverted = not self.is_inverted if column == self.sort_column else False
         self.sort_column = column
-        for spec in present.COLUMNS:
+        for spec in present.columns(self._widths):
             self.columns[ColumnKey(spec.key)].label = self._label(spec)
         shown = [row for row in self._rows if present.key_of(row) in self._drawn]
         self._sort([present.key_of(row) for row in self._sorted(tuple(shown))])

@@ -122,7 +122,7 @@ class ChoiceField(Widget, can_focus=True):
         self.set_reactive(ChoiceField.value, self.words[0])
 
     def render(self) -> Content:
-        return Content(f"◂ {self.value} ▸" if self.has_focus else f"  {self.value}")
+        return Content(f"{self.value} ◂▸" if self.has_focus else self.value)
 
     def action_turn(self, by: int) -> None:
         place = (self.words.index(self.value) + by) % len(self.words)

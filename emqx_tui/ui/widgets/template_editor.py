@@ -28,6 +28,10 @@ class TemplateEditor(TextArea):
         old = self.text
         if text == old:
             return
+        if not old:
+            with self.prevent(TextArea.Changed):
+                self.load_text(text)
+            return
         start, end = 0, 0
         while start < min(len(old), len(text)) and old[start] == text[start]:
             start += 1
