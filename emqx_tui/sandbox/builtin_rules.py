@@ -8,7 +8,6 @@ the pods of the embedded cluster live on them.
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -51,18 +50,6 @@ def normalized(plural: str, obj: Object) -> Object:
     if encoded:
         stored["data"] = {**(obj.get("data") or {}), **encoded}
     return {**stored, "type": obj.get("type") or "Opaque"}
-
-
-def undecodable(plural: str, obj: Object) -> str | None:
-    """Why Go could not read the object at all, if so."""
-    if plural != "secrets":
-        return None
-    for value in (obj.get("data") or {}).values():
-        try:
-            base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError, TypeError):
-            return "illegal base64 data at input byte 0"
-    return None
 
 
 # -- pods

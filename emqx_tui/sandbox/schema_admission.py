@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emqx_tui.sandbox.builtin_rules import builtin_violations, normalized, undecodable
+from emqx_tui.sandbox.builtin_rules import builtin_violations, normalized
+from emqx_tui.sandbox.go_decoding import unreadable
 from emqx_tui.sandbox.managed_fields import ManagedFields
 from emqx_tui.sandbox.metadata_rules import invalid, metadata_violations
 from emqx_tui.sandbox.schema_catalog import CUSTOM_KINDS, OBJECT_META, custom_schema, is_known, owned_schema
-from emqx_tui.sandbox.schema_notation import Schema
 from emqx_tui.sandbox.schema_pruning import fill, prune
 from emqx_tui.sandbox.schema_validation import Violation, validate
 from emqx_tui.sandbox.strategic_merge import strategic_merge
@@ -57,8 +57,8 @@ def _custom(request: AdmissionRequest, new: Object, resource: Resource) -> Objec
     fresh = _fresh(request.old, new)
     pruned, unknown = prune(fresh, schema, OBJECT_META)
     _tell_unknown(request, resource, unknown)
-    if "metadata" in fresh:
-        _check_metadata_types(request, new, resource)
+    if why := unreadable(new["metadata"], OBJECT_META, "ObjectMeta", (request.old or {}).get("metadata"), ".metadata"):
+        raise _undecodable(resource, why)
     filled: Object = fill(pruned, schema)
     violations = _metadata(request, new)
     violations += validate(filled, schema, old=request.old) if request.old else validate(filled, schema)
@@ -72,8 +72,8 @@ def _builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Obje
     if request.field_validation != "Ignore" and is_known(resource.group_version, resource.kind):
         new, unknown = prune(new, owned_schema(resource.group_version, resource.kind), OBJECT_META)
         _tell_unknown(request, resource, unknown)
-    _check_types(request, new, resource)
-    if why := undecodable(request.plural, new):
+    schema = owned_schema(resource.group_version, resource.kind)
+    if why := unreadable(_fresh(request.old, new), schema, resource.kind, request.old):
         raise _undecodable(resource, why)
     new = normalized(request.plural, new)
     violations = _metadata(request, new)
@@ -121,39 +121,6 @@ def _tell_unknown(request: AdmissionRequest, resource: Resource, unknown: list[s
 def _undecodable(resource: Resource, why: str) -> api_error.ApiError:
     kind, version = resource.kind, resource.version
     return api_error.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
-
-
-def _check_types(request: AdmissionRequest, new: Object, resource: Resource) -> None:
-    """Built-in objects become Go structs: a value of a wrong type is unreadable, not merely invalid."""
-    schema = owned_schema(resource.group_version, resource.kind)
-    _check_decodes(_fresh(request.old, new), schema, request.old, resource, resource.kind)
-
-
-def _check_metadata_types(request: AdmissionRequest, new: Object, resource: Resource) -> None:
-    old = {"metadata": request.old["metadata"]} if request.old else None
-    _check_decodes({"metadata": new["metadata"]}, _METADATA_ONLY, old, resource, "ObjectMeta")
-
-
-_METADATA_ONLY: Schema = {"type": "object", "properties": {"metadata": OBJECT_META}}
-
-
-def _check_decodes(value: Object, schema: Schema, old: Object | None, resource: Resource, struct: str) -> None:
-    found = validate(value, schema) if old is None else validate(value, schema, old=old)
-    for each in found:
-        # A null is simply the zero value in Go.
-        if each.reason == "FieldValueTypeInvalid" and not each.message.endswith('"null"'):
-            had, wanted = _told_types(each)
-            why = f"json: cannot unmarshal {had} into Go struct field {struct}.{each.field} of type {wanted}"
-            raise _undecodable(resource, why)
-
-
-def _told_types(violation: Violation) -> tuple[str, str]:
-    """The type that was found and the one that was wanted, in Go's words."""
-    wanted, _, found = violation.message.rpartition("must be of type ")[2].partition(": ")
-    found = found.strip('"')
-    gone = {"": "bool", "boolean": "bool", "int64": "number", "integer": "number", "float64": "number"}
-    names = {"boolean": "bool", "object": "map[string]interface {}", "array": "[]interface {}"}
-    return gone.get(found, found if found in ("array", "object") else "string"), names.get(wanted, wanted)
 
 
 # -- the scale subresource keeps an eye on replicas

@@ -45,6 +45,11 @@ class Violation(NamedTuple):
     message: str
 
 
+def is_date_time(text: str) -> bool:
+    """Whether a text has the `date-time` format."""
+    return _DATE_TIME.fullmatch(text) is not None
+
+
 @dataclass
 class _Found:
     """What a walk has found; duplicates of list keys are told last, as the original checks them separately."""
