@@ -61,6 +61,7 @@ def gate_card(gate: Gate, view: View) -> Card:
     cut_over = gate.kind is GateKind.CUT_OVER
     rows: list[tuple[str, tuple[Line, ...]]] = [
         ("Next", _next(gate, view)),
+        ("Then", _what_follows(gate, view)),
         ("Go to", _where_they_go(gate, view)),
         ("Checks", _checks(gate.checks)),
         ("Since", _since(view)),
@@ -115,6 +116,19 @@ def _next(gate: Gate, view: View) -> tuple[Line, ...]:
     clients = f"{units.count(gate.clients)} clients" if gate.clients is not None else "an unknown number of clients"
     first = line((clients, Tone.STRONG), f" are disconnected at {units.per_s(gate.rate_per_s)}: {about}")
     return first, line("its pod is removed once the node itself says that it is empty")
+
+
+def _what_follows(gate: Gate, view: View) -> tuple[Line, ...]:
+    """What nobody is asked for any more once the cut-over is approved."""
+    journal = view.journal
+    if gate.kind is not GateKind.CUT_OVER or journal is None:
+        return ()
+    if journal.approval is Approval.EVERY_NODE:
+        return (line("every node waits for you"),)
+    blue = view.snapshot.blue
+    clients = f"{units.count(blue.live_connections if blue else None)} clients are disconnected"
+    rate = units.per_s(journal.rates.conn_evict_rate_per_s)
+    return (line((f"nobody is asked again: {clients} at {rate}, node by node", Tone.WARN)),)
 
 
 def _where_they_go(gate: Gate, view: View) -> tuple[Line, ...]:

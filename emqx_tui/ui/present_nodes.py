@@ -251,7 +251,7 @@ def _bar(row: NodeRow, width: int) -> Line:
     eighths = int(row.progress * width * 8)
     full, part = divmod(eighths, 8)
     text = "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
-    return line((text, Tone.BLUE), ("░" * (width - len(text)), Tone.DIM))
+    return line((text, Tone.BLUE), ("─" * (width - len(text)), Tone.DIM))
 
 
 def fit_rows(rows: Sequence[NodeRow], room: int) -> list[NodeRow | str]:

@@ -104,6 +104,14 @@ def test_the_cut_over_card_says_that_nobody_is_cut_off_and_what_the_canary_does(
     assert row(card, "Way back") == "now, x: 0 disconnects, 45 s · afterwards: only by a new release"
 
 
+def test_the_cut_over_card_tells_what_nobody_is_asked_for_any_more():
+    assert row(gate_card(releases.before_cut_over()), "Then") == "every node waits for you"
+    by_themselves = releases.journal(approvals=(), approval=Approval.CUT_OVER)
+    card = gate_card(releases.before_cut_over(journal=by_themselves))
+    assert row(card, "Then") == "nobody is asked again: 99,999 clients are disconnected at 200/s, node by node"
+    assert not row(gate_card(releases.at_gate()), "Then")
+
+
 def test_late_removal_has_other_consequences_on_its_card():
     view = releases.before_cut_over(journal=releases.journal(approvals=(), late_removal=True))
     assert "a blue address leaves when its node has no client" in row(gate_card(view), "Next")

@@ -46,7 +46,7 @@ def test_the_table_at_80_cells():
     assert shown(releases.draining(), 80)[:5] == [
         " NODE          GEN   VER    STATE                  CLIENTS      OF   RATE   ETA",
         " …86d7758868-2 blue  4.4.14 ✔ gone                       0  33,333      -     -",
-        " …86d7758868-1 blue  4.4.14 ▶ evicting       ▉░░░░  27,131  33,330  200/s  2:16",
+        " …86d7758868-1 blue  4.4.14 ▶ evicting       ▉────  27,131  33,330  200/s  2:16",
         " …86d7758868-0 blue  4.4.14 ■ out of Service        33,120  33,333      -     -",
         " …745858464d-0 green 4.4.15 ● serving               13,143                     ",
     ]

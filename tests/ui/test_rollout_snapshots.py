@@ -1,0 +1,68 @@
+"""The rollout screen as pictures: what a person sees at a gate, in a drain, held, at the card, and at the end."""
+
+from __future__ import annotations
+
+import pytest
+import releases
+from screen_text import until_shown
+from scripted import CONTEXT, SERVER, ScriptedBackend
+from textual.pilot import Pilot
+
+from emqx_tui.session.view import View
+from emqx_tui.ui.app import ConsoleApp
+from emqx_tui.ui.present_cards import renew_gate
+from emqx_tui.ui.screens.approval import ApprovalCard
+from emqx_tui.ui.typing_guard import SETTLE_S
+from emqx_tui.ui.widgets.identity_bar import IdentityBar
+
+SMALL, LARGE = (80, 24), (200, 50)
+
+
+@pytest.fixture(autouse=True)
+def frozen(monkeypatch):
+    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+
+
+def console(view: View) -> ConsoleApp:
+    backend = ScriptedBackend(shown_view=view)
+    return ConsoleApp(
+        backend, context=CONTEXT, server=SERVER, namespace=None, is_production=True, opened=("mqtt", "emqx-ee")
+    )
+
+
+async def ready(pilot: Pilot) -> None:
+    await until_shown(pilot, "CLIENTS", "NODE", "UTC")
+
+
+MOMENTS = {
+    "at_gate": releases.at_gate,
+    "draining": releases.draining,
+    "auto_held": releases.auto_held,
+    "done": releases.done,
+    "idle": releases.idle,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_small(snap_compare, moment):
+    assert snap_compare(console(MOMENTS[moment]()), terminal_size=SMALL, run_before=ready)
+
+
+def test_large(snap_compare):
+    assert snap_compare(console(releases.draining()), terminal_size=LARGE, run_before=ready)
+
+
+def test_approval_card(snap_compare):
+    times = iter([0.0, 0.0])
+    view = releases.at_gate()
+
+    def clock() -> float:
+        return next(times, SETTLE_S + 1)
+
+    async def opened(pilot: Pilot) -> None:
+        await ready(pilot)
+        card = ApprovalCard(renew_gate("node:0"), view, by="ann@bastion", place="prod-eu ▸ mqtt ▸ emqx-ee", clock=clock)
+        pilot.app.push_screen(card)
+        await until_shown(pilot, "Type the node's number (0)")
+
+    assert snap_compare(console(view), terminal_size=SMALL, run_before=opened)
