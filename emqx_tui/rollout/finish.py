@@ -94,8 +94,8 @@ def before_delay(situation: Situation, staying: Generation) -> tuple[CheckResult
         ),
         _result(
             "addresses",
-            bool(ips) and present == ips,
-            "Endpoints list every node that is left, and no other",
+            bool(ips) and present == ips == situation.snapshot.slice_ips,
+            "Endpoints list every node that is left, and no other, and the proxies use them",
             f"Endpoints have {len(present)} addresses, {len(ips)} nodes serve",
         ),
     )
