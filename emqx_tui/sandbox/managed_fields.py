@@ -16,7 +16,15 @@ from emqx_tui.sandbox.field_managers import Entry, Manager, Managers, capped, de
 from emqx_tui.sandbox.field_sets import Fields, difference, intersection, union
 from emqx_tui.sandbox.schema_catalog import CUSTOM_KINDS, owned_schema
 from emqx_tui.sandbox.schema_notation import Schema
-from emqx_tui.sandbox.typed_objects import compare, duplicate_keys, field_set, merge, remove, with_named_fields
+from emqx_tui.sandbox.typed_objects import (
+    compare,
+    duplicate_keys,
+    field_set,
+    merge,
+    remove,
+    with_named_fields,
+    without_nulls,
+)
 from emqx_tui.sandbox.unknown_fields import undeclared_fields
 from emqx_tui.sim import api_error
 from emqx_tui.sim.api_error import ApiError
@@ -215,7 +223,7 @@ def _without_dropped(merged: Object, last: Fields, managers: Managers, schema: S
     remaining = union(with_named_fields(field_set(cut, schema), schema), kept)
     present = with_named_fields(field_set(merged, schema), schema)
     gone = intersection(difference(present, remaining), mine)
-    return remove(merged, gone, schema) or {}
+    return without_nulls(remove(merged, gone, schema), merged) or {}
 
 
 def _check_configuration(live: Object, patch: Object, schema: Schema) -> None:

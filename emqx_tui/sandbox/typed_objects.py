@@ -241,7 +241,7 @@ def _merged_order(mine: list[str], theirs: list[str]) -> list[str]:
 
 
 def remove(value: Any, fields: Fields, schema: Schema) -> Any:
-    """The value without the fields of a set; None when nothing is left of a map or list."""
+    """The value without the fields of a set; a map or list of which nothing is left becomes None."""
     if not fields:
         return value
     if isinstance(value, dict) and _is_granular_map(schema, value):
@@ -250,7 +250,7 @@ def remove(value: Any, fields: Fields, schema: Schema) -> Any:
             for key, child in value.items()
             if not (field_key(key) in fields and is_member(fields[field_key(key)]))
         }
-        return {key: child for key, child in kept.items() if child is not None or value[key] is None} or None
+        return kept or None
     if isinstance(value, list) and _is_granular_list(schema):
         items = schema.get("items", _UNTYPED)
         left = [
@@ -259,4 +259,18 @@ def remove(value: Any, fields: Fields, schema: Schema) -> Any:
             if not (key in fields and is_member(fields[key]))
         ]
         return left or None
+    return value
+
+
+def without_nulls(value: Any, before: Any) -> Any:
+    """The value without the nulls that cutting left behind; nulls that were there before stay."""
+    if isinstance(value, dict) and isinstance(before, dict):
+        return {
+            key: without_nulls(child, before.get(key))
+            for key, child in value.items()
+            if child is not None or before.get(key, _ABSENT) is None
+        }
+    if isinstance(value, list):
+        # Items were cut one by one, so they are dicts without a counterpart at the same place.
+        return [without_nulls(each, dict.fromkeys(each, _ABSENT)) if isinstance(each, dict) else each for each in value]
     return value
