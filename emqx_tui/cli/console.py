@@ -19,7 +19,7 @@ from emqx_tui.cli.arguments import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.engine import Engine, Identity
-from emqx_tui.session.session import Options
+from emqx_tui.session.options import Options
 
 
 def has_terminal() -> bool:

@@ -7,6 +7,7 @@ other, reached through a kubeconfig. The console opens at once; the sandbox come
 from __future__ import annotations
 
 import asyncio
+import importlib
 from argparse import Namespace
 from dataclasses import replace
 
@@ -40,6 +41,8 @@ def _on_screen(settings: Settings, child: SandboxChild) -> int:
     placeholder = Access("sandbox", context="demo", all_namespaces=settings.all_namespaces)
 
     async def connected() -> Connection:
+        child.start()
+        _load_beside()
         await child.ready()
         access = load_access(settings.access_request())
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
@@ -47,11 +50,19 @@ def _on_screen(settings: Settings, child: SandboxChild) -> int:
     return show(settings, placeholder, host, connected)
 
 
+def _load_beside() -> None:
+    """Load what the connection needs while the sandbox comes up."""
+    for name in ("emqx_tui.adapters.kube", "emqx_tui.adapters.emqx_http", "emqx_tui.session.session"):
+        importlib.import_module(name)
+
+
 async def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
     from emqx_tui.cli.scripted import rollout
     from emqx_tui.headless.orders import parse_sets
     from emqx_tui.headless.rollout import RolloutOrders
 
+    child.start()
+    _load_beside()
     await child.ready()
     orders = RolloutOrders(
         edit=parse_sets([f"image.version={TARGET}"]),

@@ -25,7 +25,7 @@ _LINE_BYTES = 65_536
 
 
 class SandboxChild:
-    """`with SandboxChild([...]) as child:` starts it at once; `await child.ready()` waits until it serves."""
+    """Within `with SandboxChild([...]) as child:`, `await child.ready()` starts it and waits until it serves."""
 
     def __init__(self, flags: list[str], kubeconfig: str = "") -> None:
         """`flags` as `emqx-tui sandbox` takes them; `kubeconfig` = a file to write, empty for a temporary one."""
@@ -41,6 +41,13 @@ class SandboxChild:
         self._folder = tempfile.mkdtemp(prefix="emqx-tui-demo-")
         self._words = Path(self._folder, "last-words")
         self.kubeconfig = Path(self._wanted or f"{self._folder}/kubeconfig").expanduser()
+        return self
+
+    def start(self) -> None:
+        """Start the process, unless it runs already."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._close_pipe()
         self._reading, writing = os.pipe()
         command = [sys.executable, "-m", "emqx_tui", "sandbox", *self._flags]
         command += ["--kubeconfig", str(self.kubeconfig), "--parent-pid", str(os.getpid()), "--ready-fd", str(writing)]
@@ -56,7 +63,6 @@ class SandboxChild:
                 )
         finally:
             os.close(writing)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -69,13 +75,14 @@ class SandboxChild:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        os.close(self._reading)
+        self._close_pipe()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def ready(self) -> None:
         """Wait until the sandbox serves and its kubeconfig is written. Raises ConfigError when it does not come up."""
         if self._is_ready:
             return
+        self.start()
         loop = asyncio.get_running_loop()
         told: asyncio.Future[bytes] = loop.create_future()
 
@@ -94,6 +101,11 @@ class SandboxChild:
             self._is_ready = True
             return
         raise ConfigError(f"the sandbox did not start: {self._last_words()}")
+
+    def _close_pipe(self) -> None:
+        if self._reading >= 0:
+            os.close(self._reading)
+            self._reading = -1
 
     def _last_words(self) -> str:
         lines = self._words.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()

@@ -30,7 +30,7 @@ from emqx_tui.headless.seat import Seat
 from emqx_tui.headless.summary import summary
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Unreachable
 from emqx_tui.rollout.policy import Approval, Policy
-from emqx_tui.session.session import Options, Outside
+from emqx_tui.session.options import Options, Outside
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -12,7 +12,8 @@ from types import TracebackType
 
 from emqx_tui.headless.endings import LOST_CONTACT_S, all_watches_lost
 from emqx_tui.model.kinds import Kind
-from emqx_tui.session.session import Options, Outside, Session
+from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
 
 

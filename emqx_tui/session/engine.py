@@ -1,7 +1,8 @@
 """The thread in which everything that matters lives: connection, sessions, timers.
 
 A terminal that stops reading freezes the screen's loop; nothing here ever waits for that loop. Views go into a slot
-for the newest one, and one message tells the screen to fetch; intents come in without anybody waiting.
+for the newest one, and one message tells the screen to fetch; intents come in without anybody waiting. What a session
+needs to run is loaded in that thread too, after the first frame.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.fleet import Fleet
+from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
-from emqx_tui.session.session import Options, Outside, Session
 from emqx_tui.session.view import Assessment, FleetView, View
+
+if TYPE_CHECKING:
+    from emqx_tui.session.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +80,7 @@ class Engine:
         self._lock = threading.Lock()
         self._on_change: Callable[[], None] = lambda: None
         self._told = False
-        self._fleet_view = FleetView(
-            identity.context, identity.server, identity.namespace, datetime.now(UTC), problem="connecting"
-        )
+        self._fleet_view = FleetView(identity.context, identity.server, identity.namespace, datetime.now(UTC))
         self._views: dict[Key, View] = {}
         self._assessment: Assessment | None = None
         self._opened: Key | None = None
@@ -171,6 +172,8 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
         try:
+            from emqx_tui.session.fleet import Fleet
+
             connection = await self._connected()
             self._connection = connection
             fleet = Fleet(
@@ -222,6 +225,8 @@ class Engine:
             connection.host,
             self._recorder(namespace, name),
         )
+        from emqx_tui.session.session import Session
+
         session = Session(namespace, name, outside, self._options, lambda view: self._publish_view(key, view))
         self._sessions[key] = (session, asyncio.create_task(self._watched(key, session), name=f"session {name}"))
 

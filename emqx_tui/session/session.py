@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emqx_tui.model.errors import AdapterError, Conflict, NotFound
@@ -32,7 +32,7 @@ from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sample_of, sent, succeeded
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.policy import Policy, is_closed
+from emqx_tui.rollout.policy import is_closed
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session import lease as leases
 from emqx_tui.session import records, sources
@@ -40,7 +40,8 @@ from emqx_tui.session.assess import assess as assess_edit
 from emqx_tui.session.assess import save as save_edit
 from emqx_tui.session.executor import CommandDone, CommandFailed, Executor
 from emqx_tui.session.log import EventLog
-from emqx_tui.session.ports import Changed, Clock, Emqx, Host, Kube, Recorder
+from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.ports import Changed
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
 from emqx_tui.session.view import REFUSED, Assessment, Role, SourceHealth, View
 
@@ -51,29 +52,6 @@ TOTALS_EVERY_S = 30.0
 """Counters alone are written to the journal this often; with anything else they go at once."""
 
 _PATCHES_OF_RESOURCE = (ApplyTemplate, Nudge, CloseValve, RestoreDelay, RestoreTemplate)
-
-
-@dataclass(frozen=True)
-class Outside:
-    """The world as the session is given it."""
-
-    kube: Kube
-    emqx: Emqx
-    clock: Clock
-    host: Host
-    recorder: Recorder | None = None
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a session behaves."""
-
-    policy: Policy = field(default_factory=Policy)
-    read_only: bool = False
-    """No intent is taken, nothing is written."""
-    drives: bool = True
-    """Carry on an unfinished release whose driver is gone. False = look on until an intent comes."""
-    console_version: str = "0"
 
 
 @dataclass(frozen=True)
