@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,7 +126,7 @@ def assess(draft: Draft) -> Change:
     if template_patch:
         patch["template"] = template_patch
     if after != before:
-        patch["blueGreenUpdate"] = parameters_json(after)
+        patch["blueGreenUpdate"] = merge_diff(parameters_json(before), parameters_json(after))
     if problems:
         verdict = Verdict.REFUSED
     elif template_patch:
@@ -159,9 +160,9 @@ def rates_of(parameters: BlueGreenUpdate | None) -> Rates | None:
 def merge_diff(before: Any, after: Any) -> dict[str, Any]:
     """The RFC 7386 merge patch that makes `before` into `after`; arrays are replaced whole."""
     patch: dict[str, Any] = {}
-    for key in before.keys() | after.keys():
+    for key in sorted(before.keys() | after.keys(), key=str):
         old, new = before.get(key), after.get(key)
-        if old == new and (key in before) == (key in after):
+        if _is_same(old, new):
             continue
         if key not in after or new is None:
             if old is not None:
@@ -172,6 +173,15 @@ def merge_diff(before: Any, after: Any) -> dict[str, Any]:
         else:
             patch[key] = _without_nulls(new)
     return patch
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Equal as JSON: Python takes true for 1."""
+    return one is other or _canonical(one) == _canonical(other)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _without_nulls(value: Any) -> Any:
@@ -272,7 +282,7 @@ def _parameter_differences(before: BlueGreenUpdate, after: BlueGreenUpdate):
 def _differences(before: Any, after: Any, path: str):
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted(before.keys() | after.keys(), key=str):
-            if before.get(key) != after.get(key):
+            if not _is_same(before.get(key), after.get(key)):
                 yield from _differences(before.get(key), after.get(key), f"{path}.{key}")
     else:
         yield Difference(path, redact_value(path, before), redact_value(path, after))

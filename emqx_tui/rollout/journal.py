@@ -203,6 +203,36 @@ def _required_instant(fields: Fields, key: str) -> datetime:
     return instant
 
 
+def _rate(fields: Fields, key: str) -> int:
+    rate = fields.integer(key)
+    if rate < 1:
+        raise Malformed(f"{fields.path}.{key}", f"expected at least 1, found {rate}")
+    return rate
+
+
+def _approval(fields: Fields) -> Approval:
+    word = fields.text("approval")
+    if word not in set(Approval):
+        raise Malformed(f"{fields.path}.approval", f"expected one of {', '.join(Approval)}, found {word!r}")
+    return Approval(word)
+
+
+def _json_object(fields: Fields, key: str) -> Mapping[str, Any]:
+    """Word for word: it goes back into the cluster."""
+    return dict(fields.child(key).items())
+
+
+def _rows(fields: Fields, key: str, types: tuple[type, ...]) -> tuple[Any, ...]:
+    """The array under `key` as rows of values of `types`."""
+    found = []
+    for index, row in enumerate(fields.array(key)):
+        if not isinstance(row, list) or [type(entry) for entry in row] != list(types):
+            names = ", ".join(kind.__name__ for kind in types)
+            raise Malformed(f"{fields.path}.{key}[{index}]", f"expected a row of {names}")
+        found.append(tuple(row))
+    return tuple(found)
+
+
 def _decode(fields: Fields) -> Journal:
     rates = fields.child("rates")
     return Journal(
@@ -215,15 +245,15 @@ def _decode(fields: Fields) -> Journal:
         created_by=fields.text("created_by", ""),
         from_image=fields.text("from_image", ""),
         to_image=fields.text("to_image", ""),
-        patch=fields.raw("patch", {}),
+        patch=_json_object(fields, "patch"),
         resource_version=fields.text("resource_version", ""),
         originals=_decode_originals(fields.child("originals")),
         rates=Rates(
-            rates.integer("conn_evict_rate_per_s"),
-            rates.integer("sess_evict_rate_per_s"),
+            _rate(rates, "conn_evict_rate_per_s"),
+            _rate(rates, "sess_evict_rate_per_s"),
             rates.integer("wait_takeover_s"),
         ),
-        approval=Approval(fields.text("approval")),
+        approval=_approval(fields),
         parallel_drains=fields.integer("parallel_drains", 1),
         late_removal=fields.flag("late_removal"),
         approvals=tuple(
@@ -253,7 +283,7 @@ def _decode(fields: Fields) -> Journal:
 
 def _decode_originals(fields: Fields) -> Originals:
     return Originals(
-        template=fields.raw("template", {}),
+        template=_json_object(fields, "template"),
         template_mark=fields.text("template_mark", ""),
         delay_s=fields.integer("delay_s", 0),
         delay_was_absent=fields.flag("delay_was_absent"),
@@ -261,8 +291,8 @@ def _decode_originals(fields: Fields) -> Originals:
         blue_uid=fields.text("blue_uid"),
         blue_name=fields.text("blue_name", ""),
         blue_revision=fields.text("blue_revision", ""),
-        service_ports=tuple(tuple(row) for row in fields.array("service_ports")),  # type: ignore[misc]
-        endpoint_ports=tuple(tuple(row) for row in fields.array("endpoint_ports")),  # type: ignore[misc]
+        service_ports=_rows(fields, "service_ports", (str, int, str, str, int)),
+        endpoint_ports=_rows(fields, "endpoint_ports", (str, int, str)),
         operator_image=fields.text("operator_image", ""),
     )
 

@@ -12,12 +12,13 @@ _SECRET_KEYS = re.compile(
     r"(secret|password|passwd|token|api_?key|credential|private_?key|cookie|auth\b|lic(ense)?\b|stringdata)",
     re.IGNORECASE,
 )
-_SECRET_LISTS = {"bootstrapAPIKeys", "env", "envFrom"}
+_SECRET_LISTS = {"bootstrapAPIKeys", "env", "envFrom", "httpHeaders"}
+_SECRET_MAPS = {"license", "stringData"}
 _NOT_SECRET = {"secretName", "secretRef", "secretKeyRef", "imagePullSecrets", "optional"}
 _INLINE = (
     re.compile(r"(?i)\b(authorization:?\s*(?:basic|bearer)\s+)[^\s'\"]+"),
     re.compile(r"(?i)\b((?:password|passwd|secret|token|api_?key)\s*[=:]\s*)[^\s,'\"&}]+"),
-    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
+    re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
 )
 
 
@@ -31,12 +32,15 @@ def redact(value: Any) -> Any:
 
 
 def redact_value(path: str, value: Any) -> Any:
-    """`value` as it may be shown when it stands at the dotted `path`."""
-    parts = path.split(".")
-    for part in parts:
-        if part in _SECRET_LISTS and isinstance(value, str):
-            return REDACTED
-    return _redact_entry(parts[-1], value)
+    """`value` as it may be shown when it stands at the dotted `path`; keys may hold dots themselves."""
+    *above, last = path.split(".")
+    if last not in _NOT_SECRET and isinstance(value, str) and any(_is_secret(part) for part in above):
+        return REDACTED
+    return _redact_entry(last, value)
+
+
+def _is_secret(key: str) -> bool:
+    return key in _SECRET_LISTS or bool(_SECRET_KEYS.search(key))
 
 
 def redact_text(text: str) -> str:
@@ -51,13 +55,15 @@ def _redact_entry(key: str, value: Any) -> Any:
         return value
     if key in _SECRET_LISTS and isinstance(value, list):
         return [_redact_item(entry) for entry in value]
+    if key in _SECRET_MAPS and isinstance(value, Mapping):
+        return {name: entry if entry is None or name in _NOT_SECRET else REDACTED for name, entry in value.items()}
     if _SECRET_KEYS.search(key) and not isinstance(value, Mapping):
         return REDACTED
     return redact(value)
 
 
 def _redact_item(entry: Any) -> Any:
-    """An entry of `env` or `bootstrapAPIKeys`: names stay, values go."""
+    """An entry of `env`, `httpHeaders` or `bootstrapAPIKeys`: names stay, values go."""
     if not isinstance(entry, Mapping):
         return REDACTED
     kept = {"name", "key", "valueFrom", "secretRef", "configMapRef", "prefix"}
