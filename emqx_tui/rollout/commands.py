@@ -8,6 +8,7 @@ Each command turns into exactly one request and can describe itself in kubectl's
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -304,4 +305,4 @@ def describe_request(request: KubeRequest | EmqxRequest) -> str:
     body = json.dumps(redact(request.body), separators=(",", ":"), ensure_ascii=False)
     kind = "json" if request.content_type == JSON_PATCH else "merge"
     sub = f" --subresource={rest[0]}" if rest else ""
-    return f"kubectl -n {namespace} patch {plural} {name}{sub} --type={kind} -p '{body}'"
+    return f"kubectl -n {namespace} patch {plural} {name}{sub} --type={kind} -p {shlex.quote(body)}"
