@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from emqx_tui.model.dialect import V4
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.workloads import ClusterEvent, Endpoints, EndpointSlice, Lease, Pod, Secret, Service, StatefulSet
 
@@ -34,7 +35,7 @@ class KindInfo:
 class Kind(Enum):
     """The kinds that a session watches."""
 
-    EMQX_ENTERPRISE = KindInfo("apis/apps.emqx.io/v1beta4", "emqxenterprises", "apps.emqx.io", EmqxEnterprise.from_json)
+    EMQX_ENTERPRISE = KindInfo(V4.resource_base, V4.resource_plural, "apps.emqx.io", EmqxEnterprise.from_json)
     STATEFUL_SET = KindInfo("apis/apps/v1", "statefulsets", "apps", StatefulSet.from_json)
     POD = KindInfo("api/v1", "pods", "", Pod.from_json)
     SERVICE = KindInfo("api/v1", "services", "", Service.from_json)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from emqx_tui.model.dialect import V4
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.workloads import Address, Port
 from emqx_tui.rollout.change import Rates
@@ -204,8 +205,7 @@ class StartDrain(_Base):
         }
         if self.rates.wait_takeover_s > 0:
             body["wait_takeover"] = self.rates.wait_takeover_s
-        path = f"/api/v4/load_rebalance/{self.node}/evacuation/start"
-        return EmqxRequest(self.namespace, self.pod, "POST", path, body, timeout_s=15.0)
+        return EmqxRequest(self.namespace, self.pod, "POST", V4.start(self.node), body, timeout_s=15.0)
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,7 @@ class StopDrain(_Base):
         return f"drain:{self.pod}"
 
     def request(self) -> EmqxRequest:
-        path = f"/api/v4/load_rebalance/{self.node}/evacuation/stop"
-        return EmqxRequest(self.namespace, self.pod, "POST", path, None, timeout_s=15.0)
+        return EmqxRequest(self.namespace, self.pod, "POST", V4.stop(self.node), None, timeout_s=15.0)
 
 
 @dataclass(frozen=True)

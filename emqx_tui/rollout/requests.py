@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emqx_tui.model.dialect import V4
+
 FIELD_MANAGER = "emqx-tui"
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -56,7 +58,7 @@ class EmqxReply:
 
 def curl(request: EmqxRequest) -> str:
     """The request in curl's words; credentials stay a placeholder."""
-    words = ["curl", "-u", "$EMQX_API_KEY", "-X", request.method, f"http://{request.pod}:8081{request.path}"]
+    words = ["curl", "-u", "$EMQX_API_KEY", "-X", request.method, f"http://{request.pod}:{V4.api_port}{request.path}"]
     if request.body is not None:
         words += ["-d", json.dumps(request.body, separators=(",", ":"))]
     return " ".join(shlex.quote(word) if "$" not in word else f'"{word}"' for word in words)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from emqx_tui.model.dialect import V4
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Forbidden
 from emqx_tui.model.kinds import Kind
@@ -180,7 +181,7 @@ class Fleet:
         for pod in pods[-2:]:
             try:
                 client = await self._client(key)
-                reply = await client.request(EmqxRequest(key[0], pod, "GET", "/api/v4/stats"))
+                reply = await client.request(EmqxRequest(key[0], pod, "GET", V4.stats()))
                 stats = stats_from_json(reply.body)
                 return _Count(sum(node.live_connections for node in stats.values()), self._clock.now())
             except (AdapterError, Malformed) as error:
@@ -192,9 +193,9 @@ class Fleet:
         """A client with the cluster's API credentials. Raises AdapterError, Malformed."""
         client = self._clients.get(key)
         if client is None:
-            path = Kind.SECRET.info.path(key[0], f"{key[1]}-bootstrap-user")
+            path = Kind.SECRET.info.path(key[0], f"{key[1]}{V4.credentials_suffix}")
             secret = Secret.from_json(await self._kube.request(KubeRequest("GET", path)))
-            found = credentials(secret.texts.get("bootstrap_user", ""))
+            found = credentials(secret.texts.get(V4.credentials_key, ""))
             client = self._emqx(*key)
             if found is not None:
                 client.set_credentials(*found)

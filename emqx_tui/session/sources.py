@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from emqx_tui.model.dialect import V4
 from emqx_tui.model.errors import AdapterError, NotFound, Rejected, Unauthorized
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
@@ -21,7 +22,6 @@ from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Clock, Emqx, Kube, Scope
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer
 
-OPERATOR_USER = "emqx_operator_controller"
 POLL_S = 1.0
 MAX_TRIES = 3
 """How many nodes are asked in one round before the round counts as failed."""
@@ -77,16 +77,17 @@ class Brokers:
 
     async def log_in(self) -> str:
         """Read the operator's API credentials; why not, in one line, or empty."""
-        path = Kind.SECRET.info.path(self._namespace, f"{self._name}-bootstrap-user")
+        name = f"{self._name}{V4.credentials_suffix}"
+        path = Kind.SECRET.info.path(self._namespace, name)
         try:
             secret = Secret.from_json(await self._kube.request(KubeRequest("GET", path)))
         except AdapterError as error:
-            return f"cannot read Secret {self._name}-bootstrap-user: {error.message}"
+            return f"cannot read Secret {name}: {error.message}"
         except Malformed as error:
-            return f"Secret {self._name}-bootstrap-user: {error}"
-        found = credentials(secret.texts.get("bootstrap_user", ""))
+            return f"Secret {name}: {error}"
+        found = credentials(secret.texts.get(V4.credentials_key, ""))
         if found is None:
-            return f"Secret {self._name}-bootstrap-user has no line key:secret"
+            return f"Secret {name} has no line key:secret"
         self._emqx.set_credentials(*found)
         self._has_credentials = True
         return ""
@@ -124,9 +125,9 @@ class Brokers:
     async def _ask(self, pod: str) -> BrokerAnswer:
         try:
             nodes, stats, evacuations = await asyncio.gather(
-                self._get(pod, "/api/v4/nodes"),
-                self._get(pod, "/api/v4/stats"),
-                self._get(pod, "/api/v4/load_rebalance/global_status"),
+                self._get(pod, V4.nodes()),
+                self._get(pod, V4.stats()),
+                self._get(pod, V4.global_status()),
             )
             return BrokerAnswer(
                 nodes_from_json(nodes.body), stats_from_json(stats.body), GlobalStatus.from_json(evacuations.body), pod
@@ -154,7 +155,7 @@ class Brokers:
 
     async def _ask_own(self, pod: str) -> None:
         try:
-            reply = await self._get(pod, "/api/v4/node_eviction/status")
+            reply = await self._get(pod, V4.own_status())
             self._put(OwnAnswer(pod, EvictionStatus.from_json(reply.body)))
         except AdapterError as error:
             self._put(OwnAnswer(pod, None, error.message))
@@ -166,7 +167,7 @@ def credentials(text: str) -> tuple[str, str] | None:
     """The AppID and AppSecret in the bootstrap file: the operator's own line, which is the last, else any."""
     rows = [line.strip().partition(":") for line in text.splitlines() if ":" in line]
     pairs = [(key, secret) for key, _, secret in rows if key and secret]
-    own = [pair for pair in pairs if pair[0] == OPERATOR_USER]
+    own = [pair for pair in pairs if pair[0] == V4.operator_user]
     return (own or pairs)[-1] if pairs else None
 
 
