@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
 from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
@@ -15,9 +17,11 @@ from emqx_tui.session.view import Role, View
 from emqx_tui.ui import units
 from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
 from emqx_tui.ui.present_release import (
+    LIMITS,
     cannot_act,
     check_words,
     duration_s,
+    eta_s,
     evicting,
     from_version,
     ready_pods,
@@ -141,6 +145,10 @@ def _idle(view: View) -> Headline:
         second = line((f"{ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
     else:
         second = line("no release is running; ", ("e", Tone.KEY), " changes something")
+    if not view.snapshot.stats.is_fresh(view.now, LIMITS.max_broker_age_s):
+        age_s = view.snapshot.stats.age_s(view.now)
+        why = view.snapshot.stats.problem or f"figures are {units.age(age_s)} old"
+        return Headline(Tone.WAIT, line(_word(SERVING, "RUNNING"), figures), line(f"EMQX: {why}"))
     if not resource.is_running or ready < wanted:
         word = resource.condition.type if resource.condition and not resource.is_running else "degraded"
         return Headline(Tone.WARN, line(_word(ALARM, word.upper()), figures), second)
@@ -225,7 +233,7 @@ def _at_gate(view: View, gate: Gate) -> Headline:
 
 def _running(view: View) -> Headline:
     word, meaning = _PHASES.get(view.decision.phase, (view.decision.phase.value.upper(), ""))
-    drains, gate = meanwhile(view), view.decision.gate
+    drains, gate = meanwhile(view) or _leaving(view), view.decision.gate
     first = line(_word(RUNNING, word), drains or view.decision.phase_text or meaning)
     if gate:
         second = f"then it waits for you: {gate_words(gate)}"
@@ -243,14 +251,29 @@ def in_flight(view: View) -> str:
 
 def meanwhile(view: View) -> str:
     """What runs inside EMQX now."""
-    initial, rates = dict(view.drain_initial), dict(view.rates)
-    parts = []
-    for member in evicting(view):
-        left, rate = member.live_connections, rates.get(member.name)
-        of = f" of {units.count(initial[member.name])}" if member.name in initial else ""
-        eta = f", {units.span(left / rate)} to go" if left and rate and rate >= 1 else ""
-        parts.append(f"{tail(member.name)} drains: {units.count(left)}{of} left{eta}")
-    return "; ".join(parts)
+    return "; ".join(f"{tail(member.name)} {_doing(view, member)}" for member in evicting(view))
+
+
+def _doing(view: View, member: Member) -> str:
+    evacuation = member.evacuation
+    if evacuation is None or evacuation.state is EvacuationState.EVICTING_CONNS:
+        left, initial, eta = member.live_connections, dict(view.drain_initial).get(member.name), eta_s(view, member)
+        of = f" of {units.count(initial)}" if initial is not None else ""
+        to_go = f", {units.span(eta)} to go" if eta is not None else ""
+        return f"drains: {units.count(left)}{of} left{to_go}"
+    if evacuation.state is EvacuationState.WAITING_TAKEOVER:
+        return "has evicted all: waits for takeovers"
+    if evacuation.state is EvacuationState.EVICTING_SESSIONS:
+        return f"moves its sessions: {units.count(evacuation.current_sessions)} left"
+    return "waits for its health check"
+
+
+def _leaving(view: View) -> str:
+    """Blue nodes that are empty, and what happens to them."""
+    blue = view.snapshot.blue
+    gone = [member for member in blue.members if member.pod.meta.deleting or member.is_drained] if blue else []
+    verb = "is empty and goes away" if len(gone) == 1 else "are empty and go away"
+    return f"{', '.join(tail(member.name) for member in gone)} {verb}" if gone else ""
 
 
 def gate_words(gate: Gate) -> str:

@@ -16,7 +16,7 @@ from emqx_tui.session.view import View
 from emqx_tui.ui import units
 from emqx_tui.ui.glyphs import ALARM, DONE, OUT, RUNNING, SERVING, STARTING
 from emqx_tui.ui.present import NONE, Mark, clean, fit_middle
-from emqx_tui.ui.present_release import BUSY, LIMITS, tail
+from emqx_tui.ui.present_release import BUSY, LIMITS, eta_s, pace_per_s, tail
 from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, columns, line
 
 
@@ -101,7 +101,7 @@ def _present(view: View, generation: Generation, member: Member, *, is_next: boo
     left = member.live_connections
     is_draining = member.evacuation is not None
     progress = 1 - min(1.0, left / initial) if is_draining and initial and left is not None else None
-    moving = member.evacuation is not None and member.evacuation.state is EvacuationState.EVICTING_CONNS
+    pace = pace_per_s(view, member)
     return NodeRow(
         key=member.name,
         name=member.name,
@@ -112,9 +112,9 @@ def _present(view: View, generation: Generation, member: Member, *, is_next: boo
         live=left,
         initial=initial if generation.colour is Colour.BLUE or is_draining else None,
         sessions=member.sessions,
-        rate_per_s=rate if is_draining or (rate or 0) >= 1 else None,
+        rate_per_s=pace if pace is not None or is_draining else rate if (rate or 0) >= 1 else None,
         progress=progress,
-        eta_s=left / rate if moving and left is not None and rate and rate >= 1 else None,
+        eta_s=eta_s(view, member),
         is_old=is_old,
     )
 

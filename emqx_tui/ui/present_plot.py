@@ -219,7 +219,7 @@ def _legend_cells(row: LegendRow, name_cells: int) -> list[Line]:
         line(units.short_count(figures.minimum)),
         line(units.short_count(figures.maximum)),
         line(units.short_count(figures.average)),
-        line((current, Tone.STRONG) if row.is_live else (f"{current}?", Tone.WAIT)),
+        line((current, Tone.STRONG) if row.is_live else (f"{current}?".replace("??", "?"), Tone.WAIT)),
     ]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
+from emqx_tui.rollout.phases import FINAL
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import Role, View
+from emqx_tui.ui import units
+from emqx_tui.ui.present import clean
 from emqx_tui.ui.spans import Line, Span
 
 LIMITS = Policy()
@@ -24,6 +27,28 @@ BUSY = frozenset(
 def evicting(view: View) -> list[Member]:
     """Members whose clients are being moved away now."""
     return [member for member in view.snapshot.members if member.evacuation and member.evacuation.state in BUSY]
+
+
+SETTLE_TICKS = 10
+"""A drain's measured rate counts from then on; before, the samples from before its start are still in it."""
+
+
+def pace_per_s(view: View, member: Member) -> float | None:
+    """Clients per second that leave a node that evicts: as measured, at first as ordered; None when none do."""
+    evacuation = member.evacuation
+    measured = dict(view.rates).get(member.name)
+    if evacuation is None or evacuation.state is not EvacuationState.EVICTING_CONNS:
+        return None
+    ordered = evacuation.conn_evict_rate_per_s
+    initial, left = dict(view.drain_initial).get(member.name), member.live_connections
+    is_settled = initial is not None and left is not None and initial - left >= SETTLE_TICKS * ordered
+    return measured if is_settled and measured is not None else float(ordered) or None
+
+
+def eta_s(view: View, member: Member) -> float | None:
+    """Seconds until a node that evicts has no client left, at its pace; None while that is not known."""
+    pace, left = pace_per_s(view, member), member.live_connections
+    return left / pace if left is not None and pace is not None and pace >= 1 else None
 
 
 def tail(name: str) -> str:
@@ -73,6 +98,25 @@ def versions(view: View) -> str:
     if view.journal:
         return f"{version_of(view.journal.from_image)} → {version_of(view.journal.to_image)}"
     return view.snapshot.resource.value.image.version if view.snapshot.resource.value else ""
+
+
+SILENT_S = 10.0
+"""A driver that has not renewed its lease for this long is worth a word."""
+
+
+def driver_words(view: View) -> str:
+    """Who drives; of another driver also how long it has been silent."""
+    match view.role:
+        case Role.DRIVER:
+            return "driver: you"
+        case Role.WATCH_ONLY:
+            return "watch only"
+        case Role.SPECTATOR:
+            silent = view.driver_seen_s is not None and view.driver_seen_s > SILENT_S
+            since = f", silent for {units.age(view.driver_seen_s)}" if silent else ""
+            return f"driver: {clean(view.driver.partition('/')[0])}{since}"
+        case Role.IDLE:
+            return "no driver" if view.journal and view.decision.phase not in FINAL else ""
 
 
 def ready_pods(view: View) -> int:

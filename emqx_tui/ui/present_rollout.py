@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step, StepState
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import FINAL, Phase
@@ -50,10 +51,10 @@ def _parameters(view: View) -> Line:
     given = resource.blue_green
     if given is None:
         return line((" no blueGreenUpdate: a change would restart the pods one by one", Tone.WARN))
-    parts = [f"delay {given.effective_delay_s} s", f"takeover wait {given.wait_takeover_s or 0} s"]
+    parts = [f"delay {given.effective_delay_s} s", f"takeover {given.wait_takeover_s or 0} s"]
     parts += [
-        f"{units.per_s(given.conn_evict_rate_per_s)} connections",
-        f"{units.per_s(given.sess_evict_rate_per_s)} sessions",
+        f"{units.count(given.conn_evict_rate_per_s)} connections/s",
+        f"{units.count(given.sess_evict_rate_per_s)} sessions/s",
     ]
     return line((f" next release: {' · '.join(parts)}", Tone.DIM))
 
@@ -115,20 +116,39 @@ def ledger_line(view: View, cells: int = 200) -> Line:
     if not ledger.evicted:
         is_known = ledger.evicted == 0 or journal.totals.clients is None
         return line(title, f"{'none disconnected yet' if is_known else units.UNKNOWN}{_lowest(journal)}")
-    ratio = ledger.missing_ratio
-    tone = Tone.WARN if ratio is not None and ratio > LIMITS.missing_budget else Tone.PLAIN
+    landed, missing, came = _settled(ledger)
     figures = (
-        f"evicted {units.count(ledger.evicted)} = green {units.count(ledger.landed)}"
+        f"evicted {units.count(ledger.evicted)} = green {units.count(landed)}"
         f" + back on blue {units.count(ledger.bounced)} + "
     )
-    missing = f"missing {units.count(ledger.missing)} ({units.percent(ratio)})"
-    shown = line(title, figures, (missing, tone))
+    on_way = ledger.on_their_way or 0
+    share = "on their way" if missing and on_way >= missing else units.percent(_ratio(missing, ledger.evicted))
+    missing_words = (f"missing {units.count(missing)} ({share})", Tone.WARN if _is_too_many(ledger) else Tone.PLAIN)
+    shown = line(title, figures, missing_words)
     worst = f" · most missing at once {units.count(ledger.max_missing)}" if ledger.max_missing is not None else ""
-    on_way = f" · {units.count(ledger.on_their_way)} on their way" if ledger.on_their_way else ""
-    for extra in (f"{on_way}{worst}{_lowest(journal)}", f"{on_way}{worst}", worst, on_way):
+    way = f" · {units.count(on_way)} on their way" if on_way and on_way < (missing or 0) else ""
+    more = f" · {units.count(came)} came by themselves" if came else ""
+    for extra in (f"{way}{worst}{more}{_lowest(journal)}", f"{way}{worst}", worst, way):
         if width(shown) + cell_len(extra) <= cells:
             return line(*shown, (extra, Tone.DIM))
     return shown
+
+
+def _settled(ledger: Ledger) -> tuple[int | None, int | None, int]:
+    """(landed, missing, came by themselves): blue clients that reconnect unasked land on green without an eviction."""
+    if ledger.landed is None or ledger.missing is None or ledger.missing >= 0:
+        return ledger.landed, ledger.missing, 0
+    return ledger.landed + ledger.missing, 0, -ledger.missing
+
+
+def _ratio(missing: int | None, evicted: int | None) -> float | None:
+    return missing / evicted if missing is not None and evicted else None
+
+
+def _is_too_many(ledger: Ledger) -> bool:
+    """More missing than the auto-hold allows, those on their way not counted."""
+    beyond = (ledger.missing or 0) - (ledger.on_their_way or 0)
+    return beyond > max(LIMITS.missing_floor, LIMITS.missing_budget * (ledger.evicted or 0))
 
 
 def _lowest(journal: Journal) -> str:
@@ -154,8 +174,10 @@ def summary(view: View) -> tuple[tuple[str, str], ...]:
         rows.append(
             ("disconnects", f"{units.count(totals.evicted + totals.killed)} = {per_client:.2f} per client{killed}")
         )
-    if view.ledger.missing is not None:
-        rows.append(("missing", f"{units.count(view.ledger.missing)} ({units.percent(view.ledger.missing_ratio)})"))
+    _, missing, _ = _settled(view.ledger)
+    if missing is not None:
+        share = units.percent(_ratio(missing, view.ledger.evicted))
+        rows.append(("missing", f"{units.count(missing)} of {units.count(view.ledger.evicted)} evicted ({share})"))
     if totals.lowest_sum is not None and totals.start_sum:
         ratio = totals.lowest_sum / totals.start_sum
         rows.append(("lowest sum", f"{units.count(totals.lowest_sum)} ({units.percent(ratio, 1)} of the start)"))

@@ -10,6 +10,7 @@ import releases
 from releases import BLUE, GREEN, NOW
 from scripted import resource
 
+from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
 from emqx_tui.rollout.phases import Phase
@@ -92,6 +93,10 @@ def test_a_hold_names_who_since_when_why_and_what_goes_on():
     first, second = said(releases.held())
     assert first == "‖ HELD by bob@laptop since 12:04:26 (95 s): pager rings"
     assert second == "the drain of …86d7758868-1 goes on · f freezes it · r resumes"
+
+
+def test_a_hold_on_its_way_to_the_cluster_says_so():
+    assert said(releases.held(is_unwritten=True))[1].endswith("r resumes · not yet written to the cluster")
 
 
 def test_a_freeze_says_that_drains_are_stopped():
@@ -203,6 +208,44 @@ def test_unknown_figures_stay_unknown():
     view = releases.draining(rates=(), drain_initial=())
     view = replace(view, snapshot=replace(view.snapshot, stats=MISSING))
     assert said(view)[0] == "▶ DRAINING …86d7758868-1 drains: ? left"
+
+
+def test_a_drain_that_just_began_goes_by_the_rate_that_was_ordered():
+    """The measured one still has samples from before the drain in it."""
+    live = {f"{BLUE}-1": 33_130, f"{BLUE}-0": 33_120}
+    found = (releases.evacuation(f"{BLUE}-1", EvacuationState.EVICTING_CONNS, 33_330, 33_130),)
+    view = releases.draining(snapshot=releases.snapshot(live, blue=2, evacuations=found), rates=((f"{BLUE}-1", 23.0),))
+    assert "2 min 46 s to go" in said(view)[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (EvacuationState.WAITING_HEALTH_CHECK, "waits for its health check"),
+        (EvacuationState.WAITING_TAKEOVER, "has evicted all: waits for takeovers"),
+        (EvacuationState.EVICTING_SESSIONS, "moves its sessions: 0 left"),
+    ],
+)
+def test_each_stage_of_a_drain_is_told(state, words):
+    live = {f"{BLUE}-1": 0, f"{BLUE}-0": 33_120}
+    found = (releases.evacuation(f"{BLUE}-1", state, 33_330, 0),)
+    view = releases.draining(snapshot=releases.snapshot(live, blue=2, evacuations=found))
+    assert said(view)[0] == f"▶ DRAINING …86d7758868-1 {words}"
+
+
+def test_empty_nodes_that_go_away_are_told():
+    live = {f"{BLUE}-0": 0}
+    found = (releases.evacuation(f"{BLUE}-0", EvacuationState.PROHIBITING, 33_330, 0),)
+    view = releases.draining(snapshot=releases.snapshot(live, blue=1, evacuations=found))
+    assert said(with_decision(view, gate=None))[0] == "▶ DRAINING …86d7758868-0 is empty and goes away"
+
+
+def test_idle_without_figures_says_what_is_missing():
+    view = releases.idle()
+    unread = Reading(None, None, "no EMQX pod with an address")
+    view = replace(view, snapshot=replace(view.snapshot, stats=unread))
+    assert headline(view).tone is Tone.WAIT
+    assert said(view) == ("● RUNNING 4.4.14 · 3/3 ready · ? clients", "EMQX: no EMQX pod with an address")
 
 
 def test_names_shorten_to_what_tells_nodes_apart():

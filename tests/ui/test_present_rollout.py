@@ -38,9 +38,7 @@ def test_a_step_at_its_gate_and_a_held_one_are_told_apart_by_sign_and_word():
 
 
 def test_the_rail_of_an_idle_cluster_tells_what_a_release_would_use():
-    assert rail(releases.idle())[0] == (
-        " next release: delay 60 s · takeover wait 5 s · 200/s connections · 200/s sessions"
-    )
+    assert rail(releases.idle())[0] == (" next release: delay 60 s · takeover 5 s · 200 connections/s · 200 sessions/s")
 
 
 def test_a_release_that_ended_does_not_go_on_counting():
@@ -93,6 +91,20 @@ def test_too_many_missing_are_marked():
     assert tones == {Tone.WARN}
 
 
+def test_clients_that_moved_unasked_do_not_make_less_than_none_missing():
+    view = releases.draining(ledger=Ledger(98_829, 99_757, 0, -928, 230, 0))
+    assert plain(present.ledger_line(view)) == (
+        " CLIENTS evicted 98,829 = green 98,829 + back on blue 0 + missing 0 (0.00 %)"
+        " · most missing at once 230 · 928 came by themselves"
+    )
+
+
+def test_clients_on_their_way_are_no_reason_to_worry():
+    shown = present.ledger_line(releases.draining(ledger=Ledger(17_516, 17_316, 0, 200, 200, 200)), 80)
+    assert plain(shown).endswith("missing 200 (on their way)")
+    assert Tone.WARN not in {span.tone for span in shown}
+
+
 def test_an_unknown_ledger_is_not_zero():
     view = releases.draining(ledger=Ledger(39_532, None, None, None))
     assert "missing ? (?)" in plain(present.ledger_line(view))
@@ -116,7 +128,7 @@ def test_the_summary_has_the_figures_people_ask_for():
         "total": "11 min 42 s",
         "drain": "8 min 34 s (1.02 x the limit of 8 min 25 s)",
         "disconnects": "99,998 = 1.00 per client",
-        "missing": "2 (0.00 %)",
+        "missing": "2 of 99,998 evicted (0.00 %)",
         "lowest sum": "99,795 (99.8 % of the start)",
         "approvals": "4, policy every-node",
     }

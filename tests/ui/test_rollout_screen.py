@@ -161,6 +161,12 @@ async def test_a_spectator_sees_who_drives_and_may_hold():
         assert console.backend.intents == [Hold("ann@bastion")]
 
 
+async def test_a_driver_that_fell_silent_is_told():
+    silent = releases.draining(role=Role.SPECTATOR, driver="bob@laptop/77", driver_seen_s=25.0)
+    async with session(silent, LARGE) as console:
+        assert "driver: bob@laptop, silent for 25 s" in lines(console.app)[0]
+
+
 async def test_n_plots_one_line_per_node_and_back():
     async with session(releases.draining(), LARGE) as console:
         plot = console.app.screen.query_one(ConnectionPlot)

@@ -15,9 +15,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from emqx_tui.rollout.intents import Freeze, Hold, Intent, Resume, SetPolicy, SetRates
-from emqx_tui.rollout.phases import FINAL
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.view import View
 from emqx_tui.ui import keymap
 from emqx_tui.ui.keymap import Area
 from emqx_tui.ui.messages import ChangeWanted, IntentSubmitted, Published
@@ -27,7 +26,7 @@ from emqx_tui.ui.present_headline import bar_lines, headline
 from emqx_tui.ui.present_identity import Identity, view_live
 from emqx_tui.ui.present_layout import share
 from emqx_tui.ui.present_nodes import node_rows
-from emqx_tui.ui.present_release import versions
+from emqx_tui.ui.present_release import driver_words, versions
 from emqx_tui.ui.present_rollout import SENDING, is_live, key_reasons, summary_lines
 from emqx_tui.ui.screens.approval import ApprovalCard
 from emqx_tui.ui.screens.base import WIDE, ConsoleScreen
@@ -260,11 +259,4 @@ class RolloutScreen(ConsoleScreen):
 
 
 def _middle(view: View) -> Line:
-    role = {
-        Role.DRIVER: "driver: you",
-        Role.SPECTATOR: f"driver: {view.driver.partition('/')[0]}",
-        Role.IDLE: "no driver" if view.journal and view.decision.phase not in FINAL else "",
-        Role.WATCH_ONLY: "watch only",
-    }[view.role]
-    parts = [line((versions(view), Tone.STRONG)), line((clean(role), Tone.DIM))]
-    return line(*parts[0], "   ", *parts[1]) if role else parts[0]
+    return line((versions(view), Tone.STRONG), "   ", (driver_words(view), Tone.DIM))
