@@ -18,6 +18,8 @@ Document = dict[str, Any]
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _META_TYPES = ("ObjectMeta", "OwnerReference", "ManagedFieldsEntry", "LabelSelector", "LabelSelectorRequirement")
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _API_VERSION_HELP = "Version of the API that this object is written for, for instance apps/v1"
 _KIND_HELP = "What sort of object this is"
 _PATCH_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force", "pretty")
@@ -112,6 +114,11 @@ def _referred(value: Any, schemas: dict[str, Schema], resource: Resource) -> Any
         return [_referred(each, schemas, resource) for each in value]
     if not isinstance(value, dict):
         return value
+    if "x-kubernetes-int-or-string" in value:
+        name = _QUANTITY if "pattern" in value else _INT_OR_STRING
+        schemas.setdefault(name, {"oneOf": [{"type": "string"}, {"type": "integer"}]})
+        words = {"description": value["description"]} if "description" in value else {}
+        return {"allOf": [{"$ref": f"#/components/schemas/{name}"}], **words}
     if isinstance(value.get("$ref"), str):
         type_name = value["$ref"]
         name = _schema_name(type_name, resource.group, resource.version)

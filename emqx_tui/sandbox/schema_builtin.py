@@ -322,12 +322,12 @@ Lease                               # Who leads, and until when
   spec LeaseSpec
 
 LeaseSpec
-  acquireTime date-time
-  holderIdentity string
-  leaseDurationSeconds int32
-  leaseTransitions int32
+  acquireTime date-time             # When the holder got it
+  holderIdentity string             # Who holds it
+  leaseDurationSeconds int32        # Seconds after the last renewal until others may take it
+  leaseTransitions int32            # How often it changed hands
   preferredHolder string
-  renewTime date-time
+  renewTime date-time               # When the holder last renewed it
   strategy string
 
 Namespace                           # A scope of names
