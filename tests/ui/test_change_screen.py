@@ -99,6 +99,29 @@ async def test_a_typed_template_shows_in_the_form():
         assert area.text.count("connEvictRate: 25") == 1, "a key of the form reached the editor"
 
 
+async def test_news_between_two_keys_undoes_none_of_them():
+    """A fast cluster tells something at every moment, also before a key has become an edit."""
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        typed = field(app, "version")
+        for letter in "4.4.15":
+            typed.replace(letter, *typed.selection)
+            app.screen.take(app.published)
+        assert typed.value == "4.4.15"
+        await until(pilot, lambda: backend.asked and shown_version(backend) == "4.4.15")
+        assert (typed.value, typed.cursor_position) == ("4.4.15", 6)
+
+
+async def test_news_while_the_template_is_typed_undoes_none_of_it():
+    backend = backend_of()
+    async with change_screen(backend, (140, 40)) as (app, pilot):
+        area = editor(app)
+        area.insert("# mine\n", (0, 0))
+        app.screen.take(app.published)
+        assert area.text.startswith("# mine\n")
+        await until(pilot, lambda: app.screen._edit.text.startswith("# mine\n"))
+
+
 async def test_an_edit_of_the_form_keeps_comments_cursor_and_undo_of_the_editor():
     backend = backend_of()
     async with change_screen(backend, (140, 40)) as (app, pilot):

@@ -246,13 +246,15 @@ class ChangeScreen(ConsoleScreen):
 
     def on_change_form_field_changed(self, message: ChangeForm.FieldChanged) -> None:
         self._read_editor()
-        if self._edit is None:
+        form = self.query_one(ChangeForm)
+        if self._edit is None or message.value != form.typed(message.field):
+            # The next key is here already; its message says more than this one.
             return
         try:
             self._set(self._edit.with_field(message.field, message.value))
         except Uneditable as error:
             self.console.say(str(error), severity="warning")
-            self.query_one(ChangeForm).show_fields(self._edit.fields)
+            form.show_fields(self._edit.fields, is_forced=True)
 
     def on_choice_field_changed(self, message: ChoiceField.Changed) -> None:
         options = self._options

@@ -146,6 +146,8 @@ class ChangeForm(Vertical):
     def __init__(self, choices: Mapping[str, Sequence[str]]) -> None:
         super().__init__()
         self._choices = choices
+        self._shown: dict[str, str] = {}
+        """What every field was last told to show."""
 
     def compose(self) -> ComposeResult:
         for row in FORM:
@@ -161,9 +163,20 @@ class ChangeForm(Vertical):
             yield Static(row.unit, classes="form-unit", markup=False)
             yield Static("", id=f"note-{row.name}", classes="form-note", markup=False)
 
-    def show_fields(self, values: Mapping[str, str]) -> None:
-        """Show these values without taking them for typed ones."""
+    def typed(self, name: str) -> str:
+        """What stands in a field now."""
+        return self.query_one(f"#field-{name}", FieldInput).value
+
+    def show_fields(self, values: Mapping[str, str], *, is_forced: bool = False) -> None:
+        """Show these values without taking them for typed ones.
+
+        What is known already is not shown again, unless forced: news of the cluster must not undo a key that is still
+        on its way to the edit.
+        """
         for name, value in values.items():
+            if value == self._shown.get(name) and not is_forced:
+                continue
+            self._shown[name] = value
             field = self.query_one(f"#field-{name}", FieldInput)
             if field.value != value:
                 with field.prevent(Input.Changed):

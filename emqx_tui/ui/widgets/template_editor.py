@@ -18,13 +18,18 @@ class TemplateEditor(TextArea):
         super().__init__(language="yaml", show_line_numbers=True, tab_behavior="indent", soft_wrap=False, id="editor")
         self.indent_width = 2
         self.cursor_blink = False
+        self._shown = ""
+        """What it was last told to show."""
 
     def on_key(self, event: events.Key) -> None:
         if event.key == "escape":
             event.prevent_default()
 
     def show_text(self, text: str) -> None:
-        """Show this text without taking it for typed."""
+        """Show this text without taking it for typed; what is known already does not undo what was typed since."""
+        if text == self._shown:
+            return
+        self._shown = text
         old = self.text
         if text == old:
             return
