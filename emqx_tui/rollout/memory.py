@@ -286,6 +286,8 @@ def _with_ledger(memory: Memory, snapshot: Snapshot) -> Memory:
     evicted = sum(count - (live.get(name) or 0) for name, count in memory.initial.items())
     waiting = {name: count for name, count in memory.baseline.items() if name not in memory.initial}
     moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
+    # What a node had lost by itself before its own drain began went to green as well.
+    moved += sum(max(0, memory.baseline.get(name, count) - count) for name, count in memory.initial.items())
     bounced = sum(max(0, (live.get(name) or 0) - count) for name, count in waiting.items())
     landed = sum(m.live_connections or 0 for m in green.members) - memory.green_baseline - moved
     missing = evicted - landed - bounced

@@ -41,13 +41,15 @@ from emqx_tui.session.assess import save as save_edit
 from emqx_tui.session.executor import CommandDone, CommandFailed, Executor
 from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Options, Outside
-from emqx_tui.session.ports import Changed
+from emqx_tui.session.ports import Changed, Removed
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
 from emqx_tui.session.view import REFUSED, Assessment, Role, SourceHealth, View
 
 TICK_S = 0.5
 MAX_LOST_RACES = 3
 """How often an intent is decided on anew because somebody else wrote the journal at the same moment."""
+CLOSE_AGAIN_S = 10.0
+"""Between two attempts to remove the journal of a release that has ended."""
 TOTALS_EVERY_S = 30.0
 """Counters alone are written to the journal this often; with anything else they go at once."""
 
@@ -109,6 +111,8 @@ class Session:
         self._writing: Journal | None = None
         self._written_for: Intent | None = None
         self._lost_races = 0
+        self._is_journal_stale = False
+        self._close_failed_at: float | None = None
         self._totals_written_at: Any = None
         self._lease = leases.LeaseWatch()
         self._lease_task: asyncio.Task[None] | None = None
@@ -277,6 +281,7 @@ class Session:
         known = self._secret
         if secret is not None and known is not None and _is_older(secret, known):
             return
+        self._is_journal_stale = False
         self._secret = secret
         journal, self._journal_problem = records.read_journal(secret)
         resource = self._snapshot().resource.value
@@ -362,7 +367,7 @@ class Session:
         if wanted is not None and wanted != journal and self._must_write(journal, wanted, intent):
             self._begin_write(wanted, intent)
             return
-        if self._writing is None and self._is_driver() and journal is not None:
+        if self._writing is None and self._is_driver() and journal is not None and not self._is_journal_stale:
             self._send(self._decision.commands)
             if self._decision.finished and not self._memory.in_flight:
                 self._begin_close()
@@ -410,6 +415,7 @@ class Session:
             return
         if isinstance(answer.error, Conflict | NotFound):
             self._lost_races += 1
+            self._is_journal_stale = True
             again = intent if self._lost_races <= MAX_LOST_RACES else None
             self._spawn(self._read_journal_again(again))
             if intent is not None and again is None:
@@ -425,7 +431,7 @@ class Session:
                 found = Kind.SECRET.info.parse(await self._outside.kube.request(KubeRequest("GET", path)))
                 self._put(Changed(Kind.SECRET, (self.namespace, found.name), found))
             except NotFound:
-                self._put(_Tick())
+                self._put(Removed(Kind.SECRET, (self.namespace, records.journal_name(self.name))))
         if intent is not None:
             self._put(_Submitted(intent))
 
@@ -495,6 +501,9 @@ class Session:
     # -- the end of a release -------------------------------------------------------------------------------------
 
     def _begin_close(self) -> None:
+        failed_at = self._close_failed_at
+        if failed_at is not None and self._outside.clock.monotonic() - failed_at < CLOSE_AGAIN_S:
+            return
         self._closing = True
         journal, result = self._journal, self._decision.finished
         assert journal is not None
@@ -520,6 +529,7 @@ class Session:
     def _closed(self, error: AdapterError | None) -> None:
         self._closing = False
         if error is not None:
+            self._close_failed_at = self._outside.clock.monotonic()
             self._say(f"the release is {self._result}, but its journal could not be removed: {error.message}")
             return
         self._journal = self._secret = None

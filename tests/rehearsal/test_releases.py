@@ -312,3 +312,20 @@ def test_a_valve_that_somebody_opens_is_closed_again_and_held() -> None:
     assert run.view.journal.hold.check == "valve-open"
     assert witness.starts == []
     assert run.truth.disconnects == 0
+
+
+def test_natural_churn_does_not_hide_in_the_ledger() -> None:
+    """Nodes that wait lose clients to green by themselves; that must make neither missing nor returned clients."""
+    world = scenario("smooth", clients=30_000, churn_per_s=50.0)
+    wrong: list[int] = []
+
+    def compare(session: Session, view: View) -> None:
+        ledger, truth = view.ledger, world.cluster().truth
+        if ledger.missing is not None and (ledger.evicted or 0) > 2000:
+            wrong.append(ledger.missing - truth.offline)
+
+    run, _ = play(world, Orders(approval=Approval.AUTO, act=compare), limit_s=1500)
+    assert run.result == "done"
+    assert len(wrong) > 50
+    # Two ticks of evictions by the 2 s sampler, and as long a stretch of churn.
+    assert max(map(abs, wrong)) <= 600
