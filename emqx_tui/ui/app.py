@@ -17,6 +17,7 @@ import signal
 import threading
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
@@ -59,7 +60,7 @@ class ConsoleApp(App[int]):
     """The console on a terminal. `run()` returns None; `return_code` is 0, or 128 + the signal that ended it."""
 
     TITLE = "emqx-tui"
-    CSS_PATH: ClassVar = ["emqx_tui.tcss", "rollout.tcss"]
+    CSS_PATH: ClassVar = [Path(__file__).with_name(name) for name in ("emqx_tui.tcss", "rollout.tcss")]
     BINDINGS: ClassVar[list[BindingType]] = list(keymap.bindings(Area.EVERYWHERE))
     COMMANDS: ClassVar = {_palette}
     COMMAND_PALETTE_BINDING = "colon"

@@ -13,6 +13,7 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Draft, Verdict
+from emqx_tui.rollout.policy import is_closed
 from emqx_tui.ui import masking, words
 from emqx_tui.ui.yaml_text import Document, Path, Uneditable, Unreadable, write
 
@@ -63,6 +64,12 @@ class Edit:
         """An edit that changes nothing yet."""
         text = text_of(resource)
         return cls(resource, text, text, {}).with_text(text)
+
+    @property
+    def is_held(self) -> bool:
+        """A release is under way: its console holds the operator by the delay, and nothing else may be sent."""
+        parameters = self.original.blue_green
+        return parameters is not None and is_closed(parameters.effective_delay_s)
 
     @property
     def is_changed(self) -> bool:

@@ -9,7 +9,7 @@ from emqx_tui.rollout.change import Difference, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import Assessment, ClusterRow
-from emqx_tui.ui import spans, units
+from emqx_tui.ui import glyphs, spans, units
 from emqx_tui.ui.edit import NUMBERS, PATHS, Edit, Located
 from emqx_tui.ui.present import Mark, check_line, clean, joined
 from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line
@@ -66,11 +66,15 @@ OPTIONS = (
 )
 
 
+HELD = "a release is under way: an edit can be sent when it has ended"
+
 # --- the form ----------------------------------------------------------------------------------------------------
 
 
 def field_note(row: FormRow, edit: Edit, fleet_versions: Iterable[str]) -> Line:
     """What stands right of a field: its problem, what it was, or what it means."""
+    if row.name == "initial_delay_s" and edit.is_held:
+        return line(("held by the release; yours comes back after it", Tone.DIM))
     path = ".".join(PATHS[row.name])
     problem = next((found for found in edit.problems if found.path == path), None)
     if problem:
@@ -149,6 +153,8 @@ def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
 
 def outcome(edit: Edit, answer: Assessment | None, width: int) -> list[Line]:
     """What the edit will do, without its failed checks that can be accepted (they are rows of their own)."""
+    if edit.is_held:
+        return spans.wrap(line((f"{glyphs.RUNNING} {HELD}", Tone.WARN)), width)
     lines = _verdict(edit, width)
     if edit.change is None or edit.change.verdict in (Verdict.UNCHANGED, Verdict.REFUSED):
         return lines
@@ -309,6 +315,8 @@ def why_not(edit: Edit | None, answer: Assessment | None, accepted: frozenset[st
     """Why the edit can neither start a release nor be saved now; empty when it can."""
     if edit is None:
         return "the cluster has not been read yet"
+    if edit.is_held:
+        return HELD
     if not edit.is_readable:
         return f"the template cannot be read: {_where(edit.problems[0])}"
     if edit.problems or edit.change is None:

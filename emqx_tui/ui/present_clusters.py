@@ -147,15 +147,16 @@ def clients(row: ClusterRow) -> int | None:
     return sum(node.connections for node in nodes) if nodes else None
 
 
-def _clients_line(row: ClusterRow, now: datetime) -> Line:
+def _clients_line(row: ClusterRow, now: datetime, room: int) -> Line:
     number = clients(row)
     if number is None:
         return line((units.UNKNOWN, Tone.WAIT))
+    counted = units.count(number) if number < 10 ** (room - 3) else units.short_count(number)
     if row.live_connections is None:
-        return line((f"~{units.count(number)}", Tone.DIM))
+        return line((f"~{counted}", Tone.DIM))
     age = elapsed_s(row.live_at, now)
     is_old = age is None or age > Policy.max_broker_age_s
-    return line((units.count(number), Tone.DIM if is_old else Tone.PLAIN))
+    return line((counted, Tone.DIM if is_old else Tone.PLAIN))
 
 
 def _ready(row: ClusterRow) -> tuple[int | None, int]:
@@ -175,7 +176,7 @@ def cells(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Lin
         "phase": line((fit(mark.text, room["phase"] - GAP), mark.tone)),
         "version": line(fit(version_words(row), room["version"] - GAP)),
         "ready": line((f"{units.count(ready)}/{wanted}", Tone.WARN if short else Tone.PLAIN)),
-        "clients": _clients_line(row, now),
+        "clients": _clients_line(row, now, room["clients"]),
         "step": line(" ", fit(step_word(row), room["step"] - GAP)),
         "age": line((age, Tone.DIM)),
     }
@@ -219,18 +220,22 @@ def matches(row: ClusterRow, wanted: str) -> bool:
     return all((word[1:] not in text or word == "!") if word[0] == "!" else word in text for word in words)
 
 
+def waiting_count(fleet: FleetView) -> Line:
+    """`1 waits for you`; empty when none does."""
+    waiting = sum(bool(row.gate) and not row.is_held for row in fleet.rows)
+    if not waiting:
+        return EMPTY
+    return line((f"{waiting} waits for you" if waiting == 1 else f"{waiting} wait for you", Tone.CALL))
+
+
 def counts(fleet: FleetView) -> Line:
     """`3 clusters · 1 in release · 1 waits for you`."""
     if not fleet.rows:
         return EMPTY
     releasing = sum(is_releasing(row) for row in fleet.rows)
-    waiting = sum(bool(row.gate) and not row.is_held for row in fleet.rows)
     parts = [line(units.plural(len(fleet.rows), "cluster"))]
     parts += [line(f"{releasing} in release")] if releasing else []
-    parts += [line((f"{waiting} waits for you" if waiting == 1 else f"{waiting} wait for you", Tone.CALL))] * (
-        waiting > 0
-    )
-    return joined(parts)
+    return joined([*parts, waiting_count(fleet)])
 
 
 def detail(row: ClusterRow, now: datetime) -> tuple[Line, Line]:

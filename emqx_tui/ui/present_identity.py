@@ -29,6 +29,8 @@ class Identity:
     """The namespace, or that it is all of them, where no single cluster is shown."""
     live: Mark
     middle: Line = EMPTY
+    short_middle: Line = EMPTY
+    """Instead of `middle` where that has no room."""
     is_production: bool = False
     is_read_only: bool = False
 
@@ -85,13 +87,15 @@ def identity_line(identity: Identity, width: int) -> Line:
     server = (Span(f"  {clean(identity.server)}", Tone.DIM),) if identity.server else EMPTY
     scope = (Span(f"  {identity.scope}", Tone.PLAIN),) if is_list else EMPTY
     middle = (Span("   "), *identity.middle) if identity.middle else EMPTY
+    short = (Span("   "), *identity.short_middle) if identity.short_middle else EMPTY
     path = _path(identity.path, room)
-    for tail in ((*server, *scope, *middle), (*server, *scope), (*scope, *middle) if is_list else middle):
+    tails = ((*server, *scope, *middle), (*server, *scope, *short), (*server, *scope))
+    for tail in (*tails, (*scope, *middle) if is_list else middle):
         if spans.width(path) + spans.width(tail) <= room:
             return spans.spread((Span(" "), *path, *tail), (*right, Span(" ")), width)
     keep = server + scope if is_list else middle
-    short = _path(identity.path, max(room - spans.width(keep), room // 2))
-    return spans.spread((Span(" "), *short, *keep), (*right, Span(" ")), width)
+    path = _path(identity.path, max(room - spans.width(keep), room // 2))
+    return spans.spread((Span(" "), *path, *keep), (*right, Span(" ")), width)
 
 
 def _path(path: tuple[str, ...], room: int) -> Line:

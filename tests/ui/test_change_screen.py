@@ -339,6 +339,24 @@ async def test_an_untouched_form_follows_the_cluster():
         assert "others" not in text(app)
 
 
+async def test_during_a_release_the_screen_says_why_nothing_can_be_sent():
+    held = {**_parameters(200), "initialDelaySeconds": 1_000_000_007}
+    backend = backend_of(blue_green=held, version="4.4.15", status_version="4.4.14", releasing=True)
+    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "emqx-ee")
+        await pilot.press("e")
+        await until_shown(pilot, "a release is under way", "held by the release; yours comes back")
+        assert "refused" not in text(app)
+        await pilot.press("t")
+        editor(app).go_to(7)
+        await pilot.press("end", "5", "escape")
+        await until_shown(pilot, "was 5")
+        await pilot.press("w")
+        await until_said(pilot, "a release is under way: an edit can be sent when it has ended")
+        assert backend.saved == []
+
+
 async def test_a_cluster_that_goes_away_is_told():
     backend = backend_of()
     async with change_screen(backend) as (_app, pilot):

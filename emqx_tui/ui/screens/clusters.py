@@ -88,6 +88,7 @@ class ClustersScreen(ConsoleScreen):
             scope=scope_words(fleet.namespace),
             live=fleet_live(fleet, quiet_s),
             middle=present.counts(fleet),
+            short_middle=present.waiting_count(fleet),
             is_production=self.console.is_production,
             is_read_only=bool(self.console.read_only_reason),
         )
