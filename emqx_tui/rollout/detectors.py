@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.rollout.checks import missing_limit
+from emqx_tui.rollout.commands import ApplyTemplate
 from emqx_tui.rollout.decision import Alarm
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.situation import Situation
@@ -21,13 +22,26 @@ LIFTABLE = frozenset({"clients-missing", "drain-stalled", "blue-losing-clients",
 
 def valve_open(situation: Situation, phase: Phase) -> Alarm | None:
     """Somebody else gave the operator its head."""
-    if not situation.is_template_applied or situation.is_valve_closed or phase in (Phase.STARTING, Phase.FINISHING):
+    if situation.resource is None or situation.is_valve_closed or phase in (Phase.STARTING, Phase.FINISHING):
         return None
     return Alarm(
         "valve-open",
         f"initialDelaySeconds is {situation.valve_s}: somebody opened the valve; it is being closed again",
         suggestion="find out who writes the field before you resume",
     )
+
+
+def cannot_start(situation: Situation, phase: Phase) -> Alarm | None:
+    """The first patch was refused, or the object is no longer the one that was planned with: it is not sent."""
+    if phase is not Phase.STARTING or situation.resource is None:
+        return None
+    way_out = "x aborts: nothing was changed yet"
+    failure = situation.memory.failures.get(ApplyTemplate.name)
+    if failure and failure.is_refusal:
+        return Alarm("cannot-start", f"the server refused the patch: {failure.message}", suggestion=way_out)
+    if situation.resource.meta.metadata_generation != situation.journal.metadata_generation:
+        return Alarm("cannot-start", "the object was changed since the plan was made", suggestion=way_out)
+    return None
 
 
 def template_changed(situation: Situation, phase: Phase) -> Alarm | None:
@@ -183,6 +197,7 @@ def driver_blind(situation: Situation, phase: Phase) -> Alarm | None:
 
 DETECTORS: tuple[Detector, ...] = (
     valve_open,
+    cannot_start,
     template_changed,
     third_set,
     foreign_evacuation,

@@ -78,8 +78,8 @@ def protective(situation: Situation, phase: Phase) -> list[Command]:
 
 
 def close_valve(situation: Situation, phase: Phase) -> CloseValve | None:
-    """Close the valve when it is open and should not be."""
-    if situation.is_valve_closed or not situation.is_template_applied:
+    """Close the valve when it is open and should not be: whatever template the object asks for by now."""
+    if situation.is_valve_closed or phase is Phase.STARTING:
         return None
     if phase is Phase.FINISHING and situation.is_reset and finish.is_gone(situation.blue):
         return None

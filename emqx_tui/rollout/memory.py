@@ -73,7 +73,7 @@ class Memory:
     churn_per_min: float = 0.0
     """Part of all clients that leaves by itself and comes back in a minute, as the canary's watch showed it."""
     unready_since: Mapping[str, datetime] = field(default_factory=dict)
-    """By pod: since when a pod of green is not Ready."""
+    """By pod: since when a pod of green is not Ready or not there."""
     gate_frozen_since: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: since when its broker serves while its readiness gate is False."""
     baseline: Mapping[str, int] = field(default_factory=dict)
@@ -180,12 +180,17 @@ def _reset_seen_at(memory: Memory, snapshot: Snapshot, journal: Journal | None) 
 
 
 def _since(before: Mapping[str, datetime], present: set[str], now: datetime) -> dict[str, datetime]:
-    return {name: before.get(name, now) for name in present}
+    return {name: before.get(name, now) for name in sorted(present)}
 
 
 def _unready(snapshot: Snapshot) -> set[str]:
+    """Green pods that are not Ready, those that were never made included (a quota, for one)."""
     green = snapshot.green
-    return {m.name for m in green.members if not m.pod.is_ready} if green else set()
+    if green is None:
+        return set()
+    wanted = {f"{green.stateful_set.name}-{ordinal}" for ordinal in range(green.replicas)}
+    ready = {m.name for m in green.members if m.pod.is_ready}
+    return (wanted | {m.name for m in green.members}) - ready
 
 
 def _gate_frozen(snapshot: Snapshot) -> set[str]:
