@@ -16,9 +16,9 @@ from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.log_file import LogFile
 from emqx_tui.cli.arguments import UsageError, parse
 from emqx_tui.config import Settings, load_settings
-from emqx_tui.model.errors import AdapterError
+from emqx_tui.model.errors import AdapterError, Unreachable
 
-USAGE = 2
+USAGE, LOST_CONTACT = 2, 6
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def _with_log(settings: Settings, arguments: Namespace) -> int:
     except (UsageError, ConfigError) as wrong:
         return complain(f"emqx-tui {arguments.command}: {wrong}".replace("emqx-tui console", "emqx-tui"), USAGE)
     except AdapterError as error:
-        return complain(f"emqx-tui {arguments.command}: {error.message}", 1)
+        return complain(f"emqx-tui {arguments.command}: {error.message}", _exit_code(error))
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -69,6 +69,10 @@ def _with_log(settings: Settings, arguments: Namespace) -> int:
         return complain(f"emqx-tui: unexpected {type(error).__name__}; the log has it: {settings.log_file}", 1)
     finally:
         log.close()
+
+
+def _exit_code(error: AdapterError) -> int:
+    return LOST_CONTACT if isinstance(error, Unreachable) else 1
 
 
 def _version(arguments: Namespace) -> int:

@@ -68,5 +68,4 @@ async def _scripted(settings: Settings, child: SandboxChild, arguments: Namespac
         edit=parse_sets([f"image.version={TARGET}"]),
         approval=Approval(arguments.approval) if arguments.approval else Approval.AUTO,
     )
-    form = Namespace(output=arguments.output or "text", timeout=None)
-    return await rollout(NAME, orders, settings, form)
+    return await rollout(NAME, orders, settings, arguments.output or "text")

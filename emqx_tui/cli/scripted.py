@@ -11,6 +11,8 @@ import json
 import signal
 import sys
 from argparse import Namespace
+from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 from emqx_tui import __version__
@@ -22,24 +24,39 @@ from emqx_tui.adapters.kubeconfig import load_access
 from emqx_tui.cli.arguments import UsageError, existing_file
 from emqx_tui.config import Settings
 from emqx_tui.headless.endings import EXIT_CODES, Leaving, Result
-from emqx_tui.headless.events import Event, Record
+from emqx_tui.headless.events import Event, Record, dumps
+from emqx_tui.headless.listing import Listing, Place
 from emqx_tui.headless.orders import Edit, WrongOrder, parse_sets, read_template
 from emqx_tui.headless.output import Format, Output, write_to
-from emqx_tui.headless.rollout import RolloutOrders, run_rollout
-from emqx_tui.headless.seat import Seat
+from emqx_tui.headless.rollout import FIRST_DATA_S, RolloutOrders, run_rollout
+from emqx_tui.headless.rows import Printer
+from emqx_tui.headless.seat import Seat, is_whole, why_unreadable
+from emqx_tui.headless.status import document, lines
 from emqx_tui.headless.summary import summary
+from emqx_tui.headless.verbs import Code, Verb, VerbOrders, run_verb
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Unreachable
+from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.view import View
 
+STANDARD_OUTPUT = 1
+STATUS_AGAIN_S = 2.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_scripted(arguments: Namespace, settings: Settings) -> int:
     """Any command that talks to a cluster without a screen; the exit code."""
-    if arguments.command == "rollout":
-        return asyncio.run(rollout(arguments.name, rollout_orders(arguments, settings), settings, arguments))
-    raise UsageError(f"unknown command {arguments.command}")
+    match arguments.command:
+        case "rollout":
+            orders = rollout_orders(arguments, settings)
+            return asyncio.run(rollout(arguments.name, orders, settings, arguments.output, arguments.timeout))
+        case "get":
+            return asyncio.run(_until_signal(get(arguments, settings)))
+        case "status":
+            return asyncio.run(_until_signal(status(arguments, settings)))
+        case _:
+            return asyncio.run(verb(arguments, settings))
 
 
 def rollout_orders(arguments: Namespace, settings: Settings) -> RolloutOrders:
@@ -76,41 +93,149 @@ def _yaml(path: str) -> Any:
         raise ConfigError(f"--template {path}{place}: {getattr(error, 'problem', None) or 'not YAML'}") from error
 
 
-async def rollout(name: str, orders: RolloutOrders, settings: Settings, arguments: Namespace) -> int:
-    """`emqx-tui rollout`."""
-    output = Output(Format(arguments.output), write_to(1))
-    ending = Ending(getattr(arguments, "timeout", None))
+async def rollout(
+    name: str, orders: RolloutOrders, settings: Settings, form: str, timeout_s: float | None = None
+) -> int:
+    """`emqx-tui rollout`: whatever happens, the last line says so."""
+    output = Output(Format(form), write_to(STANDARD_OUTPUT))
+    ending = Ending(timeout_s)
     last, code = None, EXIT_CODES[Result.FAILED]
     try:
-        async with Connected(settings) as connection:
-            seat = seat_at(connection, settings, name, drives=True)
-            async with seat:
-                ending.end_at(seat)
-                last, code = await run_rollout(seat, orders, output)
+        async with Connected(settings) as connection, seat_at(connection, settings, name, drives=True) as seat:
+            ending.end_at(seat)
+            last, code = await run_rollout(seat, orders, output)
+    except (UsageError, ConfigError):
+        output.close()
+        raise
     except AdapterError as error:
-        return _tell_failure(output, error)
+        result = Result.LOST_CONTACT if isinstance(error, Unreachable) else Result.FAILED
+        output.tell(Record(Event.PROBLEM, datetime.now(UTC), None, {"text": error.message}))
+        last, code = summary(None, result, datetime.now(UTC)), EXIT_CODES[result]
     except asyncio.CancelledError:
         if ending.code is None:
             raise
         code = ending.code
-    if last is None:
-        last = summary(None, Result.FAILED, _now())
-    output.finish(last)
+    except Exception:
+        output.finish(summary(None, Result.FAILED, datetime.now(UTC)))
+        raise
+    output.finish(last or summary(None, Result.FAILED, datetime.now(UTC)))
     return code
 
 
-def _tell_failure(output: Output, error: AdapterError) -> int:
-    """There is no contact, or none was ever made: say why, and end."""
-    result = Result.LOST_CONTACT if isinstance(error, Unreachable) else Result.FAILED
-    output.tell(Record(Event.PROBLEM, _now(), None, {"text": error.message}))
-    output.finish(summary(None, result, _now()))
-    return EXIT_CODES[result]
+async def verb(arguments: Namespace, settings: Settings) -> int:
+    """`emqx-tui approve`, `hold`, `freeze`, `resume`, `abort`."""
+    if settings.read_only:
+        raise UsageError(f"--read-only and {arguments.command} exclude each other")
+    if arguments.command == "abort" and arguments.confirm != arguments.name:
+        raise UsageError(f"--confirm {arguments.confirm}: expected the name again, {arguments.name}")
+    orders = VerbOrders(
+        Verb(arguments.command),
+        gate=getattr(arguments, "gate", None) or "",
+        count=getattr(arguments, "count", 1),
+        token=getattr(arguments, "token", None) or "",
+        reason=getattr(arguments, "reason", ""),
+    )
+    is_json = arguments.output == "json"
+    ending = Ending()
+    async with (
+        Connected(settings) as connection,
+        seat_at(connection, settings, arguments.name, drives=False) as seat,
+    ):
+        ending.end_at(seat)
+        answer = await run_verb(seat, orders, (lambda line: None) if is_json else _say)
+    if is_json:
+        _say(dumps(answer.to_json(orders.verb)))
+    elif answer.code in (0, Code.NOTHING_WAITS):
+        _say(answer.sentence)
+    else:
+        sys.stderr.write(f"emqx-tui {arguments.command}: {answer.message}\n")
+    return answer.code
 
 
-def _now():
-    from datetime import UTC, datetime
+async def status(arguments: Namespace, settings: Settings) -> int:
+    """`emqx-tui status`."""
+    async with (
+        Connected(settings) as connection,
+        seat_at(connection, settings, arguments.name, drives=False) as seat,
+    ):
+        view = await seat.until(is_whole, within_s=FIRST_DATA_S)
+        if view.snapshot.resource.value is None:
+            problem = why_unreadable(view, Kind.EMQX_ENTERPRISE)
+            where = f"namespace {view.snapshot.namespace}"
+            raise NotFound(problem or f"no EmqxEnterprise {arguments.name!r} in {where}")
+        shown = ""
+        while True:
+            text = dumps(document(view)) if arguments.output == "json" else "\n".join(lines(view))
+            if text != shown:
+                _say(text + ("\n" if arguments.watch and arguments.output == "text" else ""))
+            shown = text
+            if not arguments.watch or view.result or view.journal is None:
+                return 0
+            view = await _after(seat, STATUS_AGAIN_S)
 
-    return datetime.now(UTC)
+
+async def _after(seat: Seat, seconds: float) -> View:
+    """The first view after so much wall time."""
+    begun = seat.clock.monotonic()
+    await seat.next()
+    return await seat.until(lambda seen: bool(seen.result) or seat.clock.monotonic() - begun >= seconds)
+
+
+async def get(arguments: Namespace, settings: Settings) -> int:
+    """`emqx-tui get`."""
+    name = arguments.name or ""
+    async with Connected(settings) as connection, Listing(_place(connection, settings), name) as listing:
+        fleet = await listing.first()
+        if fleet is None or not fleet.is_synced:
+            raise Unreachable(fleet.problem if fleet and fleet.problem else "the cluster did not answer in time")
+        printer = Printer(arguments.output, all_namespaces=connection.access.all_namespaces, write=_say)
+        if fleet.problem:
+            sys.stderr.write(f"emqx-tui get: {fleet.problem}\n")
+        if name and not fleet.rows:
+            raise NotFound(f"no EmqxEnterprise {name!r} in namespace {fleet.namespace}")
+        if not fleet.rows and arguments.output in ("table", "wide"):
+            where = f" in {fleet.namespace} namespace" if fleet.namespace else ""
+            sys.stderr.write(f"No EmqxEnterprise found{where}.\n")
+        printer.all(fleet)
+        if arguments.watch:
+            async for changed in listing.changes():
+                printer.changed(changed)
+    return 0
+
+
+def _place(connection: Connection, settings: Settings) -> Place:
+    access = connection.access
+
+    def outside(namespace: str, name: str) -> Outside:
+        return Outside(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host)
+
+    return Place(
+        context=access.context,
+        server=access.server,
+        namespace=access.scope,
+        fallback_namespace=access.namespace,
+        kube=connection.kube,
+        emqx=connection.emqx,
+        clock=connection.clock,
+        outside=outside,
+        options=_options(settings, drives=False),
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
+    """Run `work`; a signal ends it with 128 + its number."""
+    ending = Ending()
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if ending.code is None:
+            raise
+        return ending.code
 
 
 class Connected:
@@ -143,13 +268,12 @@ def seat_at(connection: Connection, settings: Settings, name: str, *, drives: bo
     host: ThisHost = connection.host
     recorder = FlightLog(settings.flight_log_dir, namespace, name) if drives else None
     outside = Outside(connection.kube, connection.emqx(namespace, name), connection.clock, host, recorder)
-    options = Options(
-        policy=Policy().at_rate(settings.clock_rate),
-        read_only=settings.read_only,
-        drives=drives,
-        console_version=__version__,
-    )
-    return Seat(namespace, name, outside, options)
+    return Seat(namespace, name, outside, _options(settings, drives=drives))
+
+
+def _options(settings: Settings, *, drives: bool) -> Options:
+    policy = Policy().at_rate(settings.clock_rate)
+    return Options(policy=policy, read_only=settings.read_only, drives=drives, console_version=__version__)
 
 
 class Ending:

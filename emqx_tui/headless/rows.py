@@ -1,0 +1,160 @@
+"""PURE: a cluster as a row of `emqx-tui get`: as kubectl would print it, or as a document for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from emqx_tui.headless.events import SCHEMA, dumps, spell
+from emqx_tui.headless.words import count, span
+from emqx_tui.model.wire import clean
+from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.policy import is_closed
+from emqx_tui.session.view import ClusterRow, FleetView
+
+
+def key(row: ClusterRow) -> tuple[str, str]:
+    """(namespace, name)."""
+    return (row.resource.namespace, row.resource.name)
+
+
+def in_release(row: ClusterRow) -> bool:
+    """A release of ours holds the valve, or the operator's own runs."""
+    parameters = row.resource.blue_green
+    ours = parameters is not None and is_closed(parameters.effective_delay_s)
+    return ours or row.resource.blue_green_status is not None
+
+
+def phase_word(row: ClusterRow) -> str:
+    """What the cluster does, in one or two words."""
+    resource = row.resource
+    if resource.meta.deleting:
+        return "Deleting"
+    if row.is_held:
+        return "Held"
+    if row.phase not in FINAL:
+        return "Waiting" if row.gate else "Aborting" if row.phase is Phase.ABORTING else "Releasing"
+    if resource.blue_green_status is not None:
+        return "OperatorAlone"
+    if resource.condition is None:
+        return "New"
+    if row.ready is not None and row.wanted is not None and row.ready < row.wanted:
+        return "Degraded"
+    return "Running" if resource.is_running else "NotRunning"
+
+
+def item(row: ClusterRow, now: datetime) -> dict[str, Any]:
+    """One cluster for programs; unknown figures are null."""
+    resource = row.resource
+    created = resource.meta.created_at
+    return {
+        "namespace": resource.namespace,
+        "name": resource.name,
+        "phase": phase_word(row),
+        "version": resource.image.version,
+        "image": str(resource.image),
+        "ready": row.ready,
+        "wanted": row.wanted,
+        "connections": row.live_connections,
+        "release_phase": None if row.phase is Phase.IDLE else str(row.phase),
+        "gate": row.gate or None,
+        "held": row.is_held,
+        "age_s": None if created is None else round((now - created).total_seconds()),
+        "problem": row.problem or None,
+    }
+
+
+def timeless(row: ClusterRow, now: datetime) -> dict[str, Any]:
+    """What has to differ for a cluster to have changed."""
+    return item(row, now) | {"age_s": None}
+
+
+def document(fleet: FleetView) -> dict[str, Any]:
+    """The list for `-o json`."""
+    return {
+        "schema": SCHEMA,
+        "at": spell(fleet.now),
+        "context": fleet.context,
+        "items": [item(row, fleet.now) for row in fleet.rows],
+    }
+
+
+HEADINGS = ("NAME", "PHASE", "VERSION", "READY", "CONNECTIONS", "STEP", "AGE")
+WIDE = ("IMAGE", "DELAY", "RATES", "PROBLEM")
+
+
+def headings(*, all_namespaces: bool, wide: bool) -> tuple[str, ...]:
+    return (("NAMESPACE",) if all_namespaces else ()) + HEADINGS + (WIDE if wide else ())
+
+
+def cells(row: ClusterRow, now: datetime, *, all_namespaces: bool, wide: bool) -> tuple[str, ...]:
+    """One cluster as a row of the table."""
+    found, resource = item(row, now), row.resource
+    step = found["gate"] or found["release_phase"] or "-"
+    plain = (
+        found["name"],
+        found["phase"],
+        found["version"] or "?",
+        f"{'?' if row.ready is None else row.ready}/{'?' if row.wanted is None else row.wanted}",
+        count(found["connections"]),
+        step.replace(" ", "-"),
+        span(found["age_s"]).replace(" ", ""),
+    )
+    return tuple(
+        clean(cell)
+        for cell in (((resource.namespace,) if all_namespaces else ()) + plain + (_wide(row) if wide else ()))
+    )
+
+
+def _wide(row: ClusterRow) -> tuple[str, ...]:
+    parameters = row.resource.blue_green
+    if parameters is None:
+        return (str(row.resource.image), "-", "-", row.problem or "-")
+    delay = "closed" if is_closed(parameters.effective_delay_s) else f"{parameters.effective_delay_s}s"
+    rates = f"{count(parameters.conn_evict_rate_per_s)}/{count(parameters.sess_evict_rate_per_s)}"
+    return (str(row.resource.image), delay, rates, row.problem or "-")
+
+
+class Printer:
+    """Prints looks, the first one whole, later ones as far as they differ."""
+
+    def __init__(self, form: str, *, all_namespaces: bool, write: Callable[[str], None]) -> None:
+        """`form` is table, wide, json or name."""
+        self._form = form
+        self._all = all_namespaces
+        self._write = write
+        self._told: dict[tuple[str, str], dict[str, Any]] = {}
+        self._widths: tuple[int, ...] = ()
+
+    def all(self, fleet: FleetView) -> None:
+        """Print every cluster."""
+        self._told = {key(row): timeless(row, fleet.now) for row in fleet.rows}
+        if self._form == "json":
+            self._write(dumps(document(fleet)))
+            return
+        rows = [self._cells(row, fleet) for row in fleet.rows]
+        if rows and self._form != "name":
+            rows.insert(0, headings(all_namespaces=self._all, wide=self._form == "wide"))
+        self._widths = tuple(max(len(row[column]) for row in rows) for column in range(len(rows[0]))) if rows else ()
+        for row in rows:
+            self._write(self._aligned(row))
+
+    def changed(self, fleet: FleetView) -> None:
+        """Print the clusters that have changed since they were printed last."""
+        for row in fleet.rows:
+            found = timeless(row, fleet.now)
+            if self._told.get(key(row)) == found:
+                continue
+            self._told[key(row)] = found
+            is_json = self._form == "json"
+            self._write(dumps(item(row, fleet.now)) if is_json else self._aligned(self._cells(row, fleet)))
+
+    def _cells(self, row: ClusterRow, fleet: FleetView) -> tuple[str, ...]:
+        if self._form == "name":
+            return (f"emqxenterprise.apps.emqx.io/{clean(row.resource.name)}",)
+        return cells(row, fleet.now, all_namespaces=self._all, wide=self._form == "wide")
+
+    def _aligned(self, row: tuple[str, ...]) -> str:
+        widths = self._widths if len(self._widths) == len(row) else tuple(len(cell) for cell in row)
+        return "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

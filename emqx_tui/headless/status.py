@@ -1,0 +1,182 @@
+"""PURE: where a release stands, as a document for programs and as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from emqx_tui.headless.endings import needs_person
+from emqx_tui.headless.events import SCHEMA, spell
+from emqx_tui.headless.happened import check_fields, gate_fields, hold_fields, versions
+from emqx_tui.headless.words import check, clients, count, span
+from emqx_tui.model.snapshot import Member
+from emqx_tui.model.wire import clean
+from emqx_tui.rollout.decision import Outcome
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.view import Role, View
+
+
+def document(view: View) -> dict[str, Any]:
+    """Everything, for `-o json`; unknown figures are null."""
+    seen, decision, journal = view.snapshot, view.decision, view.journal
+    resource, sample = seen.resource.value, view.samples[-1] if view.samples else None
+    gate = decision.gate
+    before, after = versions(journal) if journal else (resource.image.version if resource else None, None)
+    return {
+        "schema": SCHEMA,
+        "at": spell(view.now),
+        "namespace": seen.namespace,
+        "name": seen.name,
+        "release_id": journal.release_id if journal else None,
+        "phase": str(decision.phase),
+        "text": decision.phase_text or None,
+        "result": view.result or None,
+        "from": before,
+        "to": after,
+        "started_at": spell(journal.created_at) if journal else None,
+        "started_by": journal.created_by if journal else None,
+        "approval": str(journal.approval) if journal else None,
+        "role": str(view.role),
+        "driver": view.driver or None,
+        "steps": [{"step": s.id, "state": str(s.state), "done": s.done, "total": s.total} for s in decision.steps],
+        "gate": gate_fields(gate, for_person=needs_person(gate, journal.approval)) if gate and journal else None,
+        "hold": hold_fields(journal.hold) if journal and journal.hold else None,
+        "checks": [check_fields(c) for c in decision.checks],
+        "alarms": [{"check": a.check, "evidence": a.evidence, "limit": a.limit or None} for a in decision.alarms],
+        "approvals": [
+            {"gate": a.gate, "number": a.number, "by": a.by, "at": spell(a.at)}
+            for a in (journal.approvals if journal else ())
+        ],
+        "abort": {
+            "possible": decision.abort.possible,
+            "why_not": decision.abort.why_not or None,
+            "disconnects": decision.abort.disconnects,
+        },
+        "nodes": [_node(view, member) for member in seen.members],
+        "connections": {
+            "blue": sample.blue if sample else None,
+            "green": sample.green if sample else None,
+            "sum": sample.sum if sample else None,
+        },
+        "ledger": {
+            "evicted": view.ledger.evicted,
+            "landed": view.ledger.landed,
+            "bounced": view.ledger.bounced,
+            "missing": view.ledger.missing,
+            "on_their_way": view.ledger.on_their_way,
+        },
+        "eta_s": None if decision.eta_s is None else round(decision.eta_s),
+        "problems": [f"{s.name}: {s.problem}" for s in view.health if s.problem],
+    }
+
+
+def _node(view: View, member: Member) -> dict[str, Any]:
+    evacuation = member.evacuation
+    return {
+        "node": member.name,
+        "generation": str(member.colour),
+        "version": member.node.version if member.node else None,
+        "ready": member.pod.is_ready,
+        "state": str(evacuation.state) if evacuation else ("serving" if member.is_running else "not running"),
+        "connections": member.live_connections,
+        "sessions": member.sessions,
+        "initial": dict(view.drain_initial).get(member.name),
+    }
+
+
+def lines(view: View) -> list[str]:
+    """The same for people; no line is longer than its facts."""
+    return [clean(line) for line in _lines(view)]
+
+
+def _lines(view: View) -> Iterator[str]:
+    seen, decision, journal = view.snapshot, view.decision, view.journal
+    resource = seen.resource.value
+    name = f"{seen.namespace}/{seen.name}"
+    if journal is None:
+        version = resource.image.version if resource else "?"
+        well = "running" if resource and resource.is_running else "not running"
+        yield f"{name}  {version}  {well}, no release is under way"
+    else:
+        before, after = versions(journal)
+        text = f": {decision.phase_text}" if decision.phase_text else ""
+        yield f"{name}  {before} to {after}  {view.result or decision.phase}{text}"
+        age = span((view.now - journal.created_at).total_seconds())
+        yield f"release  {journal.release_id}, begun {age} ago by {journal.created_by}, policy {journal.approval}"
+        yield f"driver   {_driver(view)}"
+        yield f"steps    {' · '.join(_step(s) for s in decision.steps)}"
+        yield from _waiting(view)
+    yield from _nodes(view)
+    ledger = view.ledger
+    if ledger.evicted is not None:
+        yield (
+            f"ledger   evicted {count(ledger.evicted)}, landed {count(ledger.landed)}, bounced "
+            f"{count(ledger.bounced)}, missing {count(ledger.missing)}, {count(ledger.on_their_way)} on their way"
+        )
+    for source in view.health:
+        if source.problem:
+            yield f"problem  {source.name}: {source.problem}"
+
+
+def _driver(view: View) -> str:
+    if view.role is Role.DRIVER:
+        return "this console"
+    if view.role is Role.SPECTATOR:
+        return view.driver
+    seen = view.snapshot
+    return f"nobody: emqx-tui rollout {seen.name} -n {seen.namespace}"
+
+
+def _step(step: Any) -> str:
+    nodes = f" {step.done}/{step.total}" if step.total else ""
+    return f"{step.id} {step.state}{nodes}"
+
+
+def _waiting(view: View) -> Iterator[str]:
+    decision, journal = view.decision, view.journal
+    if journal is None:
+        return
+    if journal.hold is not None:
+        what = "frozen" if journal.hold.freeze else "held"
+        yield f"hold     {what} by {journal.hold.by}: {journal.hold.reason}"
+    for alarm in decision.alarms:
+        yield f"alarm    {alarm.check}: {alarm.evidence}" + (f" ({alarm.limit})" if alarm.limit else "")
+    gate = decision.gate
+    if gate is not None:
+        cost = f", disconnects {clients(gate.clients)}" if gate.clients else ""
+        took = f", about {span(gate.seconds)}" if gate.seconds else ""
+        who = "a person" if needs_person(gate, journal.approval) else f"policy {journal.approval}"
+        yield f"gate     {gate.id} {gate.target} waits for {who if gate.is_open else 'its checks'}{cost}{took}"
+        for result in gate.checks:
+            mark = "ok  " if result.outcome is Outcome.PASS else "  - "
+            yield f"  {mark}   {check(check_fields(result))}"
+    elif decision.phase not in (Phase.IDLE, Phase.DONE):
+        for result in decision.checks:
+            if result.outcome is not Outcome.PASS:
+                yield f"  -      {check(check_fields(result))}"
+
+
+def _nodes(view: View) -> Iterator[str]:
+    rows = [("NODE", "GENERATION", "VERSION", "STATE", "CONNECTIONS", "SESSIONS")]
+    for member in view.snapshot.members:
+        node = _node(view, member)
+        left = count(node["connections"])
+        if member.evacuation and node["initial"] is not None:
+            left += f" of {count(node['initial'])}"
+        rows.append(
+            (
+                node["node"],
+                node["generation"],
+                node["version"] or "?",
+                node["state"],
+                left,
+                count(node["sessions"]),
+            )
+        )
+    yield from table(rows)
+
+
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Columns as kubectl aligns them: left, three blanks between."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

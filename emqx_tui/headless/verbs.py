@@ -1,0 +1,322 @@
+"""One intent from a second terminal: approve, hold, freeze, resume, abort.
+
+Owns what is asked, how long one stays, and what is said about who acts. The intent is written into the journal, which
+the driver watches. Without a driver the sender takes the lease and acts itself, but only until what was asked for has
+taken effect: afterwards nobody drives, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from emqx_tui.headless import words
+from emqx_tui.headless.endings import is_draining
+from emqx_tui.headless.events import SCHEMA, spell
+from emqx_tui.headless.happened import begin, happened
+from emqx_tui.headless.seat import LostContact, Seat, Stopped, is_known, is_whole, why_unreadable
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rollout.decision import CheckResult, Gate, Outcome
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.view import Role, View
+
+FIRST_DATA_S = 30.0
+HURRY_S = 5.0
+"""Wall seconds after which a hold is sent without having seen everything."""
+PATIENCE_S = 15.0
+"""Wall seconds that a gate's checks get to pass, once everything has been read."""
+ANSWER_S = 20.0
+QUIET_S = 3.0
+"""Cluster seconds without a command on its way: what was asked for has taken effect."""
+TRIES = 3
+
+_AFTER_CUT_OVER = frozenset({Phase.DRAINING, Phase.FINISHING, Phase.DONE})
+
+
+class Verb(StrEnum):
+    APPROVE = "approve"
+    HOLD = "hold"
+    FREEZE = "freeze"
+    RESUME = "resume"
+    ABORT = "abort"
+
+
+class Code:
+    """Exit codes of these commands."""
+
+    DONE = 0
+    REFUSED = 1
+    NOTHING_WAITS = 3
+    LOST_CONTACT = 6
+
+
+@dataclass(frozen=True)
+class VerbOrders:
+    """What was asked for."""
+
+    verb: Verb
+    gate: str = ""
+    """Approve this gate and no other; empty = the one that waits."""
+    count: int = 1
+    token: str = ""
+    """Has to be the gate's; empty = not asked."""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of it."""
+
+    code: int
+    message: str
+    at: datetime
+    release_id: str | None = None
+    gate: str | None = None
+    driver: str | None = None
+    """Who acts on it: identity of the driver; None = nobody drives."""
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.message} ({self.driver} drives)" if self.driver else self.message
+
+    def to_json(self, verb: Verb) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "schema": SCHEMA,
+            "at": spell(self.at),
+            "release_id": self.release_id,
+            "verb": str(verb),
+            "gate": self.gate,
+            "code": self.code,
+            "message": self.message,
+            "driver": self.driver,
+        }
+
+
+class _Refused(Exception):
+    def __init__(self, message: str, code: int = Code.REFUSED, gate: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.gate = gate
+
+
+async def run_verb(seat: Seat, orders: VerbOrders, say: Callable[[str], None]) -> Answer:
+    """Give one intent and wait until it counts; `say` gets lines for people on the way."""
+    try:
+        return await _Asking(seat, orders, say).ask()
+    except _Refused as refusal:
+        return _answer(seat, refusal.code, str(refusal), refusal.gate)
+    except LostContact:
+        return _answer(seat, Code.LOST_CONTACT, "no watch of Kubernetes answers: contact is lost")
+    except Stopped as stop:
+        return _answer(seat, 1 if stop.code is None else stop.code, f"left by {stop.reason}")
+
+
+def _answer(seat: Seat, code: int, message: str, gate: str | None = None, driver: str | None = None) -> Answer:
+    journal = seat.view.journal if seat.view else None
+    return Answer(code, message, seat.clock.now(), journal.release_id if journal else None, gate, driver)
+
+
+class _Asking:
+    def __init__(self, seat: Seat, orders: VerbOrders, say: Callable[[str], None]) -> None:
+        self.seat = seat
+        self.orders = orders
+        self.say = say
+        self.gate: Gate | None = None
+
+    async def ask(self) -> Answer:
+        view = await self._look()
+        if done := self._is_so_already(view):
+            return _answer(self.seat, Code.DONE, done, driver=view.driver or None)
+        view, accepted = await self._submitted()
+        self.say(accepted)
+        return await self._acted_on(view, accepted)
+
+    async def _look(self) -> View:
+        orders = self.orders
+        view = await self.seat.until(is_known, within_s=FIRST_DATA_S)
+        if problem := why_unreadable(view, Kind.EMQX_ENTERPRISE, Kind.SECRET, Kind.LEASE):
+            raise _Refused(problem)
+        if not is_known(view):
+            raise _Refused("the cluster did not answer in time", Code.LOST_CONTACT)
+        if view.snapshot.resource.value is None:
+            raise _Refused(f"no EmqxEnterprise {view.snapshot.name!r} in namespace {view.snapshot.namespace}")
+        if view.journal is None or view.result:
+            raise _Refused("no release is under way", Code.NOTHING_WAITS)
+        urgent = orders.verb in (Verb.HOLD, Verb.FREEZE)
+        return await self.seat.until(is_whole, within_s=HURRY_S if urgent else FIRST_DATA_S)
+
+    def _is_so_already(self, view: View) -> str:
+        """What was asked for is so already: nothing to write."""
+        journal, orders = view.journal, self.orders
+        if journal is None:
+            return ""
+        hold = journal.hold
+        match orders.verb:
+            case Verb.HOLD if hold is not None:
+                return f"held already, by {hold.by}: {hold.reason}"
+            case Verb.FREEZE if hold is not None and hold.freeze:
+                return f"frozen already, by {hold.by}: {hold.reason}"
+            case Verb.RESUME if hold is None:
+                raise _Refused("nothing is held", Code.NOTHING_WAITS)
+            case Verb.ABORT if journal.abort is not None:
+                return f"an abort is under way already, by {journal.abort.by}"
+            case Verb.APPROVE if orders.gate and journal.is_approved(_gate_id(orders.gate)):
+                return f"{_gate_id(orders.gate)} is approved already"
+        return ""
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    async def _submitted(self) -> tuple[View, str]:
+        """The view in which the intent is written down, and what it did. Raises _Refused."""
+        refusal = ""
+        for _ in range(TRIES):
+            intent = await self._intent()
+            before = self.seat.view
+            number = before.notice_number if before else 0
+            self.seat.session.submit(intent)
+
+            def is_answered(view: View, number: int = number) -> bool:
+                return view.notice_number > number and not view.is_unwritten
+
+            view = await self.seat.until(is_answered, within_s=ANSWER_S)
+            if self._has_effect(view):
+                return view, view.notice
+            refusal = view.notice.removeprefix("refused: ") if view.notice_number > number else "no answer in time"
+            if "look at it again" not in refusal:
+                break
+        raise _Refused(refusal, gate=self.gate.id if self.gate else None)
+
+    async def _intent(self) -> Intent:
+        orders, by = self.orders, self.seat.person
+        match orders.verb:
+            case Verb.HOLD:
+                return Hold(by, orders.reason)
+            case Verb.FREEZE:
+                return Freeze(by, orders.reason)
+            case Verb.RESUME:
+                return Resume(by)
+            case Verb.ABORT:
+                return await self._abort(by)
+            case Verb.APPROVE:
+                gate = self.gate = await self._open_gate()
+                return Approve(gate.id, gate.revision, by, orders.count)
+
+    async def _abort(self, by: str) -> Abort:
+        view = self.seat.view or await self.seat.next()
+        cost = view.decision.abort
+        if not cost.possible:
+            raise _Refused(cost.why_not)
+        return Abort(by, cost.revision)
+
+    async def _open_gate(self) -> Gate:
+        """The gate that waits, once its checks pass. Raises _Refused."""
+        wanted = _gate_id(self.orders.gate) if self.orders.gate else ""
+        view = await self.seat.until(lambda seen: _is_judged(seen.decision.gate), within_s=PATIENCE_S)
+        gate = view.decision.gate
+        if gate is None:
+            hold = view.journal.hold if view.journal else None
+            held = f"; held by {hold.by}: {hold.reason}" if hold else ""
+            raise _Refused(f"no gate waits: {view.decision.phase}{held}", Code.NOTHING_WAITS)
+        if wanted and gate.id not in (wanted, f"{wanted}:late"):
+            raise _Refused(f"gate {gate.id} waits, not {wanted}", gate=gate.id)
+        if self.orders.token and self.orders.token != gate.token:
+            raise _Refused(f"gate {gate.id} has another token than {self.orders.token!r}", gate=gate.id)
+        failing = [check for check in gate.checks if check.outcome is not Outcome.PASS]
+        if failing:
+            raise _Refused(f"gate {gate.id} is not to be approved now: {_why(failing)}", gate=gate.id)
+        return gate
+
+    def _has_effect(self, view: View) -> bool:
+        journal = view.journal
+        if journal is None or view.is_unwritten:
+            return False
+        match self.orders.verb:
+            case Verb.HOLD:
+                return journal.hold is not None
+            case Verb.FREEZE:
+                return journal.hold is not None and journal.hold.freeze
+            case Verb.RESUME:
+                return not view.is_refusal
+            case Verb.ABORT:
+                return journal.abort is not None
+            case Verb.APPROVE:
+                return self.gate is not None and journal.is_approved(self.gate.id)
+
+    # -- acting ---------------------------------------------------------------------------------------------------
+
+    async def _acted_on(self, view: View, accepted: str) -> Answer:
+        gate = self.gate.id if self.gate else None
+        if self.orders.verb is Verb.HOLD:
+            return _answer(self.seat, Code.DONE, accepted, gate, view.driver or None)
+        written_seen_s = view.driver_seen_s
+
+        def is_driven(seen: View) -> bool:
+            renewed = seen.driver_seen_s is not None and seen.driver_seen_s < (written_seen_s or 0.0)
+            return seen.role is Role.DRIVER or bool(seen.result) or (seen.role is Role.SPECTATOR and renewed)
+
+        view = await self.seat.until(is_driven, within_s=ANSWER_S)
+        if view.role is not Role.DRIVER:
+            driver = view.driver if view.role is Role.SPECTATOR else None
+            return _answer(self.seat, Code.DONE, accepted, gate, driver)
+        self.say("nobody drives this release: this console acts on it")
+        view = await self._drive()
+        return _answer(self.seat, Code.DONE, f"{accepted}; {_left(view)}", gate)
+
+    async def _drive(self) -> View:
+        """Act until what was asked for has taken effect; the newest view."""
+        view = self.seat.view or await self.seat.next()
+        told, quiet_since = begin(view), view.now
+        while True:
+            if view.in_flight or view.is_unwritten or view.decision.commands:
+                quiet_since = view.now
+            is_quiet = (view.now - quiet_since).total_seconds() >= QUIET_S
+            if view.result or self._is_done(view, is_quiet):
+                return view
+            view = await self.seat.next()
+            records, told = happened(told, view, self.seat.clock.monotonic())
+            for record in records:
+                self.say(words.line(record))
+
+    def _is_done(self, view: View, is_quiet: bool) -> bool:
+        if view.journal is None:
+            return True
+        match self.orders.verb:
+            case Verb.ABORT:
+                return False
+            case Verb.FREEZE:
+                return is_quiet and not is_draining(view)
+            case Verb.APPROVE if view.journal.hold is None and self.gate is not None:
+                if self.gate.id.startswith("cut-over"):
+                    return view.decision.phase in _AFTER_CUT_OVER
+                member = next((m for m in view.snapshot.members if m.name == self.gate.target), None)
+                return member is None or member.evacuation is not None
+        return is_quiet
+
+
+def _left(view: View) -> str:
+    """What is true once this console has left."""
+    if view.result:
+        return f"the release is {view.result}"
+    drain = "the drain goes on inside EMQX, " if is_draining(view) else ""
+    seen = view.snapshot
+    return f"{drain}nobody drives from here on: emqx-tui rollout {seen.name} -n {seen.namespace}"
+
+
+def _is_judged(gate: Gate | None) -> bool:
+    """The gate is open, or a check says no: nothing that a moment's patience would change."""
+    return gate is not None and (gate.is_open or any(check.outcome is Outcome.FAIL for check in gate.checks))
+
+
+def _why(failing: list[CheckResult]) -> str:
+    return "; ".join(f"{c.name}: {c.evidence}" + (f" ({c.hint})" if c.hint else "") for c in failing)
+
+
+def _gate_id(text: str) -> str:
+    """A gate as people name it: a node by its ordinal alone."""
+    return f"node:{int(text)}" if text.isascii() and text.isdigit() else text
