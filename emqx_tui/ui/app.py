@@ -42,12 +42,15 @@ from emqx_tui.ui.messages import (
 )
 from emqx_tui.ui.screens.base import ConsoleScreen, TakesNews
 from emqx_tui.ui.screens.clusters import ClustersScreen
+from emqx_tui.ui.terminal import is_behind
 
 if TYPE_CHECKING:
     from types import FrameType
 
 HARD_EXIT_S = 3.0
 """A signal ends the process after this long even when the terminal does not read any more."""
+BEHIND_S = 0.25
+"""How long news waits for a terminal that is behind."""
 
 
 def _palette():
@@ -89,6 +92,7 @@ class ConsoleApp(App[int]):
         self._opened = opened
         self._driven: set[tuple[str, str]] = set()
         self._notice_number = 0
+        self._is_waiting = False
         self._numbers = itertools.count(1)
 
     # --- start and end ---------------------------------------------------------------------------------------
@@ -124,11 +128,20 @@ class ConsoleApp(App[int]):
         self.post_message(ViewsChanged())
 
     def on_views_changed(self) -> None:
+        if is_behind(self):
+            if not self._is_waiting:
+                self._is_waiting = True
+                self.set_timer(BEHIND_S, self._try_again)
+            return
         backend = self.backend
         self.published = Published(backend.fleet(), backend.view(), backend.assessment())
         self._note_driving()
         self._tell_notice()
         self.hand_out()
+
+    def _try_again(self) -> None:
+        self._is_waiting = False
+        self.on_views_changed()
 
     def hand_out(self) -> None:
         """Give the newest to every screen that can be seen: the top one, and what shows through modal ones."""
@@ -246,6 +259,16 @@ class ConsoleApp(App[int]):
         view = self.published.view
         opened = (view.snapshot.namespace, view.snapshot.name) if view else None
         return any(key == opened or phases.get(key) not in (*FINAL, None) for key in self._driven)
+
+    def _fatal_error(self) -> None:
+        """A crash tells where it happened, and no value of any variable: templates and views can hold secrets."""
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+
+        self.bell()
+        traceback = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
 
     # --- looks -----------------------------------------------------------------------------------------------
 

@@ -372,15 +372,16 @@ import pathlib, threading, time
 from dataclasses import replace
 
 def shout():
-    backend, number = app.backend, 0
+    backend, number, behind = app.backend, 0, 0
     while True:
         rows = [replace(row, live_connections=number + place) for place, row in enumerate(backend.shown_fleet.rows)]
         backend.publish(fleet=replace(backend.shown_fleet, rows=tuple(rows)))
         number += 1
         time.sleep(0.01)
         writer = getattr(app._driver, "_writer_thread", None)
-        if writer is not None and writer._queue.full():
-            pathlib.Path({mark!r}).touch()
+        behind = behind + 1 if writer is not None and writer._queue.qsize() > 1 else 0
+        if behind > 200:
+            pathlib.Path({mark!r}).write_text(str(writer._queue.qsize()))
 
 threading.Thread(target=shout, daemon=True).start()
 app.run()
@@ -388,18 +389,56 @@ app.run()
 )
 
 
-def test_a_signal_ends_a_console_whose_terminal_does_not_read(tmp_path):
-    """The writer's queue is full and the loop stands in it: only the hard exit is left."""
+@pytest.fixture
+def stalled(tmp_path):
+    """A console with much to tell on a terminal that has stopped reading; and how much it wrote ahead."""
     mark = tmp_path / "stalled"
     terminal = Terminal(NOISY, mark=str(mark))
     try:
         terminal.read_until(b"mqtt-stg")
         end = monotonic() + 60
-        while not mark.exists():
+        while not mark.exists() or not mark.read_text():
             assert monotonic() < end, "the console never came to a stand"
             assert terminal.process.poll() is None
             select.select([], [], [], 0.05)
-        terminal.process.send_signal(signal.SIGTERM)
-        assert terminal.process.wait(20) == 128 + signal.SIGTERM
+        yield terminal, int(mark.read_text())
     finally:
         terminal.close()
+
+
+def test_a_signal_ends_a_console_whose_terminal_does_not_read(stalled):
+    terminal, _ = stalled
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.process.wait(20) == 128 + signal.SIGTERM
+
+
+def test_a_terminal_that_does_not_read_is_not_written_to_until_the_loop_stands(stalled):
+    _, written_ahead = stalled
+    assert written_ahead < 10, "the queue of the driver fills up; at 30 it stops the loop"
+
+
+# --- a crash -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_crash_shows_no_values(monkeypatch, capsys):
+    secret = "hunter2-" + "secret"
+
+    def broken(self, published):
+        template = {"password": secret}
+        raise RuntimeError(f"it broke with {len(template)} value")
+
+    backend = ScriptedBackend()
+    app = console(backend)
+
+    async def crash() -> None:
+        async with app.run_test() as pilot:
+            await until_shown(pilot, "mqtt-stg")
+            monkeypatch.setattr(ClustersScreen, "take", broken)
+            backend.publish()
+            await until(pilot, lambda: app._exception is not None)
+
+    with pytest.raises(RuntimeError, match="it broke"):
+        await crash()
+    shown = capsys.readouterr().err
+    assert "it broke with 1 value" in shown
+    assert secret not in shown
