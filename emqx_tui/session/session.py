@@ -584,6 +584,7 @@ class Session:
             result=self._result if journal is None else "",
             is_unwritten=self._writing is not None,
             driver_seen_s=self._driver_seen_s(),
+            policy=self._options.policy,
             sequence=self._sequence,
         )
         self._publish(self.view)

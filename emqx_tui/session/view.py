@@ -14,6 +14,7 @@ from emqx_tui.rollout.decision import CheckResult, Decision
 from emqx_tui.rollout.forecast import Forecast
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Policy
 
 REFUSED = "refused: "
 """How the notice of a refusal begins."""
@@ -95,6 +96,8 @@ class View:
     """The journal shown is on its way to the cluster: nobody else knows of it yet."""
     driver_seen_s: float | None = None
     """Wall seconds since another driver was last seen to renew its lease; None without one."""
+    policy: Policy = field(default_factory=Policy)
+    """The thresholds that the checks go by: what the screen calls old or too much is the same."""
     sequence: int = 0
 
     @property

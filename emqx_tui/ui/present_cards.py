@@ -19,7 +19,7 @@ from emqx_tui.ui import units
 from emqx_tui.ui.glyphs import DONE
 from emqx_tui.ui.present import check_line, clean
 from emqx_tui.ui.present_headline import DOT, meanwhile
-from emqx_tui.ui.present_release import LIMITS, cannot_act
+from emqx_tui.ui.present_release import cannot_act
 from emqx_tui.ui.spans import TIE, Line, Span, Tone, line
 
 
@@ -97,8 +97,9 @@ def _blocked(gate: Gate, view: View) -> str:
     if view.journal and view.journal.hold:
         return "the release is held: resume it first"
     age_s = view.snapshot.stats.age_s(view.now)
-    if age_s is None or age_s > LIMITS.max_broker_age_s:
-        return f"the brokers' figures are {units.age(age_s)} old (limit {units.age(LIMITS.max_broker_age_s)})"
+    limit_s = view.policy.max_broker_age_s
+    if age_s is None or age_s > limit_s:
+        return f"the brokers' figures are {units.age(age_s)} old (limit {units.age(limit_s)})"
     waiting = [check for check in gate.checks if check.outcome is not Outcome.PASS]
     return f"a check does not pass: {waiting[0].evidence}" if waiting else ""
 

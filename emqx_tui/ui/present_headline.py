@@ -17,7 +17,6 @@ from emqx_tui.session.view import Role, View
 from emqx_tui.ui import units
 from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
 from emqx_tui.ui.present_release import (
-    LIMITS,
     cannot_act,
     check_words,
     duration_s,
@@ -145,7 +144,7 @@ def _idle(view: View) -> Headline:
         second = line((f"{ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
     else:
         second = line("no release is running; ", ("e", Tone.KEY), " changes something")
-    if not view.snapshot.stats.is_fresh(view.now, LIMITS.max_broker_age_s):
+    if not view.snapshot.stats.is_fresh(view.now, view.policy.max_broker_age_s):
         age_s = view.snapshot.stats.age_s(view.now)
         why = view.snapshot.stats.problem or f"figures are {units.age(age_s)} old"
         return Headline(Tone.WAIT, line(_word(SERVING, "RUNNING"), figures), line(f"EMQX: {why}"))

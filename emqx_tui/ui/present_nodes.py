@@ -16,7 +16,7 @@ from emqx_tui.session.view import View
 from emqx_tui.ui import units
 from emqx_tui.ui.glyphs import ALARM, DONE, OUT, RUNNING, SERVING, STARTING
 from emqx_tui.ui.present import NONE, Mark, clean, fit_middle
-from emqx_tui.ui.present_release import BUSY, LIMITS, eta_s, pace_per_s, tail
+from emqx_tui.ui.present_release import BUSY, eta_s, pace_per_s, tail
 from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, columns, line
 
 
@@ -55,7 +55,7 @@ def node_rows(view: View) -> list[NodeRow]:
     """All rows, in order."""
     snapshot, rows = view.snapshot, []
     next_up = view.decision.gate.target if view.decision.gate else ""
-    is_old = not snapshot.stats.is_fresh(snapshot.now, LIMITS.max_broker_age_s)
+    is_old = not snapshot.stats.is_fresh(snapshot.now, view.policy.max_broker_age_s)
     for generation in _in_order(view):
         members = {member.ordinal: member for member in generation.members}
         places = max([generation.replicas, _places(view, generation), *(o + 1 for o in members)], default=0)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout.phases import FINAL
-from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui import units
 from emqx_tui.ui.present import clean
 from emqx_tui.ui.spans import Line, Span
-
-LIMITS = Policy()
-"""Where a figure counts as old or as too much; the checks use the same ones."""
 
 BUSY = frozenset(
     {

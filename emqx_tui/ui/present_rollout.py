@@ -11,11 +11,12 @@ from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step, StepState
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import View
 from emqx_tui.ui import units
 from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, HELD, RUNNING, TODO, WAITING
 from emqx_tui.ui.present import check_line
-from emqx_tui.ui.present_release import LIMITS, cannot_act, check_words, duration_s, evicting, short_names
+from emqx_tui.ui.present_release import cannot_act, check_words, duration_s, evicting, short_names
 from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line, pad, width
 
 STEP_WORDS = {
@@ -123,7 +124,8 @@ def ledger_line(view: View, cells: int = 200) -> Line:
     )
     on_way = ledger.on_their_way or 0
     share = "on their way" if missing and on_way >= missing else units.percent(_ratio(missing, ledger.evicted))
-    missing_words = (f"missing {units.count(missing)} ({share})", Tone.WARN if _is_too_many(ledger) else Tone.PLAIN)
+    tone = Tone.WARN if _is_too_many(ledger, view.policy) else Tone.PLAIN
+    missing_words = (f"missing {units.count(missing)} ({share})", tone)
     shown = line(title, figures, missing_words)
     worst = f" · most missing at once {units.count(ledger.max_missing)}" if ledger.max_missing is not None else ""
     way = f" · {units.count(on_way)} on their way" if on_way and on_way < (missing or 0) else ""
@@ -145,10 +147,10 @@ def _ratio(missing: int | None, evicted: int | None) -> float | None:
     return missing / evicted if missing is not None and evicted else None
 
 
-def _is_too_many(ledger: Ledger) -> bool:
+def _is_too_many(ledger: Ledger, policy: Policy) -> bool:
     """More missing than the auto-hold allows, those on their way not counted."""
     beyond = (ledger.missing or 0) - (ledger.on_their_way or 0)
-    return beyond > max(LIMITS.missing_floor, LIMITS.missing_budget * (ledger.evicted or 0))
+    return beyond > max(policy.missing_floor, policy.missing_budget * (ledger.evicted or 0))
 
 
 def _lowest(journal: Journal) -> str:
@@ -226,8 +228,9 @@ def _approve_reason(view: View, hold: HoldRecord | None) -> str:
     if gate is None:
         return "no gate waits"
     age_s = view.snapshot.stats.age_s(view.now)
-    if age_s is None or age_s > LIMITS.max_broker_age_s:
-        return f"the brokers' figures are {units.age(age_s)} old (limit {units.age(LIMITS.max_broker_age_s)})"
+    limit_s = view.policy.max_broker_age_s
+    if age_s is None or age_s > limit_s:
+        return f"the brokers' figures are {units.age(age_s)} old (limit {units.age(limit_s)})"
     blocking = next((check for check in gate.checks if check.outcome is not Outcome.PASS), None)
     return f"{check_words(blocking.name)}: {blocking.evidence}" if blocking else ""
 
@@ -245,4 +248,4 @@ def stale_lines(view: View) -> list[Line]:
 
 def is_live(view: View) -> bool:
     """True while the brokers' figures are young enough to be relied on."""
-    return view.snapshot.stats.is_fresh(view.now, LIMITS.max_broker_age_s)
+    return view.snapshot.stats.is_fresh(view.now, view.policy.max_broker_age_s)

@@ -17,7 +17,7 @@ from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, SetPolicy, Start
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.session.view import Assessment, Role, View
 from emqx_tui.ui import present_cards as cards
 from emqx_tui.ui.present_cards import Card
@@ -82,6 +82,13 @@ def test_old_figures_block_even_when_no_check_says_so():
     old = Reading(view.snapshot.stats.value, NOW - timedelta(seconds=21))
     card = gate_card(replace(view, snapshot=replace(view.snapshot, stats=old)))
     assert card.blocked == "the brokers' figures are 21 s old (limit 10 s)"
+
+
+def test_what_counts_as_old_follows_the_policy_of_a_fast_cluster():
+    view = replace(releases.at_gate(), policy=Policy().at_rate(30))
+    for age_s, blocked in ((14, ""), (16, "the brokers' figures are 16 s old (limit 15 s)")):
+        old = Reading(view.snapshot.stats.value, NOW - timedelta(seconds=age_s))
+        assert gate_card(replace(view, snapshot=replace(view.snapshot, stats=old))).blocked == blocked
 
 
 def test_a_hold_and_missing_rights_block():
