@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from emqx_tui.model.errors import AdapterError, Conflict, NotFound
+from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Series
 from emqx_tui.model.snapshot import Snapshot
@@ -33,25 +33,20 @@ from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sample_of, sent, succeeded
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import is_closed
-from emqx_tui.rollout.requests import KubeRequest
-from emqx_tui.session import lease as leases
 from emqx_tui.session import records, sources
 from emqx_tui.session.assess import assess as assess_edit
 from emqx_tui.session.assess import save as save_edit
 from emqx_tui.session.executor import CommandDone, CommandFailed, Executor
+from emqx_tui.session.journal_book import IntentAgain, JournalBook, JournalWritten
 from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Options, Outside
-from emqx_tui.session.ports import Changed, Removed
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
+from emqx_tui.session.tenure import LeaseAnswered, Tenure
 from emqx_tui.session.view import REFUSED, Assessment, Role, SourceHealth, View
 
 TICK_S = 0.5
-MAX_LOST_RACES = 3
-"""How often an intent is decided on anew because somebody else wrote the journal at the same moment."""
 CLOSE_AGAIN_S = 10.0
 """Between two attempts to remove the journal of a release that has ended."""
-TOTALS_EVERY_S = 30.0
-"""Counters alone are written to the journal this often; with anything else they go at once."""
 
 _PATCHES_OF_RESOURCE = (ApplyTemplate, Nudge, CloseValve, RestoreDelay, RestoreTemplate)
 
@@ -64,19 +59,6 @@ class _Tick:
 @dataclass(frozen=True)
 class _Submitted:
     intent: Intent
-
-
-@dataclass(frozen=True)
-class _JournalWritten:
-    journal: Journal
-    secret: Any
-    error: AdapterError | None = None
-
-
-@dataclass(frozen=True)
-class _LeaseAnswered:
-    lease: Any
-    error: AdapterError | None = None
 
 
 @dataclass(frozen=True)
@@ -105,19 +87,9 @@ class Session:
         self._inbox: asyncio.Queue[Any] = asyncio.Queue()
         self._store = Store(namespace, name)
         self._memory = Memory()
-        self._journal: Journal | None = None
-        self._secret: Any = None
-        self._journal_problem = ""
-        self._writing: Journal | None = None
-        self._written_for: Intent | None = None
-        self._lost_races = 0
-        self._is_journal_stale = False
+        self._book = JournalBook(namespace, name, outside, self._put, self._spawn)
+        self._tenure = Tenure(namespace, name, outside, self._put)
         self._close_failed_at: float | None = None
-        self._totals_written_at: Any = None
-        self._lease = leases.LeaseWatch()
-        self._lease_task: asyncio.Task[None] | None = None
-        self._lease_held_at: float | None = None
-        self._lease_asked_at = 0.0
         self._wants_to_drive = False
         self._closing = False
         self._intents: list[Intent] = []
@@ -178,14 +150,14 @@ class Session:
             kube=self._outside.kube,
             log_in=self._brokers.log_in,
             policy=self._options.policy,
-            journal_secret=self._secret,
+            journal_secret=self._book.secret,
         )
 
     async def save(self, edit: Draft | Plan) -> None:
         """Send an edit that starts no release; the answer is the next view's notice."""
         if self._options.read_only:
             self._say(f"{REFUSED}read-only")
-        elif self._journal is not None:
+        elif self._book.present is not None:
             self._say(f"{REFUSED}a release is under way, the object is not to be changed now")
         else:
             answer, changed = await save_edit(edit, self._snapshot(), self._outside.kube)
@@ -239,7 +211,7 @@ class Session:
         match item:
             case _Tick():
                 return
-            case _Submitted(intent=intent):
+            case _Submitted(intent=intent) | IntentAgain(intent=intent):
                 self._intents.append(intent)
             case CommandDone():
                 self._command_done(item)
@@ -247,10 +219,11 @@ class Session:
                 self._memory = failed(self._memory, command.key, message, is_refusal=is_refusal, now=now)
                 self._log.failed(now, command, message)
                 self._record("command-failed", {"command": command.describe(), "message": message})
-            case _JournalWritten():
+            case JournalWritten():
                 self._journal_written(item)
-            case _LeaseAnswered(lease=lease, error=error):
-                self._lease_answered(lease, error)
+            case LeaseAnswered():
+                if words := self._tenure.answered(item):
+                    self._log.say(now, words)
             case _Closed(error=error):
                 self._closed(error)
             case _:
@@ -263,9 +236,7 @@ class Session:
         if kind is Kind.SECRET:
             self._take_journal()
         elif kind is Kind.LEASE:
-            self._lease = leases.observe(self._lease, self._store.lease(), self._outside.clock)
-            if self._lease.lease is None or self._lease.lease.holder != self._outside.host.identity:
-                self._lease_held_at = None
+            self._tenure.observe(self._store.lease())
         elif kind is Kind.EVENT:
             self._log.events(self._store.collection(Kind.EVENT).objects.values())
         elif isinstance(item, BrokerAnswer):
@@ -275,22 +246,11 @@ class Session:
 
     def _take_journal(self) -> None:
         """The journal as the cluster has it. While a write of ours is on its way, its answer decides."""
-        secret = self._store.secret()
-        if self._writing is not None or self._closing:
+        if self._closing:
             return
-        known = self._secret
-        if secret is not None and known is not None and _is_older(secret, known):
-            return
-        self._is_journal_stale = False
-        self._secret = secret
-        journal, self._journal_problem = records.read_journal(secret)
-        resource = self._snapshot().resource.value
-        if journal is not None and resource is not None and journal.uid != resource.meta.uid:
-            self._journal_problem = f"the journal {secret.name} is about another object of this name" if secret else ""
-            journal = None
-        if journal is None and secret is None and self._journal is not None:
-            self._ended_elsewhere(self._journal)
-        self._journal = journal
+        vanished = self._book.take(self._store.secret(), self._snapshot().resource.value)
+        if vanished is not None:
+            self._ended_elsewhere(vanished)
 
     def _ended_elsewhere(self, journal: Journal) -> None:
         """The journal is gone and it was not us: another console came to the end, or somebody removed it."""
@@ -301,7 +261,8 @@ class Session:
         is_free = not (parameters and is_closed(parameters.effective_delay_s))
         self._finished = journal
         self._result = ("aborted" if journal.abort else "done") if is_there and is_free else "failed"
-        self._wants_to_drive, self._lease_held_at = False, None
+        self._wants_to_drive = False
+        self._tenure.forget()
         self._memory = Memory(recent=self._memory.recent)
         now = self._outside.clock.now()
         if self._result == "failed":
@@ -325,7 +286,7 @@ class Session:
     # -- deciding -------------------------------------------------------------------------------------------------
 
     def _snapshot(self) -> Snapshot:
-        journal = self._writing or self._journal
+        journal = self._book.present
         blue_uid = journal.originals.blue_uid if journal else ""
         green_uid = journal.green_uid if journal else ""
         return snapshot(self._store, self._outside.clock.now(), blue_uid, green_uid)
@@ -333,7 +294,7 @@ class Session:
     def _step(self) -> None:
         if not self._intents:
             self._decide(None)
-        while self._intents and self._writing is None:
+        while self._intents and self._book.writing is None:
             intent = self._intents.pop(0)
             if refusal := self._not_taken(intent):
                 self._say(f"{REFUSED}{refusal}")
@@ -347,14 +308,14 @@ class Session:
         """Why no intent of any kind is taken now; empty when it may be decided on."""
         if self._options.read_only:
             return "this console was started read-only"
-        if self._journal_problem:
-            return self._journal_problem
-        if isinstance(intent, Start) and not leases.is_free(self._lease, self._outside.host, self._outside.clock):
-            return f"{self._lease.lease.holder if self._lease.lease else 'somebody'} drives this cluster"
+        if self._book.problem:
+            return self._book.problem
+        if isinstance(intent, Start) and not self._tenure.is_free:
+            return f"{self._tenure.holder or 'somebody'} drives this cluster"
         return ""
 
     def _decide(self, intent: Intent | None) -> None:
-        journal = self._writing or self._journal
+        journal = self._book.present
         context = Context(self._options.policy, self._options.console_version, uuid.uuid4().hex[:12])
         seen = self._snapshot()
         before = self._decision
@@ -364,76 +325,20 @@ class Session:
         wanted = self._decision.journal
         if self._closing or self._options.read_only:
             return
-        if wanted is not None and wanted != journal and self._must_write(journal, wanted, intent):
-            self._begin_write(wanted, intent)
+        is_driver, is_last = self._tenure.is_held, bool(self._decision.finished)
+        if wanted is not None and self._book.must_write(wanted, intent, is_driver=is_driver, is_last=is_last):
+            self._book.write(wanted, intent)
             return
-        if self._writing is None and self._is_driver() and journal is not None and not self._is_journal_stale:
+        if is_driver and self._book.may_act:
             self._send(self._decision.commands)
-            if self._decision.finished and not self._memory.in_flight:
+            if is_last and not self._memory.in_flight:
                 self._begin_close()
 
-    def _must_write(self, before: Journal | None, after: Journal, intent: Intent | None) -> bool:
-        """A spectator writes intents only; a driver also what has come true. Counters alone may wait."""
-        if intent is not None or before is None:
-            return self._writing is None
-        if not self._is_driver() or self._writing is not None:
-            return False
-        if replace(after, totals=before.totals, drained=before.drained) != before:
-            return True
-        totals_before, totals_after = before.totals, after.totals
-        if (totals_before.first_drain_at, totals_before.drained_at, before.drained) != (
-            totals_after.first_drain_at,
-            totals_after.drained_at,
-            after.drained,
-        ):
-            return True
-        now = self._outside.clock.now()
-        due = self._totals_written_at is None or (now - self._totals_written_at).total_seconds() >= TOTALS_EVERY_S
-        return due or bool(self._decision.finished)
-
-    def _begin_write(self, journal: Journal, intent: Intent | None) -> None:
-        self._writing, self._written_for = journal, intent
-        self._totals_written_at = self._outside.clock.now()
-        known = self._secret
-
-        async def write() -> None:
-            try:
-                secret = await records.write_journal(self._outside.kube, journal, known)
-                self._put(_JournalWritten(journal, secret))
-            except AdapterError as error:
-                self._put(_JournalWritten(journal, None, error))
-
-        self._spawn(write())
-
-    def _journal_written(self, answer: _JournalWritten) -> None:
-        self._writing = None
-        intent, self._written_for = self._written_for, None
-        if answer.error is None:
-            self._lost_races = 0
-            self._secret, self._journal = answer.secret, answer.journal
+    def _journal_written(self, answer: JournalWritten) -> None:
+        if words := self._book.written(answer):
+            self._say(f"{REFUSED}{words}")
+        elif answer.error is None:
             self._record("journal", {"approvals": len(answer.journal.approvals), "phase": str(self._decision.phase)})
-            return
-        if isinstance(answer.error, Conflict | NotFound):
-            self._lost_races += 1
-            self._is_journal_stale = True
-            again = intent if self._lost_races <= MAX_LOST_RACES else None
-            self._spawn(self._read_journal_again(again))
-            if intent is not None and again is None:
-                self._say(f"{REFUSED}others keep writing the journal at the same moment: try again")
-        else:
-            self._say(f"the journal cannot be written, so nothing is sent: {answer.error.message}")
-
-    async def _read_journal_again(self, intent: Intent | None) -> None:
-        """After a lost race: what stands there now counts, and the intent is decided on again."""
-        path = Kind.SECRET.info.path(self.namespace, records.journal_name(self.name))
-        with contextlib.suppress(AdapterError):
-            try:
-                found = Kind.SECRET.info.parse(await self._outside.kube.request(KubeRequest("GET", path)))
-                self._put(Changed(Kind.SECRET, (self.namespace, found.name), found))
-            except NotFound:
-                self._put(Removed(Kind.SECRET, (self.namespace, records.journal_name(self.name))))
-        if intent is not None:
-            self._put(_Submitted(intent))
 
     def _send(self, commands: tuple[Command, ...]) -> None:
         now = self._outside.clock.now()
@@ -443,60 +348,13 @@ class Session:
                 self._log.sent(now, command)
                 self._record("command", {"command": command.describe(), "advancing": command.advancing})
 
-    # -- the lease ------------------------------------------------------------------------------------------------
-
-    def _is_driver(self) -> bool:
-        """The lease is ours and was renewed so lately that nobody can have taken it."""
-        held_at = self._lease_held_at
-        if held_at is None:
-            return False
-        return self._outside.clock.monotonic() - held_at < records.LEASE_DURATION_S
-
     def _keep_lease(self) -> None:
         """Take or renew the lease when there is something to drive."""
-        if self._options.read_only or self._lease_task is not None or self._closing:
-            return
         resource = self._snapshot().resource.value
-        drives = self._journal is not None and (self._options.drives or self._wants_to_drive)
-        if resource is None or not drives or self._store.collection(Kind.LEASE).read_at is None:
-            return
-        clock, host = self._outside.clock, self._outside.host
-        held_at = self._lease_held_at
-        if held_at is not None and clock.monotonic() - held_at < records.LEASE_RENEW_S:
-            return
-        if not leases.is_free(self._lease, host, clock):
-            return
-        known = self._lease.lease
-
-        async def renew() -> None:
-            try:
-                taken = await records.take_lease(
-                    self._outside.kube,
-                    self.namespace,
-                    self.name,
-                    holder=host.identity,
-                    now=clock.now(),
-                    known=known,
-                    owner_uid=resource.meta.uid,
-                )
-                self._put(_LeaseAnswered(taken))
-            except AdapterError as error:
-                self._put(_LeaseAnswered(None, error))
-
-        self._lease_asked_at = clock.monotonic()
-        self._lease_task = asyncio.create_task(renew(), name="lease")
-
-    def _lease_answered(self, lease: Any, error: AdapterError | None) -> None:
-        self._lease_task = None
-        if lease is not None:
-            if self._lease_held_at is None:
-                self._log.say(self._outside.clock.now(), "this console drives the release")
-            self._lease = leases.LeaseWatch(lease, self._outside.clock.monotonic())
-            self._lease_held_at = self._lease_asked_at
-        elif isinstance(error, Conflict):
-            self._lease_held_at = None
-        elif error is not None:
-            self._say(f"the lease cannot be renewed: {error.message}")
+        is_known = self._store.collection(Kind.LEASE).read_at is not None
+        wanted = self._book.stored is not None and (self._options.drives or self._wants_to_drive)
+        if wanted and is_known and resource is not None and not self._options.read_only and not self._closing:
+            self._tenure.keep(resource.meta.uid)
 
     # -- the end of a release -------------------------------------------------------------------------------------
 
@@ -505,7 +363,7 @@ class Session:
         if failed_at is not None and self._outside.clock.monotonic() - failed_at < CLOSE_AGAIN_S:
             return
         self._closing = True
-        journal, result = self._journal, self._decision.finished
+        journal, result = self._book.stored, self._decision.finished
         assert journal is not None
         self._finished, self._result = journal, result
         self._spawn(self._close(journal, result))
@@ -519,9 +377,9 @@ class Session:
             with contextlib.suppress(AdapterError):
                 await records.write_event(kube, resource, reason=f"Release{result.title()}", message=message, now=now)
         try:
-            await records.remove_journal(kube, self.namespace, self.name, self._secret)
-            if self._lease.lease is not None:
-                await records.remove_lease(kube, self._lease.lease)
+            await records.remove_journal(kube, self.namespace, self.name, self._book.secret)
+            if self._tenure.lease is not None:
+                await records.remove_lease(kube, self._tenure.lease)
             self._put(_Closed())
         except AdapterError as error:
             self._put(_Closed(error))
@@ -532,8 +390,8 @@ class Session:
             self._close_failed_at = self._outside.clock.monotonic()
             self._say(f"the release is {self._result}, but its journal could not be removed: {error.message}")
             return
-        self._journal = self._secret = None
-        self._lease_held_at = None
+        self._book.forget()
+        self._tenure.forget()
         self._wants_to_drive = False
         self._memory = Memory(recent=self._memory.recent)
         self._log.say(self._outside.clock.now(), f"the release is {self._result}")
@@ -562,16 +420,15 @@ class Session:
     def _show(self) -> None:
         self._sequence += 1
         seen = self._snapshot()
-        journal = self._writing or self._journal
+        journal = self._book.present
         role, reason = self._role()
-        lease = self._lease.lease
         self.view = View(
             snapshot=seen,
             decision=self._decision,
             journal=journal or self._finished,
             role=role,
             role_reason=reason,
-            driver=lease.holder if lease else "",
+            driver=self._tenure.holder,
             samples=self._series.frozen(),
             ledger=self._memory.ledger,
             log=self._log.lines(),
@@ -582,18 +439,12 @@ class Session:
             drain_initial=tuple(sorted(self._drain_initial().items())),
             rates=tuple(sorted(leaving_rates(self._memory).items())),
             result=self._result if journal is None else "",
-            is_unwritten=self._writing is not None,
-            driver_seen_s=self._driver_seen_s(),
+            is_unwritten=self._book.writing is not None,
+            driver_seen_s=self._tenure.other_seen_s,
             policy=self._options.policy,
             sequence=self._sequence,
         )
         self._publish(self.view)
-
-    def _driver_seen_s(self) -> float | None:
-        lease = self._lease.lease
-        if lease is None or lease.holder in ("", self._outside.host.identity):
-            return None
-        return self._outside.clock.monotonic() - self._lease.seen_at
 
     def _drain_initial(self) -> Mapping[str, int]:
         return {**self._memory.baseline, **self._memory.initial}
@@ -601,17 +452,12 @@ class Session:
     def _role(self) -> tuple[Role, str]:
         if self._options.read_only:
             return Role.WATCH_ONLY, "started with --read-only"
-        if self._journal_problem:
-            return Role.WATCH_ONLY, self._journal_problem
-        if self._is_driver():
+        if self._book.problem:
+            return Role.WATCH_ONLY, self._book.problem
+        if self._tenure.is_held:
             return Role.DRIVER, ""
-        lease = self._lease.lease
-        if (
-            lease is not None
-            and lease.holder
-            and not leases.is_free(self._lease, self._outside.host, self._outside.clock)
-        ):
-            return Role.SPECTATOR, f"{lease.holder} drives"
+        if self._tenure.holder and not self._tenure.is_free:
+            return Role.SPECTATOR, f"{self._tenure.holder} drives"
         return Role.IDLE, ""
 
     def _health(self, seen: Snapshot) -> tuple[SourceHealth, ...]:
@@ -635,20 +481,10 @@ class Session:
 
     async def _stop(self) -> None:
         await self._executor.close()
-        pending = [*self._tasks, *([self._lease_task] if self._lease_task else [])]
-        for task in pending:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        lease = self._lease.lease
-        if lease is not None and lease.holder == self._outside.host.identity and self._lease_held_at is not None:
-            with contextlib.suppress(AdapterError, asyncio.CancelledError):
-                await records.release_lease(self._outside.kube, lease)
-
-
-def _is_older(new: Any, known: Any) -> bool:
-    old_version, new_version = known.meta.resource_version, new.meta.resource_version
-    same = new.meta.uid == known.meta.uid
-    return same and old_version.isdigit() and new_version.isdigit() and int(new_version) < int(old_version)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tenure.end()
 
 
 def leaving_rates(memory: Memory) -> dict[str, float]:

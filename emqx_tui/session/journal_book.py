@@ -1,0 +1,177 @@
+"""The journal in the cluster and the one that is being written: journal first, then commands.
+
+A write goes against the version that is known. When somebody else was faster, nothing is sent until what they wrote
+has been read, and the intent behind the write is decided on again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.errors import AdapterError, Conflict, NotFound
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.workloads import Secret
+from emqx_tui.rollout.intents import Intent
+from emqx_tui.rollout.journal import Journal, journal_name
+from emqx_tui.rollout.requests import KubeRequest
+from emqx_tui.session import records
+from emqx_tui.session.options import Outside
+from emqx_tui.session.ports import Changed, Removed
+
+MAX_LOST_RACES = 3
+"""How often an intent is decided on anew because somebody else wrote the journal at the same moment."""
+TOTALS_EVERY_S = 30.0
+"""Counters alone are written to the journal this often; with anything else they go at once."""
+
+
+@dataclass(frozen=True)
+class JournalWritten:
+    """What came of a write; into the session's inbox."""
+
+    journal: Journal
+    secret: Secret | None
+    error: AdapterError | None = None
+
+
+@dataclass(frozen=True)
+class IntentAgain:
+    """An intent whose write lost a race: to be decided on with what stands in the journal now."""
+
+    intent: Intent
+
+
+class JournalBook:
+    """The journal of one cluster."""
+
+    def __init__(
+        self,
+        namespace: str,
+        name: str,
+        outside: Outside,
+        put: Callable[[Any], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self._namespace = namespace
+        self._name = name
+        self._outside = outside
+        self._put = put
+        self._spawn = spawn
+        self.stored: Journal | None = None
+        """As the cluster has it, as far as is known."""
+        self.secret: Secret | None = None
+        self.problem = ""
+        """Why what stands there is no journal that we may act on."""
+        self.writing: Journal | None = None
+        """On its way to the cluster."""
+        self.is_stale = False
+        """Somebody else has written it, and we have not read that yet."""
+        self._written_for: Intent | None = None
+        self._lost_races = 0
+        self._totals_written_at: datetime | None = None
+
+    @property
+    def present(self) -> Journal | None:
+        """What decisions rest on: the journal that is being written, else the stored one."""
+        return self.writing or self.stored
+
+    @property
+    def may_act(self) -> bool:
+        """The journal stands in the cluster as we know it, so commands may follow from it."""
+        return self.writing is None and self.stored is not None and not self.is_stale
+
+    def take(self, secret: Secret | None, resource: EmqxEnterprise | None) -> Journal | None:
+        """What the watch tells. Gives the journal that has vanished, if one has and it was not us."""
+        if self.writing is not None or (secret is not None and _is_older(secret, self.secret)):
+            return None
+        self.is_stale = False
+        self.secret = secret
+        journal, self.problem = records.read_journal(secret)
+        if journal is not None and resource is not None and journal.uid != resource.meta.uid:
+            self.problem = f"the journal {journal_name(self._name)} is about another object of this name"
+            journal = None
+        before, self.stored = self.stored, journal
+        return before if secret is None else None
+
+    def forget(self) -> None:
+        """It was removed, by us."""
+        self.stored = self.secret = None
+
+    def must_write(self, after: Journal, intent: Intent | None, *, is_driver: bool, is_last: bool) -> bool:
+        """A spectator writes intents only; a driver also what has come true. Counters alone may wait."""
+        before = self.present
+        if after == before or self.writing is not None:
+            return False
+        if intent is not None or before is None:
+            return True
+        if not is_driver:
+            return False
+        if replace(after, totals=before.totals) != before or _milestones(after) != _milestones(before):
+            return True
+        written_at = self._totals_written_at
+        now = self._outside.clock.now()
+        return is_last or written_at is None or (now - written_at).total_seconds() >= TOTALS_EVERY_S
+
+    def write(self, journal: Journal, intent: Intent | None) -> None:
+        """Send it; the answer comes as JournalWritten."""
+        self.writing, self._written_for = journal, intent
+        self._totals_written_at = self._outside.clock.now()
+        self._spawn(self._write(journal, self.secret))
+
+    async def _write(self, journal: Journal, known: Secret | None) -> None:
+        try:
+            secret = await records.write_journal(self._outside.kube, journal, known)
+            self._put(JournalWritten(journal, secret))
+        except AdapterError as error:
+            self._put(JournalWritten(journal, None, error))
+
+    def written(self, answer: JournalWritten) -> str:
+        """Take in what came of a write; why it failed, in one line for the person, or empty."""
+        self.writing = None
+        intent, self._written_for = self._written_for, None
+        if answer.error is None:
+            self._lost_races = 0
+            self.secret, self.stored = answer.secret, answer.journal
+            return ""
+        if not isinstance(answer.error, Conflict | NotFound):
+            return f"the journal cannot be written, so nothing is sent: {answer.error.message}"
+        self._lost_races += 1
+        self.is_stale = True
+        again = intent if self._lost_races <= MAX_LOST_RACES else None
+        self._spawn(self._read_again(again))
+        if intent is not None and again is None:
+            self._lost_races = 0
+            return "others keep writing the journal at the same moment: try again"
+        return ""
+
+    async def _read_again(self, intent: Intent | None) -> None:
+        """What stands there now counts; the intent comes after it."""
+        name = journal_name(self._name)
+        key = (self._namespace, name)
+        await asyncio.sleep(0)
+        with contextlib.suppress(AdapterError):
+            try:
+                answer = await self._outside.kube.request(
+                    KubeRequest("GET", Kind.SECRET.info.path(self._namespace, name))
+                )
+                self._put(Changed(Kind.SECRET, key, Secret.from_json(answer)))
+            except NotFound:
+                self._put(Removed(Kind.SECRET, key))
+        if intent is not None:
+            self._put(IntentAgain(intent))
+
+
+def _milestones(journal: Journal) -> tuple[Any, ...]:
+    return (journal.totals.first_drain_at, journal.totals.drained_at)
+
+
+def _is_older(new: Secret, known: Secret | None) -> bool:
+    if known is None or new.meta.uid != known.meta.uid:
+        return False
+    old_version, new_version = known.meta.resource_version, new.meta.resource_version
+    return old_version.isdigit() and new_version.isdigit() and int(new_version) < int(old_version)

@@ -1,0 +1,133 @@
+"""Being the driver: taking, renewing and giving back the lease.
+
+Commands may be sent only while `is_held` is true: the lease is ours, and was asked for so lately that nobody can have
+taken it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from emqx_tui.model.errors import AdapterError, Conflict
+from emqx_tui.model.workloads import Lease
+from emqx_tui.session import lease as leases
+from emqx_tui.session import records
+from emqx_tui.session.options import Outside
+
+RETRY_S = 1.0
+"""Wall seconds between two attempts: a server that refuses at once must not be asked in a loop."""
+
+
+@dataclass(frozen=True)
+class LeaseAnswered:
+    """What came of asking for the lease; into the session's inbox."""
+
+    lease: Lease | None
+    error: AdapterError | None = None
+
+
+class Tenure:
+    """The lease of one cluster, as this console sees and holds it."""
+
+    def __init__(self, namespace: str, name: str, outside: Outside, put: Callable[[Any], None]) -> None:
+        self._namespace = namespace
+        self._name = name
+        self._outside = outside
+        self._put = put
+        self._watch = leases.LeaseWatch()
+        self._asking: asyncio.Task[None] | None = None
+        self._asked_at = float("-inf")
+        self._problem = ""
+        self._held_at: float | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """See the module."""
+        held_at = self._held_at
+        return held_at is not None and self._outside.clock.monotonic() - held_at < records.LEASE_DURATION_S
+
+    @property
+    def is_free(self) -> bool:
+        """Nobody else drives."""
+        return leases.is_free(self._watch, self._outside.host, self._outside.clock)
+
+    @property
+    def lease(self) -> Lease | None:
+        return self._watch.lease
+
+    @property
+    def holder(self) -> str:
+        """Identity of the driver, ours or another's; empty without one."""
+        return self._watch.lease.holder if self._watch.lease else ""
+
+    @property
+    def other_seen_s(self) -> float | None:
+        """Wall seconds since another driver's last renewal that we saw; None without another driver."""
+        if self.holder in ("", self._outside.host.identity):
+            return None
+        return self._outside.clock.monotonic() - self._watch.seen_at
+
+    def observe(self, lease: Lease | None) -> None:
+        """Take in what the watch tells."""
+        self._watch = leases.observe(self._watch, lease, self._outside.clock)
+        if lease is None or lease.holder != self._outside.host.identity:
+            self._held_at = None
+
+    def forget(self) -> None:
+        """Hold it no longer, as far as we are concerned."""
+        self._held_at = None
+
+    def keep(self, owner_uid: str) -> None:
+        """Take or renew the lease, when it is time and it is ours to take."""
+        clock = self._outside.clock
+        is_recent = self._held_at is not None and clock.monotonic() - self._held_at < records.LEASE_RENEW_S
+        is_soon = clock.monotonic() - self._asked_at < RETRY_S
+        if self._asking is not None or is_recent or is_soon or not self.is_free:
+            return
+        self._asked_at = clock.monotonic()
+        self._asking = asyncio.create_task(self._ask(owner_uid), name="lease")
+
+    async def _ask(self, owner_uid: str) -> None:
+        try:
+            taken = await records.take_lease(
+                self._outside.kube,
+                self._namespace,
+                self._name,
+                holder=self._outside.host.identity,
+                now=self._outside.clock.now(),
+                known=self._watch.lease,
+                owner_uid=owner_uid,
+            )
+            self._put(LeaseAnswered(taken))
+        except AdapterError as error:
+            self._put(LeaseAnswered(None, error))
+
+    def answered(self, answer: LeaseAnswered) -> str:
+        """Take in what came of asking; one line for the person when it is news, else empty."""
+        self._asking = None
+        if answer.lease is not None:
+            is_news = self._held_at is None
+            self._watch = leases.LeaseWatch(answer.lease, self._outside.clock.monotonic())
+            self._held_at = self._asked_at
+            self._problem = ""
+            return "this console drives the release" if is_news else ""
+        if isinstance(answer.error, Conflict):
+            self._held_at = None
+            return ""
+        problem = f"the lease cannot be renewed: {answer.error.message}" if answer.error else ""
+        is_told, self._problem = problem == self._problem, problem
+        return "" if is_told else problem
+
+    async def end(self) -> None:
+        """Give the lease back, if it is ours."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+        lease = self._watch.lease
+        if lease is not None and lease.holder == self._outside.host.identity and self._held_at is not None:
+            with contextlib.suppress(AdapterError, asyncio.CancelledError):
+                await records.release_lease(self._outside.kube, lease)
