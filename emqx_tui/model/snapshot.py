@@ -6,7 +6,7 @@ custom resource's status may flip during a release, and the sizes of the sets ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -111,14 +111,19 @@ class Generation:
 
     @property
     def live_connections(self) -> int | None:
-        """Sum of the members' live connections, None when no member's is known."""
-        known = [m.live_connections for m in self.members if m.live_connections is not None]
-        return sum(known) if known else (0 if not self.members else None)
+        """Sum over the members, None while one that runs is not counted: a part would pass for the whole."""
+        return self._sum(lambda member: member.live_connections)
 
     @property
     def sessions(self) -> int | None:
-        known = [m.sessions for m in self.members if m.sessions is not None]
-        return sum(known) if known else (0 if not self.members else None)
+        """Sum over the members, None while one that runs is not counted."""
+        return self._sum(lambda member: member.sessions)
+
+    def _sum(self, count: Callable[[Member], int | None]) -> int | None:
+        known = [n for n in map(count, self.members) if n is not None]
+        if any(member.is_running and count(member) is None for member in self.members):
+            return None
+        return sum(known) if known or not self.members else None
 
     def member(self, ordinal: int) -> Member | None:
         return next((m for m in self.members if m.ordinal == ordinal), None)

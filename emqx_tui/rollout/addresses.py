@@ -21,11 +21,18 @@ def serving(members: Iterable[Member]) -> tuple[Member, ...]:
 
 
 def canary_member(situation: Situation) -> Member | None:
-    """The blue node whose address leaves first: the one with the fewest clients, the highest ordinal among equals."""
+    """The blue node whose address leaves first: the one with the fewest clients, the highest ordinal among equals.
+
+    One whose address has left already stays the canary, whatever the counts say by now.
+    """
     candidates = [m for m in serving(situation.blue_members) if m.live_connections is not None]
     chosen = situation.memory.canary
     if chosen is not None:
         return next((m for m in candidates if m.name == chosen.pod), None)
+    present = {a.ip for a in situation.endpoints.addresses} if situation.endpoints else set()
+    out = [m for m in candidates if m.pod.ip not in present]
+    if len(out) == 1 and any(m.pod.ip in present for m in situation.green_members):
+        return out[0]
     return min(candidates, key=lambda m: (m.live_connections, -m.ordinal), default=None)
 
 
@@ -48,8 +55,8 @@ def wanted_members(situation: Situation, phase: Phase) -> tuple[Member, ...]:
 
 
 def _green_to_keep(situation: Situation) -> tuple[Member, ...]:
-    """A network that failed the canary cuts clients whose address leaves: green keeps its address with them."""
-    if not situation.journal.canary_failed:
+    """A network that fails the canary cuts clients whose address leaves: green keeps its address with them."""
+    if not (situation.journal.canary_failed or situation.journal.late_removal):
         return ()
     return tuple(m for m in situation.green_members if _keeps_address(m))
 

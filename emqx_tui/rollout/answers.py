@@ -130,7 +130,7 @@ def _resume(situation: Situation) -> Answer:
     resumed = replace(journal, hold=None)
     if hold.check in LIFTABLE:
         resumed = replace(resumed, acknowledged=(*journal.acknowledged, hold.check))
-    if hold.check == "canary" and journal.canary_failed:
+    if journal.canary_failed and not journal.late_removal:
         resumed = replace(resumed, late_removal=True)
         return Answer(resumed, accepted="goes on with late removal: a blue address leaves when its node is empty")
     return Answer(resumed, accepted="resumed")

@@ -31,11 +31,11 @@ def watch(situation: Situation, phase: Phase) -> Memory:
         return memory if memory.canary is None else replace(memory, canary=None, canary_lost=0)
     if memory.canary is None:
         member = canary_member(situation)
-        total = situation.snapshot.total_live
-        if member is None or total is None or not is_switched(situation, phase):
+        blue = situation.blue.live_connections if situation.blue else None
+        green = situation.green.live_connections if situation.green else None
+        if member is None or blue is None or green is None or not is_switched(situation, phase):
             return memory
-        green = situation.green.live_connections if situation.green else 0
-        canary = Canary(member.name, situation.now, member.live_connections or 0, green or 0, total)
+        canary = Canary(member.name, situation.now, member.live_connections or 0, green, blue + green)
         return replace(memory, canary=canary, canary_lost=0)
     arrived, lost = arrivals(situation, memory.canary), lost_beyond_churn(situation, memory.canary)
     if arrived is None or lost is None:
@@ -79,6 +79,6 @@ def judge(situation: Situation) -> Verdict:
     evidence = f"{canary.pod} lost {lost} of {canary.clients} clients beyond churn in {watched:.0f} s (limit {limit})"
     if lost > limit:
         return Verdict(False, evidence)
-    if watched < policy.canary_s or situation.stale_brokers:
+    if watched < policy.canary_s or lost_beyond_churn(situation, canary) is None:
         return Verdict(None, evidence)
     return Verdict(True, evidence)

@@ -88,8 +88,10 @@ TRANSITIONS: frozenset[tuple[Phase, Phase]] = frozenset(
 FINAL = frozenset({P.IDLE, P.DONE, P.ABORTED, P.LOST})
 """Phases in which nothing is driven."""
 
-BEFORE_CUT_OVER = frozenset({P.STARTING, P.CREATING_GREEN, P.WAITING_DELAY, P.READY_TO_CUT_OVER, P.CANARY})
-"""Phases in which the abort before the cut-over is on offer."""
+BEFORE_CUT_OVER = frozenset(
+    {P.STARTING, P.CREATING_GREEN, P.WAITING_DELAY, P.READY_TO_CUT_OVER, P.CANARY, P.CUTTING_OVER}
+)
+"""Phases in which the abort before the cut-over is on offer: until the proxies were seen on green, blue is whole."""
 
 
 def is_allowed(before: Phase, after: Phase) -> bool:

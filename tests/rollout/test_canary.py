@@ -1,0 +1,162 @@
+"""The canary: what it loses beyond natural churn, and never a verdict on figures that are not there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import build
+import pytest
+from build import Scene, ago, approved, held, noted, remembered, with_place
+
+from emqx_tui.rollout import canary
+from emqx_tui.rollout.commands import RepairEndpoints, SwitchEndpoints
+from emqx_tui.rollout.memory import Canary
+from emqx_tui.rollout.phases import Phase
+
+TOP = f"{build.BLUE_NAME}-2"
+
+
+def watched(s: float, *, live: int, began: int = 300, green: int = 0, others: int = 300) -> Scene:
+    """The canary (node 2) began with `began` clients and has `live`; green grew to `green` in all."""
+    scene = build.canary(watched_s=s)
+    scene = with_place(scene, "blue", 2, live=live)
+    for ordinal in (0, 1):
+        scene = with_place(scene, "blue", ordinal, live=others)
+    scene = with_place(scene, "green", 0, live=green)
+    return remembered(scene, canary=Canary(TOP, ago(s), began, 0, 3 * began))
+
+
+VERDICTS: dict[str, tuple[Scene, bool | None]] = {
+    "it keeps its clients, time not over": (watched(59.0, live=300), None),
+    "it keeps its clients": (watched(60.0, live=300), True),
+    "it loses few": (watched(60.0, live=290), True),
+    "it loses more than chance": (watched(60.0, live=289), False),
+    "it loses them at once": (watched(1.0, live=0), False),
+    "one percent of many": (watched(60.0, live=32_670, began=33_000), True),
+    "more than one percent of many": (watched(60.0, live=32_669, began=33_000), False),
+    "churn that green's growth explains": (watched(60.0, live=270, green=54), True),
+    "losses beyond what green's growth explains": (watched(60.0, live=240, green=54), False),
+}
+
+
+@pytest.mark.parametrize(("scene", "passed"), VERDICTS.values(), ids=VERDICTS)
+def test_the_verdict(scene: Scene, passed: bool | None) -> None:
+    decision = scene.decide()
+    journal = decision.journal
+    assert journal is not None
+    assert (journal.canary_passed_at is not None) is (passed is True)
+    assert bool(journal.canary_failed) is (passed is False)
+
+
+UNKNOWN: dict[str, Scene] = {
+    "its count is missing": with_place(watched(600.0, live=300), "blue", 2, live=None),
+    "its broker is gone": with_place(watched(600.0, live=300), "blue", 2, is_joined=False),
+    "its pod is gone": build.without_place(watched(600.0, live=300), "blue", 2),
+    "green is not counted": with_place(watched(600.0, live=300), "green", 1, live=None),
+    "the figures are old": replace(watched(600.0, live=300), broker_age_s=11.0),
+}
+
+
+@pytest.mark.parametrize("scene", UNKNOWN.values(), ids=UNKNOWN)
+def test_no_verdict_without_figures_however_long_it_was_watched(scene: Scene) -> None:
+    decision = scene.decide()
+    assert decision.journal is not None
+    assert decision.journal.canary_passed_at is None
+    assert decision.journal.canary_failed == ""
+
+
+def test_a_loss_that_was_seen_counts_also_when_the_figures_stop() -> None:
+    seen, memory = watched(30.0, live=200).decided()
+    assert seen.journal is not None
+    assert seen.journal.canary_failed
+    blind = replace(watched(31.0, live=200), broker_age_s=60.0, memory=memory)
+    assert canary.judge(blind.situation()).passed is False
+
+
+def test_the_watch_begins_when_the_proxies_were_seen_to_follow() -> None:
+    written = replace(build.canary(watched_s=0.0), memory=build.canary().memory)
+    lagging = replace(written, slices=build.ips(written.blue))
+    assert lagging.decided()[1].canary is None
+    begun = written.decided()[1].canary
+    assert begun == Canary(TOP, build.NOW, 300, 0, 900)
+
+
+def test_the_watch_goes_on_with_what_it_began_with() -> None:
+    scene = watched(30.0, live=295)
+    assert scene.decided()[1].canary == scene.memory.canary
+
+
+def test_the_watch_is_dropped_with_the_phase() -> None:
+    scene = with_place(watched(30.0, live=300), "green", 1, is_ready=False)
+    decision, memory = scene.decided()
+    assert decision.phase is Phase.CREATING_GREEN
+    assert memory.canary is None
+    (back,) = [c for c in decision.commands if isinstance(c, RepairEndpoints)]
+    assert {a.ip for a in back.addresses} == build.ips(scene.blue)
+
+
+def test_the_node_with_the_fewest_clients_goes_first_the_highest_among_equals() -> None:
+    scene = build.canary()
+    (switch,) = scene.commands()
+    assert isinstance(switch, SwitchEndpoints)
+    assert {a.ip for a in switch.addresses} == build.ips(scene.green) | {"10.0.1.0", "10.0.1.1"}
+    (fewer,) = with_place(scene, "blue", 0, live=12).commands()
+    assert isinstance(fewer, SwitchEndpoints)
+    assert "10.0.1.0" not in {a.ip for a in fewer.addresses}
+
+
+def test_a_node_whose_count_is_unknown_is_no_canary() -> None:
+    (switch,) = with_place(build.canary(), "blue", 2, live=None).commands()
+    assert isinstance(switch, SwitchEndpoints)
+    assert {a.ip for a in switch.addresses} & build.ips(build.canary().blue) == {"10.0.1.0", "10.0.1.2"}
+
+
+def test_the_choice_does_not_hop_between_nodes_while_the_proxies_follow() -> None:
+    """Counts move by a client or two between the write and the moment at which proxies are seen to use it."""
+    written = replace(build.canary(watched_s=0.0), memory=build.canary().memory)
+    lagging = replace(with_place(written, "blue", 0, live=299), slices=build.ips(written.blue))
+    assert [c for c in lagging.commands() if isinstance(c, SwitchEndpoints)] == []
+    followed, memory = with_place(written, "blue", 0, live=299).decided()
+    assert memory.canary is not None
+    assert memory.canary.pod == TOP
+    assert followed.commands == ()
+
+
+def test_a_failed_canary_is_put_back_and_held_with_its_evidence() -> None:
+    scene = watched(20.0, live=100)
+    decision = scene.decide()
+    journal = decision.journal
+    assert journal is not None
+    assert journal.hold is not None
+    assert (journal.hold.check, journal.hold.auto) == ("canary", True)
+    assert "lost 200 of 300" in journal.hold.reason
+    assert decision.phase is Phase.READY_TO_CUT_OVER
+    (back,) = decision.commands
+    assert isinstance(back, RepairEndpoints)
+    assert {a.ip for a in back.addresses} >= build.ips(scene.blue)
+
+
+def test_a_canary_of_one_node_leaves_green_only() -> None:
+    scene = build.canary(1)
+    (switch,) = scene.commands()
+    assert isinstance(switch, SwitchEndpoints)
+    assert {a.ip for a in switch.addresses} == build.ips(scene.green)
+
+
+@pytest.mark.parametrize("hold", [False, True], ids=["not held", "held"])
+def test_the_cut_over_follows_a_passed_canary_unless_held(hold: bool) -> None:
+    scene = watched(60.0, live=300)
+    decision = (held(scene) if hold else scene).decide()
+    assert decision.phase is Phase.CUTTING_OVER
+    switches = [c for c in decision.commands if isinstance(c, SwitchEndpoints)]
+    assert [{a.ip for a in c.addresses} for c in switches] == ([] if hold else [build.ips(scene.green)])
+
+
+def test_late_removal_keeps_blue_addresses_that_have_clients() -> None:
+    scene = noted(approved(build.ready(), "cut-over", "cut-over:late"), late_removal=True, canary_failed="lost 30")
+    (switch,) = with_place(scene, "blue", 1, live=0).commands()
+    assert isinstance(switch, SwitchEndpoints)
+    assert {a.ip for a in switch.addresses} == build.ips(scene.green) | {"10.0.1.0", "10.0.1.2"}
+    (kept,) = with_place(scene, "blue", 1, live=None).commands()
+    assert isinstance(kept, SwitchEndpoints)
+    assert "10.0.1.1" in {a.ip for a in kept.addresses}
