@@ -90,6 +90,7 @@ class ConsoleApp(App[int]):
         self.is_ascii = is_ascii
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened
+        self._shown: tuple[str, str] | None = None
         self._driven: set[tuple[str, str]] = set()
         self._notice_number = 0
         self._is_waiting = False
@@ -201,9 +202,12 @@ class ConsoleApp(App[int]):
         self._show(RolloutScreen(namespace, name), namespace, name)
 
     def _show(self, screen: ConsoleScreen, namespace: str, name: str) -> None:
-        """One screen of one cluster above the list: another one takes its place."""
-        while len(self.screen_stack) > 2:
+        """Above the list there is one screen of one cluster; its change screen may lie above its rollout screen."""
+        below = self.screen
+        is_beside = screen.AREA is Area.CHANGE and isinstance(below, ConsoleScreen) and below.AREA is Area.ROLLOUT
+        while len(self.screen_stack) > 2 and not (is_beside and self._shown == (namespace, name)):
             self.pop_screen()
+        self._shown = (namespace, name)
         self.backend.open(namespace, name)
         self.push_screen(screen)
 
@@ -213,7 +217,7 @@ class ConsoleApp(App[int]):
         self.go_back()
 
     def go_back(self) -> None:
-        """To the list of clusters; a session that drives goes on driving."""
+        """To the screen before; on the list of clusters none is looked at, and a session that drives goes on."""
         if len(self.screen_stack) > 2:
             self.pop_screen()
         if len(self.screen_stack) == 2:

@@ -257,6 +257,25 @@ async def test_what_lies_below_another_screen_is_not_drawn_until_it_is_seen_agai
         await until_shown(pilot, "fresh")
 
 
+async def test_back_leads_where_one_came_from():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RolloutScreen) and app.screen.is_mounted)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ChangeScreen))
+        assert backend.closed == 0
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RolloutScreen))
+        assert backend.closed == 0
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ClustersScreen))
+        assert backend.closed == 1
+        assert set(backend.opened) == {("mqtt", "emqx-ee")}
+
+
 # --- looks -------------------------------------------------------------------------------------------------------
 
 
