@@ -168,6 +168,8 @@ def _held(view: View, hold: HoldRecord) -> Headline:
         second = f"{goes_on}{DOT}f freezes it{DOT}r resumes" if goes_on else f"nothing runs{DOT}r resumes"
     if view.decision.alarms:
         second = f"{ALARM} {view.decision.alarms[0].evidence}{DOT}r resumes"
+    if view.is_unwritten:
+        second += f"{DOT}not yet written to the cluster"
     return Headline(Tone.WARN, first, line(f"{second}"))
 
 

@@ -112,6 +112,50 @@ def max_gap_s(samples: Sequence[Sample]) -> float:
     return max(MIN_GAP_S, 6 * median(steps))
 
 
+@dataclass(frozen=True)
+class Cell:
+    """The samples of one column: from `first` up to, not with, `end`."""
+
+    first: int
+    end: int
+    is_after_gap: bool
+    """Data are missing before it."""
+
+
+def cells(instants: Sequence[float], columns: int, left: float, right: float, gap_s: float) -> list[Cell]:
+    """The samples by column, a new cell also after each gap. Made once for all curves: there may be dozens."""
+    found: list[Cell] = []
+    first, column, is_after_gap = 0, None, True
+    for at, instant in enumerate(instants):
+        here = int((instant - left) / (right - left) * columns)
+        is_gap = at > 0 and instant - instants[at - 1] > gap_s
+        if at > first and (here != column or is_gap):
+            found.append(Cell(first, at, is_after_gap))
+            first, is_after_gap = at, is_gap
+        column = here
+    if first < len(instants):
+        found.append(Cell(first, len(instants), is_after_gap))
+    return found
+
+
+def points(
+    values: Sequence[int | None], instants: Sequence[float], found: Sequence[Cell]
+) -> list[tuple[float, int | None]]:
+    """A curve's lowest and highest value of each cell, in their order; None where it has a gap."""
+    drawn: list[tuple[float, int | None]] = []
+    for cell in found:
+        chunk = values[cell.first : cell.end]
+        known = [value for value in chunk if value is not None]
+        if cell.is_after_gap or not known:
+            drawn.append((instants[cell.first], None))
+        if not known:
+            continue
+        low, high = min(known), max(known)
+        places = sorted({chunk.index(low), chunk.index(high)}) if low != high else [len(chunk) - 1]
+        drawn += [(instants[cell.first + place], chunk[place]) for place in places]
+    return drawn
+
+
 def start_s(view: View) -> tuple[float, float]:
     """(epoch seconds at which the plot begins, longest stretch that it shows)."""
     now = view.now.timestamp()

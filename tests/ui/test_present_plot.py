@@ -124,3 +124,33 @@ def test_a_legend_without_room_says_how_many_lines_are_missing():
 def test_where_colour_does_not_tell_each_curve_has_its_own_sign():
     signs = [text[0] for text in legend(releases.draining(), is_plain=True)[1:]]
     assert len(set(signs)) == 3
+
+
+def test_points_of_a_cell_are_its_extremes_in_their_order():
+    instants = [float(n) for n in range(20)]
+    values = [5, 9, 1, 5, 5, 5, 5, 5, 5, 5, *[7] * 10]
+    found = present.cells(instants, 2, 0.0, 20.0, 10.0)
+    assert present.points(values, instants, found) == [(0.0, None), (1.0, 9), (2.0, 1), (19.0, 7)]
+
+
+def test_missing_samples_and_absent_values_break_a_curve():
+    instants = [0.0, 1.0, 2.0, 40.0, 41.0]
+    found = present.cells(instants, 4, 0.0, 80.0, 10.0)
+    assert present.points([5, 5, 5, 6, 6], instants, found) == [(0.0, None), (2.0, 5), (40.0, None), (41.0, 6)]
+    instants = [float(n) for n in range(0, 80, 5)]
+    values = [5] * 4 + [None] * 8 + [6] * 4
+    found = present.cells(instants, 4, 0.0, 80.0, 10.0)
+    assert present.points(values, instants, found) == [(0.0, None), (15.0, 5), (20.0, None), (40.0, None), (75.0, 6)]
+
+
+def test_a_gap_inside_one_cell_still_breaks_the_curve():
+    instants = [0.0, 1.0, 15.0, 16.0]
+    found = present.cells(instants, 1, 0.0, 20.0, 10.0)
+    assert present.points([5, 5, 6, 6], instants, found) == [(0.0, None), (1.0, 5), (15.0, None), (16.0, 6)]
+
+
+def test_no_sample_is_in_two_cells_and_none_is_left_out():
+    instants = [n * 1.7 for n in range(500)]
+    found = present.cells(instants, 60, -10.0, 900.0, 10.0)
+    assert [place for cell in found for place in range(cell.first, cell.end)] == list(range(500))
+    assert present.cells([], 60, 0.0, 1.0, 10.0) == []

@@ -382,3 +382,36 @@ async def test_text_of_the_cluster_is_not_parsed():
     entry = LogLine(NOW, LogSource.OPERATOR, "pulled [bold]image[/bold] [@click=app.quit]x[/]")
     async with session(releases.draining(log=(entry,))) as console:
         assert "pulled [bold]image[/bold] [@click=app.quit]x[/]" in console.shown
+
+
+async def test_news_that_comes_fast_is_drawn_at_a_bearable_pace_and_the_last_of_it_for_certain():
+    async with session(releases.draining(), LARGE) as console:
+        plot = console.app.screen.query_one(ConnectionPlot)
+        plot._next_at = float("-inf")
+        drawn: list[int] = []
+        trace = plot._trace
+
+        def counted() -> None:
+            trace()
+            drawn.append(plot.traces()[0].values[-1] or 0)
+
+        plot._trace = counted  # type: ignore[method-assign]
+        newest = 0
+        for second in range(1, 6):
+            found = releases.samples(NOW + timedelta(seconds=second))
+            newest = found[-1].sum or 0
+            await console.publish(releases.draining(samples=found))
+        assert len(drawn) < 5
+        await until(console.pilot, lambda: drawn[-1] == newest)
+
+
+async def test_news_without_a_new_sample_draws_nothing():
+    async with session(releases.draining(), LARGE) as console:
+        plot = console.app.screen.query_one(ConnectionPlot)
+        plot._next_at = float("-inf")
+        drawn: list[None] = []
+        plot._trace = lambda: drawn.append(None)  # type: ignore[method-assign]
+        await console.publish(releases.draining(notice="x", notice_number=1))
+        assert drawn == []
+        await console.publish(releases.draining(samples=releases.samples(NOW + timedelta(seconds=1))))
+        assert drawn == [None]

@@ -1,18 +1,22 @@
 """The live plot: connected clients of blue, green and their sum, or of every node, and the legend beside it.
 
-Drawn once for each new sample, never from a repaint; only lines that differ go to the terminal, and a drawing is left
-out while the terminal has not yet taken the one before. Where plotext does not run, the legend's figures remain.
+Drawn once for each new sample, never from a repaint, and never for more than an eighth of the time; only lines that
+differ go to the terminal, and a drawing is left out while the terminal has not yet taken the one before. Where plotext
+does not run, the legend's figures remain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.color import Color
 from textual.strip import Strip
+from textual.timer import Timer
 
 from emqx_tui.session.view import View
 from emqx_tui.ui import plot, units
@@ -30,6 +34,18 @@ WIDE_CELLS = 90
 AXIS_ROWS = 2
 
 
+PAUSE_S = 0.4
+"""At least this long between two drawings, however fast news comes."""
+PAUSE_FACTOR = 8.0
+"""... and this many times as long as the last one took: drawing never takes more than an eighth of the time."""
+
+
+def _drawn_from(view: View) -> tuple[object, ...]:
+    """What a drawing depends on."""
+    newest = view.samples[-1] if view.samples else None
+    return newest, len(view.samples), view.decision.phase, present.marks(view)
+
+
 def is_behind(app: App) -> bool:
     """True while the terminal has not taken what was drawn before: drawing more would stall the app."""
     thread = getattr(getattr(app, "_driver", None), "_writer_thread", None)
@@ -40,31 +56,52 @@ def is_behind(app: App) -> bool:
 class ConnectionPlot(LineBox):
     """Axes are drawn here, the curves by `plot.Plotter`."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(id=id)
         self.is_per_node = False
         self.skipped = 0
         """Drawings left out because the terminal was behind."""
+        self._clock = clock
         self._view: View | None = None
+        self._traces: list[Trace] = []
         self._plotter: Plotter | None = None
-        self._unavailable = ""
+        self._next_at = float("-inf")
+        self._late: Timer | None = None
 
     def show(self, view: View) -> None:
         if is_behind(self.app):
             self.skipped += 1
             return
+        is_same = self._view is not None and _drawn_from(view) == _drawn_from(self._view)
         self._view = view
-        self.resized()
+        wait_s = self._next_at - self._clock()
+        if is_same or self._late is not None:
+            return
+        if wait_s > 0:
+            self._late = self.set_timer(wait_s, self._draw_late)
+        else:
+            self._trace()
+
+    def _draw_late(self) -> None:
+        self._late = None
+        self._trace()
 
     def toggle(self) -> None:
         """One line per node, or blue, green and sum."""
         self.is_per_node = not self.is_per_node
-        self.resized()
+        self._trace()
 
     def traces(self) -> list[Trace]:
         """The curves that are shown."""
+        return self._traces
+
+    def _trace(self) -> None:
+        """Draw the newest view; how long it takes decides how soon the next one is drawn."""
+        begun = self._clock()
         view = self._view
-        return present.traces(view.samples, view, is_per_node=self.is_per_node) if view else []
+        self._traces = present.traces(view.samples, view, is_per_node=self.is_per_node) if view else []
+        self.resized()
+        self._next_at = begun + max(PAUSE_S, PAUSE_FACTOR * (self._clock() - begun))
 
     def resized(self) -> None:
         width, height = self.size
@@ -74,7 +111,7 @@ class ConnectionPlot(LineBox):
         if view is None or columns < plot.MIN_WIDTH or rows < plot.MIN_HEIGHT:
             self.swap([])
             return
-        found = self.traces()
+        found = self._traces
         window = self._window(view, found, columns)
         canvas = self._canvas(view, found, columns, rows, window)
         ticks = {plot.row_of(value, rows, window.top): value for value in present.value_ticks(window.top, rows)}
@@ -88,20 +125,19 @@ class ConnectionPlot(LineBox):
     def _window(self, view: View, found: list[Trace], columns: int) -> Window:
         begin, longest = present.start_s(view)
         highest = max((value for trace in found for value in trace.values if value is not None), default=0)
-        gap_s = present.max_gap_s(view.samples)
-        return plot.window_for(begin, present.end_s(view), columns, float(highest), gap_s, longest)
+        return plot.window_for(begin, present.end_s(view), columns, float(highest), math.inf, longest)
 
     def _canvas(self, view: View, found: list[Trace], columns: int, rows: int, window: Window) -> list[list[Run]]:
         try:
             self._plotter = self._plotter or Plotter()
         except PlotUnavailable as error:
-            self._unavailable = str(error)
             return _message(f"plot unavailable: {error}", columns, rows)
         if not view.samples:
             return _message("no connection counts yet", columns, rows)
         instants = [sample.at.timestamp() for sample in view.samples]
+        cells = present.cells(instants, columns, window.left, window.right, present.max_gap_s(view.samples))
         curves = [
-            Curve(list(zip(instants, trace.values, strict=True)), self._marker(trace), self._colour(trace, found))
+            Curve(present.points(trace.values, instants, cells), self._marker(trace), self._colour(trace, found))
             for trace in found
         ]
         return self._plotter.draw(curves, columns, rows, window)
