@@ -1,0 +1,451 @@
+"""The way forward as a table: what is seen, and exactly what is sent for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import build
+import pytest
+from build import DRAINED, Scene, ago, approved, draining_place, held, noted, remembered, with_place, with_side
+
+from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.commands import (
+    ApplyTemplate,
+    CloseValve,
+    Command,
+    ForgetReleaseStatus,
+    Nudge,
+    Scale,
+    StartDrain,
+    StopDrain,
+    SwitchEndpoints,
+    WriteEndpoints,
+)
+from emqx_tui.rollout.memory import AckWait, Failure
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import CLOSED_S
+
+TOP = f"{build.BLUE_NAME}-2"
+ACK = AckWait("1000", "status-1", ago(3), "nudge")
+
+
+def told(command: Command) -> str:
+    """A command in a few words, all that matters of it included."""
+    match command:
+        case StartDrain(pod=pod, rates=rates):
+            return f"start {pod[-1]} at {rates.conn_evict_rate_per_s}"
+        case StopDrain(pod=pod, reason=reason):
+            return f"stop {pod[-1]} {reason}"
+        case Scale(target=target, before=before, after=after):
+            return f"scale {'blue' if target.uid == build.BLUE_UID else 'green'} {before}->{after}"
+        case WriteEndpoints(addresses=addresses):
+            word = "switch" if isinstance(command, SwitchEndpoints) else "repair"
+            return f"{word} {' '.join(sorted(a.ip[5:] for a in addresses))}"
+        case CloseValve(valve_s=valve) | Nudge(valve_s=valve):
+            return f"{command.name} +{valve - CLOSED_S}"
+    return command.name
+
+
+def sent(scene: Scene) -> list[str]:
+    return sorted(told(c) for c in scene.commands())
+
+
+START, CREATING, JOINED = build.starting(), build.creating(), build.creating(joined=3)
+WAITING, READY, CANARY = build.waiting(), build.ready(), build.canary()
+CUTTING, DRAINING, FULL = build.cutting_over(), build.draining(), build.drained()
+APPROVED = approved(DRAINING, "node:2")
+EVICTING = with_place(APPROVED, "blue", 2, **draining_place())
+BLUE_IPS, GREEN_IPS = "1.0 1.1 1.2", "2.0 2.1 2.2"
+
+TABLE: dict[str, tuple[Scene, list[str]]] = {
+    # -- starting
+    "starting: one patch": (START, ["apply-template"]),
+    "starting: held": (held(START), []),
+    "starting: the object moved on": (replace(START, metadata_generation=2), []),
+    "starting: only its status moved": (replace(START, resource_version="955"), ["apply-template"]),
+    "starting: the watches are old": (replace(START, kube_age_s=91.0), []),
+    "starting: the patch was refused": (
+        remembered(START, failures={"apply-template": Failure(ago(1), "no", 1, True)}),
+        [],
+    ),
+    "starting: the patch got no answer": (
+        remembered(START, failures={"apply-template": Failure(ago(1), "timed out", 1, False)}),
+        ["apply-template"],
+    ),
+    "starting: in flight": (remembered(START, in_flight=frozenset({"apply-template"})), []),
+    # -- creating green
+    "creating: green boots": (CREATING, []),
+    "creating: all joined, so that the operator sees it": (JOINED, ["nudge +1"]),
+    "creating: nudged a moment ago": (remembered(JOINED, sent_at={"nudge": ago(1.9)}), []),
+    "creating: nudged 2 s ago": (remembered(JOINED, sent_at={"nudge": ago(2.0)}), ["nudge +1"]),
+    "creating: nudging while held": (held(JOINED), ["nudge +1"]),
+    "creating: no nudge on old figures": (replace(JOINED, broker_age_s=11.0), []),
+    "creating: the operator listed a green pod": (
+        replace(CREATING, addresses=CREATING.addresses | {"10.0.2.0"}),
+        [f"repair {BLUE_IPS}"],
+    ),
+    "creating: an address of a dead pod": (
+        replace(with_place(CREATING, "blue", 1, has_ip=False), addresses=CREATING.addresses),
+        ["repair 1.0 1.2"],
+    ),
+    "creating: a blue address is missing, the operator will add it": (
+        replace(CREATING, addresses=frozenset({"10.0.1.0", "10.0.1.2"})),
+        [],
+    ),
+    "creating: repaired a moment ago": (
+        remembered(
+            replace(CREATING, addresses=CREATING.addresses | {"10.0.2.0"}), sent_at={"repair-endpoints": ago(0.4)}
+        ),
+        [],
+    ),
+    "creating: a repair while held": (
+        held(replace(CREATING, addresses=CREATING.addresses | {"10.0.2.0"}), freeze=True),
+        [f"repair {BLUE_IPS}"],
+    ),
+    # -- waiting and ready
+    "waiting: nothing": (WAITING, []),
+    "waiting: a blue address is missing while the operator is held": (
+        replace(WAITING, addresses=frozenset({"10.0.1.0", "10.0.1.2"})),
+        [f"repair {BLUE_IPS}"],
+    ),
+    "ready: nothing without approval": (READY, []),
+    "ready: a green pod is lost": (with_place(READY, "green", 1, is_joined=False, is_ready=False), ["nudge +1"]),
+    "ready: a green pod is lost while held": (
+        held(with_place(READY, "green", 1, is_joined=False, is_ready=False)),
+        ["nudge +1"],
+    ),
+    "ready: a re-created green pod waits for its gate": (
+        remembered(
+            with_place(READY, "green", 1, is_ready=False, on_serving=False),
+            gate_frozen_since={f"{build.GREEN_NAME}-1": ago(3)},
+        ),
+        ["forget-release-status"],
+    ),
+    "ready: a gate that is False for a moment": (
+        remembered(
+            with_place(READY, "green", 1, is_ready=False, on_serving=False),
+            gate_frozen_since={f"{build.GREEN_NAME}-1": ago(2)},
+        ),
+        [],
+    ),
+    "ready: the frozen gate's full pass was asked for": (
+        remembered(
+            with_place(READY, "green", 1, is_ready=False, on_serving=False),
+            gate_frozen_since={f"{build.GREEN_NAME}-1": ago(9)},
+            sent_at={"forget-release-status": ago(4)},
+        ),
+        [],
+    ),
+    "ready: a frozen gate of blue is no reason": (
+        remembered(
+            with_place(READY, "blue", 1, is_ready=False, on_serving=False),
+            gate_frozen_since={f"{build.BLUE_NAME}-1": ago(30)},
+        ),
+        [],
+    ),
+    "ready: lost ports": (replace(READY, service_ports=build.SERVICE_PORTS[1:]), []),
+    # -- the valve
+    "ready: somebody opened the valve": (replace(READY, delay_s=60), ["close-valve +0"]),
+    "draining: somebody opened the valve": (replace(FULL, delay_s=0), ["close-valve +0"]),
+    "draining: somebody removed the field": (replace(FULL, delay_s=None), ["close-valve +0"]),
+    "draining: opened while held": (held(replace(FULL, delay_s=60)), ["close-valve +0"]),
+    "draining: opened, and the template put back": (
+        replace(EVICTING, delay_s=60, template="old"),
+        ["close-valve +0"],
+    ),
+    "draining: opened, and it is being closed": (
+        remembered(replace(FULL, delay_s=60), in_flight=frozenset({"close-valve"})),
+        [],
+    ),
+    # -- canary and cut-over
+    "canary: the first address leaves": (CANARY, [f"switch 1.0 1.1 {GREEN_IPS}"]),
+    "canary: held": (held(CANARY), []),
+    "canary: not with a check that waits": (remembered(CANARY, ack=ACK), []),
+    "canary: not with lost ports": (replace(CANARY, service_ports=build.SERVICE_PORTS[1:]), []),
+    "canary: written, not followed": (
+        replace(build.canary(watched_s=0.0), memory=CANARY.memory, slices=build.ips(CANARY.blue)),
+        [],
+    ),
+    "cutting over: green only": (CUTTING, [f"switch {GREEN_IPS}"]),
+    "cutting over: held": (held(CUTTING), []),
+    "cutting over: one green node is away: back to blue": (
+        with_place(CUTTING, "green", 0, is_joined=False),
+        ["nudge +1", f"repair {BLUE_IPS}"],
+    ),
+    "cutting over: the Endpoints have no ports": (replace(CUTTING, endpoint_ports=()), []),
+    # -- draining: the Service
+    "draining: nothing without approval": (DRAINING, []),
+    "draining: the operator listed blue again": (
+        replace(DRAINING, addresses=DRAINING.addresses | build.ips(DRAINING.blue)),
+        [f"repair {GREEN_IPS}"],
+    ),
+    "draining: blue listed again while frozen": (
+        held(replace(DRAINING, addresses=DRAINING.addresses | {"10.0.1.0"}), freeze=True),
+        [f"repair {GREEN_IPS}"],
+    ),
+    "draining: a green pod is away": (
+        with_place(DRAINING, "green", 0, is_joined=False),
+        ["nudge +1", "repair 2.1 2.2"],
+    ),
+    "draining: a green pod came back under another address": (
+        replace(DRAINING, addresses=frozenset({"10.0.2.0", "10.0.2.1", "10.9.9.9"})),
+        [f"repair {GREEN_IPS}"],
+    ),
+    "draining: no green node accepts clients: never an empty list": (
+        replace(
+            with_side(
+                DRAINING,
+                "green",
+                places=dict.fromkeys(range(3), build.Place(live=0, is_joined=False, is_ready=False)),
+            ),
+            addresses=frozenset({"10.0.1.0"}),
+        ),
+        ["nudge +1"],
+    ),
+    "draining: no write on old figures": (
+        replace(DRAINING, addresses=DRAINING.addresses | {"10.0.1.0"}, broker_age_s=11.0),
+        [],
+    ),
+    "draining: late removal: a blue node that is empty leaves": (
+        replace(
+            with_place(noted(approved(DRAINING, "cut-over:late"), late_removal=True), "blue", 2, live=0),
+            addresses=DRAINING.addresses | build.ips(DRAINING.blue),
+        ),
+        [f"repair 1.0 1.1 {GREEN_IPS}"],
+    ),
+    # -- draining: nodes
+    "draining: approved": (APPROVED, ["start 2 at 200"]),
+    "draining: approved and held": (held(APPROVED), []),
+    "draining: approved, the valve not answered": (remembered(APPROVED, ack=ACK), []),
+    "draining: approved while reset": (replace(APPROVED, has_status=False), ["nudge +1"]),
+    "draining: approved, the Service not on green": (
+        replace(APPROVED, slices=DRAINING.addresses | {"10.0.1.0"}),
+        [],
+    ),
+    "draining: approved on old figures": (replace(APPROVED, broker_age_s=11.0), []),
+    "draining: approved, but one green is not Ready": (with_place(APPROVED, "green", 0, is_ready=False), []),
+    "draining: approved, but its broker is away": (with_place(APPROVED, "blue", 2, is_joined=False), []),
+    "draining: approved, a rebalance runs": (replace(APPROVED, rebalances=1), []),
+    "draining: a lower node is approved, the highest is not": (approved(DRAINING, "node:0"), []),
+    "draining: refused a moment ago": (
+        remembered(APPROVED, failures={f"drain:{TOP}": Failure(ago(0.5), "busy", 1, True)}),
+        [],
+    ),
+    "draining: refused a second ago": (
+        remembered(APPROVED, failures={f"drain:{TOP}": Failure(ago(1.0), "busy", 1, True)}),
+        ["start 2 at 200"],
+    ),
+    "draining: begun, the list is from before": (
+        remembered(APPROVED, done_at={f"start-drain drain:{TOP}": ago(1.0)}),
+        [],
+    ),
+    "draining: evicting": (EVICTING, []),
+    "draining: evicting, the next is approved": (approved(EVICTING, "node:1"), []),
+    "draining: evicting, the next is approved, two at a time": (
+        noted(approved(EVICTING, "node:1"), parallel_drains=2),
+        ["start 1 at 200"],
+    ),
+    "draining: waiting for takeover, the next is approved": (
+        approved(with_place(APPROVED, "blue", 2, **draining_place("waiting_takeover", 0)), "node:1"),
+        ["start 1 at 200"],
+    ),
+    "draining: drained, the next is approved": (approved(FULL, "node:1"), ["scale blue 3->2", "start 1 at 200"]),
+    # -- freeze and rates
+    "frozen: the running drain is stopped": (held(EVICTING, freeze=True), ["stop 2 frozen"]),
+    "frozen: in the takeover wait too": (
+        held(with_place(APPROVED, "blue", 2, **draining_place("waiting_takeover", 0)), freeze=True),
+        ["stop 2 frozen"],
+    ),
+    "frozen: a drained node stays as it is": (held(FULL, freeze=True), []),
+    "frozen: a node that nobody approved is not ours to stop": (
+        held(with_place(DRAINING, "blue", 1, **draining_place()), freeze=True),
+        [],
+    ),
+    "frozen: stopped, the list is from before": (
+        remembered(held(EVICTING, freeze=True), done_at={f"stop-drain drain:{TOP}": ago(1.0)}),
+        [],
+    ),
+    "held: a running drain goes on": (held(EVICTING), []),
+    "resumed: a stopped drain begins again": (APPROVED, ["start 2 at 200"]),
+    "other rates: the drain is stopped first": (
+        noted(EVICTING, rates=Rates(50, 200, 5)),
+        ["stop 2 other rates"],
+    ),
+    "other rates: and begins with them": (noted(APPROVED, rates=Rates(50, 200, 5)), ["start 2 at 50"]),
+    "other rates: not while held": (held(noted(EVICTING, rates=Rates(50, 200, 5))), []),
+    "other rates: no use once the connections are gone": (
+        with_place(noted(APPROVED, rates=Rates(50, 200, 5)), "blue", 2, **draining_place("waiting_takeover", 0)),
+        [],
+    ),
+    # -- scaling
+    "scale: drained by its own word": (FULL, ["scale blue 3->2"]),
+    "scale: held": (held(FULL), []),
+    "scale: frozen": (held(FULL, freeze=True), []),
+    "scale: sent, being answered": (remembered(FULL, in_flight=frozenset({f"scale:{build.BLUE_NAME}"})), []),
+    "scale: lost a race a moment ago": (
+        remembered(FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False)}),
+        [],
+    ),
+    "scale: the last": (build.drained(gone=2), ["scale blue 1->0"]),
+    "scale: twelve nodes, by number": (build.drained(12, 1), ["scale blue 11->10"]),
+    "scale: a lower node is drained, the highest is not": (
+        with_place(approved(DRAINING, "node:0"), "blue", 0, **DRAINED),
+        [],
+    ),
+    "scale: nobody approved it": (with_place(DRAINING, "blue", 2, **DRAINED), []),
+    "scale: the node was not asked": (with_place(FULL, "blue", 2, own=None), []),
+    "scale: the node has a client": (with_place(FULL, "blue", 2, own=1), []),
+    "scale: the node's word is old": (with_place(FULL, "blue", 2, own_age_s=5.1), []),
+    "scale: the node does not answer now": (with_place(FULL, "blue", 2, own_problem="timed out"), []),
+    "scale: the node says it does not evacuate": (with_place(FULL, "blue", 2, own_enabled=False), []),
+    "scale: EMQX does not list it as done": (
+        with_place(FULL, "blue", 2, **draining_place("evicting_sessions", 0)),
+        [],
+    ),
+    "scale: EMQX left it out of its list": (with_place(FULL, "blue", 2, evacuation=None), ["start 2 at 200"]),
+    "scale: sessions are left": (with_place(FULL, "blue", 2, sessions_left=1), []),
+    "scale: the StatefulSet's status lags": (with_side(FULL, "blue", is_settled=False), []),
+    "scale: green's status lags": (with_side(FULL, "green", is_settled=False), []),
+    "scale: a pod above is still going away": (
+        with_place(build.drained(gone=1), "blue", 2, is_deleting=True, **DRAINED),
+        [],
+    ),
+    "scale: a green pod goes away": (with_place(FULL, "green", 0, is_deleting=True), ["nudge +1", "repair 2.1 2.2"]),
+    "scale: the valve is not answered": (remembered(FULL, ack=ACK), []),
+    "scale: a third set": (replace(FULL, third=build.third()), []),
+    "scale: somebody put the template back": (replace(FULL, template="old"), []),
+    "scale: the figures are old": (replace(FULL, broker_age_s=11.0), []),
+    "scale: the watches are old": (replace(FULL, kube_age_s=91.0), []),
+}
+
+
+@pytest.mark.parametrize(("scene", "expected"), TABLE.values(), ids=TABLE)
+def test_what_is_sent(scene: Scene, expected: list[str]) -> None:
+    assert sent(scene) == sorted(expected)
+
+
+def test_the_first_patch_closes_the_valve_and_names_the_object_that_was_seen() -> None:
+    (command,) = START.commands()
+    assert isinstance(command, ApplyTemplate)
+    assert (command.valve_s, command.template_patch, command.rates) == (CLOSED_S, build.PATCH, build.RATES)
+    assert command.target.preconditions() == {"uid": build.UID, "resourceVersion": "900"}
+
+
+def test_a_scale_names_the_very_set_that_was_judged() -> None:
+    (command,) = FULL.commands()
+    assert isinstance(command, Scale)
+    assert command.target.preconditions() == {"uid": build.BLUE_UID, "resourceVersion": f"rv-{build.BLUE_NAME}"}
+
+
+def test_a_drain_sends_clients_to_green_nodes_that_accept_them() -> None:
+    scene = with_place(noted(APPROVED, parallel_drains=1), "green", 1, live=5)
+    (command,) = scene.commands()
+    assert isinstance(command, StartDrain)
+    assert command.pod == TOP
+    assert command.node == build.node_name(TOP)
+    assert set(command.recipients) == {build.node_name(f"{build.GREEN_NAME}-{k}") for k in range(3)}
+
+
+def test_addresses_carry_what_balancers_need_and_ports_come_from_the_object() -> None:
+    (command,) = CUTTING.commands()
+    assert isinstance(command, SwitchEndpoints)
+    first = min(command.addresses, key=lambda a: a.ip)
+    assert (first.ip, first.node_name, first.pod_name) == ("10.0.2.0", "worker-0", f"{build.GREEN_NAME}-0")
+    assert first.pod_uid == f"uid-{build.GREEN_NAME}-0"
+    assert command.ports == build.ENDPOINT_PORTS
+    assert command.target.preconditions() == {"uid": "uid-ep", "resourceVersion": "55"}
+
+
+def test_nudges_take_another_closed_value_each_time() -> None:
+    (first,) = JOINED.commands()
+    assert isinstance(first, Nudge)
+    (second,) = replace(JOINED, delay_s=first.valve_s).commands()
+    assert isinstance(second, Nudge)
+    assert second.valve_s != first.valve_s
+
+
+def test_a_frozen_gate_is_helped_by_a_full_pass_then_a_nudge() -> None:
+    frozen = remembered(
+        with_place(READY, "green", 1, is_ready=False, on_serving=False),
+        gate_frozen_since={f"{build.GREEN_NAME}-1": ago(3)},
+    )
+    (forget,) = frozen.commands()
+    assert isinstance(forget, ForgetReleaseStatus)
+    assert sent(replace(frozen, has_status=False, started_ago_s=None)) == ["nudge +1"]
+
+
+HELD_SCENES = {
+    name: scene for name, (scene, expected) in TABLE.items() if any(c.advancing for c in scene.commands()) or expected
+}
+
+
+@pytest.mark.parametrize("freeze", [False, True], ids=["held", "frozen"])
+@pytest.mark.parametrize("scene", HELD_SCENES.values(), ids=HELD_SCENES)
+def test_a_hold_stops_every_advancing_command_and_no_repair(scene: Scene, freeze: bool) -> None:
+    free = {told(c) for c in scene.commands() if not c.advancing and not isinstance(c, StopDrain)}
+    stopped = held(scene, freeze=freeze).commands()
+    assert not [c for c in stopped if c.advancing]
+    assert {told(c) for c in stopped if not isinstance(c, StopDrain)} == free
+
+
+def test_phases_along_the_way() -> None:
+    seen = [
+        build.idle(),
+        START,
+        CREATING,
+        WAITING,
+        READY,
+        CANARY,
+        CUTTING,
+        DRAINING,
+        FULL,
+        build.finishing(),
+        build.done(),
+    ]
+    assert [scene.decide().phase for scene in seen] == [
+        Phase.IDLE,
+        Phase.STARTING,
+        Phase.CREATING_GREEN,
+        Phase.WAITING_DELAY,
+        Phase.READY_TO_CUT_OVER,
+        Phase.CANARY,
+        Phase.CUTTING_OVER,
+        Phase.DRAINING,
+        Phase.DRAINING,
+        Phase.FINISHING,
+        Phase.DONE,
+    ]
+
+
+def test_the_cut_over_counts_when_the_proxies_were_seen_to_follow() -> None:
+    written = replace(CUTTING, addresses=build.ips(CUTTING.green), slices=build.ips(CUTTING.blue))
+    lagging = written.decide().journal
+    assert lagging is not None
+    assert lagging.cut_over_at is None
+    followed = replace(written, slices=None).decide()
+    assert followed.journal is not None
+    assert followed.journal.cut_over_at == build.NOW
+    assert followed.phase is Phase.DRAINING
+    assert not followed.abort.possible
+
+
+def test_an_object_of_another_uid_is_lost_and_nothing_is_sent() -> None:
+    decision = replace(FULL, uid="another").decide()
+    assert (decision.phase, decision.commands) == (Phase.LOST, ())
+
+
+def test_blue_set_gone_is_lost() -> None:
+    decision = replace(FULL, blue=None).decide()
+    assert (decision.phase, decision.commands) == (Phase.LOST, ())
+
+
+def test_drained_nodes_and_instants_are_written_down() -> None:
+    scene = build.drained(1)
+    totals = scene.decide().journal
+    assert totals is not None
+    assert totals.drained == (f"{build.BLUE_NAME}-0",)
+    assert totals.totals.drained_at == build.NOW
+    first = APPROVED.decide().journal
+    assert first is not None
+    assert first.totals.first_drain_at == build.NOW
+    assert first.totals.clients == 900
