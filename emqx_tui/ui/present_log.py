@@ -45,12 +45,13 @@ def long_log(entries: Sequence[LogLine], cells: int) -> list[Line]:
     """Every line whole, wrapped, with its command below it: what was sent can be read and repeated."""
     lines: list[Line] = []
     indent = Span(" " * (9 + _SOURCE + 1))
+    room = max(20, cells - len(indent.text))
     for entry in entries:
-        head, *more = wrap(_told(entry), cells)
-        lines += [head, *((indent, *rest) for text in more for rest in wrap(text, cells - len(indent.text)))]
+        head, *more = wrap(_told(entry), cells - 1)
+        lines += [(Span(" "), *head), *((indent, *rest) for text in more for rest in wrap(text, room))]
         if entry.command:
             command = line((f"$ {clean(entry.command)}", Tone.DIM))
-            lines += [(indent, *rest) for rest in wrap(command, max(20, cells - len(indent.text)))]
+            lines += [(indent, *rest) for rest in wrap(command, room)]
     return lines
 
 

@@ -145,6 +145,8 @@ def _state(view: View, member: Member) -> tuple[Mark, Weight]:
         return Mark(SERVING, "running", Tone.PLAIN), Weight.CALM
     if pod.ip in view.snapshot.slice_ips:
         return Mark(SERVING, "serving", Tone.GOOD), Weight.CALM
+    if not pod.is_ready and member.colour is Colour.GREEN:
+        return Mark(STARTING, "not Ready", Tone.WAIT), Weight.BUSY
     return Mark(OUT, "out of Service", Tone.PLAIN), Weight.CALM
 
 

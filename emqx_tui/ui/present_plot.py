@@ -58,7 +58,8 @@ class Marked:
 def traces(samples: Sequence[Sample], view: View, *, is_per_node: bool) -> list[Trace]:
     """The curves, the sum first. Without a release there is no blue and no green: the nodes, and their sum."""
     total = Trace("sum", "sum", "sum", Tone.SUM, tuple(_sum(s) for s in samples), "━", is_heavy=True)
-    if not is_per_node and (view.journal is not None or any(s.blue is not None for s in samples)):
+    has_colours = view.journal is not None and view.decision.phase is not Phase.IDLE
+    if not is_per_node and has_colours:
         blue = Trace("blue", "blue", "blue", Tone.BLUE, tuple(s.blue for s in samples), "•")
         green = Trace("green", "green", "green", Tone.GREEN, tuple(s.green for s in samples), "+")
         return [total, blue, green]

@@ -117,6 +117,15 @@ def test_a_pod_that_emqx_does_not_list_is_starting_or_in_trouble():
     assert rows(unread)[f"{GREEN}-0"].mark.word == "not read"
 
 
+def test_a_green_pod_that_is_in_emqx_but_not_ready_is_told():
+    view = releases.before_cut_over()
+    pods = tuple(releases.pod(GREEN, n) for n in range(3))
+    view = with_pods(view, *pods)
+    unready = (releases.pod(GREEN, 0, is_ready=False), *pods[1:])
+    assert rows(with_pods(view, *unready))[f"{GREEN}-0"].mark.text == "◌ not Ready"
+    assert rows(view)[f"{GREEN}-0"].mark.text == "■ out of Service"
+
+
 def test_a_place_without_a_pod_is_told():
     view = with_pods(releases.draining(), releases.pod(GREEN, 0))
     assert rows(view)[f"{GREEN}-2"].mark.word == "no pod yet"

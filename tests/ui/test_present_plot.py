@@ -36,7 +36,8 @@ def test_a_node_that_is_gone_has_no_value_and_not_zero():
 
 def test_without_a_release_the_sum_of_the_nodes_is_plotted():
     view = releases.idle()
-    found = present.traces(view.samples, view, is_per_node=False)
+    coloured = tuple(replace(sample, blue=100_002, green=0) for sample in view.samples)
+    found = present.traces(coloured, view, is_per_node=False)
     assert [trace.key for trace in found] == ["sum"]
     assert found[0].values[-1] == 100_002
 

@@ -67,6 +67,7 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         self._guard = TypingGuard(clock())
         self._step = 0
         self._told = ""
+        self._is_drawn = False
 
     # --- state ---
 
@@ -132,7 +133,6 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
             yield LineBox(id="card-prompt")
 
     def on_mount(self) -> None:
-        self._guard = TypingGuard(self._clock())
         self.set_interval(COUNTDOWN_EVERY_S, self.tick)
         self.call_after_refresh(self.show)
 
@@ -150,6 +150,9 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         body.styles.height = len(lines)
         scroll.styles.height = min(len(lines), max(3, self.size.height - FRAME_ROWS))
         body.set_lines(lines)
+        if not self._is_drawn and title.size.width:
+            self._is_drawn = True
+            self._guard = TypingGuard(self._clock())
         place = line((self._place, Tone.DIM))
         title.set_lines([spread(line((self._card.title, Tone.STRONG)), place, title.size.width)])
         self._show_prompt()
@@ -203,8 +206,8 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
             self.dismiss(False)
         elif event.key in SCROLL_KEYS:
             self.query_one("#card-scroll", VerticalScroll).scroll_relative(y=SCROLL_KEYS[event.key], animate=False)
-        elif self.blocked:
-            self._answer(f"nothing is taken: {self.blocked}")
+        elif self.blocked or not self._is_drawn:
+            self._answer(f"nothing is taken: {self.blocked or 'the card is not drawn yet'}")
         elif event.key == "enter":
             self._enter(at)
         elif event.key == "backspace":
