@@ -72,7 +72,7 @@ def _per_client(journal: Journal) -> float | None:
     totals = journal.totals
     if not totals.clients:
         return None
-    return round((totals.evicted + totals.killed) / totals.clients, 4)
+    return round(totals.disconnects / totals.clients, 4)
 
 
 def _ratio(part: int | None, whole: int | None) -> float | None:

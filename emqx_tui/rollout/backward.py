@@ -1,38 +1,39 @@
-"""The way back, before the cut-over: Endpoints to blue, the template word for word, green away, the delay last.
+"""The way back: drains stopped, Endpoints to blue, blue whole, the template word for word, green drained and away.
 
-Green may have clients already (the operator lists Ready pods of both colours before it begins to hold): they are
-drained back to blue first, never killed. What does not need the operator does not wait for it.
+Restoring the template alone would not roll back: the operator would drain by the sizes of the sets. Green's clients
+are drained back to blue, never killed. What does not need the operator does not wait for it. On offer until the last
+blue node is scaled away; afterwards the way back is a new release.
 """
 
 from __future__ import annotations
 
-from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout import finish, gates
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, serving
-from emqx_tui.rollout.commands import CloseValve, Command, RestoreTemplate, Scale, StopDrain, Target
+from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StopDrain, Target
 from emqx_tui.rollout.decision import AbortCost, Outcome
-from emqx_tui.rollout.forecast import drain_s
+from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.forward import is_empty_by_own_word
-from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
+from emqx_tui.rollout.phases import WITH_WAY_BACK, Phase
 from emqx_tui.rollout.policy import next_closed
-from emqx_tui.rollout.situation import Situation
+from emqx_tui.rollout.situation import EVICTING, Situation
 
 
 def cost(situation: Situation, phase: Phase) -> AbortCost:
     """What going back would cost now."""
-    if phase not in BEFORE_CUT_OVER:
+    blue = situation.snapshot.blue_set
+    if phase not in WITH_WAY_BACK or blue is None or blue.replicas == 0:
         reason = {
             Phase.ABORTING: "an abort is under way",
             Phase.DONE: "the release is done",
-            Phase.FINISHING: "blue is gone: the way back is a new release",
-        }.get(phase, "after the cut-over this console has no way back yet: hold, or freeze, or go on")
+        }.get(phase, "blue is gone: the way back is a new release")
         return AbortCost(False, reason)
     green = situation.green
     on_green = green.live_connections if green else 0
     seconds = None
     if on_green is not None:
-        seconds = 60.0 + (drain_s(on_green, 0, situation.journal.rates) if on_green else 0.0)
+        boot = GREEN_UP_S if blue.replicas < situation.wanted else 0.0
+        seconds = FINISH_S + boot + (drain_s(on_green, 0, situation.journal.rates) if on_green else 0.0)
     return AbortCost(True, "", on_green, seconds, gates.revision(situation, "abort", ()))
 
 
@@ -46,7 +47,7 @@ def derive(situation: Situation) -> Phase:
     if not situation.is_template_original or not finish.is_gone(situation.green) or situation.is_valve_closed:
         return Phase.ABORTING
     blue = situation.blue
-    if blue is None:
+    if blue is None or blue.replicas != situation.wanted:
         return Phase.ABORTING
     done = all(result.outcome is Outcome.PASS for result in finish.close_out(situation, blue))
     return Phase.ABORTED if done else Phase.ABORTING
@@ -64,6 +65,8 @@ def commands(situation: Situation) -> list[Command]:
         return [CloseValve(finish.resource_target(situation), valve)] if situation.resource.blue_green else []
     wanted: list[Command] = [c for c in endpoint_commands(situation, Phase.ABORTING) if not restoring]
     wanted += _stop_blue(situation)
+    if not restoring:
+        wanted += _blue_whole_again(situation)
     if not situation.is_template_original:
         return wanted + _restore_template(situation)
     if restoring:
@@ -79,12 +82,30 @@ def _stop_blue(situation: Situation) -> list[Command]:
     ]
 
 
+def _blue_whole_again(situation: Situation) -> list[Command]:
+    """Scale blue back up ourselves: the operator, should it be down, is not needed for it."""
+    blue = situation.snapshot.blue_set
+    if blue is None or blue.replicas >= situation.wanted or situation.stale_kube:
+        return []
+    failure = situation.memory.failures.get(f"scale:{blue.name}")
+    if failure and (situation.now - failure.at).total_seconds() < situation.policy.scale_retry_s:
+        return []
+    target = Target(blue.meta.namespace, blue.name, blue.meta.uid, blue.meta.resource_version)
+    return [Scale(target, blue.replicas, situation.wanted, "abort: blue whole again")]
+
+
 def _restore_template(situation: Situation) -> list[Command]:
-    """Put the template back, if blue is what it was: else the operator's next write would restart it."""
+    """Put the template back, if blue is what it was: else the operator's next write would restart it.
+
+    Blue's controller must have seen its full size first: a set at 0 is invisible to the operator, which would build a
+    third one, and with blue smaller than green it would turn the direction around.
+    """
     resource, journal = situation.resource, situation.journal
     blue = situation.snapshot.blue_set
     assert resource is not None
     if situation.stale_kube or blue is None or blue.replicas != situation.wanted:
+        return []
+    if blue.observed_generation < blue.meta.metadata_generation:
         return []
     recorded = journal.originals.blue_revision
     if recorded and not blue.update_revision == blue.current_revision == recorded:
@@ -100,10 +121,11 @@ def _remove_green(situation: Situation) -> list[Command]:
     """Drain what green has, then scale it to 0, once the operator has answered the template."""
     green, memory = situation.green, situation.memory
     assert green is not None
-    if memory.ack is None and memory.sent_at.get("nudge") is None and memory.sent_at.get(RestoreTemplate.name) is None:
-        # A console that was started anew does not know whether the operator has read the template: ask it.
+    if memory.ack is None and not _was_operator_asked(situation):
         return finish.nudge(situation, "has the operator read the restored template?")
     if situation.is_held or situation.stale_brokers or situation.stale_kube:
+        return []
+    if any(_may_have_clients(situation, m) for m in green.members):
         return []
     waiting = [m for m in green.members if m.is_running and not _is_empty(situation, m)]
     if waiting:
@@ -118,6 +140,22 @@ def _remove_green(situation: Situation) -> list[Command]:
     return [Scale(target, green.replicas, 0, "abort: green has no client")]
 
 
+def _was_operator_asked(situation: Situation) -> bool:
+    """A patch of this abort was answered, so that its ack tells that the operator has read the template.
+
+    A console that was started anew, or that got no answer to its patch, does not know that.
+    """
+    abort, done_at = situation.journal.abort, situation.memory.done_at
+    answered = (done_at.get(f"{name} {name}") for name in (RestoreTemplate.name, Nudge.name))
+    return abort is not None and any(at is not None and at >= abort.at for at in answered)
+
+
+def _may_have_clients(situation: Situation, member: Member) -> bool:
+    """EMQX leaves it out of its list now, but its broker runs and was counted a moment ago: a gap, not a death."""
+    counted = any(sample.nodes.get(member.name) for sample in situation.memory.recent)
+    return not member.is_running and not member.pod.meta.deleting and member.pod.containers_ready and counted
+
+
 def _is_empty(situation: Situation, member: Member) -> bool:
     """No client and no session, and none can come: drained by its own word, or never used and out of the Service."""
     if member.evacuation is not None:
@@ -127,11 +165,14 @@ def _is_empty(situation: Situation, member: Member) -> bool:
 
 
 def _drain_green(situation: Situation, waiting: list[Member]) -> list[Command]:
-    if not serving(situation.blue_members) or not is_switched(situation, Phase.ABORTING):
+    """Node by node, highest ordinal first, once all of blue serves again and the proxies use it."""
+    if len(serving(situation.blue_members)) < situation.wanted or not is_switched(situation, Phase.ABORTING):
         return []
+    evicting = [m for m in situation.green_members if m.evacuation and m.evacuation.state in EVICTING]
+    places = situation.journal.parallel_drains - len(evicting)
     wanted: list[Command] = []
-    for member in waiting:
-        if member.evacuation is not None and member.evacuation.state is not EvacuationState.UNKNOWN:
+    for member in sorted(waiting, key=lambda m: -m.ordinal):
+        if member.evacuation is not None or len(wanted) >= places:
             continue
         failure = situation.memory.failures.get(f"drain:{member.name}")
         if failure and (situation.now - failure.at).total_seconds() < situation.policy.start_retry_s:

@@ -17,7 +17,7 @@ from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Gate, Step, 
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import HoldRecord, Journal
-from emqx_tui.rollout.memory import Memory, is_effect_awaited, observe
+from emqx_tui.rollout.memory import Memory, is_effect_awaited, observe, returned
 from emqx_tui.rollout.phases import FINAL, Phase, is_allowed
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.situation import Situation
@@ -185,7 +185,9 @@ def _totals(situation: Situation, phase: Phase, wanted: list[Command]) -> Journa
         totals,
         lowest_sum=min(lows) if lows else None,
         start_sum=totals.start_sum if totals.start_sum is not None else memory.start_sum,
-        evicted=max(totals.evicted, sum(memory.initial.values())),
+        evicted=max(totals.evicted, memory.ledger.evicted or 0),
+        returned=max(totals.returned, returned(memory, situation.snapshot)),
+        initial_back=memory.initial_back,
         killed=max(totals.killed, memory.killed),
         baseline=memory.baseline,
         initial=memory.initial,

@@ -70,12 +70,12 @@ def _gap_over(situation: Situation, gap_s: float | None = None) -> bool:
 
 
 def _second_pass_done(situation: Situation) -> bool:
-    """A nudge was sent at least the gap after the reset was seen, and the operator has answered it."""
-    reset_at = situation.memory.reset_seen_at
-    nudged_at = situation.memory.sent_at.get("nudge")
-    if reset_at is None or nudged_at is None or situation.memory.ack is not None:
+    """A nudge was sent at least the gap after the reset was seen, it was stored, and the operator has answered it."""
+    memory = situation.memory
+    reset_at, sent_at, done_at = memory.reset_seen_at, memory.sent_at.get("nudge"), memory.done_at.get("nudge nudge")
+    if reset_at is None or sent_at is None or done_at is None or done_at < sent_at or memory.ack is not None:
         return False
-    return (nudged_at - reset_at).total_seconds() >= situation.policy.listener_gap_s
+    return (sent_at - reset_at).total_seconds() >= situation.policy.listener_gap_s
 
 
 def before_delay(situation: Situation, staying: Generation) -> tuple[CheckResult, ...]:

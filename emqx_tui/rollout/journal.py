@@ -96,6 +96,9 @@ class Totals:
     lowest_sum: int | None = None
     start_sum: int | None = None
     evicted: int = 0
+    """Clients disconnected by drains of blue."""
+    returned: int = 0
+    """Clients disconnected by drains of green, in an abort."""
     killed: int = 0
     """Clients cut off without an evacuation: on nodes that went away undrained."""
     finished_at: datetime | None = None
@@ -104,6 +107,13 @@ class Totals:
     initial: Mapping[str, int] = field(default_factory=dict)
     """By blue pod: live connections when its own drain began."""
     green_baseline: int = 0
+    initial_back: Mapping[str, int] = field(default_factory=dict)
+    """By green pod: live connections when its drain back began, in an abort."""
+
+    @property
+    def disconnects(self) -> int:
+        """Clients cut off by the release, without those that left by themselves."""
+        return self.evicted + self.returned + self.killed
 
 
 @dataclass(frozen=True)
@@ -324,9 +334,11 @@ def _decode_totals(fields: Fields) -> Totals:
         lowest_sum=fields.optional_integer("lowest_sum"),
         start_sum=fields.optional_integer("start_sum"),
         evicted=fields.integer("evicted", 0),
+        returned=fields.integer("returned", 0),
         killed=fields.integer("killed", 0),
         finished_at=fields.instant("finished_at"),
         baseline=_counts(fields.child("baseline")),
         initial=_counts(fields.child("initial")),
         green_baseline=fields.integer("green_baseline", 0),
+        initial_back=_counts(fields.child("initial_back")),
     )

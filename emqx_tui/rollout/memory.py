@@ -80,6 +80,8 @@ class Memory:
     """By pod: live connections when the first drain began."""
     initial: Mapping[str, int] = field(default_factory=dict)
     """By pod: live connections when its own drain began."""
+    initial_back: Mapping[str, int] = field(default_factory=dict)
+    """By green pod: live connections when its drain back began, in an abort."""
     green_baseline: int = 0
     recent: tuple[Sample, ...] = ()
     """Samples of about the last two minutes."""
@@ -143,8 +145,12 @@ def failed(memory: Memory, key: str, message: str, *, is_refusal: bool, now: dat
 
 
 def awaiting_ack(memory: Memory, resource: EmqxEnterprise, command: str, now: datetime) -> Memory:
-    """A patch of the resource was stored as `resource`: the next status write after it is its ack."""
-    wait = AckWait(resource.meta.resource_version, resource.status_mark, now, command)
+    """A patch of the resource was stored as `resource`: the next status write after it is its ack.
+
+    The operator's silence counts from the first patch that it has not answered: nudges do not make it shorter.
+    """
+    since = memory.ack.since if memory.ack is not None else now
+    wait = AckWait(resource.meta.resource_version, resource.status_mark, since, command)
     return replace(memory, ack=wait)
 
 
@@ -161,6 +167,8 @@ def observe(memory: Memory, snapshot: Snapshot, journal: Journal | None) -> Memo
     memory = _with_sample(memory, snapshot)
     if journal is None:
         return replace(memory, canary=None, baseline={}, initial={}, ledger=Ledger(), evicted_track=(), progress={})
+    if journal.abort:
+        return _with_drains_back(memory, snapshot, journal)
     memory = _with_drains(memory, snapshot, journal)
     return _with_ledger(memory, snapshot)
 
@@ -168,8 +176,9 @@ def observe(memory: Memory, snapshot: Snapshot, journal: Journal | None) -> Memo
 def _ack(wait: AckWait | None, resource: EmqxEnterprise | None) -> AckWait | None:
     if wait is None or resource is None:
         return wait
-    written = resource.meta.resource_version != wait.resource_version and resource.status_mark != wait.status_mark
-    return None if written else wait
+    seen, known = resource.meta.resource_version, wait.resource_version
+    is_newer = int(seen) > int(known) if seen.isdigit() and known.isdigit() else seen != known
+    return None if is_newer and resource.status_mark != wait.status_mark else wait
 
 
 def _reset_seen_at(memory: Memory, snapshot: Snapshot, journal: Journal | None) -> datetime | None:
@@ -277,6 +286,22 @@ def _with_drains(memory: Memory, snapshot: Snapshot, journal: Journal) -> Memory
         same = before is not None and before[0] == state and before[1] <= left
         progress[member.name] = before if before and same else (state, left, now)
     return replace(memory, baseline=baseline, initial=initial, green_baseline=green_baseline, progress=progress)
+
+
+def _with_drains_back(memory: Memory, snapshot: Snapshot, journal: Journal) -> Memory:
+    """An abort: the ledger of the way forward stands still, and green's drains are counted."""
+    green = snapshot.green
+    begun = {**journal.totals.initial_back, **memory.initial_back}
+    for member in green.members if green else ():
+        if member.evacuation is not None:
+            begun.setdefault(member.name, member.evacuation.initial_connected)
+    return replace(memory, initial_back=begun, progress={})
+
+
+def returned(memory: Memory, snapshot: Snapshot) -> int:
+    """Clients that the drains of green have disconnected so far, in an abort."""
+    live = {m.name: m.live_connections for m in snapshot.members}
+    return sum(max(0, count - (live.get(name) or 0)) for name, count in memory.initial_back.items())
 
 
 def _with_ledger(memory: Memory, snapshot: Snapshot) -> Memory:

@@ -37,46 +37,47 @@ class Phase(StrEnum):
 
 P = Phase
 
+_FORWARD = (
+    P.STARTING,
+    P.CREATING_GREEN,
+    P.WAITING_DELAY,
+    P.READY_TO_CUT_OVER,
+    P.CANARY,
+    P.CUTTING_OVER,
+    P.DRAINING,
+    P.FINISHING,
+    P.DONE,
+)
+
 TRANSITIONS: frozenset[tuple[Phase, Phase]] = frozenset(
     {
         (P.IDLE, P.STARTING),
-        (P.STARTING, P.CREATING_GREEN),
         (P.STARTING, P.IDLE),
-        (P.CREATING_GREEN, P.WAITING_DELAY),
-        (P.CREATING_GREEN, P.READY_TO_CUT_OVER),
-        (P.WAITING_DELAY, P.READY_TO_CUT_OVER),
-        (P.READY_TO_CUT_OVER, P.CANARY),
-        (P.READY_TO_CUT_OVER, P.CUTTING_OVER),
-        (P.CANARY, P.CUTTING_OVER),
-        (P.CANARY, P.READY_TO_CUT_OVER),
-        (P.CUTTING_OVER, P.CANARY),
-        (P.CUTTING_OVER, P.DRAINING),
-        (P.DRAINING, P.FINISHING),
-        (P.FINISHING, P.DONE),
         (P.DONE, P.IDLE),
         (P.DONE, P.STARTING),
-        # A gate can be open already when the phase before it ends.
-        (P.STARTING, P.WAITING_DELAY),
-        (P.CREATING_GREEN, P.CANARY),
-        (P.CREATING_GREEN, P.CUTTING_OVER),
-        (P.WAITING_DELAY, P.CANARY),
-        (P.WAITING_DELAY, P.CUTTING_OVER),
-        (P.CANARY, P.DRAINING),
-        (P.CUTTING_OVER, P.CREATING_GREEN),
-        (P.CUTTING_OVER, P.WAITING_DELAY),
-        (P.CANARY, P.WAITING_DELAY),
+        # One that looked away (cut off, asleep, a spectator) sees a later phase next; gates can be open already.
+        *((before, after) for at, before in enumerate(_FORWARD) for after in _FORWARD[at + 1 :]),
+        # The canary's address is put back when it fails.
+        (P.CANARY, P.READY_TO_CUT_OVER),
+        (P.CUTTING_OVER, P.CANARY),
         # A pod of green can go away before the cut-over: the operator drops its status and builds again.
         (P.WAITING_DELAY, P.CREATING_GREEN),
         (P.READY_TO_CUT_OVER, P.CREATING_GREEN),
         (P.READY_TO_CUT_OVER, P.WAITING_DELAY),
         (P.CANARY, P.CREATING_GREEN),
-        # The way back is on offer until the cut-over.
+        (P.CANARY, P.WAITING_DELAY),
+        (P.CUTTING_OVER, P.CREATING_GREEN),
+        (P.CUTTING_OVER, P.WAITING_DELAY),
+        # The way back is on offer until the last blue node is scaled away.
         (P.STARTING, P.ABORTING),
         (P.CREATING_GREEN, P.ABORTING),
         (P.WAITING_DELAY, P.ABORTING),
         (P.READY_TO_CUT_OVER, P.ABORTING),
         (P.CANARY, P.ABORTING),
         (P.CUTTING_OVER, P.ABORTING),
+        (P.DRAINING, P.ABORTING),
+        # Before the first patch there is nothing to take back; who looked away sees the end of an abort only.
+        *((phase, P.ABORTED) for phase in _FORWARD[:-2]),
         (P.ABORTING, P.ABORTED),
         (P.ABORTED, P.IDLE),
         (P.ABORTED, P.STARTING),
@@ -92,6 +93,9 @@ BEFORE_CUT_OVER = frozenset(
     {P.STARTING, P.CREATING_GREEN, P.WAITING_DELAY, P.READY_TO_CUT_OVER, P.CANARY, P.CUTTING_OVER}
 )
 """Phases in which the abort before the cut-over is on offer: until the proxies were seen on green, blue is whole."""
+
+WITH_WAY_BACK = BEFORE_CUT_OVER | {P.DRAINING}
+"""Phases in which an abort is on offer, as long as one blue node is left."""
 
 
 def is_allowed(before: Phase, after: Phase) -> bool:

@@ -171,10 +171,10 @@ def summary(view: View) -> tuple[tuple[str, str], ...]:
         limit_s = totals.clients / rate + journal.rates.effective_wait_takeover_s
         rows.append(("drain", f"{units.span(drain_s)} ({drain_s / limit_s:.2f} x the limit of {units.span(limit_s)})"))
     if totals.clients:
-        per_client = (totals.evicted + totals.killed) / totals.clients
+        per_client = totals.disconnects / totals.clients
         killed = f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""
         rows.append(
-            ("disconnects", f"{units.count(totals.evicted + totals.killed)} = {per_client:.2f} per client{killed}")
+            ("disconnects", f"{units.count(totals.disconnects)} = {per_client:.2f} per client{killed}")
         )
     _, missing, _ = _settled(view.ledger)
     if missing is not None:

@@ -1,4 +1,4 @@
-"""Aborts before the cut-over, from every phase that has one: everything as it was, nobody killed."""
+"""Aborts, from every phase that has one: everything as it was, nobody killed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import View
+from emqx_tui.sim.scenario import manifest
 
 
 def abort_at(phase: Phase) -> Once:
@@ -78,10 +79,58 @@ def test_abort_after_a_failed_canary_cuts_nobody_else() -> None:
     assert run.truth.killed == 0
 
 
-def test_abort_is_refused_after_the_cut_over() -> None:
-    world = small_world(clients=3000)
+def _gone(count: int):
+    """True once `count` blue nodes are scaled away and another one drains."""
+
+    def when(view: View) -> bool:
+        blue = view.snapshot.blue
+        drains = view.snapshot.evacuations.value
+        going = view.decision.phase is Phase.DRAINING and bool(drains and drains.evacuations)
+        return bool(going and blue and blue.replicas == 3 - count)
+
+    return when
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+@pytest.mark.parametrize("persistent", [False, True], ids=["emptyDir", "volume"])
+def test_abort_in_the_middle_of_the_drains_brings_everybody_back(gone: int, persistent: bool) -> None:
+    """Blue is made whole first; a node that comes back with its volume boots evacuating and is stopped."""
+    cr = manifest()
+    if persistent:
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "20Mi"}}}
+        cr["spec"]["persistent"] = {"metadata": {"name": "emqx-ee"}, "spec": claim}
+    world = small_world(clients=3000, cr=cr)
+    back = Once(_gone(gone), lambda view: Abort("person", view.decision.abort.revision))
+    run, witness = play(world, Orders(approval=Approval.AUTO, act=back), limit_s=1800)
+    assert run.result == "aborted", run.view and run.view.log[-5:]
+    assert witness.broken == []
+    witness.check_ended("4.4.14")
+    assert (run.truth.killed, run.truth.lost, run.truth.refused) == (0, 0, 0)
+    assert len(world.store.list("statefulsets", "default")) == 2, "no third set"
+    assert run.view is not None
+    assert run.view.journal is not None
+    # The drain goes on for up to two ticks after the count that the abort was confirmed on.
+    assert run.view.journal.totals.disconnects == pytest.approx(run.truth.evicted, abs=450)
+
+
+def test_abort_after_the_cut_over_survives_deaths_of_the_console() -> None:
+    """At each of its writes, before and after; the confirmed abort goes on where the cluster is."""
+    for number in range(14, 40, 2):
+        world = small_world(clients=600)
+        back = Once(_gone(1), lambda view: Abort("person", view.decision.abort.revision))
+        orders = Orders(approval=Approval.AUTO, act=back)
+        when = "before" if number % 4 else "after"
+        run, witness = play(world, orders, limit_s=1800, kill_at=((number, when),), dead_for_s=20.0)
+        assert run.result == "aborted", (number, when, run.view and run.view.log[-5:])
+        assert witness.broken == [], (number, when)
+        witness.check_ended("4.4.14")
+        assert run.truth.killed == 0, (number, when)
+
+
+def test_abort_is_refused_once_blue_is_gone() -> None:
+    world = small_world(clients=900)
     refused: list[str] = []
-    late = Once(lambda view: view.decision.phase is Phase.DRAINING, lambda view: Abort("person", "anything"))
+    late = Once(lambda view: view.decision.phase is Phase.FINISHING, lambda view: Abort("person", "anything"))
 
     def act(session: object, view: View) -> None:
         late(session, view)  # type: ignore[arg-type]

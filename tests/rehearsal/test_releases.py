@@ -56,7 +56,7 @@ def test_each_policy_ends_with_one_green_generation(approval: Approval) -> None:
 
 @pytest.mark.parametrize("preset", ["mqttx-default", "mqttx-persistent", "device"])
 def test_a_hundred_thousand_clients_stay_within_the_promised_figures(preset: str) -> None:
-    """200/s, waitTakeover 5, delay 60: drain within 1.02 of the limit, one disconnect each, none lost, sum >= 99.7 %."""
+    """200/s, waitTakeover 5, delay 60: drain in 1.02 of the limit, one disconnect each, none lost, sum >= 99.7 %."""
     world = scenario("smooth", clients=100_000, preset=preset)
     run, witness = play(world, Orders(approval=Approval.AUTO), limit_s=1500)
     assert run.result == "done"
