@@ -271,8 +271,7 @@ def _with_drains(memory: Memory, snapshot: Snapshot, journal: Journal) -> Memory
         first = {m.name: m.evacuation.initial_connected for m in evacuating if m.evacuation}
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
         baseline = {**live, **first}
-        green = snapshot.green
-        green_baseline = (green.live_connections or 0) if green else 0
+        green_baseline = _green_before(memory, snapshot, first)
     for member in evacuating:
         if member.name not in initial and member.evacuation:
             initial[member.name] = member.evacuation.initial_connected
@@ -286,6 +285,22 @@ def _with_drains(memory: Memory, snapshot: Snapshot, journal: Journal) -> Memory
         same = before is not None and before[0] == state and before[1] <= left
         progress[member.name] = before if before and same else (state, left, now)
     return replace(memory, baseline=baseline, initial=initial, green_baseline=green_baseline, progress=progress)
+
+
+def _green_before(memory: Memory, snapshot: Snapshot, drained: Mapping[str, int]) -> int:
+    """Clients of green when the first drain began, `drained` = what its nodes had then.
+
+    A drain is seen some ticks late, when those who were evicted first are on green already: counted as having been
+    there before, they would be missing for ever. Out of the Service a node only loses clients, so the newest sample in
+    which it has all of them is from before its first tick; without one, all who have left are taken for landed.
+    """
+    for sample in reversed(memory.recent):
+        if sample.green is not None and all(sample.nodes.get(name, 0) >= count for name, count in drained.items()):
+            return sample.green
+    live = {member.name: member.live_connections or 0 for member in snapshot.members}
+    left = sum(max(0, count - live.get(name, 0)) for name, count in drained.items())
+    green = snapshot.green
+    return max(0, (green.live_connections or 0) - left) if green else 0
 
 
 def _with_drains_back(memory: Memory, snapshot: Snapshot, journal: Journal) -> Memory:
