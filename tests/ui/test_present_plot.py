@@ -10,7 +10,9 @@ import releases
 from releases import BLUE, GREEN, NOW, STARTED
 from rich.cells import cell_len
 
+from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.journal import ApprovalRecord
+from emqx_tui.rollout.phases import Phase
 from emqx_tui.ui import present_plot as present
 from emqx_tui.ui.spans import plain
 
@@ -56,11 +58,24 @@ def test_a_release_is_plotted_from_its_start_and_a_night_by_its_end():
     assert present.start_s(releases.idle()) == (NOW.timestamp() - 600, 600)
 
 
-def test_the_axis_ends_soon_after_the_end_of_a_release():
+def test_the_axis_ends_with_the_release():
     view = releases.done()
     hours_later = replace(view, snapshot=replace(view.snapshot, now=view.now + timedelta(hours=5)))
-    assert present.end_s(hours_later) == view.now.timestamp() + 60
+    assert present.end_s(hours_later) == view.now.timestamp()
     assert present.end_s(releases.draining()) == NOW.timestamp()
+
+
+def test_what_comes_after_the_end_is_not_plotted_as_blue():
+    """Without a release the session counts every node as blue."""
+    view = releases.done()
+    later = tuple(
+        replace(view.samples[-1], at=view.now + timedelta(seconds=n), blue=100_000, green=0) for n in range(1, 9)
+    )
+    view = replace(view, decision=Decision(Phase.IDLE), samples=(*view.samples, *later))
+    shown = present.shown_samples(view)
+    assert shown[-1].at <= NOW + timedelta(seconds=330)
+    assert [trace.values[-1] for trace in present.traces(shown, view, is_per_node=False)][1:] == [0, 100_020]
+    assert present.start_s(view)[0] == STARTED.timestamp() - present.LEAD_S
 
 
 def test_steps_are_marked_where_they_began():

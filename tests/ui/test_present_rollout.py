@@ -126,12 +126,25 @@ def test_without_a_release_the_line_counts_clients_and_sessions():
 def test_the_summary_has_the_figures_people_ask_for():
     assert dict(present.summary(releases.done())) == {
         "total": "11 min 42 s",
-        "drain": "8 min 34 s (1.02 x the limit of 8 min 25 s)",
+        "drain": "8 min 34 s (1.02 x the limit of 8 min 25 s, waits for you included)",
         "disconnects": "99,998 = 1.00 per client",
         "missing": "2 of 99,998 evicted (0.00 %)",
         "lowest sum": "99,795 (99.8 % of the start)",
         "approvals": "4, policy every-node",
     }
+
+
+def after_the_end() -> View:
+    """The session's own last word: the phase is idle again, the record and the result are kept."""
+    view = releases.done()
+    return replace(view, decision=Decision(Phase.IDLE), ledger=Ledger(), samples=view.samples)
+
+
+def test_the_end_stays_on_the_screen_when_the_session_is_idle_again():
+    view = after_the_end()
+    assert dict(present.summary(view))["total"] == "11 min 42 s"
+    assert rail(view) == ("", "11:42 gone ")
+    assert plain(present.ledger_line(view)) == " CLIENTS 99,998 evicted · lowest sum 99,795"
 
 
 def test_clients_cut_off_without_a_drain_are_in_the_summary():

@@ -18,6 +18,7 @@ from textual.color import Color
 from textual.strip import Strip
 from textual.timer import Timer
 
+from emqx_tui.model.series import Sample
 from emqx_tui.session.view import View
 from emqx_tui.ui import plot, units
 from emqx_tui.ui import present_plot as present
@@ -63,6 +64,7 @@ class ConnectionPlot(LineBox):
         """Drawings left out because the terminal was behind."""
         self._clock = clock
         self._view: View | None = None
+        self._samples: tuple[Sample, ...] = ()
         self._traces: list[Trace] = []
         self._plotter: Plotter | None = None
         self._next_at = float("-inf")
@@ -99,7 +101,8 @@ class ConnectionPlot(LineBox):
         """Draw the newest view; how long it takes decides how soon the next one is drawn."""
         begun = self._clock()
         view = self._view
-        self._traces = present.traces(view.samples, view, is_per_node=self.is_per_node) if view else []
+        self._samples = present.shown_samples(view) if view else ()
+        self._traces = present.traces(self._samples, view, is_per_node=self.is_per_node) if view else []
         self.resized()
         self._next_at = begun + max(PAUSE_S, PAUSE_FACTOR * (self._clock() - begun))
 
@@ -116,7 +119,7 @@ class ConnectionPlot(LineBox):
         canvas = self._canvas(view, found, columns, rows, window)
         ticks = {plot.row_of(value, rows, window.top): value for value in present.value_ticks(window.top, rows)}
         tags = self._tags(found, rows, window)
-        end = plot.column_of(view.samples[-1].at.timestamp(), columns, window) if view.samples else 0
+        end = plot.column_of(self._samples[-1].at.timestamp(), columns, window) if self._samples else 0
         end = max(0, min(end, columns - 1))
         strips = [self._row(runs, row, ticks, tags.get(row, ()), end) for row, runs in enumerate(canvas)]
         strips += [self._strip(spans) for spans in self._time_axis(view, columns, window)]
@@ -132,10 +135,10 @@ class ConnectionPlot(LineBox):
             self._plotter = self._plotter or Plotter()
         except PlotUnavailable as error:
             return _message(f"plot unavailable: {error}", columns, rows)
-        if not view.samples:
+        if not self._samples:
             return _message("no connection counts yet", columns, rows)
-        instants = [sample.at.timestamp() for sample in view.samples]
-        cells = present.cells(instants, columns, window.left, window.right, present.max_gap_s(view.samples))
+        instants = [sample.at.timestamp() for sample in self._samples]
+        cells = present.cells(instants, columns, window.left, window.right, present.max_gap_s(self._samples))
         curves = [
             Curve(present.points(trace.values, instants, cells), self._marker(trace), self._colour(trace, found))
             for trace in found
