@@ -159,7 +159,12 @@ async def studio(world: World, folder: Path) -> AsyncIterator[Studio]:
         engine = Engine(Identity(CONTEXT, SERVER, None, access.namespace, HOST.person), connected, options)
         app = ConsoleApp(engine, context=CONTEXT, server=SERVER, namespace=None)
         async with app.run_test(size=USUAL) as pilot:
-            yield Studio(pilot, app)
+            try:
+                yield Studio(pilot, app)
+            finally:
+                # In a thread: the sandbox, which the engine takes leave of, is served by this loop.
+                await asyncio.to_thread(engine.stop)
+                await pilot.pause()
 
 
 def make_world(name: str, subnet: str) -> World:
