@@ -120,15 +120,15 @@ def ledger_line(view: View, cells: int = 200) -> Line:
         is_known = ledger.evicted == 0 or journal.totals.clients is None
         return line(title, f"{'none disconnected yet' if is_known else units.UNKNOWN}{_lowest(journal)}")
     landed, missing, came = _settled(ledger)
-    figures = (
-        f"evicted {units.count(ledger.evicted)} = green {units.count(landed)}"
-        f" + back on blue {units.count(ledger.bounced)} + "
-    )
+    figures = f"evicted {units.count(ledger.evicted)} = green {units.count(landed)} + "
     on_way = ledger.on_their_way or 0
     share = "on their way" if missing and on_way >= missing else units.percent(_ratio(missing, ledger.evicted))
     tone = Tone.WARN if _is_too_many(ledger, view.policy) else Tone.PLAIN
     missing_words = (f"missing {units.count(missing)} ({share})", tone)
-    shown = line(title, figures, missing_words)
+    bounced = f"{units.count(ledger.bounced)} + "
+    shown = line(title, figures, f"back on blue {bounced}", missing_words)
+    if width(shown) > cells:
+        shown = line(title, figures, f"back {bounced}", missing_words)
     worst = f" · most missing at once {units.count(ledger.max_missing)}" if ledger.max_missing is not None else ""
     way = f" · {units.count(on_way)} on their way" if on_way and on_way < (missing or 0) else ""
     more = f" · {units.count(came)} came by themselves" if came else ""
@@ -171,9 +171,9 @@ def summary(view: View) -> tuple[tuple[str, str], ...]:
         drain_s = (totals.drained_at - totals.first_drain_at).total_seconds()
         rate = journal.rates.conn_evict_rate_per_s * max(1, journal.parallel_drains)
         limit_s = totals.clients / rate + journal.rates.effective_wait_takeover_s
-        waits = ", waits for you included" if journal.approval is Approval.EVERY_NODE else ""
+        waits = " with waits for you" if journal.approval is Approval.EVERY_NODE else ""
         limit = f"{drain_s / limit_s:.2f} x the limit of {units.span(limit_s)}"
-        rows.append(("drain", f"{units.span(drain_s)} ({limit}{waits})"))
+        rows.append(("drain", f"{units.span(drain_s)}{waits} ({limit})"))
     if totals.clients:
         per_client = totals.disconnects / totals.clients
         killed = f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""

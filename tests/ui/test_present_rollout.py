@@ -126,7 +126,7 @@ def test_without_a_release_the_line_counts_clients_and_sessions():
 def test_the_summary_has_the_figures_people_ask_for():
     assert dict(present.summary(releases.done())) == {
         "total": "11 min 42 s",
-        "drain": "8 min 34 s (1.02 x the limit of 8 min 25 s, waits for you included)",
+        "drain": "8 min 34 s with waits for you (1.02 x the limit of 8 min 25 s)",
         "disconnects": "99,998 = 1.00 per client",
         "missing": "2 of 99,998 evicted (0.00 %)",
         "lowest sum": "99,795 (99.8 % of the start)",
