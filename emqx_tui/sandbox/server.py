@@ -7,6 +7,7 @@ changes one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -174,9 +175,11 @@ class ApiServer:
             await response.write(_line({"type": "ERROR", "object": refused.status()}))
             return response
         await response.prepare(request)
-        async for batch in watch.events(self._wakeups, self.now):
-            if batch:
-                await response.write(b"".join(_line(event) for event in batch))
+        # A client that goes away while a line is written has seen all that it wanted.
+        with contextlib.suppress(ConnectionResetError):
+            async for batch in watch.events(self._wakeups, self.now):
+                if batch:
+                    await response.write(b"".join(_line(event) for event in batch))
         return response
 
     async def _object_request(self, request: web.Request, path: str, target: Target) -> web.Response:

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import ClientConnectionResetError, web
 
 from emqx_tui.sandbox.runner import Sandbox
 
@@ -178,3 +179,21 @@ async def test_a_watched_table_has_its_header_once(kube: Any) -> None:
     assert second["columnDefinitions"] == []
     assert second["rows"][0]["cells"][0] == "b"
     assert second["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_line_is_no_failure(kube: Any, monkeypatch, caplog) -> None:
+    async with watching(kube) as stream:
+        await create(kube, "seen")
+        assert (await stream.next())["object"]["metadata"]["name"] == "seen"
+        is_tried = asyncio.Event()
+
+        async def refuse(_response: web.StreamResponse, _data: bytes) -> None:
+            is_tried.set()
+            raise ClientConnectionResetError("Cannot write to closing transport")
+
+        monkeypatch.setattr(web.StreamResponse, "write", refuse)
+        await create(kube, "unseen")
+        await asyncio.wait_for(is_tried.wait(), DEADLINE_S)
+        monkeypatch.undo()
+        await stream.rest()
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("aiohttp")] == []
