@@ -307,7 +307,7 @@ def test_another_policy_counts_from_here_on() -> None:
 
 # -- abort --------------------------------------------------------------------------------------------------------
 
-BEFORE = ["starting", "creating", "waiting", "ready", "canary", "cutting over"]
+BEFORE = ["starting", "creating", "waiting", "ready", "canary", "cutting over", "draining"]
 
 
 def aborting(scene: Scene) -> Abort:
@@ -315,7 +315,7 @@ def aborting(scene: Scene) -> Abort:
 
 
 @pytest.mark.parametrize("name", BEFORE)
-def test_abort_is_on_offer_until_the_cut_over(name: str) -> None:
+def test_abort_is_on_offer_while_blue_is_there(name: str) -> None:
     scene = UNDER_WAY[name]
     decision = scene.decide(aborting(scene))
     assert scene.decide().abort.possible
@@ -332,11 +332,15 @@ def test_abort_lifts_a_hold_so_that_the_way_back_is_free(name: str) -> None:
     assert journal_of(decision).hold is None
 
 
-@pytest.mark.parametrize("name", ["draining", "finishing"])
-def test_abort_is_refused_after_the_cut_over_with_the_reason(name: str) -> None:
-    scene = UNDER_WAY[name]
+@pytest.mark.parametrize(
+    "scene",
+    [build.finishing(), with_side(build.draining(gone=2), "blue", replicas=0)],
+    ids=["blue is gone", "its last pod is going"],
+)
+def test_abort_is_refused_after_the_last_blue_scale_with_the_reason(scene: Scene) -> None:
     cost = scene.decide().abort
     assert not cost.possible
+    assert "a new release" in cost.why_not
     assert cost.why_not in refusal(scene, Abort(BY, cost.revision))
 
 

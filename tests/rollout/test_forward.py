@@ -426,7 +426,6 @@ def test_the_cut_over_counts_when_the_proxies_were_seen_to_follow() -> None:
     assert followed.journal is not None
     assert followed.journal.cut_over_at == build.NOW
     assert followed.phase is Phase.DRAINING
-    assert not followed.abort.possible
 
 
 def test_an_object_of_another_uid_is_lost_and_nothing_is_sent() -> None:

@@ -1,0 +1,158 @@
+"""The end: reset, second full pass, delay; the delay never a moment too early."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import build
+import pytest
+from build import Scene, ago, held, noted, remembered, with_place, with_side
+
+from emqx_tui.rollout.commands import CloseValve, Nudge, RestoreDelay
+from emqx_tui.rollout.memory import AckWait, awaiting_ack, observe
+from emqx_tui.rollout.phases import Phase
+
+ACK = AckWait("1000", "status-1", ago(3), "nudge")
+GONE, RESET = build.finishing(), build.finishing(is_reset=True)
+PASSED = build.second_pass_done(RESET)
+DONE = build.done()
+
+
+def sent(scene: Scene) -> list[str]:
+    return [c.name for c in scene.commands()]
+
+
+TABLE: dict[str, tuple[Scene, list[str]]] = {
+    "blue's last pod is still going": (
+        with_place(with_side(build.draining(gone=2), "blue", replicas=0), "blue", 0, is_deleting=True),
+        [],
+    ),
+    "blue is gone: let the operator see it": (GONE, ["nudge"]),
+    "nudged a moment ago": (remembered(GONE, sent_at={"nudge": ago(1.5)}), []),
+    "nudged while held: it is protective": (held(GONE), ["nudge"]),
+    "reset seen just now: gates need their time": (remembered(RESET, reset_seen_at=ago(2.4)), []),
+    "reset seen: the second pass": (remembered(RESET, reset_seen_at=ago(2.5)), ["nudge"]),
+    "reset seen by a console that was started anew": (remembered(RESET, reset_seen_at=None), []),
+    "the first pass's nudge does not count for the second": (
+        remembered(RESET, reset_seen_at=ago(10), sent_at={"nudge": ago(11)}, done_at={"nudge nudge": ago(7)}),
+        ["nudge"],
+    ),
+    "second pass asked for, its nudge is in flight": (
+        remembered(RESET, sent_at={"nudge": ago(0.1)}, in_flight=frozenset({"nudge"})),
+        [],
+    ),
+    "second pass asked for, its nudge was refused": (
+        remembered(RESET, sent_at={"nudge": ago(3)}, done_at={"nudge nudge": ago(30)}),
+        ["nudge"],
+    ),
+    "second pass asked for, not answered": (remembered(PASSED, ack=ACK, sent_at={"nudge": ago(1)}), []),
+    "second pass done": (PASSED, ["restore-delay"]),
+    "second pass done, while held": (held(PASSED), ["restore-delay"]),
+    "second pass done, blue is still listed": (
+        replace(PASSED, addresses=PASSED.addresses | {"10.0.1.0"}),
+        ["nudge"],
+    ),
+    "second pass done, a green node is not Ready": (with_place(PASSED, "green", 0, is_ready=False), ["nudge"]),
+    "second pass done, a third set": (replace(PASSED, third=build.third()), ["nudge"]),
+    "second pass done, the watches are old": (replace(PASSED, kube_age_s=91.0), []),
+    "the status came back": (replace(PASSED, has_status=True, started_ago_s=5.0), ["nudge"]),
+    "the delay is back": (DONE, []),
+    "the delay is back, Running is not said yet": (replace(DONE, is_running=False), []),
+    "somebody opened the valve before the reset": (replace(GONE, delay_s=0), ["close-valve"]),
+    "somebody opened the valve after the reset: nothing is left to hold": (replace(RESET, delay_s=0), []),
+}
+
+
+@pytest.mark.parametrize(("scene", "expected"), TABLE.values(), ids=TABLE)
+def test_what_is_sent_at_the_end(scene: Scene, expected: list[str]) -> None:
+    assert sent(scene) == expected
+
+
+@pytest.mark.parametrize(
+    ("absent", "delay_s"), [(False, build.USER_DELAY_S), (True, None)], ids=["given before", "absent before"]
+)
+def test_the_users_own_delay_comes_back_as_it_was(absent: bool, delay_s: int | None) -> None:
+    assert PASSED.journal is not None
+    originals = replace(PASSED.journal.originals, delay_was_absent=absent)
+    (command,) = noted(PASSED, originals=originals).commands()
+    assert isinstance(command, RestoreDelay)
+    assert command.delay_s == delay_s
+    assert command.target.resource_version == "1000"
+
+
+NOT_DONE: dict[str, Scene] = {
+    "the valve is closed": PASSED,
+    "the status is not reset": replace(DONE, has_status=True),
+    "another delay than the user's": replace(DONE, delay_s=61),
+    "the operator does not say Running": replace(DONE, is_running=False),
+    "a green node is away": with_place(DONE, "green", 0, is_joined=False),
+    "a green node is not Ready": with_place(DONE, "green", 0, is_ready=False),
+    "blue is still listed": replace(DONE, addresses=DONE.addresses | {"10.0.1.0"}),
+    "a green node is not listed": replace(DONE, addresses=frozenset({"10.0.2.0"})),
+    "a node port changed": replace(
+        DONE, service_ports=(replace(build.SERVICE_PORTS[0], node_port=1), *build.SERVICE_PORTS[1:])
+    ),
+    "a third set": replace(DONE, third=build.third()),
+}
+
+
+@pytest.mark.parametrize("scene", NOT_DONE.values(), ids=NOT_DONE)
+def test_not_done_while_anything_is_left(scene: Scene) -> None:
+    decision = scene.decide()
+    assert decision.phase is Phase.FINISHING
+    assert decision.finished == ""
+
+
+def test_done_when_the_close_out_is_clean() -> None:
+    decision = DONE.decide()
+    assert (decision.phase, decision.finished, decision.commands) == (Phase.DONE, "done", ())
+    assert decision.journal is not None
+    assert decision.journal.totals.finished_at == build.NOW
+    assert {c.outcome for c in decision.checks} == {"pass"}
+
+
+def test_the_whole_end_in_order_as_the_operator_answers() -> None:
+    """Nudge, reset, nudge, ack, delay: each only when the one before was seen."""
+    scene, memory = GONE, GONE.memory
+    (first,) = scene.commands()
+    assert isinstance(first, Nudge)
+    scene = replace(RESET, memory=observe(replace(memory, sent_at={"nudge": ago(2)}), RESET.snapshot(), RESET.journal))
+    assert scene.memory.reset_seen_at == build.NOW
+    later = replace(scene, now=build.NOW + build.timedelta(seconds=2.6))
+    (second,) = later.commands()
+    assert isinstance(second, Nudge)
+    at = later.now
+    answered = awaiting_ack(
+        replace(scene.memory, sent_at={"nudge": at}, done_at={"nudge nudge": at}), later.resource(), "nudge", at
+    )
+    assert sent(replace(later, memory=answered)) == []
+    acked = replace(later, memory=answered, status_mark="status-2", resource_version="1001")
+    assert sent(acked) == ["restore-delay"]
+
+
+def test_an_ack_is_a_status_write_after_the_patch() -> None:
+    scene = build.ready()
+    wait = AckWait("1000", "status-1", ago(3), "nudge")
+
+    def left(version: str, mark: str) -> bool:
+        seen = replace(scene, resource_version=version, status_mark=mark)
+        return observe(replace(scene.memory, ack=wait), seen.snapshot(), scene.journal).ack is not None
+
+    assert left("1000", "status-1")
+    assert left("1001", "status-1")
+    assert not left("1001", "status-2")
+    assert left("999", "status-0"), "an older state of the object is no answer"
+
+
+def test_the_operators_silence_counts_from_the_first_patch_it_has_not_answered() -> None:
+    resource = build.ready().resource()
+    memory = awaiting_ack(build.ready().memory, resource, "nudge", ago(50))
+    memory = awaiting_ack(memory, resource, "nudge", ago(2))
+    assert memory.ack is not None
+    assert memory.ack.since == ago(50)
+
+
+def test_closing_a_valve_takes_a_closed_value() -> None:
+    (command,) = replace(GONE, delay_s=0).commands()
+    assert isinstance(command, CloseValve)
+    assert command.valve_s == 1_000_000_000
