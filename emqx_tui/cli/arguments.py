@@ -199,7 +199,7 @@ def _verbs(add: Callable[..., Parser]) -> None:
         "hold": "no further step; a running drain goes on",
         "freeze": "hold, and stop the running drain",
         "resume": "lift a hold",
-        "abort": "back to blue, before the cut-over",
+        "abort": "back to blue, until the last blue node is scaled away",
     }
     for name, text in texts.items():
         verb = add(name, text, epilog="exit codes: 0 done, 1 refused, 3 no release is under way")

@@ -69,7 +69,7 @@ class SetPolicy:
 
 @dataclass(frozen=True)
 class Abort:
-    """Go back to blue. Offered before the cut-over."""
+    """Go back to blue. Offered until the last blue node is scaled away."""
 
     by: str
     revision: str

@@ -191,9 +191,17 @@ def _way_back(gate: Gate, view: View) -> tuple[Line, ...]:
     cost = view.decision.abort
     if cost.possible:
         price = f"{units.count(cost.disconnects)} disconnects, {units.span(cost.seconds)}"
-        after = "afterwards: only by a new release" if gate.kind is GateKind.CUT_OVER else ""
-        return (line(DOT.join(part for part in (f"now, x: {price}", after) if part)),)
+        return (line(DOT.join(part for part in (f"now, x: {price}", _way_back_after(gate, cost.disconnects)) if part)),)
     return (line(f"{cost.why_not or 'going back is a new release'}"),)
+
+
+def _way_back_after(gate: Gate, now: int | None) -> str:
+    """What going back would cost once the gate's step is done."""
+    if gate.is_last_way_back:
+        return "afterwards: only by a new release"
+    if gate.kind is not GateKind.NODE or now is None or gate.clients is None:
+        return ""
+    return f"afterwards: about {units.count(now + gate.clients)} disconnects"
 
 
 # --- start ---
