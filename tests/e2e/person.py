@@ -1,0 +1,63 @@
+"""What a person does at the console: finds the cluster, edits it, reads cards, types words."""
+
+from __future__ import annotations
+
+from terminal import Terminal
+
+CARD = "┏━"
+TRIES = 6
+
+
+class Person:
+    """Knows the screens by what is written on them, as a person does."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+
+    def find(self, name: str = "emqx-ee") -> None:
+        """Wait until the list shows the cluster."""
+        self.terminal.until(lambda: self.terminal.line_with(name, "running"), f"{name} in the list", within_s=30)
+
+    def edit_version(self, version: str) -> None:
+        """From the list to a judged edit."""
+        terminal = self.terminal
+        terminal.press("e")
+        terminal.until_shown("nothing changed")
+        terminal.type(version)
+        terminal.until_shown("starts a release", "dry-run accepted", f"→ {version}")
+
+    def start(self, version: str) -> None:
+        """Over the start card to the release."""
+        self._type_on_card("w", "Start:", version)
+        self.terminal.until_shown("create green")
+
+    def approve(self, word: str, *, title: str, within_s: float = 60.0) -> None:
+        """Wait for the gate, read its card, type its word."""
+        self.terminal.until_shown("WAITING FOR YOU", within_s=within_s)
+        self._type_on_card("a", title, word)
+
+    def _type_on_card(self, key: str, title: str, word: str) -> None:
+        """A card whose matter changes while it is read has to be opened again, and so does one that was mistyped."""
+        terminal = self.terminal
+        blank = f"[{'_' * len(word)}]"
+        for _ in range(TRIES):
+            terminal.press(key)
+            if not self._settles(lambda: terminal.shows(CARD, title)):
+                continue
+            if self._settles(lambda: terminal.shows(blank)):
+                terminal.type(word)
+                terminal.press("enter")
+                if self._settles(lambda: not terminal.shows(CARD), 1.0):
+                    return
+            terminal.press("escape")
+            terminal.until_gone(CARD)
+        raise AssertionError(f"the card {title!r} took {word!r} not once:\n{terminal.text()}")
+
+    def _settles(self, condition, within_s: float = 5.0) -> bool:
+        try:
+            self.terminal.until(condition, within_s=within_s)
+        except AssertionError:
+            if self.terminal.poll() is not None:
+                raise
+            return False
+        return True
