@@ -163,7 +163,8 @@ class ApiServer:
         return await forward(request, self.network, pod)
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
-        check_right(request[_USER], verb_of("GET", target, watch=True), target)
+        verb, fields = verb_of("GET", target, watch=True), request.query.get("fieldSelector")
+        check_right(request[_USER], verb, target, fields)
         form = _form(request)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         try:

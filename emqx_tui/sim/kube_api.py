@@ -88,7 +88,7 @@ class KubeApi:
         warnings: list[str] = []
         try:
             target = parse_target(path, self.store.resources)
-            check_right(user, verb_of(method, target), target)
+            check_right(user, verb_of(method, target), target, query.get("fieldSelector"))
             _check_options(query)
             call = _Call(
                 target,

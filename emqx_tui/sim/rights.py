@@ -1,7 +1,8 @@
 """Who may do what: a small RBAC table, and the access reviews that tell clients about it.
 
 Rules are given with the user; there are no Role objects in the simulated cluster. Texts are those of
-`apiserver/pkg/endpoints/handlers/responsewriters/errors.go`, because clients parse them for the missing verb.
+`apiserver/pkg/endpoints/handlers/responsewriters/errors.go`, because clients parse them for the missing verb. A list or
+watch with the field selector `metadata.name=x` is a request about `x`, as `requestinfo.go` has it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emqx_tui.sim.api_error import ApiError
+from emqx_tui.sim.selectors import selected_name
 from emqx_tui.sim.targets import Target
 
 Object = dict[str, Any]
@@ -25,9 +27,13 @@ class Rule:
     resources: frozenset[str]
     """Plural names, with the subresource after a slash."""
     namespaces: frozenset[str] | None = None
+    names: frozenset[str] | None = None
+    """RBAC's resourceNames: only requests about one of these objects; a create is about none."""
 
-    def grants(self, verb: str, group: str, resource: str, namespace: str | None) -> bool:
+    def grants(self, verb: str, group: str, resource: str, namespace: str | None, name: str | None = None) -> bool:
         if self.namespaces is not None and namespace not in self.namespaces:
+            return False
+        if self.names is not None and name not in self.names:
             return False
         return _has(self.verbs, verb) and _has(self.groups, group) and _has(self.resources, resource)
 
@@ -40,30 +46,31 @@ class User:
     rules: tuple[Rule, ...]
     groups: tuple[str, ...] = ("system:authenticated",)
 
-    def may(self, verb: str, group: str, resource: str, namespace: str | None) -> bool:
+    def may(self, verb: str, group: str, resource: str, namespace: str | None, name: str | None = None) -> bool:
         if verb == "create" and group == "authorization.k8s.io" and resource in REVIEWS:
             return True
-        return any(rule.grants(verb, group, resource, namespace) for rule in self.rules)
+        return any(rule.grants(verb, group, resource, namespace, name) for rule in self.rules)
 
 
 def _has(granted: frozenset[str], wanted: str) -> bool:
     return "*" in granted or wanted in granted
 
 
-def check_right(user: User | None, verb: str, target: Target) -> None:
-    """ApiError 403 unless `user` may; None is the cluster itself and may everything."""
+def check_right(user: User | None, verb: str, target: Target, fields: str | None = None) -> None:
+    """ApiError 403 unless `user` may; None is the cluster itself. `fields` is the field selector of the request."""
     group = target.resource.group
     namespace = target.namespace
+    name = target.name or (selected_name(fields) if verb in ("list", "watch", "deletecollection") else None)
     # Rights on one namespace object are rights in that namespace.
     if target.plural == "namespaces" and target.name:
         namespace = target.name
-    if user is None or user.may(verb, group, target.named_resource, namespace):
+    if user is None or user.may(verb, group, target.named_resource, namespace, name):
         return
-    subject = f'{target.resource.qualified} "{target.name}"' if target.name else target.resource.qualified
+    subject = f'{target.resource.qualified} "{name}"' if name else target.resource.qualified
     scope = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     details: Object = {"kind": target.plural}
-    if target.name:
-        details["name"] = target.name
+    if name:
+        details["name"] = name
     if group:
         details["group"] = group
     raise ApiError(
@@ -87,7 +94,8 @@ def review_access(user: User | None, review: Object) -> Object:
         if attributes.get("subresource"):
             resource = f"{resource}/{attributes['subresource']}"
         verb, group = attributes.get("verb") or "", attributes.get("group") or ""
-        allowed = user is None or user.may(verb, group, resource, attributes.get("namespace") or None)
+        namespace, name = attributes.get("namespace") or None, attributes.get("name") or None
+        allowed = user is None or user.may(verb, group, resource, namespace, name)
     return _answered("SelfSubjectAccessReview", spec, {"allowed": allowed})
 
 
@@ -97,11 +105,7 @@ def review_rules(user: User | None, review: Object) -> Object:
     namespace = spec.get("namespace") or ""
     everything = Rule(frozenset("*"), frozenset("*"), frozenset("*"))
     rules = (everything,) if user is None else user.rules
-    listed = [
-        {"verbs": sorted(rule.verbs), "apiGroups": sorted(rule.groups), "resources": sorted(rule.resources)}
-        for rule in rules
-        if rule.namespaces is None or namespace in rule.namespaces
-    ]
+    listed = [_listed(rule) for rule in rules if rule.namespaces is None or namespace in rule.namespaces]
     reviews = {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": list(REVIEWS)}
     open_paths = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz"]
     status = {
@@ -110,6 +114,13 @@ def review_rules(user: User | None, review: Object) -> Object:
         "incomplete": False,
     }
     return _answered("SelfSubjectRulesReview", spec, status)
+
+
+def _listed(rule: Rule) -> Object:
+    listed = {"verbs": rule.verbs, "apiGroups": rule.groups, "resources": rule.resources}
+    if rule.names is not None:
+        listed["resourceNames"] = rule.names
+    return {name: sorted(values) for name, values in listed.items()}
 
 
 def _answered(kind: str, spec: Object, status: Object) -> Object:

@@ -108,6 +108,15 @@ def field_selector(text: str | None, plural: str) -> Predicate | None:
     return (lambda obj: all(term(obj) for term in terms)) if terms else None
 
 
+def selected_name(text: str | None) -> str | None:
+    """The one name that a field selector asks for, None when it does not."""
+    for term in (text or "").split(","):
+        field, equals, value = term.strip().replace("==", "=", 1).partition("=")
+        if equals and field == "metadata.name":
+            return value
+    return None
+
+
 def _field_term(term: str, plural: str) -> Predicate:
     for operator in ("!=", "==", "="):
         if operator in term:

@@ -328,6 +328,42 @@ def test_access_reviews_agree_with_what_is_enforced(api: KubeApi, attributes: di
     assert (reply.status, reply.body["status"]["allowed"]) == (201, allowed)
 
 
+KEEPER = User(
+    "keeper",
+    (Rule(frozenset({"get", "list", "create"}), frozenset({""}), frozenset({"pods"}), names=frozenset({"p"})),),
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields", "allowed"),
+    [
+        ("GET", f"{PODS}/p", "", True),
+        ("GET", f"{PODS}/q", "", False),
+        ("GET", PODS, "", False),
+        ("GET", PODS, "metadata.name=p", True),
+        ("GET", PODS, "metadata.name==p,metadata.namespace=default", True),
+        ("GET", PODS, "metadata.name=q", False),
+        ("GET", PODS, "metadata.name!=p", False),
+        ("POST", PODS, "metadata.name=p", False),
+    ],
+)
+def test_a_right_can_be_limited_to_names(api: KubeApi, method: str, path: str, fields: str, allowed: bool) -> None:
+    query = {"fieldSelector": fields} if fields else {}
+    reply = api.request(method, path, query, {"metadata": {"name": "p"}}, user=KEEPER)
+    assert (reply.status == 403) is not allowed
+
+
+def test_reviews_know_names(api: KubeApi) -> None:
+    base = "/apis/authorization.k8s.io/v1"
+    attributes = {"namespace": "default", "verb": "get", "resource": "pods"}
+    for asked, allowed in ((attributes, False), ({**attributes, "name": "p"}, True)):
+        review = {"spec": {"resourceAttributes": asked}}
+        reply = api.request("POST", f"{base}/selfsubjectaccessreviews", body=review, user=KEEPER)
+        assert reply.body["status"]["allowed"] is allowed
+    rules = api.request("POST", f"{base}/selfsubjectrulesreviews", body={"spec": {"namespace": "default"}}, user=KEEPER)
+    assert rules.body["status"]["resourceRules"][0]["resourceNames"] == ["p"]
+
+
 def test_rules_reviews_list_the_rules_of_the_namespace(api: KubeApi) -> None:
     path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 
