@@ -50,9 +50,12 @@ def decide(
     situation = replace(situation, memory=memory)
     accepted, refused = "", ""
     if intent is not None:
+        # The person was looking at what has come true, which a console that does not drive has not written down.
+        situation = replace(situation, journal=_record(situation, phase, ()))
+        phase = _derive(situation)
         answer = answers.answer(intent, situation, phase)
         accepted, refused = answer.accepted, answer.refused
-        situation = replace(situation, journal=answer.journal or journal)
+        situation = replace(situation, journal=answer.journal or situation.journal)
         phase = _derive(situation)
     alarms = (*_impossible(memory.phase, phase), *detectors.alarms(situation, phase))
     situation = replace(situation, journal=_record(situation, phase, alarms))

@@ -439,7 +439,7 @@ class Session:
             drain_initial=tuple(sorted(self._drain_initial().items())),
             rates=tuple(sorted(leaving_rates(self._memory).items())),
             result=self._result if journal is None else "",
-            is_unwritten=self._book.writing is not None,
+            is_unwritten=self._book.writing is not None or self._book.is_stale,
             driver_seen_s=self._tenure.other_seen_s,
             policy=self._options.policy,
             sequence=self._sequence,

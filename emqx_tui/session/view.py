@@ -93,7 +93,7 @@ class View:
     result: str = ""
     """`done`, `failed`, `aborted` or `lost_contact` once the release has ended in this session's sight."""
     is_unwritten: bool = False
-    """The journal shown is on its way to the cluster: nobody else knows of it yet."""
+    """The journal shown is on its way to the cluster, or lost a race: what an intent did is not settled yet."""
     driver_seen_s: float | None = None
     """Wall seconds since another driver was last seen to renew its lease; None without one."""
     policy: Policy = field(default_factory=Policy)
