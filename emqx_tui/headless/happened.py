@@ -14,7 +14,7 @@ from typing import Any
 from emqx_tui.headless.endings import needs_person
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.summary import version_of
-from emqx_tui.model.series import Ledger
+from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import FINAL, Phase
@@ -256,7 +256,7 @@ def _is_progress_due(told: Told, view: View, wall: float) -> bool:
 
 def progress(view: View) -> Mapping[str, Any]:
     """The counts as the fields of a progress record."""
-    sample = view.samples[-1] if view.samples else None
+    sample = newest(view)
     return {
         "phase": str(view.decision.phase),
         "blue": sample.blue if sample else None,
@@ -266,6 +266,11 @@ def progress(view: View) -> Mapping[str, Any]:
         "missing": _missing(view.ledger),
         "eta_s": None if view.decision.eta_s is None else round(view.decision.eta_s),
     }
+
+
+def newest(view: View) -> Sample | None:
+    """The newest counts; None while EMQX does not answer: an old count is not a count of now."""
+    return view.samples[-1] if view.samples and not view.snapshot.stats.problem else None
 
 
 def _missing(ledger: Ledger) -> int | None:

@@ -25,7 +25,7 @@ from emqx_tui.rollout.intents import SetPolicy, Start
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.preflight import blocking
-from emqx_tui.session.view import Assessment, View
+from emqx_tui.session.view import Assessment, Role, View
 
 FIRST_DATA_S = 30.0
 """Wall seconds for the first look at everything."""
@@ -140,6 +140,8 @@ class _Run:
             started_at=journal.created_at.isoformat(),
             started_by=journal.created_by,
         )
+        if view.role is not Role.IDLE:
+            self.tell(Event.ROLE, role=str(view.role), driver=view.driver or None, reason=view.role_reason or None)
         if journal.hold is not None:
             self.tell(Event.HOLD, **hold_fields(journal.hold))
         if orders.approval is not None and orders.approval is not journal.approval:

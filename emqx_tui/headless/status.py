@@ -7,7 +7,7 @@ from typing import Any
 
 from emqx_tui.headless.endings import needs_person
 from emqx_tui.headless.events import SCHEMA, spell
-from emqx_tui.headless.happened import check_fields, gate_fields, hold_fields, versions
+from emqx_tui.headless.happened import check_fields, gate_fields, hold_fields, newest, versions
 from emqx_tui.headless.words import check, clients, count, span
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.wire import clean
@@ -19,7 +19,7 @@ from emqx_tui.session.view import Role, View
 def document(view: View) -> dict[str, Any]:
     """Everything, for `-o json`; unknown figures are null."""
     seen, decision, journal = view.snapshot, view.decision, view.journal
-    resource, sample = seen.resource.value, view.samples[-1] if view.samples else None
+    resource, sample = seen.resource.value, newest(view)
     gate = decision.gate
     before, after = versions(journal) if journal else (resource.image.version if resource else None, None)
     return {

@@ -15,8 +15,8 @@ from typing import Any
 
 from emqx_tui.headless import words
 from emqx_tui.headless.endings import is_draining
-from emqx_tui.headless.events import SCHEMA, spell
-from emqx_tui.headless.happened import begin, happened
+from emqx_tui.headless.events import SCHEMA, Event, spell
+from emqx_tui.headless.happened import Told, begin, happened
 from emqx_tui.headless.seat import LostContact, Seat, Stopped, is_known, is_whole, why_unreadable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome
@@ -34,6 +34,7 @@ QUIET_S = 3.0
 """Cluster seconds without a command on its way: what was asked for has taken effect."""
 TRIES = 3
 
+_SAID_OTHERWISE = frozenset({Event.NOTICE, Event.ROLE, Event.APPROVED})
 _AFTER_CUT_OVER = frozenset({Phase.DRAINING, Phase.FINISHING, Phase.DONE})
 
 
@@ -128,6 +129,7 @@ class _Asking:
         self.orders = orders
         self.say = say
         self.gate: Gate | None = None
+        self.told = Told()
 
     async def ask(self) -> Answer:
         view = await self._look()
@@ -179,6 +181,7 @@ class _Asking:
             intent = await self._intent()
             before = self.seat.view
             number = before.notice_number if before else 0
+            self.told = begin(before) if before else Told()
             self.seat.session.submit(intent)
 
             def is_answered(view: View, number: int = number) -> bool:
@@ -271,16 +274,20 @@ class _Asking:
     async def _drive(self) -> View:
         """Act until what was asked for has taken effect; the newest view."""
         view = self.seat.view or await self.seat.next()
-        told, quiet_since = begin(view), view.now
+        quiet_since = view.now
         while True:
+            self._tell(view)
             if view.in_flight or view.is_unwritten or view.decision.commands:
                 quiet_since = view.now
             is_quiet = (view.now - quiet_since).total_seconds() >= QUIET_S
-            if view.result or self._is_done(view, is_quiet):
+            if view.result or (self._is_done(view, is_quiet) and not view.is_unwritten):
                 return view
             view = await self.seat.next()
-            records, told = happened(told, view, self.seat.clock.monotonic())
-            for record in records:
+
+    def _tell(self, view: View) -> None:
+        records, self.told = happened(self.told, view, self.seat.clock.monotonic())
+        for record in records:
+            if record.event not in _SAID_OTHERWISE:
                 self.say(words.line(record))
 
     def _is_done(self, view: View, is_quiet: bool) -> bool:

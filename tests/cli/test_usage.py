@@ -1,0 +1,134 @@
+"""What is said about commands that cannot be understood: one line, exit code 2, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from emqx_tui import __version__
+from emqx_tui.cli import main
+from emqx_tui.cli.arguments import parse
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+MISTAKES = {
+    "unknown command": (["frobnicate"], "invalid choice: 'frobnicate'"),
+    "unknown flag": (["get", "--colour"], "unrecognized arguments: --colour"),
+    "flag without its value": (["get", "--context"], "--context"),
+    "a name is missing": (["rollout"], "NAME"),
+    "a set without a value": (["rollout", "x", "--set", "image.version"], "expected NAME=VALUE"),
+    "a set of something else": (["rollout", "x", "--set", "image.versoin=1"], "did you mean image.version?"),
+    "a policy that does not exist": (["rollout", "x", "--approve", "sometimes"], "'sometimes'"),
+    "an output that does not exist": (["rollout", "x", "-o", "yaml"], "'yaml'"),
+    "a time-out that is none": (["rollout", "x", "--timeout", "soon"], "such as 30s"),
+    "no node at once": (["rollout", "x", "--parallel-drains", "0"], "from 1 to 100"),
+    "both ways with holds": (["rollout", "x", "--exit-on-hold", "--wait-on-hold"], "not allowed with"),
+    "a template that is not there": (["rollout", "x", "--template", "/nonexistent"], "/nonexistent: No such file"),
+    "read-only and rollout": (["--read-only", "rollout", "x", "--set", "image.version=4.4.15"], "--read-only"),
+    "read-only and hold": (["hold", "x", "--read-only"], "--read-only"),
+    "abort without the name again": (["abort", "x"], "--confirm"),
+    "abort of another name": (["abort", "x", "--confirm", "y"], "expected the name again"),
+    "a speed out of range": (["demo", "--speed", "900"], "from 1 to 600, found '900'"),
+    "clients that are no number": (["sandbox", "--clients", "many"], "found 'many'"),
+    "no kubeconfig": (["get"], "no kubeconfig"),
+    "a kubeconfig that is not there": (["get", "--kubeconfig", "/nonexistent"], "no such file"),
+    "a way to EMQX that does not exist": (["--emqx-access", "pigeon", "get"], "expected port-forward"),
+    "a request time-out that is none": (["get", "--request-timeout", "x"], "--request-timeout"),
+    "a log level that does not exist": (["--log-level", "loud", "get"], "expected one of debug"),
+    "a log file in a place that cannot be": (["--log-file", "/proc/no/log", "config"], "--log-file"),
+    "a switch with another value": (["get", "--all-namespaces=maybe"], "expected true or false"),
+    "the console without a terminal": ([], "needs a terminal"),
+}
+
+
+@pytest.mark.parametrize(("argv", "words"), MISTAKES.values(), ids=list(MISTAKES))
+def test_a_mistake_is_one_line_and_code_2(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("emqx-tui")
+    assert told.err.count("\n") == 1
+    assert words in told.err
+
+
+def test_a_template_that_is_no_yaml_names_the_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text("spec:\n  a: [1\n")
+    assert main(["rollout", "x", "--template", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert f"--template {file}, line 3" in told
+    assert told.count("\n") == 1
+
+
+def test_an_unexpected_failure_is_one_line_with_the_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError("inner words")
+
+    monkeypatch.setattr("emqx_tui.cli.scripted.show_config", broken)
+    log = tmp_path / "own.log"
+    assert main(["config", "--log-file", str(log)]) == 1
+    told = capsys.readouterr().err
+    assert told == f"emqx-tui: unexpected ZeroDivisionError; the log has it: {log}\n"
+    assert "inner words" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--context", "c", "-n", "ns", "--as", "me", "--as-group", "a", "get", "--as-group", "b", "NAME"],
+        ["get", "NAME", "--context=c", "--namespace", "ns", "--as=me", "--as-group=a", "--as-group=b"],
+        ["get", "--context", "c", "NAME", "-nns", "--as", "me", "--as-group", "a", "--as-group", "b"],
+    ],
+    ids=["before", "after", "around"],
+)
+def test_kubectls_flags_stand_before_and_after_the_command(argv: list[str]) -> None:
+    found = parse(argv)
+    given = {name: value for name, value in found.settings.items() if value is not None}
+    assert given == {"context": "c", "namespace": "ns", "as_user": "me", "as_groups": ["a", "b"]}
+    assert (found.command, found.name) == ("get", "NAME")
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("-A", True), ("--all-namespaces=true", True), ("--all-namespaces=false", False)]
+)
+def test_switches_take_kubectls_spellings(word: str, value: bool) -> None:
+    assert parse(["get", word]).settings["all_namespaces"] is value
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["rollout", "--help"], ["demo", "-h"], ["approve", "--help"]])
+def test_help_is_no_mistake(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("usage: emqx-tui")
+    assert told.err == ""
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"emqx-tui {__version__}\n" * 2
+    assert main(["version", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"version": __version__}
+
+
+def test_config_says_where_values_come_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EMQX_TUI_APPROVAL", "auto")
+    assert main(["config", "--context", "c", "-o", "json"]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["context"] == {"value": "c", "source": "--context"}
+    assert settings["approval"] == {"value": "auto", "source": "EMQX_TUI_APPROVAL"}
+    assert settings["clock_rate"] == {"value": "1", "source": "default"}

@@ -1,0 +1,231 @@
+"""Approve, hold, freeze, resume and abort from a second terminal: with a driver, and with nobody driving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from desk import Room, Terminal, killed
+
+from emqx_tui.headless.endings import Leaving
+from emqx_tui.headless.orders import Edit
+from emqx_tui.headless.verbs import Answer, Verb
+from emqx_tui.rehearsal.virtual_loop import run_in
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import View
+
+AT_GATE = Leaving(at_gate=True)
+
+
+def play(room: Room, work: Coroutine[Any, Any, Any]) -> Any:
+    return run_in(room.world, work)
+
+
+async def at_the_first_gate(room: Room) -> None:
+    """A release that waits for the cut-over's approval, with nobody driving."""
+    assert await room.terminal().rollout(approval=Approval.EVERY_NODE, leaving=AT_GATE) == 3
+
+
+async def approve_to(room: Room, *gates: str) -> None:
+    for gate in gates:
+        answer = await room.terminal().verb(Verb.APPROVE, gate=gate)
+        assert answer.code == 0, answer.message
+
+
+def is_draining(view: View) -> bool:
+    return any(member.evacuation for member in view.snapshot.members)
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_without_a_release_nothing_waits(verb: Verb) -> None:
+    room = Room()
+    answer: Answer = play(room, room.terminal().verb(verb))
+    assert (answer.code, answer.message, answer.release_id) == (3, "no release is under way", None)
+    assert room.world.store.find("leases", "default", "emqx-tui-emqx-ee") is None
+
+
+def test_an_approval_names_the_gate_that_waits() -> None:
+    room = Room()
+
+    async def work() -> None:
+        await at_the_first_gate(room)
+        other = await room.terminal().verb(Verb.APPROVE, gate="2")
+        assert (other.code, other.message) == (1, "gate cut-over waits, not node:2")
+        wrong = await room.terminal().verb(Verb.APPROVE, token="blue")
+        assert wrong.code == 1
+        assert "token" in wrong.message
+        right = await room.terminal().verb(Verb.APPROVE, gate="cut-over", token="green")
+        assert (right.code, right.gate) == (0, "cut-over")
+        again = await room.terminal().verb(Verb.APPROVE, gate="cut-over")
+        assert (again.code, again.message) == (0, "cut-over is approved already")
+
+    play(room, work())
+
+
+def test_with_nobody_driving_the_sender_acts_until_it_took_effect_and_says_so() -> None:
+    room = Room()
+
+    async def work() -> tuple[Terminal, Answer, Terminal, Answer]:
+        await at_the_first_gate(room)
+        one, two = room.terminal(), room.terminal()
+        cut_over = await one.verb(Verb.APPROVE)
+        view = await two.until(lambda view: view.decision.phase is Phase.DRAINING)
+        assert view.role == "idle"
+        assert not is_draining(view)
+        node = await two.verb(Verb.APPROVE)
+        assert room.world.store.get("leases", "default", "emqx-tui-emqx-ee")["spec"]["holderIdentity"] == ""
+        return one, cut_over, two, node
+
+    one, cut_over, two, node = play(room, work())
+    assert "nobody drives this release: this console acts on it" in one.lines
+    assert cut_over.driver is None
+    assert "nobody drives from here on: emqx-tui rollout emqx-ee -n default" in cut_over.message
+    assert any("cutting over" in line for line in one.lines)
+    assert "the drain goes on inside EMQX" in node.message
+    assert any("curl" in line for line in two.lines)
+
+
+def test_with_a_driver_the_sender_leaves_and_the_driver_acts() -> None:
+    room = Room()
+
+    async def work() -> tuple[Answer, Terminal]:
+        driver, other = room.terminal(), room.terminal()
+        running = asyncio.create_task(driver.rollout(approval=Approval.EVERY_NODE))
+        await other.until(lambda view: view.decision.gate is not None and view.decision.gate.is_open)
+        answer = await other.verb(Verb.APPROVE)
+        await other.until(lambda view: view.decision.phase is Phase.DRAINING)
+        for _ in range(3):
+            assert (await room.terminal().verb(Verb.APPROVE)).code == 0
+            await asyncio.sleep(30)
+        assert await running == 0
+        return answer, driver
+
+    answer, driver = play(room, work())
+    assert answer.driver == driver.host.identity
+    assert [a["by"] for a in driver.events("approved")] == ["sim@host"] * 4
+
+
+def test_approving_several_nodes_at_once() -> None:
+    room = Room()
+
+    async def work() -> Terminal:
+        await at_the_first_gate(room)
+        await approve_to(room, "cut-over")
+        assert (await room.terminal().verb(Verb.APPROVE, gate="2", count=3)).code == 0
+        desk = room.terminal()
+        assert await desk.rollout(Edit(), None, leaving=AT_GATE) == 0
+        return desk
+
+    assert play(room, work()).last["result"] == "done"
+
+
+def test_a_dead_driver_is_not_waited_for_for_ever() -> None:
+    """The lease of a process on this host that is gone is taken over, and the sender acts."""
+    room = Room()
+
+    async def work() -> Answer:
+        driver, other = room.terminal(), room.terminal()
+        running = asyncio.create_task(driver.rollout(approval=Approval.EVERY_NODE))
+        await other.until(lambda view: view.decision.gate is not None and view.decision.gate.is_open)
+        await killed(driver, running)
+        return await other.verb(Verb.APPROVE)
+
+    answer = play(room, work())
+    assert answer.code == 0
+    assert "nobody drives from here on" in answer.message
+
+
+def test_freeze_stops_the_drain_even_when_nobody_drives_and_resume_starts_it_again() -> None:
+    room = Room()
+
+    def evacuating() -> list[str]:
+        return [name for name, node in room.world.cluster().nodes.items() if node.evacuation is not None]
+
+    async def work() -> None:
+        await at_the_first_gate(room)
+        await approve_to(room, "cut-over", "2")
+        assert len(evacuating()) == 1
+        frozen = await room.terminal().verb(Verb.FREEZE, reason="pager")
+        assert frozen.code == 0, frozen.message
+        assert evacuating() == []
+        again = await room.terminal().verb(Verb.FREEZE)
+        assert (again.code, again.message) == (0, "frozen already, by sim@host: pager")
+        resumed = await room.terminal().verb(Verb.RESUME)
+        assert resumed.code == 0, resumed.message
+        assert len(evacuating()) == 1
+
+    play(room, work())
+
+
+def test_hold_and_resume_are_said_once() -> None:
+    room = Room()
+
+    async def work() -> None:
+        await at_the_first_gate(room)
+        assert (await room.terminal().verb(Verb.RESUME)).message == "nothing is held"
+        assert (await room.terminal().verb(Verb.HOLD)).code == 0
+        assert (await room.terminal().verb(Verb.HOLD)).message.startswith("held already, by sim@host")
+        run = room.terminal()
+        assert await run.rollout(Edit(), None, leaving=Leaving(on_hold=True)) == 4
+        assert (await room.terminal().verb(Verb.RESUME)).code == 0
+
+    play(room, work())
+
+
+def test_abort_with_nobody_driving_stays_until_all_is_as_before() -> None:
+    room = Room()
+
+    async def work() -> Answer:
+        await at_the_first_gate(room)
+        return await room.terminal().verb(Verb.ABORT)
+
+    answer = play(room, work())
+    assert answer.code == 0, answer.message
+    assert "the release is aborted" in answer.message
+    world = room.world
+    assert world.store.find("secrets", "default", "emqx-tui-emqx-ee") is None
+    assert [s["spec"]["replicas"] for s in world.store.list("statefulsets") if s["spec"]["replicas"]] == [3]
+    spec = world.store.get("emqxenterprises", "default", "emqx-ee")["spec"]
+    assert spec["blueGreenUpdate"]["initialDelaySeconds"] == 60
+
+
+def test_an_abort_that_is_not_on_offer_is_refused() -> None:
+    room = Room()
+
+    async def work() -> Answer:
+        driver, other = room.terminal(), room.terminal()
+        running = asyncio.create_task(driver.rollout())
+        await other.until(lambda view: view.decision.phase is Phase.FINISHING)
+        answer = await other.verb(Verb.ABORT)
+        assert await running == 0
+        return answer
+
+    answer = play(room, work())
+    assert answer.code == 1
+    assert "blue is gone" in answer.message
+
+
+def test_a_hold_is_not_lost_in_a_race_for_the_journal() -> None:
+    """Several intents at the same moment: the losers of the race decide anew, and all of them count."""
+    room = Room()
+
+    async def work() -> list[Answer]:
+        await at_the_first_gate(room)
+        verbs: list[Callable[[], Coroutine[Any, Any, Answer]]] = [
+            lambda: room.terminal().verb(Verb.HOLD),
+            lambda: room.terminal().verb(Verb.APPROVE),
+        ]
+        return list(await asyncio.gather(*(verb() for verb in verbs)))
+
+    answers = play(room, work())
+    assert [answer.code for answer in answers] == [0, 0], [answer.message for answer in answers]
+
+
+def test_the_answer_for_programs() -> None:
+    room = Room()
+    answer = play(room, room.terminal().verb(Verb.HOLD)).to_json(Verb.HOLD)
+    assert list(answer) == ["schema", "at", "release_id", "verb", "gate", "code", "message", "driver"]
+    assert (answer["schema"], answer["verb"], answer["code"]) == (1, "hold", 3)
