@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.errors import Conflict, NotFound
+from emqx_tui.model.errors import AdapterError, Conflict, NotFound
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Lease, Secret
@@ -158,3 +159,25 @@ async def write_event(
         "count": 1,
     }
     await kube.request(KubeRequest("POST", Kind.EVENT.info.path(resource.namespace), body, query=_QUERY))
+
+
+async def end_release(
+    kube: Kube,
+    journal: Journal,
+    result: str,
+    resource: EmqxEnterprise | None,
+    secret: Secret | None,
+    lease: Lease | None,
+    now: datetime,
+) -> None:
+    """Write the result down as an Event, then remove the journal, then the lease. Raises AdapterError.
+
+    The Event is a courtesy: without the right to write it the release has ended all the same.
+    """
+    if resource is not None:
+        message = f"release {journal.release_id} {result}: {journal.from_image} to {journal.to_image}"
+        with contextlib.suppress(AdapterError):
+            await write_event(kube, resource, reason=f"Release{result.title()}", message=message, now=now)
+    await remove_journal(kube, journal.namespace, journal.name, secret)
+    if lease is not None:
+        await remove_lease(kube, lease)

@@ -7,7 +7,6 @@ the holder of the lease. Runs anywhere asyncio runs: in the engine's thread, hea
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sample_of, sent, succeeded
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import is_closed
-from emqx_tui.session import records, sources
+from emqx_tui.session import records, showing, sources
 from emqx_tui.session.assess import assess as assess_edit
 from emqx_tui.session.assess import save as save_edit
 from emqx_tui.session.executor import CommandDone, CommandFailed, Executor
@@ -42,7 +41,7 @@ from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
 from emqx_tui.session.tenure import LeaseAnswered, Tenure
-from emqx_tui.session.view import REFUSED, Assessment, Role, SourceHealth, View
+from emqx_tui.session.view import REFUSED, Assessment, View
 
 TICK_S = 0.5
 CLOSE_AGAIN_S = 10.0
@@ -126,12 +125,9 @@ class Session:
         self._brokers = brokers
         try:
             async with asyncio.TaskGroup() as group:
-                for kind in (Kind.EMQX_ENTERPRISE, Kind.SECRET, Kind.LEASE):
-                    self._watch(group, kind)
-                group.create_task(self._watch_rest(group), name="watch the rest")
+                group.create_task(self._watch(), name="watch")
                 group.create_task(brokers.run(), name="poll EMQX")
                 group.create_task(self._tick(), name="tick")
-                group.create_task(self._read_operator(), name="read the operator's image")
                 group.create_task(self._consume(), name="consume")
         finally:
             await self._stop()
@@ -171,29 +167,16 @@ class Session:
     def _put(self, item: Any) -> None:
         self._inbox.put_nowait(item)
 
-    def _watch(self, group: asyncio.TaskGroup, kind: Kind) -> None:
-        resource = self._snapshot().resource.value
-        scope = sources.scopes(self.namespace, self.name, resource.service_name if resource else self.name)[kind]
-        group.create_task(self._outside.kube.watch(kind, scope, self._put), name=f"watch {kind.info.plural}")
-
-    async def _watch_rest(self, group: asyncio.TaskGroup) -> None:
-        """The other kinds need the resource: it names the listener Service."""
-        for kind in (Kind.STATEFUL_SET, Kind.POD, Kind.SERVICE, Kind.EVENT):
-            self._watch(group, kind)
-        while self._snapshot().resource.value is None:
-            await self._outside.clock.sleep(0.1)
-        for kind in (Kind.ENDPOINTS, Kind.ENDPOINT_SLICE):
-            self._watch(group, kind)
+    async def _watch(self) -> None:
+        outside = self._outside
+        await sources.watch_cluster(
+            self.namespace, self.name, kube=outside.kube, clock=outside.clock, latest=self._snapshot, put=self._put
+        )
 
     async def _tick(self) -> None:
         while True:
             await self._outside.clock.sleep(TICK_S)
             self._put(_Tick())
-
-    async def _read_operator(self) -> None:
-        while True:
-            self._put(await sources.read_operator_image(self._outside.kube))
-            await self._outside.clock.sleep(60.0)
 
     async def _consume(self) -> None:
         while True:
@@ -370,16 +353,11 @@ class Session:
 
     async def _close(self, journal: Journal, result: str) -> None:
         """Result as an Event, then the journal goes, then the lease."""
-        kube, now = self._outside.kube, self._outside.clock.now()
-        resource = self._snapshot().resource.value
-        if resource is not None:
-            message = f"release {journal.release_id} {result}: {journal.from_image} to {journal.to_image}"
-            with contextlib.suppress(AdapterError):
-                await records.write_event(kube, resource, reason=f"Release{result.title()}", message=message, now=now)
+        kube, resource = self._outside.kube, self._snapshot().resource.value
         try:
-            await records.remove_journal(kube, self.namespace, self.name, self._book.secret)
-            if self._tenure.lease is not None:
-                await records.remove_lease(kube, self._tenure.lease)
+            await records.end_release(
+                kube, journal, result, resource, self._book.secret, self._tenure.lease, self._outside.clock.now()
+            )
             self._put(_Closed())
         except AdapterError as error:
             self._put(_Closed(error))
@@ -421,23 +399,29 @@ class Session:
         self._sequence += 1
         seen = self._snapshot()
         journal = self._book.present
-        role, reason = self._role()
+        driver = self._tenure.holder
+        role, reason = showing.role(
+            read_only=self._options.read_only,
+            journal_problem=self._book.problem,
+            is_driver=self._tenure.is_held,
+            other_driver="" if self._tenure.is_free else driver,
+        )
         self.view = View(
             snapshot=seen,
             decision=self._decision,
             journal=journal or self._finished,
             role=role,
             role_reason=reason,
-            driver=self._tenure.holder,
+            driver=driver,
             samples=self._series.frozen(),
             ledger=self._memory.ledger,
             log=self._log.lines(),
             in_flight=tuple(sorted(self._memory.in_flight)),
             notice=self._notice,
             notice_number=self._notice_number,
-            health=self._health(seen),
-            drain_initial=tuple(sorted(self._drain_initial().items())),
-            rates=tuple(sorted(leaving_rates(self._memory).items())),
+            health=showing.health(self._store, seen),
+            drain_initial=showing.drain_initial(self._memory),
+            rates=showing.leaving_rates(self._memory),
             result=self._result if journal is None else "",
             is_unwritten=self._book.writing is not None or self._book.is_stale,
             driver_seen_s=self._tenure.other_seen_s,
@@ -445,29 +429,6 @@ class Session:
             sequence=self._sequence,
         )
         self._publish(self.view)
-
-    def _drain_initial(self) -> Mapping[str, int]:
-        return {**self._memory.baseline, **self._memory.initial}
-
-    def _role(self) -> tuple[Role, str]:
-        if self._options.read_only:
-            return Role.WATCH_ONLY, "started with --read-only"
-        if self._book.problem:
-            return Role.WATCH_ONLY, self._book.problem
-        if self._tenure.is_held:
-            return Role.DRIVER, ""
-        if self._tenure.holder and not self._tenure.is_free:
-            return Role.SPECTATOR, f"{self._tenure.holder} drives"
-        return Role.IDLE, ""
-
-    def _health(self, seen: Snapshot) -> tuple[SourceHealth, ...]:
-        watched = [
-            SourceHealth(kind.info.plural, not c.problem, c.read_at, c.problem)
-            for kind, c in ((k, self._store.collection(k)) for k in Kind)
-            if c.read_at is not None or c.problem != "not read yet"
-        ]
-        brokers = SourceHealth("EMQX", not seen.stats.problem, seen.stats.read_at, seen.stats.problem)
-        return (*watched, brokers)
 
     def _record(self, event: str, fields: Mapping[str, Any]) -> None:
         recorder = self._outside.recorder
@@ -485,20 +446,3 @@ class Session:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._tenure.end()
-
-
-def leaving_rates(memory: Memory) -> dict[str, float]:
-    """Clients per second leaving each draining node, over the last ten seconds or so of samples."""
-    recent = memory.recent
-    if len(recent) < 2:
-        return {}
-    last = recent[-1]
-    first = next((s for s in recent if (last.at - s.at).total_seconds() <= 10.0), recent[-2])
-    if first is last:
-        first = recent[-2]
-    span = (last.at - first.at).total_seconds()
-    return {
-        name: max(0.0, (first.nodes[name] - last.nodes[name]) / span)
-        for name in memory.initial
-        if name in first.nodes and name in last.nodes and span > 0
-    }

@@ -23,6 +23,7 @@ from emqx_tui.session.ports import Clock, Emqx, Kube, Scope
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer
 
 POLL_S = 1.0
+OPERATOR_EVERY_S = 60.0
 MAX_TRIES = 3
 """How many nodes are asked in one round before the round counts as failed."""
 
@@ -42,6 +43,46 @@ def scopes(namespace: str, name: str, service: str) -> dict[Kind, Scope]:
         Kind.SECRET: Scope(namespace, field_selector=f"metadata.name={own}"),
         Kind.LEASE: Scope(namespace, field_selector=f"metadata.name={own}"),
     }
+
+
+async def watch_cluster(
+    namespace: str,
+    name: str,
+    *,
+    kube: Kube,
+    clock: Clock,
+    latest: Callable[[], Snapshot],
+    put: Callable[[Any], None],
+) -> None:
+    """Watch everything of one cluster, and the operator's image, until cancelled."""
+
+    def watch(kind: Kind) -> None:
+        resource = latest().resource.value
+        scope = scopes(namespace, name, resource.service_name if resource else name)[kind]
+        group.create_task(kube.watch(kind, scope, put), name=f"watch {kind.info.plural}")
+
+    async def read_operator() -> None:
+        while True:
+            put(await read_operator_image(kube))
+            await clock.sleep(OPERATOR_EVERY_S)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(read_operator(), name="read the operator's image")
+        for kind in (
+            Kind.EMQX_ENTERPRISE,
+            Kind.SECRET,
+            Kind.LEASE,
+            Kind.STATEFUL_SET,
+            Kind.POD,
+            Kind.SERVICE,
+            Kind.EVENT,
+        ):
+            watch(kind)
+        # The resource names the listener Service, and with it the rest.
+        while latest().resource.value is None:
+            await clock.sleep(0.1)
+        for kind in (Kind.ENDPOINTS, Kind.ENDPOINT_SLICE):
+            watch(kind)
 
 
 class Brokers:

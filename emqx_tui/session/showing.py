@@ -1,0 +1,50 @@
+"""Parts of the published View that are worked out from what is known. Pure."""
+
+from __future__ import annotations
+
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.rollout.memory import Memory
+from emqx_tui.session.store import Store
+from emqx_tui.session.view import Role, SourceHealth
+
+
+def role(*, read_only: bool, journal_problem: str, is_driver: bool, other_driver: str) -> tuple[Role, str]:
+    """What this console is to the cluster, and why, where that needs saying."""
+    if read_only:
+        return Role.WATCH_ONLY, "started with --read-only"
+    if journal_problem:
+        return Role.WATCH_ONLY, journal_problem
+    if is_driver:
+        return Role.DRIVER, ""
+    if other_driver:
+        return Role.SPECTATOR, f"{other_driver} drives"
+    return Role.IDLE, ""
+
+
+def health(store: Store, seen: Snapshot) -> tuple[SourceHealth, ...]:
+    """How each source does, those that have not begun left out."""
+    watched = [
+        SourceHealth(kind.info.plural, not found.problem, found.read_at, found.problem)
+        for kind, found in ((kind, store.collection(kind)) for kind in Kind)
+        if found.read_at is not None or found.problem != "not read yet"
+    ]
+    brokers = SourceHealth("EMQX", not seen.stats.problem, seen.stats.read_at, seen.stats.problem)
+    return (*watched, brokers)
+
+
+def drain_initial(memory: Memory) -> tuple[tuple[str, int], ...]:
+    """(blue pod, live connections when its drain, or before it the first one, began)."""
+    return tuple(sorted({**memory.baseline, **memory.initial}.items()))
+
+
+def leaving_rates(memory: Memory) -> tuple[tuple[str, float], ...]:
+    """(pod, clients per second leaving it), of draining nodes, over the last ten seconds or so of samples."""
+    recent = memory.recent
+    if len(recent) < 2:
+        return ()
+    last = recent[-1]
+    first = next((s for s in recent[:-1] if (last.at - s.at).total_seconds() <= 10.0), recent[-2])
+    span = (last.at - first.at).total_seconds()
+    draining = [n for n in sorted(memory.initial) if n in first.nodes and n in last.nodes and span > 0]
+    return tuple((name, max(0.0, (first.nodes[name] - last.nodes[name]) / span)) for name in draining)
