@@ -1,0 +1,137 @@
+"""Several terminals at one sandbox: a release that one drives, others look at and approve, and kill -9 between."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DEADLINE_S = 60
+PROGRAM = [sys.executable, "-m", "emqx_tui"]
+SPEED = "30"
+
+
+class Terminals:
+    """Commands against one sandbox."""
+
+    def __init__(self, folder: Path, kubeconfig: Path) -> None:
+        own = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "KUBECONFIG": str(kubeconfig)}
+        self._environment = {**os.environ, **own}
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*PROGRAM, "--clock-rate", SPEED, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self._environment,
+        )
+
+    def run(self, *argv: str) -> tuple[int, str, str]:
+        process = self.start(*argv)
+        out, errors = process.communicate(timeout=DEADLINE_S)
+        return process.returncode, out, errors
+
+    def document(self, *argv: str) -> Any:
+        code, out, errors = self.run(*argv, "-o", "json")
+        assert errors == ""
+        assert code == 0
+        return json.loads(out)
+
+    def until(self, is_true: Callable[[Any], bool]) -> Any:
+        """The first status of which something is true."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not is_true(status := self.document("status", "emqx-ee")):
+            assert time.monotonic() < deadline, status
+        return status
+
+
+@pytest.fixture
+def terminals(tmp_path: Path) -> Iterator[Terminals]:
+    kubeconfig = tmp_path / "kubeconfig"
+    reading, writing = os.pipe()
+    command = [*PROGRAM, "sandbox", "--scenario", "smooth", "--clients", "600", "--speed", SPEED]
+    sandbox = subprocess.Popen(
+        [*command, "--kubeconfig", str(kubeconfig), "--ready-fd", str(writing), "--parent-pid", str(os.getpid())],
+        stdout=subprocess.DEVNULL,
+        pass_fds=(writing,),
+    )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as lines:
+            assert json.loads(lines.readline())["kubeconfig"] == str(kubeconfig)
+        yield Terminals(tmp_path, kubeconfig)
+    finally:
+        sandbox.terminate()
+        sandbox.wait(DEADLINE_S)
+
+
+def lines_until(process: subprocess.Popen[str], event: str) -> list[dict[str, Any]]:
+    """Read lines up to the first of an event."""
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        told.append(json.loads(line))
+        if told[-1]["event"] == event:
+            return told
+    raise AssertionError(f"no {event}: {told[-1] if told else 'nothing'}")
+
+
+def test_a_release_with_a_gate_a_hold_and_a_kill(terminals: Terminals) -> None:
+    assert terminals.document("get")["items"][0]["phase"] == "Running"
+    sets = ["--set", "image.version=4.4.15", "--set", "initialDelaySeconds=5"]
+    with ended(terminals.start("rollout", "emqx-ee", *sets, "--approve", "cut-over", "-o", "jsonl")) as driver:
+        gate = lines_until(driver, "gate")[-1]
+        assert (gate["gate"], gate["token"]) == ("cut-over", "green")
+        assert terminals.run("approve", "emqx-ee", "--token", "blue")[0] == 1
+        answer = terminals.document("approve", "emqx-ee", "cut-over", "--token", "green")
+        assert (answer["code"], answer["gate"]) == (0, "cut-over")
+        lines_until(driver, "command")
+        held = terminals.document("hold", "emqx-ee", "--reason", "look first")
+        assert held["code"] == 0
+        assert lines_until(driver, "hold")[-1]["reason"] == "look first"
+        driver.kill()
+
+    status = terminals.until(lambda found: found["driver"] is not None and found["role"] == "idle")
+    assert status["hold"]["reason"] == "look first"
+    assert terminals.document("get", "emqx-ee")["items"][0]["phase"] == "Held"
+    code, out, errors = terminals.run("rollout", "emqx-ee", "--exit-on-hold")
+    assert (code, errors) == (4, "")
+    assert json.loads(out.splitlines()[-1])["result"] == "held"
+    assert terminals.document("resume", "emqx-ee")["code"] == 0
+    code, out, errors = terminals.run("rollout", "emqx-ee", "-o", "jsonl")
+    last = json.loads(out.splitlines()[-1])
+    assert (code, errors, last["result"], last["clients_lost"]) == (0, "", "done", 0)
+    assert terminals.run("approve", "emqx-ee")[0] == 3
+    (item,) = terminals.document("get")["items"]
+    assert (item["phase"], item["version"], item["ready"]) == ("Running", "4.4.15", 3)
+
+
+def test_a_timeout_leaves_with_three(terminals: Terminals) -> None:
+    argv = ["rollout", "emqx-ee", "--set", "image.version=4.4.15", "--timeout", "3s", "-o", "jsonl"]
+    code, out, _ = terminals.run(*argv)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert code == 3
+    assert [record["event"] for record in told[-2:]] == ["stopping", "finished"]
+    assert told[-2]["reason"] == "timeout"
+    code, out, _ = terminals.run("abort", "emqx-ee", "--confirm", "emqx-ee")
+    assert code == 0
+    assert "the release is aborted" in out
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
