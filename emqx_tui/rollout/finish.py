@@ -107,11 +107,13 @@ def close_out(situation: Situation, staying: Generation) -> tuple[CheckResult, .
     assert resource is not None
     ports = {port_row(p) for p in situation.service.ports} if situation.service else set()
     lost = [p for p in originals.service_ports if p not in ports]
-    restored = not situation.is_valve_closed and situation.valve_s == originals.delay_s
+    own = f"initialDelaySeconds = {situation.valve_s}"
+    if situation.valve_s != originals.delay_s:
+        own += f": somebody else set it, it was {originals.delay_s}"
     running = resource.is_running
     return (
         *before_delay(situation, staying),
-        _result("delay-restored", restored, f"initialDelaySeconds = {originals.delay_s}", f"it is {situation.valve_s}"),
+        _result("delay-restored", not situation.is_valve_closed, own, "the valve is still closed"),
         _result("running", running, "the operator says Running", "the operator does not say Running yet"),
         _result("ports", not lost, "Service ports as before", f"port {lost[0][0] if lost else ''} is missing"),
     )

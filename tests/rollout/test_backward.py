@@ -229,7 +229,6 @@ NOT_DONE: dict[str, Scene] = {
     "the operator does not say Running": replace(
         build.second_pass_done(RESET), delay_s=build.USER_DELAY_S, is_running=False
     ),
-    "another delay than before": replace(build.second_pass_done(RESET), delay_s=5),
     "a blue node is away": with_place(
         replace(build.second_pass_done(RESET), delay_s=build.USER_DELAY_S), "blue", 0, is_joined=False
     ),

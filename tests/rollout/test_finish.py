@@ -83,7 +83,6 @@ def test_the_users_own_delay_comes_back_as_it_was(absent: bool, delay_s: int | N
 NOT_DONE: dict[str, Scene] = {
     "the valve is closed": PASSED,
     "the status is not reset": replace(DONE, has_status=True),
-    "another delay than the user's": replace(DONE, delay_s=61),
     "the operator does not say Running": replace(DONE, is_running=False),
     "a green node is away": with_place(DONE, "green", 0, is_joined=False),
     "a green node is not Ready": with_place(DONE, "green", 0, is_ready=False),
@@ -109,6 +108,13 @@ def test_done_when_the_close_out_is_clean() -> None:
     assert decision.journal is not None
     assert decision.journal.totals.finished_at == build.NOW
     assert {c.outcome for c in decision.checks} == {"pass"}
+
+
+def test_a_delay_that_somebody_else_has_set_at_the_end_is_theirs() -> None:
+    """Nothing is left to hold; waiting for the old value would never end."""
+    decision = replace(DONE, delay_s=5).decide()
+    assert decision.finished == "done"
+    assert "initialDelaySeconds = 5: somebody else set it, it was 60" in [c.evidence for c in decision.checks]
 
 
 def test_the_whole_end_in_order_as_the_operator_answers() -> None:
