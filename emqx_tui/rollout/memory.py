@@ -90,6 +90,8 @@ class Memory:
     missing_since: datetime | None = None
     killed: int = 0
     """Clients on nodes that went away undrained, since this memory began."""
+    silent: Mapping[str, int] = field(default_factory=dict)
+    """By pod: clients of nodes that EMQX leaves out of its list while their pods run. Nobody knows yet."""
     progress: Mapping[str, tuple[str, int, datetime]] = field(default_factory=dict)
     """By pod: evacuation state, clients left, and since when both have not moved."""
     lowest_sum: int | None = None
@@ -218,17 +220,23 @@ def _with_sample(memory: Memory, snapshot: Snapshot) -> Memory:
     lowest = memory.lowest_sum
     if total is not None and snapshot.blue_uid:
         lowest = total if lowest is None else min(lowest, total)
-    killed = memory.killed + _killed(memory, snapshot)
-    return replace(memory, recent=recent, lowest_sum=lowest, start_sum=memory.start_sum or total, killed=killed)
+    memory = _with_killed(memory, snapshot)
+    return replace(memory, recent=recent, lowest_sum=lowest, start_sum=memory.start_sum or total)
 
 
-def _killed(memory: Memory, snapshot: Snapshot) -> int:
-    """Clients of nodes that served in the last sample and are gone now, drained ones aside."""
+def _with_killed(memory: Memory, snapshot: Snapshot) -> Memory:
+    """Count the clients of nodes that served and are gone now, drained ones aside.
+
+    One that EMQX merely leaves out of an answer is waited for until it is back, or its pod is no longer up.
+    """
     if not memory.recent or not snapshot.blue_uid or snapshot.nodes.problem:
-        return 0
+        return memory
     present = {m.name for m in snapshot.members if m.node is not None}
-    before = memory.recent[-1].nodes
-    return sum(count for name, count in before.items() if name not in present)
+    up = {m.name for m in snapshot.members if m.pod.containers_ready and not m.pod.meta.deleting}
+    before = {**memory.silent, **memory.recent[-1].nodes}
+    gone = {name: count for name, count in before.items() if count and name not in present}
+    killed = memory.killed + sum(count for name, count in gone.items() if name not in up)
+    return replace(memory, killed=killed, silent={name: count for name, count in gone.items() if name in up})
 
 
 def sample_of(snapshot: Snapshot) -> Sample | None:

@@ -1,58 +1,276 @@
-"""What a driver remembers: the ledger's figures must not depend on how late a drain is noticed."""
+"""The recent past of the counts: samples, the ledger, what was cut off, and what is awaited."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
-from build import Scene, ago, approved, draining, draining_place, with_place
+import build
+import pytest
+from build import Place, Scene, ago, approved, draining_place, noted, with_place, with_side, without_place
+from hypothesis import given
+from hypothesis import strategies as st
 
-from emqx_tui.rollout.memory import Memory, observe
+from emqx_tui.model.reading import Reading
+from emqx_tui.rollout.journal import AbortRecord, Totals
+from emqx_tui.rollout.memory import (
+    SEEN_AFTER_S,
+    UNSEEN_FOR_S,
+    Memory,
+    failed,
+    is_effect_awaited,
+    observe,
+    sample_of,
+    sent,
+    succeeded,
+)
+
+TOP, MIDDLE, LOW = (f"{build.BLUE_NAME}-{k}" for k in (2, 1, 0))
+DRAINING = approved(build.draining(), "node:2")
 
 
-def counts(scene: Scene, *, blue: int, green: int, is_evicting: bool) -> Scene:
-    """Node 2 of blue with so many clients, and green with so many in all."""
-    place = draining_place(live=blue) if is_evicting else {"live": blue, "evacuation": None}
-    scene = with_place(scene, "blue", 2, **place)
-    for ordinal in range(3):
-        scene = with_place(scene, "green", ordinal, live=green if ordinal == 0 else 0)
+def at(scene: Scene, seconds: float) -> Scene:
+    return replace(scene, now=build.NOW + timedelta(seconds=seconds))
+
+
+def counted(scene: Scene, **live: int | None) -> Scene:
+    """`scene` with other live counts: `b2=7` is node 2 of blue."""
+    for name, count in live.items():
+        scene = with_place(scene, "blue" if name[0] == "b" else "green", int(name[1:]), live=count)
     return scene
 
 
-def remember(memory: Memory, scene: Scene, at_s: float) -> Memory:
-    """Take in the scene as it stands `at_s` seconds after NOW."""
-    snapshot = replace(scene, now=ago(-at_s)).snapshot()
-    return observe(memory, snapshot, scene.journal)
+def seen(*scenes: Scene, memory: Memory | None = None) -> Memory:
+    kept = memory or Memory()
+    for scene in scenes:
+        kept = observe(kept, scene.snapshot(), scene.journal)
+    return kept
 
 
-def test_a_drain_that_is_noticed_late_leaves_nobody_missing():
-    """Seen after 200 of 300 clients have moved: they are landed, not a part of what green had before."""
-    scene = approved(draining(), "node:2")
-    memory = remember(Memory(), counts(scene, blue=300, green=40, is_evicting=False), 0.0)
-    memory = remember(memory, counts(scene, blue=100, green=240, is_evicting=True), 2.0)
-    memory = remember(memory, counts(scene, blue=0, green=340, is_evicting=True), 4.0)
-    assert (memory.green_baseline, memory.initial) == (40, {"emqx-ee-66f7b-2": 300})
-    assert (memory.ledger.evicted, memory.ledger.landed, memory.ledger.missing) == (300, 300, 0)
+# -- samples ------------------------------------------------------------------------------------------------------
 
 
-def test_those_who_are_on_their_way_when_a_drain_is_noticed_are_missing_until_they_land():
-    scene = approved(draining(), "node:2")
-    memory = remember(Memory(), counts(scene, blue=300, green=40, is_evicting=False), 0.0)
-    memory = remember(memory, counts(scene, blue=100, green=140, is_evicting=True), 2.0)
-    assert (memory.ledger.landed, memory.ledger.missing) == (100, 100)
+def test_a_sample_is_stamped_with_the_instant_at_which_it_was_read() -> None:
+    sample = sample_of(counted(DRAINING, g0=5).snapshot())
+    assert sample is not None
+    assert sample.at == ago(0.5)
+    assert (sample.blue, sample.green, sample.sum) == (900, 5, 905)
+    assert sample.nodes[TOP] == 300
 
 
-def test_the_newest_sample_from_before_the_drain_counts():
-    """Clients of their own accord go to green until then, and are none of the drain's."""
-    scene = approved(draining(), "node:2")
-    memory = remember(Memory(), counts(scene, blue=310, green=30, is_evicting=False), 0.0)
-    memory = remember(memory, counts(scene, blue=300, green=40, is_evicting=False), 2.0)
-    memory = remember(memory, counts(scene, blue=200, green=140, is_evicting=True), 4.0)
-    assert memory.green_baseline == 40
-    assert memory.ledger.missing == 0
+def test_outside_a_release_the_whole_cluster_is_one() -> None:
+    sample = sample_of(build.idle().snapshot())
+    assert sample is not None
+    assert (sample.blue, sample.green, sample.sum) == (900, 0, 900)
 
 
-def test_a_console_that_comes_in_the_middle_of_a_drain_takes_all_who_left_for_landed():
-    scene = approved(draining(), "node:2")
-    memory = remember(Memory(), counts(scene, blue=100, green=240, is_evicting=True), 0.0)
-    assert memory.green_baseline == 40
-    assert memory.ledger.missing == 0
+@pytest.mark.parametrize(
+    ("live", "blue", "green"), [({"b1": None}, None, 0), ({"g1": None}, 900, None)], ids=["blue", "green"]
+)
+def test_a_node_that_is_not_counted_leaves_a_gap(live: Mapping[str, None], blue: int | None, green: int | None) -> None:
+    sample = sample_of(counted(DRAINING, **live).snapshot())
+    assert sample is not None
+    assert (sample.blue, sample.green, sample.sum) == (blue, green, None)
+
+
+def test_a_node_that_does_not_run_has_no_clients_to_count() -> None:
+    sample = sample_of(with_place(DRAINING, "green", 1, is_joined=False).snapshot())
+    assert sample is not None
+    assert (sample.green, sample.sum) == (0, 900)
+
+
+def test_no_sample_of_a_source_that_is_silent() -> None:
+    snapshot = DRAINING.snapshot()
+    assert sample_of(replace(snapshot, stats=replace(snapshot.stats, problem="timed out"))) is None
+    assert sample_of(replace(snapshot, stats=Reading(None, None))) is None
+
+
+def test_the_lowest_sum_leaves_gaps_out() -> None:
+    memory = seen(
+        DRAINING, at(counted(DRAINING, b2=250), 1), at(counted(DRAINING, b2=250, b1=None), 2), at(DRAINING, 3)
+    )
+    assert (memory.start_sum, memory.lowest_sum) == (900, 850)
+
+
+def test_the_same_answer_twice_is_one_sample_and_the_past_is_bounded() -> None:
+    assert len(seen(DRAINING, DRAINING).recent) == 1
+    memory = seen(*(at(DRAINING, 10.0 * k) for k in range(40)))
+    assert 13 <= len(memory.recent) <= 15
+    assert (memory.recent[-1].at - memory.recent[0].at).total_seconds() <= 130.0
+
+
+# -- the ledger ---------------------------------------------------------------------------------------------------
+
+
+def evacuating(scene: Scene, ordinal: int, state: str = "evicting_conns", live: int = 300) -> Scene:
+    return with_place(scene, "blue", ordinal, **draining_place(state, live))
+
+
+def books(*scenes: Scene) -> tuple[int | None, int | None, int | None, int | None]:
+    ledger = seen(*scenes).ledger
+    return ledger.evicted, ledger.landed, ledger.bounced, ledger.missing
+
+
+BEGUN = (DRAINING, at(evacuating(DRAINING, 2), 1))
+LEDGERS: dict[str, tuple[tuple[Scene, ...], tuple[int, int, int, int]]] = {
+    "begun": (BEGUN, (0, 0, 0, 0)),
+    "all landed": ((*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)), (200, 200, 0, 0)),
+    "some on their way": ((*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=150), 2)), (200, 150, 0, 50)),
+    "some bounced to blue": (
+        (*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=150, b0=330), 2)),
+        (200, 150, 30, 20),
+    ),
+    "others moved by themselves": (
+        (*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=210, b0=290), 2)),
+        (200, 200, 0, 0),
+    ),
+    "the node is gone": (
+        (*BEGUN, at(counted(with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2), g0=300), 2)),
+        (300, 300, 0, 0),
+    ),
+    "green had early traffic": (
+        (
+            counted(DRAINING, g0=40),
+            at(counted(evacuating(DRAINING, 2), g0=40), 1),
+            at(counted(evacuating(DRAINING, 2, live=0), g0=340), 2),
+        ),
+        (300, 300, 0, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize(("scenes", "expected"), LEDGERS.values(), ids=LEDGERS)
+def test_evicted_is_landed_and_bounced_and_missing(
+    scenes: tuple[Scene, ...], expected: tuple[int, int, int, int]
+) -> None:
+    assert books(*scenes) == expected
+
+
+@given(st.lists(st.integers(0, 400), min_size=6, max_size=6))
+def test_the_books_always_balance(counts: list[int]) -> None:
+    b2, b1, b0, g0, g1, g2 = counts
+    later = at(counted(evacuating(DRAINING, 2, live=b2), b1=b1, b0=b0, g0=g0, g1=g1, g2=g2), 2)
+    evicted, landed, bounced, missing = books(*BEGUN, later)
+    assert None not in (evicted, landed, bounced, missing)
+    assert evicted == (landed or 0) + (bounced or 0) + (missing or 0)
+
+
+def test_a_gap_in_the_counts_keeps_the_last_books() -> None:
+    before = seen(*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=150), 2))
+    gap = at(counted(evacuating(DRAINING, 2, live=50), g1=None), 3)
+    assert seen(gap, memory=before).ledger == before.ledger
+
+
+def test_who_was_evicted_within_ten_seconds_is_on_the_way() -> None:
+    memory = seen(*BEGUN, at(counted(evacuating(DRAINING, 2, live=200), g0=50), 2))
+    assert memory.ledger.on_their_way == 100
+    later = seen(at(counted(evacuating(DRAINING, 2, live=200), g0=50), 13), memory=memory)
+    assert (later.ledger.missing, later.ledger.on_their_way) == (50, 0)
+    assert later.ledger.max_missing == 50
+
+
+def test_without_a_drain_there_are_no_books() -> None:
+    assert seen(DRAINING).ledger.evicted is None
+
+
+def test_a_console_that_takes_over_goes_on_with_the_journals_baseline() -> None:
+    totals = Totals(baseline={TOP: 300, MIDDLE: 300, LOW: 300}, initial={TOP: 300}, green_baseline=10)
+    scene = counted(noted(evacuating(DRAINING, 2, live=100), totals=totals), g0=210)
+    ledger = seen(scene).ledger
+    assert (ledger.evicted, ledger.landed, ledger.missing) == (200, 200, 0)
+
+
+def test_an_abort_counts_greens_drains_and_leaves_the_books_alone() -> None:
+    aborting = noted(DRAINING, abort=AbortRecord("ann@host", build.NOW, "e"))
+    drained_back = with_place(aborting, "green", 0, **draining_place(live=50))
+    memory = seen(*BEGUN, at(drained_back, 2))
+    assert memory.initial_back == {f"{build.GREEN_NAME}-0": 300}
+    assert memory.ledger == seen(*BEGUN).ledger
+
+
+# -- what was cut off ---------------------------------------------------------------------------------------------
+
+
+def test_clients_of_a_node_that_died_are_counted_as_cut_off() -> None:
+    dead = Place(live=None, is_joined=False, is_ready=False, containers_ready=False)
+    gone = at(with_side(DRAINING, "blue", places={**_places(DRAINING), 1: dead}), 1)
+    assert seen(DRAINING, gone).killed == 300
+    assert seen(DRAINING, gone, at(gone, 2), at(gone, 3)).killed == 300
+
+
+def test_a_drained_node_that_goes_cuts_nobody_off() -> None:
+    empty = at(evacuating(DRAINING, 2, "prohibiting", 0), 1)
+    gone = at(with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2), 2)
+    assert seen(DRAINING, empty, gone).killed == 0
+
+
+def test_a_node_that_is_left_out_of_one_answer_was_not_cut_off() -> None:
+    left_out = at(with_place(DRAINING, "blue", 1, is_joined=False, live=None), 1)
+    assert seen(DRAINING, left_out, at(DRAINING, 2)).killed == 0
+    dead = at(with_place(left_out, "blue", 1, containers_ready=False, is_ready=False), 3)
+    assert seen(DRAINING, left_out, dead, at(dead, 4)).killed == 300
+
+
+def _places(scene: Scene) -> dict[int, Place]:
+    assert scene.blue
+    return dict(scene.blue.places)
+
+
+# -- what is awaited ----------------------------------------------------------------------------------------------
+
+
+def test_a_command_is_in_flight_until_it_is_answered() -> None:
+    memory = sent(Memory(), "scale:x", "scale", build.NOW)
+    assert memory.in_flight == {"scale:x"}
+    assert memory.seconds_since_sent("scale", build.NOW + timedelta(seconds=3)) == 3.0
+    assert memory.seconds_since_sent("nudge", build.NOW) == float("inf")
+    assert succeeded(memory, "scale:x", "scale", build.NOW).in_flight == frozenset()
+    assert failed(memory, "scale:x", "no", is_refusal=True, now=build.NOW).in_flight == frozenset()
+
+
+def test_refusals_are_counted_until_a_success() -> None:
+    memory = Memory()
+    for count in (1, 2, 3):
+        memory = failed(memory, "drain:x", "busy", is_refusal=True, now=build.NOW)
+        assert memory.failures["drain:x"].count == count
+    assert succeeded(memory, "drain:x", "start-drain", build.NOW).failures == {}
+
+
+@pytest.mark.parametrize(
+    ("done_s_ago", "read_s_ago", "awaited"),
+    [
+        (None, 0.0, False),
+        (2.0, 3.0, True),
+        (2.0, 1.1, True),
+        (2.0, 2.0 - SEEN_AFTER_S, False),
+        (2.0, None, True),
+        (UNSEEN_FOR_S + 1, None, False),
+    ],
+    ids=["never sent", "read before", "read too soon after", "read well after", "never read", "long ago"],
+)
+def test_data_from_before_a_command_say_nothing_about_it(
+    done_s_ago: float | None, read_s_ago: float | None, awaited: bool
+) -> None:
+    memory = Memory(done_at={} if done_s_ago is None else {"scale scale:x": ago(done_s_ago)})
+    read_at = None if read_s_ago is None else ago(read_s_ago)
+    assert is_effect_awaited(memory, "scale:x", "scale", read_at, build.NOW) is awaited
+
+
+def test_gates_and_pods_are_timed_from_the_moment_they_were_seen_so() -> None:
+    scene = with_place(build.ready(), "green", 1, is_ready=False, on_serving=False)
+    memory = seen(scene, at(scene, 4))
+    name = f"{build.GREEN_NAME}-1"
+    assert memory.unready_since == {name: build.NOW}
+    assert memory.gate_frozen_since == {name: build.NOW}
+    assert seen(at(build.ready(), 5), memory=memory).unready_since == {}
+
+
+def test_progress_is_a_state_or_a_count_that_moved() -> None:
+    begun = evacuating(DRAINING, 2, live=200)
+    memory = seen(begun, at(begun, 5))
+    assert memory.progress[TOP] == ("evicting_conns", 200, build.NOW)
+    moved = seen(at(evacuating(DRAINING, 2, live=199), 6), memory=memory)
+    assert moved.progress[TOP][1:] == (199, build.NOW + timedelta(seconds=6))
+    grown = seen(at(begun, 7), memory=moved)
+    assert grown.progress[TOP][2] == build.NOW + timedelta(seconds=6)
