@@ -26,6 +26,15 @@ class Person:
         terminal.type(version)
         terminal.until_shown("starts a release", "dry-run accepted", f"→ {version}")
 
+    def choose_policy(self, policy: str) -> None:
+        """On the change screen, from the version: the field of the gates, and the next words there until it is this."""
+        terminal = self.terminal
+        for _ in range(5):
+            terminal.press("down")
+        while terminal.line_with("Approval").split()[1] != policy:
+            terminal.press("space")
+        terminal.until_shown("dry-run accepted")
+
     def start(self, version: str) -> None:
         """Over the start card to the release."""
         self._type_on_card("w", "Start:", version)

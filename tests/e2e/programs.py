@@ -76,7 +76,8 @@ class Headless:
         self.process = subprocess.Popen(
             command(*words), env=environment(home), stdout=subprocess.PIPE, stderr=self._errors
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
 
     def __enter__(self) -> Headless:
         return self
@@ -85,6 +86,17 @@ class Headless:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
+        self._reading.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        if error is not None:
+            # pytest shows it beside the failure: what the program said is the first question.
+            print(
+                f"exit code {self.process.returncode}; last output:",
+                self.out[-30000:].decode(),
+                self.errors(),
+                sep="\n",
+            )
         self._errors.close()
 
     def kill(self) -> None:

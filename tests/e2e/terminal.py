@@ -141,6 +141,11 @@ class Terminal:
     def until_gone(self, *words: str, within_s: float = 20.0) -> None:
         self.until(lambda: not any(self.shows(word) for word in words), f"end of {words}", within_s=within_s)
 
+    def waiting(self) -> int:
+        """Bytes that the program has written and nobody has read."""
+        count = fcntl.ioctl(self._master, termios.FIONREAD, struct.pack("i", 0))
+        return struct.unpack("i", count)[0]
+
     # -- keys
 
     def press(self, *keys: str) -> None:
@@ -191,6 +196,11 @@ class Terminal:
             with contextlib.suppress(OSError):
                 os.close(self._master)
             self._master = -1
+
+    def is_cooked(self) -> bool:
+        """The terminal echoes and edits lines again, as a shell expects it."""
+        wanted = termios.ECHO | termios.ICANON | termios.ISIG
+        return termios.tcgetattr(self._master)[3] & wanted == wanted
 
     def is_in_alternate_screen(self) -> bool:
         return self.raw.rfind(ALTERNATE_ON) > self.raw.rfind(ALTERNATE_OFF)
