@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.config import OPTIONS, duration_s
 
+SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets")
 APPROVALS = ("every-node", "cut-over", "auto")
 EXIT_CODES = """\
 exit codes:
@@ -127,7 +128,7 @@ def _commands(cluster: Parser) -> Parser:
 
 def _demo(parser: Parser) -> None:
     parser.add_argument("--speed", type=number(1, 600), metavar="N", help="virtual seconds a second (10; headless 60)")
-    parser.add_argument("--scenario", default="smooth", metavar="S", help="smooth, green-never-ready, slow-drain, ...")
+    parser.add_argument("--scenario", choices=SCENARIOS, default="smooth", help="what goes wrong; smooth = nothing")
     parser.add_argument("--approve", choices=APPROVALS, dest="approval", help="policy of the headless run (auto)")
     form = "run a release without a screen (what happens where there is no terminal)"
     parser.add_argument("-o", "--output", choices=("text", "jsonl"), help=form)
@@ -142,7 +143,7 @@ def _world(parser: Parser) -> None:
 
 def _sandbox(parser: Parser) -> None:
     parser.add_argument("--speed", type=number(1, 600), default=1.0, metavar="N", help="virtual seconds per second")
-    parser.add_argument("--scenario", metavar="NAME", help="begin with a running cluster; empty without")
+    parser.add_argument("--scenario", choices=SCENARIOS, help="begin with a running cluster; empty without")
     parser.add_argument("--port", type=whole(0, 65535), default=0, metavar="P")
     parser.add_argument("--parent-pid", type=whole(1, 2**31), help=argparse.SUPPRESS)
     parser.add_argument("--ready-fd", type=whole(0, 2**20), help=argparse.SUPPRESS)

@@ -6,9 +6,9 @@ other, reached through a kubeconfig. The console opens at once; the sandbox come
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
 
 from emqx_tui.adapters.access import Access
@@ -32,7 +32,7 @@ def run_demo(arguments: Namespace, settings: Settings) -> int:
     flags += ["--speed", f"{speed:g}", "--scenario", arguments.scenario]
     with SandboxChild(flags, settings.kubeconfig if settings.source("kubeconfig") == "--kubeconfig" else "") as child:
         own = replace(settings, kubeconfig=str(child.kubeconfig), context="", cluster="", user="", clock_rate=speed)
-        return _on_screen(own, child) if on_screen else asyncio.run(_scripted(own, child, arguments))
+        return _on_screen(own, child) if on_screen else _scripted(own, child, arguments)
 
 
 def _on_screen(settings: Settings, child: SandboxChild) -> int:
@@ -56,16 +56,20 @@ def _load_beside() -> None:
         importlib.import_module(name)
 
 
-async def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
-    from emqx_tui.cli.scripted import rollout
+def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
+    from emqx_tui.cli.scripted import run_rollout_command
     from emqx_tui.headless.orders import parse_sets
     from emqx_tui.headless.rollout import RolloutOrders
 
-    child.start()
-    _load_beside()
-    await child.ready()
+    async def prepare(say: Callable[[str], None]) -> None:
+        child.start()
+        _load_beside()
+        await child.ready()
+        flags = f"--kubeconfig {child.kubeconfig} --clock-rate {settings.clock_rate:g}"
+        say(f"from other terminals: emqx-tui {flags} status {NAME}")
+
     orders = RolloutOrders(
         edit=parse_sets([f"image.version={TARGET}"]),
         approval=Approval(arguments.approval) if arguments.approval else Approval.AUTO,
     )
-    return await rollout(NAME, orders, settings, arguments.output or "text")
+    return run_rollout_command(NAME, orders, settings, arguments.output or "text", prepare=prepare)

@@ -18,7 +18,8 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from emqx_tui.adapters.errors import ConfigError, one_line
+from emqx_tui.adapters.errors import one_line
+from emqx_tui.model.errors import AdapterError
 
 END_S = 2.0
 _LINE_BYTES = 65_536
@@ -79,7 +80,7 @@ class SandboxChild:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def ready(self) -> None:
-        """Wait until the sandbox serves and its kubeconfig is written. Raises ConfigError when it does not come up."""
+        """Wait until the sandbox serves and its kubeconfig is written. Raises AdapterError when it does not come up."""
         if self._is_ready:
             return
         self.start()
@@ -100,7 +101,7 @@ class SandboxChild:
             json.loads(line)
             self._is_ready = True
             return
-        raise ConfigError(f"the sandbox did not start: {self._last_words()}")
+        raise AdapterError(f"the sandbox did not start: {self._last_words()}")
 
     def _close_pipe(self) -> None:
         if self._reading >= 0:

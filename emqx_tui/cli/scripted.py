@@ -1,31 +1,25 @@
-"""Commands without a screen: from settings and flags to a seat at a cluster, and to an exit code.
+"""Commands without a screen: from flags to orders, and from what came of them to lines and an exit code.
 
-Owns the loop, the signals and the time-out of these commands, and the order of their end: the session is left, and its
-lease with it, before the last line is written.
+Owns the order of the end: the session is left, and its lease with it, before the last line is written.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import signal
 import sys
 from argparse import Namespace
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from emqx_tui import __version__
-from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.adapters.flight_log import FlightLog
-from emqx_tui.adapters.host import ThisHost
 from emqx_tui.adapters.kubeconfig import load_access
 from emqx_tui.cli.arguments import UsageError, existing_file
+from emqx_tui.cli.connected import Connected, Ending, place_of, run_until_signal, seat_at
 from emqx_tui.config import Settings
 from emqx_tui.headless.endings import EXIT_CODES, Leaving, Result
 from emqx_tui.headless.events import Event, Record, dumps
-from emqx_tui.headless.listing import Listing, Place
+from emqx_tui.headless.listing import Listing
 from emqx_tui.headless.orders import Edit, WrongOrder, parse_sets, read_template
 from emqx_tui.headless.output import Format, Output, write_to
 from emqx_tui.headless.rollout import FIRST_DATA_S, RolloutOrders, run_rollout
@@ -34,15 +28,13 @@ from emqx_tui.headless.seat import Seat, is_whole, why_unreadable
 from emqx_tui.headless.status import document, lines
 from emqx_tui.headless.summary import summary
 from emqx_tui.headless.verbs import Code, Verb, VerbOrders, run_verb
-from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Unreachable
+from emqx_tui.model.errors import AdapterError, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rollout.policy import Approval, Policy
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import View
 
 STANDARD_OUTPUT = 1
 STATUS_AGAIN_S = 2.0
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_scripted(arguments: Namespace, settings: Settings) -> int:
@@ -50,13 +42,14 @@ def run_scripted(arguments: Namespace, settings: Settings) -> int:
     match arguments.command:
         case "rollout":
             orders = rollout_orders(arguments, settings)
-            return asyncio.run(rollout(arguments.name, orders, settings, arguments.output, arguments.timeout))
+            return run_rollout_command(arguments.name, orders, settings, arguments.output, arguments.timeout)
         case "get":
-            return asyncio.run(_until_signal(get(arguments, settings)))
+            return run_until_signal(lambda ending: get(arguments, settings))
         case "status":
-            return asyncio.run(_until_signal(status(arguments, settings)))
+            return run_until_signal(lambda ending: status(arguments, settings))
         case _:
-            return asyncio.run(verb(arguments, settings))
+            orders = verb_orders(arguments, settings)
+            return run_until_signal(lambda ending: verb(orders, arguments, settings, ending))
 
 
 def rollout_orders(arguments: Namespace, settings: Settings) -> RolloutOrders:
@@ -93,50 +86,72 @@ def _yaml(path: str) -> Any:
         raise ConfigError(f"--template {path}{place}: {getattr(error, 'problem', None) or 'not YAML'}") from error
 
 
-async def rollout(
-    name: str, orders: RolloutOrders, settings: Settings, form: str, timeout_s: float | None = None
-) -> int:
-    """`emqx-tui rollout`: whatever happens, the last line says so."""
-    output = Output(Format(form), write_to(STANDARD_OUTPUT))
-    ending = Ending(timeout_s)
-    last, code = None, EXIT_CODES[Result.FAILED]
-    try:
-        async with Connected(settings) as connection, seat_at(connection, settings, name, drives=True) as seat:
-            ending.end_at(seat)
-            last, code = await run_rollout(seat, orders, output)
-    except (UsageError, ConfigError):
-        output.close()
-        raise
-    except AdapterError as error:
-        result = Result.LOST_CONTACT if isinstance(error, Unreachable) else Result.FAILED
-        output.tell(Record(Event.PROBLEM, datetime.now(UTC), None, {"text": error.message}))
-        last, code = summary(None, result, datetime.now(UTC)), EXIT_CODES[result]
-    except asyncio.CancelledError:
-        if ending.code is None:
-            raise
-        code = ending.code
-    except Exception:
-        output.finish(summary(None, Result.FAILED, datetime.now(UTC)))
-        raise
-    output.finish(last or summary(None, Result.FAILED, datetime.now(UTC)))
-    return code
-
-
-async def verb(arguments: Namespace, settings: Settings) -> int:
-    """`emqx-tui approve`, `hold`, `freeze`, `resume`, `abort`."""
+def verb_orders(arguments: Namespace, settings: Settings) -> VerbOrders:
+    """What `approve` and the like were asked for. Raises UsageError."""
     if settings.read_only:
         raise UsageError(f"--read-only and {arguments.command} exclude each other")
     if arguments.command == "abort" and arguments.confirm != arguments.name:
         raise UsageError(f"--confirm {arguments.confirm}: expected the name again, {arguments.name}")
-    orders = VerbOrders(
+    return VerbOrders(
         Verb(arguments.command),
         gate=getattr(arguments, "gate", None) or "",
         count=getattr(arguments, "count", 1),
         token=getattr(arguments, "token", None) or "",
         reason=getattr(arguments, "reason", ""),
     )
+
+
+Prepare = Callable[[Callable[[str], None]], Awaitable[None]]
+"""Something to be waited for before the cluster can be reached; it is given a way to say a line."""
+
+
+def run_rollout_command(
+    name: str,
+    orders: RolloutOrders,
+    settings: Settings,
+    form: str,
+    timeout_s: float | None = None,
+    prepare: Prepare | None = None,
+) -> int:
+    """`emqx-tui rollout`: whatever happens, the last line says so."""
+    output = Output(Format(form), write_to(STANDARD_OUTPUT))
+    last: Record | None = None
+
+    def say(event: Event, text: str) -> None:
+        output.tell(Record(event, datetime.now(UTC), None, {"text": text}))
+
+    async def work(ending: Ending) -> int:
+        nonlocal last
+        if prepare is not None:
+            await prepare(lambda text: say(Event.NOTICE, text))
+        async with Connected(settings) as connection, seat_at(connection, settings, name, drives=True) as seat:
+            ending.end_at(seat)
+            last, code = await run_rollout(seat, orders, output)
+            return code
+
+    def failed(result: Result) -> Record:
+        return last or summary(None, result, datetime.now(UTC))
+
+    try:
+        code = run_until_signal(work, timeout_s)
+    except (UsageError, ConfigError):
+        output.close()
+        raise
+    except AdapterError as error:
+        result = Result.LOST_CONTACT if isinstance(error, Unreachable) else Result.FAILED
+        say(Event.PROBLEM, error.message)
+        output.finish(failed(result))
+        return EXIT_CODES[result]
+    except BaseException:
+        output.finish(failed(Result.FAILED))
+        raise
+    output.finish(failed(Result.FAILED))
+    return code
+
+
+async def verb(orders: VerbOrders, arguments: Namespace, settings: Settings, ending: Ending) -> int:
+    """`emqx-tui approve`, `hold`, `freeze`, `resume`, `abort`."""
     is_json = arguments.output == "json"
-    ending = Ending()
     async with (
         Connected(settings) as connection,
         seat_at(connection, settings, arguments.name, drives=False) as seat,
@@ -148,7 +163,7 @@ async def verb(arguments: Namespace, settings: Settings) -> int:
     elif answer.code in (0, Code.NOTHING_WAITS):
         _say(answer.sentence)
     else:
-        sys.stderr.write(f"emqx-tui {arguments.command}: {answer.message}\n")
+        sys.stderr.write(f"emqx-tui {orders.verb}: {answer.message}\n")
     return answer.code
 
 
@@ -156,7 +171,7 @@ async def status(arguments: Namespace, settings: Settings) -> int:
     """`emqx-tui status`."""
     async with (
         Connected(settings) as connection,
-        seat_at(connection, settings, arguments.name, drives=False) as seat,
+        seat_at(connection, settings, arguments.name, drives=False, is_recorded=False) as seat,
     ):
         view = await seat.until(is_whole, within_s=FIRST_DATA_S)
         if view.snapshot.resource.value is None:
@@ -184,7 +199,7 @@ async def _after(seat: Seat, seconds: float) -> View:
 async def get(arguments: Namespace, settings: Settings) -> int:
     """`emqx-tui get`."""
     name = arguments.name or ""
-    async with Connected(settings) as connection, Listing(_place(connection, settings), name) as listing:
+    async with Connected(settings) as connection, Listing(place_of(connection, settings), name) as listing:
         fleet = await listing.first()
         if fleet is None or not fleet.is_synced:
             raise Unreachable(fleet.problem if fleet and fleet.problem else "the cluster did not answer in time")
@@ -203,110 +218,9 @@ async def get(arguments: Namespace, settings: Settings) -> int:
     return 0
 
 
-def _place(connection: Connection, settings: Settings) -> Place:
-    access = connection.access
-
-    def outside(namespace: str, name: str) -> Outside:
-        return Outside(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host)
-
-    return Place(
-        context=access.context,
-        server=access.server,
-        namespace=access.scope,
-        fallback_namespace=access.namespace,
-        kube=connection.kube,
-        emqx=connection.emqx,
-        clock=connection.clock,
-        outside=outside,
-        options=_options(settings, drives=False),
-    )
-
-
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
-    """Run `work`; a signal ends it with 128 + its number."""
-    ending = Ending()
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if ending.code is None:
-            raise
-        return ending.code
-
-
-class Connected:
-    """`async with Connected(settings) as connection:`. Raises AdapterError when the cluster does not answer."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._connection: Connection | None = None
-
-    async def __aenter__(self) -> Connection:
-        settings = self._settings
-        access = load_access(settings.access_request())
-        connection = await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate)
-        if connection.problem is not None and not isinstance(connection.problem, Forbidden | NotFound):
-            await connection.close()
-            raise connection.problem
-        self._connection = connection
-        return connection
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-
-
-def seat_at(connection: Connection, settings: Settings, name: str, *, drives: bool) -> Seat:
-    """A seat at the cluster `name` of the settings' namespace."""
-    if connection.access.all_namespaces:
-        raise UsageError("-A and a NAME exclude each other; give -n NAMESPACE")
-    namespace = connection.access.namespace
-    host: ThisHost = connection.host
-    recorder = FlightLog(settings.flight_log_dir, namespace, name) if drives else None
-    outside = Outside(connection.kube, connection.emqx(namespace, name), connection.clock, host, recorder)
-    return Seat(namespace, name, outside, _options(settings, drives=drives))
-
-
-def _options(settings: Settings, *, drives: bool) -> Options:
-    policy = Policy().at_rate(settings.clock_rate)
-    return Options(policy=policy, read_only=settings.read_only, drives=drives, console_version=__version__)
-
-
-class Ending:
-    """Signals and the time-out of one command: they stop its seat, or before there is one, the whole command."""
-
-    def __init__(self, timeout_s: float | None = None) -> None:
-        self.code: int | None = None
-        """Exit code by a signal."""
-        self._seat: Seat | None = None
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        for number in SIGNALS:
-            self._loop.add_signal_handler(number, self._signalled, number)
-        if timeout_s:
-            self._loop.call_later(timeout_s, self._end, "timeout", None)
-
-    def end_at(self, seat: Seat) -> None:
-        """Signals reach this seat from now on."""
-        self._seat = seat
-
-    def _signalled(self, number: signal.Signals) -> None:
-        # A second one ends the process at once.
-        for other in SIGNALS:
-            self._loop.remove_signal_handler(other)
-        self._end(number.name, 128 + number)
-
-    def _end(self, reason: str, code: int | None) -> None:
-        self.code = code
-        if self._seat is not None:
-            self._seat.stop(reason, code)
-        elif self._task is not None:
-            self.code = 1 if code is None else code
-            self._task.cancel()
 
 
 def show_config(settings: Settings, form: str) -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from emqx_tui import __version__
-from emqx_tui.cli import main
+from emqx_tui.cli import arguments, main
 from emqx_tui.cli.arguments import parse
+from emqx_tui.sim.scenario import SCENARIOS
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,7 @@ MISTAKES = {
     "abort of another name": (["abort", "x", "--confirm", "y"], "expected the name again"),
     "a speed out of range": (["demo", "--speed", "900"], "from 1 to 600, found '900'"),
     "clients that are no number": (["sandbox", "--clients", "many"], "found 'many'"),
+    "a scenario that does not exist": (["demo", "--scenario", "heaven"], "green-never-ready"),
     "no kubeconfig": (["get"], "no kubeconfig"),
     "a kubeconfig that is not there": (["get", "--kubeconfig", "/nonexistent"], "no such file"),
     "a way to EMQX that does not exist": (["--emqx-access", "pigeon", "get"], "expected port-forward"),
@@ -132,3 +134,7 @@ def test_config_says_where_values_come_from(
     assert settings["context"] == {"value": "c", "source": "--context"}
     assert settings["approval"] == {"value": "auto", "source": "EMQX_TUI_APPROVAL"}
     assert settings["clock_rate"] == {"value": "1", "source": "default"}
+
+
+def test_the_scenarios_are_those_that_there_are() -> None:
+    assert set(arguments.SCENARIOS) == set(SCENARIOS)

@@ -306,6 +306,20 @@ def test_failing_checks_keep_it_from_starting() -> None:
     assert "blue-green" in desk.events("problem")[-1]["text"]
 
 
+@pytest.mark.parametrize("form", list(Format))
+def test_secrets_of_the_template_are_never_told(form: Format) -> None:
+    room = Room()
+    found = room.world.store.get("emqxenterprises", "default", "emqx-ee")["spec"]["template"]
+    container = {**found["spec"]["emqxContainer"], "env": [{"name": "EMQX_NODE__COOKIE", "value": "s3cr3t-cookie"}]}
+    template = {**found, "spec": {**found["spec"], "emqxContainer": container}}
+    desk = room.terminal()
+    edit = Edit({"version": "4.4.15"}, {}, template)
+    assert play(room, desk.rollout(edit, form=form)) == 0
+    text = "\n".join(desk.lines)
+    assert "EMQX_NODE__COOKIE" in text
+    assert "s3cr3t" not in text
+
+
 def test_an_object_that_is_not_there() -> None:
     room = Room(name="nobody")
     desk = room.terminal()

@@ -1,0 +1,132 @@
+"""From settings to a connected cluster, and to a seat at it: for commands without a screen.
+
+Owns how signals and the time-out reach a command. A first signal lets it leave its seat, and its lease with it; a
+second one ends the process at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from emqx_tui import __version__
+from emqx_tui.adapters.connect import Connection, connect
+from emqx_tui.adapters.flight_log import FlightLog
+from emqx_tui.adapters.kubeconfig import load_access
+from emqx_tui.cli.arguments import UsageError
+from emqx_tui.config import Settings
+from emqx_tui.headless.listing import Place
+from emqx_tui.headless.seat import Seat
+from emqx_tui.model.errors import Forbidden, NotFound
+from emqx_tui.rollout.policy import Policy
+from emqx_tui.session.options import Options, Outside
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Connected:
+    """`async with Connected(settings) as connection:`. Raises AdapterError when the cluster does not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Connection:
+        settings = self._settings
+        access = load_access(settings.access_request())
+        connection = await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate)
+        if connection.problem is not None and not isinstance(connection.problem, Forbidden | NotFound):
+            await connection.close()
+            raise connection.problem
+        self._connection = connection
+        return connection
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def seat_at(connection: Connection, settings: Settings, name: str, *, drives: bool, is_recorded: bool = True) -> Seat:
+    """A seat at the cluster `name` of the settings' namespace. Raises UsageError."""
+    if connection.access.all_namespaces:
+        raise UsageError("-A and a NAME exclude each other; give -n NAMESPACE")
+    namespace = connection.access.namespace
+    recorder = FlightLog(settings.flight_log_dir, namespace, name) if is_recorded else None
+    outside = Outside(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host, recorder)
+    return Seat(namespace, name, outside, options_of(settings, drives=drives))
+
+
+def options_of(settings: Settings, *, drives: bool) -> Options:
+    """How a session of these settings behaves."""
+    policy = Policy().at_rate(settings.clock_rate)
+    return Options(policy=policy, read_only=settings.read_only, drives=drives, console_version=__version__)
+
+
+def place_of(connection: Connection, settings: Settings) -> Place:
+    """Where `get` looks."""
+    access = connection.access
+
+    def outside(namespace: str, name: str) -> Outside:
+        return Outside(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host)
+
+    return Place(
+        context=access.context,
+        server=access.server,
+        namespace=access.scope,
+        fallback_namespace=access.namespace,
+        kube=connection.kube,
+        emqx=connection.emqx,
+        clock=connection.clock,
+        outside=outside,
+        options=options_of(settings, drives=False),
+    )
+
+
+class Ending:
+    """Signals and the time-out of one command: they stop its seat, or before there is one, the whole command."""
+
+    def __init__(self, timeout_s: float | None = None) -> None:
+        self.code: int | None = None
+        """Exit code by a signal."""
+        self._seat: Seat | None = None
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        for number in SIGNALS:
+            self._loop.add_signal_handler(number, self._signalled, number)
+        if timeout_s:
+            self._loop.call_later(timeout_s, self._end, "timeout", None)
+
+    def end_at(self, seat: Seat) -> None:
+        """Signals reach this seat from now on."""
+        self._seat = seat
+
+    def _signalled(self, number: signal.Signals) -> None:
+        # A second one ends the process at once.
+        for other in SIGNALS:
+            self._loop.remove_signal_handler(other)
+        self._end(number.name, 128 + number)
+
+    def _end(self, reason: str, code: int | None) -> None:
+        self.code = code
+        if self._seat is not None:
+            self._seat.stop(reason, code)
+        elif self._task is not None:
+            self.code = 1 if code is None else code
+            self._task.cancel()
+
+
+def run_until_signal(work: Callable[[Ending], Coroutine[Any, Any, int]], timeout_s: float | None = None) -> int:
+    """Run a command in a loop of its own; a signal that it does not take care of ends it with 128 + its number."""
+
+    async def ended() -> int:
+        ending = Ending(timeout_s)
+        try:
+            return await work(ending)
+        except asyncio.CancelledError:
+            if ending.code is None:
+                raise
+            return ending.code
+
+    return asyncio.run(ended())
