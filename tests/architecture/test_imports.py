@@ -60,5 +60,7 @@ def test_an_import_against_the_layers_would_be_found(tmp_path: Path) -> None:
 def test_heavy_libraries_are_loaded_late(module: str, forbidden: tuple[str, ...]) -> None:
     """The first frame must not wait for them."""
     code = f"import sys, {module}; print([m for m in {forbidden!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "[]"

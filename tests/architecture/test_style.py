@@ -21,7 +21,9 @@ BIN = Path(sys.executable).parent
     ],
 )
 def test_tool_is_content(words: tuple[str, ...]) -> None:
-    done = subprocess.run([BIN / words[0], *words[1:]], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(
+        [BIN / words[0], *words[1:]], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
 
@@ -38,5 +40,7 @@ def test_no_file_names_a_machine() -> None:
         path = ROOT / name
         if path.suffix in {".png", ".svg", ".raw"} or not path.is_file() or path == Path(__file__):
             continue
-        found += [f"{name}: {line[:80]}" for line in path.read_text(errors="replace").splitlines() if wrong.search(line)]
+        found += [
+            f"{name}: {line[:80]}" for line in path.read_text(errors="replace").splitlines() if wrong.search(line)
+        ]
     assert found == []
