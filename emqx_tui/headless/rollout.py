@@ -281,5 +281,20 @@ class _Run:
                 self.output.tell(record)
             result = ending(view, self.orders.leaving)
             if result is not None:
+                if way_on := how_to_go_on(view, result):
+                    self.tell(Event.NOTICE, text=way_on)
                 return result
             view = await self.seat.next()
+
+
+def how_to_go_on(view: View, result: Result) -> str:
+    """What a person does about an unfinished release, in commands; empty for one that has ended."""
+    seen, gate, journal = view.snapshot, view.decision.gate, view.journal
+    where = f"{seen.name} -n {seen.namespace}"
+    if result is Result.WAITING and gate is not None:
+        return f"emqx-tui approve {where} {gate.id}, then emqx-tui rollout {where}"
+    if result is Result.HELD and journal is not None and journal.hold is not None:
+        late = " (goes on with late removal)" if journal.hold.check == "canary" else ""
+        abort = f", or emqx-tui abort {where} --confirm {seen.name}" if view.decision.abort.possible else ""
+        return f"emqx-tui resume {where}{late}, then emqx-tui rollout {where}{abort}"
+    return ""

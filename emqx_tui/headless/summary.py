@@ -3,9 +3,10 @@
 Owns the definitions. Instants and counts come from the journal, which every driver carried on, so that the figures of
 a release that changed hands are those of the whole release. What is not known is null, never 0.
 
-`clients_lost` compares sums, because EMQX does not tell clients apart: the sum at the start less the highest sum seen
-after the last drain. Clients that come and go by themselves are in both; new clients that joined during the release
-can hide lost ones, which no count can tell.
+`clients_lost` compares sums, because EMQX does not tell clients apart: the sum of the start less the highest sum seen
+after the last drain. At any moment some clients are away by themselves; so many are no loss, and the lowest sum before
+the first drain counts as the start where it was seen. New clients that joined during the release can hide lost ones,
+which no count can tell.
 """
 
 from __future__ import annotations
@@ -64,8 +65,11 @@ def clients_lost(view: View, journal: Journal) -> int | None:
     if totals.finished_at is None or totals.start_sum is None:
         return None
     since = totals.drained_at or totals.finished_at - timedelta(seconds=SETTLED_S)
-    sums = [sample.sum for sample in view.samples if sample.at >= since and sample.sum is not None]
-    return max(0, totals.start_sum - max(sums)) if sums else None
+    until = totals.first_drain_at or (journal.abort.at if journal.abort else since)
+    counted = [(sample.at, sample.sum) for sample in view.samples if sample.sum is not None]
+    before = [totals.start_sum, *(count for at, count in counted if journal.created_at <= at < until)]
+    after = [count for at, count in counted if at >= since]
+    return max(0, min(before) - max(after)) if after else None
 
 
 def _per_client(journal: Journal) -> float | None:

@@ -15,7 +15,7 @@ from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.journal import Journal, Originals, Totals
+from emqx_tui.rollout.journal import AbortRecord, Journal, Originals, Totals
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import View
@@ -106,7 +106,8 @@ def test_a_release_that_is_done() -> None:
         (release(replace(DONE, lowest_sum=None)), "lowest_sum_ratio", None),
         (release(replace(DONE, start_sum=None)), "lowest_sum_ratio", None),
         (release(replace(DONE, start_sum=0)), "lowest_sum_ratio", None),
-        (release(samples=((690, 99_900), (700, 99_950), (100, 100_000))), "clients_lost", 50),
+        (release(samples=((100, 100_200), (690, 99_900), (700, 99_950))), "clients_lost", 50),
+        (release(samples=((100, 99_960), (200, 99_000), (700, 99_950))), "clients_lost", 10),
         (release(samples=((690, 101_000),)), "clients_lost", 0),
         (release(samples=((100, 100_000),)), "clients_lost", None),
         (release(samples=()), "clients_lost", None),
@@ -127,6 +128,7 @@ def test_a_release_that_is_done() -> None:
         "start never counted",
         "nobody there at the start",
         "the best sum since the last drain counts",
+        "who was away before the first drain is no loss",
         "newcomers are no loss",
         "no count since the last drain",
         "no count at all",
@@ -138,7 +140,8 @@ def test_each_figure(view: View, name: str, figure: float | None) -> None:
 
 def test_an_abort_is_judged_by_the_samples_of_its_end() -> None:
     totals = replace(DONE, first_drain_at=None, drained_at=None, clients=None, evicted=0, killed=0)
-    view = release(totals, samples=((700 - SETTLED_S - 1, 100_000), (699, 99_990)))
+    abort = AbortRecord("sim@host", at(100), "")
+    view = release(totals, abort=abort, samples=((99, 100_001), (700 - SETTLED_S - 1, 100_000), (699, 99_990)))
     told = figures(view, Result.ABORTED)
     assert (told["result"], told["drain_s"], told["limit_s"], told["clients_lost"]) == ("aborted", None, None, 10)
 
