@@ -191,6 +191,11 @@ class Port:
         )
 
 
+def port_row(port: Port) -> tuple[str, int, str, str, int]:
+    """A Service port as a plain row: (name, port, protocol, target, nodePort)."""
+    return (port.name, port.port, port.protocol, port.target, port.node_port)
+
+
 @dataclass(frozen=True)
 class Service:
     """A Service: whom it selects and what it offers."""

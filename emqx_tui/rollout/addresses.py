@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emqx_tui.model.snapshot import Member
-from emqx_tui.model.workloads import Address
-from emqx_tui.rollout.commands import Command, RepairEndpoints, SwitchEndpoints, Target
+from emqx_tui.model.workloads import Address, Endpoints, Port, port_row
+from emqx_tui.rollout.commands import Command, RepairEndpoints, RepairService, SwitchEndpoints, Target
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.situation import Situation
 
@@ -84,26 +84,59 @@ def endpoint_commands(situation: Situation, phase: Phase) -> list[Command]:
     members = wanted_members(situation, phase)
     wanted = frozenset(m.pod.ip for m in members)
     present = frozenset(a.ip for a in endpoints.addresses)
-    if not any(m.accepts_clients for m in members) or wanted == present:
+    ports = whole_ports(situation, endpoints)
+    if not any(m.accepts_clients for m in members) or (wanted == present and ports == endpoints.ports):
         return []
     if situation.memory.seconds_since_sent("repair-endpoints", situation.now) < situation.policy.repair_every_s:
         return []
-    if _is_before_cut_over(phase) and not _needs_repair_before_cut_over(situation, wanted, present):
+    only_addresses = ports == endpoints.ports
+    if only_addresses and _is_before_cut_over(phase) and not _needs_repair(situation, wanted, present):
         return []
     is_step = phase is Phase.CANARY or (phase is Phase.CUTTING_OVER and situation.journal.cut_over_at is None)
     make = SwitchEndpoints if is_step else RepairEndpoints
     target = Target(endpoints.meta.namespace, endpoints.name, endpoints.meta.uid, endpoints.meta.resource_version)
     addresses = tuple(Address(m.pod.ip, m.pod.node_name, m.name, m.pod.meta.uid) for m in members)
-    if not endpoints.ports:
+    if not ports:
         return []
-    return [make(target, addresses, endpoints.ports, _purpose(phase, situation))]
+    return [make(target, addresses, ports, _purpose(phase, situation))]
+
+
+def whole_ports(situation: Situation, endpoints: Endpoints) -> tuple[Port, ...]:
+    """The ports of the Endpoints, with those that they had before the release and lost while the operator holds.
+
+    While it does not hold, its next pass brings them back by itself.
+    """
+    if situation.started_at is None or not situation.is_valve_closed:
+        return endpoints.ports
+    have = {(p.name, p.port, p.protocol) for p in endpoints.ports}
+    lost = [row for row in situation.journal.originals.endpoint_ports if row not in have]
+    return endpoints.ports + tuple(Port(name, port, protocol) for name, port, protocol in lost)
+
+
+def service_commands(situation: Situation) -> list[Command]:
+    """The write that gives the listener Service its lost ports back, if it has lost any while the operator holds."""
+    service = situation.service
+    if service is None or situation.started_at is None or not situation.is_valve_closed or situation.stale_kube:
+        return []
+    rows = situation.journal.originals.service_ports
+    if not [row for row in rows if row not in {port_row(p) for p in service.ports}]:
+        return []
+    memory, policy = situation.memory, situation.policy
+    failure = memory.failures.get(RepairService.name)
+    if failure and (failure.is_refusal or (situation.now - failure.at).total_seconds() < policy.scale_retry_s):
+        return []
+    originals = [Port(*row) for row in rows]
+    taken = {(p.port, p.protocol) for p in originals}
+    others = [p for p in service.ports if (p.port, p.protocol) not in taken]
+    target = Target(service.meta.namespace, service.name, service.meta.uid, service.meta.resource_version)
+    return [RepairService(target, (*originals, *others))]
 
 
 def _is_before_cut_over(phase: Phase) -> bool:
     return phase in (Phase.STARTING, Phase.CREATING_GREEN, Phase.WAITING_DELAY, Phase.READY_TO_CUT_OVER)
 
 
-def _needs_repair_before_cut_over(situation: Situation, wanted: frozenset[str], present: frozenset[str]) -> bool:
+def _needs_repair(situation: Situation, wanted: frozenset[str], present: frozenset[str]) -> bool:
     """While the operator still writes, only what must not be there is taken out; it adds Ready blue pods by itself."""
     if present - wanted:
         return True

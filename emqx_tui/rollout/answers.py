@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import assert_never
 
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.model.workloads import fingerprint
-from emqx_tui.rollout import backward, checks, gates
+from emqx_tui.model.workloads import fingerprint, port_row
+from emqx_tui.rollout import backward, gates
 from emqx_tui.rollout.change import Plan, Rates
 from emqx_tui.rollout.decision import GateKind, Outcome
 from emqx_tui.rollout.detectors import LIFTABLE
@@ -51,7 +51,7 @@ def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version
         blue_uid=blue.meta.uid,
         blue_name=blue.name,
         blue_revision=blue.update_revision,
-        service_ports=tuple(checks.port_row(p) for p in service.ports),
+        service_ports=tuple(port_row(p) for p in service.ports),
         endpoint_ports=tuple((p.name, p.port, p.protocol) for p in endpoints.ports),
         operator_image=snapshot.operator_image.value or "",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout import finish, gates
-from emqx_tui.rollout.addresses import endpoint_commands, is_switched, serving
+from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StopDrain, Target
 from emqx_tui.rollout.decision import AbortCost, Outcome
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
@@ -66,6 +66,7 @@ def commands(situation: Situation) -> list[Command]:
     wanted: list[Command] = [c for c in endpoint_commands(situation, Phase.ABORTING) if not restoring]
     wanted += _stop_blue(situation)
     if not restoring:
+        wanted += service_commands(situation)
         wanted += _blue_whole_again(situation)
     if not situation.is_template_original:
         return wanted + _restore_template(situation)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emqx_tui.model.workloads import Port
+from emqx_tui.model.workloads import port_row
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.phases import Phase
@@ -99,16 +99,11 @@ def ports_unchanged(situation: Situation) -> CheckResult:
     lost = [p for p in originals.service_ports if p not in {port_row(port) for port in service.ports}]
     if lost:
         evidence = f"the Service lost or changed port {lost[0][0] or lost[0][1]}"
-        return _fail("ports-unchanged", evidence, "put it back in the Service by hand, or abort")
+        return _fail("ports-unchanged", evidence, "it is put back when we may; else do it by hand, or abort")
     gone = [p for p in originals.endpoint_ports if p not in {(q.name, q.port, q.protocol) for q in endpoints.ports}]
     if gone:
         return _fail("ports-unchanged", f"the Endpoints lost port {gone[0][0] or gone[0][1]}")
     return _passed("ports-unchanged", "Service and Endpoints have the ports they had")
-
-
-def port_row(port: Port) -> tuple[str, int, str, str, int]:
-    """A Service port as the journal keeps it."""
-    return (port.name, port.port, port.protocol, port.target, port.node_port)
 
 
 def nothing_foreign(situation: Situation) -> CheckResult:
@@ -206,6 +201,7 @@ NODE_CHECKS: tuple[Check, ...] = (
     green_complete,
     valve_closed,
     service_on_green,
+    ports_unchanged,
     previous_evicted,
     clients_back,
     template_unchanged,

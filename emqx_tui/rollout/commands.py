@@ -170,6 +170,30 @@ class RepairEndpoints(WriteEndpoints):
     name: ClassVar[str] = "repair-endpoints"
 
 
+@dataclass(frozen=True)
+class RepairService(_Base):
+    """Put back ports of the listener Service that an operator's pass took away just before it began to hold."""
+
+    name: ClassVar[str] = "repair-service"
+    target: Target
+    ports: tuple[Port, ...]
+    """All ports that the Service is to have."""
+
+    def request(self) -> KubeRequest:
+        body = {"metadata": self.target.preconditions(), "spec": {"ports": [_port_json(p) for p in self.ports]}}
+        path = Kind.SERVICE.info.path(self.target.namespace, self.target.name)
+        return KubeRequest("PATCH", path, body, MERGE_PATCH, _PLAIN_QUERY)
+
+
+def _port_json(port: Port) -> dict[str, Any]:
+    spelled: dict[str, Any] = {"name": port.name, "port": port.port, "protocol": port.protocol}
+    if port.target:
+        spelled["targetPort"] = int(port.target) if port.target.isdigit() else port.target
+    if port.node_port:
+        spelled["nodePort"] = port.node_port
+    return spelled
+
+
 def _address_json(address: Address, namespace: str) -> dict[str, Any]:
     spelled: dict[str, Any] = {"ip": address.ip}
     if address.node_name:
@@ -286,6 +310,7 @@ Command = (
     | ForgetReleaseStatus
     | SwitchEndpoints
     | RepairEndpoints
+    | RepairService
     | StartDrain
     | StopDrain
     | Scale

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emqx_tui.model.evacuation import EvacuationState
-from emqx_tui.rollout.checks import missing_limit
+from emqx_tui.rollout.checks import missing_limit, ports_unchanged
 from emqx_tui.rollout.commands import ApplyTemplate
-from emqx_tui.rollout.decision import Alarm
+from emqx_tui.rollout.decision import Alarm, Outcome
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.situation import Situation
 
@@ -147,6 +147,18 @@ def start_refused(situation: Situation, phase: Phase) -> Alarm | None:
     return None
 
 
+def ports_lost(situation: Situation, phase: Phase) -> Alarm | None:
+    """The Service lost ports that clients use, and we cannot put them back."""
+    failure = situation.memory.failures.get("repair-service")
+    if failure is None or not (failure.is_refusal or failure.count >= 3):
+        return None
+    result = ports_unchanged(situation)
+    if result.outcome is not Outcome.FAIL:
+        return None
+    hint = "put the port back by hand (kubectl edit service), or x aborts"
+    return Alarm("ports-lost", f"{result.evidence}; repairing it failed: {failure.message}", suggestion=hint)
+
+
 def blue_losing(situation: Situation, phase: Phase) -> Alarm | None:
     """A blue node loses clients that nobody drains from it."""
     if phase is not Phase.DRAINING:
@@ -206,6 +218,7 @@ DETECTORS: tuple[Detector, ...] = (
     clients_missing,
     drain_stalled,
     start_refused,
+    ports_lost,
     blue_losing,
     operator_silent,
     driver_blind,

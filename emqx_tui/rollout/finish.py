@@ -7,7 +7,7 @@ delay back: with the old status and no delay it would scale the empty set below 
 from __future__ import annotations
 
 from emqx_tui.model.snapshot import Generation
-from emqx_tui.rollout.checks import port_row
+from emqx_tui.model.workloads import port_row
 from emqx_tui.rollout.commands import Command, ForgetReleaseStatus, Nudge, RestoreDelay, Target
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import next_closed

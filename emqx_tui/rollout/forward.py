@@ -9,7 +9,7 @@ from __future__ import annotations
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout import checks, finish, gates
-from emqx_tui.rollout.addresses import endpoint_commands, is_switched
+from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands
 from emqx_tui.rollout.commands import ApplyTemplate, CloseValve, Command, Scale, StartDrain, StopDrain, Target
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.phases import Phase
@@ -71,6 +71,8 @@ def protective(situation: Situation, phase: Phase) -> list[Command]:
     if closing := close_valve(situation, phase):
         return [closing]
     wanted = [c for c in endpoint_commands(situation, phase) if not c.advancing]
+    if phase is not Phase.FINISHING:
+        wanted += service_commands(situation)
     wanted += _stops(situation)
     if phase is not Phase.FINISHING:
         wanted += _passes_needed(situation)

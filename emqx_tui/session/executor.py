@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.commands import Command, RestoreTemplate, StartDrain, StopDrain
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Changed, Emqx, Kube
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ class Executor:
             result = CommandFailed(command, f"{error.kind}: {error.message}", refusal)
         except Malformed as error:
             result = CommandFailed(command, f"unexpected answer: {error}", False)
+        except Exception as error:
+            # Without a word of it the key would count as in flight for ever.
+            logger.exception("command %s", command.key)
+            result = CommandFailed(command, f"internal error: {type(error).__name__} (see the log)", False)
         finally:
             self._running.pop(command.key, None)
         self._put(result)
@@ -107,7 +114,7 @@ def observed(request: KubeRequest, answer: Any) -> Changed | None:
     """The object in an answer to a write, as if the watch had told it; a Scale is none of ours."""
     if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
         return None
-    kinds = {"EmqxEnterprise": Kind.EMQX_ENTERPRISE, "Endpoints": Kind.ENDPOINTS}
+    kinds = {"EmqxEnterprise": Kind.EMQX_ENTERPRISE, "Endpoints": Kind.ENDPOINTS, "Service": Kind.SERVICE}
     kind = kinds.get(str(answer.get("kind", "")))
     if kind is None:
         return None

@@ -18,6 +18,7 @@ _WORDS = {
     "forget-release-status": "release status cleared, for one full pass",
     "switch-endpoints": "Service switched",
     "repair-endpoints": "Service repaired",
+    "repair-service": "ports of the Service put back",
     "start-drain": "drain",
     "stop-drain": "drain stopped",
     "scale": "scaled",

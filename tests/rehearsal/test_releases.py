@@ -329,3 +329,33 @@ def test_natural_churn_does_not_hide_in_the_ledger() -> None:
     assert len(wrong) > 50
     # Two ticks of evictions by the 2 s sampler, and as long a stretch of churn.
     assert max(map(abs, wrong)) <= 600
+
+
+def test_ports_that_the_service_lost_as_the_operator_began_to_hold_come_back() -> None:
+    """A failed listener call in the operator's last full pass takes 1883 away; nobody but us can bring it back then."""
+    world = small_world()
+    struck: list[float] = []
+    path = "/api/v1/namespaces/default/services/emqx-ee"
+    before = world.store.get("services", "default", "emqx-ee")["spec"]["ports"]
+
+    def act(session: Session, view: View) -> None:
+        if not struck and view.decision.phase is Phase.WAITING_DELAY:
+            struck.append(world.now)
+            for where, body in (
+                (path, {"spec": {"ports": [p for p in before if p["port"] != 1883]}}),
+                (path.replace("services", "endpoints"), {"subsets": _without(world, 1883)}),
+            ):
+                world.api.request("PATCH", where, {}, body, "application/merge-patch+json")
+
+    run, witness = play(world, Orders(approval=Approval.AUTO, act=act), limit_s=1200)
+    assert run.result == "done"
+    assert struck
+    assert witness.broken == []
+    after = {p["port"]: p for p in world.store.get("services", "default", "emqx-ee")["spec"]["ports"]}
+    assert after == {p["port"]: p for p in before}
+    assert run.truth.lost == 0
+
+
+def _without(world: World, port: int) -> list[dict]:
+    subsets = world.store.get("endpoints", "default", "emqx-ee")["subsets"]
+    return [{**s, "ports": [p for p in s["ports"] if p["port"] != port]} for s in subsets]

@@ -26,9 +26,9 @@ from emqx_tui.model.workloads import (
     Service,
     StatefulSet,
     fingerprint,
+    port_row,
 )
 from emqx_tui.rollout.change import Plan, Rates
-from emqx_tui.rollout.checks import port_row
 from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.decide import Context, decide
 from emqx_tui.rollout.decision import Decision

@@ -110,6 +110,13 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     "a start refused three times": (refused(3), {"start-refused"}),
     "a start refused twice": (refused(2), set()),
     "a start without answer": (refused(9, is_refusal=False), set()),
+    "ports lost for good": (
+        remembered(
+            replace(READY, service_ports=build.SERVICE_PORTS[1:]),
+            failures={"repair-service": Failure(ago(0.2), "forbidden", 1, is_refusal=True)},
+        ),
+        {"ports-lost"},
+    ),
     "blue loses clients": (losing(50), {"blue-losing-clients"}),
     "blue loses few": (losing(49), set()),
     "blue loses many of very many": (losing(1500, before=33_000), set()),

@@ -143,7 +143,18 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ),
         [],
     ),
-    "ready: lost ports": (replace(READY, service_ports=build.SERVICE_PORTS[1:]), []),
+    "ready: the Service lost ports": (replace(READY, service_ports=build.SERVICE_PORTS[1:]), ["repair-service"]),
+    "ready: lost ports, not held yet": (
+        replace(READY, service_ports=build.SERVICE_PORTS[1:], has_status=False, started_ago_s=None),
+        ["nudge +1"],
+    ),
+    "ready: lost ports, no right to put them back": (
+        remembered(
+            replace(READY, service_ports=build.SERVICE_PORTS[1:]),
+            failures={"repair-service": Failure(ago(0.2), "forbidden", 1, is_refusal=True)},
+        ),
+        [],
+    ),
     # -- the valve
     "ready: somebody opened the valve": (replace(READY, delay_s=60), ["close-valve +0"]),
     "draining: somebody opened the valve": (replace(FULL, delay_s=0), ["close-valve +0"]),
@@ -161,7 +172,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "canary: the first address leaves": (CANARY, [f"switch 1.0 1.1 {GREEN_IPS}"]),
     "canary: held": (held(CANARY), []),
     "canary: not with a check that waits": (remembered(CANARY, ack=ACK), []),
-    "canary: not with lost ports": (replace(CANARY, service_ports=build.SERVICE_PORTS[1:]), []),
+    "canary: not with lost ports": (replace(CANARY, service_ports=build.SERVICE_PORTS[1:]), ["repair-service"]),
     "canary: written, not followed": (
         replace(build.canary(watched_s=0.0), memory=CANARY.memory, slices=build.ips(CANARY.blue)),
         [],
