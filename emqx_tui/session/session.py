@@ -39,6 +39,7 @@ from emqx_tui.session.executor import CommandDone, CommandFailed, Executor
 from emqx_tui.session.journal_book import IntentAgain, JournalBook, JournalWritten
 from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.ports import Changed
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
 from emqx_tui.session.tenure import LeaseAnswered, Tenure
 from emqx_tui.session.view import REFUSED, Assessment, View
@@ -320,7 +321,11 @@ class Session:
     def _journal_written(self, answer: JournalWritten) -> None:
         if words := self._book.written(answer):
             self._say(f"{REFUSED}{words}")
-        elif answer.error is None:
+        elif answer.secret is not None:
+            # Watch events that came meanwhile were left aside: one of them may be newer than our own write.
+            written = Changed(Kind.SECRET, (self.namespace, answer.secret.name), answer.secret)
+            self._store = fold(self._store, written, self._outside.clock.now())
+            self._take_journal()
             self._record("journal", {"approvals": len(answer.journal.approvals), "phase": str(self._decision.phase)})
 
     def _send(self, commands: tuple[Command, ...]) -> None:

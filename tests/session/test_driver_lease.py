@@ -1,0 +1,198 @@
+"""The driver's lock: judged by renewals that we see, taken and renewed against the version that is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fakes import FakeClock, FakeHost, FakeKube, until
+
+from emqx_tui.model.errors import Conflict, Forbidden
+from emqx_tui.model.workloads import Lease
+from emqx_tui.session.lease import LeaseWatch, is_free, observe, seconds_until_free
+from emqx_tui.session.options import Outside
+from emqx_tui.session.tenure import LeaseAnswered, Tenure
+
+HOST = FakeHost()
+PATH = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+
+
+def lease(holder: str = "bob@there/9", version: str = "1", duration_s: int = 15) -> Lease:
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": duration_s}
+    meta = {"name": "emqx-tui-emqx-ee", "namespace": "default", "resourceVersion": version, "uid": "u"}
+    return Lease.from_json({"metadata": meta, "spec": spec})
+
+
+def seen(clock: FakeClock, *found: Lease | None) -> LeaseWatch:
+    watch = LeaseWatch()
+    for each in found:
+        watch = observe(watch, each, clock)
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("found", "free"),
+    [(None, True), (lease(""), True), (lease("ann@host/1"), True), (lease("bob@there/9"), False)],
+    ids=["none", "released", "ours", "another's"],
+)
+def test_who_may_drive(found: Lease | None, free: bool) -> None:
+    clock = FakeClock()
+    assert is_free(seen(clock, found), HOST, clock) is free
+
+
+def test_another_driver_is_gone_when_no_renewal_was_seen_for_the_whole_duration() -> None:
+    clock = FakeClock(elapsed_s=1000.0)
+    watch = seen(clock, lease())
+    clock.tick(15.0)
+    assert not is_free(watch, HOST, clock)
+    assert seconds_until_free(watch, clock) == 0.0
+    clock.tick(0.1)
+    assert is_free(watch, HOST, clock)
+
+
+def test_a_renewal_that_was_seen_starts_the_wait_anew() -> None:
+    clock = FakeClock(elapsed_s=1000.0)
+    watch = seen(clock, lease(version="1"))
+    clock.tick(14.0)
+    watch = observe(watch, lease(version="2"), clock)
+    clock.tick(14.0)
+    assert not is_free(watch, HOST, clock)
+    assert seconds_until_free(watch, clock) == 1.0
+
+
+def test_the_same_object_told_again_is_no_renewal() -> None:
+    clock = FakeClock(elapsed_s=1000.0)
+    watch = seen(clock, lease())
+    for _ in range(4):
+        clock.tick(5.0)
+        watch = observe(watch, lease(), clock)
+    assert is_free(watch, HOST, clock)
+
+
+def test_times_in_the_lease_are_the_holders_clock_and_are_not_read() -> None:
+    """An old renewTime of a driver whose clock is wrong frees nothing."""
+    meta = {"name": "x", "resourceVersion": "1"}
+    spec = {"holderIdentity": "bob@there/9", "leaseDurationSeconds": 15, "renewTime": "2001-01-01T00:00:00.000000Z"}
+    clock = FakeClock()
+    assert not is_free(seen(clock, Lease.from_json({"metadata": meta, "spec": spec})), HOST, clock)
+
+
+def test_a_dead_process_of_this_host_is_succeeded_at_once() -> None:
+    clock = FakeClock()
+    host = FakeHost(dead={"ann@host/7"})
+    assert is_free(seen(clock, lease("ann@host/7")), host, clock)
+    assert not is_free(seen(clock, lease("ann@host/8")), host, clock)
+
+
+# -- tenure -------------------------------------------------------------------------------------------------------
+
+
+class Desk:
+    """A tenure with its inbox."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        self.kube, self.clock, self.inbox = kube, FakeClock(elapsed_s=1000.0), list[LeaseAnswered]()
+        outside = Outside(kube, None, self.clock, FakeHost())  # type: ignore[arg-type]
+        self.tenure = Tenure("default", "emqx-ee", outside, self.inbox.append)
+
+    async def keep(self) -> str:
+        """Ask, and take in the answer; the line for the person."""
+        self.tenure.keep("uid-cr")
+        await until(lambda: self.inbox)
+        return self.tenure.answered(self.inbox.pop())
+
+
+def granting() -> FakeKube:
+    """An API server that stores what it is sent."""
+    stored = {"version": 1}
+
+    async def store(request):
+        stored["version"] += 1
+        body = request.body
+        meta = {"name": "emqx-tui-emqx-ee", "namespace": "default", "uid": "u"}
+        return {"metadata": {**meta, "resourceVersion": str(stored["version"])}, "spec": body["spec"]}
+
+    return FakeKube({PATH: store, f"{PATH}/emqx-tui-emqx-ee": store})
+
+
+async def test_a_free_lease_is_taken_and_the_person_is_told_once() -> None:
+    desk = Desk(granting())
+    assert await desk.keep() == "this console drives the release"
+    assert desk.tenure.is_held
+    desk.clock.tick(6.0)
+    assert await desk.keep() == ""
+    assert [r.method for r in desk.kube.sent] == ["POST", "PATCH"]
+    assert desk.kube.sent[1].body["metadata"] == {"resourceVersion": "2", "uid": "u"}
+
+
+async def test_it_is_renewed_every_five_seconds_and_not_more_often() -> None:
+    desk = Desk(granting())
+    await desk.keep()
+    for seconds in (1.0, 3.9):
+        desk.clock.tick(seconds)
+        desk.tenure.keep("uid-cr")
+    assert len(desk.kube.sent) == 1
+    desk.clock.tick(0.2)
+    await desk.keep()
+    assert len(desk.kube.sent) == 2
+
+
+async def test_without_renewal_it_is_held_for_its_duration_only_counted_from_the_asking() -> None:
+    desk = Desk(granting())
+    desk.tenure.keep("uid-cr")
+    desk.clock.tick(4.0)
+    await until(lambda: desk.inbox)
+    desk.tenure.answered(desk.inbox.pop())
+    desk.clock.tick(10.9)
+    assert desk.tenure.is_held
+    desk.clock.tick(0.2)
+    assert not desk.tenure.is_held
+
+
+async def test_another_drivers_lease_is_left_alone() -> None:
+    desk = Desk(granting())
+    desk.tenure.observe(lease())
+    desk.tenure.keep("uid-cr")
+    assert desk.kube.sent == []
+    desk.clock.tick(3.0)
+    assert desk.tenure.other_seen_s == 3.0
+    desk.clock.tick(13.0)
+    await desk.keep()
+    assert desk.kube.sent[0].body["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_lost_race_ends_the_tenure_at_once() -> None:
+    desk = Desk(granting())
+    await desk.keep()
+    desk.kube.answers[f"{PATH}/emqx-tui-emqx-ee"] = Conflict("somebody was faster", status=409)
+    desk.clock.tick(6.0)
+    assert await desk.keep() == ""
+    assert not desk.tenure.is_held
+
+
+async def test_another_holder_in_the_watch_ends_the_tenure_at_once() -> None:
+    desk = Desk(granting())
+    await desk.keep()
+    desk.tenure.observe(replace(lease("bob@there/9"), duration_s=15))
+    assert not desk.tenure.is_held
+    assert not desk.tenure.is_free
+
+
+async def test_a_missing_right_is_told_once_and_not_asked_for_in_a_loop() -> None:
+    desk = Desk(FakeKube({PATH: Forbidden("leases is forbidden", status=403)}))
+    assert "leases is forbidden" in await desk.keep()
+    desk.tenure.keep("uid-cr")
+    assert len(desk.kube.sent) == 1
+    desk.clock.tick(1.0)
+    assert await desk.keep() == ""
+
+
+async def test_at_the_end_it_is_given_back() -> None:
+    desk = Desk(granting())
+    await desk.keep()
+    await desk.tenure.end()
+    assert desk.kube.sent[-1].body["spec"] == {"holderIdentity": ""}
+    spectator = Desk(granting())
+    spectator.tenure.observe(lease())
+    await spectator.tenure.end()
+    assert spectator.kube.sent == []

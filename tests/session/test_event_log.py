@@ -1,0 +1,125 @@
+"""The merged log: by time, bounded, redacted, and each thing once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emqx_tui.model.workloads import ClusterEvent
+from emqx_tui.rollout.commands import CloseValve, Scale, StopDrain, Target
+from emqx_tui.session.log import LIMIT, EventLog
+from emqx_tui.session.view import LogSource
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+STOP = StopDrain("default", "emqx-ee-66f7b-2", "n@h")
+
+
+def event(number: int, *, second: int | None = None, count: int = 1, component: str = "emqx-controller", **fields):
+    at = NOW + timedelta(seconds=number if second is None else second)
+    value = {
+        "metadata": {"name": f"e{number}", "uid": f"u{number}"},
+        "reason": "Evacuate",
+        "message": f"event {number}",
+        "source": {"component": component},
+        "count": count,
+        "lastTimestamp": at.isoformat(),
+        **fields,
+    }
+    return ClusterEvent.from_json(value)
+
+
+def texts(log: EventLog) -> list[str]:
+    return [line.text for line in log.lines()]
+
+
+def test_an_event_is_told_once_and_again_when_it_is_counted_up() -> None:
+    log = EventLog()
+    log.events([event(1)])
+    log.events([event(1)])
+    assert len(log.lines()) == 1
+    log.events([event(1, count=2, second=9)])
+    assert len(log.lines()) == 2
+
+
+def test_our_own_events_are_not_news() -> None:
+    log = EventLog()
+    log.events([event(1, component="emqx-tui")])
+    assert log.lines() == ()
+
+
+def test_sources_are_told_apart() -> None:
+    log = EventLog()
+    log.events([event(1), event(2, component="statefulset-controller")])
+    log.sent(NOW + timedelta(seconds=5), STOP)
+    log.say(NOW + timedelta(seconds=6), "hello")
+    sources = [line.source for line in log.lines()]
+    assert sources == [LogSource.OPERATOR, LogSource.KUBERNETES, LogSource.YOU, LogSource.CONSOLE]
+
+
+@given(st.lists(st.integers(0, 60), max_size=80))
+def test_lines_are_in_the_order_of_their_instants(seconds: list[int]) -> None:
+    log = EventLog()
+    for number, second in enumerate(seconds):
+        log.events([event(number, second=second)])
+    instants = [line.at for line in log.lines()]
+    assert instants == sorted(instants)
+    assert len(instants) == len(seconds)
+
+
+def test_the_log_is_bounded_and_keeps_the_newest() -> None:
+    log = EventLog()
+    for number in range(3 * LIMIT):
+        log.say(NOW + timedelta(seconds=number), f"line {number}")
+    assert len(log.lines()) == LIMIT
+    assert texts(log)[-1] == f"line {3 * LIMIT - 1}"
+    assert texts(log)[0] == f"line {2 * LIMIT}"
+
+
+def test_what_is_remembered_of_events_is_bounded_too() -> None:
+    log = EventLog()
+    for start in range(0, 12 * LIMIT, LIMIT):
+        log.events(event(number) for number in range(start, start + LIMIT))
+    assert len(log._seen) <= 4 * LIMIT
+    assert len(log.lines()) == LIMIT
+
+
+def test_nothing_changes_for_those_who_hold_the_old_lines() -> None:
+    log = EventLog()
+    log.say(NOW, "one")
+    held = log.lines()
+    log.say(NOW, "two")
+    assert [line.text for line in held] == ["one"]
+    assert log.lines() is log.lines()
+
+
+def test_commands_are_told_in_words_with_the_line_to_repeat_them() -> None:
+    log = EventLog()
+    log.sent(NOW, STOP)
+    log.sent(NOW, Scale(Target("default", "sts"), 3, 2))
+    log.failed(NOW, CloseValve(Target("default", "x"), 1), "conflict")
+    log.done(NOW, STOP, "it was not running")
+    log.done(NOW, STOP, "")
+    first, second, third, fourth = log.lines()
+    assert first.text == "drain stopped emqx-ee-66f7b-2"
+    assert first.command == STOP.describe()
+    assert second.text == "scaled sts to 2"
+    assert (third.text, third.is_alarm) == ("valve closed failed: conflict", True)
+    assert fourth.text.endswith("it was not running")
+
+
+def test_secrets_do_not_reach_the_log() -> None:
+    log = EventLog()
+    log.events([event(1, message="dial http://admin:hunter2@host failed")])
+    log.say(NOW, "password=hunter2")
+    log.alarm(NOW, "Authorization: Basic hunter2")
+    log.failed(NOW, STOP, "token: hunter2")
+    assert "hunter2" not in str(log.lines())
+
+
+def test_warnings_are_alarms_and_events_without_instant_are_left_out() -> None:
+    log = EventLog()
+    log.events([event(1, type="Warning"), event(2, lastTimestamp=None)])
+    (line,) = log.lines()
+    assert line.is_alarm

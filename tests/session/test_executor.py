@@ -1,0 +1,225 @@
+"""Commands go out once at a time, and what comes back is judged by what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import build
+import pytest
+from fakes import FakeEmqx, FakeKube, until
+
+from emqx_tui.model.errors import Conflict, Forbidden, NotFound, Rejected, Unauthorized, Unreachable
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.commands import CloseValve, Command, RestoreTemplate, Scale, StartDrain, StopDrain, Target
+from emqx_tui.rollout.requests import EmqxReply
+from emqx_tui.session.executor import CommandDone, CommandFailed, Executor, judge_reply, observed
+
+CR = Target("default", "emqx-ee", "uid-cr", "10")
+CR_PATH = "/apis/apps.emqx.io/v1beta4/namespaces/default/emqxenterprises/emqx-ee"
+VALVE = CloseValve(CR, 1_000_000_000)
+SCALE = Scale(Target("default", "sts", "u", "1"), 3, 2)
+SCALE_PATH = "/apis/apps/v1/namespaces/default/statefulsets/sts/scale"
+START = StartDrain("default", "p-2", "n@p-2.h", ("n@g-0.h",), Rates(200, 200, 5))
+STOP = StopDrain("default", "p-2", "n@p-2.h")
+
+
+def resource(template: Any = build.OLD_TEMPLATE, version: str = "11") -> dict[str, Any]:
+    meta = {"name": "emqx-ee", "namespace": "default", "uid": "uid-cr", "resourceVersion": version}
+    return {"kind": "EmqxEnterprise", "metadata": meta, "spec": {"template": template}}
+
+
+class Desk:
+    """An executor with its outbox."""
+
+    def __init__(self, kube: FakeKube | None = None, emqx: FakeEmqx | None = None) -> None:
+        self.kube, self.emqx = kube or FakeKube(), emqx or FakeEmqx()
+        self.results: list[CommandDone | CommandFailed] = []
+        self.executor = Executor(self.kube, self.emqx, self.results.append)
+
+    async def result(self, command: Command) -> CommandDone | CommandFailed:
+        assert self.executor.send(command)
+        await until(lambda: self.results)
+        return self.results.pop()
+
+
+async def test_a_stored_object_comes_back_as_if_the_watch_had_told_it() -> None:
+    done = await Desk(FakeKube({CR_PATH: resource()})).result(VALVE)
+    assert isinstance(done, CommandDone)
+    assert done.observed is not None
+    assert (done.observed.kind, done.observed.key) == (Kind.EMQX_ENTERPRISE, ("default", "emqx-ee"))
+    assert done.observed.object.meta.resource_version == "11"
+
+
+async def test_a_scale_answers_with_no_object_of_ours() -> None:
+    done = await Desk(FakeKube({SCALE_PATH: {"kind": "Scale", "metadata": {"name": "sts"}}})).result(SCALE)
+    assert done == CommandDone(SCALE)
+
+
+async def test_a_key_is_never_in_flight_twice() -> None:
+    gate = asyncio.Event()
+
+    async def slow(request):
+        await gate.wait()
+        return resource()
+
+    desk = Desk(FakeKube({CR_PATH: slow, SCALE_PATH: {}}))
+    assert desk.executor.send(VALVE)
+    assert not desk.executor.send(CloseValve(CR, 1_000_000_007))
+    assert desk.executor.send(SCALE)
+    await until(lambda: len(desk.results) == 1)
+    assert desk.executor.keys == {"close-valve"}
+    gate.set()
+    await until(lambda: len(desk.results) == 2)
+    assert desk.executor.keys == frozenset()
+    assert desk.executor.send(VALVE)
+    assert len([r for r in desk.kube.sent if r.path == CR_PATH]) == 1
+    await desk.executor.close()
+
+
+ERRORS = {
+    "409": (Conflict("stale"), False),
+    "404": (NotFound("gone"), False),
+    "no answer": (Unreachable("timed out"), False),
+    "403": (Forbidden("may not"), True),
+    "401": (Unauthorized("who"), True),
+    "422": (Rejected("invalid"), True),
+}
+
+
+@pytest.mark.parametrize(("error", "is_refusal"), ERRORS.values(), ids=ERRORS)
+async def test_an_error_is_told_with_its_kind(error: Exception, is_refusal: bool) -> None:
+    failed = await Desk(FakeKube({CR_PATH: error})).result(VALVE)
+    assert isinstance(failed, CommandFailed)
+    assert failed.is_refusal is is_refusal
+    assert str(error) in failed.message
+    assert failed.message.startswith(error.kind)  # type: ignore[attr-defined]
+
+
+async def test_an_answer_of_another_shape_is_a_failure_not_a_silence() -> None:
+    broken = {"kind": "EmqxEnterprise", "metadata": {"name": 5}}
+    failed = await Desk(FakeKube({CR_PATH: broken})).result(VALVE)
+    assert isinstance(failed, CommandFailed)
+    assert "unexpected answer" in failed.message
+    assert not failed.is_refusal
+
+
+async def test_a_bug_beneath_is_told_too_so_that_the_key_is_free_again() -> None:
+    desk = Desk(FakeKube({CR_PATH: KeyError("a bug in an adapter")}))
+    failed = await desk.result(VALVE)
+    assert isinstance(failed, CommandFailed)
+    assert "KeyError" in failed.message
+    assert not failed.is_refusal
+    assert desk.executor.keys == frozenset()
+
+
+async def test_closing_waits_for_no_answer_and_tells_none() -> None:
+    async def never(request):
+        await asyncio.Event().wait()
+
+    desk = Desk(FakeKube({CR_PATH: never}))
+    desk.executor.send(VALVE)
+    await until(lambda: desk.kube.sent)
+    await desk.executor.close()
+    assert desk.results == []
+    assert desk.executor.keys == frozenset()
+
+
+# -- the template goes back only as it was ------------------------------------------------------------------------
+
+RESTORE = RestoreTemplate(CR, build.NEW_TEMPLATE, build.OLD_TEMPLATE)
+
+
+async def test_the_restore_is_rehearsed_and_then_sent() -> None:
+    desk = Desk(FakeKube({CR_PATH: resource(build.OLD_TEMPLATE)}))
+    assert isinstance(await desk.result(RESTORE), CommandDone)
+    assert [("dryRun" in r.query) for r in desk.kube.sent] == [True, False]
+    assert desk.kube.sent[0].body == desk.kube.sent[1].body
+
+
+async def test_a_template_that_the_server_would_change_is_not_sent() -> None:
+    """A webhook that adds a label to it would make the operator build a third set."""
+    admitted = {**build.OLD_TEMPLATE, "metadata": {"labels": {"added": "yes"}}}
+    desk = Desk(FakeKube({CR_PATH: resource(admitted)}))
+    failed = await desk.result(RESTORE)
+    assert isinstance(failed, CommandFailed)
+    assert "another template" in failed.message
+    assert len(desk.kube.sent) == 1
+
+
+# -- EMQX's answers count by body ---------------------------------------------------------------------------------
+
+DONE, REFUSED, UNCLEAR = "done", "refused", "unclear"
+REPLIES: dict[str, tuple[Command, EmqxReply, str, str]] = {
+    "started": (START, EmqxReply(200, {"code": 0, "data": []}), DONE, ""),
+    "stopped": (STOP, EmqxReply(200, {"code": 0, "data": []}), DONE, ""),
+    "started already": (START, EmqxReply(200, {"code": 400, "message": "already_started"}), DONE, "already"),
+    "started already, printed as a nested list": (
+        START,
+        EmqxReply(200, {"code": 400, "message": '[["already_started"]]'}),
+        DONE,
+        "already",
+    ),
+    "started already, as a list": (START, EmqxReply(200, {"code": 400, "message": ["already_started"]}), DONE, ""),
+    "started already is no answer to a stop": (
+        STOP,
+        EmqxReply(200, {"code": 400, "message": "already_started"}),
+        REFUSED,
+        "already_started",
+    ),
+    "was not running": (STOP, EmqxReply(200, {"code": 400, "message": "not_started"}), DONE, "not running"),
+    "not started is no answer to a start": (
+        START,
+        EmqxReply(200, {"code": 400, "message": "not_started"}),
+        REFUSED,
+        "not_started",
+    ),
+    "a rebalance owns the node": (
+        START,
+        EmqxReply(200, {"code": 400, "message": "eviction_agent_busy"}),
+        REFUSED,
+        "eviction_agent_busy",
+    ),
+    "a recipient is away": (
+        START,
+        EmqxReply(200, {"code": 400, "message": "unavailable nodes in migrate_to: ['n@g-1.h']"}),
+        REFUSED,
+        "unavailable nodes",
+    ),
+    "an error without code": (START, EmqxReply(200, {"message": "nodedown"}), REFUSED, "nodedown"),
+    "HTTP 200 with nothing in it": (START, EmqxReply(200, {}), REFUSED, "HTTP 200"),
+    "no JSON": (START, EmqxReply(404, None, "Not found."), REFUSED, "Not found."),
+    "a crash": (START, EmqxReply(500, None, "Internal Error"), UNCLEAR, "Internal Error"),
+    "code 0 with a bad status": (START, EmqxReply(503, {"code": 0}), UNCLEAR, "HTTP 503"),
+    "a list for a body": (START, EmqxReply(200, [1, 2], "[1,2]"), REFUSED, "[1,2]"),
+    "escape sequences": (START, EmqxReply(200, {"code": 400, "message": "a\x1b[2Jb"}), REFUSED, "a�[2Jb"),
+}
+
+
+@pytest.mark.parametrize(("command", "reply", "outcome", "words"), REPLIES.values(), ids=REPLIES)
+def test_what_an_answer_means(command: Command, reply: EmqxReply, outcome: str, words: str) -> None:
+    result = judge_reply(command, reply)
+    if isinstance(result, CommandDone):
+        assert outcome == DONE
+        assert words in result.note
+        return
+    assert outcome == (REFUSED if result.is_refusal else UNCLEAR)
+    assert words in result.message
+
+
+def test_a_long_answer_is_cut() -> None:
+    result = judge_reply(START, EmqxReply(200, {"code": 400, "message": "x" * 5000}))
+    assert isinstance(result, CommandFailed)
+    assert len(result.message) <= 200
+
+
+async def test_a_drain_goes_to_the_node_itself() -> None:
+    emqx = FakeEmqx({"/api/v4/load_rebalance/n@p-2.h/evacuation/start": {"code": 0}})
+    assert await Desk(emqx=emqx).result(START) == CommandDone(START)
+    assert [(r.pod, r.method) for r in emqx.sent] == [("p-2", "POST")]
+
+
+@pytest.mark.parametrize("answer", [None, [], "x", {}, {"kind": "EmqxEnterprise"}, {"kind": "Status", "metadata": {}}])
+def test_what_is_no_object_is_not_observed(answer: Any) -> None:
+    assert observed(VALVE.request(), answer) is None

@@ -1,0 +1,225 @@
+"""The session and the journal: what others write at the same moment is neither lost nor taken for an end."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import build
+from fakes import START, FakeClock, FakeEmqx, FakeHost, FakeKube, until
+
+from emqx_tui.model.errors import Conflict, Forbidden
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.workloads import Secret
+from emqx_tui.rollout.intents import Hold, Resume, Start
+from emqx_tui.rollout.journal import HoldRecord, Journal
+from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.ports import Alive, Changed, Listed, Removed
+from emqx_tui.session.session import Session
+from emqx_tui.session.view import Role, View
+
+NAME = "emqx-tui-emqx-ee"
+KEY = ("default", NAME)
+CR_KEY = ("default", "emqx-ee")
+SECRETS = "/api/v1/namespaces/default/secrets"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+
+
+def secret_json(journal: Journal | str, version: int) -> dict[str, Any]:
+    text = journal if isinstance(journal, str) else journal.dumps()
+    meta = {"name": NAME, "namespace": "default", "uid": "uid-journal", "resourceVersion": str(version)}
+    return {"kind": "Secret", "metadata": meta, "data": {"journal": base64.b64encode(text.encode()).decode()}}
+
+
+def secret(journal: Journal | str, version: int) -> Secret:
+    return Secret.from_json(secret_json(journal, version))
+
+
+class Console:
+    """A session between fake ports."""
+
+    def __init__(self, scene: build.Scene, journal: Journal | None, options: Options) -> None:
+        self.kube, self.clock = FakeKube(), FakeClock()
+        self.views: list[View] = []
+        self.version = 100
+        self.kube.answers[SECRETS] = self.store
+        self.kube.answers[f"{SECRETS}/{NAME}"] = self.store
+        self.kube.answers[LEASES] = self.lease
+        outside = Outside(self.kube, FakeEmqx(), self.clock, FakeHost())
+        self.session = Session("default", "emqx-ee", outside, options, self.views.append)
+        self._scene, self._journal = scene, journal
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def store(self, request: Any) -> Any:
+        """The API server, as far as the journal goes; it answers when the gate is open."""
+        text = base64.b64decode(request.body["data"]["journal"]).decode()
+        await self.gate.wait()
+        self.version += 1
+        return secret_json(text, self.version)
+
+    async def lease(self, request: Any) -> Any:
+        meta = {"name": NAME, "namespace": "default", "uid": "l", "resourceVersion": "1"}
+        return {"metadata": meta, "spec": request.body["spec"]}
+
+    @property
+    def view(self) -> View:
+        return self.views[-1]
+
+    def tell(self, item: Any) -> None:
+        self.kube.sinks[item.kind](item)
+
+    async def listed(self) -> None:
+        """All that the watches tell at first."""
+        await until(lambda: len(self.kube.sinks) >= 7)
+        seen = replace(self._scene, now=START).snapshot()
+        self.tell(Listed(Kind.EMQX_ENTERPRISE, {CR_KEY: seen.resource.value}))
+        for kind, reading in (
+            (Kind.STATEFUL_SET, seen.stateful_sets),
+            (Kind.POD, seen.pods),
+            (Kind.SERVICE, seen.services),
+        ):
+            self.tell(Listed(kind, {("default", o.name): o for o in reading.value or ()}))
+        found = {} if self._journal is None else {KEY: secret(self._journal, 100)}
+        self.tell(Listed(Kind.SECRET, found))
+        self.tell(Listed(Kind.LEASE, {}))
+        self.clock.tick(0.2)
+        await until(lambda: Kind.ENDPOINT_SLICE in self.kube.sinks)
+        self.tell(Listed(Kind.ENDPOINTS, {CR_KEY: seen.listener_endpoints}))
+        self.tell(Listed(Kind.ENDPOINT_SLICE, {}))
+        await until(lambda: self.views and self.view.snapshot.listener_endpoints is not None)
+
+    def writes(self) -> list[str]:
+        return [f"{r.method} {r.path}" for r in self.kube.sent if r.method != "GET" and "/secrets" in r.path]
+
+
+@asynccontextmanager
+async def console(
+    scene: build.Scene, journal: Journal | None, options: Options | None = None
+) -> AsyncIterator[Console]:
+    made = Console(scene, journal, options or Options(drives=False))
+    running = asyncio.create_task(made.session.run())
+    try:
+        await made.listed()
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+DRAINING = build.draining()
+
+
+async def test_an_intent_is_written_before_anything_is_sent() -> None:
+    async with console(DRAINING, DRAINING.journal) as one:
+        one.gate.clear()
+        one.session.submit(Hold("ann@host"))
+        await until(lambda: one.writes())
+        assert one.view.is_unwritten
+        one.gate.set()
+        await until(lambda: not one.view.is_unwritten)
+        assert one.view.journal is not None
+        assert one.view.journal.hold is not None
+        assert one.writes() == [f"PATCH {SECRETS}/{NAME}"]
+
+
+async def test_what_another_wrote_while_our_write_was_answered_is_not_lost() -> None:
+    """Our write stands first, theirs came on top of it: its event reached us before our own answer."""
+    async with console(DRAINING, DRAINING.journal) as one:
+        one.gate.clear()
+        one.session.submit(Hold("ann@host"))
+        await until(lambda: one.writes())
+        assert DRAINING.journal is not None
+        theirs = replace(DRAINING.journal, hold=HoldRecord("bob@there", START, "stop everything", freeze=True))
+        one.tell(Changed(Kind.SECRET, KEY, secret(theirs, 102)))
+        await asyncio.sleep(0)
+        one.gate.set()
+        await until(lambda: not one.view.is_unwritten)
+        assert one.view.journal is not None
+        assert one.view.journal.hold is not None
+        assert one.view.journal.hold.by == "bob@there"
+
+
+async def test_a_bookmark_before_our_own_creation_is_no_end_of_the_release() -> None:
+    async with console(build.idle(), None) as one:
+        one.session.submit(Start(build.plan(), "ann@host"))
+        await until(lambda: one.writes() == [f"POST {SECRETS}"])
+        await until(lambda: not one.view.is_unwritten)
+        one.tell(Alive(Kind.SECRET))
+        one.tell(Alive(Kind.POD))
+        await until(lambda: one.view.sequence > 0)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert one.view.result == ""
+        assert one.view.journal is not None
+        assert one.view.journal.release_id
+
+
+async def test_the_journal_removed_by_another_console_is_an_end() -> None:
+    async with console(DRAINING, DRAINING.journal) as one:
+        one.tell(Removed(Kind.SECRET, KEY))
+        await until(lambda: one.view.result)
+        assert one.view.result == "failed"
+
+
+async def test_an_older_state_of_the_journal_is_not_taken() -> None:
+    async with console(DRAINING, DRAINING.journal) as one:
+        one.session.submit(Hold("ann@host"))
+        await until(lambda: one.writes() and not one.view.is_unwritten)
+        assert DRAINING.journal is not None
+        one.tell(Changed(Kind.SECRET, KEY, secret(DRAINING.journal, 99)))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert one.view.journal is not None
+        assert one.view.journal.hold is not None
+
+
+async def test_an_intent_that_lost_a_race_is_decided_on_again() -> None:
+    async with console(DRAINING, DRAINING.journal) as one:
+        assert DRAINING.journal is not None
+        theirs = replace(DRAINING.journal, hold=HoldRecord("bob@there", START, "first"))
+        answers = [Conflict("somebody was faster", status=409), secret_json(theirs, 105)]
+
+        async def raced(request: Any) -> Any:
+            found = answers.pop(0) if answers else await one.store(request)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        one.kube.answers[f"{SECRETS}/{NAME}"] = raced
+        one.session.submit(Hold("ann@host"))
+        await until(lambda: "held already" in one.view.notice)
+        assert one.view.journal is not None
+        assert one.view.journal.hold is not None
+        assert one.view.journal.hold.by == "bob@there"
+
+
+async def test_a_journal_that_cannot_be_written_says_so_and_sends_nothing() -> None:
+    async with console(DRAINING, DRAINING.journal) as one:
+        one.kube.answers[f"{SECRETS}/{NAME}"] = Forbidden("secrets is forbidden", status=403)
+        one.session.submit(Hold("ann@host"))
+        await until(lambda: "secrets is forbidden" in one.view.notice)
+        assert one.view.journal is not None
+        assert one.view.journal.hold is None
+
+
+async def test_a_read_only_console_takes_no_intent_and_writes_nothing() -> None:
+    async with console(DRAINING, DRAINING.journal, Options(read_only=True)) as one:
+        one.session.submit(Hold("ann@host"))
+        await until(lambda: "read-only" in one.view.notice)
+        assert one.writes() == []
+        assert one.view.role is Role.WATCH_ONLY
+
+
+async def test_a_journal_of_a_newer_console_is_watched_only() -> None:
+    async with console(DRAINING, None) as one:
+        one.tell(Changed(Kind.SECRET, KEY, secret('{"schema": 99}', 101)))
+        await until(lambda: one.view.role is Role.WATCH_ONLY)
+        assert "newer" in one.view.role_reason
+        one.session.submit(Resume("ann@host"))
+        await until(lambda: "newer" in one.view.notice)
+        assert one.writes() == []
