@@ -173,6 +173,10 @@ def _held(view: View, hold: HoldRecord) -> Headline:
     return Headline(Tone.WARN, first, line(f"{second}"))
 
 
+_MEANING_OF_RESUME = {"canary": "r goes on with late removal: a blue address leaves when its node is empty"}
+"""Holds that stand for a finding, not for a state that passes."""
+
+
 def _auto_held(view: View, hold: HoldRecord) -> Headline:
     alarm = next((a for a in view.decision.alarms if a.check == hold.check), None)
     limit = _limit(alarm)
@@ -181,7 +185,9 @@ def _auto_held(view: View, hold: HoldRecord) -> Headline:
         _word(ALARM, f'{word} by check "{check_words(hold.check)}"'), (alarm.evidence if alarm else hold.reason) + limit
     )
     goes_on = _goes_on(view, hold)
-    suggestion = alarm.suggestion if alarm else "the check is green again: r resumes"
+    suggestion = (
+        alarm.suggestion if alarm else _MEANING_OF_RESUME.get(hold.check, "the check is green again: r resumes")
+    )
     parts = [
         goes_on,
         suggestion or ("f freezes it" if goes_on else ""),

@@ -118,7 +118,7 @@ def ledger_line(view: View, cells: int = 200) -> Line:
         return line(title, f"{units.count(journal.totals.evicted)} evicted{_lowest(journal)}")
     if not ledger.evicted:
         is_known = ledger.evicted == 0 or journal.totals.clients is None
-        return line(title, f"{'none disconnected yet' if is_known else units.UNKNOWN}{_lowest(journal)}")
+        return line(title, f"{'none evicted yet' if is_known else units.UNKNOWN}{_lowest(journal)}")
     landed, missing, came = _settled(ledger)
     figures = f"evicted {units.count(ledger.evicted)} = green {units.count(landed)} + "
     on_way = ledger.on_their_way or 0

@@ -13,6 +13,7 @@ from scripted import resource
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
+from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui.present_headline import MOST_ROWS, bar_lines, gate_words, headline
@@ -73,6 +74,16 @@ def test_an_auto_hold_shows_check_evidence_limit_what_goes_on_and_the_next_key()
 def test_an_auto_hold_whose_alarm_is_over_says_so():
     _, second = said(with_decision(releases.auto_held(), alarms=()))
     assert "the check is green again: r resumes" in second
+
+
+def test_a_failed_canary_says_what_resuming_means():
+    view = with_decision(releases.auto_held(), alarms=())
+    assert view.journal is not None
+    hold = HoldRecord("console", NOW, "canary: 8 lost 9; its address is put back", auto=True, check="canary")
+    first, second = said(replace(view, journal=replace(view.journal, hold=hold)))
+    assert first.startswith('▲ HELD by check "canary"')
+    assert "r goes on with late removal" in second
+    assert "green again" not in second
 
 
 def test_an_auto_hold_before_the_cut_over_offers_the_way_back():

@@ -116,7 +116,7 @@ def test_an_unknown_ledger_is_not_zero():
 
 
 def test_before_the_first_drain_nobody_was_disconnected():
-    assert plain(present.ledger_line(releases.before_cut_over())) == " CLIENTS none disconnected yet"
+    assert plain(present.ledger_line(releases.before_cut_over())) == " CLIENTS none evicted yet"
 
 
 def test_without_a_release_the_line_counts_clients_and_sessions():
