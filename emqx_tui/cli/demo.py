@@ -30,9 +30,32 @@ def run_demo(arguments: Namespace, settings: Settings) -> int:
     speed = arguments.speed or (SCREEN_SPEED if on_screen else SCRIPT_SPEED)
     flags = ["--clients", str(arguments.clients), "--nodes", str(arguments.nodes), "--seed", str(arguments.seed)]
     flags += ["--speed", f"{speed:g}", "--scenario", arguments.scenario]
-    with SandboxChild(flags, settings.kubeconfig if settings.source("kubeconfig") == "--kubeconfig" else "") as child:
-        own = replace(settings, kubeconfig=str(child.kubeconfig), context="", cluster="", user="", clock_rate=speed)
+    own = _about_the_sandbox(settings, speed)
+    with SandboxChild(flags, own.kubeconfig) as child:
         return _on_screen(own, child) if on_screen else _scripted(own, child, arguments)
+
+
+_OF_OTHER_CLUSTERS = (
+    "kubeconfig",
+    "context",
+    "cluster",
+    "user",
+    "namespace",
+    "all_namespaces",
+    "as_user",
+    "as_groups",
+    "request_timeout_s",
+    "emqx_access",
+)
+
+
+def _about_the_sandbox(settings: Settings, speed: float) -> Settings:
+    """The settings without what a file or the environment says of other clusters; flags are about this one."""
+    mine = {name: getattr(_DEFAULTS, name) for name in _OF_OTHER_CLUSTERS if not settings.source(name).startswith("--")}
+    return replace(settings, **mine, clock_rate=speed)
+
+
+_DEFAULTS = Settings()
 
 
 def _on_screen(settings: Settings, child: SandboxChild) -> int:
@@ -43,8 +66,7 @@ def _on_screen(settings: Settings, child: SandboxChild) -> int:
     async def connected() -> Connection:
         child.start()
         _load_beside()
-        await child.ready()
-        access = load_access(settings.access_request())
+        access = load_access(replace(settings.access_request(), kubeconfig=await child.ready()))
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
 
     return show(settings, placeholder, host, connected)
@@ -61,12 +83,13 @@ def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> 
     from emqx_tui.headless.orders import parse_sets
     from emqx_tui.headless.rollout import RolloutOrders
 
-    async def prepare(say: Callable[[str], None]) -> None:
+    async def prepare(say: Callable[[str], None]) -> Settings:
         child.start()
         _load_beside()
-        await child.ready()
-        flags = f"--kubeconfig {child.kubeconfig} --clock-rate {settings.clock_rate:g}"
+        kubeconfig = await child.ready()
+        flags = f"--kubeconfig {kubeconfig} --clock-rate {settings.clock_rate:g}"
         say(f"from other terminals: emqx-tui {flags} status {NAME}")
+        return replace(settings, kubeconfig=kubeconfig)
 
     orders = RolloutOrders(
         edit=parse_sets([f"image.version={TARGET}"]),

@@ -1,8 +1,8 @@
 """The sandbox of a demo: a process of its own that never outlives the one that started it.
 
-Owns the child, its temporary folder, and what it said last. The child watches its parent by itself, so that even
-`kill -9` of the demo leaves nothing behind; a session of its own keeps Ctrl-C away from it, because the console wants
-to say good-bye to a cluster that is still there.
+Owns the child and what it said last. The child watches its parent by itself and takes its temporary kubeconfig along,
+so that even `kill -9` of the demo leaves nothing behind; a session of its own keeps Ctrl-C away from it, because the
+console wants to say good-bye to a cluster that is still there.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from emqx_tui.adapters.errors import one_line
 from emqx_tui.model.errors import AdapterError
@@ -31,17 +30,16 @@ class SandboxChild:
     def __init__(self, flags: list[str], kubeconfig: str = "") -> None:
         """`flags` as `emqx-tui sandbox` takes them; `kubeconfig` = a file to write, empty for a temporary one."""
         self._flags = flags
-        self._wanted = kubeconfig
-        self._folder = ""
+        if kubeconfig:
+            self._flags = [*flags, "--kubeconfig", kubeconfig]
+        self._exit = contextlib.ExitStack()
+        self._words: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._reading = -1
-        self._is_ready = False
-        self.kubeconfig = self._words = Path()
+        self._kubeconfig = ""
 
     def __enter__(self) -> SandboxChild:
-        self._folder = tempfile.mkdtemp(prefix="emqx-tui-demo-")
-        self._words = Path(self._folder, "last-words")
-        self.kubeconfig = Path(self._wanted or f"{self._folder}/kubeconfig").expanduser()
+        self._words = self._exit.enter_context(tempfile.TemporaryFile())
         return self
 
     def start(self) -> None:
@@ -51,17 +49,16 @@ class SandboxChild:
         self._close_pipe()
         self._reading, writing = os.pipe()
         command = [sys.executable, "-m", "emqx_tui", "sandbox", *self._flags]
-        command += ["--kubeconfig", str(self.kubeconfig), "--parent-pid", str(os.getpid()), "--ready-fd", str(writing)]
+        command += ["--parent-pid", str(os.getpid()), "--ready-fd", str(writing)]
         try:
-            with self._words.open("wb") as words:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=words,
-                    pass_fds=(writing,),
-                    start_new_session=True,
-                )
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._words,
+                pass_fds=(writing,),
+                start_new_session=True,
+            )
         finally:
             os.close(writing)
 
@@ -77,12 +74,12 @@ class SandboxChild:
                 process.kill()
                 process.wait()
         self._close_pipe()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._exit.close()
 
-    async def ready(self) -> None:
-        """Wait until the sandbox serves and its kubeconfig is written. Raises AdapterError when it does not come up."""
-        if self._is_ready:
-            return
+    async def ready(self) -> str:
+        """Wait until the sandbox serves: the path of its kubeconfig. Raises AdapterError when it does not come up."""
+        if self._kubeconfig:
+            return self._kubeconfig
         self.start()
         loop = asyncio.get_running_loop()
         told: asyncio.Future[bytes] = loop.create_future()
@@ -98,9 +95,8 @@ class SandboxChild:
         finally:
             loop.remove_reader(self._reading)
         with contextlib.suppress(ValueError):
-            json.loads(line)
-            self._is_ready = True
-            return
+            self._kubeconfig = str(json.loads(line)["kubeconfig"])
+            return self._kubeconfig
         raise AdapterError(f"the sandbox did not start: {self._last_words()}")
 
     def _close_pipe(self) -> None:
@@ -109,5 +105,8 @@ class SandboxChild:
             self._reading = -1
 
     def _last_words(self) -> str:
-        lines = self._words.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
+        if self._words is None:
+            return "it was never started"
+        self._words.seek(0)
+        lines = self._words.read()[-4096:].decode("utf-8", "replace").strip().splitlines()
         return one_line(lines[-1]) if lines else "it said nothing"

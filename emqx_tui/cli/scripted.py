@@ -101,8 +101,9 @@ def verb_orders(arguments: Namespace, settings: Settings) -> VerbOrders:
     )
 
 
-Prepare = Callable[[Callable[[str], None]], Awaitable[None]]
-"""Something to be waited for before the cluster can be reached; it is given a way to say a line."""
+Prepare = Callable[[Callable[[str], None]], Awaitable[Settings]]
+"""Something to be waited for before the cluster can be reached, that gives the settings to reach it with. It is given
+a way to say a line."""
 
 
 def run_rollout_command(
@@ -122,9 +123,8 @@ def run_rollout_command(
 
     async def work(ending: Ending) -> int:
         nonlocal last
-        if prepare is not None:
-            await prepare(lambda text: say(Event.NOTICE, text))
-        async with Connected(settings) as connection, seat_at(connection, settings, name, drives=True) as seat:
+        own = await prepare(lambda text: say(Event.NOTICE, text)) if prepare else settings
+        async with Connected(own) as connection, seat_at(connection, own, name, drives=True) as seat:
             ending.end_at(seat)
             last, code = await run_rollout(seat, orders, output)
             return code

@@ -103,7 +103,7 @@ async def test_without_a_terminal_it_runs_a_release_and_leaves_nothing(
     assert not [name for name in os.listdir(tmp_path) if name.startswith("emqx-tui-")]
 
 
-def test_kill_9_of_the_demo_takes_the_sandbox_along(environment: dict[str, str]) -> None:
+def test_kill_9_of_the_demo_takes_the_sandbox_along(environment: dict[str, str], tmp_path: Path) -> None:
     with started([*COMMAND, "--speed", "1"], environment) as process:
         until(lambda: bool(sandboxes_of(process.pid)), "no sandbox was started")
         (sandbox,) = sandboxes_of(process.pid)
@@ -112,6 +112,7 @@ def test_kill_9_of_the_demo_takes_the_sandbox_along(environment: dict[str, str])
         process.kill()
         process.wait()
         until(lambda: is_gone(sandbox), "the sandbox outlives the demo")
+        assert not list(tmp_path.glob("emqx-tui-*"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -191,3 +192,11 @@ class Screen:
 
     def _read(self) -> bytes:
         return os.read(self._terminal, 65_536)
+
+
+def test_settings_about_other_clusters_do_not_reach_the_sandbox(environment: dict[str, str], tmp_path: Path) -> None:
+    elsewhere = {"EMQX_TUI_NAMESPACE": "elsewhere", "EMQX_TUI_CONTEXT": "prod", "KUBECONFIG": str(tmp_path / "none")}
+    with started([*COMMAND, "-o", "jsonl"], {**environment, **elsewhere}) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readlines()[-1])["result"] == "done"
+        assert process.wait(DEADLINE_S) == 0
