@@ -42,13 +42,13 @@ from emqx_tui.ui.messages import (
 )
 from emqx_tui.ui.screens.base import ConsoleScreen, TakesNews
 from emqx_tui.ui.screens.clusters import ClustersScreen
-from emqx_tui.ui.terminal import is_behind
+from emqx_tui.ui.terminal import give_back, is_behind
 
 if TYPE_CHECKING:
     from types import FrameType
 
-HARD_EXIT_S = 3.0
-"""A signal ends the process after this long even when the terminal does not read any more."""
+GIVE_BACK_S, HARD_EXIT_S = 1.0, 3.0
+"""After a signal: how long a terminal that does not read is waited for, and when the process ends at the latest."""
 BEHIND_S = 0.25
 """How long news waits for a terminal that is behind."""
 
@@ -114,9 +114,10 @@ class ConsoleApp(App[int]):
         loop = asyncio.get_running_loop()
 
         def leave(number: int, _frame: FrameType | None) -> None:
-            timer = threading.Timer(HARD_EXIT_S, os._exit, (128 + number,))
-            timer.daemon = True
-            timer.start()
+            for after_s, end in ((GIVE_BACK_S, lambda: give_back(self)), (HARD_EXIT_S, lambda: os._exit(128 + number))):
+                timer = threading.Timer(after_s, end)
+                timer.daemon = True
+                timer.start()
             loop.call_soon_threadsafe(lambda: self.exit(return_code=128 + number))
 
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -1,12 +1,59 @@
-"""What the terminal behind the app is up to. Alone in looking into Textual's driver, which offers no such thing."""
+"""What the terminal behind the app is up to. Alone in looking into Textual's driver, which offers no such things."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import queue
+import termios
+
 from textual.app import App
+
+_MODES_OFF = b"".join(b"\x1b[?%dl" % mode for mode in (2026, 1000, 1003, 1015, 1006, 1004, 2004, 2048))
+LEAVE = b"\x18" + _MODES_OFF + b"\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h"
+"""Ends a sequence that was cut short, then takes back every mode that the driver has set."""
+LAST_WRITE_S = 0.5
 
 
 def is_behind(app: App) -> bool:
     """True while the terminal has not taken what was drawn before: drawing more would make the loop wait for it."""
     thread = getattr(getattr(app, "_driver", None), "_writer_thread", None)
-    queue = getattr(thread, "_queue", None)
-    return queue is not None and queue.qsize() > 1
+    waiting = getattr(thread, "_queue", None)
+    return waiting is not None and waiting.qsize() > 1
+
+
+def give_back(app: App) -> None:
+    """Leave a terminal that does not read: from now on nothing is drawn, so that nothing waits for it any more.
+
+    What it has not taken is thrown away, in our queue and in the kernel's. Then there is room for the few bytes that
+    leave our screen: whoever comes back to this terminal finds it as it was. From any thread but the writer's.
+    """
+    driver = getattr(app, "_driver", None)
+    thread = getattr(driver, "_writer_thread", None)
+    waiting = getattr(thread, "_queue", None)
+    file = getattr(driver, "_file", None)
+    if driver is None or thread is None or waiting is None or file is None or not thread.is_alive():
+        return
+    driver.write = _draw_nothing
+    with contextlib.suppress(queue.Empty):
+        while True:
+            waiting.get_nowait()
+    with contextlib.suppress(OSError, ValueError, queue.Full, termios.error):
+        waiting.put_nowait(None)
+        _throw_away(file.fileno())
+        thread.join(LAST_WRITE_S)
+        _throw_away(file.fileno())
+        os.write(file.fileno(), LEAVE)
+        if driver.attrs_before is not None:
+            termios.tcsetattr(driver.fileno, termios.TCSANOW, driver.attrs_before)
+
+
+def _throw_away(descriptor: int) -> None:
+    """Empty the kernel's queue. Only the end of a pause in the output wakes a write that waits for room in it."""
+    termios.tcflow(descriptor, termios.TCOOFF)
+    termios.tcflush(descriptor, termios.TCOFLUSH)
+    termios.tcflow(descriptor, termios.TCOON)
+
+
+def _draw_nothing(_data: str) -> None:
+    """In the place of the driver's `write`."""

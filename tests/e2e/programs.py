@@ -22,7 +22,7 @@ SOURCES = Path(emqx_tui.__file__).parents[1]
 
 
 def command(*words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "emqx_tui", *map(str, words)]
+    return [sys.executable, "-P", "-m", "emqx_tui", *map(str, words)]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
