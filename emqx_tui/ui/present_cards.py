@@ -144,11 +144,13 @@ def _where_they_go(gate: Gate, view: View) -> tuple[Line, ...]:
     ledger = view.ledger
     if not ledger.evicted:
         return (line(where),)
-    landed = f"{units.count(ledger.landed)} of {units.count(ledger.evicted)} evicted are on green"
-    back = (
-        f"{landed}{DOT}missing {units.count(ledger.missing)} ({units.percent(ledger.missing_ratio).replace(' ', TIE)})"
-    )
-    return line(where), line(back)
+    if ledger.missing is None or ledger.landed is None:
+        return (line(where), line(f"{units.count(ledger.evicted)} evicted so far; how many are back is not known"))
+    # More clients than were evicted are on green when some came by themselves: nobody is missing then.
+    missing = max(0, ledger.missing)
+    landed = f"{units.count(min(ledger.landed, ledger.evicted))} of {units.count(ledger.evicted)} evicted are on green"
+    share = units.percent(missing / ledger.evicted).replace(" ", TIE)
+    return line(where), line(f"{landed}{DOT}missing {units.count(missing)} ({share})")
 
 
 def _checks(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:

@@ -47,6 +47,21 @@ def test_a_nodes_card_tells_size_speed_length_and_where_its_clients_go():
     assert "66,520 of 66,663 evicted are on green · missing 143 (0.21 %)" in row(card, "Go to")
 
 
+@pytest.mark.parametrize(
+    ("ledger", "told"),
+    [
+        pytest.param(
+            Ledger(evicted=66_090, landed=66_091, bounced=0, missing=-1),
+            "66,090 of 66,090 evicted are on green · missing 0 (0.00 %)",
+            id="some came by themselves",
+        ),
+        pytest.param(Ledger(evicted=500), "500 evicted so far; how many are back is not known", id="not known"),
+    ],
+)
+def test_a_nodes_card_never_tells_a_negative_or_an_invented_loss(ledger: Ledger, told: str):
+    assert told in row(gate_card(replace(releases.at_gate(), ledger=ledger)), "Go to")
+
+
 def test_a_nodes_card_shows_every_check_and_every_command():
     card = gate_card(releases.at_gate())
     assert row(card, "Checks").count("✔") == 8
