@@ -8,7 +8,7 @@ from emqx_tui.ui import spans, words
 from emqx_tui.ui.keymap import Area, Key, spell
 from emqx_tui.ui.spans import Line, Span, Tone
 
-KEY_WIDTH, SENTENCE_WIDTH = 8, 64
+KEY_WIDTH, SENTENCE_WIDTH = 8, 62
 
 
 def help_lines(keys: Iterable[Key], area: Area, read_only_reason: str) -> list[Line]:
