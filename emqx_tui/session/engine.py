@@ -80,6 +80,7 @@ class Engine:
         self._lock = threading.Lock()
         self._on_change: Callable[[], None] = lambda: None
         self._told = False
+        self._is_stopping = False
         self._fleet_view = FleetView(identity.context, identity.server, identity.namespace, datetime.now(UTC))
         self._views: dict[Key, View] = {}
         self._assessment: Assessment | None = None
@@ -101,6 +102,7 @@ class Engine:
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
+        self._is_stopping = True
         loop, main = self._loop, self._main
         if loop is not None and main is not None:
             with contextlib.suppress(RuntimeError):
@@ -171,6 +173,8 @@ class Engine:
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
+        if self._is_stopping:
+            return
         try:
             from emqx_tui.session.fleet import Fleet
 

@@ -1,0 +1,243 @@
+"""The engine's thread: one message until the screens fetch, an end within a second, and failures that are told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import build
+import pytest
+from fakes import FakeClock, FakeEmqx, FakeHost, FakeKube
+
+from emqx_tui.model.errors import Unauthorized
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rollout.intents import Hold
+from emqx_tui.session.engine import Engine, Identity
+from emqx_tui.session.options import Options
+from emqx_tui.session.ports import Listed, Scope, WatchSink
+
+DEADLINE_S = 10.0
+KEY = ("default", "emqx-ee")
+
+
+class Connection:
+    """A connection to a cluster that has one EmqxEnterprise and says nothing else."""
+
+    def __init__(self) -> None:
+        self.kube = FakeKube(on_watch=self._list)
+        self.clock, self.host = FakeClock(), FakeHost()
+        self.is_closed = False
+        self.sinks: list[WatchSink] = []
+
+    def _list(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
+        if kind is Kind.EMQX_ENTERPRISE:
+            self.sinks.append(sink)
+            sink(Listed(kind, {KEY: build.idle().resource()}))
+        else:
+            sink(Listed(kind, {}))
+
+    def emqx(self, namespace: str, name: str, /) -> FakeEmqx:
+        return FakeEmqx()
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class Desk:
+    """An engine, its connection and the messages that it sent to the screen."""
+
+    def __init__(self, connect: Callable[[], Any] | None = None) -> None:
+        self.connection = Connection()
+        self.told = 0
+        self.changed = threading.Condition()
+
+        async def plain() -> Connection:
+            return self.connection
+
+        identity = Identity("prod", "https://k", None, person="ann@host")
+        self.engine = Engine(identity, connect or plain, Options())
+
+    def on_change(self) -> None:
+        with self.changed:
+            self.told += 1
+            self.changed.notify_all()
+
+    def start(self) -> Desk:
+        self.engine.start(self.on_change)
+        return self
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        """Fetch after each message, as the screen does, until `condition` holds."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            with self.changed:
+                seen = self.told
+                if condition():
+                    return
+                left = deadline - time.monotonic()
+                assert left > 0, "it never came true"
+                self.changed.wait_for(lambda seen=seen: self.told > seen, timeout=min(left, 0.2))
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    made = Desk()
+    yield made
+    made.engine.stop()
+
+
+def in_engine(desk: Desk, work: Callable[[], None]) -> None:
+    """Run `work` in the engine's loop and wait for it."""
+    done = threading.Event()
+    loop = desk.engine._loop
+    assert loop is not None
+    loop.call_soon_threadsafe(lambda: (work(), done.set()))
+    assert done.wait(DEADLINE_S)
+
+
+def test_clusters_appear(desk: Desk) -> None:
+    desk.start().until(lambda: desk.engine.fleet().rows)
+    assert desk.engine.fleet().is_synced
+    assert desk.engine.person() == "ann@host"
+
+
+def test_a_screen_that_fetches_nothing_gets_one_message(desk: Desk) -> None:
+    desk.start().until(lambda: desk.engine.fleet().rows)
+    desk.engine.fleet()
+    before = desk.told
+    resource = build.idle().resource()
+
+    def burst() -> None:
+        for version in range(200):
+            changed = replace(resource, meta=replace(resource.meta, resource_version=str(2000 + version)))
+            desk.connection.sinks[0](Listed(Kind.EMQX_ENTERPRISE, {KEY: changed}))
+
+    in_engine(desk, burst)
+    assert desk.told == before + 1
+    assert desk.engine.fleet().rows[0].resource.meta.resource_version == "2199"
+    in_engine(desk, burst)
+    assert desk.told == before + 2
+
+
+@pytest.mark.parametrize("take", ["fleet", "view", "assessment"])
+def test_any_fetch_makes_the_next_message_due(desk: Desk, take: str) -> None:
+    desk.start().until(lambda: desk.engine.fleet().rows)
+    in_engine(desk, lambda: desk.connection.sinks[0](Listed(Kind.EMQX_ENTERPRISE, {})))
+    before = desk.told
+    getattr(desk.engine, take)()
+    in_engine(desk, lambda: desk.connection.sinks[0](Listed(Kind.EMQX_ENTERPRISE, {})))
+    assert desk.told == before + 1
+
+
+def test_an_opened_cluster_publishes_views_and_takes_intents(desk: Desk) -> None:
+    desk.start()
+    desk.engine.open(*KEY)
+    desk.until(lambda: (view := desk.engine.view()) is not None and view.snapshot.resource.value is not None)
+    desk.engine.submit(Hold("ann@host"))
+    desk.until(lambda: (view := desk.engine.view()) is not None and "no release is running" in view.notice)
+
+
+def test_a_cluster_opened_before_the_connection_stands_is_opened_with_it() -> None:
+    gate = threading.Event()
+    made: list[Desk] = []
+
+    async def slow() -> Connection:
+        await asyncio.get_running_loop().run_in_executor(None, gate.wait, DEADLINE_S)
+        return made[0].connection
+
+    desk = Desk(slow)
+    made.append(desk)
+    desk.start().engine.open(*KEY)
+    gate.set()
+    desk.until(lambda: desk.engine.view() is not None)
+    desk.engine.stop()
+
+
+def test_a_closed_cluster_without_release_ends_its_session(desk: Desk) -> None:
+    desk.start()
+    desk.engine.open(*KEY)
+    desk.until(lambda: desk.engine.view() is not None)
+    desk.engine.close()
+    assert desk.engine.view() is None
+    desk.until(lambda: not desk.engine._sessions)
+
+
+def test_the_end_comes_within_a_second_and_closes_the_connection(desk: Desk) -> None:
+    desk.start()
+    desk.engine.open(*KEY)
+    desk.until(lambda: desk.engine.view() is not None)
+    began = time.monotonic()
+    desk.engine.stop()
+    assert time.monotonic() - began < 1.0
+    assert not desk.engine._thread.is_alive()
+    assert desk.connection.is_closed
+    assert desk.engine.failure is None
+
+
+def test_an_end_right_after_the_beginning_is_an_end_too() -> None:
+    for _ in range(20):
+        desk = Desk().start()
+        desk.engine.stop()
+        assert not desk.engine._thread.is_alive()
+
+
+def test_stopping_twice_or_before_the_start_is_no_error(desk: Desk) -> None:
+    Desk().engine.stop()
+    desk.start().engine.stop()
+    desk.engine.stop()
+
+
+def test_calls_after_the_end_are_ignored(desk: Desk) -> None:
+    desk.start().engine.stop()
+    desk.engine.open(*KEY)
+    desk.engine.submit(Hold("ann@host"))
+    desk.engine.close()
+
+
+def test_an_end_while_the_connection_hangs_comes_as_soon() -> None:
+    async def hangs() -> Connection:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    desk = Desk(hangs).start()
+    desk.until(lambda: desk.engine._main is not None)
+    began = time.monotonic()
+    desk.engine.stop()
+    assert time.monotonic() - began < 1.0
+    assert not desk.engine._thread.is_alive()
+
+
+def test_why_there_is_no_connection_is_told_meanwhile() -> None:
+    async def refused() -> Connection:
+        raise Unauthorized("the token has expired", status=401)
+
+    desk = Desk(refused).start()
+    desk.until(lambda: "the token has expired" in desk.engine.fleet().problem)
+    desk.engine.stop()
+    assert desk.engine.failure is None
+
+
+def test_a_bug_that_ends_the_engine_is_told_and_kept(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken() -> Connection:
+        raise ZeroDivisionError("a bug")
+
+    desk = Desk(broken).start()
+    desk.until(lambda: "ZeroDivisionError" in desk.engine.fleet().problem)
+    desk.engine.stop()
+    assert isinstance(desk.engine.failure, ZeroDivisionError)
+    assert "the engine ended" in caplog.text
+
+
+def test_a_session_that_breaks_is_told_in_its_view_and_logged(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.start()
+    desk.engine.open(*KEY)
+    desk.until(lambda: desk.engine.view() is not None)
+    session, _ = desk.engine._sessions[KEY]
+    in_engine(desk, lambda: session._put(object()))
+    desk.until(lambda: (view := desk.engine.view()) is not None and "internal error" in view.notice)
+    assert "ended" in caplog.text
+    assert desk.engine.failure is None
