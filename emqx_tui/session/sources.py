@@ -14,8 +14,8 @@ from emqx_tui.model.errors import AdapterError, NotFound, Rejected, Unauthorized
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import nodes_from_json, stats_from_json
-from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.model.wire import Malformed
+from emqx_tui.model.snapshot import Colour, Member, Snapshot
+from emqx_tui.model.wire import Fields, Malformed, clean
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.journal import journal_name
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
@@ -152,11 +152,12 @@ class Brokers:
     def _candidates(self, snapshot: Snapshot) -> list[str]:
         """Whom to ask, best first: who answered last, then nodes that are not evacuated, green before blue."""
 
-        def rank(member) -> tuple[bool, bool, bool, str]:
+        def rank(member: Member) -> tuple[bool, bool, bool, bool, str]:
             return (
                 member.name != self._preferred or member.evacuation is not None,
                 member.evacuation is not None,
                 member.node is None,
+                member.colour is not Colour.GREEN,
                 member.name,
             )
 
@@ -186,7 +187,7 @@ class Brokers:
         if reply.status == 404:
             raise NotFound(f"{path} is not served: is the plugin loaded?", status=404)
         if reply.status != 200 or reply.body is None:
-            raise Rejected(f"{path} answered {reply.status} {reply.text[:80]}", status=reply.status)
+            raise Rejected(f"{path} answered {reply.status} {clean(reply.text[:80])}", status=reply.status)
         return reply
 
     async def _ask_evacuated(self, snapshot: Snapshot) -> None:
@@ -220,12 +221,18 @@ async def read_operator_image(kube: Kube) -> OperatorImage:
         )
     except AdapterError as error:
         return OperatorImage(None, error.message)
-    for item in answer.get("items", ()):
-        name = str(item.get("metadata", {}).get("name", ""))
-        if "emqx-operator" not in name:
-            continue
-        containers = item.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())
-        images = [str(c.get("image", "")) for c in containers if "emqx-operator" in str(c.get("image", ""))]
-        if images:
-            return OperatorImage(images[0])
+    try:
+        images = [image for item in Fields(answer).children("items") for image in _operator_images(item)]
+    except Malformed as error:
+        return OperatorImage(None, f"unexpected answer: {error}")
+    if images:
+        return OperatorImage(images[0])
     return OperatorImage(None, "no Deployment of the EMQX Operator found")
+
+
+def _operator_images(deployment: Fields) -> list[str]:
+    if "emqx-operator" not in deployment.child("metadata").text("name", ""):
+        return []
+    containers = deployment.child("spec").child("template").child("spec").children("containers")
+    images = [container.text("image", "") for container in containers]
+    return [image for image in images if "emqx-operator" in image]

@@ -37,6 +37,11 @@ class FakeClock:
     async def sleep_wall(self, seconds: float) -> None:
         await self.sleep(seconds)
 
+    @property
+    def is_slept_on(self) -> bool:
+        """Somebody waits for `tick`."""
+        return any(not woken.is_set() for _, woken in self._sleepers)
+
     def tick(self, seconds: float) -> None:
         self.elapsed_s += seconds
         for until, woken in self._sleepers:
