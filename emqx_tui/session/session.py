@@ -342,7 +342,7 @@ class Session:
         is_known = self._store.collection(Kind.LEASE).read_at is not None
         wanted = self._book.stored is not None and (self._options.drives or self._wants_to_drive)
         if wanted and is_known and resource is not None and not self._options.read_only and not self._closing:
-            self._tenure.keep(resource.meta.uid)
+            self._tenure.keep(resource.meta.uid, is_onlooker=not self._wants_to_drive)
 
     # -- the end of a release -------------------------------------------------------------------------------------
 

@@ -21,6 +21,9 @@ from emqx_tui.session.options import Outside
 RETRY_S = 1.0
 """Wall seconds between two attempts: a server that refuses at once must not be asked in a loop."""
 
+YIELD_S = 3.0
+"""Wall seconds that a console which only looks on leaves to the one that has just written the first journal."""
+
 
 @dataclass(frozen=True)
 class LeaseAnswered:
@@ -43,6 +46,8 @@ class Tenure:
         self._asked_at = float("-inf")
         self._problem = ""
         self._held_at: float | None = None
+        self._vacant_since: float | None = None
+        """Since when a lease that was never taken is there for an onlooker to take."""
 
     @property
     def is_held(self) -> bool:
@@ -79,11 +84,21 @@ class Tenure:
 
     def forget(self) -> None:
         """Hold it no longer, as far as we are concerned."""
-        self._held_at = None
+        self._held_at = self._vacant_since = None
 
-    def keep(self, owner_uid: str) -> None:
-        """Take or renew the lease, when it is time and it is ours to take."""
+    def keep(self, owner_uid: str, *, is_onlooker: bool = False) -> None:
+        """Take or renew the lease, when it is time and it is ours to take.
+
+        An onlooker has asked for nothing in this release: it carries on for a driver that is gone, but a release that
+        begins is left to whoever has begun it.
+        """
         clock = self._outside.clock
+        if self._watch.lease is not None:
+            self._vacant_since = None
+        elif is_onlooker:
+            self._vacant_since = clock.monotonic() if self._vacant_since is None else self._vacant_since
+            if clock.monotonic() - self._vacant_since < YIELD_S:
+                return
         is_recent = self._held_at is not None and clock.monotonic() - self._held_at < records.LEASE_RENEW_S
         is_soon = clock.monotonic() - self._asked_at < RETRY_S
         if self._asking is not None or is_recent or is_soon or not self.is_free:

@@ -161,6 +161,27 @@ async def test_another_drivers_lease_is_left_alone() -> None:
     assert desk.kube.sent[0].body["spec"]["leaseTransitions"] == 1
 
 
+async def test_an_onlooker_leaves_a_release_that_begins_to_whoever_has_begun_it() -> None:
+    """It sees the journal as soon as the starter does, and would win the race for the lease half of the time."""
+    desk = Desk(granting())
+    desk.tenure.keep("uid-cr", is_onlooker=True)
+    desk.clock.tick(2.9)
+    desk.tenure.keep("uid-cr", is_onlooker=True)
+    assert desk.kube.sent == []
+    desk.clock.tick(0.2)
+    desk.tenure.keep("uid-cr", is_onlooker=True)
+    await until(lambda: desk.inbox)
+    assert [r.method for r in desk.kube.sent] == ["POST"]
+
+
+async def test_an_onlooker_succeeds_a_driver_that_has_gone_at_once() -> None:
+    desk = Desk(granting())
+    desk.tenure.observe(lease(""))
+    desk.tenure.keep("uid-cr", is_onlooker=True)
+    await until(lambda: desk.inbox)
+    assert [r.method for r in desk.kube.sent] == ["PATCH"]
+
+
 async def test_a_lost_race_ends_the_tenure_at_once() -> None:
     desk = Desk(granting())
     await desk.keep()
