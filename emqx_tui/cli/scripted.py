@@ -22,15 +22,17 @@ from emqx_tui.headless.events import Event, Record, dumps
 from emqx_tui.headless.listing import Listing
 from emqx_tui.headless.orders import Edit, WrongOrder, parse_sets, read_template
 from emqx_tui.headless.output import Format, Output, write_to
+from emqx_tui.headless.readiness import is_whole, why_unreadable
 from emqx_tui.headless.rollout import FIRST_DATA_S, RolloutOrders, run_rollout
 from emqx_tui.headless.rows import Printer
-from emqx_tui.headless.seat import Seat, is_whole, why_unreadable
+from emqx_tui.headless.seat import Seat
 from emqx_tui.headless.status import document, lines
 from emqx_tui.headless.summary import summary
 from emqx_tui.headless.verbs import Code, Verb, VerbOrders, run_verb
 from emqx_tui.model.errors import AdapterError, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.view import View
 
 STANDARD_OUTPUT = 1
@@ -202,6 +204,9 @@ async def get(arguments: Namespace, settings: Settings) -> int:
     async with Connected(settings) as connection, Listing(place_of(connection, settings), name) as listing:
         fleet = await listing.first()
         if fleet is None or not fleet.is_synced:
+            # Ask once more, for the kind of failure.
+            path = Kind.EMQX_ENTERPRISE.info.path(connection.access.scope)
+            await connection.kube.request(KubeRequest("GET", path, query={"limit": "1"}))
             raise Unreachable(fleet.problem if fleet and fleet.problem else "the cluster did not answer in time")
         printer = Printer(arguments.output, all_namespaces=connection.access.all_namespaces, write=_say)
         if fleet.problem:

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import in_release, timeless
 from emqx_tui.headless.rows import key as key_of
-from emqx_tui.headless.seat import is_whole
 from emqx_tui.session.fleet import Fleet
 from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.ports import Clock, Emqx, Kube

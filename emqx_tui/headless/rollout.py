@@ -15,7 +15,8 @@ from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.happened import Told, begin, check_fields, happened, hold_fields, versions
 from emqx_tui.headless.orders import Edit, WrongOrder, differs_from
 from emqx_tui.headless.output import Output
-from emqx_tui.headless.seat import LostContact, Seat, Stopped, is_known, is_whole, why_unreadable
+from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
+from emqx_tui.headless.seat import LostContact, Seat, Stopped
 from emqx_tui.headless.summary import summary
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from emqx_tui.headless.endings import LOST_CONTACT_S, all_watches_lost
-from emqx_tui.model.kinds import Kind
 from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
@@ -102,32 +101,3 @@ class Seat:
             self._silent_since = now
         elif now - self._silent_since > LOST_CONTACT_S:
             raise LostContact
-
-
-def has_answered(view: View, *kinds: Kind) -> bool:
-    """Every one of these kinds was listed, or is known to be unreadable."""
-    told = {source.name: source for source in view.health}
-    return all(
-        (source := told.get(kind.info.plural)) is not None and (source.read_at is not None or bool(source.problem))
-        for kind in kinds
-    )
-
-
-def is_known(view: View) -> bool:
-    """It is known whether the object exists and whether a release is under way."""
-    return has_answered(view, Kind.EMQX_ENTERPRISE, Kind.SECRET, Kind.LEASE)
-
-
-def is_whole(view: View) -> bool:
-    """All that a judgement needs has been read once, or is known to be unreadable."""
-    kinds = (Kind.STATEFUL_SET, Kind.POD, Kind.SERVICE, Kind.ENDPOINTS, Kind.ENDPOINT_SLICE)
-    seen = view.snapshot
-    brokers = seen.stats.read_at is not None and (not seen.evacuations.problem or seen.evacuations.read_at is not None)
-    return is_known(view) and has_answered(view, *kinds) and brokers
-
-
-def why_unreadable(view: View, *kinds: Kind) -> str:
-    """What keeps these kinds from being read, empty when nothing does."""
-    plurals = {kind.info.plural for kind in kinds}
-    problems = [s.problem for s in view.health if s.name in plurals and s.problem and s.read_at is None]
-    return "; ".join(problems)

@@ -8,7 +8,9 @@ from typing import Any
 from emqx_tui.headless.endings import needs_person
 from emqx_tui.headless.events import SCHEMA, spell
 from emqx_tui.headless.happened import check_fields, gate_fields, hold_fields, newest, versions
+from emqx_tui.headless.readiness import why_unreadable
 from emqx_tui.headless.words import check, clients, count, span
+from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.decision import Outcome
@@ -96,7 +98,9 @@ def _lines(view: View) -> Iterator[str]:
     if journal is None:
         version = resource.image.version if resource else "?"
         well = "running" if resource and resource.is_running else "not running"
-        yield f"{name}  {version}  {well}, no release is under way"
+        unread = why_unreadable(view, Kind.SECRET)
+        release = "its journal cannot be read: a release may be under way" if unread else "no release is under way"
+        yield f"{name}  {version}  {well}, {release}"
     else:
         before, after = versions(journal)
         text = f": {decision.phase_text}" if decision.phase_text else ""

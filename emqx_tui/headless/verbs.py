@@ -17,7 +17,8 @@ from emqx_tui.headless import words
 from emqx_tui.headless.endings import is_draining
 from emqx_tui.headless.events import SCHEMA, Event, spell
 from emqx_tui.headless.happened import Told, begin, happened
-from emqx_tui.headless.seat import LostContact, Seat, Stopped, is_known, is_whole, why_unreadable
+from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
+from emqx_tui.headless.seat import LostContact, Seat, Stopped
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume

@@ -139,7 +139,8 @@ def _source(fields: Fields) -> str:
 
 def finished(fields: Fields) -> str:
     """What became of the release, in one line."""
-    way = f"{fields.get('from') or '?'} to {fields.get('to') or '?'}"
+    known = fields.get("from") or fields.get("to")
+    way = f": {fields.get('from') or '?'} to {fields.get('to') or '?'}" if known else ""
     parts = []
     if fields.get("drain_s") is not None:
         parts.append(f"drained in {span(fields['drain_s'])} (no drain beats {span(fields.get('limit_s'))})")
@@ -151,7 +152,7 @@ def finished(fields: Fields) -> str:
         parts.append(f"lowest sum {fields['lowest_sum_ratio']:.2%}")
     took = f" in {span(fields['duration_s'])}" if fields.get("duration_s") is not None else ""
     word = str(fields["result"]).replace("_", " ")
-    return f"{word}: {way}{took}" + (f"; {', '.join(parts)}" if parts else "")
+    return f"{word}{way}{took}" + (f"; {', '.join(parts)}" if parts else "")
 
 
 _WORDS: Mapping[Event, Callable[[Fields], str]] = {

@@ -22,9 +22,15 @@ SPEED = "30"
 class Terminals:
     """Commands against one sandbox."""
 
-    def __init__(self, folder: Path, kubeconfig: Path) -> None:
+    def __init__(self, folder: Path, kubeconfig: Path, sandbox: subprocess.Popen[bytes]) -> None:
+        self._sandbox = sandbox
         own = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "KUBECONFIG": str(kubeconfig)}
         self._environment = {**os.environ, **own}
+
+    def end(self) -> None:
+        """Take the cluster away. Its kubeconfig stays where it was asked for."""
+        self._sandbox.terminate()
+        self._sandbox.wait(DEADLINE_S)
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -69,7 +75,7 @@ def terminals(tmp_path: Path) -> Iterator[Terminals]:
     try:
         with os.fdopen(reading) as lines:
             assert json.loads(lines.readline())["kubeconfig"] == str(kubeconfig)
-        yield Terminals(tmp_path, kubeconfig)
+        yield Terminals(tmp_path, kubeconfig, sandbox)
     finally:
         sandbox.terminate()
         sandbox.wait(DEADLINE_S)
@@ -89,13 +95,14 @@ def lines_until(process: subprocess.Popen[str], event: str) -> list[dict[str, An
 def test_a_release_with_a_gate_a_hold_and_a_kill(terminals: Terminals) -> None:
     assert terminals.document("get")["items"][0]["phase"] == "Running"
     sets = ["--set", "image.version=4.4.15", "--set", "initialDelaySeconds=5"]
-    with ended(terminals.start("rollout", "emqx-ee", *sets, "--approve", "cut-over", "-o", "jsonl")) as driver:
+    with ended(terminals.start("rollout", "emqx-ee", *sets, "--approve", "every-node", "-o", "jsonl")) as driver:
         gate = lines_until(driver, "gate")[-1]
         assert (gate["gate"], gate["token"]) == ("cut-over", "green")
         assert terminals.run("approve", "emqx-ee", "--token", "blue")[0] == 1
         answer = terminals.document("approve", "emqx-ee", "cut-over", "--token", "green")
         assert (answer["code"], answer["gate"]) == (0, "cut-over")
-        lines_until(driver, "command")
+        while lines_until(driver, "gate")[-1]["gate"] != "node:2":
+            pass
         held = terminals.document("hold", "emqx-ee", "--reason", "look first")
         assert held["code"] == 0
         assert lines_until(driver, "hold")[-1]["reason"] == "look first"
@@ -108,7 +115,7 @@ def test_a_release_with_a_gate_a_hold_and_a_kill(terminals: Terminals) -> None:
     assert (code, errors) == (4, "")
     assert json.loads(out.splitlines()[-1])["result"] == "held"
     assert terminals.document("resume", "emqx-ee")["code"] == 0
-    code, out, errors = terminals.run("rollout", "emqx-ee", "-o", "jsonl")
+    code, out, errors = terminals.run("rollout", "emqx-ee", "--approve", "auto", "-o", "jsonl")
     last = json.loads(out.splitlines()[-1])
     assert (code, errors, last["result"], last["clients_lost"]) == (0, "", "done", 0)
     assert terminals.run("approve", "emqx-ee")[0] == 3
@@ -116,16 +123,38 @@ def test_a_release_with_a_gate_a_hold_and_a_kill(terminals: Terminals) -> None:
     assert (item["phase"], item["version"], item["ready"]) == ("Running", "4.4.15", 3)
 
 
-def test_a_timeout_leaves_with_three(terminals: Terminals) -> None:
-    argv = ["rollout", "emqx-ee", "--set", "image.version=4.4.15", "--timeout", "3s", "-o", "jsonl"]
+def test_leaving_at_the_gate_and_aborting_with_nobody_driving(terminals: Terminals) -> None:
+    argv = ["rollout", "emqx-ee", "--set", "image.version=4.4.15", "--set", "initialDelaySeconds=5", "--exit-at-gate"]
     code, out, _ = terminals.run(*argv)
-    told = [json.loads(line) for line in out.splitlines()]
     assert code == 3
-    assert [record["event"] for record in told[-2:]] == ["stopping", "finished"]
-    assert told[-2]["reason"] == "timeout"
+    assert "emqx-tui approve emqx-ee -n default cut-over" in out.splitlines()[-3]
     code, out, _ = terminals.run("abort", "emqx-ee", "--confirm", "emqx-ee")
     assert code == 0
     assert "the release is aborted" in out
+
+
+def test_what_a_missing_right_and_a_missing_server_are_called(terminals: Terminals) -> None:
+    code, out, errors = terminals.run("get", "--as", "nobody")
+    assert (code, out) == (1, "")
+    assert "nobody" in errors
+    assert errors.count("\n") == 1
+    code, out, errors = terminals.run("get", "-A", "--context", "namespace-only")
+    assert code == 0
+    assert "emqx-ee" in out
+    assert "only namespace default" in errors
+    code, out, _ = terminals.run("status", "emqx-ee", "--context", "read-only")
+    assert code == 0
+    assert "its journal cannot be read" in out
+    code, out, _ = terminals.run("rollout", "emqx-ee", "--context", "read-only", "--set", "image.version=4.4.15")
+    assert code == 1
+    assert "forbidden" in out
+    assert json.loads(out.splitlines()[-1])["result"] == "failed"
+    terminals.end()
+    code, out, errors = terminals.run("get")
+    assert (code, out, errors.count("\n")) == (6, "", 1)
+    code, out, _ = terminals.run("rollout", "emqx-ee", "--set", "image.version=4.4.15")
+    assert code == 6
+    assert json.loads(out.splitlines()[-1])["result"] == "lost_contact"
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from desk import CLIENTS, Room, Terminal
 from emqx_tui.headless import status
 from emqx_tui.headless.endings import Leaving
 from emqx_tui.headless.listing import Listing, Place
+from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import Printer
-from emqx_tui.headless.seat import is_whole
 from emqx_tui.headless.verbs import Verb
 from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
