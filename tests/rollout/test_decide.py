@@ -168,7 +168,7 @@ def addressed(scene: Scene, intent: Intent | None) -> Intent | None:
     return intent
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(scenes(), _intents)
 def test_what_holds_whatever_is_seen(scene: Scene, asked: Intent | None) -> None:
     intent = addressed(scene, asked)

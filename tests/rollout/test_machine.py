@@ -10,9 +10,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import build
+import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from tiny import Tiny
 
 from emqx_tui.rollout.commands import (
@@ -263,10 +271,20 @@ class Releases(RuleBasedStateMachine):
         assert self.cluster.addresses == frozenset(self.cluster.nodes)
 
 
-TestReleases = Releases.TestCase
-TestReleases.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
+_PLAIN = settings(
+    max_examples=25,
+    stateful_step_count=30,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+def test_promises_are_kept_and_releases_end() -> None:
+    run_state_machine_as_test(Releases, settings=_PLAIN)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_promises_are_kept_for_long() -> None:
+    run_state_machine_as_test(Releases, settings=settings(_PLAIN, max_examples=3000, derandomize=False))
