@@ -124,6 +124,8 @@ def _remove_green(situation: Situation) -> list[Command]:
     assert green is not None
     if memory.ack is None and not _was_operator_asked(situation):
         return finish.nudge(situation, "has the operator read the restored template?")
+    if again := finish.ask_again(situation):
+        return again
     if situation.is_held or situation.stale_brokers or situation.stale_kube:
         return []
     if any(_may_have_clients(situation, m) for m in green.members):

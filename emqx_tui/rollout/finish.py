@@ -31,6 +31,20 @@ def nudge(situation: Situation, reason: str) -> list[Command]:
     return [Nudge(resource_target(situation), next_closed(situation.valve_s), reason)]
 
 
+def ask_again(situation: Situation) -> list[Command]:
+    """A nudge when the operator has left a patch unanswered: a held operator does not look again by itself.
+
+    Its pass may have failed before the status write, or have written nothing new within the same second.
+    """
+    memory, wait_s = situation.memory, situation.policy.ask_again_s
+    if memory.ack is None or not situation.is_settled or situation.stale_kube:
+        return []
+    silent_s = (situation.now - memory.ack.since).total_seconds()
+    if silent_s < wait_s or memory.seconds_since_sent("nudge", situation.now) < wait_s:
+        return []
+    return nudge(situation, f"the operator has not answered '{memory.ack.command}'")
+
+
 def full_pass(situation: Situation, reason: str) -> list[Command]:
     """One full pass of the operator: forget the release status, then nudge."""
     if situation.is_reset:

@@ -123,7 +123,7 @@ def _passes_needed(situation: Situation) -> list[Command]:
         return finish.nudge(situation, "a green pod is away: let the operator reset and repair")
     if _frozen_gates(situation):
         return finish.full_pass(situation, "a re-created pod waits for its readiness gate")
-    return []
+    return finish.ask_again(situation)
 
 
 def _frozen_gates(situation: Situation) -> list[str]:

@@ -50,6 +50,8 @@ class Policy:
     """Between the reset and the second nudge: the operator's listener step runs before its gates."""
     ack_timeout_s: float = 60.0
     """A patch that the operator has not answered with a status write by then raises an alarm."""
+    ask_again_s: float = 10.0
+    """A patch without an answer for this long is followed by a nudge: its pass may have failed before it wrote."""
     repair_every_s: float = 0.5
     """Between two writes of the Endpoints."""
     canary_s: float = 60.0
@@ -92,5 +94,6 @@ class Policy:
             max_own_age_s=max(self.max_own_age_s, rate),
             max_kube_age_s=self.max_kube_age_s * rate,
             ack_timeout_s=max(self.ack_timeout_s, 5.0 * rate),
+            ask_again_s=max(self.ask_again_s, rate),
             stall_s=max(self.stall_s, 3.0 * rate),
         )

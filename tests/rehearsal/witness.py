@@ -25,6 +25,7 @@ class Witness:
         self.scales: list[tuple[str, int]] = []
         self._cr = world.store.get("emqxenterprises", namespace, name)
         self._blue = next(s for s in world.store.list("statefulsets", namespace) if s["spec"]["replicas"])
+        self.blue_name: str = self._blue["metadata"]["name"]
         self._sizes = {self._blue["metadata"]["name"]: self._blue["spec"]["replicas"]}
         self._image = self._image_of(self._cr)
         self._evacuating: set[str] = set()

@@ -1,0 +1,320 @@
+"""Faults by name, each struck in several phases of a release, and what must become of it.
+
+A fault strikes when the console first sees the phase, and is healed some time later where it can be. The person at the
+console lifts auto-holds after a while and gives up at last. Whatever happens the witness must see no broken promise, no
+console may act without the lease, and the release must come to an end: nothing may leave it stuck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from stage import Console, Person, Stage, begin, conflict, lose
+
+from emqx_tui.model.errors import Unreachable
+from emqx_tui.rehearsal.ports import Request, is_write
+from emqx_tui.rollout.intents import Abort
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import View
+from emqx_tui.sim.operator.fault import ApiFault
+from emqx_tui.sim.scenario import scenario
+from emqx_tui.sim.store import Store
+
+NAMESPACE, NAME = "default", "emqx-ee"
+LIMIT_S = 900.0
+
+Blow = Callable[[Console], Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What breaks, and what mends it after `for_s`; without a mend it stays broken."""
+
+    name: str
+    strike: Blow
+    mend: Blow | None = None
+    for_s: float = 45.0
+    holds: frozenset[str] = frozenset()
+    """Checks of which at least one must have held the release, where it had to be noticed."""
+    ends: frozenset[str] = frozenset({"done"})
+    kills: bool = False
+    """Clients are cut off by the fault itself."""
+    phases: tuple[str, ...] = ("creating green", "waiting for the delay", "canary", "draining", "finishing", "aborting")
+    promises: tuple[str, ...] = ()
+    """Words in broken promises that are the fault's doing, not the console's."""
+
+
+# -- what others do to the cluster ----------------------------------------------------------------------------------
+
+
+def store_of(console: Console) -> Store:
+    return console.stage.world.store
+
+
+def edit(**spec: Any) -> Blow:
+    """Somebody's `kubectl patch` of the resource."""
+
+    def strike(console: Console) -> None:
+        path = f"/apis/apps.emqx.io/v1beta4/namespaces/{NAMESPACE}/emqxenterprises/{NAME}"
+        reply = console.stage.world.api.request(
+            "PATCH", path, {}, {"spec": spec}, "application/merge-patch+json", manager="kubectl-edit"
+        )
+        assert reply.status == 200, reply.body
+
+    return strike
+
+
+def template(version: str) -> Blow:
+    return edit(template={"spec": {"emqxContainer": {"image": {"version": version}}}})
+
+
+def scale(colour: str, size: int) -> Blow:
+    def strike(console: Console) -> None:
+        found = [s for s in store_of(console).list("statefulsets", NAMESPACE) if _colour(console, s) == colour]
+        if found and found[-1]["spec"]["replicas"]:
+            name = found[-1]["metadata"]["name"]
+            store_of(console).patch("statefulsets", NAMESPACE, name, {"spec": {"replicas": size}}, "merge")
+
+    return strike
+
+
+def _colour(console: Console, stateful_set: dict[str, Any]) -> str:
+    return "blue" if stateful_set["metadata"]["name"] == console.stage.witness.blue_name else "green"
+
+
+def remove(plural: str, name: str) -> Blow:
+    def strike(console: Console) -> None:
+        if store_of(console).find(plural, NAMESPACE, name):
+            store_of(console).delete(plural, NAMESPACE, name)
+
+    return strike
+
+
+def remove_set(colour: str) -> Blow:
+    def strike(console: Console) -> None:
+        for each in store_of(console).list("statefulsets", NAMESPACE):
+            if _colour(console, each) == colour:
+                store_of(console).delete("statefulsets", NAMESPACE, each["metadata"]["name"])
+
+    return strike
+
+
+def endpoints(addresses: Callable[[Console], list[str]]) -> Blow:
+    def strike(console: Console) -> None:
+        store = store_of(console)
+        present = store.get("endpoints", NAMESPACE, NAME)
+        ips = [{"ip": ip} for ip in addresses(console)]
+        ports = [port for subset in present.get("subsets") or () for port in subset["ports"]]
+        subsets = [{"addresses": ips, "ports": ports}] if ips else []
+        store.patch("endpoints", NAMESPACE, NAME, {"subsets": subsets}, "merge")
+
+    return strike
+
+
+def _all_pods(console: Console) -> list[str]:
+    return sorted(p["status"]["podIP"] for p in console.stage.world.pods() if p.get("status", {}).get("podIP"))
+
+
+def pod(colour: str, blow: str) -> Blow:
+    def strike(console: Console) -> None:
+        world = console.stage.world
+        found = sorted(
+            p["metadata"]["name"]
+            for p in world.pods()
+            if ("green" if world.is_green(p) else "blue") == colour
+            and "deletionTimestamp" not in p["metadata"]
+            and p.get("status", {}).get("phase") == "Running"
+        )
+        if not found:
+            return
+        match blow:
+            case "kill":
+                world.kill_pod(found[0])
+            case "restart":
+                world.restart_broker(found[0])
+            case "delete":
+                world.store.delete("pods", NAMESPACE, found[0])
+            case "unready":
+                world.set_ready(found[0], False)
+            case "ready":
+                for name in found:
+                    world.set_ready(name, True)
+
+    return strike
+
+
+def brokers(fault: str, value: bool) -> Blow:
+    def strike(console: Console) -> None:
+        for node in console.stage.world.cluster().nodes.values():
+            setattr(node.faults, fault, value)
+
+    return strike
+
+
+def operator(kind: str) -> Blow:
+    def strike(console: Console) -> None:
+        faults = console.stage.world.operator.faults
+        faults[:] = [ApiFault(kind, delay_s=8.0)] if kind else []  # type: ignore[arg-type]
+
+    return strike
+
+
+def operator_down(down: bool) -> Blow:
+    def strike(console: Console) -> None:
+        console.stage.world.operator.down = down
+
+    return strike
+
+
+# -- what happens on the way between console and cluster --------------------------------------------------------------
+
+
+def meddle(with_requests: Callable[[Request], None]) -> Blow:
+    return lambda console: console.meddlers.append(with_requests)
+
+
+def behave(console: Console) -> None:
+    console.meddlers.clear()
+    console.takers.clear()
+
+
+def lose_some(part: float) -> Blow:
+    chance = random.Random(7)
+
+    def strike(console: Console) -> None:
+        console.takers.append(lambda request: lose(request) if chance.random() < part else None)
+
+    return strike
+
+
+def conflict_some(part: float) -> Blow:
+    chance = random.Random(8)
+
+    def strike(console: Console) -> None:
+        console.meddlers.append(lambda request: conflict(request) if chance.random() < part else None)
+
+    return strike
+
+
+def no_api_server(request: Request) -> None:
+    if not request.path.startswith("/api/v4"):
+        raise Unreachable("connection refused")
+
+
+def watches(lag_s: float) -> Blow:
+    chance = random.Random(9)
+
+    def strike(console: Console) -> None:
+        console.kube.lag_s = lambda: chance.uniform(0.0, lag_s)
+
+    return strike
+
+
+def silence(value: bool) -> Blow:
+    def strike(console: Console) -> None:
+        console.kube.is_silent = value
+
+    return strike
+
+
+def api_server(up: bool) -> Blow:
+    def strike(console: Console) -> None:
+        behave(console)
+        if not up:
+            console.meddlers.append(no_api_server)
+        console.kube.is_silent = not up
+
+    return strike
+
+
+ENDS = frozenset({"done", "aborted"})
+HOLDS_CHANGED = frozenset({"object-changed"})
+NOT_LATE = ("creating green", "waiting for the delay", "canary", "draining")
+
+FAULTS = (
+    Fault("operator down", operator_down(True), operator_down(False), 90.0),
+    Fault("operator restarts", lambda console: console.stage.world.operator.restart()),
+    Fault("operator cannot reach EMQX", operator("refused"), operator("")),
+    Fault("operator hangs", operator("hang"), operator(""), 90.0),
+    Fault("operator is slow", operator("slow"), operator(""), 90.0),
+    Fault("operator gets 401", operator("unauthorized"), operator("")),
+)
+
+
+@dataclass
+class Ending:
+    """What became of one release."""
+
+    result: str = "stuck"
+    where: str = ""
+    holds: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    killed: int = 0
+    requests: int = 0
+
+
+def suffer(fault: Fault, phase: str) -> Ending:
+    """One release, with `fault` struck at the first sight of `phase`."""
+    world = scenario("smooth", clients=300, churn_per_s=0.2, seed=5)
+    stage = Stage(world)
+    ending = Ending()
+
+    async def script(stage: Stage) -> None:
+        console = stage.console()
+        person = Person(console)
+        requests = [0]
+
+        def count(request: Request) -> None:
+            requests[0] += is_write(request)
+
+        await begin(console, Approval.AUTO)
+        if phase == "aborting":
+            seen = await console.until(lambda view: _drains(view) or view.result)
+            console.session.submit(Abort("person@host", seen.decision.abort.revision))
+        await console.until(lambda view: str(view.decision.phase) == phase or view.result, 1200.0)
+        console.wire.before, leave = (lambda request: (count(request), leave(request))), console.wire.before
+        await asyncio.sleep(1.0)
+        fault.strike(console)
+        if fault.mend:
+            await asyncio.sleep(fault.for_s)
+            fault.mend(console)
+        try:
+            seen = await console.until(lambda view: view.result, LIMIT_S)
+            ending.result = seen.result
+        except AssertionError as error:
+            ending.where = str(error)
+        ending.holds, ending.requests = person.holds, requests[0]
+
+    stage.play(script)
+    ending.broken = [
+        line for line in stage.broken + stage.witness.broken if not any(word in line for word in fault.promises)
+    ]
+    ending.killed = world.cluster().truth.since_mark().killed
+    if ending.result in ENDS:
+        try:
+            stage.witness.check_ended("4.4.15" if ending.result == "done" else "4.4.14")
+        except AssertionError as error:
+            ending.broken.append(f"at the end: {error}")
+    return ending
+
+
+def _drains(view: View) -> bool:
+    return view.decision.phase is Phase.DRAINING and bool(view.snapshot.blue and view.snapshot.blue.replicas == 2)
+
+
+CASES = [pytest.param(fault, phase, id=f"{fault.name} while {phase}") for fault in FAULTS for phase in fault.phases]
+
+
+@pytest.mark.parametrize(("fault", "phase"), CASES)
+def test_no_fault_breaks_a_promise_or_leaves_a_release_stuck(fault: Fault, phase: str) -> None:
+    ending = suffer(fault, phase)
+    assert ending.broken == []
+    assert ending.result in (fault.ends | {"aborted"} if phase == "aborting" else fault.ends), ending
+    assert fault.kills or ending.killed == 0
+    assert not fault.holds or fault.holds & set(ending.holds)
