@@ -94,11 +94,34 @@ def endpoint_commands(situation: Situation, phase: Phase) -> list[Command]:
         return []
     is_step = phase is Phase.CANARY or (phase is Phase.CUTTING_OVER and situation.journal.cut_over_at is None)
     make = SwitchEndpoints if is_step else RepairEndpoints
-    target = Target(endpoints.meta.namespace, endpoints.name, endpoints.meta.uid, endpoints.meta.resource_version)
-    addresses = tuple(Address(m.pod.ip, m.pod.node_name, m.name, m.pod.meta.uid) for m in members)
-    if not ports:
+    return [make(_target(endpoints), _addresses(members), ports, _purpose(phase, situation))] if ports else []
+
+
+def without_dead(situation: Situation) -> list[Command]:
+    """Take out addresses at which nobody is, while a switch waits for its checks or is held.
+
+    They refuse a part of the clients, and a pod's old address can become another pod's.
+    """
+    endpoints = situation.endpoints
+    if endpoints is None or situation.stale_brokers or situation.stale_kube or not endpoints.ports:
         return []
-    return [make(target, addresses, ports, _purpose(phase, situation))]
+    members = (*situation.blue_members, *situation.green_members)
+    late = situation.journal.late_removal
+    alive = {m.pod.ip: m for m in members if m.accepts_clients or (late and _keeps_address(m))}
+    left = tuple(alive[a.ip] for a in endpoints.addresses if a.ip in alive)
+    if len(left) == len(endpoints.addresses) or not serving(left):
+        return []
+    if situation.memory.seconds_since_sent("repair-endpoints", situation.now) < situation.policy.repair_every_s:
+        return []
+    return [RepairEndpoints(_target(endpoints), _addresses(left), endpoints.ports, "without those that are gone")]
+
+
+def _target(endpoints: Endpoints) -> Target:
+    return Target(endpoints.meta.namespace, endpoints.name, endpoints.meta.uid, endpoints.meta.resource_version)
+
+
+def _addresses(members: Iterable[Member]) -> tuple[Address, ...]:
+    return tuple(Address(m.pod.ip, m.pod.node_name, m.name, m.pod.meta.uid) for m in members)
 
 
 def whole_ports(situation: Situation, endpoints: Endpoints) -> tuple[Port, ...]:

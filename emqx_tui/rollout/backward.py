@@ -61,8 +61,7 @@ def commands(situation: Situation) -> list[Command]:
     if not situation.is_valve_closed:
         if restoring and situation.is_reset:
             return []
-        valve = next_closed(situation.valve_s)
-        return [CloseValve(finish.resource_target(situation), valve)] if situation.resource.blue_green else []
+        return _close_first(situation)
     wanted: list[Command] = [c for c in endpoint_commands(situation, Phase.ABORTING) if not restoring]
     wanted += _stop_blue(situation)
     if not restoring:
@@ -73,6 +72,16 @@ def commands(situation: Situation) -> list[Command]:
     if restoring:
         return wanted + finish.commands(situation, situation.blue)
     return wanted + _remove_green(situation)
+
+
+def _close_first(situation: Situation) -> list[Command]:
+    """Close the valve; while that cannot be done, what needs no operator goes on: Endpoints and evacuations."""
+    if situation.resource is None or situation.resource.blue_green is None:
+        return []
+    closing = CloseValve(finish.resource_target(situation), next_closed(situation.valve_s))
+    if not finish.is_valve_stuck(situation):
+        return [closing]
+    return [closing, *endpoint_commands(situation, Phase.ABORTING), *_stop_blue(situation)]
 
 
 def _stop_blue(situation: Situation) -> list[Command]:

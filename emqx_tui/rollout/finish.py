@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from emqx_tui.model.snapshot import Generation
 from emqx_tui.model.workloads import port_row
-from emqx_tui.rollout.commands import Command, ForgetReleaseStatus, Nudge, RestoreDelay, Target
+from emqx_tui.rollout.commands import CloseValve, Command, ForgetReleaseStatus, Nudge, RestoreDelay, Target
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import next_closed
 from emqx_tui.rollout.situation import Situation
@@ -19,6 +19,12 @@ def resource_target(situation: Situation) -> Target:
     resource = situation.resource
     assert resource is not None
     return Target(resource.namespace, resource.name, resource.meta.uid, resource.meta.resource_version)
+
+
+def is_valve_stuck(situation: Situation) -> bool:
+    """The open valve cannot be closed: with the operator down its webhook refuses every patch. The rest cannot wait."""
+    failure = situation.memory.failures.get(CloseValve.name)
+    return failure is not None and failure.count >= 2
 
 
 def nudge(situation: Situation, reason: str) -> list[Command]:

@@ -9,8 +9,17 @@ from __future__ import annotations
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout import checks, finish, gates
-from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands
-from emqx_tui.rollout.commands import ApplyTemplate, CloseValve, Command, Scale, StartDrain, StopDrain, Target
+from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, without_dead
+from emqx_tui.rollout.commands import (
+    ApplyTemplate,
+    CloseValve,
+    Command,
+    Scale,
+    StartDrain,
+    StopDrain,
+    Target,
+    WriteEndpoints,
+)
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import next_closed
@@ -61,6 +70,8 @@ def commands(situation: Situation, phase: Phase) -> list[Command]:
         wanted += _finishing(situation)
     if not situation.is_held:
         wanted += advancing(situation, phase)
+    if phase in (Phase.CANARY, Phase.CUTTING_OVER) and not any(isinstance(c, WriteEndpoints) for c in wanted):
+        wanted += without_dead(situation)
     return wanted
 
 
@@ -68,13 +79,16 @@ def protective(situation: Situation, phase: Phase) -> list[Command]:
     """Close the valve, nudge, repair Endpoints, stop what is frozen: always allowed."""
     if situation.resource is None or phase in (Phase.STARTING, Phase.DONE, Phase.LOST):
         return []
+    wanted: list[Command] = []
     if closing := close_valve(situation, phase):
-        return [closing]
-    wanted = [c for c in endpoint_commands(situation, phase) if not c.advancing]
+        if not finish.is_valve_stuck(situation):
+            return [closing]
+        wanted = [closing]
+    wanted += [c for c in endpoint_commands(situation, phase) if not c.advancing]
     if phase is not Phase.FINISHING:
         wanted += service_commands(situation)
     wanted += _stops(situation)
-    if phase is not Phase.FINISHING:
+    if phase is not Phase.FINISHING and closing is None:
         wanted += _passes_needed(situation)
     return wanted
 

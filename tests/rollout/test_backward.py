@@ -84,6 +84,13 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         with_side(build.without_place(BACK, "blue", 2), "blue", replicas=2),
         ["repair 1.0 1.1", "scale blue to 3"],
     ),
+    "the valve cannot be closed: what needs no operator goes on": (
+        remembered(
+            replace(aborting(build.canary(watched_s=10.0)), delay_s=60),
+            failures={"close-valve": Failure(ago(1), "no", 2, True)},
+        ),
+        ["close-valve", f"repair {BLUE_IPS}"],
+    ),
     "not onto a blue of another revision: the operator would restart it": (
         with_side(BACK, "blue", revision="another"),
         [],

@@ -168,6 +168,25 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         remembered(replace(FULL, delay_s=60), in_flight=frozenset({"close-valve"})),
         [],
     ),
+    "draining: opened, and closing is refused: the drain is stopped all the same": (
+        remembered(
+            held(replace(EVICTING, delay_s=60), freeze=True), failures={"close-valve": Failure(ago(1), "no", 2, True)}
+        ),
+        ["close-valve +0", "stop 2 frozen"],
+    ),
+    "draining: opened, and closing is refused: the Service is repaired all the same": (
+        remembered(
+            replace(DRAINING, delay_s=60, addresses=DRAINING.addresses | {"10.0.1.0"}),
+            failures={"close-valve": Failure(ago(1), "no", 2, True)},
+        ),
+        ["close-valve +0", f"repair {GREEN_IPS}"],
+    ),
+    "draining: opened, closing lost a race once": (
+        remembered(
+            held(replace(EVICTING, delay_s=60), freeze=True), failures={"close-valve": Failure(ago(1), "409", 1, False)}
+        ),
+        ["close-valve +0"],
+    ),
     # -- canary and cut-over
     "canary: the first address leaves": (CANARY, [f"switch 1.0 1.1 {GREEN_IPS}"]),
     "canary: held": (held(CANARY), []),
@@ -176,6 +195,28 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "canary: written, not followed": (
         replace(build.canary(watched_s=0.0), memory=CANARY.memory, slices=build.ips(CANARY.blue)),
         [],
+    ),
+    "canary: held, and a blue node dies: its address leaves": (
+        held(with_place(build.canary(watched_s=5.0), "blue", 0, is_joined=False)),
+        ["repair 1.1 2.0 2.1 2.2"],
+    ),
+    "canary: not held, and a blue node dies: its address leaves": (
+        with_place(build.canary(watched_s=5.0), "blue", 0, is_joined=False),
+        ["repair 1.1 2.0 2.1 2.2"],
+    ),
+    "canary: held, and nobody else is left: never an empty list": (
+        held(
+            with_side(
+                with_side(CANARY, "blue", places=dict.fromkeys(range(3), build.Place(live=None, is_joined=False))),
+                "green",
+                is_settled=True,
+            )
+        ),
+        [],
+    ),
+    "cutting over: held, and the address of a pod that is gone": (
+        held(replace(CUTTING, addresses=CUTTING.addresses | {"10.9.9.9"})),
+        [f"repair 1.0 1.1 {GREEN_IPS}"],
     ),
     "cutting over: green only": (CUTTING, [f"switch {GREEN_IPS}"]),
     "cutting over: held": (held(CUTTING), []),
