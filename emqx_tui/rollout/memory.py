@@ -108,6 +108,8 @@ class Memory:
 
 
 RECENT_S = 130.0
+RECONNECT_ALLOWANCE_S = 10.0
+"""Clients evicted within this time are on their way, not missing."""
 
 
 def sent(memory: Memory, key: str, name: str, now: datetime) -> Memory:
@@ -344,7 +346,7 @@ def _with_ledger(memory: Memory, snapshot: Snapshot) -> Memory:
     bounced = sum(max(0, (live.get(name) or 0) - count) for name, count in waiting.items())
     landed = sum(m.live_connections or 0 for m in green.members) - memory.green_baseline - moved
     missing = evicted - landed - bounced
-    allowance = now - timedelta(seconds=10.0)
+    allowance = now - timedelta(seconds=RECONNECT_ALLOWANCE_S)
     track = (*((at, n) for at, n in memory.evicted_track if at >= now - timedelta(seconds=60)), (now, evicted))
     earlier = [n for at, n in track if at <= allowance]
     on_their_way = max(0, evicted - (earlier[-1] if earlier else 0))

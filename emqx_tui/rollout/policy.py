@@ -70,8 +70,6 @@ class Policy:
     """... when they are at least this many ..."""
     missing_for_s: float = 10.0
     """... for this long."""
-    reconnect_allowance_s: float = 10.0
-    """Clients evicted within this time are on their way, not missing."""
     blue_loss_per_min: float = 0.05
     """Part of its clients that a blue node may lose in a minute without being drained."""
     stall_s: float = 60.0
