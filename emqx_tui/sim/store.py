@@ -51,7 +51,7 @@ _GRACE_PERIOD_S = 30
 class Store:
     """Kubernetes objects by plural, namespace and name."""
 
-    def __init__(self, timeline: Timeline, rng: random.Random, *, history_limit: int = 8192) -> None:
+    def __init__(self, timeline: Timeline, rng: random.Random, *, history_limit: int = 1024) -> None:
         self.timeline = timeline
         self.resources: dict[str, Resource] = {}
         self.version = 1000
