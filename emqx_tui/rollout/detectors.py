@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.rollout import gates
 from emqx_tui.rollout.checks import missing_limit, ports_unchanged
 from emqx_tui.rollout.commands import ApplyTemplate
 from emqx_tui.rollout.decision import Alarm, Outcome
@@ -171,10 +172,14 @@ def blue_losing(situation: Situation, phase: Phase) -> Alarm | None:
     span = (last.at - first.at).total_seconds()
     if span < 20.0:
         return None
+    following = gates.next_node(situation)
     limit = max(situation.policy.blue_loss_per_min, 3.0 * situation.memory.churn_per_min)
     for member in situation.blue_members:
         before, after = first.nodes.get(member.name), last.nodes.get(member.name)
         if member.evacuation or member.name in situation.memory.initial or not before or after is None:
+            continue
+        if member is following and situation.is_node_approved(member.ordinal):
+            # Its drain may have begun and been stopped again between two looks.
             continue
         lost = (before - after) / before * 60.0 / span
         if before - after >= 50 and lost > limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +41,18 @@ class CommandFailed:
 class Executor:
     """Runs commands as tasks."""
 
-    def __init__(self, kube: Kube, emqx: Emqx, put: Callable[[CommandDone | CommandFailed], None]) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        emqx: Emqx,
+        put: Callable[[CommandDone | CommandFailed], None],
+        may_advance: Callable[[], Awaitable[str]] | None = None,
+    ) -> None:
+        """`may_advance` is asked before each advancing command leaves: why not, in one line, or empty."""
         self._kube = kube
         self._emqx = emqx
         self._put = put
+        self._may_advance = may_advance
         self._running: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -84,6 +92,8 @@ class Executor:
 
     async def _carry_out(self, command: Command) -> CommandDone | CommandFailed:
         request = command.request()
+        if command.advancing and self._may_advance is not None and (why_not := await self._may_advance()):
+            return CommandFailed(command, why_not, False)
         if isinstance(request, EmqxRequest):
             return judge_reply(command, await self._emqx.request(request))
         if isinstance(command, RestoreTemplate):

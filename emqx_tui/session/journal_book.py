@@ -6,16 +6,15 @@ has been read, and the intent behind the write is decided on again.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.errors import AdapterError, Conflict, NotFound
+from emqx_tui.model.errors import AdapterError, Conflict, MalformedAnswer, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.journal import Journal, journal_name
@@ -26,6 +25,8 @@ from emqx_tui.session.ports import Changed, Removed
 
 MAX_LOST_RACES = 3
 """How often an intent is decided on anew because somebody else wrote the journal at the same moment."""
+RETRY_S = 1.0
+"""Wall seconds between two attempts to write or to read the journal: a refusal must not be asked for in a loop."""
 TOTALS_EVERY_S = 30.0
 """Counters alone are written to the journal this often; with anything else they go at once."""
 
@@ -44,6 +45,8 @@ class IntentAgain:
     """An intent whose write lost a race: to be decided on with what stands in the journal now."""
 
     intent: Intent
+    refused: str = ""
+    """Why it cannot be: what stands there could not be read."""
 
 
 class JournalBook:
@@ -70,7 +73,10 @@ class JournalBook:
         self.writing: Journal | None = None
         """On its way to the cluster."""
         self.is_stale = False
-        """Somebody else has written it, and we have not read that yet."""
+        """Somebody else has written it, or our write got no answer: what stands there is not known yet."""
+        self._reading = False
+        self._failed_at = float("-inf")
+        self._told = ""
         self._written_for: Intent | None = None
         self._lost_races = 0
         self._totals_written_at: datetime | None = None
@@ -117,6 +123,11 @@ class JournalBook:
         now = self._outside.clock.now()
         return is_last or written_at is None or (now - written_at).total_seconds() >= TOTALS_EVERY_S
 
+    @property
+    def may_write(self) -> bool:
+        """What stands there is known, and no attempt has failed a moment ago."""
+        return not self.is_stale and self._outside.clock.monotonic() - self._failed_at >= RETRY_S
+
     def write(self, journal: Journal, intent: Intent | None) -> None:
         """Send it; the answer comes as JournalWritten."""
         self.writing, self._written_for = journal, intent
@@ -129,41 +140,91 @@ class JournalBook:
             self._put(JournalWritten(journal, secret))
         except AdapterError as error:
             self._put(JournalWritten(journal, None, error))
+        except Malformed as error:
+            self._put(JournalWritten(journal, None, MalformedAnswer(f"unexpected answer: {error}")))
 
     def written(self, answer: JournalWritten) -> str:
         """Take in what came of a write; why it failed, in one line for the person, or empty."""
         self.writing = None
         intent, self._written_for = self._written_for, None
         if answer.error is None:
-            self._lost_races = 0
+            self._lost_races, self._failed_at, self._told = 0, float("-inf"), ""
             self.secret, self.stored = answer.secret, answer.journal
             return ""
-        if not isinstance(answer.error, Conflict | NotFound):
-            return f"the journal cannot be written, so nothing is sent: {answer.error.message}"
-        self._lost_races += 1
+        # Watch events that came meanwhile were left aside, and what had no answer may stand there all the same.
         self.is_stale = True
+        if not isinstance(answer.error, Conflict | NotFound):
+            self._failed_at = self._outside.clock.monotonic()
+            self._read_again(None)
+            return self._told_once(intent, answer.error)
+        self._lost_races += 1
         again = intent if self._lost_races <= MAX_LOST_RACES else None
-        self._spawn(self._read_again(again))
+        self._read_again(again)
         if intent is not None and again is None:
             self._lost_races = 0
             return "others keep writing the journal at the same moment: try again"
         return ""
 
-    async def _read_again(self, intent: Intent | None) -> None:
+    def _told_once(self, intent: Intent | None, error: AdapterError) -> str:
+        """Why a write failed: each time to a person who waits for it, else once."""
+        if isinstance(error, Unreachable | MalformedAnswer):
+            words = f"no answer to the journal's write: whether it counts shows in a moment: {error.message}"
+        else:
+            words = f"the journal cannot be written, so nothing is sent: {error.message}"
+        is_told, self._told = words == self._told, words
+        return "" if is_told and intent is None else words
+
+    def _read_again(self, intent: Intent | None) -> None:
         """What stands there now counts; the intent comes after it."""
-        name = journal_name(self._name)
-        key = (self._namespace, name)
-        await asyncio.sleep(0)
-        with contextlib.suppress(AdapterError):
-            try:
-                answer = await self._outside.kube.request(
-                    KubeRequest("GET", Kind.SECRET.info.path(self._namespace, name))
-                )
-                self._put(Changed(Kind.SECRET, key, Secret.from_json(answer)))
-            except NotFound:
-                self._put(Removed(Kind.SECRET, key))
+        if intent is not None or not self._reading:
+            self._spawn(self._read(intent))
+
+    async def _read(self, intent: Intent | None) -> None:
+        self._reading = True
+        try:
+            while not await self._read_once():
+                if intent is not None:
+                    self._put(IntentAgain(intent, "the journal cannot be read: try again"))
+                    intent = None
+                await self._outside.clock.sleep_wall(RETRY_S)
+        finally:
+            self._reading = False
         if intent is not None:
             self._put(IntentAgain(intent))
+
+    async def still_stands(self) -> str:
+        """Read the journal itself: empty when nobody holds, aborts or wants it otherwise by now, else what is so."""
+        known = self.stored
+        try:
+            request = KubeRequest("GET", Kind.SECRET.info.path(self._namespace, journal_name(self._name)))
+            secret = Secret.from_json(await self._outside.kube.request(request))
+        except (AdapterError, Malformed) as error:
+            return f"not sent: the journal cannot be read: {error}"
+        found, problem = records.read_journal(secret)
+        if found is None or known is None:
+            return f"not sent: {problem or 'no journal'}"
+        if _orders(found) == _orders(known):
+            return ""
+        self._put(Changed(Kind.SECRET, (self._namespace, secret.name), secret))
+        return "not sent: somebody holds or has changed the release"
+
+    async def _read_once(self) -> bool:
+        """True when the journal, or that there is none, was read; into the session's inbox."""
+        name = journal_name(self._name)
+        key = (self._namespace, name)
+        try:
+            answer = await self._outside.kube.request(KubeRequest("GET", Kind.SECRET.info.path(self._namespace, name)))
+            self._put(Changed(Kind.SECRET, key, Secret.from_json(answer)))
+        except NotFound:
+            self._put(Removed(Kind.SECRET, key))
+        except (AdapterError, Malformed):
+            return False
+        return True
+
+
+def _orders(journal: Journal) -> tuple[Any, ...]:
+    """What people have ordered: a command that follows from other orders must not leave."""
+    return (journal.release_id, journal.hold, journal.abort, journal.rates, journal.late_removal)
 
 
 def _milestones(journal: Journal) -> tuple[Any, ...]:

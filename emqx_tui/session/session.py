@@ -93,7 +93,7 @@ class Session:
         self._wants_to_drive = False
         self._closing = False
         self._intents: list[Intent] = []
-        self._executor = Executor(outside.kube, outside.emqx, self._put)
+        self._executor = Executor(outside.kube, outside.emqx, self._put, self._may_advance)
         self._series = Series()
         self._log = EventLog()
         self._decision = Decision(Phase.IDLE)
@@ -195,6 +195,8 @@ class Session:
         match item:
             case _Tick():
                 return
+            case IntentAgain(refused=refused) if refused:
+                self._say(f"{REFUSED}{refused}")
             case _Submitted(intent=intent) | IntentAgain(intent=intent):
                 self._intents.append(intent)
             case CommandDone():
@@ -311,12 +313,30 @@ class Session:
             return
         is_driver, is_last = self._tenure.is_held, bool(self._decision.finished)
         if wanted is not None and self._book.must_write(wanted, intent, is_driver=is_driver, is_last=is_last):
-            self._book.write(wanted, intent)
+            if intent is not None or self._book.may_write:
+                self._book.write(wanted, intent)
+            self._close_valve()
             return
-        if is_driver and self._book.may_act:
+        if is_driver and not self._book.may_act:
+            self._close_valve()
+        elif is_driver:
             self._send(self._decision.commands)
             if is_last and not self._memory.in_flight:
                 self._begin_close()
+
+    async def _may_advance(self) -> str:
+        """Why the command that is about to leave must not; empty when the journal in the cluster still allows it.
+
+        A watch can be late, or silent without a word: a hold must not wait for it.
+        """
+        if why_not := await self._book.still_stands():
+            return why_not
+        return "" if self._tenure.is_held else "this console drives no longer"
+
+    def _close_valve(self) -> None:
+        """The one command that does not wait for the journal, should that be slow or not writable."""
+        if self._tenure.is_held and self._book.stored is not None and not self._book.is_stale:
+            self._send(tuple(c for c in self._decision.commands if isinstance(c, CloseValve)))
 
     def _journal_written(self, answer: JournalWritten) -> None:
         if words := self._book.written(answer):

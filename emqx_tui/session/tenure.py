@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from emqx_tui.model.errors import AdapterError, Conflict
+from emqx_tui.model.errors import AdapterError, Conflict, MalformedAnswer
+from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Lease
 from emqx_tui.session import lease as leases
 from emqx_tui.session import records
@@ -120,6 +121,8 @@ class Tenure:
             self._put(LeaseAnswered(taken))
         except AdapterError as error:
             self._put(LeaseAnswered(None, error))
+        except Malformed as error:
+            self._put(LeaseAnswered(None, MalformedAnswer(f"unexpected answer: {error}")))
 
     def answered(self, answer: LeaseAnswered) -> str:
         """Take in what came of asking; one line for the person when it is news, else empty."""

@@ -147,6 +147,8 @@ class Stage:
     broken: list[str] = field(default_factory=list)
     running: list[asyncio.Task[None]] = field(default_factory=list)
 
+    _failed: asyncio.Future[Any] = field(init=False)
+
     def __post_init__(self) -> None:
         self.witness = Witness(self.world)
         self.world.cluster().truth.mark()

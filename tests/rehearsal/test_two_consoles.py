@@ -1,0 +1,254 @@
+"""Two consoles on one cluster: one drives, the other looks on, may hold, and takes over. Never both.
+
+The stage notes every change that a console makes while the lease is not its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from stage import TARGET, Person, Stage, begin, lose, refuse
+
+from emqx_tui.rehearsal.ports import Request
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Resume
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import Role
+from emqx_tui.sim.scenario import scenario
+
+LIMIT_S = 1200.0
+
+
+def make_stage(clients: int = 300) -> Stage:
+    return Stage(scenario("smooth", clients=clients, churn_per_s=0.2, seed=3))
+
+
+def judge(stage: Stage, version: str = TARGET) -> None:
+    assert stage.broken == []
+    assert stage.witness.broken == []
+    stage.witness.check_ended(version)
+    truth = stage.world.cluster().truth.since_mark()
+    assert (truth.killed, truth.lost) == (0, 0)
+
+
+def drains(count: int = 1):
+    """True while drains are under way and `count` of them have begun."""
+    return lambda view: view.decision.phase is Phase.DRAINING and len(view.drain_initial) >= count
+
+
+@pytest.mark.parametrize(
+    "phase", ["creating green", "waiting for the delay", "canary", "draining", "finishing", "aborting"]
+)
+@pytest.mark.parametrize("away_s", [8.0, 40.0])
+def test_a_driver_that_is_cut_off_leaves_the_release_to_the_other(phase: str, away_s: float) -> None:
+    """After 40 s somebody else has the lease, after 8 s nobody: both times exactly one console drives."""
+    stage = make_stage(600)
+
+    async def script(stage: Stage) -> str:
+        first = stage.console(1)
+        await begin(first)
+        second = stage.console(2)
+        await first.until(lambda view: view.role is Role.DRIVER)
+        if phase == "aborting":
+            seen = await first.until(drains())
+            first.session.submit(Abort("person", seen.decision.abort.revision))
+        await first.until(lambda view: str(view.decision.phase) == phase, LIMIT_S)
+        await asyncio.sleep(0.7)
+        first.cut()
+        await asyncio.sleep(away_s)
+        first.heal()
+        seen = await second.until(lambda view: view.result, LIMIT_S)
+        await first.until(lambda view: view.result, 120.0)
+        await asyncio.sleep(30.0)
+        return seen.result
+
+    result = stage.play(script)
+    assert result == ("aborted" if phase == "aborting" else "done")
+    judge(stage, "4.4.14" if phase == "aborting" else TARGET)
+
+
+def test_a_hold_by_a_spectator_counts_although_the_drivers_watches_are_silent() -> None:
+    """The driver reads the journal itself before each step: no node is drained after the hold has been stored."""
+    stage = make_stage(900)
+    starts: list[int] = []
+
+    async def script(stage: Stage) -> None:
+        driver = stage.console(1)
+        await begin(driver)
+        spectator = stage.console(2)
+        await driver.until(drains(1))
+        driver.kube.is_silent = True
+        spectator.session.submit(Hold("spectator"))
+        await spectator.until(lambda view: view.journal and view.journal.hold and not view.is_unwritten)
+        starts.append(len(stage.witness.starts))
+        scaled = len(stage.witness.scales)
+        await asyncio.sleep(45.0)
+        starts.append(len(stage.witness.starts))
+        assert len(stage.witness.scales) == scaled, "a hold stops the scaling too"
+        driver.kube.is_silent = False
+        spectator.session.submit(Resume("spectator"))
+        await driver.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    assert starts[0] == starts[1]
+    judge(stage)
+
+
+def test_an_abort_by_a_spectator_counts_although_the_drivers_watches_are_silent() -> None:
+    stage = make_stage(900)
+
+    async def script(stage: Stage) -> None:
+        driver = stage.console(1)
+        await begin(driver)
+        spectator = stage.console(2)
+        await driver.until(drains(1))
+        driver.kube.is_silent = True
+        seen = await spectator.until(lambda view: view.decision.abort.possible)
+        spectator.session.submit(Abort("spectator", seen.decision.abort.revision))
+        await spectator.until(lambda view: view.journal and view.journal.abort and not view.is_unwritten)
+        starts = len(stage.witness.starts)
+        await asyncio.sleep(40.0)
+        assert len(stage.witness.starts) == starts
+        driver.kube.is_silent = False
+        await driver.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    judge(stage, "4.4.14")
+
+
+def test_two_people_who_start_at_once_begin_one_release() -> None:
+    stage = make_stage()
+
+    async def script(stage: Stage) -> None:
+        first, second = stage.console(1), stage.console(2)
+        await asyncio.gather(begin(first), begin(second))
+        await first.until(lambda view: view.result, LIMIT_S)
+        await second.until(lambda view: view.result, 60.0)
+
+    stage.play(script)
+    judge(stage)
+
+
+def test_both_hold_resume_and_approve_all_the_time_and_the_release_ends() -> None:
+    """Everybody writes the journal: lost races are decided on anew, nothing is sent twice."""
+    stage = make_stage()
+
+    async def script(stage: Stage) -> None:
+        consoles = [stage.console(1), stage.console(2)]
+        await begin(consoles[0], Approval.EVERY_NODE)
+        people = [Person(console) for console in consoles]
+        for number in range(60):
+            console = consoles[number % 2]
+            console.session.submit(Hold("both") if number % 4 < 2 else Resume("both"))
+            await asyncio.sleep(2.0)
+        for console in consoles:
+            console.session.submit(Resume("both"))
+        for person in people:
+            await person.console.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    judge(stage)
+    assert [pod.rpartition("-")[2] for pod in stage.witness.starts] == ["2", "1", "0"]
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["refused", "no answer"])
+def test_an_approval_that_could_not_be_written_is_told_and_does_not_linger(answered: bool) -> None:
+    """A refused write was never an approval. One without an answer may be: the journal is read, and shows it."""
+    stage = make_stage()
+
+    async def script(stage: Stage) -> None:
+        console = stage.console(1)
+        await begin(console, Approval.EVERY_NODE)
+        seen = await console.until(lambda view: view.decision.gate and view.decision.gate.is_open)
+        gate = seen.decision.gate
+        assert gate is not None
+        denied = refuse("/secrets")
+        console.meddlers.append(denied) if answered else console.takers.append(lose_secrets)
+        console.session.submit(Approve(gate.id, gate.revision, "person"))
+        seen = await console.until(lambda view: view.notice.startswith("refused"))
+        expected = "cannot be written" if answered else "whether it counts shows"
+        assert expected in seen.notice
+        console.meddlers.clear()
+        console.takers.clear()
+        await asyncio.sleep(10.0)
+        assert stage.witness.is_approved(gate.id) is not answered
+        assert console.view is not None
+        assert console.view.journal is not None
+        assert console.view.journal.is_approved(gate.id) is not answered
+        Person(console)
+        await console.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    judge(stage)
+
+
+def lose_secrets(request: Request) -> None:
+    if "/secrets" in request.path:
+        lose(request)
+
+
+def test_a_journal_that_may_not_be_written_is_not_asked_for_in_a_loop() -> None:
+    stage = make_stage()
+    tries: list[float] = []
+
+    async def script(stage: Stage) -> None:
+        console = stage.console(1)
+        await begin(console)
+        await console.until(drains(1))
+        console.session.submit(Hold("person"))
+        await console.until(lambda view: view.journal and view.journal.hold and not view.is_unwritten)
+        denied = refuse("/secrets")
+
+        def count(request: Request) -> None:
+            if "/secrets" in request.path and request.method == "PATCH":
+                tries.append(stage.world.timeline.now)
+            denied(request)
+
+        console.meddlers.append(count)
+        await asyncio.sleep(30.0)
+        console.meddlers.clear()
+        console.session.submit(Resume("person"))
+        await console.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    assert len(tries) <= 31
+    judge(stage)
+
+
+def test_the_valve_is_closed_although_the_journal_may_not_be_written() -> None:
+    """The auto-hold cannot be noted down; the operator is stopped all the same."""
+    stage = make_stage()
+
+    async def script(stage: Stage) -> None:
+        console = stage.console(1)
+        await begin(console)
+        await console.until(lambda view: view.decision.phase is Phase.WAITING_DELAY)
+        console.meddlers.append(refuse("/secrets"))
+        path = "/apis/apps.emqx.io/v1beta4/namespaces/default/emqxenterprises/emqx-ee"
+        opened = {"spec": {"blueGreenUpdate": {"initialDelaySeconds": 120}}}
+        stage.world.api.request("PATCH", path, {}, opened, "application/merge-patch+json", manager="somebody")
+        await asyncio.sleep(2.0)
+        cr = stage.world.store.get("emqxenterprises", "default", "emqx-ee")
+        assert cr["spec"]["blueGreenUpdate"]["initialDelaySeconds"] >= 1_000_000_000
+
+    stage.play(script)
+    assert stage.broken == []
+
+
+def test_a_person_at_the_other_console_stops_the_running_drain() -> None:
+    stage = make_stage(3000)
+
+    async def script(stage: Stage) -> None:
+        driver = stage.console(1)
+        await begin(driver)
+        spectator = stage.console(2, drives=False)
+        await driver.until(drains(1))
+        spectator.session.submit(Freeze("spectator"))
+        await asyncio.sleep(3.0)
+        assert not [node for node in stage.world.cluster().nodes.values() if node.evacuation]
+        spectator.session.submit(Resume("spectator"))
+        await driver.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    judge(stage)
