@@ -135,6 +135,16 @@ def test_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(words[1] for words in typed[1:]) == sorted(there)
 
 
+@pytest.mark.parametrize(
+    "command", ["demo", "sandbox", "rollout", "get", "status", "approve", "hold", "freeze", "abort"]
+)
+def test_every_flag_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    usage = capsys.readouterr().out.partition("\n\n")[0]
+    flags = set(re.findall(r"--[a-z-]+", usage))
+    assert {flag for flag in flags if not re.search(rf"{flag}\b", README)} == set()
+
+
 def test_settings(capsys: pytest.CaptureFixture[str]) -> None:
     rows = table("Name in the file")
     assert [(quoted(row[0]), quoted(row[1])) for row in rows] == [
