@@ -45,6 +45,8 @@ DEADLINE_S = 120.0
 HAND_S = 0.12
 """Wall time between two keys of a word: a card refuses what is faster than hands."""
 LOOK_EVERY_S = 0.1
+SETTLE_S = 0.5
+"""Wall time until what a key did is on the screen."""
 PIXELS_PER_CELL = 12
 CARD = "esc not now"
 """Stands on every card."""
@@ -68,8 +70,8 @@ class Studio:
     def __init__(self, pilot: Pilot[int], app: ConsoleApp) -> None:
         self._pilot = pilot
         self._app = app
-        self._taken: dict[str, int] = {}
-        """Width of each picture in pixels."""
+        self._taken: dict[str, tuple[str, int]] = {}
+        """SVG and width in pixels, by name."""
 
     @property
     def text(self) -> str:
@@ -103,14 +105,18 @@ class Studio:
 
     async def open_card(self, key: str) -> None:
         """Open a card and wait until it takes keys; anew when what it shows changed in the meantime."""
-        while True:
+        end = monotonic() + DEADLINE_S
+        while monotonic() < end:
             await self.press(key)
-            await self.shown(CARD)
+            await self._pilot.pause(SETTLE_S)
+            if CARD not in self.text:
+                continue
             await self.gone("read first")
             if "esc closes" not in self.text and "esc, then open" not in self.text:
                 return
             await self.press("escape")
             await self.gone(CARD)
+        raise TimeoutError(f"no card:\n{self.text}")
 
     async def approve(self, key: str, word: str) -> None:
         """Open a card and type the word that it asks for."""
@@ -119,7 +125,7 @@ class Studio:
                 await self.open_card(key)
             await self.type(word)
             await self.press("enter")
-            await self._pilot.pause(0.5)
+            await self._pilot.pause(SETTLE_S)
             if CARD in self.text:
                 await self.press("escape")
 
@@ -129,14 +135,14 @@ class Studio:
         await self.shown("LIVE")
         svg = without_links(self._app.export_screenshot(title=f"emqx-tui {size[0]}x{size[1]}"))
         await self._pilot.resize_terminal(*USUAL)
-        FOLDER.mkdir(exist_ok=True)
-        (FOLDER / f"{name}.svg").write_text(svg, "utf-8")
-        self._taken[name] = PIXELS_PER_CELL * size[0]
+        self._taken[name] = svg, PIXELS_PER_CELL * size[0]
 
     def develop(self) -> None:
-        """Make PNGs of the pictures: after the film, since it holds up everything for a while."""
-        for name, width in self._taken.items():
-            png = png_of((FOLDER / f"{name}.svg").read_text("utf-8"), width)
+        """Write the pictures: after the film, since PNGs hold up everything for a while, and all of a film or none."""
+        FOLDER.mkdir(exist_ok=True)
+        for name, (svg, width) in self._taken.items():
+            png = png_of(svg, width)
+            (FOLDER / f"{name}.svg").write_text(svg, "utf-8")
             (FOLDER / f"{name}.png").write_bytes(png)
             sys.stderr.write(f"{name}: {len(png) // 1024} KiB\n")
 
