@@ -6,6 +6,7 @@ from terminal import Terminal
 
 CARD = "┏━"
 TRIES = 6
+REFUSALS = ("nothing was sent", "nothing is taken", "no key is taken", "key by key", "keys one by one", "changed while")
 
 
 class Person:
@@ -31,8 +32,9 @@ class Person:
         terminal = self.terminal
         for _ in range(5):
             terminal.press("down")
-        while terminal.line_with("Approval").split()[1] != policy:
+        while (shown := terminal.line_with("Approval").split()[1]) != policy:
             terminal.press("space")
+            terminal.until(lambda s=shown: terminal.line_with("Approval").split()[1] != s, "another policy")
         terminal.until_shown("dry-run accepted")
 
     def start(self, version: str) -> None:
@@ -56,7 +58,8 @@ class Person:
             if self._settles(lambda: terminal.shows(blank)):
                 terminal.type(word)
                 terminal.press("enter")
-                if self._settles(lambda: not terminal.shows(CARD), 1.0):
+                self._settles(lambda: not terminal.shows(CARD) or any(terminal.shows(words) for words in REFUSALS))
+                if not terminal.shows(CARD):
                     return
             terminal.press("escape")
             terminal.until_gone(CARD)
