@@ -16,6 +16,7 @@ from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Series
 from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.rollout import preflight
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
@@ -45,6 +46,8 @@ from emqx_tui.session.tenure import LeaseAnswered, Tenure
 from emqx_tui.session.view import REFUSED, Assessment, View
 
 TICK_S = 0.5
+MAX_JUDGED = 8
+"""Assessments that are remembered: a card may show an older one than the newest."""
 CLOSE_AGAIN_S = 10.0
 """Between two attempts to remove the journal of a release that has ended."""
 
@@ -93,6 +96,7 @@ class Session:
         self._wants_to_drive = False
         self._closing = False
         self._intents: list[Intent] = []
+        self._judged: list[Assessment] = []
         self._executor = Executor(outside.kube, outside.emqx, self._put, self._may_advance)
         self._series = Series()
         self._log = EventLog()
@@ -137,7 +141,7 @@ class Session:
         self, number: int, draft: Draft, approval: str, *, late_removal: bool, parallel_drains: int
     ) -> Assessment:
         """Judge an edit: validation, server dry-run, pre-flight, forecast."""
-        return await assess_edit(
+        judged = await assess_edit(
             number,
             draft,
             approval,
@@ -149,6 +153,8 @@ class Session:
             policy=self._options.policy,
             journal_secret=self._book.secret,
         )
+        self._judged = [*self._judged[1 - MAX_JUDGED :], judged]
+        return judged
 
     async def save(self, edit: Draft | Plan) -> None:
         """Send an edit that starts no release; the answer is the next view's notice."""
@@ -296,9 +302,19 @@ class Session:
             return "this console was started read-only"
         if self._book.problem:
             return self._book.problem
-        if isinstance(intent, Start) and not self._tenure.is_free:
-            return f"{self._tenure.holder or 'somebody'} drives this cluster"
+        if isinstance(intent, Start):
+            return self._not_to_start(intent)
         return ""
+
+    def _not_to_start(self, intent: Start) -> str:
+        """The screens refuse these too; a release must not depend on that."""
+        if not self._tenure.is_free:
+            return f"{self._tenure.holder or 'somebody'} drives this cluster"
+        judged = next((found for found in reversed(self._judged) if found.plan == intent.plan), None)
+        if judged is None:
+            return "this plan was not judged by this session: look at the change again"
+        stopping = preflight.blocking(judged.checks, intent.overrides)
+        return f"{stopping[0].name}: {stopping[0].evidence}" if stopping else ""
 
     def _decide(self, intent: Intent | None) -> None:
         journal = self._book.present

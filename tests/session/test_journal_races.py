@@ -10,17 +10,20 @@ from dataclasses import replace
 from typing import Any
 
 import build
+import pytest
 from fakes import START, FakeClock, FakeEmqx, FakeHost, FakeKube, until
 
 from emqx_tui.model.errors import Conflict, Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.workloads import Secret
+from emqx_tui.rollout.change import Change, Verdict
+from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Hold, Resume, Start
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.view import Assessment, Role, View
 
 NAME = "emqx-tui-emqx-ee"
 KEY = ("default", NAME)
@@ -144,8 +147,45 @@ async def test_what_another_wrote_while_our_write_was_answered_is_not_lost() -> 
         assert one.view.journal.hold.by == "bob@there"
 
 
+def judged(*checks: CheckResult) -> Assessment:
+    """The answer to an edit that makes `build.plan()`."""
+    return Assessment(1, Change(Verdict.STARTS_RELEASE, (), (), {}), checks, build.plan(), is_final=True)
+
+
+BAD = CheckResult("blue-green", Outcome.FAIL, "the object has no blueGreenUpdate")
+PERHAPS = CheckResult("udp", Outcome.FAIL, "UDP ports move at once", can_override=True)
+
+
+@pytest.mark.parametrize(
+    ("assessments", "overrides", "refusal"),
+    [
+        pytest.param([], (), "this plan was not judged by this session", id="never judged"),
+        pytest.param([judged(BAD)], (), "blue-green: the object has no blueGreenUpdate", id="a check fails"),
+        pytest.param([judged(BAD)], ("blue-green",), "blue-green: the object", id="no override for that one"),
+        pytest.param([judged(PERHAPS)], (), "udp: UDP ports move at once", id="not overridden"),
+        pytest.param([judged(PERHAPS)], ("udp",), "", id="overridden by name"),
+        pytest.param([judged(BAD), judged()], (), "", id="judged again, and well"),
+    ],
+)
+async def test_a_start_needs_a_judgement_that_lets_it(
+    assessments: list[Assessment], overrides: tuple[str, ...], refusal: str
+) -> None:
+    """Whatever a screen lets through."""
+    async with console(build.idle(), None) as one:
+        one.session._judged = assessments
+        one.session.submit(Start(build.plan(), "ann@host", overrides))
+        await until(lambda: one.view.notice_number > 0)
+        assert refusal in one.view.notice
+        assert one.view.is_refusal == bool(refusal)
+        if refusal:
+            assert one.writes() == []
+        else:
+            await until(lambda: one.writes() == [f"POST {SECRETS}"])
+
+
 async def test_a_bookmark_before_our_own_creation_is_no_end_of_the_release() -> None:
     async with console(build.idle(), None) as one:
+        one.session._judged = [judged()]
         one.session.submit(Start(build.plan(), "ann@host"))
         await until(lambda: one.writes() == [f"POST {SECRETS}"])
         await until(lambda: not one.view.is_unwritten)
