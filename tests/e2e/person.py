@@ -51,13 +51,14 @@ class Person:
         """A card whose matter changes while it is read has to be opened again, and so does one that was mistyped."""
         terminal = self.terminal
         blank = f"[{'_' * len(word)}]"
-        for _ in range(TRIES):
+        for calmly in range(1, TRIES + 1):
             terminal.press(key)
             if not self._settles(lambda: terminal.shows(CARD, title)):
                 continue
             if self._settles(lambda: terminal.shows(blank)):
-                terminal.type(word)
-                terminal.press("enter")
+                # A machine that is busy takes keys in batches, as if they had been pasted: slower then.
+                terminal.type(word, calmly=calmly)
+                terminal.press("enter", calmly=calmly)
                 self._settles(lambda: not terminal.shows(CARD) or any(terminal.shows(words) for words in REFUSALS))
                 if not terminal.shows(CARD):
                     return

@@ -148,21 +148,16 @@ class Terminal:
 
     # -- keys
 
-    def press(self, *keys: str) -> None:
-        """Keys by name or letter, at the pace of hands."""
+    def press(self, *keys: str, calmly: int = 1) -> None:
+        """Keys by name or letter, at the pace of hands; `calmly` = so many times slower."""
         for key in keys:
-            self.read(SAME_KEY_EVERY_S if key == self._last_key else KEY_EVERY_S)
+            self.read(calmly * (SAME_KEY_EVERY_S if key == self._last_key else KEY_EVERY_S))
             os.write(self._master, CODES.get(key, key).encode())
             self._last_key = key
         self.read(KEY_EVERY_S)
 
-    def type(self, text: str) -> None:
-        self.press(*text)
-
-    def burst(self, text: str) -> None:
-        """All at once, as a paste without brackets arrives."""
-        os.write(self._master, text.encode())
-        self.read(KEY_EVERY_S)
+    def type(self, text: str, *, calmly: int = 1) -> None:
+        self.press(*text, calmly=calmly)
 
     # -- the end
 
