@@ -36,7 +36,7 @@ from emqx_tui.sim.world import NOON, World
 from emqx_tui.ui.app import ConsoleApp
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
-SPEED = 10.0
+SPEED = 5.0
 SEED = 1
 SMALL, LIST, USUAL, LARGE = (80, 24), (100, 24), (120, 36), (200, 50)
 NEIGHBOURS_S = 240.0
