@@ -76,7 +76,8 @@ def judge(situation: Situation) -> Verdict:
     limit = max(policy.canary_min_loss, math.ceil(policy.canary_fraction * canary.clients))
     lost = situation.memory.canary_lost
     watched = (situation.now - canary.since).total_seconds()
-    evidence = f"{canary.pod} lost {lost} of {canary.clients} clients beyond churn in {watched:.0f} s (limit {limit})"
+    loss = f"{lost:,} of {canary.clients:,} clients beyond churn in {watched:.0f} s (limit {limit:,})"
+    evidence = f"{canary.pod} lost {loss}"
     if lost > limit:
         return Verdict(False, evidence)
     if watched < policy.canary_s or lost_beyond_churn(situation, canary) is None:

@@ -159,7 +159,7 @@ def clients_back(situation: Situation) -> CheckResult:
         return _passed("clients-back", "no client evicted yet")
     beyond = ledger.missing - (ledger.on_their_way or 0)
     limit = missing_limit(situation)
-    evidence = f"{max(0, beyond)} clients missing of {ledger.evicted} evicted (limit {limit})"
+    evidence = f"{max(0, beyond):,} clients missing of {ledger.evicted:,} evicted (limit {limit:,})"
     if beyond > limit and "clients-missing" not in situation.journal.acknowledged:
         return _fail("clients-back", evidence, "wait until they are back, or resume to accept it")
     return _passed("clients-back", evidence)

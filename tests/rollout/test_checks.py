@@ -177,8 +177,8 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
     "clients: within the floor": (checks.clients_back, ledger(900, 50), PASS, "50 clients missing of 900"),
     "clients: over the floor": (checks.clients_back, ledger(900, 51), FAIL, "51 clients missing of 900"),
     "clients: on their way": (checks.clients_back, ledger(900, 251, 201), PASS, "50 clients missing"),
-    "clients: one percent of many": (checks.clients_back, ledger(100_000, 1000), PASS, "limit 1000"),
-    "clients: over one percent of many": (checks.clients_back, ledger(100_000, 1001), FAIL, "limit 1000"),
+    "clients: one percent of many": (checks.clients_back, ledger(100_000, 1000), PASS, "limit 1,000"),
+    "clients: over one percent of many": (checks.clients_back, ledger(100_000, 1001), FAIL, "limit 1,000"),
     "clients: over, and a person accepted it": (
         checks.clients_back,
         noted(ledger(900, 500), acknowledged=("clients-missing",)),
