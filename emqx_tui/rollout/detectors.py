@@ -18,7 +18,9 @@ from emqx_tui.rollout.situation import Situation
 
 Detector = Callable[[Situation, Phase], Alarm | None]
 
-LIFTABLE = frozenset({"clients-missing", "drain-stalled", "blue-losing-clients", "green-not-ready", "operator-silent"})
+LIFTABLE = frozenset(
+    {"clients-missing", "drain-stalled", "blue-losing-clients", "green-not-ready", "broker-gone", "operator-silent"}
+)
 
 
 def valve_open(situation: Situation, phase: Phase) -> Alarm | None:
@@ -96,6 +98,21 @@ def green_not_ready(situation: Situation, phase: Phase) -> Alarm | None:
                 f"{name} has not been Ready for {waited:.0f} s{trouble}",
                 f"limit {limit:.0f} s",
                 "look at the pod's events; x aborts" if phase in BEFORE_CUT_OVER else "look at the pod's events",
+            )
+    return None
+
+
+def broker_gone(situation: Situation, phase: Phase) -> Alarm | None:
+    """A blue broker that left the cluster and does not come back: it can be neither drained nor scaled away."""
+    limit = situation.policy.broker_gone_s
+    for name, since in situation.memory.away_since.items():
+        waited = (situation.now - since).total_seconds()
+        if waited >= limit:
+            return Alarm(
+                "broker-gone",
+                f"{name} has not been in the EMQX cluster for {waited:.0f} s: it cannot be drained",
+                f"limit {limit:.0f} s",
+                "look at its pod; the release goes on when it is back",
             )
     return None
 
@@ -220,6 +237,7 @@ DETECTORS: tuple[Detector, ...] = (
     foreign_evacuation,
     blue_shrunk,
     green_not_ready,
+    broker_gone,
     clients_missing,
     drain_stalled,
     start_refused,

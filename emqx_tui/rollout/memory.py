@@ -74,6 +74,8 @@ class Memory:
     """Part of all clients that leaves by itself and comes back in a minute, as the canary's watch showed it."""
     unready_since: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: since when a pod of green is not Ready or not there."""
+    away_since: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: since when a blue pod stands whose broker is no Running member of the EMQX cluster."""
     gate_frozen_since: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: since when its broker serves while its readiness gate is False."""
     baseline: Mapping[str, int] = field(default_factory=dict)
@@ -166,6 +168,7 @@ def observe(memory: Memory, snapshot: Snapshot, journal: Journal | None) -> Memo
         ack=_ack(memory.ack, snapshot.resource.value),
         reset_seen_at=_reset_seen_at(memory, snapshot, journal),
         unready_since=_since(memory.unready_since, _unready(snapshot), now),
+        away_since=_since(memory.away_since, _away(snapshot), now),
         gate_frozen_since=_since(memory.gate_frozen_since, _gate_frozen(snapshot), now),
     )
     memory = _with_sample(memory, snapshot)
@@ -204,6 +207,13 @@ def _unready(snapshot: Snapshot) -> set[str]:
     wanted = {f"{green.stateful_set.name}-{ordinal}" for ordinal in range(green.replicas)}
     ready = {m.name for m in green.members if m.pod.is_ready}
     return (wanted | {m.name for m in green.members}) - ready
+
+
+def _away(snapshot: Snapshot) -> set[str]:
+    blue = snapshot.blue
+    if blue is None or snapshot.nodes.value is None or snapshot.nodes.problem:
+        return set()
+    return {m.name for m in blue.members if m.node is None and not m.pod.meta.deleting and m.ordinal < blue.replicas}
 
 
 def _gate_frozen(snapshot: Snapshot) -> set[str]:

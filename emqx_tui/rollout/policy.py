@@ -62,6 +62,8 @@ class Policy:
     """Part of the canary's clients that may be lost beyond natural churn."""
     green_ready_timeout_s: float = 300.0
     """A green pod not Ready for this long: auto-hold."""
+    broker_gone_s: float = 60.0
+    """A blue pod whose broker is not in the EMQX cluster for this long: auto-hold."""
     frozen_gate_s: float = 3.0
     """A pod whose broker serves but whose gate stays False for this long needs a full pass of the operator."""
     missing_budget: float = 0.01

@@ -110,6 +110,14 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     "a start refused three times": (refused(3), {"start-refused"}),
     "a start refused twice": (refused(2), set()),
     "a start without answer": (refused(9, is_refusal=False), set()),
+    "a blue broker is gone": (
+        remembered(with_place(DRAINING, "blue", 1, is_joined=False), away_since={f"{build.BLUE_NAME}-1": ago(60)}),
+        {"broker-gone"},
+    ),
+    "a blue broker was gone for a while": (
+        remembered(with_place(DRAINING, "blue", 1, is_joined=False), away_since={f"{build.BLUE_NAME}-1": ago(59)}),
+        set(),
+    ),
     "ports lost for good": (
         remembered(
             replace(READY, service_ports=build.SERVICE_PORTS[1:]),
