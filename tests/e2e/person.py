@@ -58,6 +58,7 @@ class Person:
             if self._settles(lambda: terminal.shows(blank)):
                 # A machine that is busy takes keys in batches, as if they had been pasted: slower then.
                 terminal.type(word, calmly=calmly)
+            if self._settles(lambda: terminal.shows(f"[{word}]"), 2.0):
                 terminal.press("enter", calmly=calmly)
                 self._settles(lambda: not terminal.shows(CARD) or any(terminal.shows(words) for words in REFUSALS))
                 if not terminal.shows(CARD):
