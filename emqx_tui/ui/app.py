@@ -15,6 +15,7 @@ import itertools
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,9 @@ GIVE_BACK_S, HARD_EXIT_S = 1.0, 3.0
 """After a signal: how long a terminal that does not read is waited for, and when the process ends at the latest."""
 BEHIND_S = 0.25
 """How long news waits for a terminal that is behind."""
+
+SHOW_THROUGH_S = 2.0
+"""Between two drawings of a screen below a card: a change there draws all of the screen anew, with the card on it."""
 
 
 def _palette():
@@ -95,6 +99,7 @@ class ConsoleApp(App[int]):
         self._notice_number = 0
         self._is_waiting = False
         self._numbers = itertools.count(1)
+        self._shown_through_at = 0.0
 
     # --- start and end ---------------------------------------------------------------------------------------
 
@@ -146,12 +151,13 @@ class ConsoleApp(App[int]):
         self.on_views_changed()
 
     def hand_out(self) -> None:
-        """Give the newest to every screen that can be seen: the top one, and what shows through modal ones."""
+        """Give the newest to every screen that can be seen: the top one, and now and then what shows through it."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, TakesNews) and screen.is_mounted:
                 screen.take(self.published)
-            if not screen.is_modal:
-                break
+            if not screen.is_modal or time.monotonic() - self._shown_through_at < SHOW_THROUGH_S:
+                return
+            self._shown_through_at = time.monotonic()
 
     def _tell_notice(self) -> None:
         view = self.published.view

@@ -323,6 +323,22 @@ def test_the_signs_keep_their_width_in_ascii():
     assert to_ascii("发布 é") == "发布 é"
 
 
+async def test_a_screen_below_a_card_is_drawn_now_and_then_only(monkeypatch):
+    """Each change below a card draws the whole screen anew: 400 kB a second on a large terminal and a fast cluster."""
+    app = console()
+    taken: list[object] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await app.push_screen(QuitCard())
+        monkeypatch.setattr(ClustersScreen, "take", lambda self, published: taken.append(published))
+        for _ in range(5):
+            app.hand_out()
+        assert len(taken) <= 1
+        before = len(taken)
+        app.pop_screen()
+        await until(pilot, lambda: len(taken) > before)
+
+
 # --- a real terminal ---------------------------------------------------------------------------------------------
 
 PROGRAM = """
