@@ -26,8 +26,15 @@ def command(*words: str | Path) -> list[str]:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """Nothing of the environment of the tests but what a program needs to run."""
-    own = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONPATH": str(SOURCES)}
+    """Nothing of the environment of the tests but what a program needs to run; its files stay below `home`."""
+    (home / "tmp").mkdir(exist_ok=True)
+    own = {
+        "TMPDIR": str(home / "tmp"),
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(SOURCES),
+    }
     return {**own, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUNBUFFERED": "1", **more}
 
 

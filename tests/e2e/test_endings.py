@@ -22,9 +22,7 @@ STALLED_S = 2.5
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Terminal]:
     """The console of a demo whose list is on the screen."""
-    (tmp_path / "tmp").mkdir()
-    surroundings = environment(tmp_path, TMPDIR=str(tmp_path / "tmp"))
-    with Terminal(command("demo", "--clients", "50", "--speed", "10"), environment=surroundings) as terminal:
+    with Terminal(command("demo", "--clients", "50", "--speed", "10"), environment=environment(tmp_path)) as terminal:
         Person(terminal).find()
         yield terminal
 
@@ -79,7 +77,7 @@ def test_a_line_that_drops_ends_it_where_hang_ups_are_ignored(tmp_path: Path) ->
     (tmp_path / "tmp").mkdir()
     words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command("demo", "--clients", "50")]
     surroundings = environment(tmp_path, TMPDIR=str(tmp_path / "tmp"))
-    with Terminal(words, environment=surroundings) as terminal:
+    with Terminal(words, environment=environment(tmp_path)) as terminal:
         Person(terminal).find()
         sandboxes = sandboxes_of(terminal)
         terminal.hang_up()
