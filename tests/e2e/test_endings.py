@@ -74,9 +74,7 @@ def test_a_line_that_drops_ends_it(demo: Terminal, tmp_path: Path) -> None:
 
 def test_a_line_that_drops_ends_it_where_hang_ups_are_ignored(tmp_path: Path) -> None:
     """As under nohup: the signal is ignored from the start, and the end of the terminal must do."""
-    (tmp_path / "tmp").mkdir()
     words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command("demo", "--clients", "50")]
-    surroundings = environment(tmp_path, TMPDIR=str(tmp_path / "tmp"))
     with Terminal(words, environment=environment(tmp_path)) as terminal:
         Person(terminal).find()
         sandboxes = sandboxes_of(terminal)
