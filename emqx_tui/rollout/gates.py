@@ -12,6 +12,9 @@ from emqx_tui.rollout.forecast import drain_s
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.situation import Situation
 
+FRESHNESS = frozenset({"kubernetes-data", "broker-data"})
+"""Judged anew when an approval arrives; a figure that was late for a moment is nothing new to look at."""
+
 
 def next_node(situation: Situation) -> Member | None:
     """The blue node that is drained next: the highest ordinal that is neither evacuated nor on its way out."""
@@ -102,7 +105,7 @@ def revision(situation: Situation, gate: str, results: tuple[CheckResult, ...]) 
             journal.target_mark,
             [journal.rates.conn_evict_rate_per_s, journal.rates.sess_evict_rate_per_s, journal.rates.wait_takeover_s],
             journal.late_removal,
-            [[result.name, str(result.outcome)] for result in results],
+            [[result.name, str(result.outcome)] for result in results if result.name not in FRESHNESS],
         ]
     )
 

@@ -8,8 +8,10 @@ import build
 import pytest
 from build import Scene, approved, noted, with_place
 
+from emqx_tui.rollout import gates
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Gate, GateKind
+from emqx_tui.rollout.phases import Phase
 
 WAITING: dict[str, tuple[Scene, str | None]] = {
     "no release": (build.idle(), None),
@@ -125,3 +127,14 @@ UNREVISED: dict[str, Scene] = {
 @pytest.mark.parametrize("scene", UNREVISED.values(), ids=UNREVISED)
 def test_the_revision_stays_while_nothing_of_weight_changes(scene: Scene) -> None:
     assert gate_of(scene).revision == gate_of(DRAINING).revision
+
+
+def test_a_figure_that_is_late_for_a_moment_makes_no_other_revision() -> None:
+    """An open card stays good; the approval is judged by fresh figures when it arrives."""
+    fresh = gates.next_gate(build.ready().situation(), Phase.READY_TO_CUT_OVER)
+    late = gates.next_gate(replace(build.ready(), broker_age_s=600.0).situation(), Phase.READY_TO_CUT_OVER)
+    assert fresh is not None
+    assert late is not None
+    assert fresh.is_open
+    assert not late.is_open
+    assert fresh.revision == late.revision
