@@ -21,6 +21,7 @@ from emqx_tui.sim.store import ApiError, Store
 from emqx_tui.sim.timeline import Timeline
 
 MANAGER = "kube-controller-manager"
+_RETRY_S = 1.0
 REVISION_LABEL = "controller-revision-hash"
 
 
@@ -29,6 +30,7 @@ class StatefulSets:
 
     def __init__(self, store: Store, timeline: Timeline, hub: Hub, *, lag_s: float) -> None:
         self._store = store
+        self._timeline = timeline
         self._owners: dict[str, Key] = {}
         self._revisions: dict[str, tuple[Any, str]] = {}
         self._syncs = Debounced(timeline, lag_s, self._sync)
@@ -142,6 +144,8 @@ class StatefulSets:
         except ApiError as refused:
             if refused.code != 409:
                 raise
+            # A pod of a set of this name that was removed is still there: try again, as the real controller does.
+            self._timeline.after(_RETRY_S, lambda: self._syncs.request(key_of(stateful_set)))
 
     def _create_claim(self, claim: Object) -> None:
         created = self._store.create("persistentvolumeclaims", claim, manager=MANAGER)
