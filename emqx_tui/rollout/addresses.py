@@ -98,22 +98,28 @@ def endpoint_commands(situation: Situation, phase: Phase) -> list[Command]:
 
 
 def without_dead(situation: Situation) -> list[Command]:
-    """Take out addresses at which nobody is, while a switch waits for its checks or is held.
+    """Take out addresses at which nobody is, and put back lost ports, while a switch waits for its checks or is held.
 
-    They refuse a part of the clients, and a pod's old address can become another pod's.
+    They refuse a part of the clients, and a pod's old address can become another pod's. Where nobody is left at all,
+    blue comes back.
     """
     endpoints = situation.endpoints
-    if endpoints is None or situation.stale_brokers or situation.stale_kube or not endpoints.ports:
+    if endpoints is None or situation.stale_brokers or situation.stale_kube:
         return []
+    ports = whole_ports(situation, endpoints)
     members = (*situation.blue_members, *situation.green_members)
     late = situation.journal.late_removal
     alive = {m.pod.ip: m for m in members if m.accepts_clients or (late and _keeps_address(m))}
     left = tuple(alive[a.ip] for a in endpoints.addresses if a.ip in alive)
-    if len(left) == len(endpoints.addresses) or not serving(left):
+    if not serving(left):
+        left = serving(situation.blue_members)
+    elif len(left) == len(endpoints.addresses) and ports == endpoints.ports:
+        return []
+    if not left or not ports:
         return []
     if situation.memory.seconds_since_sent("repair-endpoints", situation.now) < situation.policy.repair_every_s:
         return []
-    return [RepairEndpoints(_target(endpoints), _addresses(left), endpoints.ports, "without those that are gone")]
+    return [RepairEndpoints(_target(endpoints), _addresses(left), ports, "without those that are gone")]
 
 
 def _target(endpoints: Endpoints) -> Target:

@@ -13,7 +13,7 @@ from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_c
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StopDrain, Target
 from emqx_tui.rollout.decision import AbortCost, Outcome
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
-from emqx_tui.rollout.forward import is_empty_by_own_word
+from emqx_tui.rollout.forward import is_empty_by_own_word, stops
 from emqx_tui.rollout.phases import WITH_WAY_BACK, Phase
 from emqx_tui.rollout.policy import next_closed
 from emqx_tui.rollout.situation import EVICTING, Situation
@@ -22,7 +22,7 @@ from emqx_tui.rollout.situation import EVICTING, Situation
 def cost(situation: Situation, phase: Phase) -> AbortCost:
     """What going back would cost now."""
     blue = situation.snapshot.blue_set
-    if phase not in WITH_WAY_BACK or blue is None or blue.replicas == 0:
+    if phase not in WITH_WAY_BACK or blue is None:
         reason = {
             Phase.ABORTING: "an abort is under way",
             Phase.DONE: "the release is done",
@@ -47,7 +47,7 @@ def derive(situation: Situation) -> Phase:
     if not situation.is_template_original or not finish.is_gone(situation.green) or situation.is_valve_closed:
         return Phase.ABORTING
     blue = situation.blue
-    if blue is None or blue.replicas != situation.wanted:
+    if blue is None or blue.replicas != situation.resource.replicas:
         return Phase.ABORTING
     done = all(result.outcome is Outcome.PASS for result in finish.close_out(situation, blue))
     return Phase.ABORTED if done else Phase.ABORTING
@@ -95,13 +95,20 @@ def _stop_blue(situation: Situation) -> list[Command]:
 def _blue_whole_again(situation: Situation) -> list[Command]:
     """Scale blue back up ourselves: the operator, should it be down, is not needed for it."""
     blue = situation.snapshot.blue_set
-    if blue is None or blue.replicas >= situation.wanted or situation.stale_kube:
+    wanted = blue_size(situation)
+    if blue is None or blue.replicas >= wanted or situation.stale_kube:
         return []
     failure = situation.memory.failures.get(f"scale:{blue.name}")
     if failure and (situation.now - failure.at).total_seconds() < situation.policy.scale_retry_s:
         return []
     target = Target(blue.meta.namespace, blue.name, blue.meta.uid, blue.meta.resource_version)
-    return [Scale(target, blue.replicas, situation.wanted, "abort: blue whole again")]
+    return [Scale(target, blue.replicas, wanted, "abort: blue whole again")]
+
+
+def blue_size(situation: Situation) -> int:
+    """How many nodes blue has to have: as many as before, and as many as its owner wants once it is theirs again."""
+    resource = situation.resource
+    return resource.replicas if resource and situation.is_template_original else situation.wanted
 
 
 def _restore_template(situation: Situation) -> list[Command]:
@@ -113,7 +120,10 @@ def _restore_template(situation: Situation) -> list[Command]:
     resource, journal = situation.resource, situation.journal
     blue = situation.snapshot.blue_set
     assert resource is not None
-    if situation.stale_kube or blue is None or blue.replicas != situation.wanted:
+    if situation.stale_kube or blue is None or blue.replicas < situation.wanted:
+        return []
+    if resource.replicas < blue.replicas:
+        # With its template back the operator would at once cut off the clients of the nodes that are too many.
         return []
     if blue.observed_generation < blue.meta.metadata_generation:
         return []
@@ -135,6 +145,8 @@ def _remove_green(situation: Situation) -> list[Command]:
         return finish.nudge(situation, "has the operator read the restored template?")
     if again := finish.ask_again(situation):
         return again
+    if stopping := stops(situation, green.members):
+        return stopping
     if situation.is_held or situation.stale_brokers or situation.stale_kube:
         return []
     if any(_may_have_clients(situation, m) for m in green.members):
@@ -178,7 +190,7 @@ def _is_empty(situation: Situation, member: Member) -> bool:
 
 def _drain_green(situation: Situation, waiting: list[Member]) -> list[Command]:
     """Node by node, highest ordinal first, once all of blue serves again and the proxies use it."""
-    if len(serving(situation.blue_members)) < situation.wanted or not is_switched(situation, Phase.ABORTING):
+    if len(serving(situation.blue_members)) < blue_size(situation) or not is_switched(situation, Phase.ABORTING):
         return []
     evicting = [m for m in situation.green_members if m.evacuation and m.evacuation.state in EVICTING]
     places = situation.journal.parallel_drains - len(evicting)

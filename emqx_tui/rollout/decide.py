@@ -17,7 +17,7 @@ from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Gate, Step, 
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import HoldRecord, Journal
-from emqx_tui.rollout.memory import Memory, is_effect_awaited, observe, returned
+from emqx_tui.rollout.memory import Memory, after_hold, is_effect_awaited, observe, returned
 from emqx_tui.rollout.phases import FINAL, Phase, is_allowed
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.situation import Situation
@@ -55,7 +55,10 @@ def decide(
         phase = _derive(situation)
         answer = answers.answer(intent, situation, phase)
         accepted, refused = answer.accepted, answer.refused
+        resumed = situation.is_held and answer.journal is not None and answer.journal.hold is None
         situation = replace(situation, journal=answer.journal or situation.journal)
+        if resumed:
+            situation = replace(situation, memory=after_hold(situation.memory, situation.journal))
         phase = _derive(situation)
     alarms = (*_impossible(memory.phase, phase), *detectors.alarms(situation, phase))
     situation = replace(situation, journal=_record(situation, phase, alarms))
@@ -113,6 +116,11 @@ def _is_due(situation: Situation, command: Command) -> bool:
     memory, snapshot = situation.memory, situation.snapshot
     if command.key in memory.in_flight:
         return False
+    failure = memory.failures.get(command.key)
+    if failure is not None:
+        pause_s = situation.policy.refused_retry_s if failure.is_refusal else situation.policy.retry_s
+        if (situation.now - failure.at).total_seconds() < pause_s:
+            return False
     read_at = snapshot.evacuations.read_at if isinstance(command, StartDrain | StopDrain) else situation.now
     return not is_effect_awaited(memory, command.key, command.name, read_at, situation.now)
 

@@ -19,7 +19,15 @@ from emqx_tui.rollout.situation import Situation
 Detector = Callable[[Situation, Phase], Alarm | None]
 
 LIFTABLE = frozenset(
-    {"clients-missing", "drain-stalled", "blue-losing-clients", "green-not-ready", "broker-gone", "operator-silent"}
+    {
+        "clients-missing",
+        "drain-stalled",
+        "blue-losing-clients",
+        "blue-shrunk",
+        "green-not-ready",
+        "broker-gone",
+        "operator-silent",
+    }
 )
 
 
@@ -49,10 +57,24 @@ def cannot_start(situation: Situation, phase: Phase) -> Alarm | None:
 
 def template_changed(situation: Situation, phase: Phase) -> Alarm | None:
     """The object no longer asks for the target."""
-    if situation.resource is None or phase in (Phase.STARTING, Phase.FINISHING) or situation.is_template_applied:
+    if situation.resource is None or phase in (Phase.STARTING, Phase.FINISHING):
+        return None
+    if situation.resource.replicas != situation.wanted:
+        found = f"spec.replicas is {situation.resource.replicas} now, was {situation.wanted}: somebody else changed it"
+        return Alarm("object-changed", found, suggestion="put it back, or x aborts")
+    if situation.is_template_applied:
         return None
     what = "the original template" if situation.is_template_original else "another template"
     return Alarm("object-changed", f"the object asks for {what} now: somebody else changed it")
+
+
+def fewer_wanted(situation: Situation, phase: Phase) -> Alarm | None:
+    """With its template back the operator would cut off the clients of the nodes that are too many."""
+    resource = situation.resource
+    if resource is None or situation.is_template_original or resource.replicas >= situation.wanted:
+        return None
+    found = f"spec.replicas is {resource.replicas}, was {situation.wanted}: the template is not put back before it is"
+    return Alarm("object-changed", found, suggestion="put spec.replicas back")
 
 
 def third_set(situation: Situation, phase: Phase) -> Alarm | None:
@@ -78,6 +100,9 @@ def foreign_evacuation(situation: Situation, phase: Phase) -> Alarm | None:
 def blue_shrunk(situation: Situation, phase: Phase) -> Alarm | None:
     """Blue was scaled down, and not by us."""
     blue, memory = situation.snapshot.blue_set, situation.memory
+    if blue is not None and phase in BEFORE_CUT_OVER and blue.replicas < situation.wanted:
+        found = f"{blue.name} wants {blue.replicas} nodes, it had {situation.wanted}: somebody scaled it"
+        return Alarm("blue-not-whole", found, suggestion="scale it back, or x aborts, which does so")
     if blue is None or memory.blue_replicas is None or blue.replicas >= memory.blue_replicas:
         return None
     if memory.own_scale is not None and blue.replicas >= memory.own_scale[1]:
@@ -165,6 +190,27 @@ def start_refused(situation: Situation, phase: Phase) -> Alarm | None:
     return None
 
 
+def command_refused(situation: Situation, phase: Phase) -> Alarm | None:
+    """A step is refused again and again: a right was taken away, or admission says no."""
+    for key, failure in situation.memory.failures.items():
+        if key.startswith(("scale:", "write-endpoints")) and failure.is_refusal and failure.count >= 3:
+            what = "scaling" if key.startswith("scale:") else "writing the Endpoints"
+            return Alarm("command-refused", f"{what} was refused {failure.count} times: {failure.message}")
+    return None
+
+
+def listener_gone(situation: Situation, phase: Phase) -> Alarm | None:
+    """The operator holds, so nobody brings the listener Service or its Endpoints back."""
+    if phase in (Phase.STARTING, Phase.FINISHING) or situation.stale_kube or situation.started_at is None:
+        return None
+    missing = "Service" if situation.service is None else "Endpoints" if situation.endpoints is None else ""
+    if not missing or situation.resource is None:
+        return None
+    name = situation.resource.service_name
+    hint = "create it again by hand: new connections find no node"
+    return Alarm("listener-gone", f"the listener {missing} {name} was removed", suggestion=hint)
+
+
 def ports_lost(situation: Situation, phase: Phase) -> Alarm | None:
     """The Service lost ports that clients use, and we cannot put them back."""
     failure = situation.memory.failures.get("repair-service")
@@ -241,6 +287,8 @@ DETECTORS: tuple[Detector, ...] = (
     clients_missing,
     drain_stalled,
     start_refused,
+    command_refused,
+    listener_gone,
     ports_lost,
     blue_losing,
     operator_silent,
@@ -248,9 +296,14 @@ DETECTORS: tuple[Detector, ...] = (
 )
 
 
+DETECTORS_OF_ABORT: tuple[Detector, ...] = (third_set, fewer_wanted, command_refused, listener_gone)
+"""An abort is not held by what it undoes: these tell what it waits for."""
+
+
 def alarms(situation: Situation, phase: Phase) -> tuple[Alarm, ...]:
     """Every alarm that stands now."""
-    if phase in FINAL or phase is Phase.ABORTING:
+    if phase in FINAL:
         return ()
-    found = (detector(situation, phase) for detector in DETECTORS)
+    detectors = DETECTORS_OF_ABORT if phase is Phase.ABORTING else DETECTORS
+    found = (detector(situation, phase) for detector in detectors)
     return tuple(alarm for alarm in found if alarm is not None)

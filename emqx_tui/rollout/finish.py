@@ -67,8 +67,10 @@ def is_gone(generation: Generation | None) -> bool:
 
 def commands(situation: Situation, staying: Generation | None) -> list[Command]:
     """What is to be done after the other set is gone: wait for the reset, a second full pass, then the delay."""
-    if staying is None or situation.resource is None or situation.stale_kube:
+    if situation.resource is None or situation.stale_kube:
         return []
+    if staying is None:
+        return nudge(situation, "the StatefulSet that is to stay is gone: let the operator build it")
     if not situation.is_reset:
         return nudge(situation, "let the operator see that one set is left")
     if not situation.is_valve_closed:

@@ -32,8 +32,11 @@ def derive(situation: Situation) -> Phase:
     if snapshot.resource.read_at is None or snapshot.stateful_sets.read_at is None:
         return situation.memory.phase if situation.memory.phase is not Phase.IDLE else Phase.STARTING
     blue = snapshot.blue_set
-    if situation.resource is None or blue is None:
+    if situation.resource is None:
         return Phase.LOST
+    if blue is None:
+        # Somebody removed it: what is left to do is to set the operator free again with green.
+        return _after_cut_over(situation) if snapshot.green is not None else Phase.LOST
     if situation.is_template_original and not situation.is_template_applied and snapshot.green is None:
         return Phase.STARTING
     if journal.cut_over_at is not None:
@@ -53,8 +56,7 @@ def derive(situation: Situation) -> Phase:
 
 def _after_cut_over(situation: Situation) -> Phase:
     blue = situation.blue
-    assert blue is not None
-    if blue.replicas > 0:
+    if blue is not None and blue.replicas > 0:
         return Phase.DRAINING
     staying = situation.green
     if staying is None or situation.is_valve_closed or not finish.is_gone(blue):
@@ -87,7 +89,7 @@ def protective(situation: Situation, phase: Phase) -> list[Command]:
     wanted += [c for c in endpoint_commands(situation, phase) if not c.advancing]
     if phase is not Phase.FINISHING:
         wanted += service_commands(situation)
-    wanted += _stops(situation)
+    wanted += stops(situation, situation.blue_evacuating)
     if phase is not Phase.FINISHING and closing is None:
         wanted += _passes_needed(situation)
     return wanted
@@ -104,15 +106,20 @@ def close_valve(situation: Situation, phase: Phase) -> CloseValve | None:
     return CloseValve(finish.resource_target(situation), next_closed(situation.valve_s))
 
 
-def _stops(situation: Situation) -> list[Command]:
-    """Stop running drains: all of them when frozen, those at other rates when they are to go on differently."""
+def stops(situation: Situation, members: tuple[Member, ...]) -> list[Command]:
+    """Stop running drains: all of them when frozen, those at other rates when they are to go on differently.
+
+    A freeze also stops what nobody approved: the person who freezes wants no client to be moved.
+    """
     wanted: list[Command] = []
     rates = situation.journal.rates
-    for member in situation.blue_evacuating:
+    for member in members:
         evacuation = member.evacuation
-        if evacuation is None or evacuation.state is EvacuationState.PROHIBITING:
+        if evacuation is None:
             continue
-        if not situation.is_node_approved(member.ordinal):
+        is_ours = situation.journal.abort is not None or situation.is_node_approved(member.ordinal)
+        is_over = evacuation.state is EvacuationState.PROHIBITING
+        if is_over if is_ours else not situation.is_frozen:
             continue
         other_rate = (evacuation.conn_evict_rate_per_s, evacuation.sess_evict_rate_per_s) != (
             rates.conn_evict_rate_per_s,
@@ -128,11 +135,17 @@ def _stops(situation: Situation) -> list[Command]:
 def _passes_needed(situation: Situation) -> list[Command]:
     """Nudges: to be seen as complete, to force a reset after a lost pod, to unfreeze a gate."""
     green = situation.green
-    if green is None or situation.stale_brokers or situation.stale_kube:
+    if situation.stale_kube:
+        return []
+    if green is None or green.replicas == 0:
+        return finish.nudge(situation, "green is gone: let the operator build it") if situation.is_settled else []
+    if situation.stale_brokers:
         return []
     if situation.started_at is None:
         all_joined = green.running == green.replicas == situation.wanted
         return finish.nudge(situation, "all green nodes are in the EMQX cluster") if all_joined else []
+    if situation.resource and green.replicas != situation.resource.replicas and situation.is_settled:
+        return finish.nudge(situation, "green has another size than the object asks for")
     if green.running < green.replicas or len(green.members) < green.replicas:
         return finish.nudge(situation, "a green pod is away: let the operator reset and repair")
     if _frozen_gates(situation):

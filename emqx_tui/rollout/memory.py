@@ -56,6 +56,7 @@ class Memory:
     """See the module."""
 
     phase: Phase = Phase.IDLE
+    was_held: bool = False
     in_flight: frozenset[str] = frozenset()
     sent_at: Mapping[str, datetime] = field(default_factory=dict)
     """By command name: when one of that name was last sent."""
@@ -172,12 +173,20 @@ def observe(memory: Memory, snapshot: Snapshot, journal: Journal | None) -> Memo
         gate_frozen_since=_since(memory.gate_frozen_since, _gate_frozen(snapshot), now),
     )
     memory = _with_sample(memory, snapshot)
+    memory = after_hold(memory, journal)
     if journal is None:
         return replace(memory, canary=None, baseline={}, initial={}, ledger=Ledger(), evicted_track=(), progress={})
     if journal.abort:
         return _with_drains_back(memory, snapshot, journal)
     memory = _with_drains(memory, snapshot, journal)
     return _with_ledger(memory, snapshot)
+
+
+def after_hold(memory: Memory, journal: Journal | None) -> Memory:
+    """Refusals are forgotten when a hold is lifted: else they would hold again before anything is tried anew."""
+    is_held = journal is not None and journal.hold is not None
+    failures = {} if memory.was_held and not is_held else memory.failures
+    return replace(memory, was_held=is_held, failures=failures)
 
 
 def _ack(wait: AckWait | None, resource: EmqxEnterprise | None) -> AckWait | None:

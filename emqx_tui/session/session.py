@@ -31,7 +31,7 @@ from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sample_of, sent, succeeded
-from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import is_closed
 from emqx_tui.session import records, showing, sources
 from emqx_tui.session.assess import assess as assess_edit
@@ -241,7 +241,13 @@ class Session:
         if self._closing:
             return
         vanished = self._book.take(self._store.secret(), self._snapshot().resource.value)
-        if vanished is not None:
+        if vanished is None:
+            return
+        if self._tenure.is_held and self._decision.phase not in FINAL:
+            # Nobody but the driver ends a release: left alone it would stand half-way, with the operator held.
+            self._log.alarm(self._outside.clock.now(), "somebody removed the journal: it is written again")
+            self._book.write(vanished, None)
+        else:
             self._ended_elsewhere(vanished)
 
     def _ended_elsewhere(self, journal: Journal) -> None:

@@ -20,7 +20,7 @@ from emqx_tui.rehearsal.ports import Request, SimClock, SimEmqx, SimHost, SimKub
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.decision import Outcome
-from emqx_tui.rollout.intents import Abort, Approve, Resume, Start
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.rollout.preflight import blocking
 from emqx_tui.session.options import Options, Outside
@@ -151,6 +151,8 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.witness = Witness(self.world)
+        listener = [(plural, "emqx-ee") for plural in ("services", "endpoints")]
+        self.before = {key: self.world.store.get(key[0], "default", key[1]) for key in listener}
         self.world.cluster().truth.mark()
 
     def lease_holder(self) -> str:
@@ -234,12 +236,23 @@ class Person:
         gate, hold = decision.gate, view.journal.hold
         if gate is not None and gate.is_open and self._may("approve", 5.0) and not hold:
             session.submit(Approve(gate.id, gate.revision, "person@host"))
+        if (
+            hold is not None
+            and hold.freeze
+            and (view.now - hold.at).total_seconds() > 10.0
+            and self._may("resume", 5.0)
+        ):
+            session.submit(Resume("person@host"))
         if hold is None or not hold.auto:
             return
         if hold.at != self._hold_at:
             self._hold_at = hold.at
             self.holds.append(hold.check)
         if (view.now - hold.at).total_seconds() < self.resume_after_s:
+            return
+        if hold.check == "foreign-evacuation" and self._may("freeze", 5.0):
+            # A freeze stops it; then the release can go on.
+            session.submit(Freeze("person@host"))
             return
         if len(self.holds) >= self.patience and decision.abort.possible:
             if self._may("abort", 5.0):

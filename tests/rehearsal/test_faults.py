@@ -8,16 +8,17 @@ console may act without the lease, and the release must come to an end: nothing 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from stage import Console, Person, Stage, begin, conflict, lose
+from stage import Console, Person, Stage, begin, conflict, lose, refuse
 
 from emqx_tui.model.errors import Unreachable
-from emqx_tui.rehearsal.ports import Request, is_write
+from emqx_tui.rehearsal.ports import Request
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -41,7 +42,7 @@ class Fault:
     mend: Blow | None = None
     for_s: float = 45.0
     holds: frozenset[str] = frozenset()
-    """Checks of which at least one must have held the release, where it had to be noticed."""
+    """Checks of which one must have held the release, if the fault struck before blue was gone."""
     ends: frozenset[str] = frozenset({"done"})
     kills: bool = False
     """Clients are cut off by the fault itself."""
@@ -94,6 +95,24 @@ def remove(plural: str, name: str) -> Blow:
             store_of(console).delete(plural, NAMESPACE, name)
 
     return strike
+
+
+def put_back(plural: str, name: str) -> Blow:
+    """By hand, as it was before the release."""
+
+    def strike(console: Console) -> None:
+        if store_of(console).find(plural, NAMESPACE, name) is None:
+            before = console.stage.before[plural, name]
+            metadata = {k: v for k, v in before["metadata"].items() if k not in ("resourceVersion", "uid")}
+            store_of(console).create(plural, {**before, "metadata": metadata})
+
+    return strike
+
+
+def put_listener_back(console: Console) -> None:
+    """Kubernetes removes the Endpoints of a Service that goes."""
+    put_back("services", NAME)(console)
+    put_back("endpoints", NAME)(console)
 
 
 def remove_set(colour: str) -> Blow:
@@ -234,7 +253,7 @@ def api_server(up: bool) -> Blow:
 
 
 ENDS = frozenset({"done", "aborted"})
-HOLDS_CHANGED = frozenset({"object-changed"})
+CHANGED = frozenset({"object-changed"})
 NOT_LATE = ("creating green", "waiting for the delay", "canary", "draining")
 
 FAULTS = (
@@ -244,6 +263,86 @@ FAULTS = (
     Fault("operator hangs", operator("hang"), operator(""), 90.0),
     Fault("operator is slow", operator("slow"), operator(""), 90.0),
     Fault("operator gets 401", operator("unauthorized"), operator("")),
+    Fault("green pod killed", pod("green", "kill"), kills=True),
+    Fault("blue pod killed", pod("blue", "kill"), kills=True),
+    Fault("green pod deleted", pod("green", "delete"), kills=True),
+    Fault("blue pod deleted", pod("blue", "delete"), kills=True),
+    Fault("green broker restarts", pod("green", "restart"), kills=True),
+    Fault("blue broker restarts", pod("blue", "restart"), kills=True),
+    Fault("green pod unready", pod("green", "unready"), pod("green", "ready")),
+    Fault("EMQX silent", brokers("api_down", True), brokers("api_down", False)),
+    Fault("EMQX answers 401", brokers("unauthorized", True), brokers("unauthorized", False)),
+    Fault("EMQX nodes do not hear each other", brokers("slow", True), brokers("slow", False)),
+    Fault(
+        "valve opened",
+        edit(blueGreenUpdate={"initialDelaySeconds": 1}),
+        holds=frozenset({"valve-open"}),
+        ends=ENDS,
+        promises=("delay was restored", "drained without approval"),
+    ),
+    Fault("rates edited", edit(blueGreenUpdate={"evacuationStrategy": {"connEvictRate": 3, "sessEvictRate": 3}})),
+    Fault(
+        "replicas raised and put back",
+        edit(replicas=4),
+        edit(replicas=3),
+        holds=CHANGED,
+        kills=True,
+        promises=("clients on", "of node 3"),
+    ),
+    Fault(
+        "replicas lowered and put back",
+        edit(replicas=2),
+        edit(replicas=3),
+        kills=True,
+        promises=("clients on",),
+        holds=CHANGED,
+    ),
+    Fault("replicas raised for good", edit(replicas=4), ends=ENDS, kills=True, holds=CHANGED),
+    Fault("template reverted", template("4.4.14"), ends=frozenset({"aborted"}), phases=NOT_LATE, holds=CHANGED),
+    Fault(
+        "third template and back",
+        template("4.4.16"),
+        template("4.4.15"),
+        ends=frozenset({"aborted"}),
+        holds=CHANGED,
+        phases=NOT_LATE,
+        kills=True,
+    ),
+    Fault(
+        "blue scaled to 1",
+        scale("blue", 1),
+        holds=frozenset({"blue-not-whole", "blue-shrunk"}),
+        ends=ENDS,
+        kills=True,
+        promises=("without approval", "clients on", "more than one"),
+    ),
+    Fault(
+        "blue scaled to 0",
+        scale("blue", 0),
+        holds=frozenset({"blue-not-whole", "blue-shrunk"}),
+        ends=ENDS,
+        kills=True,
+        promises=("without approval", "clients on", "more than one"),
+    ),
+    Fault("green scaled to 1", scale("green", 1), ends=ENDS, kills=True, promises=("clients on",)),
+    Fault("Endpoints emptied", endpoints(lambda console: []), promises=("emptied", "no address")),
+    Fault("Endpoints of all pods", endpoints(_all_pods)),
+    Fault("Endpoints removed", remove("endpoints", NAME), put_back("endpoints", NAME), ends=ENDS),
+    Fault("Service removed", remove("services", NAME), put_listener_back, ends=ENDS),
+    Fault("journal removed", remove("secrets", "emqx-tui-emqx-ee"), promises=("drained without approval",)),
+    Fault("lease removed", remove("leases", "emqx-tui-emqx-ee"), promises=("without the lease",)),
+    Fault("green set removed", remove_set("green"), ends=ENDS, kills=True),
+    Fault("blue set removed", remove_set("blue"), kills=True, phases=(*NOT_LATE, "finishing")),
+    Fault("watches late by 10 s", watches(10.0), watches(0.0), 300.0),
+    Fault("watches silent", silence(True), silence(False), 60.0),
+    Fault("a third of the answers lost", lose_some(0.34), behave, 300.0),
+    Fault("a third of the patches lose a race", conflict_some(0.34), behave, 300.0),
+    Fault("API server away", api_server(False), api_server(True)),
+    Fault("no right to scale", meddle(refuse("/scale")), behave),
+    Fault("no right to write Endpoints", meddle(refuse("/endpoints")), behave),
+    Fault("no right to write the journal", meddle(refuse("/secrets")), behave),
+    Fault("no right to write the lease", meddle(refuse("/leases")), behave),
+    Fault("no right to patch the resource", meddle(refuse("/emqxenterprises")), behave),
 )
 
 
@@ -256,7 +355,6 @@ class Ending:
     holds: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     killed: int = 0
-    requests: int = 0
 
 
 def suffer(fault: Fault, phase: str) -> Ending:
@@ -268,17 +366,11 @@ def suffer(fault: Fault, phase: str) -> Ending:
     async def script(stage: Stage) -> None:
         console = stage.console()
         person = Person(console)
-        requests = [0]
-
-        def count(request: Request) -> None:
-            requests[0] += is_write(request)
-
         await begin(console, Approval.AUTO)
         if phase == "aborting":
             seen = await console.until(lambda view: _drains(view) or view.result)
             console.session.submit(Abort("person@host", seen.decision.abort.revision))
         await console.until(lambda view: str(view.decision.phase) == phase or view.result, 1200.0)
-        console.wire.before, leave = (lambda request: (count(request), leave(request))), console.wire.before
         await asyncio.sleep(1.0)
         fault.strike(console)
         if fault.mend:
@@ -287,9 +379,10 @@ def suffer(fault: Fault, phase: str) -> Ending:
         try:
             seen = await console.until(lambda view: view.result, LIMIT_S)
             ending.result = seen.result
+            await asyncio.sleep(60.0)
         except AssertionError as error:
             ending.where = str(error)
-        ending.holds, ending.requests = person.holds, requests[0]
+        ending.holds = person.holds
 
     stage.play(script)
     ending.broken = [
@@ -308,13 +401,21 @@ def _drains(view: View) -> bool:
     return view.decision.phase is Phase.DRAINING and bool(view.snapshot.blue and view.snapshot.blue.replicas == 2)
 
 
-CASES = [pytest.param(fault, phase, id=f"{fault.name} while {phase}") for fault in FAULTS for phase in fault.phases]
+def _cases() -> list[Any]:
+    """All, or, in a plain run, for each fault every other phase: odd faults get the odd ones."""
+    every = 1 if os.environ.get("EMQX_TUI_FAULTS") == "all" else 2
+    return [
+        pytest.param(fault, phase, id=f"{fault.name} while {phase}")
+        for number, fault in enumerate(FAULTS)
+        for phase in fault.phases[number % every :: every]
+    ]
 
 
-@pytest.mark.parametrize(("fault", "phase"), CASES)
+@pytest.mark.parametrize(("fault", "phase"), _cases())
 def test_no_fault_breaks_a_promise_or_leaves_a_release_stuck(fault: Fault, phase: str) -> None:
     ending = suffer(fault, phase)
     assert ending.broken == []
     assert ending.result in (fault.ends | {"aborted"} if phase == "aborting" else fault.ends), ending
     assert fault.kills or ending.killed == 0
-    assert not fault.holds or fault.holds & set(ending.holds)
+    if fault.holds and phase in NOT_LATE:
+        assert fault.holds & set(ending.holds)

@@ -224,7 +224,10 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         with_place(CUTTING, "green", 0, is_joined=False),
         ["nudge +1", f"repair {BLUE_IPS}"],
     ),
-    "cutting over: the Endpoints have no ports": (replace(CUTTING, endpoint_ports=()), []),
+    "cutting over: the Endpoints lost their ports": (
+        replace(CUTTING, endpoint_ports=()),
+        [f"repair 1.0 1.1 {GREEN_IPS}"],
+    ),
     # -- draining: the Service
     "draining: nothing without approval": (DRAINING, []),
     "draining: the operator listed blue again": (
@@ -309,9 +312,9 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ["stop 2 frozen"],
     ),
     "frozen: a drained node stays as it is": (held(FULL, freeze=True), []),
-    "frozen: a node that nobody approved is not ours to stop": (
+    "frozen: a drain that nobody approved is stopped, too": (
         held(with_place(DRAINING, "blue", 1, **draining_place()), freeze=True),
-        [],
+        ["stop 1 frozen"],
     ),
     "frozen: stopped, the list is from before": (
         remembered(held(EVICTING, freeze=True), done_at={f"stop-drain drain:{TOP}": ago(1.0)}),
@@ -485,8 +488,10 @@ def test_an_object_of_another_uid_is_lost_and_nothing_is_sent() -> None:
     assert (decision.phase, decision.commands) == (Phase.LOST, ())
 
 
-def test_blue_set_gone_is_lost() -> None:
-    decision = replace(FULL, blue=None).decide()
+def test_blue_set_removed_by_somebody_leaves_the_end_to_do() -> None:
+    """The operator would stay held for ever; without green as well nothing is left to release."""
+    assert replace(FULL, blue=None).decide().phase is Phase.FINISHING
+    decision = replace(FULL, blue=None, green=None).decide()
     assert (decision.phase, decision.commands) == (Phase.LOST, ())
 
 
