@@ -74,7 +74,6 @@ async def session(view: View, size: tuple[int, int] = SMALL, **fields) -> AsyncI
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_all_that_is_needed_to_decide_stands_on_one_screen_in_one_order(size):
     async with session(releases.at_gate(), size) as console:
-        shown = console.shown
         wanted = [
             "prod-eu ▸ mqtt ▸ emqx-ee",
             "drain 3 of 3",
@@ -90,9 +89,12 @@ async def test_all_that_is_needed_to_decide_stands_on_one_screen_in_one_order(si
             "12:05:29 you",
             "a approve",
         ]
-        places = [shown.find(words) for words in wanted]
-        assert -1 not in places, list(zip(wanted, places, strict=True))
-        assert places == sorted(places)
+
+        def in_one_order() -> bool:
+            places = [console.shown.find(words) for words in wanted]
+            return -1 not in places and places == sorted(places)
+
+        await until(console.pilot, in_one_order)
 
 
 async def test_hold_freeze_and_resume_are_sent_at_once_and_without_a_dialog():
