@@ -8,7 +8,7 @@ from time import monotonic
 from textual.app import App
 from textual.pilot import Pilot
 
-DEADLINE_S = 5.0
+DEADLINE_S = 20.0
 
 
 def lines(app: App) -> list[str]:
