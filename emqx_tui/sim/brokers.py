@@ -15,8 +15,7 @@ from typing import Any
 
 from emqx_tui.sim.emqx import EmqxCluster, NodeUnreachable, Profile
 from emqx_tui.sim.emqx_api import HttpReply
-from emqx_tui.sim.objects import Key, Object, key_of
-from emqx_tui.sim.store import Store
+from emqx_tui.sim.objects import Key, Object, Objects, key_of
 from emqx_tui.sim.timeline import Timeline
 
 INSTANCE_LABEL = "apps.emqx.io/instance"
@@ -41,13 +40,13 @@ class Broker:
 class Brokers:
     """Implements the kubelet's Workload for pods of EmqxEnterprise objects."""
 
-    def __init__(self, store: Store, timeline: Timeline, rng: random.Random, profile: Profile) -> None:
+    def __init__(self, objects: Objects, timeline: Timeline, rng: random.Random, profile: Profile) -> None:
         self.clusters: dict[Key, EmqxCluster] = {}
         self.running: dict[str, Broker] = {}
         """by pod uid"""
         self.changed: Callable[[Key], None] = lambda _: None
         """told the cluster's key when a broker starts or stops listening"""
-        self._store = store
+        self._objects = objects
         self._timeline = timeline
         self._rng = rng
         self._profile = profile
@@ -66,7 +65,7 @@ class Brokers:
         return self._by_ip.get(ip)
 
     def at_pod(self, namespace: str, name: str) -> Broker | None:
-        pod = self._store.find("pods", namespace, name)
+        pod = self._objects.find("pods", namespace, name)
         return None if pod is None else self.running.get(pod["metadata"]["uid"])
 
     def request(
@@ -75,7 +74,7 @@ class Brokers:
         """The answer of that pod's management API; Unreachable when nothing listens there."""
         broker = self.at_pod(namespace, pod)
         if broker is None:
-            why = "no such pod" if self._store.find("pods", namespace, pod) is None else "connection refused"
+            why = "no such pod" if self._objects.find("pods", namespace, pod) is None else "connection refused"
             raise Unreachable(why)
         return self.ask(broker, method, raw_path, body, authorization)
 
@@ -134,7 +133,7 @@ class Brokers:
         return broker.pod["metadata"]["namespace"], broker.cluster.name
 
     def _load_credentials(self, cluster: EmqxCluster, key: Key) -> None:
-        secret = self._store.find("secrets", key[0], f"{key[1]}-bootstrap-user")
+        secret = self._objects.find("secrets", key[0], f"{key[1]}-bootstrap-user")
         if secret is None:
             return
         lines = base64.b64decode(secret["data"]["bootstrap_user"]).decode().split("\n")

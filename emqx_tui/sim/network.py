@@ -1,50 +1,36 @@
-"""Endpoints, EndpointSlices and where the clients' connections go.
+"""Endpoints and EndpointSlices.
 
-Owns three controllers of a real cluster: endpoints and slices of Services with a selector, the mirror of hand-written
-Endpoints of Services without one, and the data path that follows the slices. Who writes the listener's Endpoints (the
-operator, the console, a person) makes no difference here; the route is what the slices say, a mirror lag later.
-
-On a kube-proxy network a connection outlives the removal of its address. With `ebpf` the datapath resets what is
-still connected to an address that left, within a few seconds, as Cilium's and Calico's eBPF modes do.
+Owns two controllers of a real cluster: endpoints and slices of Services with a selector, and the mirror of
+hand-written Endpoints of Services without one. Who writes the listener's Endpoints (the operator, the console, a
+person) makes no difference here; the routes in `routes` follow what the slices say, a mirror lag later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emqx_tui.sim.brokers import Brokers
 from emqx_tui.sim.hub import Debounced, Hub
 from emqx_tui.sim.objects import Key, Object, is_ready, is_terminating, key_of, matches, owner_reference
+from emqx_tui.sim.routes import SERVICE_LABEL
 from emqx_tui.sim.store import Store
 from emqx_tui.sim.timeline import Timeline
 
 MANAGER = "kube-controller-manager"
-SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
-RESET_WITHIN_S = 3.0
-"""How long an eBPF-like network takes to break the connections of a removed address."""
 
 
 class Network:
-    """Slices follow Endpoints and pods; routes follow slices."""
+    """Slices follow Endpoints and pods."""
 
-    def __init__(
-        self, store: Store, timeline: Timeline, hub: Hub, brokers: Brokers, *, mirror_lag_s: float, ebpf: bool
-    ) -> None:
-        self.ebpf = ebpf
+    def __init__(self, store: Store, timeline: Timeline, hub: Hub, *, mirror_lag_s: float) -> None:
         self._store = store
-        self._brokers = brokers
         self._mirrors = Debounced(timeline, mirror_lag_s, self._mirror)
         self._selected = Debounced(timeline, mirror_lag_s, self._select)
         self._pod_states: dict[str, tuple[object, ...]] = {}
-        self._listed: dict[Key, frozenset[str]] = {}
-        brokers.changed = self._update_route
         hub.on("endpoints", self._on_endpoints)
         hub.on("services", self._on_service)
         hub.on("pods", self._on_pod)
-        hub.on("endpointslices", self._on_slice)
-        hub.on("emqxenterprises", self._on_enterprise)
 
     # -- what changed
 
@@ -58,9 +44,6 @@ class Network:
             self._selected.request(key_of(service))
         else:
             self._mirrors.request(key_of(service))
-        for key in list(self._brokers.clusters):
-            if key[0] == service["metadata"]["namespace"]:
-                self._update_route(key)
 
     def _on_pod(self, event_type: str, pod: Object) -> None:
         """Only what a Service's address list is made of makes the endpoints controller work."""
@@ -76,20 +59,6 @@ class Network:
             selector = service["spec"].get("selector")
             if selector and matches(pod["metadata"].get("labels"), selector):
                 self._selected.request(key_of(service))
-
-    def _on_slice(self, event_type: str, endpoint_slice: Object) -> None:
-        namespace = endpoint_slice["metadata"]["namespace"]
-        service = endpoint_slice["metadata"]["labels"].get(SERVICE_LABEL)
-        for key in list(self._brokers.clusters):
-            if key[0] == namespace and self._listener_of(key) == service:
-                self._update_route(key)
-
-    def _on_enterprise(self, event_type: str, enterprise: Object) -> None:
-        if event_type == "ADDED":
-            self._brokers.cluster_of(key_of(enterprise))
-        elif event_type == "DELETED":
-            self._brokers.forget_cluster(key_of(enterprise))
-            self._listed.pop(key_of(enterprise), None)
 
     # -- mirrored slices: Services without a selector
 
@@ -189,62 +158,6 @@ class Network:
             self._store.create("endpointslices", {**made, "metadata": metadata}, manager=MANAGER)
         for stored in old[len(wanted) :]:
             self._store.delete("endpointslices", *key_of(stored))
-
-    # -- the data path
-
-    def addresses(self, key: Key) -> list[str]:
-        """The addresses that new connections to the listener Service of this EmqxEnterprise can get."""
-        service = self._store.find("services", key[0], self._listener_of(key))
-        if service is None:
-            return []
-        port = self._client_port(key)
-        if all(each["port"] != port for each in service["spec"].get("ports") or ()):
-            return []
-        found = []
-        for each in self._slices(key_of(service)):
-            if all(named["port"] != port for named in each.get("ports") or ()):
-                continue
-            for endpoint in each["endpoints"]:
-                if endpoint.get("conditions", {}).get("ready", True):
-                    found += endpoint["addresses"]
-        return found
-
-    def _update_route(self, key: Key) -> None:
-        cluster = self._brokers.clusters.get(key)
-        if cluster is None:
-            return
-        addresses = self.addresses(key)
-        targets: list[str | None] = []
-        for ip in addresses:
-            broker = self._brokers.at_ip(ip)
-            ours = broker is not None and broker.cluster is cluster and broker.listening
-            targets.append(broker.name if broker is not None and ours else None)
-        if tuple(targets) != cluster.route:
-            cluster.set_route(targets)
-        before, now = self._listed.get(key, frozenset()), frozenset(addresses)
-        self._listed[key] = now
-        if self.ebpf:
-            for ip in sorted(before - now):
-                self._reset(key, ip)
-
-    def _reset(self, key: Key, ip: str) -> None:
-        broker = self._brokers.at_ip(ip)
-        if broker is not None and broker.listening and broker.cluster is self._brokers.clusters.get(key):
-            broker.cluster.reset_connections(broker.name, RESET_WITHIN_S)
-
-    def _listener_of(self, key: Key) -> str:
-        enterprise = self._store.find("emqxenterprises", *key)
-        template = {} if enterprise is None else enterprise["spec"].get("serviceTemplate") or {}
-        return (template.get("metadata") or {}).get("name") or key[1]
-
-    def _client_port(self, key: Key) -> int:
-        """The Service port that the clients dial: that of the external TCP listener."""
-        enterprise = self._store.find("emqxenterprises", *key)
-        if enterprise is None:
-            return 1883
-        config = enterprise["spec"]["template"]["spec"]["emqxContainer"].get("emqxConfig") or {}
-        text = config.get("listener.tcp.external", "1883").rpartition(":")[2]
-        return int(text) if text.isdigit() else 1883
 
 
 _CONTROLLERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")

@@ -6,11 +6,22 @@ Owns the few questions that every simulated controller asks of an object. Nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 Object = dict[str, Any]
 Key = tuple[str, str]
 """Namespace and name."""
+
+
+class Objects(Protocol):
+    """Where objects are looked up, by the plural name of their kind; nobody changes what is handed out."""
+
+    def find(self, plural: str, namespace: str, name: str) -> Object | None: ...
+
+    def list(
+        self, plural: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Object]: ...
+
 
 ON_SERVING = "apps.emqx.io/on-serving"
 """The readiness gate that the operator sets (operator lines G2 and G3)."""

@@ -30,6 +30,7 @@ from emqx_tui.sim.operator.plugins import Plugins
 from emqx_tui.sim.operator_deployment import NAMESPACE as OPERATOR_NAMESPACE
 from emqx_tui.sim.operator_deployment import OperatorDeployment
 from emqx_tui.sim.resources import standard_resources
+from emqx_tui.sim.routes import Routes
 from emqx_tui.sim.services import ServiceDefaults
 from emqx_tui.sim.statefulsets import StatefulSets
 from emqx_tui.sim.store import Store
@@ -105,14 +106,11 @@ class World:
         self.addresses = PodAddresses(config.pod_subnet, machines=config.machines, reuse=config.reuse_addresses)
         self.kubelet = self._make_kubelet(config)
         self.stateful_sets = StatefulSets(self.store, self.timeline, self.hub, lag_s=config.statefulset_lag_s)
-        self.network = Network(
-            self.store,
-            self.timeline,
-            self.hub,
-            self.brokers,
-            mirror_lag_s=config.mirror_lag_s,
-            ebpf=config.network == "ebpf",
-        )
+        self.network = Network(self.store, self.timeline, self.hub, mirror_lag_s=config.mirror_lag_s)
+        self.routes = Routes(self.store, self.brokers, ebpf=config.network == "ebpf")
+        self.hub.on("services", self.routes.on_service)
+        self.hub.on("endpointslices", self.routes.on_slice)
+        self.hub.on("emqxenterprises", self.routes.on_enterprise)
         self.garbage = GarbageCollector(self.store, self.timeline, self.hub)
         self.event_expiry = EventExpiry(self.store, self.timeline, self.hub)
         line = LINES[config.operator]
