@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
-from emqx_tui.sandbox.pod_network import EMQX_PORT, PodNetwork
+from emqx_tui.sandbox.pod_network import EMQX_PORT, PodServer
 from emqx_tui.sim.api_error import bad_request
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -21,8 +21,14 @@ _CHUNK = 64 * 1024
 Object = dict[str, Any]
 
 
+class PodServers(Protocol):
+    """Who knows what runs in a pod."""
+
+    def server_of(self, pod: Object) -> PodServer: ...
+
+
 def _wanted_ports(values: list[str]) -> list[int]:
-    """The `ports` parameters; ApiError 400."""
+    """The ports as they were asked for; ApiError 400."""
     texts = [text for value in values for text in value.split(",") if text]
     if not texts:
         raise bad_request('query parameter "ports" is required')
@@ -32,14 +38,19 @@ def _wanted_ports(values: list[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-async def forward(request: web.Request, network: PodNetwork, pod: Object) -> web.WebSocketResponse:
-    """Carry bytes between the websocket and the pod until one side ends; ApiError 400 before the upgrade."""
+async def forward(
+    request: web.Request, servers: PodServers, pod: Object, *, parameter: str = "ports"
+) -> web.WebSocketResponse:
+    """Carry bytes between the websocket and the pod until one side ends; ApiError 400 before the upgrade.
+
+    An API server is asked for `ports`, and asks its kubelet for `port`.
+    """
     if not (pod.get("spec") or {}).get("nodeName"):
         raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
     offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     if PROTOCOL not in offered:
         raise bad_request(f"unable to upgrade: ports are forwarded by websocket protocol {PROTOCOL} only")
-    ports = _wanted_ports(request.query.getall("ports", []))
+    ports = _wanted_ports(request.query.getall(parameter, []))
     websocket = web.WebSocketResponse(protocols=(PROTOCOL,), max_msg_size=0, autoping=True)
     await websocket.prepare(request)
     writers: dict[int, asyncio.StreamWriter] = {}
@@ -49,7 +60,7 @@ async def forward(request: web.Request, network: PodNetwork, pod: Object) -> web
             for channel in (2 * index, 2 * index + 1):
                 await websocket.send_bytes(bytes([channel]) + port.to_bytes(2, "little"))
             try:
-                reader, writer = await _connect(network, pod, port)
+                reader, writer = await _connect(servers, pod, port)
             except ConnectionRefusedError as refused:
                 await websocket.send_bytes(bytes([2 * index + 1]) + _refusal(pod, port, refused).encode())
                 continue
@@ -67,10 +78,10 @@ async def forward(request: web.Request, network: PodNetwork, pod: Object) -> web
     return websocket
 
 
-async def _connect(network: PodNetwork, pod: Object, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(servers: PodServers, pod: Object, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if port != EMQX_PORT:
         raise ConnectionRefusedError("connection refused")
-    return await network.server_of(pod).connect()
+    return await servers.server_of(pod).connect()
 
 
 def _refusal(pod: Object, port: int, refused: ConnectionRefusedError) -> str:
