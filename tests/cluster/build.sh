@@ -6,7 +6,8 @@
 #   operator/                                 a copy of $EMQX_TUI_CLUSTER_OPERATOR, when that is set (below)
 #   manifest                                  one "name version" a line, of all of these and of Go
 #
-# Prints the folder, and nothing else, on standard output. Run again, it has nothing to do and prints the same.
+# Prints the folder, and nothing else, on standard output. Run again, it has nothing to do and prints the same. With
+# --where it builds nothing: it prints the folder if everything is there, else one line that says what is missing.
 #
 #   EMQX_TUI_CLUSTER_CACHE     the cache folder itself (else one named by what it is built from, below
 #                              ${XDG_CACHE_HOME:-~/.cache}/emqx-tui/cluster)
@@ -41,6 +42,19 @@ key=$({
   echo "$go_version ${flags[*]}"
 } | sha256sum | cut -c1-16)
 cache=${EMQX_TUI_CLUSTER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/emqx-tui/cluster/$key}
+control_plane_complete() {
+  [[ -f $cache/manifest && -x $cache/kube-apiserver && -x $cache/kube-controller-manager && -x $cache/etcd ]] &&
+    grep -qx "key $key" "$cache/manifest"
+}
+
+if [[ ${1:-} == --where ]]; then
+  control_plane_complete || fail "no control plane built: run tests/cluster/build.sh once (some minutes)"
+  [[ -x $cache/operator/emqx-operator ]] ||
+    fail "no EMQX Operator in the cache: set EMQX_TUI_CLUSTER_OPERATOR and run tests/cluster/build.sh"
+  echo "$cache"
+  exit 0
+fi
+
 mkdir -p "$(dirname "$cache")" || fail "no cache: cannot make $(dirname "$cache"); set EMQX_TUI_CLUSTER_CACHE"
 cache=$(cd "$(dirname "$cache")" && pwd)/$(basename "$cache")
 
@@ -56,11 +70,6 @@ trap 'exit 130' INT TERM HUP
 if [[ ! -f $cache/manifest && -e $cache ]] && ! rmdir "$cache" 2>/dev/null; then
   fail "no cache: $cache exists and is not a cache of this script; remove it, or set EMQX_TUI_CLUSTER_CACHE to another"
 fi
-
-control_plane_complete() {
-  [[ -f $cache/manifest && -x $cache/kube-apiserver && -x $cache/kube-controller-manager && -x $cache/etcd ]] &&
-    grep -qx "key $key" "$cache/manifest"
-}
 
 # Debian's package is unpacked, not installed: no root needed, and no service of it is started.
 take_etcd() {

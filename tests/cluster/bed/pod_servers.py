@@ -1,0 +1,93 @@
+"""EMQX's management API in pods: at each pod's own address, and behind the kubelet's port-forward.
+
+Owns the listeners and the log of what was asked. Who came by the pod's address is told from who came by a
+port-forward: in the bed the first is the operator, the second a console.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Any
+
+from emqx_tui.sandbox.pod_network import EMQX_PORT, PodServer
+from emqx_tui.sim.brokers import Brokers
+from emqx_tui.sim.emqx_api import HttpReply
+
+logger = logging.getLogger(__name__)
+Object = dict[str, Any]
+
+
+class Asked:
+    """What a `PodServer` asks; every request but plain reading is logged."""
+
+    store: Any = None
+
+    def __init__(self, brokers: Brokers, way: str, log: deque[Object]) -> None:
+        self._brokers = brokers
+        self._way = way
+        self._log = log
+
+    def emqx_request(
+        self, namespace: str, pod: str, method: str, raw_path: str, body: bytes, authorization: str | None
+    ) -> HttpReply:
+        reply = self._brokers.request(namespace, pod, method, raw_path, body, authorization)
+        if method != "GET":
+            self._log.append(
+                {
+                    "at": time.time(),
+                    "namespace": namespace,
+                    "pod": pod,
+                    "way": self._way,
+                    "method": method,
+                    "path": raw_path,
+                    "body": body.decode(errors="replace"),
+                    "status": reply.status,
+                    "answer": reply.body.decode(errors="replace"),
+                }
+            )
+        return reply
+
+
+class PodServers:
+    """A server per pod and way; a listener per pod whose broker is up."""
+
+    def __init__(self, brokers: Brokers) -> None:
+        self.log: deque[Object] = deque(maxlen=20_000)
+        self._direct = Asked(brokers, "direct", self.log)
+        self._forwarded = Asked(brokers, "forwarded", self.log)
+        self._listeners: dict[str, asyncio.Server] = {}
+        self._servers: dict[tuple[str, str], PodServer] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def server_of(self, pod: Object) -> PodServer:
+        """What a port-forward reaches."""
+        return self._server(pod, "forwarded", self._forwarded)
+
+    async def listen(self, pod: Object) -> None:
+        server = self._server(pod, "direct", self._direct)
+        address = pod["status"]["podIP"]
+        loop = asyncio.get_running_loop()
+        self._listeners[pod["metadata"]["uid"]] = await loop.create_server(server.protocol, address, EMQX_PORT)
+
+    def deafen(self, pod: Object) -> None:
+        listener = self._listeners.pop(pod["metadata"]["uid"], None)
+        if listener is not None:
+            listener.close()
+
+    def forget(self, pod: Object) -> None:
+        self.deafen(pod)
+        for way in ("direct", "forwarded"):
+            server = self._servers.pop((pod["metadata"]["uid"], way), None)
+            if server is not None:
+                task = asyncio.create_task(server.close())
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+
+    def _server(self, pod: Object, way: str, asked: Asked) -> PodServer:
+        key = (pod["metadata"]["uid"], way)
+        if key not in self._servers:
+            self._servers[key] = PodServer(asked, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        return self._servers[key]
