@@ -7,9 +7,11 @@ else is; the bed ends with the process that started it, and takes along only wha
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -81,6 +83,11 @@ class Bed:
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def _start(self) -> None:
         found = binaries()
         (self.folder / "hosts").write_text("127.0.0.1 localhost\n")
@@ -151,16 +158,26 @@ class Control:
         return found
 
 
+def _wait(bed: Bed, until: int | None) -> None:
+    """For Ctrl-C, SIGTERM, the end of another process, or the end of the bed itself."""
+    ended = [os.pidfd_open(pid) for pid in (bed.pid, until) if pid is not None]
+    select.select(ended, [], [])
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description="a real control plane with the real EMQX Operator")
+    parser.add_argument("--folder", type=Path, help="an empty folder for its files; without, one of its own")
+    parser.add_argument("--until", type=int, metavar="PID", help="end with this process")
+    asked = parser.parse_args()
     if reason := why_not():
-        print(reason, file=sys.stderr)
+        print(f"the bed did not start: {reason}", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with Bed() as bed, contextlib.suppress(KeyboardInterrupt):
+        with Bed(asked.folder) as bed, contextlib.suppress(KeyboardInterrupt):
             print(f"export KUBECONFIG={bed.kubeconfig}", flush=True)
             print("The bed is up until Ctrl-C.", flush=True)
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            signal.pause()
+            _wait(bed, asked.until)
     except Unavailable as reason:
         print(reason, file=sys.stderr)
         return 1

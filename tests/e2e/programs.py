@@ -38,12 +38,12 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**own, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUNBUFFERED": "1", **more}
 
 
-def wait_until(condition: Callable[[], object], what: str, *, within_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, *, within_s: float = 20.0, every_s: float = POLL_S) -> None:
     """Look until something is true; fails when it never is."""
     end = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end, f"no {what} within {within_s:g} s"
-        time.sleep(POLL_S)
+        time.sleep(every_s)
 
 
 def left_on_disk(folder: Path) -> bytes:

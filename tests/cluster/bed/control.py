@@ -5,6 +5,7 @@ Owns a unix socket with a few JSON endpoints; unlike the API server it is reache
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -31,6 +32,7 @@ class Control:
         self._brokers, self._routes, self._kubelet, self._servers = brokers, routes, kubelet, servers
         self._operator = operator
         self.operator_wanted = True
+        self.ended = asyncio.Event()
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_tell_errors])
@@ -42,6 +44,7 @@ class Control:
         app.router.add_get("/asked/{namespace}", self._asked)
         app.router.add_post("/operator", self._operate)
         app.router.add_get("/operator", self._look_at_operator)
+        app.router.add_post("/end", self._end)
         return app
 
     def _find(self, request: web.Request) -> EmqxCluster:
@@ -126,6 +129,10 @@ class Control:
             self._operator.stop(signal.SIGKILL)
         elif not self._operator.is_up:
             self._operator.start()
+        return web.json_response({})
+
+    async def _end(self, request: web.Request) -> web.Response:
+        self.ended.set()
         return web.json_response({})
 
     async def _look_at_operator(self, request: web.Request) -> web.Response:

@@ -122,7 +122,10 @@ class Bed:
                 self.operator.start()
                 await until(self.operator, lambda: listens(WEBHOOK_PORT), "webhook")
                 self._tell()
-                await asyncio.gather(*tasks)
+                tasks.append(asyncio.create_task(self.control.ended.wait()))
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
                 del runners, proxy
             finally:
                 for task in tasks:

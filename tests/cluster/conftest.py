@@ -1,0 +1,106 @@
+"""The bed for the tests here: started once for all of them, or a cluster of your own by `--kubeconfig`.
+
+Several pytest processes share one bed. It ends with the process that collects for them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e"), str(HERE.parent / "rehearsal")]
+
+from bed import START_S, Control, why_not  # noqa: E402
+from case import Case, Cluster  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(900))
+
+
+def _start(folder: Path, until: int) -> None:
+    """A bed of its own process, that lives as long as the process `until`."""
+    log = folder.with_suffix(".out")
+    with log.open("wb") as out:
+        subprocess.Popen(
+            [sys.executable, HERE / "bed.py", "--folder", folder, "--until", str(until)],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The bed, or the cluster that was asked for."""
+    given = request.config.getoption("--kubeconfig")
+    if given:
+        yield Cluster(Path(given), None)
+        return
+    if reason := why_not():
+        pytest.skip(reason)
+    in_worker = "PYTEST_XDIST_WORKER" in os.environ
+    shared = tmp_path_factory.getbasetemp().parent if in_worker else tmp_path_factory.getbasetemp()
+    told = shared / "bed"
+    with (shared / "bed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if told.exists():
+            folder = Path(told.read_text())
+        else:
+            folder = Path(tempfile.mkdtemp(prefix="emqx-tui-bed-"))
+            _start(folder, os.getppid() if in_worker else os.getpid())
+            told.write_text(str(folder))
+        Cluster.wait_for(folder, START_S)
+    control = Control(folder)
+    yield Cluster(folder / "kubeconfig", control)
+    control.close()
+
+
+@pytest.fixture
+def own_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A bed for one test, for what would disturb everybody else: a crashed or blocked operator."""
+    if request.config.getoption("--kubeconfig"):
+        pytest.skip("this test breaks the operator: it runs on a bed of its own only")
+    if reason := why_not():
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="emqx-tui-bed-"))
+    _start(folder, os.getpid())
+    Cluster.wait_for(folder, START_S)
+    control = Control(folder)
+    yield Cluster(folder / "kubeconfig", control)
+    control.post("/end")
+    control.close()
+
+
+@pytest.fixture
+def make_case(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Case]]:
+    """`make_case()`: a namespace of its own; all are deleted at the end."""
+    made: list[Case] = []
+
+    def make(on: Cluster = cluster) -> Case:
+        home = tmp_path / f"home-{len(made)}"
+        home.mkdir()
+        made.append(Case(on, home))
+        return made[-1]
+
+    yield make
+    for case in made:
+        case.close()
+
+
+@pytest.fixture
+def case(make_case: Callable[..., Case]) -> Case:
+    return make_case()
