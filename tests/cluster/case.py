@@ -63,7 +63,7 @@ class Cluster:
     @staticmethod
     def wait_for(folder: Path, within_s: float) -> None:
         """Until the bed in `folder` is up; fails with what it said."""
-        out = folder.with_suffix(".out")
+        out = folder / "told"
         wait_until(lambda: "up until" in out.read_text() or "did not" in out.read_text(), "bed", within_s=within_s)
         if "up until" not in out.read_text():
             raise Unavailable(out.read_text())

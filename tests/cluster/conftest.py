@@ -1,6 +1,7 @@
 """The bed for the tests here: started once for all of them, or a cluster of your own by `--kubeconfig`.
 
-Several pytest processes share one bed. It ends with the process that collects for them.
+Several pytest processes share one bed. It ends with the process that collects for them. EMQX_TUI_BED names the folder
+of one that runs already.
 """
 
 from __future__ import annotations
@@ -32,8 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _start(folder: Path, until: int) -> None:
     """A bed of its own process, that lives as long as the process `until`."""
-    log = folder.with_suffix(".out")
-    with log.open("wb") as out:
+    with (folder / "told").open("wb") as out:
         subprocess.Popen(
             [sys.executable, HERE / "bed.py", "--folder", folder, "--until", str(until)],
             stdout=out,
@@ -49,6 +49,11 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     given = request.config.getoption("--kubeconfig")
     if given:
         yield Cluster(Path(given), None)
+        return
+    if running := os.environ.get("EMQX_TUI_BED"):
+        control = Control(Path(running))
+        yield Cluster(Path(running) / "kubeconfig", control)
+        control.close()
         return
     if reason := why_not():
         pytest.skip(reason)
