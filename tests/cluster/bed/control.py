@@ -18,6 +18,7 @@ from programs import Program
 
 from emqx_tui.sim.brokers import Brokers
 from emqx_tui.sim.emqx import EmqxCluster
+from emqx_tui.sim.emqx_api import HttpReply
 from emqx_tui.sim.routes import Routes
 
 Object = dict[str, Any]
@@ -42,6 +43,7 @@ class Control:
         app.router.add_post("/namespaces/{namespace}/times", self._times)
         app.router.add_post("/pods/{namespace}/{pod}/{what}", self._pod)
         app.router.add_get("/asked/{namespace}", self._asked)
+        app.router.add_post("/answers/{namespace}", self._answers)
         app.router.add_post("/operator", self._operate)
         app.router.add_get("/operator", self._look_at_operator)
         app.router.add_post("/end", self._end)
@@ -113,8 +115,26 @@ class Control:
                 raise LookupError(f"no broker in {namespace}/{pod}")
             node = broker.cluster.nodes[broker.name]
             node.faults = replace(node.faults, **asked)
+        elif what == "ask":
+            return self._ask(namespace, pod, asked)
         else:
             raise LookupError(f"nothing is called {what}")
+        return web.json_response({})
+
+    def _ask(self, namespace: str, pod: str, asked: Object) -> web.Response:
+        """What that pod's broker answers to a person: its status, and its body as text."""
+        reply = self._servers.by_hand.emqx_request(
+            namespace, pod, asked["method"], asked["path"], asked["body"].encode(), asked["authorization"]
+        )
+        return web.json_response({"status": reply.status, "body": reply.body.decode(errors="replace")})
+
+    async def _answers(self, request: web.Request) -> web.Response:
+        """`{"path": "listeners", "status": 503, "body": ""}` is what the operator gets; without a status the truth."""
+        asked = await request.json()
+        spoiled = None
+        if "status" in asked:
+            spoiled = HttpReply(int(asked["status"]), "application/json", asked.get("body", "").encode())
+        self._servers.spoil(request.match_info["namespace"], asked["path"], spoiled)
         return web.json_response({})
 
     async def _asked(self, request: web.Request) -> web.Response:

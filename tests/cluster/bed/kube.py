@@ -117,6 +117,9 @@ class Kube:
         query: Mapping[str, str] = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "false"}
         timeout = aiohttp.ClientTimeout(total=None, sock_read=None)
         async with self._session.get(path_of(plural), params=query, timeout=timeout) as answer:
+            if answer.status >= 400:
+                # A new kind's storage is still being set up: 429.
+                raise Refused(answer.status, await answer.json(content_type=None))
             buffer = b""
             async for chunk in answer.content.iter_any():
                 *lines, buffer = (buffer + chunk).split(b"\n")

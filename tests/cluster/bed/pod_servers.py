@@ -1,7 +1,7 @@
 """EMQX's management API in pods: at each pod's own address, and behind the kubelet's port-forward.
 
-Owns the listeners and the log of what was asked. Who came by the pod's address is told from who came by a
-port-forward: in the bed the first is the operator, the second a console.
+Owns the listeners, the log of what was asked, and the answers that a test spoils. Who came by the pod's address is told
+from who came by a port-forward: in the bed the first is the operator, the second a console.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Asked:
     store: Any = None
 
     def __init__(self, brokers: Brokers, way: str, log: deque[Object]) -> None:
+        self.spoiled: dict[str, dict[str, HttpReply]] = {}
+        """answers that nobody's broker gave, by namespace and a part of the path"""
         self._brokers = brokers
         self._way = way
         self._log = log
@@ -33,7 +35,9 @@ class Asked:
     def emqx_request(
         self, namespace: str, pod: str, method: str, raw_path: str, body: bytes, authorization: str | None
     ) -> HttpReply:
-        reply = self._brokers.request(namespace, pod, method, raw_path, body, authorization)
+        reply = self._instead(namespace, raw_path) or self._brokers.request(
+            namespace, pod, method, raw_path, body, authorization
+        )
         if method != "GET":
             self._log.append(
                 {
@@ -50,12 +54,17 @@ class Asked:
             )
         return reply
 
+    def _instead(self, namespace: str, raw_path: str) -> HttpReply | None:
+        spoiled = self.spoiled.get(namespace, {})
+        return next((reply for word, reply in spoiled.items() if word in raw_path), None)
+
 
 class PodServers:
     """A server per pod and way; a listener per pod whose broker is up."""
 
     def __init__(self, brokers: Brokers) -> None:
         self.log: deque[Object] = deque(maxlen=20_000)
+        self.by_hand = Asked(brokers, "by hand", self.log)
         self._direct = Asked(brokers, "direct", self.log)
         self._forwarded = Asked(brokers, "forwarded", self.log)
         self._listeners: dict[str, asyncio.Server] = {}
@@ -65,6 +74,13 @@ class PodServers:
     def server_of(self, pod: Object) -> PodServer:
         """What a port-forward reaches."""
         return self._server(pod, "forwarded", self._forwarded)
+
+    def spoil(self, namespace: str, word: str, reply: HttpReply | None) -> None:
+        """What the operator is told instead of what the brokers say, wherever `word` is in the path; None: the truth."""
+        spoiled = self._direct.spoiled.setdefault(namespace, {})
+        spoiled.pop(word, None)
+        if reply is not None:
+            spoiled[word] = reply
 
     async def listen(self, pod: Object) -> None:
         server = self._server(pod, "direct", self._direct)
