@@ -76,7 +76,7 @@ class PodServers:
         return self._server(pod, "forwarded", self._forwarded)
 
     def spoil(self, namespace: str, word: str, reply: HttpReply | None) -> None:
-        """What the operator is told instead of what the brokers say, wherever `word` is in the path; None: the truth."""
+        """What the operator is told instead of the truth wherever `word` is in the path; None: the truth again."""
         spoiled = self._direct.spoiled.setdefault(namespace, {})
         spoiled.pop(word, None)
         if reply is not None:
