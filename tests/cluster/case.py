@@ -57,7 +57,7 @@ class Cluster:
         self._where = next(each["cluster"] for each in config["clusters"] if each["name"] == context["cluster"])
         self._user = next(each["user"] for each in config["users"] if each["name"] == context["user"])
         self.http = httpx.Client(
-            base_url=self._where["server"], verify=self._tls(), headers=self._headers(), timeout=30
+            base_url=self._where["server"], verify=self.tls(), headers=self._headers(), timeout=30
         )
 
     @staticmethod
@@ -68,7 +68,7 @@ class Cluster:
         if "up until" not in out.read_text():
             raise Unavailable(out.read_text())
 
-    def _tls(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
         if data := self._where.get("certificate-authority-data"):
             return ssl.create_default_context(cadata=base64.b64decode(data).decode())
         return ssl.create_default_context(cafile=self._where.get("certificate-authority"))
@@ -253,17 +253,31 @@ class Case:
         self,
         *,
         replicas: int = 3,
+        clients: int = 300,
+        preset: str = "mqttx-default",
+        churn_per_s: float = 0.0,
+        **how: Any,
+    ) -> None:
+        """Create it, wait until the operator says Running and lists all pods, and let the clients connect."""
+        self.create_cluster(replicas=replicas, **how)
+        self.wait_until(
+            lambda: self.phase == "Running" and len(self.addresses()) == replicas, "Running cluster", within_s=240
+        )
+        if clients:
+            self.connect(clients, preset=preset, churn_per_s=churn_per_s)
+
+    def create_cluster(
+        self,
+        *,
+        replicas: int = 3,
         version: str = "4.4.14",
         delay_s: int | None = 5,
         rate: int = 20,
         take_over_s: int = 5,
-        clients: int = 300,
-        preset: str = "mqttx-default",
-        churn_per_s: float = 0.0,
         ports: Sequence[Mapping[str, Any]] = (),
         **spec: Any,
     ) -> None:
-        """Create it, wait until the operator says Running and lists all pods, and let the clients connect."""
+        """Only the object; nothing is waited for."""
         strategy = {"waitTakeover": take_over_s, "connEvictRate": rate, "sessEvictRate": rate}
         blue_green: Object = {"evacuationStrategy": strategy}
         if delay_s is not None:
@@ -283,11 +297,6 @@ class Case:
         if ports:
             made["spec"]["serviceTemplate"] = {"spec": {"ports": list(ports)}}
         self.create("emqxenterprises", made)
-        self.wait_until(
-            lambda: self.phase == "Running" and len(self.addresses()) == replicas, "Running cluster", within_s=240
-        )
-        if clients:
-            self.connect(clients, preset=preset, churn_per_s=churn_per_s)
 
     def wait_for_green(self, *, within_s: float = 120.0) -> None:
         """Until the operator knows both sets and has begun its delay."""
