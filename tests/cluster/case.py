@@ -331,7 +331,7 @@ class Case:
         self.cluster.control.post(f"/namespaces/{self.namespace}/times", seconds)
 
     def to_pod(self, pod: str, what: str, **how: Any) -> None:
-        """kill, restart, ready=bool, or faults (api_down, slow, unauthorized, stats_frozen)."""
+        """kill, restart, ready=bool, hang (hanging=bool), or faults (api_down, slow, unauthorized, stats_frozen)."""
         self.cluster.control.post(f"/pods/{self.namespace}/{pod}/{what}", how)
 
     def asked(self, word: str = "") -> list[Object]:

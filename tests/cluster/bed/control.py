@@ -16,7 +16,7 @@ from kubelet import Kubelet
 from pod_servers import PodServers
 from programs import Program
 
-from emqx_tui.sim.brokers import Brokers
+from emqx_tui.sim.brokers import Broker, Brokers
 from emqx_tui.sim.emqx import EmqxCluster
 from emqx_tui.sim.emqx_api import HttpReply
 from emqx_tui.sim.routes import Routes
@@ -109,10 +109,11 @@ class Control:
             await self._kubelet.restart(namespace, pod)
         elif what == "ready":
             await self._kubelet.set_ready(namespace, pod, bool(asked["ready"]))
+        elif what == "hang":
+            broker = self._broker(namespace, pod)
+            await self._servers.hang(broker.pod, bool(asked["hanging"]))
         elif what == "faults":
-            broker = self._brokers.at_pod(namespace, pod)
-            if broker is None:
-                raise LookupError(f"no broker in {namespace}/{pod}")
+            broker = self._broker(namespace, pod)
             node = broker.cluster.nodes[broker.name]
             node.faults = replace(node.faults, **asked)
         elif what == "ask":
@@ -136,6 +137,12 @@ class Control:
             spoiled = HttpReply(int(asked["status"]), "application/json", asked.get("body", "").encode())
         self._servers.spoil(request.match_info["namespace"], asked["path"], spoiled)
         return web.json_response({})
+
+    def _broker(self, namespace: str, pod: str) -> Broker:
+        broker = self._brokers.at_pod(namespace, pod)
+        if broker is None:
+            raise LookupError(f"no broker in {namespace}/{pod}")
+        return broker
 
     async def _asked(self, request: web.Request) -> web.Response:
         namespace = request.match_info["namespace"]

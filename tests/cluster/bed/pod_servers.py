@@ -59,6 +59,15 @@ class Asked:
         return next((reply for word, reply in spoiled.items() if word in raw_path), None)
 
 
+class _Silent(asyncio.Protocol):
+    def __init__(self, held: set[asyncio.Transport]) -> None:
+        self._held = held
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._held.add(transport)
+
+
 class PodServers:
     """A server per pod and way; a listener per pod whose broker is up."""
 
@@ -70,6 +79,8 @@ class PodServers:
         self._listeners: dict[str, asyncio.Server] = {}
         self._servers: dict[tuple[str, str], PodServer] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._hung: dict[str, set[asyncio.Transport]] = {}
+        """connections that wait for an answer of a hanging pod"""
 
     def server_of(self, pod: Object) -> PodServer:
         """What a port-forward reaches."""
@@ -88,10 +99,27 @@ class PodServers:
         loop = asyncio.get_running_loop()
         self._listeners[pod["metadata"]["uid"]] = await loop.create_server(server.protocol, address, EMQX_PORT)
 
+    async def hang(self, pod: Object, hanging: bool) -> None:
+        """Take connections to the pod's address and never answer; or answer again, and break those that wait."""
+        uid = pod["metadata"]["uid"]
+        self.deafen(pod)
+        if not hanging:
+            await self.listen(pod)
+            return
+        # Connections that are open already would still be answered.
+        await self._server(pod, "direct", self._direct).close()
+        del self._servers[uid, "direct"]
+        self._hung[uid] = set()
+        loop = asyncio.get_running_loop()
+        address = pod["status"]["podIP"]
+        self._listeners[uid] = await loop.create_server(lambda: _Silent(self._hung[uid]), address, EMQX_PORT)
+
     def deafen(self, pod: Object) -> None:
         listener = self._listeners.pop(pod["metadata"]["uid"], None)
         if listener is not None:
             listener.close()
+        for transport in self._hung.pop(pod["metadata"]["uid"], ()):
+            transport.abort()
 
     def forget(self, pod: Object) -> None:
         self.deafen(pod)
