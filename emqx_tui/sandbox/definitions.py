@@ -23,23 +23,19 @@ def install_definitions(store: Store) -> None:
     """Create the definitions that are not there yet."""
     for resource in list(store.resources.values()):
         if resource.custom and store.find("customresourcedefinitions", None, resource.qualified) is None:
-            store.create("customresourcedefinitions", _definition(resource, rfc3339(store.timeline.now)))
+            made = definition(resource)
+            status = _established(made, rfc3339(store.timeline.now))
+            store.create("customresourcedefinitions", {**made, "status": status})
 
 
-def _definition(resource: Resource, now: str) -> Object:
+def definition(resource: Resource) -> Object:
+    """The definition of a custom kind, as an installer would bring it."""
     names = {
         "kind": resource.kind,
         "listKind": f"{resource.kind}List",
         "plural": resource.plural,
         "singular": resource.singular,
     }
-    conditions = [
-        {"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message}
-        for kind, reason, message in (
-            ("NamesAccepted", "NoConflicts", "no conflicts found"),
-            ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-        )
-    ]
     return {
         "metadata": {"name": resource.qualified},
         "spec": {
@@ -49,8 +45,19 @@ def _definition(resource: Resource, now: str) -> Object:
             "versions": [_version(resource)],
             "conversion": {"strategy": "None"},
         },
-        "status": {"acceptedNames": names, "conditions": conditions, "storedVersions": [resource.version]},
     }
+
+
+def _established(made: Object, now: str) -> Object:
+    conditions = [
+        {"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message}
+        for kind, reason, message in (
+            ("NamesAccepted", "NoConflicts", "no conflicts found"),
+            ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        )
+    ]
+    versions = [version["name"] for version in made["spec"]["versions"]]
+    return {"acceptedNames": made["spec"]["names"], "conditions": conditions, "storedVersions": versions}
 
 
 def _version(resource: Resource) -> Object:

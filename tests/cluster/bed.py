@@ -27,6 +27,8 @@ import httpx
 
 HERE = Path(__file__).parent
 START_S = 120.0
+MOUNTS = 'mount --bind "$1/hosts" /etc/hosts; mount --bind "$1/resolv.conf" /etc/resolv.conf; shift; exec "$@"'
+"""Names that only the bed knows; nothing of the machine is changed."""
 
 
 class Unavailable(Exception):
@@ -39,6 +41,11 @@ def binaries() -> Path:
     if told.returncode != 0:
         raise Unavailable((told.stderr or told.stdout).strip().splitlines()[-1])
     return Path(told.stdout.strip())
+
+
+def has_operator(folder: Path) -> bool:
+    """Whether the real operator was brought in; its Go module cannot be had from the module proxy."""
+    return (folder / "operator" / "emqx-operator").exists()
 
 
 def why_not() -> str:
@@ -57,8 +64,9 @@ def why_not() -> str:
 class Bed:
     """`with Bed() as bed:`; `bed.kubeconfig` leads to it."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, simulated: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="emqx-tui-bed-")) if folder is None else folder
+        self.simulated = simulated
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Bed:
@@ -93,9 +101,6 @@ class Bed:
         (self.folder / "hosts").write_text("127.0.0.1 localhost\n")
         (self.folder / "resolv.conf").write_text("")
         with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-            mount = (
-                'mount --bind "$1/hosts" /etc/hosts; mount --bind "$1/resolv.conf" /etc/resolv.conf; shift; exec "$@"'
-            )
             inside = [
                 sys.executable,
                 str(HERE / "bed" / "inside.py"),
@@ -103,20 +108,10 @@ class Bed:
                 *("--binaries", str(found)),
                 *("--listener", str(listener.fileno())),
                 *("--outer-port", str(listener.getsockname()[1])),
+                *(["--simulated"] if self.simulated or not has_operator(found) else []),
             ]
-            script = mount + '; shift; exec "$@"'
-            last = ["setpriv", "--pdeathsig", "KILL"]
-            unshare = [
-                *last,
-                "unshare",
-                "-rmnpf",
-                "--kill-child=SIGKILL",
-                "bash",
-                "-ec",
-                script,
-                "bed",
-                str(self.folder),
-            ]
+            alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "-rmnpf", "--kill-child=SIGKILL"]
+            unshare = [*alone, "bash", "-ec", MOUNTS, "bed", str(self.folder)]
             errors = (self.folder / "errors.log").open("wb")
             with errors:
                 self._process = subprocess.Popen(
@@ -168,13 +163,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="a real control plane with the real EMQX Operator")
     parser.add_argument("--folder", type=Path, help="an empty folder for its files; without, one of its own")
     parser.add_argument("--until", type=int, metavar="PID", help="end with this process")
+    parser.add_argument("--simulated", action="store_true", help="run the simulated operator on the real control plane")
     asked = parser.parse_args()
     if reason := why_not():
         print(f"the bed did not start: {reason}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with Bed(asked.folder) as bed, contextlib.suppress(KeyboardInterrupt):
+        with Bed(asked.folder, simulated=asked.simulated) as bed, contextlib.suppress(KeyboardInterrupt):
             print(f"export KUBECONFIG={bed.kubeconfig}", flush=True)
             print("The bed is up until Ctrl-C.", flush=True)
             _wait(bed, asked.until)

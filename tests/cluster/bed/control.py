@@ -15,6 +15,7 @@ from aiohttp import web
 from kubelet import Kubelet
 from pod_servers import PodServers
 from programs import Program
+from simulated_operator import SimulatedOperator
 
 from emqx_tui.sim.brokers import Broker, Brokers
 from emqx_tui.sim.emqx import EmqxCluster
@@ -28,7 +29,12 @@ class Control:
     """The endpoints; every body and answer is a JSON object."""
 
     def __init__(
-        self, brokers: Brokers, routes: Routes, kubelet: Kubelet, servers: PodServers, operator: Program
+        self,
+        brokers: Brokers,
+        routes: Routes,
+        kubelet: Kubelet,
+        servers: PodServers,
+        operator: Program | SimulatedOperator,
     ) -> None:
         self._brokers, self._routes, self._kubelet, self._servers = brokers, routes, kubelet, servers
         self._operator = operator
@@ -163,7 +169,8 @@ class Control:
         return web.json_response({})
 
     async def _look_at_operator(self, request: web.Request) -> web.Response:
-        return web.json_response({"up": self._operator.is_up, "starts": self._operator.starts})
+        kind = "simulated" if isinstance(self._operator, SimulatedOperator) else "real"
+        return web.json_response({"kind": kind, "up": self._operator.is_up, "starts": self._operator.starts})
 
 
 @web.middleware

@@ -31,7 +31,6 @@ from programs import (
     WEBHOOK_PORT,
     Failed,
     Keys,
-    Program,
     api_server,
     controller_manager,
     etcd,
@@ -39,6 +38,8 @@ from programs import (
     operator,
     until,
 )
+from remote_store import RemoteStore
+from simulated_operator import RELEASE, SimulatedOperator, kinds, webhooks
 from surroundings import (
     KUBELET_PORT,
     install_kinds,
@@ -58,7 +59,10 @@ from emqx_tui.sim.routes import Routes
 from emqx_tui.sim.timeline import Timeline
 
 Object = dict[str, Any]
-WATCHED = ("pods", "services", "secrets", "endpointslices", "emqxenterprises", "persistentvolumeclaims")
+WATCHED = (
+    *("pods", "services", "secrets", "endpointslices", "persistentvolumeclaims"),
+    *("emqxenterprises", "emqxplugins"),
+)
 NETWORKS = ("10.244.0.1/16", "172.18.0.1/24", "10.96.0.1/16")
 """pods, machines, Services"""
 RESTART_S = 3.0
@@ -84,7 +88,7 @@ class Clock:
 class Bed:
     """Everything that runs."""
 
-    def __init__(self, folder: Path, binaries: Path, seed: int) -> None:
+    def __init__(self, folder: Path, binaries: Path, seed: int, *, is_real: bool) -> None:
         self.folder, self.binaries = folder, binaries
         self.keys = Keys(folder)
         self.clock = Clock()
@@ -96,16 +100,21 @@ class Bed:
         self.etcd = etcd(folder, binaries / "etcd")
         self.api = api_server(folder, binaries / "kube-apiserver")
         self.controllers = controller_manager(folder, binaries / "kube-controller-manager", manager)
-        self.operator: Program = operator(
-            folder, binaries / "operator" / "emqx-operator", self.keys.kubeconfig("operator.json", inner, "operator")
-        )
         self.mirror = Mirror(self.kube, WATCHED)
         self.brokers = Brokers(self.mirror, self.clock.timeline, self.rng, IDEAL)
+        self.simulated = None if is_real else self._simulated_operator()
+        self.operator = self.simulated or operator(
+            folder, binaries / "operator" / "emqx-operator", self.keys.kubeconfig("operator.json", inner, "operator")
+        )
         self.servers = PodServers(self.brokers)
         self.routes = Routes(self.mirror, self.brokers, ebpf=False)
         self.kubelet = Kubelet(self.kube, self.mirror, self.brokers, self.servers)
         self.names = Names(self.mirror, folder / "hosts")
         self.control = Control(self.brokers, self.routes, self.kubelet, self.servers, self.operator)
+
+    def _simulated_operator(self) -> SimulatedOperator:
+        store = RemoteStore(API_PORT, self.keys.tokens["operator"], str(self.folder / "ca.pem"))
+        return SimulatedOperator(store, self.mirror, self.clock.timeline, self.rng, self.brokers)
 
     async def run(self, listener: socket.socket) -> None:
         tasks: list[asyncio.Task[Any]] = []
@@ -118,6 +127,8 @@ class Bed:
                 tasks += [asyncio.create_task(work) for work in (self.mirror.run(), self.pace.broken())]
                 tasks.append(asyncio.create_task(self._keep_operator()))
                 runners = [await self._serve_kubelet(), await self._serve_control()]
+                if self.simulated is not None:
+                    runners.append(await self.simulated.serve(self.folder))
                 proxy = await asyncio.start_server(self._carry, sock=listener)
                 self.operator.start()
                 await until(self.operator, lambda: listens(WEBHOOK_PORT), "webhook")
@@ -156,14 +167,17 @@ class Bed:
         ca = self.keys.authority.ca_pem
         await install_machines(self.kube, self.kubelet.addresses)
         await install_rights(self.kube)
-        kinds = await install_kinds(self.kube, manifests_of(self.binaries / "operator" / "crd"), ca)
-        release = (self.binaries / "operator" / "VERSION").read_text().split()[0]
+        brought = self.binaries / "operator"
+        is_real = self.simulated is None
+        definitions = manifests_of(brought / "crd") if is_real else kinds()
+        names = await install_kinds(self.kube, definitions, ca)
+        release = (brought / "VERSION").read_text().split()[0] if is_real else RELEASE
         await install_operator_deployment(self.kube, f"emqx/emqx-operator-controller:{release}")
-        for name in kinds:
+        for name in names:
             await self._established(name)
         # Earlier, its garbage collector would not know the kinds.
         self.controllers.start()
-        await install_webhooks(self.kube, manifests_of(self.binaries / "operator" / "webhook"), ca)
+        await install_webhooks(self.kube, manifests_of(brought / "webhook") if is_real else webhooks(), ca)
 
     async def _established(self, name: str) -> None:
         end = time.monotonic() + 60.0
@@ -247,6 +261,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--binaries", type=Path, required=True)
     parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
+    parser.add_argument("--simulated", action="store_true", help="the simulated operator, not the real one")
     parser.add_argument("--outer-port", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
@@ -254,7 +269,7 @@ def main() -> int:
     listener = socket.socket(fileno=asked.listener)
     try:
         make_network()
-        bed = Bed(asked.folder, asked.binaries, asked.seed)
+        bed = Bed(asked.folder, asked.binaries, asked.seed, is_real=not asked.simulated)
         outer = f"https://127.0.0.1:{asked.outer_port}"
         bed.keys.kubeconfig("kubeconfig", outer, "admin", "namespace-only", "read-only")
         asyncio.run(bed.run(listener))

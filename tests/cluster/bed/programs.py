@@ -17,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -136,7 +137,16 @@ class Program:
         return Failed("\n".join([f"{self.name}: {why}; its log is {self.log}", *tail]))
 
 
-async def until(program: Program, is_it: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
+class Running(Protocol):
+    """What can be waited for."""
+
+    @property
+    def is_up(self) -> bool: ...
+
+    def failed(self, why: str) -> Failed: ...
+
+
+async def until(program: Running, is_it: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
     """Wait for a program to do something; Failed when it ends or does not."""
     end = time.monotonic() + within_s
     while not is_it():
@@ -176,9 +186,11 @@ AUDITED = [
 
 
 def api_server(folder: Path, binary: Path) -> Program:
-    """With an audit log of the writes that matter: who wrote what to which object."""
+    """With an audit log of every write; of those that matter also what was written."""
+    writes = ["create", "update", "patch", "delete", "deletecollection"]
     rules = [
-        {"level": "Request", "verbs": ["create", "update", "patch", "delete"], "resources": AUDITED},
+        {"level": "Request", "verbs": writes, "resources": AUDITED},
+        {"level": "Metadata", "verbs": writes},
         {"level": "None"},
     ]
     policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
