@@ -1,7 +1,7 @@
 """The bed for the tests here: started once for all of them, or a cluster of your own by `--kubeconfig`.
 
 Several pytest processes share one bed. It ends with the process that collects for them. EMQX_TUI_BED names the folder
-of one that runs already.
+of one that runs already, EMQX_TUI_BED_OPERATOR=simulated takes the simulated operator.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from bed import START_S, Control, why_not  # noqa: E402
 from case import Case, Cluster  # noqa: E402
 
 
+SIMULATED = ["--simulated"] if os.environ.get("EMQX_TUI_BED_OPERATOR") == "simulated" else []
+"""The simulated operator also where the real one is at hand: what holds for one has to hold for the other."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
@@ -35,7 +39,7 @@ def _start(folder: Path, until: int) -> None:
     """A bed of its own process, that lives as long as the process `until`."""
     with (folder / "told").open("wb") as out:
         subprocess.Popen(
-            [sys.executable, HERE / "bed.py", "--folder", folder, "--until", str(until)],
+            [sys.executable, HERE / "bed.py", "--folder", folder, "--until", str(until), *SIMULATED],
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
