@@ -22,7 +22,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e"), str(HERE.parent / "rehearsa
 from bed import START_S, Control, why_not  # noqa: E402
 from case import Case, Cluster  # noqa: E402
 
-
 SIMULATED = ["--simulated"] if os.environ.get("EMQX_TUI_BED_OPERATOR") == "simulated" else []
 """The simulated operator also where the real one is at hand: what holds for one has to hold for the other."""
 
