@@ -25,6 +25,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
+from textual.timer import Timer
 
 from emqx_tui.rollout.phases import FINAL
 from emqx_tui.session.backend import Backend
@@ -44,6 +45,7 @@ from emqx_tui.ui.messages import (
 from emqx_tui.ui.screens.base import ConsoleScreen, TakesNews
 from emqx_tui.ui.screens.clusters import ClustersScreen
 from emqx_tui.ui.terminal import give_back, is_behind
+from emqx_tui.ui.widgets.notice_line import STANDS_S, Notice, Severity
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -96,7 +98,9 @@ class ConsoleApp(App[int]):
         self._opened = opened
         self._shown: tuple[str, str] | None = None
         self._driven: set[tuple[str, str]] = set()
+        self.notice: Notice | None = None
         self._notice_number = 0
+        self._notice_timer: Timer | None = None
         self._is_waiting = False
         self._numbers = itertools.count(1)
         self._shown_through_at = 0.0
@@ -163,12 +167,32 @@ class ConsoleApp(App[int]):
         view = self.published.view
         if view and view.notice and view.notice_number != self._notice_number:
             self._notice_number = view.notice_number
-            self.say(view.notice)
+            self.say(view.notice, severity="warning" if view.is_refusal else "information")
 
-    def say(self, text: str, *, severity: str = "information") -> None:
-        """One line that goes away by itself. Never parsed as markup."""
-        kind = "warning" if severity == "warning" else "error" if severity == "error" else "information"
-        self.notify(text, severity=kind, markup=False)
+    def say(self, text: str, *, severity: Severity = "information") -> None:
+        """An answer that goes away by itself; the newest one stands alone. Never parsed as markup."""
+        self._stand(Notice(text, severity))
+        if self._notice_timer:
+            self._notice_timer.stop()
+        self._notice_timer = self.set_timer(STANDS_S[severity], lambda: self._stand(None))
+
+    def _stand(self, notice: Notice | None) -> None:
+        self.notice = notice
+        for screen in self.screen_stack:
+            if isinstance(screen, TakesNews) and screen.is_mounted:
+                screen.hear(notice)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Severity = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """What Textual itself has to say takes the same way: its own boxes would cover what has to be read."""
+        self.say(f"{title}: {message}" if title else message, severity=severity)
 
     # --- wishes upwards --------------------------------------------------------------------------------------
 

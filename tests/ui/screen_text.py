@@ -34,5 +34,11 @@ async def until_shown(pilot: Pilot, *words: str) -> None:
 
 
 async def until_said(pilot: Pilot, words: str) -> None:
-    """Wait until a notice with these words was shown; on the screen itself it may be wrapped."""
-    await until(pilot, lambda: any(words in notice.message for notice in pilot.app._notifications))
+    """Wait until an answer with these words stands; on the screen itself it may be wrapped."""
+    await until(pilot, lambda: words in said(pilot.app))
+
+
+def said(app: App) -> str:
+    """The answer that stands on the screen for a while, unwrapped."""
+    notice = getattr(app, "notice", None)
+    return notice.text if notice else ""

@@ -261,3 +261,16 @@ async def test_text_of_the_cluster_is_not_parsed():
     view = releases.at_gate(decision=replace(releases.at_gate().decision, gate=gate))
     async with opened(view, renew_gate("node:0"), size=(200, 50)) as hands:
         assert "[bold]x[/bold]" in text(hands.pilot.app)
+
+
+async def test_an_answer_covers_nothing_of_a_card():
+    """What came of the step before arrives while the next card is read."""
+    async with opened(releases.at_gate(), renew_gate("node:0")) as hands:
+        before = lines(hands.pilot.app)
+        hands.backend.notice("refused: [b]somebody else[/b] wrote the journal at the same moment, and more than once")
+        await until_shown(hands.pilot, "refused: [b]somebody else[/b] wrote the journal")
+        after = lines(hands.pilot.app)
+        changed = [number for number, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+        assert changed == [23], "only the frame's last row may tell it"
+        for words in ("Last way back", "Type the node's number (0)", "esc not now"):
+            assert any(words in row for row in after)

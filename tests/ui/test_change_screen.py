@@ -154,6 +154,21 @@ async def test_a_template_that_cannot_be_read_says_where_and_the_form_waits():
         assert backend.asked == []
 
 
+async def test_an_answer_to_a_key_covers_nothing_of_the_verdict():
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        await type_version(pilot, backend)
+        backend.publish(assessment=backend.asked[-1].answer(FINE, FATAL, forecast=figures()))
+        await until_shown(pilot, "≈ 12 min 6 s", "offline at once", "✔ EMQX 4.4.14 can evacuate")
+        before = lines(app)
+        await pilot.press("w")
+        await until_shown(pilot, "Not yet: a check fails: a release is running")
+        after = lines(app)
+        assert after[:18] == before[:18]
+        at = next(number for number, row in enumerate(after) if "Not yet:" in row)
+        assert at == 22, "the answer has the row above the keys, across the whole screen"
+
+
 async def test_an_older_answer_is_never_shown_for_a_newer_draft():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):

@@ -157,7 +157,7 @@ async def test_intents_bubble_to_the_backend():
 
 async def test_each_notice_is_said_once(monkeypatch):
     said: list[str] = []
-    monkeypatch.setattr(ConsoleApp, "say", lambda self, words: said.append(words))
+    monkeypatch.setattr(ConsoleApp, "say", lambda self, words, **_: said.append(words))
     backend = ScriptedBackend(shown_view=view())
     app = console(backend)
     async with app.run_test(size=(100, 30)) as pilot:

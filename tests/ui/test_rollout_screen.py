@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import releases
 from releases import NOW
-from screen_text import lines, text, until, until_shown
+from screen_text import lines, said, text, until, until_shown
 from scripted import CONTEXT, SERVER, ScriptedBackend, resource
 from scripted import view as bare_view
 from textual.pilot import Pilot
@@ -50,7 +50,7 @@ class Session:
     @property
     def said(self) -> str:
         """The message that stands on the screen for a while; it may be wrapped there."""
-        return " | ".join(notification.message for notification in self.app._notifications)
+        return said(self.app)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import releases
 from screen_text import until_shown
@@ -53,11 +55,11 @@ def test_large(snap_compare):
 
 
 def test_approval_card(snap_compare):
-    times = iter([0.0, 0.0])
+    times = itertools.count(0.0, SETTLE_S)
     view = releases.at_gate()
 
     def clock() -> float:
-        return next(times, SETTLE_S + 1)
+        return next(times)
 
     async def opened(pilot: Pilot) -> None:
         await ready(pilot)

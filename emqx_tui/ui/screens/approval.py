@@ -21,6 +21,7 @@ from textual.screen import ModalScreen
 
 from emqx_tui.rollout.intents import Hold
 from emqx_tui.session.view import Assessment, View
+from emqx_tui.ui import paint
 from emqx_tui.ui.glyphs import ALARM, WAITING
 from emqx_tui.ui.messages import IntentSubmitted, Published
 from emqx_tui.ui.present_cards import Card, Renew
@@ -29,6 +30,7 @@ from emqx_tui.ui.screens.base import TakesNews
 from emqx_tui.ui.spans import Line, Span, Tone, crop, line, spread, wrap
 from emqx_tui.ui.typing_guard import TypingGuard
 from emqx_tui.ui.widgets.line_box import LineBox
+from emqx_tui.ui.widgets.notice_line import Notice
 
 LABEL_CELLS = 10
 FRAME_ROWS = 6
@@ -114,6 +116,11 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         if self.blocked:
             self._forget()
         self.show()
+
+    def hear(self, notice: Notice | None) -> None:
+        """In the frame, where it covers nothing."""
+        said = paint.content((Span(" "), *notice.line, Span(" "))) if notice else ""
+        self.query_one(".approval", Vertical).border_subtitle = said
 
     def tick(self) -> None:
         """The countdown; called by a timer."""

@@ -16,6 +16,7 @@ from textual.widgets import Static
 from emqx_tui.ui import keymap, words
 from emqx_tui.ui.keymap import Area
 from emqx_tui.ui.messages import Published
+from emqx_tui.ui.widgets.notice_line import Notice, NoticeLine
 
 if TYPE_CHECKING:
     from emqx_tui.ui.app import ConsoleApp
@@ -30,6 +31,9 @@ class TakesNews(Screen[Any]):
 
     def take(self, published: Published) -> None:
         """Show what is new. Called by the app, on its thread, while this screen is visible."""
+
+    def hear(self, notice: Notice | None) -> None:
+        """Show the app's last answer, or take it away. Nothing that has to be read may be covered."""
 
 
 class ConsoleScreen(TakesNews):
@@ -48,8 +52,12 @@ class ConsoleScreen(TakesNews):
         return True
 
     def compose_notice(self) -> ComposeResult:
-        """The line for terminals that are too small; every screen yields it first."""
+        """The line for terminals that are too small, and the one for answers; every screen yields them first."""
         yield Static("", id="too-small", markup=False)
+        yield NoticeLine()
+
+    def hear(self, notice: Notice | None) -> None:
+        self.query_one(NoticeLine).show(notice)
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size

@@ -169,12 +169,11 @@ class RolloutScreen(ConsoleScreen):
         return super().check_action(action, parameters)
 
     def on_key(self, event: events.Key) -> None:
-        """A key that does nothing now says why; the last answer stands alone, so that none hides the screen."""
+        """A key that does nothing now says why."""
         key = next((key for key in keymap.keys_of(self.AREA) if key.key == event.key), None)
         reason = self._reasons.get(key.action) if key else ""
         if key and reason:
             event.prevent_default()
-            self.app.clear_notifications()
             self.console.say(f"{key.label}: {reason}", severity="warning" if key.action in SENDING else "information")
 
     def _send(self, intent: Intent) -> None:
