@@ -75,7 +75,7 @@ class Hand:
         replicas = how.setdefault("replicas", 3)
         clients, preset, churn = how.pop("clients"), how.pop("preset", "mqttx-default"), how.pop("churn_per_s", 0.0)
         self.case.create_cluster(**how)
-        self.case.wait_until(lambda: self._up(BLUE) == replicas, "brokers", within_s=120)
+        self.case.wait_until(lambda: self.running(BLUE) == replicas, "brokers", within_s=120)
         self.hurry(lambda: len(self.case.addresses()) == replicas and self.case.phase == "Running", "Running cluster")
         if clients:
             self.case.connect(clients, preset=preset, churn_per_s=churn)
@@ -88,10 +88,11 @@ class Hand:
     def begin(self, replicas: int = 3) -> None:
         self._closed_s += 1
         self.case.set_version(GREEN, initialDelaySeconds=self._closed_s)
-        self.case.wait_until(lambda: self._up(GREEN) == replicas, "green brokers", within_s=120)
+        self.case.wait_until(lambda: self.running(GREEN) == replicas, "green brokers", within_s=120)
         self.hurry(lambda: self.case.blue_green.get("startedAt"), "startedAt")
 
-    def _up(self, version: str) -> int:
+    def running(self, version: str) -> int:
+        """Brokers of that version that have joined."""
         try:
             nodes = self.case.truth()["nodes"].values()
         except AssertionError:
@@ -188,6 +189,10 @@ class Hand:
         target = {"kind": "Pod", "namespace": self.case.namespace, "name": pod, "uid": found["metadata"]["uid"]}
         return {"ip": found["status"]["podIP"], "nodeName": found["spec"]["nodeName"], "targetRef": target}
 
+    def routed(self) -> list[str]:
+        """Pods that a new connection of a client may get, by name, sorted."""
+        return sorted(str(node).partition("@")[2].partition(".")[0] for node in self.case.truth()["route"])
+
     def ready(self, pod: str) -> bool:
         found = self.case.find("pods", pod) or {}
         conditions = (found.get("status") or {}).get("conditions") or ()
@@ -198,18 +203,6 @@ class Hand:
     def writes(self, plural: str, sub: str = "", *, after: int = 0) -> list[Object]:
         """The operator's writes to a kind, without those the first `after`."""
         return self.case.audit(plural, sub, OPERATOR)[after:]
-
-    def scales(self) -> list[tuple[str, int]]:
-        """(set, replicas) of every write of the operator to a StatefulSet that changed its replicas."""
-        seen: dict[str, int] = {}
-        found = []
-        for entry in self.case.audit("statefulsets"):
-            made = (entry.get("requestObject") or {}).get("spec") or {}
-            name = entry["objectRef"].get("name") or (entry["requestObject"]["metadata"]["name"])
-            if OPERATOR in entry["user"]["username"] and seen.get(name) != made.get("replicas"):
-                seen[name] = made["replicas"]
-                found.append((name, made["replicas"]))
-        return found
 
     def events(self, word: str) -> list[str]:
         found = self.case.list("events")
