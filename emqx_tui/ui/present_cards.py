@@ -7,8 +7,10 @@ sent (redacted where they were made). It names one revision: an approval is of w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from emqx_tui.model.workloads import fingerprint
+from emqx_tui.rollout.change import Plan
 from emqx_tui.rollout.commands import ApplyTemplate, Target
 from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Intent, SetPolicy, Start
@@ -239,19 +241,27 @@ def start_card(assessment: Assessment, view: View | None, overrides: tuple[str, 
         rows=tuple((label, lines) for label, lines in rows if lines),
         warning="",
         asked=tuple(asked),
-        revision=f"start@{assessment.number}:{plan.resource_version}",
+        revision=_start_revision(plan, (*overrides, *accepted)),
         blocked=_start_blocked(assessment, view, failed),
         intent=lambda by: Start(plan, by, (*overrides, *accepted)),
     )
 
 
-def renew_start(number: int, overrides: tuple[str, ...] = ()) -> Renew:
-    """The start card as long as the newest assessment is of this draft."""
+def _start_revision(plan: Plan, accepted: tuple[str, ...]) -> str:
+    """What starting means. The operator's status writes move the resourceVersion and nothing else: left out."""
+    return f"start@{fingerprint([repr(replace(plan, resource_version='')), plan.patch, accepted])}"
+
+
+def renew_start(judged: Assessment, overrides: tuple[str, ...] = ()) -> Renew:
+    """The start card of an edit that was judged. A question that was on its way may still be answered: a newer answer
+    renews the card, and it is another card when what would be started has become something else."""
+    newest = judged
 
     def renew(view: View | None, assessment: Assessment | None) -> Card | None:
-        if assessment is None or assessment.number != number:
-            return None
-        return start_card(assessment, view, overrides)
+        nonlocal newest
+        if assessment is not None and assessment.number >= newest.number:
+            newest = assessment
+        return start_card(newest, view, overrides)
 
     return renew
 

@@ -151,15 +151,18 @@ def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
 # --- what will happen --------------------------------------------------------------------------------------------
 
 
-def outcome(edit: Edit, answer: Assessment | None, width: int) -> list[Line]:
-    """What the edit will do, without its failed checks that can be accepted (they are rows of their own)."""
+def outcome(edit: Edit, answer: Assessment | None, width: int, *, is_wanted: bool = False) -> list[Line]:
+    """What the edit will do, without its failed checks that can be accepted (they are rows of their own).
+
+    `is_wanted`: somebody has asked for the card already, and waits for the server.
+    """
     if edit.is_held:
         return spans.wrap(line((f"{glyphs.RUNNING} {HELD}", Tone.WARN)), width)
     lines = _verdict(edit, width)
     if edit.change is None or edit.change.verdict in (Verdict.UNCHANGED, Verdict.REFUSED):
         return lines
     starts = edit.change.verdict is Verdict.STARTS_RELEASE
-    lines += labelled("Server", _server(answer), width)
+    lines += labelled("Server", _server(answer, is_wanted=is_wanted), width)
     owners = edit.original.version_owners
     if starts and owners:
         lines += labelled("Owner", [line(f"of the version: {', '.join(clean(owner) for owner in owners)}")], width)
@@ -233,9 +236,9 @@ def _short_difference(difference: Difference) -> Line:
     return line(("· ", Tone.DIM), (path, Tone.DIM), "  ", (values, Tone.STRONG))
 
 
-def _server(answer: Assessment | None) -> list[Line]:
+def _server(answer: Assessment | None, *, is_wanted: bool) -> list[Line]:
     if answer is None or answer.dry_run_ok is None:
-        return [line(("◌ asking…", Tone.WAIT))]
+        return [line(("◌ asking…", Tone.WAIT), " the card opens when it has answered" if is_wanted else "")]
     if not answer.dry_run_ok:
         return [line((f"✘ refused: {clean(answer.dry_run) or 'no reason given'}", Tone.BAD))]
     warned = f", with a warning: {clean(answer.dry_run)}" if answer.dry_run else ""
@@ -311,6 +314,9 @@ def _value(value: object) -> str:
 # --- starting ----------------------------------------------------------------------------------------------------
 
 
+UNANSWERED = "the server has not answered yet"
+
+
 def why_not(edit: Edit | None, answer: Assessment | None, accepted: frozenset[str]) -> str:
     """Why the edit can neither start a release nor be saved now; empty when it can."""
     if edit is None:
@@ -324,7 +330,7 @@ def why_not(edit: Edit | None, answer: Assessment | None, accepted: frozenset[st
     if edit.change.verdict is Verdict.UNCHANGED:
         return "nothing is changed"
     if answer is None or answer.dry_run_ok is None or not answer.is_final:
-        return "the server has not answered yet"
+        return UNANSWERED
     if not answer.dry_run_ok:
         return f"the server refused it: {clean(answer.dry_run)}"
     return _why_not_start(edit, answer, accepted) if edit.change.verdict is Verdict.STARTS_RELEASE else ""

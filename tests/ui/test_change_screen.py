@@ -21,6 +21,7 @@ from emqx_tui.rollout.intents import Start
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.ui import typing_guard
 from emqx_tui.ui.app import ConsoleApp
+from emqx_tui.ui.messages import ChangeWanted
 from emqx_tui.ui.screens.approval import ApprovalCard
 from emqx_tui.ui.screens.change import ChangeScreen
 from emqx_tui.ui.screens.clusters import ClustersScreen
@@ -249,10 +250,9 @@ async def test_starting_goes_over_the_card_and_to_the_rollout(monkeypatch):
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
         await pilot.press("w")
-        await until_said(pilot, "Not yet: the server has not answered yet")
+        await until_said(pilot, "Not yet: the server has not answered yet; the card opens when it has")
+        await until_shown(pilot, "◌ asking… the card opens when it has answered")
         backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
-        await until_shown(pilot, "✔ dry-run accepted")
-        await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, ApprovalCard))
         await pilot.press("enter")
         assert backend.intents == []
@@ -265,6 +265,63 @@ async def test_starting_goes_over_the_card_and_to_the_rollout(monkeypatch):
         assert backend.opened[-1] == ("mqtt", "emqx-ee")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ClustersScreen))
+
+
+async def test_an_answer_that_was_on_its_way_leaves_the_card_open():
+    """The operator writes the status every few seconds, and each time the server is asked anew."""
+    backend = backend_of()
+    backend.shown_view = view()
+    async with change_screen(backend) as (app, pilot):
+        await type_version(pilot, backend)
+        backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
+        await until_shown(pilot, "✔ dry-run accepted")
+        backend.publish(fleet=fleet(row("emqx-ee", "mqtt", resource_version="1002")))
+        await until(pilot, lambda: backend.asked[-1].draft.original.meta.resource_version == "1002")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, ApprovalCard))
+        backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
+        await pilot.pause()
+        card = app.screen
+        assert isinstance(card, ApprovalCard)
+        assert (card.is_stale, card.blocked) == (False, "")
+        backend.publish(assessment=backend.asked[-1].answer(FINE, FATAL, forecast=figures()))
+        await until(pilot, lambda: "a check does not pass" in card.blocked)
+
+
+async def test_a_start_that_waits_for_the_server_is_given_up_by_the_next_edit():
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        await type_version(pilot, backend)
+        await pilot.press("w")
+        await until_shown(pilot, "the card opens when it has answered")
+        asked = len(backend.asked)
+        await pilot.press("backspace", "6")
+        await until(pilot, lambda: len(backend.asked) > asked and shown_version(backend) == "4.4.16")
+        backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
+        await until_shown(pilot, "✔ dry-run accepted")
+        assert isinstance(app.screen, ChangeScreen)
+
+
+async def test_what_is_typed_stands_instead_of_the_value_whatever_put_it_there():
+    """After undo, and in a cluster that was read only after the screen had opened."""
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        await type_version(pilot, backend)
+        await pilot.press("u")
+        await until_shown(pilot, "nothing changed")
+        assert field(app, "version").value == "4.4.14"
+        await type_version(pilot, backend, "4.4.16")
+        backend.publish(fleet=fleet(row("emqx-ee", "mqtt", version="4.4.17", resource_version="1002")))
+        await until_shown(pilot, "changed by others too")
+        assert field(app, "version").value == "4.4.16"
+    late = ScriptedBackend(fleet(is_synced=False))
+    app = ConsoleApp(late, context=CONTEXT, server=SERVER, namespace=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.post_message(ChangeWanted(("mqtt", "emqx-ee")))
+        await until_shown(pilot, "Reading the cluster")
+        late.publish(fleet=backend_of().shown_fleet)
+        await until_shown(pilot, "nothing changed")
+        await type_version(pilot, late)
 
 
 async def test_a_failed_check_has_to_be_marked_by_name():

@@ -235,15 +235,33 @@ def test_a_second_release_cannot_be_started():
 
 
 def test_the_start_card_goes_with_its_draft_and_with_the_object_that_was_read():
-    renew = cards.renew_start(7)
-    first = renew(releases.idle(), assessment(PASSES))
-    assert first is not None
-    assert renew(releases.idle(), replace(assessment(PASSES), number=8)) is None
     found = assessment(PASSES)
     assert found.plan
-    newer = renew(releases.idle(), replace(found, plan=replace(found.plan, resource_version="1002")))
-    assert newer is not None
-    assert newer.revision != first.revision
+    renew = cards.renew_start(found)
+    first = renew(releases.idle(), found)
+    assert first is not None
+
+    def later(**fields) -> Card:
+        plan = replace(found.plan, **fields)
+        card = renew(releases.idle(), replace(found, number=8, plan=plan))
+        assert card is not None
+        return card
+
+    assert later(resource_version="1002").revision == first.revision, "a status write changes nothing of what starts"
+    assert later(metadata_generation=2).revision != first.revision
+    assert later(patch={"spec": {}}).revision != first.revision
+    assert renew(releases.idle(), replace(found, number=8, plan=None)) is None
+
+
+def test_an_older_answer_or_none_leaves_the_start_card_as_it_is():
+    found = assessment(PASSES)
+    renew = cards.renew_start(found)
+    first = renew(releases.idle(), found)
+    assert first
+    for other in (None, replace(found, number=6, plan=None)):
+        again = renew(releases.idle(), other)
+        assert again
+        assert (again.revision, again.rows) == (first.revision, first.rows)
 
 
 def test_without_counts_nothing_is_promised():

@@ -76,6 +76,8 @@ class ChangeScreen(ConsoleScreen):
         self._pane = "form"
         self._is_stale = False
         self._is_warned = False
+        self._is_wanted = False
+        """The start was asked for while the server had not answered: it goes on when it has."""
         self._reading: Timer | None = None
         self._asking: Timer | None = None
 
@@ -121,6 +123,12 @@ class ChangeScreen(ConsoleScreen):
             self.query_one(OutcomePanel).say(line((words.LOADING_CLUSTER, Tone.WAIT)))
         else:
             self._show()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The answer that a person waits for is there."""
+        if self._is_wanted and self._answer is not None and self.app.screen is self:
+            self.action_start()
 
     def _follow(self, resource: EmqxEnterprise) -> None:
         """The object as it stands now: compare with it, and say so when somebody else changed what is edited."""
@@ -143,7 +151,7 @@ class ChangeScreen(ConsoleScreen):
     def _set(self, edit: Edit) -> None:
         """A person edited something."""
         self._edit = edit
-        self._is_warned = False
+        self._is_warned = self._is_wanted = False
         self._ask_later(is_same_content=False)
         self._show()
 
@@ -195,7 +203,7 @@ class ChangeScreen(ConsoleScreen):
         self._show_head()
         self._show_form(edit)
         self.query_one(TemplateEditor).show_text(edit.text) if not self._reading else None
-        self.query_one(OutcomePanel).show(edit, self._answer, self._accepted)
+        self.query_one(OutcomePanel).show(edit, self._answer, self._accepted, is_wanted=self._is_wanted)
         problems = [present.problem_line(problem) for problem in edit.problems[:3]]
         self._update("#text-problems", problems)
         width = max(20, self.query_one("#diff-pane").scrollable_content_region.width - 1)
@@ -265,6 +273,7 @@ class ChangeScreen(ConsoleScreen):
                 self._options = replace(options, late_removal=message.value == "on")
             case _:
                 self._options = replace(options, parallel_drains=int(message.value))
+        self._is_wanted = False
         self._ask_later(is_same_content=False)
         self._show()
 
@@ -324,6 +333,7 @@ class ChangeScreen(ConsoleScreen):
 
     def action_leave(self) -> None:
         self._read_editor()
+        self._is_wanted = False
         if self._edit is not None and self._edit.is_changed and not self._is_warned:
             self._is_warned = True
             self.console.say(words.UNSAVED_STAYS, severity="warning")
@@ -357,6 +367,11 @@ class ChangeScreen(ConsoleScreen):
     def action_start(self) -> None:
         self._read_editor()
         reason = present.why_not(self._edit, self._answer, self._accepted)
+        self._is_wanted = reason == present.UNANSWERED
+        if self._is_wanted:
+            self._show()
+            self.console.say(f"Not yet: {reason}; the card opens when it has")
+            return
         if reason or self._edit is None or self._edit.change is None or self._answer is None:
             self.console.say(f"Not yet: {reason}", severity="warning")
             return
@@ -367,7 +382,7 @@ class ChangeScreen(ConsoleScreen):
             return
         failing = {check.name for check in present.acceptable(self._answer)}
         card = ApprovalCard(
-            renew_start(self._answer.number, tuple(sorted(self._accepted & failing))),
+            renew_start(self._answer, tuple(sorted(self._accepted & failing))),
             self._view,
             self._answer,
             by=self.console.backend.person(),

@@ -181,6 +181,9 @@ class ChangeForm(Vertical):
             if field.value != value:
                 with field.prevent(Input.Changed):
                     field.value = value
+                if field.has_focus and not field.is_editing:
+                    # As after a tab: what is typed next stands instead of the value, not behind it.
+                    field.select_all()
 
     def show_choice(self, name: str, value: str) -> None:
         self.query_one(f"#field-{name}", ChoiceField).value = value

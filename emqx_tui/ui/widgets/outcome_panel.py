@@ -26,10 +26,10 @@ class OutcomePanel(VerticalScroll):
         """One line in place of everything."""
         _update(self.query_one("#outcome", Static), [line])
 
-    def show(self, edit: Edit, answer: Assessment | None, accepted: frozenset[str]) -> None:
-        """Draw the newest answer to this edit."""
+    def show(self, edit: Edit, answer: Assessment | None, accepted: frozenset[str], *, is_wanted: bool = False) -> None:
+        """Draw the newest answer to this edit; `is_wanted`: its card opens as soon as there is one."""
         width = max(20, self.scrollable_content_region.width - 1)
-        _update(self.query_one("#outcome", Static), present.outcome(edit, answer, width))
+        _update(self.query_one("#outcome", Static), present.outcome(edit, answer, width, is_wanted=is_wanted))
         _update(self.query_one("#checks", Static), present.check_rows(answer, width))
         self._show_rows(present.acceptable(answer), accepted)
 
