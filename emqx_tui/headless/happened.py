@@ -14,6 +14,7 @@ from typing import Any
 from emqx_tui.headless.endings import needs_person
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.summary import version_of
+from emqx_tui.headless.words import without_keys
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
 from emqx_tui.rollout.journal import HoldRecord, Journal
@@ -137,7 +138,7 @@ def _state(step: Step, view: View) -> StepState:
 
 
 def _alarms(before: View, view: View) -> Found:
-    old = {alarm.check for alarm in before.decision.alarms}
+    seen, old = view.snapshot, {alarm.check for alarm in before.decision.alarms}
     new = {alarm.check for alarm in view.decision.alarms}
     for alarm in view.decision.alarms:
         if alarm.check not in old:
@@ -147,7 +148,7 @@ def _alarms(before: View, view: View) -> Found:
                     "check": alarm.check,
                     "evidence": alarm.evidence,
                     "limit": alarm.limit or None,
-                    "suggestion": alarm.suggestion or None,
+                    "suggestion": without_keys(alarm.suggestion, seen.namespace, seen.name) or None,
                 },
             )
     for check in sorted(old - new):

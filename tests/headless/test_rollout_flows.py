@@ -357,3 +357,11 @@ def test_losing_every_watch_for_long_is_lost_contact() -> None:
     lost = [record for record in desk.events("source") if record["source"] != "EMQX"]
     assert {record["source"] for record in lost} >= {"emqxenterprises", "pods", "statefulsets"}
     assert json.loads(desk.lines[-2])["event"] == "problem"
+
+
+def test_what_to_do_is_said_in_commands_because_no_key_does_anything_here() -> None:
+    room = Room(small_world("green-never-ready"))
+    desk = room.terminal()
+    assert play(room, desk.rollout()) == 4
+    (alarm,) = desk.events("alarm")
+    assert alarm["suggestion"] == "look at the pod's events; emqx-tui abort emqx-ee -n default"
