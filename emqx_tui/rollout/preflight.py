@@ -29,6 +29,7 @@ class Facts:
     endpoints_patch: str | None = None
     scale_patch: str | None = None
     status_patch: str | None = None
+    service_patch: str | None = None
     broker_login: str | None = None
     """Empty = the management API took our credentials."""
     journal: str | None = None
@@ -37,7 +38,7 @@ class Facts:
     license_keys: int | None = None
     """How many keys the licence Secret has; None = not readable or none."""
     capacity: str | None = None
-    """Empty = the cluster has room for N more pods as far as could be seen; else why not."""
+    """Empty = the namespace's quotas leave room for a second generation; else why not. None = not readable."""
     admitted_mark: str = ""
     """Fingerprint of the template as the server would store it."""
 
@@ -272,13 +273,23 @@ def right_scale(question: Question) -> CheckResult:
     return _answer("right-scale", question.facts.scale_patch, "StatefulSets may be scaled", hint)
 
 
+def _optional(name: str, answer: str | None, good: str, without: str) -> CheckResult:
+    """A right that only a repair needs: a refusal is said and stops nothing."""
+    if answer is None:
+        return _result(name, None, "", "not asked yet")
+    return CheckResult(name, Outcome.PASS, f"note: {without}: {answer}" if answer else good)
+
+
 def right_status(question: Question) -> CheckResult:
     """Server dry-run of a status write: needed for two repairs only."""
     answer = question.facts.status_patch
-    if answer is None:
-        return _result("right-status", None, "", "not asked yet")
-    good = "the release status may be repaired" if not answer else f"note: no status repair possible: {answer}"
-    return CheckResult("right-status", Outcome.PASS, good)
+    return _optional("right-status", answer, "the release status may be repaired", "no status repair possible")
+
+
+def right_service(question: Question) -> CheckResult:
+    """Server dry-run of a write to the listener Service: needed when it loses ports as the operator begins to hold."""
+    answer = question.facts.service_patch
+    return _optional("right-service", answer, "lost Service ports may be put back", "lost ports cannot be put back")
 
 
 def right_journal(question: Question) -> CheckResult:
@@ -294,11 +305,14 @@ def broker_login(question: Question) -> CheckResult:
 
 
 def capacity(question: Question) -> CheckResult:
-    """Room for a second generation."""
+    """Room for a second generation, as far as quotas tell."""
     answer = question.facts.capacity
     if answer is None:
-        return CheckResult("capacity", Outcome.PASS, "note: room for a second generation is not checked")
-    return _result("capacity", answer == "", "room for a second generation", answer, override=True)
+        return CheckResult(
+            "capacity", Outcome.PASS, "note: quotas not readable; room for a second generation not checked"
+        )
+    good = "quotas leave room for a second generation (room on machines not checked)"
+    return _result("capacity", answer == "", good, answer, "raise the quota for the release", override=True)
 
 
 def accept_rate(question: Question) -> CheckResult:
@@ -328,6 +342,7 @@ PREFLIGHT: tuple[PreflightCheck, ...] = (
     right_scale,
     right_journal,
     right_status,
+    right_service,
     broker_login,
     single_name,
     license_secret,

@@ -19,10 +19,18 @@ from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout import preflight
 from emqx_tui.rollout.change import Change, Difference, Draft, Plan, Verdict
-from emqx_tui.rollout.commands import ApplyTemplate, ForgetReleaseStatus, Scale, Target, WriteEndpoints
+from emqx_tui.rollout.commands import (
+    ApplyTemplate,
+    ForgetReleaseStatus,
+    RepairService,
+    Scale,
+    Target,
+    WriteEndpoints,
+)
 from emqx_tui.rollout.forecast import Forecast, forecast
 from emqx_tui.rollout.journal import journal_name
 from emqx_tui.rollout.policy import Approval, Policy, next_closed
+from emqx_tui.rollout.quotas import why_over_quota
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
 from emqx_tui.session.ports import Changed, Kube
@@ -159,19 +167,24 @@ async def _facts(
         _ask_endpoints(snapshot, kube),
         _ask_scale(snapshot, kube),
         _ask_status(snapshot, kube),
+        _ask_service(snapshot, kube),
         _ask_journal(snapshot, kube, journal_secret),
         log_in(),
     )
-    names, keys = await asyncio.gather(_same_names(snapshot, kube), _license_keys(snapshot, kube))
-    endpoints, scale, status, journal, login = await answers
+    names, keys, room = await asyncio.gather(
+        _same_names(snapshot, kube), _license_keys(snapshot, kube), _room(snapshot, kube)
+    )
+    endpoints, scale, status, service, journal, login = await answers
     return preflight.Facts(
         endpoints_patch=endpoints,
         scale_patch=scale,
         status_patch=status,
+        service_patch=service,
         broker_login=login,
         journal=journal,
         same_name=names,
         license_keys=keys,
+        capacity=room,
     )
 
 
@@ -213,6 +226,14 @@ async def _ask_status(snapshot: Snapshot, kube: Kube) -> str | None:
     return await _try(kube, ForgetReleaseStatus(target).request())
 
 
+async def _ask_service(snapshot: Snapshot, kube: Kube) -> str | None:
+    service = snapshot.listener_service
+    if service is None or not service.ports:
+        return None
+    target = Target(service.meta.namespace, service.name, service.meta.uid, service.meta.resource_version)
+    return await _try(kube, RepairService(target, service.ports).request())
+
+
 async def _ask_journal(snapshot: Snapshot, kube: Kube, known: Secret | None) -> str | None:
     """Both kinds of our own records, asked as they will be written."""
     if known is not None:
@@ -252,6 +273,22 @@ async def _license_keys(snapshot: Snapshot, kube: Kube) -> int | None:
     except AdapterError:
         return None
     return len(answer.get("data") or {})
+
+
+async def _room(snapshot: Snapshot, kube: Kube) -> str | None:
+    """What the quotas say of a second generation; None where quotas or pods cannot be read."""
+    alive = [g for g in snapshot.generations if g.replicas > 0 and g.members]
+    if not alive:
+        return None
+    pods = Kind.POD.info
+    quotas = f"/{pods.base}/namespaces/{snapshot.namespace}/resourcequotas"
+    one = {"fieldSelector": f"metadata.name={alive[0].members[0].name}"}
+    try:
+        listed = await kube.request(KubeRequest("GET", quotas))
+        found = await kube.request(KubeRequest("GET", pods.path(snapshot.namespace), query=one))
+        return why_over_quota(listed["items"], found["items"][0], alive[0].replicas)
+    except (AdapterError, ValueError, LookupError):
+        return None
 
 
 async def save(edit: Draft | Plan, snapshot: Snapshot, kube: Kube) -> tuple[str, Changed | None]:

@@ -89,6 +89,7 @@ def _core_resources() -> list[Resource]:
             initial_status={"phase": "Pending"},
         ),
         _core("serviceaccounts", "ServiceAccount", "sa"),
+        _core("resourcequotas", "ResourceQuota", "quota", subresources=STATUS),
     ]
 
 

@@ -237,7 +237,6 @@ def granted(person: Person) -> set[Asked]:
 UNASKED: set[Asked] = {
     ("get", "apps.emqx.io", "emqxenterprises"),  # by kubectl, for those who help themselves
     ("create", "", "pods/portforward"),  # by API servers from 1.35 on
-    ("patch", "", "services"),  # only when a port was lost
     ("get", "apps.emqx.io", "emqxes"),  # kinds that this API server does not have
     ("get", "apps.emqx.io", "emqxbrokers"),
 }

@@ -20,7 +20,14 @@ from emqx_tui.rollout.preflight import PREFLIGHT, Facts, Question, blocking, run
 PASS, WAIT, FAIL = Outcome.PASS, Outcome.WAIT, Outcome.FAIL
 IDLE = build.idle()
 GRANTED = Facts(
-    resource_patch="", endpoints_patch="", scale_patch="", status_patch="", broker_login="", journal="", license_keys=1
+    resource_patch="",
+    endpoints_patch="",
+    scale_patch="",
+    status_patch="",
+    service_patch="",
+    broker_login="",
+    journal="",
+    license_keys=1,
 )
 
 
@@ -164,6 +171,11 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("denied: said, not refused", told(status_patch="forbidden"), PASS, "note: no status repair"),
         ("not asked", told(status_patch=None), WAIT, ""),
     ],
+    "right-service": [
+        ("granted", question(), PASS, "may be put back"),
+        ("denied: said, not refused", told(service_patch="forbidden"), PASS, "note: lost ports cannot be put back"),
+        ("not asked", told(service_patch=None), WAIT, ""),
+    ],
     "right-journal": [
         ("granted", question(), PASS, ""),
         ("denied", told(journal="secrets is forbidden"), FAIL, "secrets is forbidden"),
@@ -184,9 +196,9 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("two keys", told(license_keys=2), FAIL, "2 keys"),
     ],
     "capacity": [
-        ("not looked at: said", question(), PASS, "note: room for a second generation is not checked"),
-        ("room", told(capacity=""), PASS, ""),
-        ("no room", told(capacity="2 pods would not fit"), FAIL, "2 pods"),
+        ("not readable: said", question(), PASS, "note: quotas not readable"),
+        ("room", told(capacity=""), PASS, "room on machines not checked"),
+        ("no room", told(capacity="quota compute: green needs 3 more pods"), FAIL, "3 more pods"),
     ],
     "accept-rate": [
         ("well below", question(), PASS, ""),
