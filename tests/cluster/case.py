@@ -56,9 +56,7 @@ class Cluster:
         context = next(each["context"] for each in config["contexts"] if each["name"] == config["current-context"])
         self._where = next(each["cluster"] for each in config["clusters"] if each["name"] == context["cluster"])
         self._user = next(each["user"] for each in config["users"] if each["name"] == context["user"])
-        self.http = httpx.Client(
-            base_url=self._where["server"], verify=self.tls(), headers=self._headers(), timeout=30
-        )
+        self.http = httpx.Client(base_url=self._where["server"], verify=self.tls(), headers=self._headers(), timeout=30)
 
     @staticmethod
     def wait_for(folder: Path, within_s: float) -> None:
@@ -353,6 +351,18 @@ class Case:
             if user in entry["user"]["username"]:
                 found.append(entry)
         return found
+
+    def allow_namespace_only(self) -> None:
+        """What the kubeconfig's context `namespace-only` needs to have every right here, and none elsewhere."""
+        group, rbac = "bed:namespace-only", "rbac.authorization.k8s.io"
+        made = {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "namespace-only"},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "bed-namespace-only"},
+            "subjects": [{"apiGroup": rbac, "kind": "Group", "name": group}],
+        }
+        self.create("rolebindings", made)
 
     # -- programs
 
