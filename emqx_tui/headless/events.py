@@ -129,7 +129,7 @@ FIELDS: Mapping[Event, Mapping[str, str]] = {
         "reason": "why",
         "freeze": "the running drain is stopped too",
         "auto": "raised by a check",
-        "check": "the check that raised it; null for a person's",
+        "check": "the check that raised it, also when a person froze on top; null for a person's own",
     },
     Event.RESUMED: {},
     Event.ABORT: {"by": "who"},

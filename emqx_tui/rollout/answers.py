@@ -119,7 +119,13 @@ def _hold(journal: Journal, record: HoldRecord, accepted: str) -> Answer:
     present = journal.hold
     if present is not None and (present.freeze or not record.freeze):
         return Answer(journal, refused="frozen already" if present.freeze else "held already")
-    return Answer(replace(journal, hold=record), accepted=accepted)
+    return Answer(replace(journal, hold=_on_top_of(present, record) if present else record), accepted=accepted)
+
+
+def _on_top_of(present: HoldRecord, record: HoldRecord) -> HoldRecord:
+    """A freeze of what is held already: why it was held is still what resuming accepts."""
+    who = f"check {present.check}" if present.check else present.by
+    return replace(record, check=present.check, reason=f"{record.reason}; held before by {who}: {present.reason}")
 
 
 def _resume(situation: Situation) -> Answer:

@@ -54,7 +54,7 @@ class HoldRecord:
     auto: bool = False
     """Raised by a check, not by a person."""
     check: str = ""
-    """Name of the check that raised it."""
+    """Name of the check that raised it; a person who freezes on top of it leaves it."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
+from emqx_tui.rollout.detectors import LIFTABLE
 from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import Role, View
@@ -162,15 +163,23 @@ def _held(view: View, hold: HoldRecord) -> Headline:
     goes_on = _goes_on(view, hold)
     if hold.freeze:
         first = line(_word(FROZEN, f"FROZEN by {hold.by}"), f"{since}{reason}")
-        second = f"drains are stopped: nodes keep their clients and get no new ones{DOT}r resumes"
+        second = f"drains are stopped: nodes keep their clients and get no new ones{DOT}{_resuming(hold)}"
     else:
         first = line(_word(HELD, f"HELD by {hold.by}"), f"{since}{reason}")
         second = f"{goes_on}{DOT}f freezes it{DOT}r resumes" if goes_on else f"nothing runs{DOT}r resumes"
-    if view.decision.alarms:
-        second = f"{ALARM} {view.decision.alarms[0].evidence}{DOT}r resumes"
+    others = [alarm for alarm in view.decision.alarms if alarm.check != hold.check]
+    if others:
+        second = f"{ALARM} {others[0].evidence}{DOT}{_resuming(hold)}"
     if view.is_unwritten:
         second += f"{DOT}not yet written to the cluster"
     return Headline(Tone.WARN, first, line(f"{second}"))
+
+
+def _resuming(hold: HoldRecord) -> str:
+    """What `r` does to a freeze; one that was put on top of a check's hold accepts what the check has found."""
+    if hold.check in _MEANING_OF_RESUME:
+        return _MEANING_OF_RESUME[hold.check]
+    return f"r accepts {check_words(hold.check)}" if hold.check in LIFTABLE else "r resumes"
 
 
 _MEANING_OF_RESUME = {"canary": "r goes on with late removal: a blue address leaves when its node is empty"}

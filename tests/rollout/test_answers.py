@@ -12,7 +12,7 @@ from build import Scene, approved, held, noted, plan, with_place, with_side
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
-from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 
@@ -221,6 +221,18 @@ def test_holding_twice_says_so_and_freezing_a_hold_is_more() -> None:
     frozen = journal_of(held(build.draining()).decide(Freeze(BY))).hold
     assert frozen is not None
     assert frozen.freeze
+
+
+def test_a_freeze_on_top_of_an_auto_hold_keeps_why_it_held() -> None:
+    """What resuming accepts is the check's finding, whoever stopped the drain meanwhile."""
+    found = HoldRecord("console", build.ago(9), "909 of 39532 are missing", auto=True, check="clients-missing")
+    frozen = journal_of(noted(build.draining(), hold=found).decide(Freeze(BY, "pager")))
+    assert frozen.hold
+    assert (frozen.hold.by, frozen.hold.auto, frozen.hold.freeze) == (BY, False, True)
+    assert frozen.hold.check == "clients-missing"
+    assert frozen.hold.reason == "pager; held before by check clients-missing: 909 of 39532 are missing"
+    resumed = journal_of(noted(build.draining(), hold=frozen.hold).decide(Resume(BY)))
+    assert (resumed.hold, resumed.acknowledged) == (None, ("clients-missing",))
 
 
 @pytest.mark.parametrize("scene", UNDER_WAY.values(), ids=UNDER_WAY)

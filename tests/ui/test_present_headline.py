@@ -117,6 +117,17 @@ def test_a_freeze_says_that_drains_are_stopped():
     assert "goes on" not in second
 
 
+def test_a_freeze_on_top_of_an_auto_hold_tells_why_it_was_held():
+    view = releases.auto_held()
+    assert view.journal
+    reason = "frozen by hand; held before by check clients-missing: 909 of 39532 evicted clients are missing"
+    frozen = HoldRecord("ann@bastion", NOW, reason, freeze=True, check="clients-missing")
+    first, second = said(replace(view, journal=replace(view.journal, hold=frozen)))
+    assert first == f"■ FROZEN by ann@bastion since 12:06:01 (0.0 s): {reason}"
+    assert second.startswith("drains are stopped")
+    assert second.endswith("r accepts clients missing")
+
+
 def test_a_hold_with_a_new_alarm_tells_the_alarm():
     view = with_decision(releases.held(), alarms=(Alarm("third-set", "a third StatefulSet wants pods: x"),))
     assert said(view)[1] == "▲ a third StatefulSet wants pods: x · r resumes"
