@@ -138,7 +138,11 @@ def _passes_needed(situation: Situation) -> list[Command]:
     if situation.stale_kube:
         return []
     if green is None or green.replicas == 0:
-        return finish.nudge(situation, "green is gone: let the operator build it") if situation.is_settled else []
+        applied_s = situation.memory.seconds_since_sent(ApplyTemplate.name, situation.now)
+        if applied_s < situation.policy.ask_again_s or not situation.is_settled:
+            # It builds green in the very pass that the first patch has caused: a nudge would only get in its way.
+            return []
+        return finish.nudge(situation, "green is gone: let the operator build it")
     if situation.stale_brokers:
         return []
     if situation.started_at is None:

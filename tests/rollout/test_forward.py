@@ -75,6 +75,15 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "starting: in flight": (remembered(START, in_flight=frozenset({"apply-template"})), []),
     # -- creating green
     "creating: green boots": (CREATING, []),
+    "creating: the operator has not had the time to begin": (
+        remembered(replace(CREATING, green=None), sent_at={"apply-template": ago(9.9)}),
+        [],
+    ),
+    "creating: it was asked, and has begun nothing": (
+        remembered(replace(CREATING, green=None), sent_at={"apply-template": ago(10)}),
+        ["nudge +1"],
+    ),
+    "creating: what it had begun is gone": (replace(CREATING, green=None), ["nudge +1"]),
     "creating: all joined, so that the operator sees it": (JOINED, ["nudge +1"]),
     "creating: nudged a moment ago": (remembered(JOINED, sent_at={"nudge": ago(1.9)}), []),
     "creating: nudged 2 s ago": (remembered(JOINED, sent_at={"nudge": ago(2.0)}), ["nudge +1"]),
