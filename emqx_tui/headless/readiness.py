@@ -32,4 +32,6 @@ def why_unreadable(view: View, *kinds: Kind) -> str:
     """What keeps these kinds from being read, empty when nothing does."""
     plurals = {kind.info.plural for kind in kinds}
     problems = [s.problem for s in view.health if s.name in plurals and s.problem and s.read_at is None]
+    if Kind.EMQX_ENTERPRISE in kinds and view.unreadable and view.snapshot.resource.value is None:
+        problems.append(f"EmqxEnterprise {view.snapshot.name} {view.snapshot.resource.problem}")
     return "; ".join(problems)

@@ -31,6 +31,8 @@ def phase_word(row: ClusterRow) -> str:
     resource = row.resource
     if resource.meta.deleting:
         return "Deleting"
+    if row.unreadable:
+        return "Unreadable"
     if row.is_held:
         return "Held"
     if row.phase not in FINAL:

@@ -23,7 +23,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput
 from emqx_tui.session.sources import credentials
-from emqx_tui.session.view import ClusterRow, FleetView, SourceHealth, View
+from emqx_tui.session.view import UNREADABLE, ClusterRow, FleetView, SourceHealth, View
 
 COUNT_EVERY_S = 5.0
 MAX_COUNTED = 50
@@ -65,6 +65,9 @@ class Fleet:
         self._session_view = session_view
         self._publish = publish
         self._resources: dict[Key, EmqxEnterprise] = {}
+        self._last: dict[Key, tuple[EmqxEnterprise, datetime]] = {}
+        """Every object that is there, as it was read last, and when."""
+        self._unreadable: dict[Key, str] = {}
         self._read_at: datetime | None = None
         self._problem = ""
         self._note = ""
@@ -109,14 +112,18 @@ class Fleet:
     def _take(self, found: WatchInput) -> None:
         now = self._clock.now()
         match found:
-            case Listed(objects=objects, malformed=malformed):
-                self._resources = dict(objects)
-                self._read_at, self._problem = now, "; ".join(malformed)
+            case Listed(objects=objects):
+                self._resources, self._unreadable = dict(objects), found.unreadable
+                known = {key: self._last[key] for key in self._unreadable if key in self._last}
+                self._last = known | {key: (resource, now) for key, resource in objects.items()}
+                self._read_at, self._problem = now, ""
             case Changed(key=key, object=changed):
-                self._resources[key] = changed
+                self._resources[key], self._last[key] = changed, (changed, now)
+                self._unreadable.pop(key, None)
                 self._read_at, self._problem = now, ""
             case Removed(key=key):
                 self._resources.pop(key, None)
+                self._unreadable.pop(key, None)
                 self._counts.pop(key, None)
                 self._read_at, self._problem = now, ""
             case Alive():
@@ -129,7 +136,7 @@ class Fleet:
         """Publish what is known."""
         self._sequence += 1
         read_at = self._read_at
-        rows = tuple(self._row(key, read_at or self._clock.now()) for key in sorted(self._resources))
+        rows = tuple(self._row(key, read_at or self._clock.now()) for key in self._keys())
         health = SourceHealth("emqxenterprises", not self._problem and read_at is not None, read_at, self._problem)
         self._publish(
             FleetView(
@@ -140,13 +147,27 @@ class Fleet:
                 rows=rows,
                 health=(health,),
                 is_synced=read_at is not None,
-                problem=self._problem or self._note,
+                problem=self._problem or self._unread() or self._note,
                 sequence=self._sequence,
             )
         )
 
+    def _keys(self) -> list[Key]:
+        return sorted({*self._resources, *self._unreadable})
+
+    def _unread(self) -> str:
+        return "; ".join(f"{'/'.join(key)} {UNREADABLE}{why}" for key, why in sorted(self._unreadable.items()))
+
+    def _known(self, key: Key, read_at: datetime) -> tuple[EmqxEnterprise, datetime]:
+        """The object as it was read last, and when; all unknown but its name when it never was."""
+        if key in self._unreadable:
+            nothing = {"metadata": {"namespace": key[0], "name": key[1]}}
+            return self._last.get(key) or (EmqxEnterprise.from_json(nothing), read_at)
+        return self._resources[key], read_at
+
     def _row(self, key: Key, read_at: datetime) -> ClusterRow:
-        resource = self._resources[key]
+        resource, read_at = self._known(key, read_at)
+        why = self._unreadable.get(key, "")
         count = self._counts.get(key, _Count(None, None))
         view = self._session_view(key)
         gate = view.decision.gate if view else None
@@ -156,23 +177,25 @@ class Fleet:
             phase=view.decision.phase if view else Phase.IDLE,
             live_connections=count.connections,
             live_at=count.at,
-            ready=resource.ready_replicas,
+            ready=resource.ready_replicas if resource.meta.uid else None,
             wanted=len(resource.status_nodes) or resource.replicas,
             gate=gate.id if gate else "",
             is_held=bool(view and view.journal and view.journal.hold and not view.result),
-            problem=count.problem,
+            problem=f"{UNREADABLE}{why}" if why else count.problem,
+            unreadable=why,
         )
 
     async def _count(self) -> None:
         while True:
-            keys = sorted(self._resources)[:MAX_COUNTED]
+            keys = self._keys()[:MAX_COUNTED]
             results = await asyncio.gather(*(self._count_one(key) for key in keys))
-            self._counts = {key: count for key, count in zip(keys, results, strict=True) if key in self._resources}
+            there = set(self._keys())
+            self._counts = {key: count for key, count in zip(keys, results, strict=True) if key in there}
             self.show()
             await self._clock.sleep(COUNT_EVERY_S if keys else 0.5)
 
     async def _count_one(self, key: Key) -> _Count:
-        resource = self._resources.get(key)
+        resource = self._resources.get(key) or (self._last[key][0] if key in self._last else None)
         if resource is None:
             return _Count(None, None)
         pods = [pod_of(node.node) for node in resource.status_nodes if node.status == "Running"]

@@ -30,6 +30,16 @@ class Listed:
     malformed: tuple[str, ...] = ()
     """One line for each object that could not be read; it is left out, not guessed."""
 
+    @property
+    def unreadable(self) -> dict[tuple[str, str], str]:
+        """Why the objects that were left out cannot be read: `spec.replicas: expected an integer, found a string`."""
+        found = {}
+        for told in self.malformed:
+            subject, _, why = told.partition(": ")
+            namespace, _, name = subject.rpartition(" ")[2].rpartition("/")
+            found[(namespace, name)] = why.removeprefix("$.")
+        return found
+
 
 @dataclass(frozen=True)
 class Changed:

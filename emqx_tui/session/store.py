@@ -14,6 +14,7 @@ from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import Lease, Secret
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchInput
+from emqx_tui.session.view import UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Collection:
     objects: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     read_at: datetime | None = None
     problem: str = "not read yet"
+    unreadable: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Why; such an object is among the others as it was read last, if it ever was."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,6 @@ class Store:
     own: Mapping[str, Reading[EvictionStatus]] = field(default_factory=dict)
     operator_image: Reading[str] = MISSING
     asked: str = ""
-    malformed: tuple[str, ...] = ()
 
     def collection(self, kind: Kind) -> Collection:
         return self.collections.get(kind, Collection())
@@ -85,18 +87,19 @@ class Store:
 def fold(store: Store, found: StoreInput, now: datetime) -> Store:
     """Take in one input that arrived at `now` (cluster time)."""
     match found:
-        case Listed(kind=kind, objects=objects, malformed=malformed):
-            known = tuple(line for line in store.malformed if not line.startswith(f"{kind.info.plural}/"))
-            listed = replace(store, malformed=known + malformed)
-            return _with(listed, kind, Collection(dict(objects), now, ""))
+        case Listed(kind=kind, objects=objects):
+            before, unreadable = store.collection(kind), found.unreadable
+            last = {key: before.objects[key] for key in unreadable if key in before.objects}
+            return _with(store, kind, Collection({**last, **objects}, now, "", unreadable))
         case Changed(kind=kind, key=key, object=changed):
             before = store.collection(kind)
             if _is_older(changed, before.objects.get(key)):
                 return store
-            return _with(store, kind, Collection({**before.objects, key: changed}, now, ""))
+            return _with(store, kind, Collection({**before.objects, key: changed}, now, "", _but(before, key)))
         case Removed(kind=kind, key=key):
-            left = {k: v for k, v in store.collection(kind).objects.items() if k != key}
-            return _with(store, kind, Collection(left, now, ""))
+            before = store.collection(kind)
+            left = {k: v for k, v in before.objects.items() if k != key}
+            return _with(store, kind, Collection(left, now, "", _but(before, key)))
         case Alive(kind=kind):
             before = store.collection(kind)
             if before.read_at is None:
@@ -112,6 +115,10 @@ def fold(store: Store, found: StoreInput, now: datetime) -> Store:
             return replace(store, own={**store.own, pod: reading})
         case OperatorImage(image=image, problem=problem):
             return replace(store, operator_image=Reading(image, now, problem))
+
+
+def _but(collection: Collection, key: tuple[str, str]) -> Mapping[tuple[str, str], str]:
+    return {other: why for other, why in collection.unreadable.items() if other != key}
 
 
 def _with(store: Store, kind: Kind, collection: Collection) -> Store:
@@ -141,6 +148,14 @@ def _with_brokers(store: Store, answer: BrokerAnswer, now: datetime) -> Store:
     )
 
 
+def _resource(collection: Collection, key: tuple[str, str]) -> Reading:
+    """One that cannot be read is neither gone nor what it was: its last state, unconfirmed, so that no step begins."""
+    known = collection.objects.get(key)
+    if key in collection.unreadable:
+        return Reading(known, None, f"{UNREADABLE}{collection.unreadable[key]}")
+    return Reading(known, collection.read_at, collection.problem)
+
+
 def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") -> Snapshot:
     """Everything seen, as of `now`."""
     resources = store.collection(Kind.EMQX_ENTERPRISE)
@@ -155,7 +170,7 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
         now=now,
         namespace=store.namespace,
         name=store.name,
-        resource=Reading(resources.objects.get(key), resources.read_at, resources.problem),
+        resource=_resource(resources, key),
         stateful_sets=many(Kind.STATEFUL_SET),
         pods=many(Kind.POD),
         services=many(Kind.SERVICE),

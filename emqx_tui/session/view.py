@@ -18,6 +18,8 @@ from emqx_tui.rollout.policy import Policy
 
 REFUSED = "refused: "
 """How the notice of a refusal begins."""
+UNREADABLE = "cannot be read: "
+"""How the problem of an object begins that is there, and is not what we take for one."""
 
 
 class Role(StrEnum):
@@ -105,6 +107,12 @@ class View:
         return self.snapshot.now
 
     @property
+    def unreadable(self) -> str:
+        """Why the custom resource cannot be read now (field: reason); empty when it can."""
+        problem = self.snapshot.resource.problem
+        return problem.removeprefix(UNREADABLE) if problem.startswith(UNREADABLE) else ""
+
+    @property
     def is_refusal(self) -> bool:
         """The notice is the refusal of an intent."""
         return self.notice.startswith(REFUSED)
@@ -127,6 +135,13 @@ class ClusterRow:
     """Id of the gate that waits; empty when none does."""
     is_held: bool = False
     problem: str = ""
+    unreadable: str = ""
+    """Why the object cannot be read now (field: reason): `resource` is its last state, from `read_at`."""
+
+    @property
+    def is_known(self) -> bool:
+        """The object was read once."""
+        return bool(self.resource.meta.uid)
 
 
 @dataclass(frozen=True)

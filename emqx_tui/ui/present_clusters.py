@@ -6,7 +6,7 @@ condition that is True, which may be months old.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from emqx_tui.rollout.phases import FINAL, Phase
@@ -14,7 +14,7 @@ from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import ClusterRow, FleetView
 from emqx_tui.ui import glyphs, units
 from emqx_tui.ui.present import NONE, Mark, clean, elapsed_s, fit, fit_middle, joined, object_age
-from emqx_tui.ui.spans import EMPTY, Line, Tone, line
+from emqx_tui.ui.spans import EMPTY, Line, Tone, line, plain
 
 Key = tuple[str, str]
 
@@ -94,6 +94,8 @@ def state(row: ClusterRow) -> Mark:
     resource = row.resource
     if resource.meta.deleting:
         return Mark(glyphs.FAILED, "deleting", Tone.WARN)
+    if row.unreadable:
+        return Mark(glyphs.ALARM, "unreadable", Tone.BAD)
     if row.is_held:
         return Mark(glyphs.HELD, "held", Tone.WARN)
     if row.gate:
@@ -170,6 +172,8 @@ def cells(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Lin
     ready, wanted = _ready(row)
     age = object_age(elapsed_s(resource.meta.created_at, now))
     short = ready is not None and ready < wanted
+    if row.unreadable:
+        return _cells_from_before(row, now, room)
     found = {
         "namespace": line(fit_middle(clean(resource.namespace), room["namespace"] - GAP)),
         "name": line((fit_middle(clean(resource.name), room["name"] - GAP), Tone.STRONG)),
@@ -183,6 +187,20 @@ def cells(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Lin
     if NOTE.key in room:
         note = (clean(row.problem), Tone.WARN) if row.problem else (_counted_words(row, now), Tone.DIM)
         found[NOTE.key] = line("  ", (fit(note[0], room[NOTE.key] - 2), note[1]))
+    return found
+
+
+def _cells_from_before(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Line]:
+    """The cells of a cluster whose object cannot be read: what was known of it last is dim, and called old."""
+    found = cells(replace(row, unreadable=""), now, room)
+    mark, age = state(row), units.age(elapsed_s(row.read_at, now)).replace(" ", "")
+    if not row.is_known:
+        for name in ("version", "ready", "clients"):
+            found[name] = line((units.UNKNOWN, Tone.WAIT))
+    found["phase"] = line((fit(mark.text, room["phase"] - GAP), mark.tone))
+    for name in ("version", "ready"):
+        found[name] = line((plain(found[name]), Tone.DIM))
+    found["step"] = line(" ", (fit(f"old {age}" if row.is_known else NONE, room["step"] - GAP), Tone.WARN))
     return found
 
 
@@ -204,12 +222,11 @@ def sort_value(row: ClusterRow, column: str) -> tuple:
     return (values[column], resource.namespace, resource.name)
 
 
-_URGENCY = {
-    word: number
-    for number, word in enumerate(
-        ("waits for you", "held", "lost", "degraded", "not running", "aborting", "releasing", "operator alone", "new")
-    )
-}
+_BY_URGENCY = (
+    *("unreadable", "waits for you", "held", "lost", "degraded", "not running"),
+    *("aborting", "releasing", "operator alone", "new"),
+)
+_URGENCY = {word: number for number, word in enumerate(_BY_URGENCY)}
 
 
 def matches(row: ClusterRow, wanted: str) -> bool:
@@ -250,6 +267,9 @@ def detail(row: ClusterRow, now: datetime) -> tuple[Line, Line]:
             line((clean(resource.image), Tone.DIM)),
         ]
     )
+    if row.unreadable:
+        old = f"its figures are from {units.clock(row.read_at)}" if row.is_known else "it was never read"
+        return line((name, Tone.STRONG), " · ", (old, Tone.DIM)), line((f"▲ {clean(row.problem)}", Tone.WARN))
     if row.problem:
         return first, line((f"▲ {clean(row.problem)}", Tone.WARN))
     return first, joined([line((_counted_words(row, now), Tone.DIM)), *_status_parts(row, now)])

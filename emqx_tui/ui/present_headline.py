@@ -80,6 +80,8 @@ def headline(view: View) -> Headline:
 def _loudest(view: View) -> Headline:
     if ending := _ending(view):
         return ending
+    if view.unreadable:
+        return _unreadable(view)
     if view.decision.phase is Phase.IDLE:
         return _idle(view)
     if view.journal and view.journal.hold:
@@ -127,6 +129,13 @@ def _ending(view: View) -> Headline | None:
         first = line(_word(DONE, "ABORTED"), f"back on {from_version(view)}{after}")
         return Headline(Tone.WARN, first, line("blue serves as before; green is gone"))
     return None
+
+
+def _unreadable(view: View) -> Headline:
+    first = line(_word(ALARM, "CANNOT BE READ"), view.unreadable)
+    known = "what is shown of the object is old" if view.snapshot.resource.value else "nothing is known of the object"
+    stays = f"no step begins until it can be read{DOT}h holds, f stops a drain" if view.journal else ""
+    return Headline(Tone.BAD, first, line(DOT.join(part for part in (known, stays) if part)))
 
 
 def _idle(view: View) -> Headline:

@@ -209,9 +209,31 @@ async def test_a_release_of_ours_shows_in_its_row() -> None:
         assert (other.phase, other.is_held) == (Phase.IDLE, False)
 
 
-async def test_malformed_objects_are_told_not_guessed() -> None:
+UNREAD = "emqxenterprises default/emqx-ee: $.spec.replicas: expected an integer, found a string"
+WHY = "cannot be read: spec.replicas: expected an integer, found a string"
+
+
+async def test_an_object_that_cannot_be_read_stays_in_the_list_with_what_was_known_of_it() -> None:
     async with running() as desk:
-        desk.tell(Listed(CR, {KEY: resource()}, ("emqxenterprises/default/bad: $.spec: expected an object",)))
-        assert "default/bad" in desk.view.problem
-        assert len(desk.view.rows) == 1
-        assert desk.view.now == START
+        desk.tell(Listed(CR, {KEY: resource(), ("b", "other"): resource("other")}))
+        desk.clock.tick(30.0)
+        desk.tell(Listed(CR, {("b", "other"): resource("other")}, (UNREAD,)))
+        desk.tell(Alive(CR))
+        _, row = desk.view.rows
+        assert (row.problem, row.unreadable) == (WHY, WHY.removeprefix("cannot be read: "))
+        assert (row.is_known, row.resource, row.read_at) == (True, resource(), START)
+        assert WHY in desk.view.problem
+        assert desk.view.health[0].is_ok, "the watch answers: nothing is stale"
+        desk.tell(Changed(CR, KEY, resource()))
+        _, row = desk.view.rows
+        assert (row.problem, row.unreadable, desk.view.problem) == ("", "", "")
+
+
+async def test_an_object_that_never_could_be_read_is_listed_by_its_name() -> None:
+    async with running() as desk:
+        desk.tell(Listed(CR, {}, (UNREAD,)))
+        (row,) = desk.view.rows
+        assert (row.resource.namespace, row.resource.name) == KEY
+        assert (row.is_known, row.ready, row.live_connections) == (False, None, None)
+        desk.tell(Removed(CR, KEY))
+        assert desk.view.rows == ()

@@ -114,10 +114,31 @@ def test_one_watch_lost_does_not_touch_the_others() -> None:
     assert store.collection(Kind.POD).problem == ""
 
 
-def test_lines_of_malformed_objects_last_until_the_next_list_of_their_kind() -> None:
-    store = told(Listed(CR, {}, ("emqxenterprises/x: $.spec: no",)), Listed(Kind.POD, {}, ("pods/y: no",)))
-    assert len(store.malformed) == 2
-    assert told(Listed(CR, {}), store=store).malformed == ("pods/y: no",)
+UNREAD = Listed(CR, {}, ("emqxenterprises default/emqx-ee: $.spec.replicas: expected an integer, found a string",))
+
+
+def test_an_object_that_cannot_be_read_is_not_gone_and_not_confirmed() -> None:
+    """Its release is not lost, its last state is known, and nothing that needs the object may begin."""
+    seen = snapshot(told(LISTED, UNREAD, Alive(CR)), NOW, "").resource
+    assert seen.value == resource("10")
+    assert (seen.read_at, seen.problem) == (
+        None,
+        "cannot be read: spec.replicas: expected an integer, found a string",
+    )
+    never = snapshot(told(UNREAD), NOW, "").resource
+    assert (never.value, never.read_at) == (None, None)
+
+
+@pytest.mark.parametrize("news", [Listed(CR, {KEY: resource("11")}), Changed(CR, KEY, resource("11"))])
+def test_an_object_that_can_be_read_again_is_what_it_says(news: StoreInput) -> None:
+    seen = snapshot(told(LISTED, UNREAD, news), NOW, "").resource
+    assert (seen.value, seen.problem) == (resource("11"), "")
+
+
+def test_an_object_that_could_not_be_read_and_is_removed_is_gone() -> None:
+    seen = snapshot(told(LISTED, UNREAD, Removed(CR, KEY)), NOW, "").resource
+    assert (seen.value, seen.problem) == (None, "")
+    assert seen.read_at is not None
 
 
 # -- EMQX ---------------------------------------------------------------------------------------------------------

@@ -436,6 +436,17 @@ async def test_a_cluster_that_goes_away_is_told():
         await until_shown(pilot, "This cluster is not there any more")
 
 
+async def test_a_cluster_that_cannot_be_read_is_told_and_not_edited():
+    found = replace(row("emqx-ee", "mqtt", problem="cannot be read: spec.replicas: no"), unreadable="spec.replicas: no")
+    backend = ScriptedBackend(fleet(found))
+    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.post_message(ChangeWanted(("mqtt", "emqx-ee")))
+        await until_shown(pilot, "✘ cannot be read: spec.replicas: no")
+        await pilot.press(*"4.4.15", "w")
+        assert backend.asked == []
+
+
 async def test_unsaved_edits_are_left_only_with_a_second_escape():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):

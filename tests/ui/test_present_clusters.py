@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from scripted import CONTEXT, NOW, SERVER, fleet, resource, row, three_clusters, view
 
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.view import SourceHealth
+from emqx_tui.session.view import ClusterRow, SourceHealth
 from emqx_tui.ui import present, spans
 from emqx_tui.ui import present_clusters as clusters
 from emqx_tui.ui.present_identity import Identity, fleet_live, identity_line, view_live
@@ -83,6 +84,32 @@ def test_columns_fill_the_room_and_nothing_sticks_out(total):
     long = row("a" * 80, "n" * 80, gate="node:12", phase=Phase.DRAINING, live=12_345_678, problem="p" * 300)
     for key, cell in clusters.cells(long, NOW, room).items():
         assert spans.width(cell) <= room[key], key
+
+
+WHY = "spec.replicas: expected an integer, found a string"
+
+
+def unreadable(**fields) -> ClusterRow:
+    found = row(problem=f"cannot be read: {WHY}", phase=Phase.DRAINING, gate="node:1", **fields)
+    return replace(found, unreadable=WHY, read_at=NOW - timedelta(seconds=200))
+
+
+def test_an_object_that_cannot_be_read_says_so_and_its_last_figures_are_called_old():
+    found = unreadable()
+    cells = {name: spans.plain(cell) for name, cell in clusters.cells(found, NOW, clusters.widths(80)).items()}
+    assert cells["phase"] == "▲ unreadable"
+    assert (cells["version"], cells["ready"], cells["step"].strip()) == ("4.4.14", "3/3", "old 3min")
+    first, second = clusters.detail(found, NOW)
+    assert "its figures are from 12:02:41" in spans.plain(first)
+    assert spans.plain(second) == f"▲ cannot be read: {WHY}"
+
+
+def test_an_object_that_was_never_read_has_no_figures_at_all():
+    nothing = EmqxEnterprise.from_json({"metadata": {"namespace": "mqtt", "name": "emqx-ee"}})
+    found = replace(unreadable(), resource=nothing)
+    cells = {name: spans.plain(cell) for name, cell in clusters.cells(found, NOW, clusters.widths(80)).items()}
+    assert (cells["version"], cells["ready"], cells["clients"]) == ("?", "?", "?")
+    assert "it was never read" in spans.plain(clusters.detail(found, NOW)[0])
 
 
 @pytest.mark.parametrize("column", [column.key for column in clusters.columns(clusters.widths(300))])

@@ -225,6 +225,17 @@ def test_a_cluster_that_was_never_read_is_not_called_running():
     assert said(view)[0] == "? NOT READ YET not read yet"
 
 
+def test_an_object_that_cannot_be_read_is_not_lost_and_says_which_field_and_why():
+    why = "cannot be read: spec.replicas: expected an integer, found a string"
+    base = releases.draining()
+    view = replace(base, snapshot=replace(base.snapshot, resource=Reading(resource(), None, why)))
+    first, second = said(view)
+    assert first == "▲ CANNOT BE READ spec.replicas: expected an integer, found a string"
+    assert second.startswith("what is shown of the object is old · no step begins until it can be read")
+    idle = replace(releases.idle(), snapshot=replace(releases.idle().snapshot, resource=Reading(None, None, why)))
+    assert said(idle)[1] == "nothing is known of the object"
+
+
 def test_unknown_figures_stay_unknown():
     assert gate_words(releases.node_gate(clients=None, seconds=None)) == "drain …86d7758868-0 · ? clients"
     view = releases.draining(rates=(), drain_initial=())

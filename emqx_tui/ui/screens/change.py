@@ -112,13 +112,15 @@ class ChangeScreen(ConsoleScreen):
         self.query_one(IdentityBar).tell(self._identity)
         rows = {(row.resource.namespace, row.resource.name): row for row in published.fleet.rows}
         row = rows.get(self._key)
-        if row is not None:
+        if row is not None and not row.unreadable:
             self._follow(row.resource)
         answer = published.assessment
         if answer is not None and self._first_valid and answer.number >= self._first_valid:
             self._answer = answer
         if row is None and published.fleet.is_synced:
             self.query_one(OutcomePanel).say(line((words.CLUSTER_GONE, Tone.BAD)))
+        elif row is not None and row.unreadable:
+            self.query_one(OutcomePanel).say(line((f"✘ {clean(row.problem)}", Tone.BAD)))
         elif self._edit is None:
             self.query_one(OutcomePanel).say(line((words.LOADING_CLUSTER, Tone.WAIT)))
         else:
