@@ -53,4 +53,4 @@ def _told(manager: Manager, entry: Entry) -> str:
         who = f"{who} with subresource {json.dumps(manager.subresource)}"
     if manager.operation != "Update":
         return who
-    return f"{who} using {manager.api_version}" + (f" at {entry.at}" if entry.at else "")
+    return f"{who} using {manager.api_version}"

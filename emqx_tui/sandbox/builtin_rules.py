@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,11 @@ from emqx_tui.sandbox.schema_validation import Violation
 Object = dict[str, Any]
 
 _PORT_RULE = "must be between 1 and 65535, inclusive"
+_FILE_NAME = re.compile(r"[-._a-zA-Z0-9]+")
+_FILE_NAME_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
+    "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 _SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _STATEFULSET_MAY_CHANGE = (
     "replicas",
@@ -129,7 +135,7 @@ def _service(new: Object, old: Object | None) -> Iterator[Violation]:
     yield from _named_ports(ports, "spec.ports")
     address = ((old or {}).get("spec") or {}).get("clusterIP")
     if address and spec.get("clusterIP") not in (None, address) and kind != "ExternalName":
-        yield invalid("spec.clusterIPs[0]", spec["clusterIP"], "may not change once set")
+        yield invalid("spec.clusterIPs[0]", [spec["clusterIP"]], "may not change once set")
 
 
 def _named_ports(ports: list[Object], path: str) -> Iterator[Violation]:
@@ -161,6 +167,7 @@ def _address(text: Any, path: str) -> Iterator[Violation]:
         address = ipaddress.ip_address(str(text))
     except ValueError:
         yield invalid(path, text or "", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        yield invalid(path, text or "", "must be a valid IP address")
         return
     if address.is_unspecified:
         yield invalid(path, text, f"may not be unspecified ({text})")
@@ -181,7 +188,14 @@ def _lease(new: Object, old: Object | None) -> Iterator[Violation]:
         yield invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0")
 
 
+def _files(new: Object, old: Object | None) -> Iterator[Violation]:
+    for key in new.get("data") or {}:
+        if not _FILE_NAME.fullmatch(key):
+            yield invalid(f"data[{key}]", key, _FILE_NAME_RULE)
+
+
 def _secret(new: Object, old: Object | None) -> Iterator[Violation]:
+    yield from _files(new, old)
     if old is None:
         return
     if new.get("type") != old.get("type", "Opaque"):
@@ -198,4 +212,5 @@ _RULES: dict[str, Callable[[Object, Object | None], Iterator[Violation]]] = {
     "endpoints": _endpoints,
     "leases": _lease,
     "secrets": _secret,
+    "configmaps": _files,
 }

@@ -79,3 +79,79 @@ def _malformed(text: str, form: str) -> str | None:
 def _mismatch(value: Any, struct: str, path: str, wanted: str) -> str:
     found = _JSON_NAMES.get(type(value), "object")
     return f"json: cannot unmarshal {found} into Go struct field {struct}{path} of type {wanted}"
+
+
+# -- what the operator's webhook reads
+
+_STRUCTS = {
+    ("EmqxEnterpriseSpec", "blueGreenUpdate"): "v1beta4.EmqxBlueGreenUpdate",
+    ("EmqxEnterpriseSpec", "license"): "v1beta4.EmqxLicense",
+    ("EmqxEnterpriseSpec", "persistent"): "v1.PersistentVolumeClaimTemplate",
+    ("EmqxEnterpriseSpec", "serviceTemplate"): "v1beta4.ServiceTemplate",
+    ("EmqxEnterpriseSpec", "template"): "v1beta4.EmqxTemplate",
+    ("EmqxBlueGreenUpdate", "evacuationStrategy"): "v1beta4.EvacuationStrategy",
+    ("EmqxTemplate", "metadata"): "v1.ObjectMeta",
+    ("EmqxTemplate", "spec"): "v1beta4.EmqxTemplateSpec",
+    ("EmqxTemplateSpec", "emqxContainer"): "v1beta4.EmqxContainer",
+    ("EmqxTemplateSpec", "extraContainers"): "v1.Container",
+    ("EmqxTemplateSpec", "initContainers"): "v1.Container",
+    ("EmqxContainer", "image"): "v1beta4.EmqxImage",
+    ("EmqxContainer", "bootstrapAPIKeys"): "v1beta4.BootstrapAPIKey",
+    ("EmqxContainer", "env"): "v1.EnvVar",
+    ("EmqxContainer", "ports"): "v1.ContainerPort",
+    ("PersistentVolumeClaimTemplate", "metadata"): "v1.ObjectMeta",
+    ("PersistentVolumeClaimTemplate", "spec"): "v1.PersistentVolumeClaimSpec",
+    ("ServiceTemplate", "metadata"): "v1.ObjectMeta",
+    ("ServiceTemplate", "spec"): "v1.ServiceSpec",
+    ("ServiceSpec", "ports"): "v1.ServicePort",
+}
+"""Go types by struct and field, of the field or of its items; values below others are not looked at."""
+_SCALARS = ("string", "integer", "boolean")
+
+
+def unmarshalled(spec: Any, schema: Schema) -> str | None:
+    """Why the operator's webhook cannot read the spec of a resource; None when it can, or no text is known."""
+    return _fields(spec, schema["properties"]["spec"], "EmqxEnterpriseSpec", ".spec")
+
+
+def _fields(value: Any, schema: Schema, struct: str, path: str) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    properties = schema.get("properties", {})
+    found = (
+        _field(child, properties[key], struct, _STRUCTS.get((struct, key), ""), f"{path}.{key}")
+        for key, child in value.items()
+        if key in properties and child is not None and "x-kubernetes-int-or-string" not in properties[key]
+    )
+    return next((why for why in found if why), None)
+
+
+def _field(value: Any, schema: Schema, struct: str, inner: str, path: str) -> str | None:
+    kind = schema.get("type")
+    name = inner.partition(".")[2]
+    if kind in _SCALARS:
+        return _unreadable_scalar(value, schema, struct, path)
+    if kind == "array":
+        return _items(value, schema["items"], struct, inner, path)
+    if "additionalProperties" in schema:
+        return _map(value, schema["additionalProperties"], struct, path)
+    if isinstance(value, dict) or not inner:
+        return _fields(value, schema, name, path) if inner else None
+    return _mismatch(value, struct, path, inner)
+
+
+def _items(value: Any, items: Schema, struct: str, inner: str, path: str) -> str | None:
+    if not isinstance(value, list):
+        wanted = inner or ("string" if items.get("type") == "string" else "")
+        return _mismatch(value, struct, path, f"[]{wanted}") if wanted else None
+    found = (_field(each, items, struct, inner, path) for each in value if each is not None)
+    return next((why for why in found if why), None)
+
+
+def _map(value: Any, values: Schema, struct: str, path: str) -> str | None:
+    if values.get("type") != "string":
+        return None
+    if not isinstance(value, dict):
+        return _mismatch(value, struct, path, "map[string]string")
+    wrong = next((each for each in value.values() if not isinstance(each, str)), None)
+    return None if wrong is None else _mismatch(wrong, struct, path, "string")

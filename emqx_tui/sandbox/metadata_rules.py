@@ -92,7 +92,7 @@ def metadata_violations(plural: str, metadata: dict[str, Any]) -> list[Violation
 
 def invalid(field: str, value: Any, why: str) -> Violation:
     """A FieldValueInvalid cause."""
-    shown = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    shown = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
     return Violation("FieldValueInvalid", field, f"Invalid value: {shown}: {why}")
 
 

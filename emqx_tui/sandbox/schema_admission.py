@@ -1,17 +1,19 @@
 """The schema at the API server's door: prune, default, validate, or refuse.
 
-Owns the order of these steps for custom resources and built-in kinds, and the wiring into the store. It must come
-before every webhook: those may count on well-formed objects. (A real server asks mutating webhooks first, and a
-malformed object makes them fail in their own words; the answer here is always the schema's.)
+Owns these steps for custom resources and built-in kinds, and the wiring into the store. Objects are read before every
+webhook and judged after the mutating ones, as on a real server. What the mutating webhook could not have read is
+refused in its words here, so that it may count on values of the right types.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from emqx_tui.sandbox.builtin_defaults import with_builtin_defaults
 from emqx_tui.sandbox.builtin_rules import builtin_violations, normalized
-from emqx_tui.sandbox.go_decoding import unreadable
+from emqx_tui.sandbox.go_decoding import unmarshalled, unreadable
 from emqx_tui.sandbox.managed_fields import ManagedFields
 from emqx_tui.sandbox.metadata_rules import invalid, metadata_violations
 from emqx_tui.sandbox.schema_catalog import CUSTOM_KINDS, OBJECT_META, custom_schema, is_known, owned_schema
@@ -19,6 +21,7 @@ from emqx_tui.sandbox.schema_pruning import fill, prune
 from emqx_tui.sandbox.schema_validation import Violation, validate
 from emqx_tui.sandbox.strategic_merge import strategic_merge
 from emqx_tui.sim import api_error
+from emqx_tui.sim.api_error import ApiError
 from emqx_tui.sim.resources import Resource
 from emqx_tui.sim.store import AdmissionRequest, Store
 
@@ -30,28 +33,43 @@ _GO_TYPES: dict[type, str] = {str: "string", bool: "bool", float: "float64", lis
 
 def install(store: Store) -> None:
     """Give the store schemas, field ownership and strategic merge."""
-    store.admission.insert(0, SchemaAdmission(store.resources).admit)
+    schemas = SchemaAdmission(store.resources)
+    store.reading.append(schemas.read)
+    store.validation.append(schemas.judge)
     store.fields = ManagedFields()
     store.strategic = strategic_merge
 
 
 class SchemaAdmission:
-    """Judges every write by the schema of its kind."""
+    """Reads and judges every write by the schema of its kind."""
 
     def __init__(self, resources: Mapping[str, Resource]) -> None:
         self._resources = resources
 
-    def admit(self, request: AdmissionRequest) -> Object:
-        """The object to go on with; ApiError 400 or 422."""
+    def read(self, request: AdmissionRequest) -> Object:
+        """The object without unknown fields and with the defaults of its kind; ApiError 400 or 422."""
         if request.new is None:
             return request.old or {}
         resource = self._resources[request.plural]
-        if CUSTOM_KINDS.get(resource.kind) == request.plural:
-            return _custom(request, request.new, resource)
-        return _builtin(request, request.new, resource)
+        if _is_custom(resource):
+            return _read_custom(request, request.new, resource)
+        return _read_builtin(request, request.new, resource)
+
+    def judge(self, request: AdmissionRequest) -> Object:
+        """The object as it came; ApiError 422."""
+        if request.new is None:
+            return request.old or {}
+        resource = self._resources[request.plural]
+        if _is_custom(resource):
+            return _judge_custom(request, request.new, resource)
+        return _judge_builtin(request, request.new, resource)
 
 
-def _custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+def _is_custom(resource: Resource) -> bool:
+    return CUSTOM_KINDS.get(resource.kind) == resource.plural
+
+
+def _read_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = custom_schema(resource.kind)
     # What is stored went through here before: only parts that are not the very same are looked at.
     fresh = _fresh(request.old, new)
@@ -60,22 +78,40 @@ def _custom(request: AdmissionRequest, new: Object, resource: Resource) -> Objec
     if why := unreadable(new["metadata"], OBJECT_META, "ObjectMeta", (request.old or {}).get("metadata"), ".metadata"):
         raise _undecodable(resource, why)
     filled: Object = fill(pruned, schema)
-    violations = _metadata(request, new)
-    violations += validate(filled, schema, old=request.old) if request.old else validate(filled, schema)
+    made = {key: filled.get(key, value) for key, value in new.items() if key not in fresh or key in filled}
+    if resource.restless and not request.subresource and (why := unmarshalled(made.get("spec"), schema)):
+        raise ApiError(400, "", f'admission webhook "mutating.enterprise.emqx.io" denied the request: {why}')
+    return made
+
+
+def _judge_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+    schema = custom_schema(resource.kind)
+    violations = [each for each in _metadata(request, new) for _ in range(2)]
+    violations += validate(new, schema, old=request.old) if request.old else validate(new, schema)
+    if request.subresource == "status":
+        violations = [_below_status(each) for each in violations]
     if "scale" in resource.subresources:
-        violations += _scale(filled)
+        violations += _scale(new)
     _refuse(resource, new, violations)
-    return {key: filled.get(key, value) for key, value in new.items() if key not in fresh or key in filled}
+    return new
 
 
-def _builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+def _below_status(violation: Violation) -> Violation:
+    """The status is judged by itself, so texts leave out the way to it."""
+    return violation._replace(message=violation.message.replace(" status.", " "))
+
+
+def _read_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     if request.field_validation != "Ignore" and is_known(resource.group_version, resource.kind):
         new, unknown = prune(new, owned_schema(resource.group_version, resource.kind), OBJECT_META)
         _tell_unknown(request, resource, unknown)
     schema = owned_schema(resource.group_version, resource.kind)
     if why := unreadable(_fresh(request.old, new), schema, resource.kind, request.old):
         raise _undecodable(resource, why)
-    new = normalized(request.plural, new)
+    return with_builtin_defaults(request.plural, normalized(request.plural, new), request.old)
+
+
+def _judge_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     violations = _metadata(request, new)
     if request.subresource != "status":
         violations += builtin_violations(request.plural, new, request.old)
@@ -115,7 +151,15 @@ def _tell_unknown(request: AdmissionRequest, resource: Resource, unknown: list[s
         request.warnings.extend(texts)
     elif request.field_validation == "Strict":
         why = f"strict decoding error: {', '.join(texts)}"
-        raise _undecodable(resource, why) if request.operation == "CREATE" else api_error.bad_request(why)
+        raise _undecodable(resource, why) if request.operation == "CREATE" else _bad_patch(resource, request.new, why)
+
+
+def _bad_patch(resource: Resource, patched: Any, why: str) -> ApiError:
+    """A patch is refused with the whole object that it would have made, and without the kind's name."""
+    text = json.dumps(json.dumps(patched, separators=(",", ":"), sort_keys=True))
+    told = f"Invalid value: {text}: {why}"
+    causes = [{"reason": "FieldValueInvalid", "message": told, "field": "patch"}]
+    return ApiError(422, "Invalid", f' "" is invalid: patch: {told}', {"causes": causes})
 
 
 def _undecodable(resource: Resource, why: str) -> api_error.ApiError:

@@ -35,18 +35,28 @@ class EnterpriseWebhooks:
     def __init__(self, is_up: Callable[[], bool]) -> None:
         self._is_up = is_up
 
-    def __call__(self, request: AdmissionRequest) -> Object:
+    def mutate(self, request: AdmissionRequest) -> Object:
         new = request.new
-        if request.plural != "emqxenterprises" or request.operation == "DELETE" or request.subresource or new is None:
+        if not _is_asked(request) or new is None:
             return new or {}
         if not self._is_up():
             raise _unreachable("mutating.enterprise.emqx.io", "mutate")
-        admitted = with_defaults(new)
-        why = refusal(admitted, request.old)
+        return with_defaults(new)
+
+    def validate(self, request: AdmissionRequest) -> Object:
+        """Asked after the schema has accepted what the other one made."""
+        new = request.new
+        if not _is_asked(request) or new is None:
+            return new or {}
+        why = refusal(new, request.old)
         if why is not None:
             told = f'admission webhook "validator.enterprise.emqx.io" denied the request: {why}'
             raise ApiError(403, "Forbidden", told)
-        return admitted
+        return new
+
+
+def _is_asked(request: AdmissionRequest) -> bool:
+    return request.plural == "emqxenterprises" and request.operation != "DELETE" and not request.subresource
 
 
 def _unreachable(webhook: str, verb: str) -> ApiError:

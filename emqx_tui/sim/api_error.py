@@ -11,6 +11,9 @@ from typing import Any
 
 from emqx_tui.sim.resources import Resource
 
+UNPROCESSABLE = "the server rejected our request due to an error in our request"
+"""Of a JSON patch that does not fit; the Status has empty details then."""
+
 
 class ApiError(Exception):
     """A request was refused; `status()` is what the client gets."""
@@ -31,9 +34,10 @@ class ApiError(Exception):
             "metadata": self.list_metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
-        if self.details:
+        if self.reason:
+            status["reason"] = self.reason
+        if self.details or (self.code, self.message) == (422, UNPROCESSABLE):
             status["details"] = self.details
         return {**status, "code": self.code}
 
@@ -58,20 +62,31 @@ def conflict(resource: Resource, name: str, why: str) -> ApiError:
     return ApiError(409, "Conflict", message, _details(resource, name))
 
 
+def precondition_failed(resource: Resource, name: str, why: str) -> ApiError:
+    """Of a deletion, which is refused in the name of the kind."""
+    subject = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    message = f'Operation cannot be fulfilled on {subject} "{name}": {why}'
+    return ApiError(409, "Conflict", message, {**_details(resource, name), "kind": resource.kind})
+
+
 def modified_meanwhile(resource: Resource, name: str) -> ApiError:
     why = "the object has been modified; please apply your changes to the latest version and try again"
     return conflict(resource, name, why)
 
 
-def invalid(resource: Resource, name: str, causes: Iterable[tuple[str, str, str]]) -> ApiError:
+def invalid(
+    resource: Resource, name: str, causes: Iterable[tuple[str, str, str]], *, by_plural: bool = False
+) -> ApiError:
     """422 with one (reason, field path, message) per cause, e.g. ("FieldValueRequired", "metadata.name", "...")."""
     listed = [{"reason": reason, "message": message, "field": field} for reason, field, message in causes]
-    texts = [f"{cause['field']}: {cause['message']}" for cause in listed]
+    texts = list(dict.fromkeys(f"{cause['field']}: {cause['message']}" for cause in listed))
     told = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    details = {"name": name, "kind": resource.kind, "causes": listed}
+    details: dict[str, Any] = {"name": name} if name else {}
+    called = resource.plural if by_plural else resource.kind
+    details |= {"kind": called, "causes": listed}
     if resource.group:
         details["group"] = resource.group
-    subject = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    subject = f"{called}.{resource.group}" if resource.group else called
     return ApiError(422, "Invalid", f'{subject} "{name}" is invalid: {told}', details)
 
 

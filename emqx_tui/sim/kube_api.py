@@ -156,7 +156,7 @@ class KubeApi:
                 "metadata.resourceVersion",
                 "Invalid value: 0: must be specified for an update",
             )
-            raise api_error.invalid(target.resource, target.name or "", [cause])
+            raise api_error.invalid(target.resource, target.name or "", [cause], by_plural=True)
         return self.store.update(target.plural, obj, subresource=target.subresource, **call.options())
 
     def _addressed(self, call: _Call, obj: Object) -> Object:
@@ -173,10 +173,7 @@ class KubeApi:
             _check_same(metadata.get("name"), target.name, "name")
             metadata["name"] = target.name
         if target.namespace is not None:
-            if metadata.get("namespace") not in (None, "", target.namespace):
-                raise api_error.bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request"
-                )
+            _check_namespace_of(metadata, target.namespace)
             metadata["namespace"] = target.namespace
         return {**obj, "metadata": metadata}
 
@@ -194,14 +191,16 @@ class KubeApi:
         force = call.query.get("force") in ("true", "1")
         if patch_type == "apply":
             if not call.query.get("fieldManager"):
-                raise _bad_patch_options("Required value: is required for apply patch", "fieldManager")
+                raise _bad_patch_options("Required", "Required value: is required for apply patch", "fieldManager")
             patch = self._addressed(call, _object(call.body))
             if target.namespace is not None:
                 self._check_namespace(target.namespace)
         else:
             patch = call.body
+            if isinstance(patch, dict) and target.namespace is not None:
+                _check_namespace_of(patch.get("metadata") or {}, target.namespace)
             if call.query.get("force"):
-                raise _bad_patch_options("Forbidden: may not be specified for non-apply patch", "force")
+                raise _bad_patch_options("Forbidden", "Forbidden: may not be specified for non-apply patch", "force")
         existed = self.store.find(target.plural, target.namespace, name) is not None
         patched = self.store.patch(
             target.plural,
@@ -231,7 +230,7 @@ class KubeApi:
             target.plural,
             target.namespace,
             target.name or "",
-            replicas_patch(scale),
+            replicas_patch(scale, target.resource),
             "merge",
             subresource="scale",
             **call.options(),
@@ -270,6 +269,13 @@ def _check_same(given: str | None, wanted: str, what: str) -> None:
         )
 
 
+def _check_namespace_of(metadata: Object, wanted: str) -> None:
+    if metadata.get("namespace") not in (None, "", wanted):
+        raise api_error.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
 def _patch_type(method: str, content_type: str) -> str | None:
     return PATCH_TYPES.get(content_type.partition(";")[0].strip()) if method == "PATCH" else None
 
@@ -277,15 +283,17 @@ def _patch_type(method: str, content_type: str) -> str | None:
 def _check_options(query: Mapping[str, str]) -> None:
     dry_run, validation = query.get("dryRun"), query.get("fieldValidation")
     if dry_run not in (None, "", "All"):
-        raise _bad_patch_options(f'Unsupported value: "{dry_run}": supported values: "All"', "dryRun")
+        told = f'Unsupported value: ["{dry_run}"]: supported values: "All"'
+        raise _bad_patch_options("NotSupported", told, "dryRun")
     if validation not in (None, "", "Ignore", "Warn", "Strict"):
-        supported = '"Ignore", "Strict", "Warn"'
-        raise _bad_patch_options(f'Unsupported value: "{validation}": supported values: {supported}', "fieldValidation")
+        supported = '"", "Ignore", "Strict", "Warn"'
+        told = f'Unsupported value: "{validation}": supported values: {supported}'
+        raise _bad_patch_options("NotSupported", told, "fieldValidation")
 
 
-def _bad_patch_options(message: str, field_name: str) -> ApiError:
+def _bad_patch_options(what: str, message: str, field_name: str) -> ApiError:
     text = f'PatchOptions.meta.k8s.io "" is invalid: {field_name}: {message}'
-    causes = [{"reason": "FieldValueInvalid", "message": message, "field": field_name}]
+    causes = [{"reason": f"FieldValue{what}", "message": message, "field": field_name}]
     return ApiError(422, "Invalid", text, {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": causes})
 
 

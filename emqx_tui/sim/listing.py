@@ -65,7 +65,10 @@ def wanted_version(store: Store, text: str | None) -> int | None:
     if text in (None, "", "0"):
         return None
     if not text.isdecimal():
-        raise api_error.bad_request(f"Invalid value: {text!r}: strconv.ParseUint: parsing {text!r}: invalid syntax")
+        raise api_error.bad_request(
+            f'invalid resource version: resourceVersion: Invalid value: "{text}": '
+            f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
     version = int(text)
     if version > store.version:
         message = f"Too large resource version: {version}, current: {store.version}"

@@ -51,6 +51,25 @@ def check_preconditions(resource: Resource, old: Object, wanted: Mapping[str, An
         raise api_error.modified_meanwhile(resource, name)
 
 
+def check_uid(resource: Resource, old: Object, patched: Object) -> None:
+    """A patch that names another object's uid is refused like any change of a fixed field."""
+    wanted = (patched.get("metadata") or {}).get("uid")
+    if wanted and wanted != old["metadata"]["uid"]:
+        cause = ("FieldValueInvalid", "metadata.uid", f'Invalid value: "{wanted}": field is immutable')
+        raise api_error.invalid(resource, old["metadata"]["name"], [cause, cause] if resource.custom else [cause])
+
+
+def check_deletion(resource: Resource, old: Object, wanted: Mapping[str, Any]) -> None:
+    has = old["metadata"]
+    for key, what, since in (
+        ("uid", "UID", "deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "modified"),
+    ):
+        if wanted.get(key) and wanted[key] != has[key]:
+            why = f"the {what} in the precondition ({wanted[key]}) does not match the {what} in record ({has[key]})"
+            raise api_error.precondition_failed(resource, has["name"], f"{why}. The object might have been {since}")
+
+
 def with_status_of(old: Object, obj: Object) -> Object:
     new = {**old, "status": obj.get("status")}
     if new["status"] is None:

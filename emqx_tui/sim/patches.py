@@ -19,6 +19,13 @@ class PatchRefused(ValueError):
         self.unprocessable = unprocessable
 
 
+def go_name(value: Any) -> str:
+    """What Go's decoder calls a JSON value."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "bool"
+    return {dict: "object", list: "array", str: "string"}.get(type(value), "number")
+
+
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386: objects merge by key, null removes, everything else replaces."""
     if not isinstance(patch, dict):
@@ -37,10 +44,12 @@ def merge_patch(target: Any, patch: Any) -> Any:
 def json_patch(target: Any, operations: Any) -> Any:
     """RFC 6902: all operations in order, or PatchRefused and nothing."""
     if not isinstance(operations, list):
-        raise PatchRefused("a JSON patch is a list of operations", unprocessable=False)
+        why = f"json: cannot unmarshal {go_name(operations)} into Go value of type []handlers.jsonPatchOp"
+        raise PatchRefused(f"error decoding patch: {why}", unprocessable=False)
+    if stranger := next((each for each in operations if not isinstance(each, dict)), None):
+        why = f"json: cannot unmarshal {go_name(stranger)} into Go value of type handlers.jsonPatchOp"
+        raise PatchRefused(f"error decoding patch: {why}", unprocessable=False)
     try:
         return jsonpatch.JsonPatch(operations).apply(target)
-    except jsonpatch.InvalidJsonPatch as malformed:
-        raise PatchRefused(str(malformed), unprocessable=False) from malformed
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as unfit:
         raise PatchRefused(str(unfit), unprocessable=True) from unfit

@@ -37,6 +37,8 @@ class Resource:
     categories: tuple[str, ...] = ()
     virtual: bool = False
     """Only POST, answered on the spot and never stored (access reviews)."""
+    restless: bool = False
+    """Its webhook leaves traces (nulls that are dropped later) that count as a change in every write of the object."""
     unconditional_update: bool = True
     """A PUT may leave out metadata.resourceVersion."""
 
@@ -152,6 +154,7 @@ def _emqx_resources() -> list[Resource]:
             "emqxenterprise",
             subresources=STATUS_AND_SCALE,
             custom=True,
+            restless=True,
             unconditional_update=False,
         ),
         Resource(

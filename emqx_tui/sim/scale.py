@@ -32,14 +32,14 @@ def scale_of(obj: Object) -> Object:
     }
 
 
-def replicas_patch(scale: Object) -> Object:
+def replicas_patch(scale: Object, resource: Resource) -> Object:
     """A merge patch of the scaled object, with the Scale's resourceVersion and uid as preconditions; ApiError 422."""
     metadata = scale.get("metadata") or {}
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     name = metadata.get("name", "")
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise api_error.bad_request(f"Scale in version v1 cannot be handled: spec.replicas is not a number: {replicas}")
-    if replicas < 0:
+    if replicas < 0 and not resource.custom:  # the schema's check has words of its own
         message = f"Invalid value: {replicas}: must be greater than or equal to 0"
         raise api_error.invalid(_SCALE, name, [("FieldValueInvalid", "spec.replicas", message)])
     preconditions = {key: metadata[key] for key in ("resourceVersion", "uid") if metadata.get(key)}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,9 @@ from emqx_tui.sim.api_error import ApiError
 from emqx_tui.sim.history import Change, History
 from emqx_tui.sim.instants import rfc3339
 from emqx_tui.sim.object_rules import (
+    check_deletion,
     check_preconditions,
+    check_uid,
     has_labels,
     is_released,
     key_of,
@@ -34,7 +36,7 @@ from emqx_tui.sim.object_rules import (
     with_status_of,
     with_system_fields_of,
 )
-from emqx_tui.sim.patches import PatchRefused, json_patch, merge_patch
+from emqx_tui.sim.patches import PatchRefused, go_name, json_patch, merge_patch
 from emqx_tui.sim.resources import Resource, standard_resources
 from emqx_tui.sim.timeline import Timeline
 from emqx_tui.sim.writes import AdmissionRequest, FieldTracker, Write
@@ -43,6 +45,7 @@ __all__ = ["AdmissionRequest", "ApiError", "Change", "FieldTracker", "Resource",
 
 Object = dict[str, Any]
 Subscriber = Callable[[str, str, Object], None]
+Admit = Callable[[AdmissionRequest], Object]
 
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _GRACE_PERIOD_S = 30
@@ -55,7 +58,14 @@ class Store:
         self.timeline = timeline
         self.resources: dict[str, Resource] = {}
         self.version = 1000
-        self.admission: list[Callable[[AdmissionRequest], Object]] = []
+        self.reading: list[Admit] = []
+        """What makes an object of a request's body: unknown fields, defaults of its kind. Owners are told after it."""
+        self.admission: list[Admit] = []
+        """Mutating webhooks and their like; nobody owns what they add."""
+        self.validation: list[Admit] = []
+        """The rules of the kind"""
+        self.reviews: list[Admit] = []
+        """Validating webhooks"""
         self.fields: FieldTracker | None = None
         self.strategic: Callable[[str, Object, Any], Object] | None = None
         self._rng = rng
@@ -200,7 +210,9 @@ class Store:
             return self._create(resource, new, replace(how, operation="Apply"))
         if patch_type == "apply":
             return self._update(resource, old, self._applied(old, patch, how, force), replace(how, operation="Apply"))
-        return self._update(resource, old, self._patched(plural, old, patch, patch_type), how)
+        patched = self._patched(plural, old, patch, patch_type)
+        check_uid(resource, old, patched)
+        return self._update(resource, old, patched, how)
 
     def delete(
         self,
@@ -220,7 +232,7 @@ class Store:
         """
         resource = self.resources[plural]
         old = self.get(plural, namespace, name)
-        check_preconditions(resource, old, preconditions or {})
+        check_deletion(resource, old, preconditions or {})
         for admit in self.admission:
             admit(AdmissionRequest("DELETE", plural, old, None, dry_run=dry_run))
         grace_s = self._grace_s(resource, old, now, grace_period_s)
@@ -239,13 +251,14 @@ class Store:
         name = newborn["metadata"]["name"]
         if key_of(newborn) in self._objects[resource.plural]:
             raise api_error.already_exists(resource, name)
-        new = self._admitted("CREATE", resource, None, newborn, how)
+        new = self._passed(self.reading, "CREATE", resource, None, newborn, how)
         if self.fields:
-            # An applier owns what its configuration names, not what defaults and webhooks add to it.
+            # An applier owns what its configuration names, not what defaults add to it.
             configured = newborn if how.operation == "Apply" else new
             now = rfc3339(self.timeline.now)
             owned = self.fields.track(None, configured, how.manager, how.operation, None, now)
             new = with_owners_of(new, owned)
+        new = self._admitted("CREATE", resource, None, new, how)
         return new if how.dry_run else self._commit("ADDED", resource, None, new)
 
     def _newborn(self, resource: Resource, obj: Object, dry_run: bool) -> Object:
@@ -286,16 +299,18 @@ class Store:
         check_preconditions(resource, old, obj.get("metadata") or {})
         scoped = with_status_of(old, obj) if how.subresource == "status" else with_system_fields_of(resource, old, obj)
         new = with_owners_of(scoped, obj if how.operation == "Apply" else old)
-        new = self._admitted("UPDATE", resource, old, new, how)
-        if how.operation != "Apply" and same_content(new, old):
-            return old
-        if how.subresource != "status" and resource.generation and spec_differs(resource, old, new):
-            metadata = {**new["metadata"], "generation": old["metadata"].get("generation", 0) + 1}
-            new = {**new, "metadata": metadata}
-        if self.fields and how.operation != "Apply":
+        new = self._passed(self.reading, "UPDATE", resource, old, new, how)
+        if self.fields and how.operation != "Apply" and not same_content(new, old):
             now = rfc3339(self.timeline.now)
             new = self.fields.track(old, new, how.manager, "Update", how.subresource, now)
-        if same_content(new, old) and same_owners(new, old):
+        new = self._admitted("UPDATE", resource, old, new, how)
+        restless = resource.restless and not how.subresource
+        if how.operation != "Apply" and same_content(new, old) and not restless:
+            return old
+        if how.subresource != "status" and resource.generation and (restless or spec_differs(resource, old, new)):
+            metadata = {**new["metadata"], "generation": old["metadata"].get("generation", 0) + 1}
+            new = {**new, "metadata": metadata}
+        if same_content(new, old) and same_owners(new, old) and not restless:
             return old
         if how.dry_run:
             return new
@@ -308,12 +323,13 @@ class Store:
             if patch_type == "json":
                 return json_patch(old, patch)
             if not isinstance(patch, dict):
-                raise PatchRefused("a merge patch of an object is an object", unprocessable=False)
+                found = "array" if isinstance(patch, list) else go_name(patch)
+                why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+                raise PatchRefused(f"error decoding patch: {why}", unprocessable=False)
         except PatchRefused as refused:
             if not refused.unprocessable:
                 raise api_error.bad_request(str(refused)) from refused
-            message = "the server rejected our request due to an error in our request"
-            raise ApiError(422, "Invalid", message) from refused
+            raise ApiError(422, "Invalid", api_error.UNPROCESSABLE) from refused
         if patch_type == "strategic" and self.strategic:
             return self.strategic(plural, old, patch)
         return merge_patch(old, patch)
@@ -325,7 +341,14 @@ class Store:
         return self.fields.apply(old, patch, how.manager, force, how.subresource, now)
 
     def _admitted(self, operation: str, resource: Resource, old: Object | None, new: Object, how: Write) -> Object:
-        for admit in self.admission:
+        steps = [*self.admission, *self.validation, *self.reviews]
+        return self._passed(steps, operation, resource, old, new, how)
+
+    @staticmethod
+    def _passed(
+        steps: Sequence[Admit], operation: str, resource: Resource, old: Object | None, new: Object, how: Write
+    ) -> Object:
+        for admit in steps:
             new = admit(
                 AdmissionRequest(
                     operation,

@@ -116,11 +116,9 @@ class World:
         line = LINES[config.operator]
         self.operator = Operator(self.store, self.timeline, self.hub, own(), self.brokers, line)
         self.plugins = Plugins(self.store, self.timeline, self.hub, lambda: self.operator.running)
-        self.store.admission += [
-            EnterpriseWebhooks(lambda: self.operator.running),
-            ReplicaRule(self.store.resources),
-            ServiceDefaults(own()),
-        ]
+        webhooks = EnterpriseWebhooks(lambda: self.operator.running)
+        self.store.admission += [webhooks.mutate, ReplicaRule(self.store.resources), ServiceDefaults(own())]
+        self.store.reviews.append(webhooks.validate)
         self._first_image: str | None = None
         self._clients_given = False
         self._make_surroundings()

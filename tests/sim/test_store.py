@@ -94,9 +94,17 @@ def test_a_write_without_version_is_unconditional(store: Store) -> None:
 
 def test_another_uid_is_a_conflict(store: Store) -> None:
     store.create("configmaps", config_map())
+    stored = store.get("configmaps", "default", "a")
     with pytest.raises(ApiError, match="UID in precondition: other") as refused:
-        store.patch("configmaps", "default", "a", {"metadata": {"uid": "other"}}, "merge")
+        store.update("configmaps", {**stored, "metadata": {**stored["metadata"], "uid": "other"}})
     assert refused.value.code == 409
+
+
+def test_a_patch_to_another_uid_is_invalid(store: Store) -> None:
+    store.create("configmaps", config_map())
+    with pytest.raises(ApiError, match='metadata.uid: Invalid value: "other": field is immutable') as refused:
+        store.patch("configmaps", "default", "a", {"metadata": {"uid": "other"}}, "merge")
+    assert refused.value.code == 422
 
 
 def test_a_write_that_changes_nothing_keeps_the_version(store: Store) -> None:

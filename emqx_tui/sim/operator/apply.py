@@ -9,8 +9,9 @@ and its resourceVersion moves each time because the annotation embeds the previo
 from __future__ import annotations
 
 import base64
+import io
 import json
-import zlib
+import zipfile
 from typing import Any
 
 from emqx_tui.sim.objects import Object, owner_reference
@@ -18,6 +19,7 @@ from emqx_tui.sim.store import Store
 
 LAST_APPLIED = "apps.emqx.io/last-applied"
 MANAGER = "manager"
+_ENTRY = "original"
 
 
 class Applier:
@@ -105,8 +107,9 @@ def last_applied(live: Object) -> Object | None:
     if text is None:
         return None
     try:
-        return json.loads(zlib.decompress(base64.b64decode(text)))
-    except (ValueError, zlib.error):
+        with zipfile.ZipFile(io.BytesIO(base64.b64decode(text))) as archive:
+            return json.loads(archive.read(_ENTRY))
+    except (ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
@@ -114,6 +117,14 @@ def _annotated(obj: Object) -> Object:
     metadata = obj["metadata"]
     annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != LAST_APPLIED}
     plain = {**obj, "metadata": {**metadata, "annotations": annotations}}
-    packed = zlib.compress(json.dumps(plain, sort_keys=True).encode(), 1)
+    packed = _zipped(json.dumps(plain, sort_keys=True, separators=(",", ":")))
     annotations = {**annotations, LAST_APPLIED: base64.b64encode(packed).decode()}
     return {**obj, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _zipped(text: str) -> bytes:
+    """A zip archive of one file, equal for equal texts: its time is the format's oldest."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr(zipfile.ZipInfo(_ENTRY), text, zipfile.ZIP_DEFLATED, 1)
+    return packed.getvalue()
