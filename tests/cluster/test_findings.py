@@ -6,11 +6,12 @@ closed from the first patch of a release to its end, drains by itself and scales
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from acts import scalings, starts
-from case import Case
+from case import Case, Cluster
 from hand import SOON_S, Hand
 
 Object = dict[str, Any]
@@ -74,27 +75,54 @@ def test_f1_a_cordon_is_a_slow_drain_that_ends_with_the_nodes_removed(hand: Hand
     assert case.truth()["since_mark"]["evicted"] >= 20
 
 
+def stale_and_drained(hand: Hand, **how: Any) -> None:
+    """Blue's top node is drained and listed so; pods outlive their brokers; EMQX does not answer any more."""
+    hand.start_held(**how)
+    hand.case.times(linger_s=60.0)
+    hand.switch(hand.green_pods)
+    hand.drain(hand.blue_pods[-1], hand.green_pods)
+    hand.passes()
+    assert stored(hand) == [f"{hand.blue_pods[-1]} prohibiting"]
+    hand.spoil("nodes")
+    hand.spoil("global_status")
+
+
 def test_f2_one_drained_node_costs_the_next_one_too_while_its_pod_lingers(hand: Hand) -> None:
-    """F2: the list is stale while green is not Ready, the drained pod is still the top pod, and blue shrinks again.
+    """F2: while the list cannot be refreshed the drained pod, which ends, is still the top pod: blue shrinks again.
 
     The console scales blue itself, by one, against the node's own count of clients, and again only when the pod of the
     last one is gone.
     """
     case = hand.case
-    hand.start_held()
-    case.times(linger_s=60.0)
-    hand.switch(hand.green_pods)
-    hand.drain(hand.blue_pods[-1], hand.green_pods)
-    hand.passes()
-    assert stored(hand) == [f"{hand.blue_pods[-1]} prohibiting"]
+    stale_and_drained(hand)
     next_one = hand.blue_pods[1]
     clients = case.live()[next_one]
-    unready(hand, hand.green_pods[0])
     hand.open()
+    case.wait_until(lambda: taken(case) == [2], "scale-down of the drained node", within_s=SOON_S)
+    # Before the next pass: with the old list of nodes it would not find the pod, and crash.
+    hand.mend("nodes")
     case.wait_until(lambda: taken(case) == [2, 1], "a second scale-down", within_s=SOON_S)
-    hand.nudge()
-    case.wait_until(lambda: case.truth()["since_mark"]["killed"] == clients > 0, "clients of the second node")
+    case.wait_until(lambda: case.truth()["since_mark"]["killed"] >= clients > 0, "clients of the second node")
     assert starts(case) == []
+
+
+def test_f2_silence_of_emqx_while_a_drained_pod_ends_crashes_the_operator(
+    own_cluster: Cluster, make_case: Callable[..., Case]
+) -> None:
+    """F2, and known from reading: the top pod of no pods. It crashes again until the pod is gone, for all clusters.
+
+    With a closed valve the operator never looks for the top pod.
+    """
+    case = make_case(own_cluster)
+    stale_and_drained(hand := Hand(case), replicas=2, clients=10)
+    hand.open()
+    case.wait_until(lambda: taken(case) == [1], "scale-down of the drained node", within_s=SOON_S)
+    control = case.cluster.control
+    case.wait_until(lambda: control.get("/operator")["starts"] > 1, "a crash", within_s=SOON_S)
+    assert "index out of range [0] with length 0" in (case.cluster.folder / "manager.log").read_text()
+    case.wait_until(lambda: control.get("/operator")["starts"] > 2, "another crash", within_s=SOON_S)
+    hand.mend("nodes")
+    hand.mend("global_status")
 
 
 def test_f3_with_all_of_blue_cordoned_no_new_client_gets_in(hand: Hand) -> None:
@@ -104,7 +132,7 @@ def test_f3_with_all_of_blue_cordoned_no_new_client_gets_in(hand: Hand) -> None:
     the outage here.
     """
     case = hand.case
-    hand.start_held()
+    hand.start_held(preset="emqtt_bench-reconnect")
     assert hand.routed() == hand.blue_pods
     for pod in hand.blue_pods:
         assert hand.start(pod, hand.green_pods, rate=100, take_over_s=ENDLESS_S)["code"] == 0
@@ -124,7 +152,7 @@ def test_f4_a_list_that_was_not_empty_when_the_valve_opened_is_no_safety(hand: H
     valve, and takes an empty list as no proof of anything.
     """
     case = hand.case
-    hand.start_held()
+    hand.start_held(rate=1)
     hand.switch(hand.green_pods)
     cordon(hand, hand.blue_pods[0])
     hand.passes()
@@ -132,17 +160,19 @@ def test_f4_a_list_that_was_not_empty_when_the_valve_opened_is_no_safety(hand: H
     hand.open()
     case.holds_for(25, lambda: case.replicas() == [3, 3] and not starts(case), "idle while the list is not empty")
     clients = case.live()[hand.blue_pods[-1]]
+    assert clients > 5
     hand.spoil("global_status", 200, NOTHING)
     case.wait_until(lambda: taken(case) == [2], "an undrained scale-down", within_s=SOON_S)
     hand.nudge()
     hand.mend("global_status")
-    case.wait_until(lambda: case.truth()["since_mark"]["killed"] >= clients > 0, "killed clients")
+    case.wait_until(lambda: case.truth()["since_mark"]["killed"] >= clients - 5, "killed clients")
 
 
-def test_f5_a_stale_list_makes_an_abort_take_blue_down_again(hand: Hand) -> None:
-    """F5a: a green pod that is not Ready freezes the list; with the valve open each pass acts on it and on step 5b.
+def test_f5_a_stale_list_makes_an_abort_take_a_blue_node_away(hand: Hand) -> None:
+    """F5a: a green pod that is not Ready freezes the list, so an opened valve removes a node that is in use again.
 
-    The console's abort keeps the valve closed, so the order of passes does not matter.
+    Step 5b restores it one pass later. Refuted: that this goes on for ever; once the pod ends in front of a refresh,
+    the status is reset, and startedAt does not come back. The console's abort keeps the valve closed.
     """
     case = hand.case
     hand.start_held()
@@ -154,8 +184,8 @@ def test_f5_a_stale_list_makes_an_abort_take_blue_down_again(hand: Hand) -> None
     hand.passes()
     assert stored(hand) == [f"{top} prohibiting"], "although EMQX lists none"
     case.set_version("4.4.14", initialDelaySeconds=1)
-    case.wait_until(lambda: len(taken(case)) >= 3, "down, up, down", within_s=120)
-    assert taken(case)[:3] == [2, 3, 2]
+    case.wait_until(lambda: taken(case)[:2] == [2, 3], "down and up", within_s=120)
+    assert starts(case) == []
 
 
 def test_f5_without_a_healthy_green_the_list_is_never_stored(hand: Hand) -> None:

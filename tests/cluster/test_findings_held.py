@@ -35,6 +35,7 @@ def test_f6_green_gets_clients_before_any_cut_over_when_its_pods_come_one_by_one
     hand.start_cluster(clients=90, churn_per_s=5.0)
     case.times(boots={f"{GREEN}/2": 90.0})
     case.set_version(GREEN)
+    case.wait_until(lambda: len(case.sets) == 2, "green")
     case.wait_until(lambda: on_green(hand) >= 10, "early clients on green", within_s=120)
     assert not case.blue_green
     assert set(hand.green_pods[:2]) <= set(case.addresses())
