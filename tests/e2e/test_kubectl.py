@@ -146,7 +146,7 @@ async def test_the_release_document(kubectl: Kubectl, cluster: Path) -> None:
     assert rows["emqx-ee"][1] == "Running"
     wrong = '{"spec": {"template": {"spec": {"emqxContainer": {"emqxConfig": {"image": {"version": "4.4.15"}}}}}}}'
     refused = (await kubectl("patch", "EmqxEnterprise", "emqx-ee", "--type=merge", "-p", wrong)).refused()
-    assert "spec.template.spec.emqxContainer.emqxConfig.image: Invalid value" in refused
+    assert "Go struct field EmqxContainer.spec.template.spec.emqxContainer.emqxConfig of type string" in refused
     patch = '{"spec": {"template": {"spec": {"emqxContainer": {"image": {"version": "4.4.15"}}}}}}'
     patched = await kubectl("patch", "EmqxEnterprise", "emqx-ee", "--type=merge", "-p", patch)
     assert patched.ok() == "emqxenterprise.apps.emqx.io/emqx-ee patched\n"

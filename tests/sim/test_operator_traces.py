@@ -257,6 +257,6 @@ def test_rb2_with_the_status_cleared_green_is_drained() -> None:
 
 
 def test_g2_behaves_as_g3_through_a_port_forward() -> None:
-    trace = started(5, operator="G2")
+    trace = started(5, operator="G2-mended")
     trace.to(400)
     assert [act for act in trace.acts() if "start" in act] == ["55 start B-2", "95 start B-1", "135 start B-0"]

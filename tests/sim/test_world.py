@@ -166,7 +166,7 @@ def test_green_never_ready_waits_for_ever() -> None:
 
 
 def test_slow_drain_crawls_on_the_second_node() -> None:
-    world = scenario("slow-drain", clients=30_000, churn_per_s=0.0)
+    world = scenario("slow-drain", clients=30_000, churn_per_s=0.0, operator="G3-mended")
     cluster = world.cluster()
     slow = next(name for name, node in cluster.nodes.items() if node.tick_delay_s)
     release(world)
@@ -192,7 +192,7 @@ def test_node_lost_takes_a_green_node_in_the_first_drain() -> None:
 
 
 def test_network_resets_cut_blue_off_when_it_leaves_the_service() -> None:
-    world = scenario("network-resets", clients=30_000, churn_per_s=0.0)
+    world = scenario("network-resets", clients=30_000, churn_per_s=0.0, operator="G3-mended")
     release(world)
     world.advance(400)
     assert world.cluster().truth.total.reset > 5000
@@ -243,7 +243,8 @@ def test_a_new_label_orphans_blue() -> None:
 @pytest.mark.parametrize("lag_s", [0.2, 1.5])
 def test_nudges_make_the_operator_scale_down_twice_for_one_drained_node(lag_s: float) -> None:
     """Until the StatefulSet's status follows its spec, the drained pod is still the top one."""
-    world = scenario(clients=900, churn_per_s=0.0, preset="emqtt_bench-reconnect", cr=manifest(delay_s=5))
+    config = {"preset": "emqtt_bench-reconnect", "operator": "G3-mended"}
+    world = scenario(clients=900, churn_per_s=0.0, cr=manifest(delay_s=5), **config)
     (blue,) = sets(world)
     release(world)
     world.stateful_sets.lag_s = lag_s
@@ -344,7 +345,8 @@ def test_restoring_the_template_restores_blue_unless_it_is_gone(left: int, expec
 @pytest.mark.parametrize(("linger_s", "downs"), [(0.0, 2), (30.0, 1)])
 def test_a_pod_that_outlives_its_broker_and_a_stale_list_cost_a_second_one(linger_s: float, downs: int) -> None:
     """The drained node's pod is still the top one 20 s later, and the list could not be refreshed meanwhile."""
-    world = scenario(clients=900, churn_per_s=0.0, cr=manifest(delay_s=5), pod_linger_s=linger_s)
+    config = {"pod_linger_s": linger_s, "operator": "G3-mended"}
+    world = scenario(clients=900, churn_per_s=0.0, cr=manifest(delay_s=5), **config)
     (blue,) = sets(world)
     release(world)
     assert world.run_while(lambda: sets(world)[blue] == 3, limit_s=200)

@@ -96,6 +96,8 @@ class Pass:
         """Write the status on the loaded resourceVersion; ApiError 409 when somebody was faster."""
         stored = self.update("emqxenterprises", {**self.cr, "status": status}, subresource="status")
         self.cr = {**self.cr, "metadata": stored["metadata"]}
+        if self.line.forgets_empty_list:
+            self.status = dict(stored.get("status") or {})
 
     # -- the order of steps
 
