@@ -308,6 +308,8 @@ class Session:
             return "this console was started read-only"
         if self._book.problem:
             return self._book.problem
+        if missing := showing.missing_right(self._store):
+            return missing
         if isinstance(intent, Start):
             return self._not_to_start(intent)
         return ""
@@ -452,6 +454,7 @@ class Session:
             journal_problem=self._book.problem,
             is_driver=self._tenure.is_held,
             other_driver="" if self._tenure.is_free else driver,
+            missing=showing.missing_right(self._store),
         )
         self.view = View(
             snapshot=seen,

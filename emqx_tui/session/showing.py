@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import re
+
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.memory import Memory
 from emqx_tui.session.store import Store
 from emqx_tui.session.view import Role, SourceHealth
 
+_RIGHT = re.compile(r'cannot (\w+) resource "([^"]+)"')
+"""As the API server spells it."""
 
-def role(*, read_only: bool, journal_problem: str, is_driver: bool, other_driver: str) -> tuple[Role, str]:
-    """What this console is to the cluster, and why, where that needs saying."""
+
+def missing_right(store: Store) -> str:
+    """The right without which the journal is not known, so that nothing may be sent; empty while none is missing."""
+    secrets = store.collection(Kind.SECRET)
+    if not secrets.is_forbidden:
+        return ""
+    found = _RIGHT.search(secrets.problem)
+    return f"no right to {found[1]} {found[2]}, so the journal is not known" if found else secrets.problem
+
+
+def role(
+    *, read_only: bool, journal_problem: str, is_driver: bool, other_driver: str, missing: str = ""
+) -> tuple[Role, str]:
+    """What this console is to the cluster, and why, where that needs saying. `missing` is a right."""
     if read_only:
         return Role.WATCH_ONLY, "started with --read-only"
+    if missing:
+        return Role.WATCH_ONLY, missing
     if journal_problem:
         return Role.WATCH_ONLY, journal_problem
     if is_driver:
@@ -25,11 +43,12 @@ def role(*, read_only: bool, journal_problem: str, is_driver: bool, other_driver
 def health(store: Store, seen: Snapshot) -> tuple[SourceHealth, ...]:
     """How each source does, those that have not begun left out."""
     watched = [
-        SourceHealth(kind.info.plural, not found.problem, found.read_at, found.problem)
+        SourceHealth(kind.info.plural, not found.problem, found.read_at, found.problem, found.is_forbidden)
         for kind, found in ((kind, store.collection(kind)) for kind in Kind)
         if found.read_at is not None or found.problem != "not read yet"
     ]
-    brokers = SourceHealth("EMQX", not seen.stats.problem, seen.stats.read_at, seen.stats.problem)
+    is_forbidden = store.is_emqx_forbidden and seen.stats.read_at is None
+    brokers = SourceHealth("EMQX", not seen.stats.problem, seen.stats.read_at, seen.stats.problem, is_forbidden)
     return (*watched, brokers)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emqx_tui.model.dialect import V4
-from emqx_tui.model.errors import AdapterError, NotFound, Rejected, Unauthorized
+from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Rejected, Unauthorized
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import nodes_from_json, stats_from_json
@@ -107,6 +107,7 @@ class Brokers:
         self._latest = latest
         self._put = put
         self._has_credentials = False
+        self._is_forbidden = False
         self._preferred = ""
 
     async def run(self) -> None:
@@ -123,9 +124,11 @@ class Brokers:
         try:
             secret = Secret.from_json(await self._kube.request(KubeRequest("GET", path)))
         except AdapterError as error:
+            self._is_forbidden = isinstance(error, Forbidden)
             return f"cannot read Secret {name}: {error.message}"
         except Malformed as error:
             return f"Secret {name}: {error}"
+        self._is_forbidden = False
         found = credentials(secret.texts.get(V4.credentials_key, ""))
         if found is None:
             return f"Secret {name} has no line key:secret"
@@ -135,7 +138,7 @@ class Brokers:
 
     async def _ask_cluster(self, snapshot: Snapshot) -> None:
         if not self._has_credentials and (problem := await self.log_in()):
-            self._put(BrokerAnswer(None, None, None, "", problem))
+            self._put(BrokerAnswer(None, None, None, "", problem, self._is_forbidden))
             return
         candidates = self._candidates(snapshot)
         problem = "no EMQX pod with an address is running"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import EmqxNode, NodeStats
@@ -26,6 +27,8 @@ class Collection:
     problem: str = "not read yet"
     unreadable: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Why; such an object is among the others as it was read last, if it ever was."""
+    is_forbidden: bool = False
+    """It was never read, for want of a right."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class BrokerAnswer:
     asked: str
     """Pod that answered, empty when none did."""
     problem: str = ""
+    is_forbidden: bool = False
+    """A right is missing: to read the credentials."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ class Store:
     own: Mapping[str, Reading[EvictionStatus]] = field(default_factory=dict)
     operator_image: Reading[str] = MISSING
     asked: str = ""
+    is_emqx_forbidden: bool = False
+    """EMQX was not asked the last time, for want of a right."""
 
     def collection(self, kind: Kind) -> Collection:
         return self.collections.get(kind, Collection())
@@ -106,7 +113,9 @@ def fold(store: Store, found: StoreInput, now: datetime) -> Store:
                 return store
             return _with(store, kind, replace(before, read_at=now, problem=""))
         case Lost(kind=kind, error=error):
-            return _with(store, kind, replace(store.collection(kind), problem=error.message))
+            before = store.collection(kind)
+            is_forbidden = before.read_at is None and isinstance(error, Forbidden)
+            return _with(store, kind, replace(before, problem=error.message, is_forbidden=is_forbidden))
         case BrokerAnswer():
             return _with_brokers(store, found, now)
         case OwnAnswer(pod=pod, status=status, problem=problem):
@@ -145,6 +154,7 @@ def _with_brokers(store: Store, answer: BrokerAnswer, now: datetime) -> Store:
         evacuations=reading(store.evacuations, answer.evacuations),
         own={pod: own for pod, own in store.own.items() if pod in present},
         asked=answer.asked,
+        is_emqx_forbidden=answer.is_forbidden,
     )
 
 

@@ -64,6 +64,8 @@ class SourceHealth:
     is_ok: bool
     read_at: datetime | None
     problem: str = ""
+    is_forbidden: bool = False
+    """Never read, for want of a right: nothing of it is old."""
 
 
 @dataclass(frozen=True)

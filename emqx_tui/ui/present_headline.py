@@ -146,6 +146,9 @@ def _idle(view: View) -> Headline:
     clients = f"{units.count(view.snapshot.total_live)} clients"
     figures = DOT.join((resource.image.version, f"{ready}/{wanted} ready", clients))
     if resource.blue_green_status is not None or len(view.snapshot.generations) > 1:
+        if view.role is Role.WATCH_ONLY:
+            first = line(_word(ALARM, "A RELEASE RUNS"), figures)
+            return Headline(Tone.WARN, first, line(f"watch only: {view.role_reason}"))
         first = line(_word(ALARM, "A RELEASE RUNS THAT THIS CONSOLE DID NOT START"))
         return Headline(Tone.WARN, first, line(f"{figures}{DOT}nothing can be approved or held here"))
     if view.role is Role.WATCH_ONLY:
@@ -157,7 +160,8 @@ def _idle(view: View) -> Headline:
     if not view.snapshot.stats.is_fresh(view.now, view.policy.max_broker_age_s):
         age_s = view.snapshot.stats.age_s(view.now)
         why = view.snapshot.stats.problem or f"figures are {units.age(age_s)} old"
-        return Headline(Tone.WAIT, line(_word(SERVING, "RUNNING"), figures), line(f"EMQX: {why}"))
+        said = second if view.role is Role.WATCH_ONLY else line(f"EMQX: {why}")
+        return Headline(Tone.WAIT, line(_word(SERVING, "RUNNING"), figures), said)
     if not resource.is_running or ready < wanted:
         word = resource.condition.type if resource.condition and not resource.is_running else "degraded"
         return Headline(Tone.WARN, line(_word(ALARM, word.upper()), figures), second)

@@ -42,6 +42,7 @@ def scope_words(namespace: str | None) -> str:
 
 def live_mark(age_s: float | None, health: tuple[SourceHealth, ...], now: datetime, quiet_s: float = 0.0) -> Mark:
     """LIVE, STALE or OFFLINE with an age. `age_s` is that of the figures; `quiet_s` how long no news came at all."""
+    health = tuple(source for source in health if not source.is_forbidden)
     broken = [source for source in health if not source.is_ok and (source.problem or source.read_at)]
     if quiet_s > QUIET_S:
         return Mark("◌", f"STALE no news for {units.age(quiet_s)}", Tone.WARN)
@@ -71,10 +72,13 @@ def fleet_live(fleet: FleetView, quiet_s: float = 0.0) -> Mark:
 
 
 def view_live(view: View | None, quiet_s: float = 0.0) -> Mark:
-    """How live one cluster's figures are: the age of the brokers' counts."""
+    """How live one cluster's figures are: the age of the brokers' counts, or, where those may not be read, that of
+    the objects: their watches confirm them by staying open."""
     if view is None:
         return Mark("◌", "reading…", Tone.WAIT)
     snapshot = view.snapshot
+    if snapshot.resource.read_at and any(source.name == "EMQX" and source.is_forbidden for source in view.health):
+        return live_mark(0.0, view.health, snapshot.now, quiet_s)
     read = snapshot.stats if snapshot.stats.value is not None else snapshot.resource
     return live_mark(read.age_s(snapshot.now), view.health, snapshot.now, quiet_s)
 

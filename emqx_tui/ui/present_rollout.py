@@ -243,7 +243,8 @@ def stale_lines(view: View) -> list[Line]:
     for source in view.health:
         if not source.is_ok:
             age_s = None if source.read_at is None else (view.now - source.read_at).total_seconds()
-            text = f"{ALARM} {source.name}: {source.problem or 'silent'}, last read {units.age(age_s)} ago"
+            last = "" if source.is_forbidden else f", last read {units.age(age_s)} ago"
+            text = f"{ALARM} {source.name}: {source.problem or 'silent'}{last}"
             lines.append(line((text, Tone.WARN)))
     return lines
 

@@ -192,6 +192,15 @@ def test_liveness_says_age_and_source(health, quiet_s, word):
     assert word in fleet_live(fleet(row(live=5), health=health), quiet_s).text
 
 
+def test_what_may_not_be_read_is_not_called_stale():
+    """Nothing of it is old: there is a right missing, which is told where it matters."""
+    forbidden = (SourceHealth(name, False, None, "secrets is forbidden", True) for name in ("secrets", "EMQX"))
+    health = (SourceHealth("pods", True, NOW), *forbidden)
+    found = view(health=health)
+    later = replace(found, snapshot=replace(found.snapshot, now=NOW + timedelta(seconds=40)))
+    assert view_live(found).text == view_live(later).text == "● LIVE 0.0 s"
+
+
 def test_old_figures_are_not_called_live():
     assert "STALE 40 s" in fleet_live(fleet(row(live=5, live_age_s=40))).text
     found = view()

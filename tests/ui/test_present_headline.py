@@ -219,6 +219,16 @@ def test_watch_only_says_why():
     assert "no right to patch endpoints" in second
 
 
+def test_without_rights_the_missing_one_is_told_and_a_release_is_not_called_somebody_elses():
+    base = releases.idle(role=Role.WATCH_ONLY, role_reason="no right to list secrets")
+    unread = replace(base, snapshot=replace(base.snapshot, stats=Reading(None, None, "cannot read Secret x")))
+    assert said(unread)[1] == "watch only: no right to list secrets"
+    releasing = replace(base.snapshot, resource=Reading(resource(releasing=True), NOW))
+    first, second = said(replace(base, snapshot=releasing))
+    assert first.startswith("▲ A RELEASE RUNS 4.4.14")
+    assert second == "watch only: no right to list secrets"
+
+
 def test_a_cluster_that_was_never_read_is_not_called_running():
     view = releases.idle()
     view = replace(view, snapshot=replace(view.snapshot, resource=MISSING))
