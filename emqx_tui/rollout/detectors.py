@@ -107,6 +107,10 @@ def blue_shrunk(situation: Situation, phase: Phase) -> Alarm | None:
         return None
     if memory.own_scale is not None and blue.replicas >= memory.own_scale[1]:
         return None
+    gone = {f"{blue.name}-{ordinal}" for ordinal in range(blue.replicas, memory.blue_replicas)}
+    if gone <= set(situation.journal.drained):
+        # Another console drives, or drove: it notes a node as drained before it scales it away.
+        return None
     return Alarm("blue-shrunk", f"{blue.name} was scaled to {blue.replicas} by somebody else")
 
 

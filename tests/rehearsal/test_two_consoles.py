@@ -10,6 +10,7 @@ import asyncio
 import pytest
 from stage import TARGET, Person, Stage, begin, lose, refuse
 
+from emqx_tui.model.errors import Unreachable
 from emqx_tui.rehearsal.ports import Request
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Resume
 from emqx_tui.rollout.phases import Phase
@@ -248,6 +249,41 @@ def test_a_person_at_the_other_console_stops_the_running_drain() -> None:
         await asyncio.sleep(3.0)
         assert not [node for node in stage.world.cluster().nodes.values() if node.evacuation]
         spectator.session.submit(Resume("spectator"))
+        await driver.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    judge(stage)
+
+
+def test_a_console_that_looked_away_does_not_take_the_drivers_scaling_for_somebody_elses() -> None:
+    """Whoever approves from a second terminal has not seen why blue was scaled: that is no reason to hold."""
+    stage = make_stage()
+
+    def is_blind(request: Request) -> None:
+        if "node_eviction" in request.path:
+            raise Unreachable("no answer")
+
+    async def script(stage: Stage) -> None:
+        driver = stage.console(1)
+        await begin(driver, Approval.EVERY_NODE)
+        spectator = stage.console(2)
+        spectator.meddlers.append(is_blind)
+        for gate in ("cut-over", "node:2", "node:1", "node:0"):
+            seen = await spectator.until(
+                lambda view, gate=gate: (
+                    view.decision.gate and view.decision.gate.id == gate and view.decision.gate.is_open
+                ),
+                LIMIT_S,
+            )
+            # Long enough for the node before to be scaled away.
+            await asyncio.sleep(40.0)
+            seen = spectator.view or seen
+            assert seen.decision.gate is not None
+            spectator.session.submit(Approve(gate, seen.decision.gate.revision, "second terminal"))
+            await spectator.until(lambda view, gate=gate: view.journal and view.journal.is_approved(gate))
+            assert spectator.view is not None
+            assert spectator.view.journal is not None
+            assert spectator.view.journal.hold is None
         await driver.until(lambda view: view.result, LIMIT_S)
 
     stage.play(script)

@@ -89,6 +89,14 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
         ),
         {"blue-shrunk"},
     ),
+    "blue scaled by the console that drives, seen by another": (
+        remembered(noted(build.draining(gone=1), drained=(f"{build.BLUE_NAME}-2",)), blue_replicas=3),
+        set(),
+    ),
+    "blue scaled by one that drove before us, and by somebody": (
+        remembered(noted(build.draining(gone=2), drained=(f"{build.BLUE_NAME}-2",)), blue_replicas=3),
+        {"blue-shrunk"},
+    ),
     "blue scaled up": (remembered(DRAINING, blue_replicas=2), set()),
     "a green pod not Ready for 5 min": (
         remembered(CREATING, unready_since={f"{build.GREEN_NAME}-1": ago(300)}),
