@@ -85,6 +85,7 @@ def with_defaults(cr: Object) -> Object:
     spec.setdefault("clusterDomain", "cluster.local")
     spec["template"] = _template(spec, name, namespace, labels, annotations)
     spec["serviceTemplate"] = _service_template(spec, name, namespace, labels, annotations)
+    spec.setdefault("license", {})
     if spec.get("persistent"):
         spec["persistent"] = _persistent(spec["persistent"], name, namespace, labels, annotations)
     if spec.get("blueGreenUpdate") is not None:
@@ -147,6 +148,7 @@ def _template(spec: Object, name: str, namespace: str, labels: dict[str, str], a
         {"name": "dashboard", "protocol": "TCP", "containerPort": 18083},
     ]
     container["ports"] = merged_ports(container.get("ports") or [], own_ports, "containerPort")
+    container.setdefault("resources", {})
     pod["emqxContainer"] = container
     return {**given, "metadata": metadata, "spec": pod}
 

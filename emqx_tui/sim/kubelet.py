@@ -172,8 +172,10 @@ class Kubelet:
         pod = self._store.update("pods", pod, manager="kube-scheduler")
         ip = self.addresses.allocate(pod["metadata"]["uid"])
         status = {
+            **pod["status"],
             "phase": "Pending",
             "hostIP": self.addresses.host_ip(node),
+            "hostIPs": [{"ip": self.addresses.host_ip(node)}],
             "podIP": ip,
             "podIPs": [{"ip": ip}],
             "startTime": self._now,

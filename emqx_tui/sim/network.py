@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emqx_tui.sim.hub import Debounced, Hub
+from emqx_tui.sim.instants import rfc3339
 from emqx_tui.sim.objects import Key, Object, is_ready, is_terminating, key_of, matches, owner_reference
 from emqx_tui.sim.routes import SERVICE_LABEL
 from emqx_tui.sim.store import Store
@@ -18,6 +19,9 @@ from emqx_tui.sim.timeline import Timeline
 MANAGER = "kube-controller-manager"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
+HEADLESS = "service.kubernetes.io/headless"
+CHANGED_AT = "endpoints.kubernetes.io/last-change-trigger-time"
+_NOT_MIRRORED = (CHANGED_AT, "kubectl.kubernetes.io/last-applied-configuration")
 
 
 class Network:
@@ -25,6 +29,7 @@ class Network:
 
     def __init__(self, store: Store, timeline: Timeline, hub: Hub, *, mirror_lag_s: float) -> None:
         self._store = store
+        self._timeline = timeline
         self._mirrors = Debounced(timeline, mirror_lag_s, self._mirror)
         self._selected = Debounced(timeline, mirror_lag_s, self._select)
         self._pod_states: dict[str, tuple[object, ...]] = {}
@@ -69,11 +74,11 @@ class Network:
             return
         labels = {} if endpoints is None else endpoints["metadata"].get("labels") or {}
         if endpoints is None or service is None or labels.get(SKIP_MIRROR) == "true":
-            self._drop_slices(key, "endpointslicemirroring-controller.k8s.io")
+            self._drop_slices(key, _MIRRORING)
             return
         subsets = endpoints.get("subsets") or []
         wanted = [_mirrored(endpoints, subset) for subset in subsets]
-        self._write_slices(key, endpoints, wanted, "endpointslicemirroring-controller.k8s.io")
+        self._write_slices(key, endpoints, wanted, _MIRRORING)
 
     # -- selected slices and Endpoints: Services with a selector
 
@@ -83,7 +88,7 @@ class Network:
         if service is None or not selector:
             self._drop_slices(key, "endpointslice-controller.k8s.io")
             return
-        labels = service["metadata"].get("labels") or {}
+        labels = {**(service["metadata"].get("labels") or {}), **_headless(service)}
         pods = [
             pod
             for pod in self._store.list("pods", key[0])
@@ -94,17 +99,20 @@ class Network:
         ports = [{"name": p["name"], "port": p["port"], "protocol": p["protocol"]} for p in service["spec"]["ports"]]
         body: Object = {
             "addressType": "IPv4",
-            "endpoints": [_selected(pod, not_ready_too) for pod in pods],
+            "endpoints": [_selected(pod, service, not_ready_too) for pod in pods],
             "ports": ports,
         }
-        made = {"metadata": {"labels": labels}, **body}
+        made = {"metadata": {"labels": labels, "annotations": self._changed_now()}, **body}
         self._write_slices(key, service, [made], "endpointslice-controller.k8s.io")
+
+    def _changed_now(self) -> dict[str, str]:
+        return {CHANGED_AT: rfc3339(self._timeline.now)}
 
     def _write_endpoints(self, service: Object, pods: list[Object], not_ready_too: bool) -> None:
         namespace, name = key_of(service)
         alive = [pod for pod in pods if not is_terminating(pod)]
-        ready = [_address(pod) for pod in alive if not_ready_too or is_ready(pod)]
-        waiting = [_address(pod) for pod in alive if not (not_ready_too or is_ready(pod))]
+        ready = [_address(pod, service) for pod in alive if not_ready_too or is_ready(pod)]
+        waiting = [_address(pod, service) for pod in alive if not (not_ready_too or is_ready(pod))]
         ports = [{"name": p["name"], "port": p["port"], "protocol": p["protocol"]} for p in service["spec"]["ports"]]
         subset: Object = {"ports": ports}
         if ready:
@@ -114,17 +122,17 @@ class Network:
         labels = {
             **(service["metadata"].get("labels") or {}),
             "endpoints.kubernetes.io/managed-by": "endpoint-controller",
+            **_headless(service),
         }
-        made: Object = {"metadata": {"name": name, "namespace": namespace, "labels": labels}}
+        own = {"labels": labels, "annotations": self._changed_now()}
+        made: Object = {"metadata": {"name": name, "namespace": namespace, **own}}
         if ready or waiting:
             made["subsets"] = [subset]
         old = self._store.find("endpoints", namespace, name)
         if old is None:
             self._store.create("endpoints", made, manager=MANAGER)
         elif old.get("subsets") != made.get("subsets"):
-            self._store.update(
-                "endpoints", {**made, "metadata": {**old["metadata"], "labels": labels}}, manager=MANAGER
-            )
+            self._store.update("endpoints", {**made, "metadata": {**old["metadata"], **own}}, manager=MANAGER)
 
     # -- slices in the store
 
@@ -143,16 +151,18 @@ class Network:
         self._drop_slices(key, other)
         old = list(self._slices(key, managed_by))
         for made, stored in zip(wanted, old, strict=False):
-            if any(stored.get(part) != made.get(part) for part in ("endpoints", "ports")):
-                self._store.update(
-                    "endpointslices", {**stored, **made, "metadata": stored["metadata"]}, manager=MANAGER
-                )
+            told = stored["metadata"].get("annotations") or {}
+            copies = managed_by == _MIRRORING and told != (made["metadata"].get("annotations") or {})
+            if copies or any(stored.get(part) != made.get(part) for part in ("endpoints", "ports")):
+                metadata = {**stored["metadata"], "annotations": made["metadata"].get("annotations") or {}}
+                self._store.update("endpointslices", {**stored, **made, "metadata": metadata}, manager=MANAGER)
         for made in wanted[len(old) :]:
             labels = {**made["metadata"]["labels"], SERVICE_LABEL: key[1], MANAGED_BY: managed_by}
             metadata = {
                 "generateName": f"{key[1]}-",
                 "namespace": key[0],
                 "labels": labels,
+                "annotations": made["metadata"].get("annotations") or {},
                 "ownerReferences": [owner_reference(owner)],
             }
             self._store.create("endpointslices", {**made, "metadata": metadata}, manager=MANAGER)
@@ -160,7 +170,8 @@ class Network:
             self._store.delete("endpointslices", *key_of(stored))
 
 
-_CONTROLLERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
+_MIRRORING = "endpointslicemirroring-controller.k8s.io"
+_CONTROLLERS = ("endpointslice-controller.k8s.io", _MIRRORING)
 
 
 def _target(pod: Object) -> Object:
@@ -168,11 +179,22 @@ def _target(pod: Object) -> Object:
     return {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
 
 
-def _address(pod: Object) -> Object:
-    return {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName"), "targetRef": _target(pod)}
+def _headless(service: Object) -> dict[str, str]:
+    return {HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {}
 
 
-def _selected(pod: Object, not_ready_too: bool) -> Object:
+def _hostname(pod: Object, service: Object) -> dict[str, str]:
+    """Pods have a name of their own behind the Service that they call their subdomain."""
+    spec = pod["spec"]
+    return {"hostname": spec["hostname"]} if spec.get("subdomain") == service["metadata"]["name"] else {}
+
+
+def _address(pod: Object, service: Object) -> Object:
+    where = {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName"), "targetRef": _target(pod)}
+    return {**where, **_hostname(pod, service)}
+
+
+def _selected(pod: Object, service: Object, not_ready_too: bool) -> Object:
     serving, terminating = is_ready(pod), is_terminating(pod)
     return {
         "addresses": [pod["status"]["podIP"]],
@@ -183,6 +205,7 @@ def _selected(pod: Object, not_ready_too: bool) -> Object:
         },
         "nodeName": pod["spec"].get("nodeName"),
         "targetRef": _target(pod),
+        **_hostname(pod, service),
     }
 
 
@@ -202,10 +225,14 @@ def _mirrored(endpoints: Object, subset: Object) -> Object:
     ports = [
         {key: port[key] for key in ("name", "port", "protocol") if key in port} for port in subset.get("ports") or ()
     ]
+    annotations = endpoints["metadata"].get("annotations") or {}
     # The mirror controller keeps its own order; equal sets in another order are no change.
     listed.sort(key=lambda each: each["addresses"])
     return {
-        "metadata": {"labels": dict(endpoints["metadata"].get("labels") or {})},
+        "metadata": {
+            "labels": dict(endpoints["metadata"].get("labels") or {}),
+            "annotations": {key: value for key, value in annotations.items() if key not in _NOT_MIRRORED},
+        },
         "addressType": "IPv4",
         "endpoints": listed,
         "ports": ports,

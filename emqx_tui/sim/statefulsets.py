@@ -10,6 +10,7 @@ from the highest *numeric* ordinal down, which is not the order in which the ope
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from emqx_tui.sim.hashing import revision_hash
 from emqx_tui.sim.hub import Debounced, Hub
 from emqx_tui.sim.objects import Key, Object, controller_uid, is_ready, is_terminating, key_of, ordinal_of
 from emqx_tui.sim.objects import owner_reference as reference_to
+from emqx_tui.sim.operator.events import Recorder
 from emqx_tui.sim.store import ApiError, Store
 from emqx_tui.sim.timeline import Timeline
 
@@ -33,6 +35,7 @@ class StatefulSets:
         self._timeline = timeline
         self._owners: dict[str, Key] = {}
         self._revisions: dict[str, tuple[Any, str]] = {}
+        self._recorder = Recorder(store, timeline, "statefulset-controller", deque(maxlen=1), manager=MANAGER)
         self._syncs = Debounced(timeline, lag_s, self._sync)
         hub.on("statefulsets", self._on_set)
         hub.on("pods", self._on_pod)
@@ -90,7 +93,7 @@ class StatefulSets:
         if not outdated and len(pods) == stateful_set["spec"]["replicas"]:
             current = revision
         elif outdated:
-            pods = self._restart_one(pods, outdated)
+            pods = self._restart_one(stateful_set, pods, outdated)
         self._write_status(stateful_set, pods, current, revision)
 
     def _scale(self, stateful_set: Object, pods: list[Object], revision: str) -> list[Object]:
@@ -101,15 +104,22 @@ class StatefulSets:
                 self._create_pod(stateful_set, ordinal, revision)
         for pod in reversed(pods):
             if ordinal_of(_name(pod)) >= replicas and not is_terminating(pod):
-                self._store.delete("pods", *key_of(pod))
+                self._delete_pod(stateful_set, pod)
         return self.pods_of(stateful_set)
 
-    def _restart_one(self, pods: list[Object], outdated: list[Object]) -> list[Object]:
+    def _delete_pod(self, stateful_set: Object, pod: Object) -> None:
+        self._store.delete("pods", *key_of(pod))
+        self._tell(stateful_set, "SuccessfulDelete", f"delete Pod {_name(pod)}", "successful")
+
+    def _tell(self, stateful_set: Object, reason: str, what: str, how: str) -> None:
+        self._recorder.event(stateful_set, "Normal", reason, f"{what} in StatefulSet {_name(stateful_set)} {how}")
+
+    def _restart_one(self, stateful_set: Object, pods: list[Object], outdated: list[Object]) -> list[Object]:
         """RollingUpdate: the highest outdated ordinal goes, once all others are ready."""
         if any(is_terminating(pod) or not is_ready(pod) for pod in pods if pod not in outdated):
             return pods
         victim = outdated[-1]
-        self._store.delete("pods", *key_of(victim))
+        self._delete_pod(stateful_set, victim)
         fresh = (self._store.find("pods", *key_of(pod)) for pod in pods)
         return [pod for pod in fresh if pod is not None]
 
@@ -138,9 +148,12 @@ class StatefulSets:
         for claim in claims:
             if self._store.find("persistentvolumeclaims", *key_of(claim)) is None:
                 self._create_claim(claim)
+                pod_name = f"{_name(stateful_set)}-{ordinal}"
+                self._tell(stateful_set, "SuccessfulCreate", f"create Claim {_name(claim)} Pod {pod_name}", "success")
         pod = _pod_object(stateful_set, ordinal, revision, claims)
         try:
             self._store.create("pods", pod, manager=MANAGER)
+            self._tell(stateful_set, "SuccessfulCreate", f"create Pod {_name(pod)}", "successful")
         except ApiError as refused:
             if refused.code != 409:
                 raise

@@ -51,7 +51,7 @@ def test_a_settled_set() -> None:
         assert labels["statefulset.kubernetes.io/pod-name"] == pod["metadata"]["name"]
         assert labels["apps.emqx.io/instance"] == "emqx-ee"
         assert pod["metadata"]["annotations"]["apps.emqx.io/manage-containers"] == "emqx,reloader"
-        env = {each["name"]: each["value"] for each in pod["spec"]["containers"][0]["env"]}
+        env = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
         assert env["EMQX_CLUSTER__DNS__NAME"] == "emqx-ee-headless.default.svc.cluster.local"
 
 

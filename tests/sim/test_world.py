@@ -143,7 +143,8 @@ def test_looking_changes_nothing() -> None:
         release(world)
         for _ in range(30):
             if watched:
-                pod = next(world.pods())["metadata"]["name"]
+                names = (pod["metadata"]["name"] for pod in world.pods())
+                pod = next(name for name in names if world.brokers.at_pod("default", name))
                 world.emqx_request("default", pod, "GET", "/api/v4/nodes", b"", "Basic YWRtaW46cHVibGlj")
                 dry = {"spec": {"replicas": 5}}
                 world.api.request("PATCH", CR_PATH, {"dryRun": "All"}, dry, "application/merge-patch+json")

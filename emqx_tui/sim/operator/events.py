@@ -56,11 +56,14 @@ class Report(NamedTuple):
 class Recorder:
     """Writes Events about objects; `component` is who reports."""
 
-    def __init__(self, store: Store, timeline: Timeline, component: str, reports: deque[Report]) -> None:
+    def __init__(
+        self, store: Store, timeline: Timeline, component: str, reports: deque[Report], *, manager: str = "manager"
+    ) -> None:
         self._reports = reports
         self._store = store
         self._timeline = timeline
         self._component = component
+        self._manager = manager
         self._similar: dict[Any, _Similar] = {}
         self._seen: dict[Any, _Seen] = {}
         self._budgets: dict[str, _Budget] = {}
@@ -129,6 +132,6 @@ class Recorder:
         }
         old = self._store.find("events", namespace, seen.name)
         if old is None:
-            self._store.create("events", event, manager="manager")
+            self._store.create("events", event, manager=self._manager)
         else:
-            self._store.update("events", {**event, "metadata": old["metadata"]}, manager="manager")
+            self._store.update("events", {**event, "metadata": old["metadata"]}, manager=self._manager)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from emqx_tui.sim.objects import ON_SERVING, Object
 from emqx_tui.sim.operator.lines import Line
-from emqx_tui.sim.operator.templates import emqx_container, headless_name, metadata_of, name_of
+from emqx_tui.sim.operator.templates import emqx_container, headless_name, metadata_of, name_of, without_kubectl
 
 MANAGED_CONTAINERS = "apps.emqx.io/manage-containers"
 _COPIED_FIELDS = (
@@ -58,7 +58,7 @@ def _environment(cr: Object) -> list[Object]:
     for key, value in (container.get("emqxConfig") or {}).items():
         name = "EMQX_" + key.replace(".", "__").upper()
         if name not in given:
-            env.append({"name": name, "value": value})
+            env.append({"name": name, "value": value} if value else {"name": name})
     return sorted(env, key=lambda each: each["name"])
 
 
@@ -96,17 +96,20 @@ def stateful_set(cr: Object, line: Line, licence: Object | None) -> Object:
         "replicas": cr["spec"].get("replicas", 3),
         "serviceName": headless_name(cr),
         "podManagementPolicy": "Parallel",
+        "updateStrategy": {},
         "selector": {"matchLabels": pod_labels},
         "template": {"metadata": {"labels": pod_labels, "annotations": annotations}, "spec": pod_spec},
     }
     if claims:
         spec["volumeClaimTemplates"] = claims
-    return {"metadata": metadata_of(cr, name_of(cr)), "spec": spec}
+    metadata = metadata_of(cr, name_of(cr))
+    metadata["annotations"] = without_kubectl(metadata.get("annotations") or {})
+    return {"metadata": metadata, "spec": spec}
 
 
 def _main_container(cr: Object, line: Line) -> Object:
     given = emqx_container(cr)
-    container: Object = {"name": "emqx", "image": image_of(cr), "env": _environment(cr)}
+    container: Object = {"name": "emqx", "image": image_of(cr), "env": _environment(cr), "resources": {}}
     if given["image"].get("pullPolicy"):
         container["imagePullPolicy"] = given["image"]["pullPolicy"]
     container |= {key: given[key] for key in _COPIED_FIELDS if given.get(key)}
@@ -124,6 +127,7 @@ def _reloader(cr: Object, line: Line) -> Object:
         "image": image,
         "args": ["-u", "admin", "-p", "public", "-P", "8081"],
         "env": _environment(cr),
+        "resources": {},
         "volumeMounts": list(given.get("volumeMounts") or ()),
     }
     if given["image"].get("pullPolicy"):

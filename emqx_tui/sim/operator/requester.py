@@ -107,7 +107,7 @@ class Requester:
 
     def _error(self, method: str, path: str, why: str, *, is_common: bool = False) -> PassError:
         verb = method.capitalize()
-        return PassError(f'{verb} "http://{self._host}/{path}": {why}', is_common=is_common)
+        return PassError(f'failed to request API: {verb} "http://{self._host}/{path}": {why}', is_common=is_common)
 
 
 def field_of(answer: Answer, name: str) -> Any:

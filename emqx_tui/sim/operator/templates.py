@@ -25,8 +25,11 @@ def labels_of(cr: Object) -> dict[str, str]:
 
 
 def annotations_of(cr: Object) -> dict[str, str]:
-    """The resource's annotations, which go onto everything, without kubectl's own."""
-    annotations = cr["metadata"].get("annotations") or {}
+    """The resource's annotations, which go onto everything; kubectl's own is taken off the StatefulSet only."""
+    return dict(cr["metadata"].get("annotations") or {})
+
+
+def without_kubectl(annotations: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in annotations.items() if key != KUBECTL_LAST_APPLIED}
 
 
@@ -72,11 +75,6 @@ def plugins_config(cr: Object) -> Object:
         "management.default_application.secret = public",
         "emqx_dashboard.conf": "dashboard.listener.http = 18083\ndashboard.default_user.login = admin\n"
         "dashboard.default_user.password = public",
-        "emqx_eviction_agent.conf": "",
-        "emqx_node_rebalance.conf": "",
-        "emqx_modules.conf": "",
-        "emqx_rule_engine.conf": "",
-        "emqx_retainer.conf": "",
     }
     return {"metadata": metadata_of(cr, f"{name_of(cr)}-plugins-config"), "data": files}
 
@@ -94,7 +92,7 @@ def plugin_resources(cr: Object, line: Line, existing: list[Object]) -> list[Obj
 
 def _plugin(cr: Object, plugin: str) -> Object:
     metadata = metadata_of(cr, f"{name_of(cr)}-{plugin.removeprefix('emqx_').replace('_', '-')}")
-    spec = {"pluginName": plugin, "selector": dict(labels_of(cr)), "config": {}}
+    spec = {"pluginName": plugin, "selector": dict(labels_of(cr))}
     return {"metadata": metadata, "spec": spec}
 
 
