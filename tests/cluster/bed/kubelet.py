@@ -249,7 +249,8 @@ class Kubelet:
     async def _write(self, life: _Life, status: Object, *, containers_ready: bool) -> None:
         """Conditions are merged by their type, so that the operator's stay as they are."""
         made = conditions(life.pod, containers_ready=containers_ready, now=_now())
-        own = [each for each in made if each["type"] in _OWN]
+        # A reason that holds no longer has to be said to be gone.
+        own = [{"reason": None, "message": None, **each} for each in made if each["type"] in _OWN]
         metadata = {"uid": life.pod["metadata"]["uid"]}
         body = {"metadata": metadata, "status": {**status, "conditions": own}}
         life.pod = await self._kube.patch(path_of("pods", *key_of(life.pod), "status"), body, STRATEGIC)
