@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from acts import passes, status_writes
 from case import NAME, Case, Cluster
+from hand import Hand
 
 Object = dict[str, Any]
 
 
 def test_a_pass_comes_every_20_s_and_at_once_for_a_new_spec(case: Case) -> None:
     """O1: a status or a label of a pod brings none, so what the resource says may be 20 s old."""
-    case.start_cluster(replicas=1, clients=0)
+    Hand(case).start_cluster(replicas=1, clients=0)
     first = len(passes(case))
     case.wait_until(lambda: len(passes(case)) >= first + 1, "pass", within_s=40)
     case.patch("emqxenterprises", {"status": {"readyReplicas": 7}}, sub="status")
@@ -35,7 +36,7 @@ def test_a_pass_comes_every_20_s_and_at_once_for_a_new_spec(case: Case) -> None:
 
 def test_only_the_pod_template_starts_a_release(case: Case) -> None:
     """O2: parameters of the release, access rules and the Service's template do not."""
-    case.start_cluster(replicas=1, clients=0)
+    Hand(case).start_cluster(replicas=1, clients=0)
     case.patch_spec(
         blueGreenUpdate={
             "initialDelaySeconds": 1000,
@@ -90,6 +91,7 @@ def resource(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     case.close()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused_changes(resource: Case, what: str) -> None:
     """O9 (and fact 8 for the annotation): the schema or the webhook says no, and names the field."""
@@ -99,6 +101,7 @@ def test_refused_changes(resource: Case, what: str) -> None:
     assert word in answer["message"]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("what", TAKEN)
 def test_changes_that_are_taken(resource: Case, what: str) -> None:
     """O9, the other side: nobody stops the dangerous ones."""
@@ -106,6 +109,7 @@ def test_changes_that_are_taken(resource: Case, what: str) -> None:
     assert answer.get("kind") == "EmqxEnterprise", answer
 
 
+@pytest.mark.smoke
 def test_a_rate_of_0_is_taken_and_left_out(resource: Case) -> None:
     """O6, O9: the schema asks for 1 and more, but the webhook drops a 0 before the schema is looked at."""
     body = {"spec": {"blueGreenUpdate": {"evacuationStrategy": {"connEvictRate": 0, "sessEvictRate": 5}}}}
