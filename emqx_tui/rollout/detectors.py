@@ -44,7 +44,8 @@ def valve_open(situation: Situation, phase: Phase) -> Alarm | None:
 
 def cannot_start(situation: Situation, phase: Phase) -> Alarm | None:
     """The first patch was refused, or the object is no longer the one that was planned with: it is not sent."""
-    if phase is not Phase.STARTING or situation.resource is None:
+    if phase is not Phase.STARTING or situation.resource is None or situation.snapshot.stateful_sets.read_at is None:
+        # Until the StatefulSets are read, "starting" only means that nobody knows yet.
         return None
     way_out = "x aborts: nothing was changed yet"
     failure = situation.memory.failures.get(ApplyTemplate.name)

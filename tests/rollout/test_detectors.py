@@ -9,14 +9,16 @@ import build
 import pytest
 from build import Scene, ago, approved, noted, remembered, with_place, with_side, without_place
 
-from emqx_tui.model.reading import Reading
+from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout import detectors
+from emqx_tui.rollout.decide import Context, decide
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.intents import Resume
+from emqx_tui.rollout.intents import Resume, SetPolicy
 from emqx_tui.rollout.journal import HoldRecord
-from emqx_tui.rollout.memory import AckWait, Failure
+from emqx_tui.rollout.memory import AckWait, Failure, Memory
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Policy
 
 CREATING, READY, DRAINING = build.creating(), build.ready(), build.draining()
 EVICTING = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place())
@@ -182,6 +184,16 @@ def test_what_alarms(scene: Scene, expected: set[str]) -> None:
     decision = scene.decide()
     assert {alarm.check for alarm in decision.alarms} == expected
     assert _is_held(decision) is bool(expected)
+
+
+def test_a_console_that_comes_in_the_middle_does_not_take_what_it_has_not_read_for_a_start() -> None:
+    """What a person asked for at once is written down, and no hold beside it."""
+    seen = replace(DRAINING.snapshot(), stateful_sets=MISSING)
+    decision, _ = decide(Memory(), seen, DRAINING.journal, SetPolicy("ann@host", "auto"), Context(Policy(), "test"))
+    assert decision.phase is Phase.STARTING
+    assert decision.accepted
+    assert decision.alarms == ()
+    assert not _is_held(decision)
 
 
 def _is_held(decision: Decision) -> bool:
