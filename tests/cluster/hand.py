@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from case import CLOSED_S, Case
@@ -90,6 +91,11 @@ class Hand:
         self.case.set_version(GREEN, initialDelaySeconds=self._closed_s)
         self.case.wait_until(lambda: self.running(GREEN) == replicas, "green brokers", within_s=120)
         self.hurry(lambda: self.case.blue_green.get("startedAt"), "startedAt")
+
+    def quiet(self) -> None:
+        """Until nothing of before the hold is pending: the last full pass ordered another one, 20 s later."""
+        started_at = datetime.fromisoformat(self.case.blue_green["startedAt"])
+        self.case.wait_until(lambda: (datetime.now(UTC) - started_at).total_seconds() > 24, "quiet operator")
 
     def running(self, version: str) -> int:
         """Brokers of that version that have joined."""

@@ -104,6 +104,7 @@ def test_f2_one_drained_node_costs_the_next_one_too_while_its_pod_lingers(hand: 
     case.wait_until(lambda: taken(case) == [2, 1], "a second scale-down", within_s=SOON_S)
     case.wait_until(lambda: case.truth()["since_mark"]["killed"] >= clients > 0, "clients of the second node")
     assert starts(case) == []
+    print(f"killed {case.truth()['since_mark']['killed']}")
 
 
 def test_f2_silence_of_emqx_while_a_drained_pod_ends_crashes_the_operator(
@@ -141,6 +142,7 @@ def test_f3_with_all_of_blue_cordoned_no_new_client_gets_in(hand: Hand) -> None:
     hand.passes(2)
     case.holds_for(20, lambda: case.truth()["live"] == 0, "nobody gets in")
     assert case.truth()["since_mark"]["refused"] > refused
+    print(f"refused {case.truth()['since_mark']['refused']}")
     hand.switch(hand.green_pods)
     case.wait_until(lambda: case.truth()["live"] == case.clients, "all on green")
 
@@ -166,6 +168,7 @@ def test_f4_a_list_that_was_not_empty_when_the_valve_opened_is_no_safety(hand: H
     hand.nudge()
     hand.mend("global_status")
     case.wait_until(lambda: case.truth()["since_mark"]["killed"] >= clients - 5, "killed clients")
+    print(f"killed {case.truth()['since_mark']['killed']}")
 
 
 def test_f5_a_stale_list_makes_an_abort_take_a_blue_node_away(hand: Hand) -> None:

@@ -42,6 +42,7 @@ def test_f6_green_gets_clients_before_any_cut_over_when_its_pods_come_one_by_one
     early = on_green(hand)
     assert "code" not in hand.scale(case.green, 0)
     case.wait_until(lambda: case.truth()["since_mark"]["killed"] >= early, "killed clients")
+    print(f"killed {case.truth()['since_mark']['killed']}")
 
 
 def test_f7_stop_and_start_with_an_open_valve_lists_a_node_that_refuses(hand: Hand) -> None:
@@ -68,6 +69,7 @@ def test_f7_stop_and_start_with_an_open_valve_lists_a_node_that_refuses(hand: Ha
     case.wait_until(lambda: top in case.addresses(), "an evacuating node in Endpoints", within_s=SOON_S)
     case.wait_until(lambda: _refused(case, top) > refused, "refused clients", within_s=SOON_S)
     case.wait_until(lambda: case.addresses() == without_top, "out again", within_s=90)
+    print(f"refused {_refused(case, top) - refused}")
     hand.passes()
     assert hand.stop(top)["code"] == 0
     hand.passes(2)
@@ -87,6 +89,7 @@ def test_f8_a_green_pod_that_came_anew_while_held_stays_unready_until_the_status
     """
     case = hand.case
     hand.start_held(clients=0)
+    hand.quiet()
     lost = hand.green_pods[-1]
     uid = case.get("pods", lost)["metadata"]["uid"]
     case.to_pod(lost, "kill")
@@ -112,6 +115,7 @@ def test_f9_a_rate_write_is_a_nudge_and_resets_the_release_while_a_pod_terminate
     """
     case = hand.case
     hand.start_held(clients=0)
+    hand.quiet()
     writes = len(hand.writes("emqxenterprises", "status"))
     _write_rate(case, 31)
     case.wait_until(lambda: len(hand.writes("emqxenterprises", "status")) > writes, "a pass", within_s=SOON_S)
@@ -140,6 +144,7 @@ def test_f9_a_pass_in_flight_acts_on_an_open_valve_after_it_was_closed(hand: Han
     """
     case = hand.case
     hand.start_held(replicas=2)
+    hand.quiet()
     hand.switch(hand.green_pods)
     hand.drain(hand.blue_pods[-1], hand.green_pods)
     hand.passes()

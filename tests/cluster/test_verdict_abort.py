@@ -151,6 +151,7 @@ def test_after_the_abort_two_full_passes_bring_all_blue_pods_back(hand: Hand) ->
     """Verdict 5, end: the first lists only pods whose gate survived, for the listener runs before the gates."""
     case = hand.case
     hand.start_held(clients=0)
+    hand.quiet()
     scaled_by_hand(hand, 2)
     restore_template(case)
     case.wait_until(lambda: hand.running(BLUE) == 3, "blue brokers", within_s=SOON_S)

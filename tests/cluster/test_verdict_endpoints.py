@@ -50,6 +50,7 @@ def test_a_foreign_address_list_is_noticed_although_the_annotation_still_says_ou
     full_passes(hand, 6)
     written = orders(hand)
     assert all(sorted(order) == pods for order in written[-3:])
+    print(f"{len(written)} writes")
     assert any(first != second for first, second in itertools.pairwise(written)), "the order means nothing"
 
 
@@ -100,5 +101,6 @@ def test_a_write_between_the_operators_read_and_its_write_wins_with_409(hand: Ha
         writer.join()
     case.wait_until(lambda: case.addresses() == pods, "the pass that came again", within_s=SOON_S)
     audited = case.audit("endpoints", "", OPERATOR)
+    print(f"{len(refused())} writes of the operator refused")
     assert audited[-1]["responseStatus"]["code"] == 200
     assert hand.switch(pods[:1], resourceVersion=version)["code"] == 409
