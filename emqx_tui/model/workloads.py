@@ -369,6 +369,8 @@ class Lease:
     """Empty = nobody."""
     duration_s: int
     transitions: int
+    renewed_at: datetime | None = None
+    """By the holder's clock: for people, never for a decision."""
 
     @property
     def name(self) -> str:
@@ -384,4 +386,5 @@ class Lease:
             holder=spec.text("holderIdentity", ""),
             duration_s=spec.integer("leaseDurationSeconds", 15),
             transitions=spec.integer("leaseTransitions", 0),
+            renewed_at=spec.instant("renewTime"),
         )

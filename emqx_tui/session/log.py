@@ -7,6 +7,7 @@ from datetime import datetime
 
 from emqx_tui.model.workloads import ClusterEvent
 from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.session.view import LogLine, LogSource
 
@@ -53,6 +54,25 @@ class EventLog:
             self._add(LogLine(event.last_at, source, redact_text(text), is_alarm=event.type == "Warning"))
         if len(self._seen) > 4 * LIMIT:
             self._seen = dict(list(self._seen.items())[-2 * LIMIT :])
+
+    def past(self, journal: Journal) -> None:
+        """What the journal dates of the time before anybody looked here."""
+        self._journal(journal.created_at, f"release {journal.to_image} begun by {journal.created_by}")
+        for record in journal.approvals:
+            if record.gate != "start":
+                self._journal(record.at, f"{record.gate} approved by {record.by}")
+        if journal.canary_passed_at is not None:
+            self._journal(journal.canary_passed_at, "canary passed")
+        if journal.cut_over_at is not None:
+            self._journal(journal.cut_over_at, "cut over: new connections go to green")
+        if journal.hold is not None:
+            word = "frozen" if journal.hold.freeze else "held"
+            self._journal(journal.hold.at, f"{word} by {journal.hold.by}: {journal.hold.reason}", is_alarm=True)
+        if journal.abort is not None:
+            self._journal(journal.abort.at, f"abort asked for by {journal.abort.by}", is_alarm=True)
+
+    def _journal(self, at: datetime, words: str, *, is_alarm: bool = False) -> None:
+        self._add(LogLine(at, LogSource.JOURNAL, redact_text(words), is_alarm=is_alarm))
 
     def sent(self, at: datetime, command: Command) -> None:
         self._add(LogLine(at, LogSource.YOU, _words(command), command.describe()))

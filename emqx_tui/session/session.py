@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emqx_tui.model.errors import AdapterError
@@ -43,7 +43,7 @@ from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.ports import Changed
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
 from emqx_tui.session.tenure import LeaseAnswered, Tenure
-from emqx_tui.session.view import REFUSED, Assessment, View
+from emqx_tui.session.view import REFUSED, Arrival, Assessment, View
 
 TICK_S = 0.5
 MAX_JUDGED = 8
@@ -103,6 +103,8 @@ class Session:
         self._decision = Decision(Phase.IDLE)
         self._notice = ""
         self._notice_number = 0
+        self._arrival: Arrival | None = None
+        self._seen_release = ""
         self._finished: Journal | None = None
         self._result = ""
         self._sequence = 0
@@ -228,6 +230,7 @@ class Session:
         if kind is Kind.SECRET:
             self._take_journal()
         elif kind is Kind.LEASE:
+            self._note_driver()
             self._tenure.observe(self._store.lease())
         elif kind is Kind.EVENT:
             self._log.events(self._store.collection(Kind.EVENT).objects.values())
@@ -236,11 +239,28 @@ class Session:
             if sample is not None:
                 self._series.add(sample)
 
+    def _arrive(self) -> None:
+        """A release that is seen for the first time and was not begun here."""
+        journal = self._book.stored
+        if journal is None or journal.release_id == self._seen_release:
+            return
+        self._seen_release = journal.release_id
+        self._arrival = Arrival(self._outside.clock.now())
+        self._note_driver()
+        self._log.past(journal)
+
+    def _note_driver(self) -> None:
+        """When somebody else was last seen to drive: from then on nobody did, or this console."""
+        lease = self._store.lease()
+        if self._arrival is not None and lease is not None and lease.holder != self._outside.host.identity:
+            self._arrival = replace(self._arrival, driven_until=lease.renewed_at)
+
     def _take_journal(self) -> None:
         """The journal as the cluster has it. While a write of ours is on its way, its answer decides."""
         if self._closing:
             return
         vanished = self._book.take(self._store.secret(), self._snapshot().resource.value)
+        self._arrive()
         if vanished is None:
             return
         if self._tenure.is_held and self._decision.phase not in FINAL:
@@ -338,6 +358,8 @@ class Session:
         is_driver, is_last = self._tenure.is_held, bool(self._decision.finished)
         if wanted is not None and self._book.must_write(wanted, intent, is_driver=is_driver, is_last=is_last):
             if intent is not None or self._book.may_write:
+                if isinstance(intent, Start):
+                    self._seen_release, self._arrival = wanted.release_id, None
                 self._book.write(wanted, intent)
             self._close_valve()
             return
@@ -473,6 +495,7 @@ class Session:
             drain_initial=showing.drain_initial(self._memory),
             rates=showing.leaving_rates(self._memory),
             result=self._result if journal is None else "",
+            arrival=self._arrival if journal else None,
             is_unwritten=self._book.writing is not None or self._book.is_stale,
             driver_seen_s=self._tenure.other_seen_s,
             policy=self._options.policy,

@@ -41,6 +41,8 @@ class LogSource(StrEnum):
     EMQX = "emqx"
     YOU = "you"
     CONSOLE = "console"
+    JOURNAL = "journal"
+    """What is written of the time before this console looked."""
     OTHER = "other"
 
 
@@ -54,6 +56,16 @@ class LogLine:
     command: str = ""
     """The equivalent kubectl or curl command, for our own actions."""
     is_alarm: bool = False
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """This console came to a release that was under way."""
+
+    at: datetime
+    """When it was first seen here: what the journal dates before happened unwatched."""
+    driven_until: datetime | None = None
+    """The last renewal of the lease by anybody else; None while none was seen."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,8 @@ class View:
     """(pod name, clients per second leaving it, measured over the last samples)."""
     result: str = ""
     """`done`, `failed`, `aborted` or `lost_contact` once the release has ended in this session's sight."""
+    arrival: Arrival | None = None
+    """None without a release, and for one that was begun here."""
     is_unwritten: bool = False
     """The journal shown is on its way to the cluster, or lost a race: what an intent did is not settled yet."""
     driver_seen_s: float | None = None

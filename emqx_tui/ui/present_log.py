@@ -16,6 +16,7 @@ _TONES = {
     LogSource.EMQX: Tone.GREEN,
     LogSource.YOU: Tone.STRONG,
     LogSource.CONSOLE: Tone.STRONG,
+    LogSource.JOURNAL: Tone.PLAIN,
     LogSource.OTHER: Tone.DIM,
 }
 _SOURCE = 10

@@ -24,6 +24,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.ports import Lost, Scope, WatchSink
+from emqx_tui.session.view import LogSource
 from emqx_tui.sim.world import World
 
 
@@ -365,3 +366,25 @@ def test_what_to_do_is_said_in_commands_because_no_key_does_anything_here() -> N
     assert play(room, desk.rollout()) == 4
     (alarm,) = desk.events("alarm")
     assert alarm["suggestion"] == "look at the pod's events; emqx-tui abort emqx-ee -n default"
+
+
+def test_who_comes_to_a_release_under_way_is_told_since_when_it_stands_alone() -> None:
+    room = Room()
+    first, second = room.terminal(), room.terminal()
+    seen: list[Any] = []
+
+    async def work() -> None:
+        await first.rollout(
+            approval=Approval.EVERY_NODE,
+            leaving=Leaving(at_gate=True),
+            on_seat=lambda seat: seen.append(seat),
+        )
+        await asyncio.sleep(600)
+        seen.append(await second.until(lambda view: view.arrival is not None and view.arrival.driven_until is not None))
+
+    play(room, work())
+    seat, view = seen
+    assert seat.view.arrival is None, "it was begun there"
+    assert 590 < (view.arrival.at - view.arrival.driven_until).total_seconds() < 620
+    told = [entry.text for entry in view.log if entry.source is LogSource.JOURNAL]
+    assert told[0].startswith("release emqx/emqx-ee:4.4.15 begun by ")

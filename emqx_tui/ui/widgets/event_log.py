@@ -1,4 +1,5 @@
-"""The merged log: the newest lines, or, enlarged, all of them with their commands, to scroll through.
+"""The merged log: what was missed, where one came late, and the newest lines; or, enlarged, all of them with their
+commands, to scroll through.
 
 Enlarged and scrolled back, the place that is read stays still while new lines come in.
 """
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 
 from emqx_tui.session.view import View
 from emqx_tui.ui.present_log import long_log, short_log
+from emqx_tui.ui.present_missed import missed_lines
 from emqx_tui.ui.spans import Line, Tone, line
 from emqx_tui.ui.widgets.line_box import ViewBox
 
@@ -36,7 +38,8 @@ class EventLog(ViewBox):
 
     def make(self, view: View, width: int, height: int) -> Sequence[Line]:
         if not self.is_long:
-            return short_log(view.log, height, width)
+            missed = missed_lines(view, width, height - 1)
+            return [*missed, *short_log(view.log, height - len(missed), width)]
         self._all = long_log(view.log, width)
         top = self._end(height) if self.top is None else self.top
         shown = self._all[top : top + height - 1]
