@@ -86,7 +86,7 @@ def _read_custom(request: AdmissionRequest, new: Object, resource: Resource) -> 
 
 def _judge_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = custom_schema(resource.kind)
-    violations = [each for each in _metadata(request, new) for _ in range(2)]
+    violations = [each for each in _metadata(request, new) for _ in range(3 if request.old else 1)]
     violations += validate(new, schema, old=request.old) if request.old else validate(new, schema)
     if request.subresource == "status":
         violations = [_below_status(each) for each in violations]

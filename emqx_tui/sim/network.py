@@ -155,6 +155,8 @@ class Network:
             copies = managed_by == _MIRRORING and told != (made["metadata"].get("annotations") or {})
             if copies or any(stored.get(part) != made.get(part) for part in ("endpoints", "ports")):
                 metadata = {**stored["metadata"], "annotations": made["metadata"].get("annotations") or {}}
+                if managed_by == _MIRRORING:
+                    metadata.pop("generateName", None)
                 self._store.update("endpointslices", {**stored, **made, "metadata": metadata}, manager=MANAGER)
         for made in wanted[len(old) :]:
             labels = {**made["metadata"]["labels"], SERVICE_LABEL: key[1], MANAGED_BY: managed_by}

@@ -38,6 +38,8 @@ class ServiceDefaults:
         if not spec.get("clusterIP"):
             spec["clusterIP"] = old.get("clusterIP") or f"10.96.{rng.randrange(1, 255)}.{rng.randrange(1, 255)}"
         spec.setdefault("clusterIPs", [spec["clusterIP"]])
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
         if spec["type"] != "ClusterIP":
             spec.setdefault("externalTrafficPolicy", "Cluster")
         spec["ports"] = [_port(port, spec["type"], rng) for port in spec.get("ports") or ()]

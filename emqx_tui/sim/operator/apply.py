@@ -15,6 +15,7 @@ import zipfile
 from typing import Any
 
 from emqx_tui.sim.objects import Object, owner_reference
+from emqx_tui.sim.resources import Resource
 from emqx_tui.sim.store import Store
 
 LAST_APPLIED = "apps.emqx.io/last-applied"
@@ -30,7 +31,7 @@ class Applier:
         self._owner = owner
 
     def create(self, plural: str, obj: Object) -> Object:
-        return self._store.create(plural, _annotated(self._owned(obj)), manager=MANAGER)
+        return self._store.create(plural, self._annotated(plural, self._owned(obj)), manager=MANAGER)
 
     def create_or_update(self, plural: str, obj: Object, *, always_write: bool = False) -> dict[str, str]:
         """Make the stored object look like `obj`; returns its annotations. ApiError as the API server answers."""
@@ -40,8 +41,11 @@ class Applier:
             return self.create(plural, obj)["metadata"]["annotations"]
         wanted = self._owned(_carried_over(plural, live, obj))
         if always_write or not _looks_like(live, wanted):
-            wanted = self._store.update(plural, _annotated(wanted), manager=MANAGER)
+            wanted = self._store.update(plural, self._annotated(plural, wanted), manager=MANAGER)
         return wanted["metadata"]["annotations"]
+
+    def _annotated(self, plural: str, obj: Object) -> Object:
+        return _annotated(obj, self._store.resources[plural])
 
     def _owned(self, obj: Object) -> Object:
         return {**obj, "metadata": {**obj["metadata"], "ownerReferences": [owner_reference(self._owner)]}}
@@ -113,13 +117,29 @@ def last_applied(live: Object) -> Object | None:
         return None
 
 
-def _annotated(obj: Object) -> Object:
+def _encoded(obj: Object) -> Object:
+    """A Secret's plain texts are stored as data: the next pass misses them and writes the Secret again."""
+    if "stringData" not in obj:
+        return obj
+    data = {key: base64.b64encode(text.encode()).decode() for key, text in obj["stringData"].items()}
+    rest = {key: value for key, value in obj.items() if key != "stringData"}
+    return {**rest, "type": "Opaque", "data": {**(obj.get("data") or {}), **data}}
+
+
+def _annotated(obj: Object, kind: Resource) -> Object:
     metadata = obj["metadata"]
     annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != LAST_APPLIED}
-    plain = {**obj, "metadata": {**metadata, "annotations": annotations}}
+    noted = {**metadata, "annotations": annotations} if annotations else _without(metadata, "annotations")
+    plain = {"apiVersion": kind.group_version, "kind": kind.kind, **obj, "metadata": noted}
+    if isinstance(plain.get("data"), dict):
+        plain["data"] = {key: value for key, value in plain["data"].items() if value}
     packed = _zipped(json.dumps(plain, sort_keys=True, separators=(",", ":")))
     annotations = {**annotations, LAST_APPLIED: base64.b64encode(packed).decode()}
-    return {**obj, "metadata": {**metadata, "annotations": annotations}}
+    return _encoded({**obj, "metadata": {**metadata, "annotations": annotations}})
+
+
+def _without(mapping: Object, key: str) -> Object:
+    return {name: value for name, value in mapping.items() if name != key}
 
 
 def _zipped(text: str) -> bytes:

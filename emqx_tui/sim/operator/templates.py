@@ -64,8 +64,7 @@ def bootstrap_secret(cr: Object, rng: random.Random) -> Object:
     lines = [f"{each['key']}:{each['secret']}" for each in keys]
     secret = "".join(rng.choice(string.ascii_letters + string.digits) for _ in range(_SECRET_LENGTH))
     text = "\n".join([*lines, f"{OPERATOR_USER}:{secret}"])
-    data = {"bootstrap_user": base64.b64encode(text.encode()).decode()}
-    return {"metadata": metadata_of(cr, f"{name_of(cr)}-bootstrap-user"), "type": "Opaque", "data": data}
+    return {"metadata": metadata_of(cr, f"{name_of(cr)}-bootstrap-user"), "stringData": {"bootstrap_user": text}}
 
 
 def plugins_config(cr: Object) -> Object:
@@ -75,6 +74,12 @@ def plugins_config(cr: Object) -> Object:
         "management.default_application.secret = public",
         "emqx_dashboard.conf": "dashboard.listener.http = 18083\ndashboard.default_user.login = admin\n"
         "dashboard.default_user.password = public",
+        "emqx_eviction_agent.conf": "",
+        "emqx_node_rebalance.conf": "",
+        "emqx_modules.conf": "",
+        "emqx_rule_engine.conf": "",
+        "emqx_retainer.conf": "",
+        "emqx_schema_registry.conf": "",
     }
     return {"metadata": metadata_of(cr, f"{name_of(cr)}-plugins-config"), "data": files}
 
@@ -99,12 +104,12 @@ def _plugin(cr: Object, plugin: str) -> Object:
 def licence_secret(cr: Object) -> Object | None:
     """`<name>-license` when the resource carries the licence itself."""
     licence = cr["spec"].get("license") or {}
-    data = licence.get("data")
+    secret: Object = {"metadata": metadata_of(cr, f"{name_of(cr)}-license")}
     if licence.get("stringData"):
-        data = base64.b64encode(licence["stringData"].encode()).decode()
-    if not data:
-        return None
-    return {"metadata": metadata_of(cr, f"{name_of(cr)}-license"), "type": "Opaque", "data": {"emqx.lic": data}}
+        return {**secret, "stringData": {"emqx.lic": licence["stringData"]}}
+    if licence.get("data"):
+        return {**secret, "type": "Opaque", "data": {"emqx.lic": licence["data"]}}
+    return None
 
 
 def acl_config(cr: Object) -> Object:
@@ -144,7 +149,6 @@ def service_metadata(cr: Object) -> Object:
 def listener_service(cr: Object, ports: list[Object], selector: dict[str, str]) -> Object:
     """The listener Service: ports of the resource's template, then those found in EMQX; `selector` may be empty."""
     spec: Object = dict((cr["spec"].get("serviceTemplate") or {}).get("spec") or {})
-    spec.setdefault("type", "ClusterIP")
     spec["ports"] = merged_ports(spec.get("ports") or [], ports)
     spec.pop("selector", None)
     if selector:
