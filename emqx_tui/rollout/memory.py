@@ -351,7 +351,7 @@ def returned(memory: Memory, snapshot: Snapshot) -> int:
 def _with_ledger(memory: Memory, snapshot: Snapshot) -> Memory:
     """Evicted = landed + bounced + missing. Clients that move by themselves are taken out of both sides."""
     blue, green = snapshot.blue, snapshot.green
-    if not memory.initial or blue is None or green is None:
+    if not memory.initial or blue is None or green is None or snapshot.pods.read_at is None:
         return memory
     live = {m.name: m.live_connections for m in blue.members}
     if any(m.is_running and m.live_connections is None for m in (*blue.members, *green.members)):

@@ -12,7 +12,7 @@ from build import Place, Scene, ago, approved, draining_place, noted, with_place
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emqx_tui.model.reading import Reading
+from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.journal import AbortRecord, Totals
 from emqx_tui.rollout.memory import (
     SEEN_AFTER_S,
@@ -172,6 +172,14 @@ def test_who_was_evicted_within_ten_seconds_is_on_the_way() -> None:
 
 def test_without_a_drain_there_are_no_books() -> None:
     assert seen(DRAINING).ledger.evicted is None
+
+
+def test_a_console_that_takes_over_counts_nobody_as_missing_before_the_pods_are_read() -> None:
+    totals = Totals(baseline={TOP: 300, MIDDLE: 300, LOW: 300}, initial={TOP: 300}, green_baseline=10)
+    scene = counted(noted(evacuating(DRAINING, 2, live=100), totals=totals), g0=210)
+    unread = replace(scene.snapshot(), pods=MISSING)
+    memory = seen(scene, memory=observe(Memory(), unread, scene.journal))
+    assert (memory.ledger.missing, memory.ledger.max_missing) == (0, 0)
 
 
 def test_a_console_that_takes_over_goes_on_with_the_journals_baseline() -> None:
