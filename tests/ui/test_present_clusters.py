@@ -37,6 +37,13 @@ def test_the_state_is_derived(fields, word):
     assert clusters.state(row(**fields)).word == word
 
 
+def test_a_release_that_a_console_gates_is_not_called_the_operators_own():
+    """Its journal is known only once the cluster is opened; the closed valve can be seen in the list."""
+    held = {"initialDelaySeconds": 1_000_000_002, "evacuationStrategy": {"connEvictRate": 200, "sessEvictRate": 200}}
+    assert clusters.state(row(releasing=True, blue_green=held)).word == "releasing"
+    assert clusters.state(row(releasing=True)).word == "operator alone"
+
+
 def test_a_true_running_condition_that_is_not_the_newest_does_not_count():
     found = row(condition="BlueGreenUpdating").resource
     running = replace(found.conditions[0], type="Running", status=True)
