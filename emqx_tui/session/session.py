@@ -318,7 +318,8 @@ class Session:
                 self._say(f"{REFUSED}{refusal}")
                 continue
             self._decide(intent)
-            self._wants_to_drive = self._wants_to_drive or bool(self._decision.accepted)
+            if self._decision.accepted:
+                self._wants_to_drive, self._arrival = True, None
         self._keep_lease()
         self._show()
 

@@ -387,4 +387,5 @@ def test_who_comes_to_a_release_under_way_is_told_since_when_it_stands_alone() -
     assert seat.view.arrival is None, "it was begun there"
     assert 590 < (view.arrival.at - view.arrival.driven_until).total_seconds() < 620
     told = [entry.text for entry in view.log if entry.source is LogSource.JOURNAL]
+    assert told
     assert told[0].startswith("release emqx/emqx-ee:4.4.15 begun by ")
