@@ -82,23 +82,27 @@ def test_a_write_between_the_operators_read_and_its_write_wins_with_409(hand: Ha
     version = case.get("endpoints")["metadata"]["resourceVersion"]
     pods = hand.blue_pods
     ended = threading.Event()
-    lists = itertools.cycle(([hand.address(pods[0])], [hand.address(pods[1])]))
+    lists = [[hand.address(pod)] for pod in pods]
     ports = case.get("endpoints")["subsets"][0]["ports"]
 
     def write() -> None:
-        while not ended.is_set():
-            case.try_patch("endpoints", {"subsets": [{"addresses": next(lists), "ports": ports}]})
+        for addresses in itertools.cycle(lists):
+            if ended.is_set():
+                return
+            case.try_patch("endpoints", {"subsets": [{"addresses": addresses, "ports": ports}]})
 
     def refused() -> list[Object]:
         return [each for each in hand.writes("endpoints") if each["responseStatus"]["code"] == 409]
 
-    writer = threading.Thread(target=write)
-    writer.start()
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
     try:
-        hand.hurry(refused, "409", within_s=120, every_s=3.0)
+        hand.hurry(refused, "409", within_s=300, every_s=2.0)
     finally:
         ended.set()
-        writer.join()
+        for writer in writers:
+            writer.join()
     case.wait_until(lambda: case.addresses() == pods, "the pass that came again", within_s=SOON_S)
     audited = case.audit("endpoints", "", OPERATOR)
     print(f"{len(refused())} writes of the operator refused")
