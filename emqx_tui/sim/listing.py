@@ -39,6 +39,8 @@ def list_objects(store: Store, target: Target, query: Mapping[str, str]) -> Obje
     if selected:
         objects = [each for each in objects if selected(each)]
     metadata: Object = {"resourceVersion": str(version or store.version)}
+    if target.resource.custom:
+        metadata["continue"] = ""
     if limit and len(objects) > limit:
         metadata["continue"] = _token(version or store.version, _place(objects[limit - 1]))
         if not selected:

@@ -18,6 +18,10 @@ from emqx_tui.sim.world import World
 PRESETS = ("mqttx-default", "mqttx-persistent", "device", "emqtt_bench-reconnect", "emqtt_bench-default")
 RATE_PER_S, WAIT_TAKEOVER_S = 200, 5
 LIMIT_S = 4 * 3600.0
+HEAD = (
+    "| clients, pod stop | total s | drain s (x limit) | disconnects per client | lost | lowest sum | result |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 
 @dataclass
@@ -37,9 +41,8 @@ def _world(preset: str, clients: int, stop_s: float, calibrated: bool, seed: int
     return scenario("smooth", clients=clients, preset=preset, seed=seed, pod_stop_s=stop_s, profile=profile)
 
 
-def operator_alone(preset: str, clients: int, stop_s: float, calibrated: bool, seed: int) -> Row:
+def operator_alone(world: World, clients: int) -> Row:
     """Patch the version, and look at the brokers every 0.25 s until the last blue pod is gone."""
-    world = _world(preset, clients, stop_s, calibrated, seed)
     cluster = world.cluster()
     cluster.truth.mark()
     begin = world.now
@@ -55,7 +58,10 @@ def operator_alone(preset: str, clients: int, stop_s: float, calibrated: bool, s
             first = world.now
         left = [n for n in cluster.nodes.values() if n.name in blue and n.running]
         drained = [n for n in left if n.evacuation is not None and n.evacuation.state == "prohibiting" and not n.live]
-        if first is not None and last is None and len(left) == len(drained) <= 1:
+        # The operator takes pods undrained: what counts as drained is what has no client any more.
+        begun = first is not None or len(left) < len(blue)
+        first = world.now if begun and first is None else first
+        if begun and last is None and len(left) == len(drained) <= 1:
             last = world.now
         cr = world.store.get("emqxenterprises", "default", "emqx-ee")
         if last is not None and "blueGreenUpdateStatus" not in cr["status"] and not left:
@@ -66,9 +72,8 @@ def operator_alone(preset: str, clients: int, stop_s: float, calibrated: bool, s
     return Row(world.now - begin, drain, truth.disconnects / clients, truth.lost, lowest, "done")
 
 
-def supervised(preset: str, clients: int, stop_s: float, calibrated: bool, seed: int) -> Row:
+def supervised(world: World, clients: int) -> Row:
     """The same by emqx-tui. A person lifts what it holds by itself after 60 s; the result says so."""
-    world = _world(preset, clients, stop_s, calibrated, seed)
     holds: set[str] = set()
 
     def look(session, view) -> None:
@@ -81,7 +86,7 @@ def supervised(preset: str, clients: int, stop_s: float, calibrated: bool, seed:
     return Row(run.duration_s, run.drain_s, run.disconnects_per_client, run.truth.lost, lowest, note)
 
 
-def _line(what: str, row: Row, limit_s: float) -> str:
+def line_of(what: str, row: Row, limit_s: float) -> str:
     drain = "-" if row.drain_s is None else f"{row.drain_s:.0f} ({row.drain_s / limit_s:.2f} x)"
     total = "-" if row.total_s is None else f"{row.total_s:.0f}"
     cells = (what, total, drain, f"{row.disconnects:.2f}", f"{row.lost:,}", f"{row.lowest:.2%}", row.result)
@@ -94,15 +99,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     limit_s = chosen.clients / RATE_PER_S + WAIT_TAKEOVER_S
-    print("| clients, pod stop | total s | drain s (x limit) | disconnects per client | lost | lowest sum | result |")
-    print("|---|---|---|---|---|---|---|")
+    print(HEAD)
     rows = [(preset, stop_s, False) for preset in PRESETS for stop_s in (5.0, 25.0)]
     rows += [("mqttx-default", stop_s, True) for stop_s in (5.0, 25.0)]
     for preset, stop_s, calibrated in rows:
         name = f"{preset}{' (calibrated)' if calibrated else ''}, {stop_s:.0f} s"
         given = (preset, chosen.clients, stop_s, calibrated, chosen.seed)
-        print(_line(f"{name}: operator alone", operator_alone(*given), limit_s), flush=True)
-        print(_line(f"{name}: emqx-tui auto", supervised(*given), limit_s), flush=True)
+        print(line_of(f"{name}: operator alone", operator_alone(_world(*given), chosen.clients), limit_s), flush=True)
+        print(line_of(f"{name}: emqx-tui auto", supervised(_world(*given), chosen.clients), limit_s), flush=True)
 
 
 if __name__ == "__main__":

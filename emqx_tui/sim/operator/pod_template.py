@@ -81,7 +81,7 @@ def stateful_set(cr: Object, line: Line, licence: Object | None) -> Object:
         volumes.append({"name": data, "emptyDir": {}})
     else:
         data = persistent["metadata"]["name"]
-        claims.append({"metadata": dict(persistent["metadata"]), "spec": persistent["spec"]})
+        claims.append({"metadata": dict(persistent["metadata"]), "spec": persistent["spec"], "status": {}})
     containers[0]["volumeMounts"].append({"name": data, "mountPath": "/opt/emqx/data"})
     _mount_configuration(cr, containers, volumes, licence)
     annotations = dict(template["metadata"].get("annotations") or {})

@@ -35,6 +35,7 @@ CONTROLLERS = (
     "namespace-controller",
     "serviceaccount-controller",
     "root-ca-certificate-publisher-controller",
+    "persistentvolumeclaim-protection-controller",
 )
 """No node lifecycle (nobody renews leases), no volumes (pods start without), no scheduler (the kubelet binds)."""
 

@@ -1,0 +1,1 @@
+"""One session on the sandbox and on the bed, recorded and compared."""
