@@ -46,7 +46,7 @@ def test_before_the_cut_over_nobody_is_disconnected(case: Case) -> None:
 def test_before_the_cut_over_early_clients_of_green_are_drained_back(case: Case) -> None:
     """While the canary is watched green takes new connections: those are moved, nobody else."""
     case.start_cluster(churn_per_s=3.0)
-    watched = Watched(case)
+    watched = Watched(case, churning=15)
     with case.release("4.4.15", "--approve", "every-node") as driver:
         watched.approve(driver, "cut-over")
         case.wait_until(lambda: watched.on(watched.green) >= 20, "clients on green", within_s=45)
