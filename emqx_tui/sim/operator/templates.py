@@ -106,7 +106,7 @@ def licence_secret(cr: Object) -> Object | None:
     licence = cr["spec"].get("license") or {}
     secret: Object = {"metadata": metadata_of(cr, f"{name_of(cr)}-license")}
     if licence.get("stringData"):
-        return {**secret, "stringData": {"emqx.lic": licence["stringData"]}}
+        return {**secret, "type": "Opaque", "stringData": {"emqx.lic": licence["stringData"]}}
     if licence.get("data"):
         return {**secret, "type": "Opaque", "data": {"emqx.lic": licence["data"]}}
     return None
