@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from case import Case
+import pytest
+from case import Case, Cluster
 
 Object = dict[str, Any]
 OPERATOR = "emqx-operator-controller-manager"
@@ -38,6 +39,12 @@ class Scaled:
     name: str
     before: int
     after: int
+
+
+def only_the_real(cluster: Cluster, why: str) -> None:
+    """Skips what the simulated operator of a bed cannot show, since it lives in the bed's own process."""
+    if cluster.control.get("/operator")["kind"] != "real":
+        pytest.skip(f"only with the real operator: {why}")
 
 
 def _at(entry: Object) -> float:

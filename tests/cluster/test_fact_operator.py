@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable
 
-from acts import PASS_S, scalings, started, starts, status_writes
+from acts import PASS_S, only_the_real, scalings, started, starts, status_writes
 from case import CLOSED_S, Case, Cluster
 from hand import BLUE, GREEN, Hand
 
@@ -18,6 +18,7 @@ def test_removing_blue_green_update_crashes_the_operator_for_every_cluster(
     own_cluster: Cluster, make_case: Callable[..., Case]
 ) -> None:
     """Fact 7, O11: a nil dereference in each pass; whoever else is managed stands still, and webhooks fail."""
+    only_the_real(own_cluster, "a process that dies")
     other, case = make_case(own_cluster), make_case(own_cluster)
     Hand(other).start_cluster(replicas=1, clients=0)
     Hand(case).start_held(replicas=2, clients=60)
@@ -49,6 +50,7 @@ def test_a_hanging_api_stops_the_operator_for_every_cluster(
     own_cluster: Cluster, make_case: Callable[..., Case]
 ) -> None:
     """Fact 10: its HTTP calls have no time-out, and one worker serves all resources of the kind."""
+    only_the_real(own_cluster, "its HTTP client")
     other, case = make_case(own_cluster), make_case(own_cluster)
     Hand(other).start_cluster(replicas=1, clients=0)
     hand = Hand(case)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from acts import is_ready, scalings, started, status_writes
+from acts import is_ready, only_the_real, scalings, started, status_writes
 from case import Case, Cluster
 from hand import BLUE, Hand
 
@@ -35,6 +35,7 @@ def test_a_held_operator_makes_no_pass_but_for_a_patch_or_its_own_start(
     own_cluster: Cluster, make_case: Callable[..., Case]
 ) -> None:
     """Fact 2: its next pass is due after the whole rest of the delay; a patch that changes nothing wakes it too."""
+    only_the_real(own_cluster, "its webhook, and a process that is started anew")
     case = make_case(own_cluster)
     hand = Hand(case)
     hand.start_held(replicas=2, clients=0)

@@ -25,7 +25,7 @@ from kube import Kube, Refused, path_of
 from kubelet import Kubelet
 from mirror import Mirror
 from names import Names
-from pod_servers import PodServers
+from pod_servers import DirectBrokers, PodServers
 from programs import (
     API_PORT,
     WEBHOOK_PORT,
@@ -102,11 +102,11 @@ class Bed:
         self.controllers = controller_manager(folder, binaries / "kube-controller-manager", manager)
         self.mirror = Mirror(self.kube, WATCHED)
         self.brokers = Brokers(self.mirror, self.clock.timeline, self.rng, IDEAL)
+        self.servers = PodServers(self.brokers)
         self.simulated = None if is_real else self._simulated_operator()
         self.operator = self.simulated or operator(
             folder, binaries / "operator" / "emqx-operator", self.keys.kubeconfig("operator.json", inner, "operator")
         )
-        self.servers = PodServers(self.brokers)
         self.routes = Routes(self.mirror, self.brokers, ebpf=False)
         self.kubelet = Kubelet(self.kube, self.mirror, self.brokers, self.servers)
         self.names = Names(self.mirror, folder / "hosts")
@@ -114,7 +114,8 @@ class Bed:
 
     def _simulated_operator(self) -> SimulatedOperator:
         store = RemoteStore(API_PORT, self.keys.tokens["operator"], str(self.folder / "ca.pem"))
-        return SimulatedOperator(store, self.mirror, self.clock.timeline, self.rng, self.brokers)
+        direct = DirectBrokers(self.brokers, self.servers)
+        return SimulatedOperator(store, self.mirror, self.clock.timeline, self.rng, direct)
 
     async def run(self, listener: socket.socket) -> None:
         tasks: list[asyncio.Task[Any]] = []

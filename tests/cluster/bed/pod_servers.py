@@ -13,8 +13,9 @@ from collections import deque
 from typing import Any
 
 from emqx_tui.sandbox.pod_network import EMQX_PORT, PodServer
-from emqx_tui.sim.brokers import Brokers
+from emqx_tui.sim.brokers import Broker, Brokers
 from emqx_tui.sim.emqx_api import HttpReply
+from emqx_tui.sim.objects import key_of
 
 logger = logging.getLogger(__name__)
 Object = dict[str, Any]
@@ -82,6 +83,12 @@ class PodServers:
         self._hung: dict[str, set[asyncio.Transport]] = {}
         """connections that wait for an answer of a hanging pod"""
 
+    def asked_directly(
+        self, namespace: str, pod: str, method: str, raw_path: str, body: bytes, authorization: str | None
+    ) -> HttpReply:
+        """What a pod answers at its own address, without the way there."""
+        return self._direct.emqx_request(namespace, pod, method, raw_path, body, authorization)
+
     def server_of(self, pod: Object) -> PodServer:
         """What a port-forward reaches."""
         return self._server(pod, "forwarded", self._forwarded)
@@ -135,3 +142,17 @@ class PodServers:
         if key not in self._servers:
             self._servers[key] = PodServer(asked, pod["metadata"]["namespace"], pod["metadata"]["name"])
         return self._servers[key]
+
+
+class DirectBrokers:
+    """Brokers as the simulated operator asks them: its questions are logged as if they came by the network."""
+
+    def __init__(self, brokers: Brokers, servers: PodServers) -> None:
+        self._brokers, self._servers = brokers, servers
+
+    @property
+    def running(self) -> dict[str, Broker]:
+        return self._brokers.running
+
+    def ask(self, broker: Broker, method: str, raw_path: str, body: bytes, authorization: str | None) -> HttpReply:
+        return self._servers.asked_directly(*key_of(broker.pod), method, raw_path, body, authorization)

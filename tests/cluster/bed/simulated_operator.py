@@ -16,12 +16,12 @@ from typing import Any
 
 from aiohttp import web
 from mirror import Mirror
+from pod_servers import DirectBrokers
 from programs import WEBHOOK_PORT, Failed
 from remote_store import RemoteStore
 
 from emqx_tui.sandbox.definitions import definition
 from emqx_tui.sim.admission import refusal, with_defaults
-from emqx_tui.sim.brokers import Brokers
 from emqx_tui.sim.operator.controller import Operator
 from emqx_tui.sim.operator.lines import LINES
 from emqx_tui.sim.operator.plugins import Plugins
@@ -39,10 +39,11 @@ class SimulatedOperator:
     name = "manager"
 
     def __init__(
-        self, store: RemoteStore, mirror: Mirror, timeline: Timeline, rng: random.Random, brokers: Brokers
+        self, store: RemoteStore, mirror: Mirror, timeline: Timeline, rng: random.Random, brokers: DirectBrokers
     ) -> None:
         made: Any = (store, timeline, mirror)
-        self._operator = Operator(*made, rng, brokers, LINES[RELEASE])
+        asked: Any = brokers
+        self._operator = Operator(*made, rng, asked, LINES[RELEASE])
         self._plugins = Plugins(*made, lambda: self._operator.running)
         self.starts = 0
 
