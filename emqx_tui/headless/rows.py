@@ -10,7 +10,6 @@ from emqx_tui.headless.events import SCHEMA, dumps, spell
 from emqx_tui.headless.words import count, span
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.rollout.policy import is_closed
 from emqx_tui.session.view import ClusterRow, FleetView
 
 
@@ -21,9 +20,7 @@ def key(row: ClusterRow) -> tuple[str, str]:
 
 def in_release(row: ClusterRow) -> bool:
     """A release of ours holds the valve, or the operator's own runs."""
-    parameters = row.resource.blue_green
-    ours = parameters is not None and is_closed(parameters.effective_delay_s)
-    return ours or row.resource.blue_green_status is not None
+    return row.is_gated or row.resource.blue_green_status is not None
 
 
 def phase_word(row: ClusterRow) -> str:
@@ -37,6 +34,8 @@ def phase_word(row: ClusterRow) -> str:
         return "Held"
     if row.phase not in FINAL:
         return "Waiting" if row.gate else "Aborting" if row.phase is Phase.ABORTING else "Releasing"
+    if row.is_gated:
+        return "Releasing"
     if resource.blue_green_status is not None:
         return "OperatorAlone"
     if resource.condition is None:
@@ -113,7 +112,7 @@ def _wide(row: ClusterRow) -> tuple[str, ...]:
     parameters = row.resource.blue_green
     if parameters is None:
         return (str(row.resource.image), "-", "-", row.problem or "-")
-    delay = "closed" if is_closed(parameters.effective_delay_s) else f"{parameters.effective_delay_s}s"
+    delay = "closed" if row.is_gated else f"{parameters.effective_delay_s}s"
     rates = f"{count(parameters.conn_evict_rate_per_s)}/{count(parameters.sess_evict_rate_per_s)}"
     return (str(row.resource.image), delay, rates, row.problem or "-")
 

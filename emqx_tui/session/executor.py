@@ -13,7 +13,7 @@ from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Rejected, U
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Malformed, clean
 from emqx_tui.model.workloads import fingerprint
-from emqx_tui.rollout.commands import Command, RestoreTemplate, StartDrain, StopDrain
+from emqx_tui.rollout.commands import Command, Nudge, RestoreTemplate, StartDrain, StopDrain
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Changed, Emqx, Kube
 
@@ -36,6 +36,8 @@ class CommandFailed:
     command: Command
     message: str
     is_refusal: bool
+    lost_race: bool = False
+    """A nudge met somebody else's write, which does as well: nothing is wrong, and it is sent again if still needed."""
 
 
 class Executor:
@@ -79,7 +81,8 @@ class Executor:
             result = await self._carry_out(command)
         except AdapterError as error:
             refusal = isinstance(error, Rejected | Forbidden | Unauthorized)
-            result = CommandFailed(command, f"{error.kind}: {error.message}", refusal)
+            lost_race = isinstance(error, Conflict) and isinstance(command, Nudge)
+            result = CommandFailed(command, f"{error.kind}: {error.message}", refusal, lost_race)
         except Malformed as error:
             result = CommandFailed(command, f"unexpected answer: {error}", False)
         except Exception as error:

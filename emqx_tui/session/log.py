@@ -81,9 +81,10 @@ class EventLog:
         if note:
             self._add(LogLine(at, LogSource.CONSOLE, f"{_words(command)}: {note}"))
 
-    def failed(self, at: datetime, command: Command, message: str) -> None:
+    def failed(self, at: datetime, command: Command, message: str, *, is_routine: bool = False) -> None:
+        """`is_routine`: nothing that a person has to know of at once."""
         text = f"{_words(command)} failed: {redact_text(message)}"
-        self._add(LogLine(at, LogSource.CONSOLE, text, is_alarm=True))
+        self._add(LogLine(at, LogSource.CONSOLE, text, is_alarm=not is_routine))
 
     def say(self, at: datetime, words: str) -> None:
         self._add(LogLine(at, LogSource.CONSOLE, redact_text(words)))

@@ -209,9 +209,9 @@ class Session:
                 self._intents.append(intent)
             case CommandDone():
                 self._command_done(item)
-            case CommandFailed(command=command, message=message, is_refusal=is_refusal):
+            case CommandFailed(command=command, message=message, is_refusal=is_refusal, lost_race=lost_race):
                 self._memory = failed(self._memory, command.key, message, is_refusal=is_refusal, now=now)
-                self._log.failed(now, command, message)
+                self._log.failed(now, command, message, is_routine=lost_race)
                 self._record("command-failed", {"command": command.describe(), "message": message})
             case JournalWritten():
                 self._journal_written(item)

@@ -14,7 +14,7 @@ from emqx_tui.rollout.decision import CheckResult, Decision
 from emqx_tui.rollout.forecast import Forecast
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.policy import Policy
+from emqx_tui.rollout.policy import Policy, is_closed
 
 REFUSED = "refused: "
 """How the notice of a refusal begins."""
@@ -158,6 +158,12 @@ class ClusterRow:
     def is_known(self) -> bool:
         """The object was read once."""
         return bool(self.resource.meta.uid)
+
+    @property
+    def is_gated(self) -> bool:
+        """The delay holds the operator: a release of a console's, also where its journal was not read."""
+        parameters = self.resource.blue_green
+        return parameters is not None and is_closed(parameters.effective_delay_s)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.rollout.policy import Policy, is_closed
+from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import ClusterRow, FleetView
 from emqx_tui.ui import glyphs, units
 from emqx_tui.ui.present import NONE, Mark, clean, elapsed_s, fit, fit_middle, joined, object_age
@@ -86,13 +86,7 @@ def key_of(row: ClusterRow) -> Key:
 
 def is_releasing(row: ClusterRow) -> bool:
     """A release runs, ours or the operator's own."""
-    return row.phase not in FINAL or row.resource.blue_green_status is not None or _is_gated(row)
-
-
-def _is_gated(row: ClusterRow) -> bool:
-    """A console holds the operator by the delay: a release of ours, whose journal is read when it is opened."""
-    parameters = row.resource.blue_green
-    return parameters is not None and is_closed(parameters.effective_delay_s)
+    return row.phase not in FINAL or row.resource.blue_green_status is not None or row.is_gated
 
 
 def state(row: ClusterRow) -> Mark:
@@ -110,7 +104,7 @@ def state(row: ClusterRow) -> Mark:
         return Mark("◂", "aborting", Tone.WARN)
     if row.phase is Phase.LOST:
         return Mark(glyphs.FAILED, "lost", Tone.BAD)
-    if row.phase not in FINAL or _is_gated(row):
+    if row.phase not in FINAL or row.is_gated:
         return Mark(glyphs.RUNNING, "releasing", Tone.STRONG)
     if resource.blue_green_status is not None:
         return Mark(glyphs.RUNNING, "operator alone", Tone.WARN)

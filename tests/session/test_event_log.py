@@ -106,6 +106,8 @@ def test_commands_are_told_in_words_with_the_line_to_repeat_them() -> None:
     assert first.command == STOP.describe()
     assert second.text == "scaled sts to 2"
     assert (third.text, third.is_alarm) == ("valve closed failed: conflict", True)
+    log.failed(NOW, CloseValve(Target("default", "x"), 1), "conflict", is_routine=True)
+    assert [line.is_alarm for line in log.lines()].count(True) == 1
     assert fourth.text.endswith("it was not running")
 
 

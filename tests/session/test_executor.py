@@ -12,7 +12,7 @@ from fakes import FakeEmqx, FakeKube, until
 from emqx_tui.model.errors import Conflict, Forbidden, NotFound, Rejected, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.change import Rates
-from emqx_tui.rollout.commands import CloseValve, Command, RestoreTemplate, Scale, StartDrain, StopDrain, Target
+from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StartDrain, StopDrain, Target
 from emqx_tui.rollout.requests import EmqxReply
 from emqx_tui.session.executor import CommandDone, CommandFailed, Executor, judge_reply, observed
 
@@ -95,6 +95,13 @@ async def test_an_error_is_told_with_its_kind(error: Exception, is_refusal: bool
     assert failed.is_refusal is is_refusal
     assert str(error) in failed.message
     assert failed.message.startswith(error.kind)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("command", "lost_race"), [(Nudge(CR, 1_000_000_001, "for a pass"), True), (VALVE, False)])
+async def test_only_a_nudge_that_met_another_write_is_no_news(command: Command, lost_race: bool) -> None:
+    failed = await Desk(FakeKube({CR_PATH: Conflict("modified")})).result(command)
+    assert isinstance(failed, CommandFailed)
+    assert failed.lost_race is lost_race
 
 
 async def test_an_answer_of_another_shape_is_a_failure_not_a_silence() -> None:
