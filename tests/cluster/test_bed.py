@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from case import Case
 
 
+@pytest.mark.smoke
 def test_a_cluster_comes_up_and_a_console_sees_it_through_port_forward(case: Case) -> None:
     case.start_cluster(clients=90)
     assert case.cluster.call("GET", "/version")["gitVersion"].startswith("v1.")
@@ -19,6 +21,7 @@ def test_a_cluster_comes_up_and_a_console_sees_it_through_port_forward(case: Cas
     assert row[:5] == [case.name, "Running", "4.4.14", "3/3", "90"]
 
 
+@pytest.mark.smoke
 def test_a_release_by_policy_auto_cuts_every_client_off_once(case: Case) -> None:
     case.start_cluster(clients=300)
     with case.release("4.4.15", "--approve", "auto") as driver:
