@@ -53,6 +53,8 @@ KNOWN = (
     Known(r"^ask delete with other version", "the number of a version is each side's own"),
     Known(r"^(create|release\w*|scale|delete): (endpoints|endpointslices|statefulsets)/", _TOGETHER),
     Known(r"^\w+: pods/.*\.status", _STAND_IN, False),
+    Known(r"^event: .*\(combined from similar events\)", "how many messages came before, within ten minutes", False),
+    Known(r"^event: .*Sts not ready", "whether a pass sees a pod that is ending", False),
     Known(r"^order: .*phase of emqx-ee", "whether a pass sees a pod that is ending: both happen on both", False),
     Known(r"^release_by_the_operator_alone: emqxenterprises/emqx-ee: ", "the same race", False),
     Known(

@@ -118,8 +118,15 @@ class Names:
     def printed(self, text: str) -> list[str]:
         """Lines that a person sees, sorted, without what is never the same twice: ages, instants, packed notes."""
         plain = _INSTANT.sub("<time>", _AGE.sub("<age>", self.text(text)))
-        lines = (re.sub(r"\s{2,}", "  ", _HASH.sub(r"\1<hash>", line.strip())) for line in plain.splitlines())
+        lines = (_HASH.sub(r"\1<hash>", line.strip()) for line in plain.splitlines())
+        lines = ("  ".join(map(_sorted_addresses, re.split(r"\s{2,}", line))) for line in lines)
         return sorted(line for line in lines if line and not _NOISE.search(line))
+
+
+def _sorted_addresses(cell: str) -> str:
+    """Who comes first among addresses means nothing."""
+    listed, more, rest = cell.partition(" + ")
+    return ",".join(sorted(listed.split(","))) + more + rest if "<address" in cell else cell
 
 
 def _tidy(value: Object) -> Object:
