@@ -31,6 +31,7 @@ def drive_past_first_node(watched: Watched, driver: Headless) -> None:
     watched.case.wait_until(lambda: watched.sizes()[watched.blue] == 2, "scale-down")
 
 
+@pytest.mark.smoke
 def test_before_the_cut_over_nobody_is_disconnected(case: Case) -> None:
     case.start_cluster()
     watched = Watched(case)

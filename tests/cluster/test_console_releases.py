@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
 from case import Case
 from person import Person
 from programs import Headless, command, environment, run
@@ -76,6 +77,7 @@ def test_auto_drains_three_nodes_at_once(case: Case) -> None:
     moved_once(watched)
 
 
+@pytest.mark.smoke
 def test_late_removal_keeps_each_blue_address_until_its_node_is_empty(case: Case) -> None:
     """The price: some clients meet the node that is drained and try again; these do."""
     case.start_cluster(clients=CLIENTS, preset="device")
@@ -177,6 +179,7 @@ def test_a_person_at_a_terminal_releases_by_keyboard(case: Case) -> None:
     moved_once(watched)
 
 
+@pytest.mark.smoke
 def test_read_only_looks_on_and_names_the_verb_that_is_missing(case: Case) -> None:
     case.start_cluster(clients=CLIENTS)
     before = case.resource
