@@ -74,7 +74,7 @@ def test_without_rights_to_write_it_can_be_watched_and_the_missing_verb_is_named
         person.find()
         terminal.press("enter")
         terminal.until_shown("RUNNING 4.4.14", "3/3 ready", "watch only: no right to list secrets")
-        assert terminal.shows("LIVE")
+        terminal.until_shown("LIVE")
         assert not terminal.shows("STALE")
         terminal.press("escape")
         person.find()

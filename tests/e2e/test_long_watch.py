@@ -37,7 +37,7 @@ def test_an_open_console_keeps_its_size(tmp_path: Path) -> None:
         assert after[0] - before[0] < GROWTH_MIB
         # Its memory of changes fills within about three hours of its time, and is bounded by then.
         assert after[1] - before[1] < 2 * GROWTH_MIB
-        assert terminal.shows("3,000 clients")
+        terminal.until_shown("3,000 clients")
 
 
 def _watch(terminal: Terminal, seconds: float) -> None:
