@@ -51,11 +51,12 @@ def test_before_the_cut_over_early_clients_of_green_are_drained_back(case: Case)
     with case.release("4.4.15", "--approve", "every-node") as driver:
         watched.approve(driver, "cut-over")
         case.wait_until(lambda: watched.on(watched.green) >= 20, "clients on green", within_s=45)
-        abort(watched)
         early = watched.on(watched.green)
+        abort(watched)
         assert driver.end(within_s=150) == ABORTED
     watched.check_ended("4.4.14", watched.blue)
-    assert 0 < case.truth()["since_mark"]["evicted"] <= early + 10
+    # Until blue alone is listed again, churn brings a few more to green.
+    assert 0 < case.truth()["since_mark"]["evicted"] <= early + 30
     assert {pod.rpartition("-")[0] for pod in watched.asked("start")} == {watched.green}
 
 
