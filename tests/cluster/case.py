@@ -155,18 +155,9 @@ class Case:
     def create(self, plural: str, body: Object) -> Object:
         return self.must(self.cluster.call("POST", Cluster.path(plural, self.namespace), body))
 
-    def patch(
-        self,
-        plural: str,
-        body: object,
-        name: str | None = None,
-        *,
-        sub: str | None = None,
-        kind: str = MERGE,
-        **query: str,
-    ) -> Object:
-        """The patched object; a refusal fails the test."""
-        return self.must(self.try_patch(plural, body, name, sub=sub, kind=kind, **query))
+    def patch(self, plural: str, body: object, name: str | None = None, **how: str | None) -> Object:
+        """As `try_patch`; a refusal fails the test."""
+        return self.must(self.try_patch(plural, body, name, **how))
 
     def try_patch(
         self,
@@ -175,12 +166,13 @@ class Case:
         name: str | None = None,
         *,
         sub: str | None = None,
-        kind: str = MERGE,
-        **query: str,
+        kind: str | None = None,
+        **query: str | None,
     ) -> Object:
-        """The patched object, or the Status of a refusal."""
+        """The patched object, or the Status of a refusal; `kind` is the content type, a merge patch without."""
         path = Cluster.path(plural, self.namespace, name or self.name, sub)
-        return self.cluster.call("PATCH", path, body, kind, **query)
+        given = {key: value for key, value in query.items() if value is not None}
+        return self.cluster.call("PATCH", path, body, kind or MERGE, **given)
 
     def delete(self, plural: str, name: str | None = None) -> Object:
         return self.must(self.cluster.call("DELETE", Cluster.path(plural, self.namespace, name or self.name)))
