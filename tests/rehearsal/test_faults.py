@@ -283,7 +283,7 @@ FAULTS = (
         ends=ENDS,
         # The operator takes a node in the very pass that the patch orders, before anybody can close the valve again.
         kills=True,
-        promises=("delay was restored", "drained without approval", "clients on", "approval of node 2"),
+        promises=("delay was restored", "drained without approval", "was scaled to 2 with", "approval of node 2"),
     ),
     Fault("rates edited", edit(blueGreenUpdate={"evacuationStrategy": {"connEvictRate": 3, "sessEvictRate": 3}})),
     Fault(
