@@ -18,10 +18,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from emqx_tui.adapters.access import AccessRequest
 from emqx_tui.adapters.connect import PORT_FORWARD, check_emqx_access
 from emqx_tui.adapters.errors import ConfigError, one_line
-from emqx_tui.adapters.log_file import LEVELS
+from emqx_tui.adapters.kubernetes.access import AccessRequest
+from emqx_tui.adapters.machine.log_file import LEVELS
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.redaction import redact_text
 

@@ -10,17 +10,17 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emqx_tui.adapters.access import Access
-from emqx_tui.adapters.clock import ClusterClock
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.adapters.host import ThisHost
+from emqx_tui.adapters.kubernetes.access import Access
+from emqx_tui.adapters.machine.clock import ClusterClock
+from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.model.errors import AdapterError, MalformedAnswer
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.requests import KubeRequest
 
 if TYPE_CHECKING:
-    from emqx_tui.adapters.emqx_http import EmqxClient, Route
-    from emqx_tui.adapters.kube import KubeClient
+    from emqx_tui.adapters.emqx.client import EmqxClient, Route
+    from emqx_tui.adapters.kubernetes.client import KubeClient
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Connection:
 
     def emqx(self, namespace: str, name: str) -> EmqxClient:
         """A client for the nodes of one EMQX cluster; it is closed with the connection, or before by its user."""
-        from emqx_tui.adapters.emqx_http import EmqxClient
+        from emqx_tui.adapters.emqx.client import EmqxClient
 
         logger.debug("EMQX of %s/%s by %s", namespace, name, self.emqx_access)
         client = EmqxClient(self._route())
@@ -71,7 +71,7 @@ class Connection:
         await self.kube.close()
 
     def _route(self) -> Route:
-        from emqx_tui.adapters.emqx_http import ByUrl, Direct, PortForward
+        from emqx_tui.adapters.emqx.client import ByUrl, Direct, PortForward
 
         if self.emqx_access == PORT_FORWARD:
             return PortForward(self.kube)
@@ -92,8 +92,8 @@ async def connect(
     host: ThisHost | None = None,
 ) -> Connection:
     """Build the adapters for one cluster and ask it once. Raises ConfigError; anything later is in `problem`."""
-    from emqx_tui.adapters.kube import KubeClient
-    from emqx_tui.adapters.kube_watch import Pace, scaled
+    from emqx_tui.adapters.kubernetes.client import KubeClient
+    from emqx_tui.adapters.kubernetes.watch import Pace, scaled
 
     check_emqx_access(emqx_access)
     clock = ClusterClock(clock_rate)

@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.adapters.log_file import LogFile
+from emqx_tui.adapters.machine.log_file import LogFile
 from emqx_tui.cli.arguments import UsageError, parse
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.model.errors import AdapterError, Unreachable
@@ -88,7 +88,7 @@ def _version(arguments: Namespace) -> int:
 def _sandbox(arguments: Namespace) -> int:
     from pathlib import Path
 
-    from emqx_tui.sandbox.command import SandboxOptions, run_sandbox
+    from emqx_tui.sandbox.run.command import SandboxOptions, run_sandbox
 
     kubeconfig = arguments.settings["kubeconfig"]
     return run_sandbox(

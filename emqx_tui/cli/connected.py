@@ -13,12 +13,12 @@ from typing import Any
 
 from emqx_tui import __version__
 from emqx_tui.adapters.connect import Connection, connect
-from emqx_tui.adapters.flight_log import FlightLog
-from emqx_tui.adapters.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli.arguments import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.headless.listing import Place
-from emqx_tui.headless.seat import Seat
+from emqx_tui.headless.session_runner import Seat
 from emqx_tui.model.errors import Forbidden, NotFound
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.options import Options, Outside

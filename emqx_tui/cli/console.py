@@ -10,11 +10,11 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from emqx_tui import __version__
-from emqx_tui.adapters.access import Access
 from emqx_tui.adapters.connect import Connection, connect
-from emqx_tui.adapters.flight_log import FlightLog
-from emqx_tui.adapters.host import ThisHost
-from emqx_tui.adapters.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.access import Access
+from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.machine.flight_log import FlightLog
+from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.arguments import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.rollout.policy import Policy
@@ -42,7 +42,7 @@ def run_console(settings: Settings) -> int:
 
 def show(settings: Settings, access: Access, host: ThisHost, connected: Callable[[], Awaitable[Connection]]) -> int:
     """Open the console; `connected` is called in the engine's loop."""
-    from emqx_tui.ui.app import ConsoleApp
+    from emqx_tui.ui.shell.app import ConsoleApp
 
     options = Options(
         policy=Policy().at_rate(settings.clock_rate), read_only=settings.read_only, console_version=__version__

@@ -11,10 +11,10 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 
-from emqx_tui.adapters.access import Access
 from emqx_tui.adapters.connect import Connection, connect
-from emqx_tui.adapters.host import ThisHost
-from emqx_tui.adapters.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.access import Access
+from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.console import has_terminal, show
 from emqx_tui.cli.sandbox_child import SandboxChild
 from emqx_tui.config import Settings
@@ -74,13 +74,13 @@ def _on_screen(settings: Settings, child: SandboxChild) -> int:
 
 def _load_beside() -> None:
     """Load what the connection needs while the sandbox comes up."""
-    for name in ("emqx_tui.adapters.kube", "emqx_tui.adapters.emqx_http", "emqx_tui.session.session"):
+    for name in ("emqx_tui.adapters.kubernetes.client", "emqx_tui.adapters.emqx.client", "emqx_tui.session.session"):
         importlib.import_module(name)
 
 
 def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
     from emqx_tui.cli.scripted import run_rollout_command
-    from emqx_tui.headless.orders import parse_sets
+    from emqx_tui.headless.release_options import parse_sets
     from emqx_tui.headless.rollout import RolloutOrders
 
     async def prepare(say: Callable[[str], None]) -> Settings:

@@ -13,19 +13,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.adapters.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.kubeconfig import load_access
 from emqx_tui.cli.arguments import UsageError, existing_file
 from emqx_tui.cli.connected import Connected, Ending, place_of, run_until_signal, seat_at
 from emqx_tui.config import Settings
-from emqx_tui.headless.endings import EXIT_CODES, Leaving, Result
 from emqx_tui.headless.events import Event, Record, dumps
+from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result
 from emqx_tui.headless.listing import Listing
-from emqx_tui.headless.orders import Edit, WrongOrder, parse_sets, read_template
 from emqx_tui.headless.output import Format, Output, write_to
 from emqx_tui.headless.readiness import is_whole, why_unreadable
+from emqx_tui.headless.release_options import Edit, WrongOrder, parse_sets, read_template
 from emqx_tui.headless.rollout import FIRST_DATA_S, RolloutOrders, run_rollout
 from emqx_tui.headless.rows import Printer
-from emqx_tui.headless.seat import Seat
+from emqx_tui.headless.session_runner import Seat
 from emqx_tui.headless.status import document, lines
 from emqx_tui.headless.summary import summary
 from emqx_tui.headless.verbs import Code, Verb, VerbOrders, run_verb

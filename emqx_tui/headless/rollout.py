@@ -10,22 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from emqx_tui.headless.endings import EXIT_CODES, Leaving, Result, ending, is_draining, unfinished
 from emqx_tui.headless.events import Event, Record
-from emqx_tui.headless.happened import Told, begin, check_fields, happened, hold_fields, versions
-from emqx_tui.headless.orders import Edit, WrongOrder, differs_from
+from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result, ending, is_draining, unfinished
 from emqx_tui.headless.output import Output
 from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
-from emqx_tui.headless.seat import LostContact, Seat, Stopped
+from emqx_tui.headless.release_options import Edit, WrongOrder, differs_from
+from emqx_tui.headless.session_runner import LostContact, Seat, Stopped
 from emqx_tui.headless.summary import summary
+from emqx_tui.headless.view_diff import Told, begin, check_fields, happened, hold_fields, versions
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.change import Draft, Verdict
+from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.intents import SetPolicy, Start
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.preflight import blocking
 from emqx_tui.session.view import Assessment, Role, View
 
 FIRST_DATA_S = 30.0

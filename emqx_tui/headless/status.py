@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from emqx_tui.headless.endings import needs_person
 from emqx_tui.headless.events import SCHEMA, spell
-from emqx_tui.headless.happened import check_fields, gate_fields, hold_fields, newest, versions
+from emqx_tui.headless.exit_status import needs_person
 from emqx_tui.headless.readiness import why_unreadable
+from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, newest, versions
 from emqx_tui.headless.words import check, clients, count, span
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Member

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from emqx_tui.headless.endings import Result
 from emqx_tui.headless.events import Event, Record
+from emqx_tui.headless.exit_status import Result
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.session.view import View
 

@@ -14,11 +14,11 @@ from enum import StrEnum
 from typing import Any
 
 from emqx_tui.headless import words
-from emqx_tui.headless.endings import is_draining
 from emqx_tui.headless.events import SCHEMA, Event, spell
-from emqx_tui.headless.happened import Told, begin, happened
+from emqx_tui.headless.exit_status import is_draining
 from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
-from emqx_tui.headless.seat import LostContact, Seat, Stopped
+from emqx_tui.headless.session_runner import LostContact, Seat, Stopped
+from emqx_tui.headless.view_diff import Told, begin, happened
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from emqx_tui.model.dialect import V4
+from emqx_tui.model.api_version import V4
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.workloads import ClusterEvent, Endpoints, EndpointSlice, Lease, Pod, Secret, Service, StatefulSet
 

@@ -27,11 +27,11 @@ from emqx_tui.model.errors import (
 )
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+from emqx_tui.sandbox.emqx import brokers
+from emqx_tui.sandbox.emqx.api import HttpReply
+from emqx_tui.sandbox.kube.selectors import selection
+from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed, Scope, WatchSink
-from emqx_tui.sim import brokers
-from emqx_tui.sim.emqx_api import HttpReply
-from emqx_tui.sim.selectors import selection
-from emqx_tui.sim.world import World
 
 LATENCY_S = 0.02
 ALIVE_EVERY_S = 50.0

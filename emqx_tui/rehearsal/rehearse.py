@@ -15,14 +15,14 @@ from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
 from emqx_tui.rehearsal.ports import Request, SimClock, SimEmqx, SimHost, SimKube, Wire, is_write
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.change import Draft
+from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.intents import Approve, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
-from emqx_tui.rollout.preflight import blocking
+from emqx_tui.sandbox.truth import Counts
+from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Options, Outside, Session
 from emqx_tui.session.view import View
-from emqx_tui.sim.truth import Counts
-from emqx_tui.sim.world import World
 
 
 @dataclass(frozen=True)

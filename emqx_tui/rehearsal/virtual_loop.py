@@ -11,7 +11,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from emqx_tui.sim.world import World
+from emqx_tui.sandbox.world.world import World
 
 T = TypeVar("T")
 

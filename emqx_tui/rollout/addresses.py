@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.workloads import Address, Endpoints, Port, port_row
 from emqx_tui.rollout.commands import Command, RepairEndpoints, RepairService, SwitchEndpoints, Target
+from emqx_tui.rollout.context import Situation
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.situation import Situation
 
 
 def serving(members: Iterable[Member]) -> tuple[Member, ...]:

@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass, replace
 
 from emqx_tui.rollout.addresses import canary_member, is_switched
+from emqx_tui.rollout.context import Situation
 from emqx_tui.rollout.memory import Canary, Memory
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.situation import Situation
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from emqx_tui.model.dialect import V4
+from emqx_tui.model.api_version import V4
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.workloads import Address, Port
 from emqx_tui.rollout.change import Rates

@@ -10,9 +10,15 @@ from dataclasses import dataclass, replace
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Colour, Snapshot
-from emqx_tui.rollout import answers, backward, canary, checks, detectors, finish, forward, gates
+from emqx_tui.rollout import abort as backward
+from emqx_tui.rollout import canary, finish, forward
+from emqx_tui.rollout import intent_handlers as answers
 from emqx_tui.rollout.addresses import is_switched
+from emqx_tui.rollout.checks import auto_hold as detectors
+from emqx_tui.rollout.checks import gate_checks as checks
+from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import Command, StartDrain, StopDrain
+from emqx_tui.rollout.context import Situation
 from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Gate, Step, StepState
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Intent, Start
@@ -20,7 +26,6 @@ from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.memory import Memory, after_hold, is_effect_awaited, observe, returned
 from emqx_tui.rollout.phases import FINAL, Phase, is_allowed
 from emqx_tui.rollout.policy import Policy
-from emqx_tui.rollout.situation import Situation
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from emqx_tui.model.snapshot import Generation
 from emqx_tui.model.workloads import port_row
 from emqx_tui.rollout.commands import CloseValve, Command, ForgetReleaseStatus, Nudge, RestoreDelay, Target
+from emqx_tui.rollout.context import Situation
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import next_closed
-from emqx_tui.rollout.situation import Situation
 
 
 def resource_target(situation: Situation) -> Target:

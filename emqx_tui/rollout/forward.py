@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout import checks, finish, gates
+from emqx_tui.rollout import finish
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, without_dead
+from emqx_tui.rollout.checks import gate_checks as checks
+from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
     CloseValve,
@@ -20,10 +22,10 @@ from emqx_tui.rollout.commands import (
     Target,
     WriteEndpoints,
 )
+from emqx_tui.rollout.context import EVICTING, Situation
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import next_closed
-from emqx_tui.rollout.situation import EVICTING, Situation
 
 
 def derive(situation: Situation) -> Phase:

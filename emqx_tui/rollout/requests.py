@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emqx_tui.model.dialect import V4
+from emqx_tui.model.api_version import V4
 
 FIELD_MANAGER = "emqx-tui"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from emqx_tui.model.dialect import V4
+from emqx_tui.model.api_version import V4
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Forbidden
 from emqx_tui.model.kinds import Kind

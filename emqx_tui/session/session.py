@@ -16,8 +16,8 @@ from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Series
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import preflight
 from emqx_tui.rollout.change import Draft, Plan
+from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
     CloseValve,
@@ -33,16 +33,17 @@ from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sample_of, sent, succeeded
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import is_closed
-from emqx_tui.session import records, showing, sources
-from emqx_tui.session.assess import assess as assess_edit
-from emqx_tui.session.assess import save as save_edit
+from emqx_tui.session import records, sources
+from emqx_tui.session import view_builder as showing
+from emqx_tui.session.driver_lease import LeaseAnswered, Tenure
+from emqx_tui.session.edit_preview import assess as assess_edit
+from emqx_tui.session.edit_preview import save as save_edit
 from emqx_tui.session.executor import CommandDone, CommandFailed, Executor
 from emqx_tui.session.journal_book import IntentAgain, JournalBook, JournalWritten
 from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.ports import Changed
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
-from emqx_tui.session.tenure import LeaseAnswered, Tenure
 from emqx_tui.session.view import REFUSED, Arrival, Assessment, View
 
 TICK_S = 0.5

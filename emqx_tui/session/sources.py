@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from emqx_tui.model.dialect import V4
+from emqx_tui.model.api_version import V4
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Rejected, Unauthorized
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind

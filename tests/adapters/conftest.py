@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from emqx_tui.adapters.access import Access, TokenLogin
-from emqx_tui.adapters.kube import KubeClient
-from emqx_tui.adapters.kube_watch import Pace
+from emqx_tui.adapters.kubernetes.access import Access, TokenLogin
+from emqx_tui.adapters.kubernetes.client import KubeClient
+from emqx_tui.adapters.kubernetes.watch import Pace
 
 FAST = Pace(window_s=1.0, grace_s=0.3, backoff_s=(0.02, 0.1), forbidden_s=0.2)
 

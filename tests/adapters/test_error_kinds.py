@@ -12,7 +12,8 @@ import pytest
 from kubernetes.aio.client import exceptions as kubernetes_exceptions
 from yarl import URL
 
-from emqx_tui.adapters import emqx_errors, kube_errors
+from emqx_tui.adapters.emqx import errors as emqx_errors
+from emqx_tui.adapters.kubernetes import errors as kube_errors
 from emqx_tui.model.errors import Conflict, Forbidden, MalformedAnswer, NotFound, Rejected, Unauthorized, Unreachable
 
 KUBERNETES = {

@@ -1,6 +1,6 @@
 """The README's table: the operator alone after a plain patch, beside emqx-tui with `--approve auto`.
 
-Run by hand: `.venv/bin/python tests/bench/release_table.py [--clients 100000] [--seed 1]`. Prints Markdown. Same seed,
+Run by hand: `.venv/bin/python -m tests.bench.release_table [--clients 100000] [--seed 1]`. Prints Markdown. Same seed,
 same world, in process; figures of both sides are what really happened to the simulated clients.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from emqx_tui.rehearsal.rehearse import Orders, rehearse
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.sim.emqx import CALIBRATED, IDEAL
-from emqx_tui.sim.scenario import scenario
-from emqx_tui.sim.world import World
+from emqx_tui.sandbox.emqx.cluster import CALIBRATED, IDEAL
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.sandbox.world.world import World
 
 PRESETS = ("mqttx-default", "mqttx-persistent", "device", "emqtt_bench-reconnect", "emqtt_bench-default")
 RATE_PER_S, WAIT_TAKEOVER_S = 200, 5

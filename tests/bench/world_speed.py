@@ -1,4 +1,4 @@
-"""How fast the simulated world runs, by hand: `python tests/bench/world_speed.py [clients] [nodes]`.
+"""How fast the simulated world runs, by hand: `.venv/bin/python -m tests.bench.world_speed [clients] [nodes]`.
 
 Prints simulated seconds per real second, on one core, during a release that the operator drives alone. The aim is
 2,000 for 100,000 clients on 3 + 3 nodes.
@@ -11,8 +11,8 @@ import pstats
 import sys
 import time
 
-from emqx_tui.sim.scenario import scenario
-from emqx_tui.sim.world import World
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.sandbox.world.world import World
 
 RELEASE_S = 830
 

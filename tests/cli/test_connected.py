@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from emqx_tui.cli.connected import Ending, run_until_signal
-from emqx_tui.headless.seat import Seat
+from emqx_tui.headless.session_runner import Seat
 
 
 class Chair:

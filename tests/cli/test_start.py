@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = ("kubernetes", "aiohttp", "httpx", "httpcore", "plotext", "cryptography", "jsonpatch", "tree_sitter")
-OURS = ("emqx_tui.session.session", "emqx_tui.rollout.decide", "emqx_tui.sim", "emqx_tui.sandbox", "emqx_tui.headless")
+OURS = ("emqx_tui.session.session", "emqx_tui.rollout.decide", "emqx_tui.sandbox", "emqx_tui.headless")
 PROGRAM = "import sys, {modules}; print(*sys.modules)"
 
 
@@ -20,7 +20,7 @@ def loaded_by(*modules: str) -> set[str]:
 
 @pytest.mark.parametrize("command", ["emqx_tui.cli.console", "emqx_tui.cli.demo"])
 def test_the_console_loads_nothing_heavy_before_its_first_frame(command: str) -> None:
-    loaded = loaded_by(command, "emqx_tui.ui.app")
+    loaded = loaded_by(command, "emqx_tui.ui.shell.app")
     assert "textual.app" in loaded
     assert not loaded & {*HEAVY, *OURS}
 

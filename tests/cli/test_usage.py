@@ -10,7 +10,7 @@ import pytest
 from emqx_tui import __version__
 from emqx_tui.cli import arguments, main
 from emqx_tui.cli.arguments import parse
-from emqx_tui.sim.scenario import SCENARIOS
+from emqx_tui.sandbox.world.scenario import SCENARIOS
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from case import Case, Cluster
+
+from tests.cluster.case import Case, Cluster
 
 Object = dict[str, Any]
 OPERATOR = "emqx-operator-controller-manager"

@@ -21,8 +21,9 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 import yaml
-from bed import Control, Unavailable
-from programs import Headless, run, wait_until
+
+from tests.cluster.bed.outside import Control, Unavailable
+from tests.support.programs import Headless, run, wait_until
 
 Object = dict[str, Any]
 T = TypeVar("T")

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "e2e"), str(HERE.parent / "rehearsal")]
+from tests.cluster.bed.outside import START_S, Control, why_not
+from tests.cluster.case import Case, Cluster
 
-from bed import START_S, Control, why_not  # noqa: E402
-from case import Case, Cluster  # noqa: E402
+HERE = Path(__file__).parent
 
 SIMULATED = ["--simulated"] if os.environ.get("EMQX_TUI_BED_OPERATOR") == "simulated" else []
 """The simulated operator also where the real one is at hand: what holds for one has to hold for the other."""
@@ -38,7 +37,7 @@ def _start(folder: Path, until: int) -> None:
     """A bed of its own process, that lives as long as the process `until`."""
     with (folder / "told").open("wb") as out:
         subprocess.Popen(
-            [sys.executable, HERE / "bed.py", "--folder", folder, "--until", str(until), *SIMULATED],
+            [sys.executable, "-m", "tests.cluster.bed", "--folder", folder, "--until", str(until), *SIMULATED],
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

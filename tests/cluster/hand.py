@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from case import CLOSED_S, Case
+from tests.cluster.case import CLOSED_S, Case
 
 Object = dict[str, Any]
 OPERATOR = "emqx-operator-controller-manager"

@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from case import CLOSED_S, Case
-from programs import Headless
+from tests.cluster.case import CLOSED_S, Case
+from tests.support.programs import Headless
 
 Object = dict[str, Any]
 CONSOLE = "emqx-tui/"

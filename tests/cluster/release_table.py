@@ -1,30 +1,24 @@
 """The table of the operator alone beside emqx-tui, on the bed with the real operator.
 
-Run by hand: `EMQX_TUI_BED=FOLDER .venv/bin/python tests/cluster/release_table.py`. Prints Markdown, then the same
+Run by hand: `EMQX_TUI_BED=FOLDER .venv/bin/python -m tests.cluster.release_table`. Prints Markdown, then the same
 releases in the simulated world. All figures are what really happened to the simulated clients.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
-
-from bed import Control  # noqa: E402
-from case import Case, Cluster  # noqa: E402
-
-from emqx_tui.sim.scenario import manifest, scenario  # noqa: E402
+from emqx_tui.sandbox.world.scenario import manifest, scenario
+from tests.bench import release_table
+from tests.cluster.bed.outside import Control
+from tests.cluster.case import Case, Cluster
 
 PRESETS = ("mqttx-default", "mqttx-persistent", "device", "emqtt_bench-reconnect")
 RATE_PER_S, WAIT_TAKEOVER_S, DELAY_S = 20, 5, 5
@@ -34,20 +28,6 @@ LIMIT_S = 900.0
 RESUMED_AFTER_S = 60.0
 AT_ONCE = 2
 """presets; each makes two clusters"""
-
-
-def _bench() -> ModuleType:
-    """The script of the same name that does this in process."""
-    spec = importlib.util.spec_from_file_location("in_process", HERE.parent / "bench" / "release_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = made
-    spec.loader.exec_module(made)
-    return made
-
-
-BENCH = _bench()
 
 
 class Watch(threading.Thread):
@@ -89,7 +69,7 @@ def _row(case: Case, watch: Watch, result: str) -> Any:
     disconnects = counts["evicted"] + counts["killed"] + counts["reset"]
     lowest = truth["lowest_live"] / case.clients
     total_s = time.monotonic() - watch.began
-    return BENCH.Row(total_s, watch.drain_s, disconnects / case.clients, truth["lost"], lowest, result)
+    return release_table.Row(total_s, watch.drain_s, disconnects / case.clients, truth["lost"], lowest, result)
 
 
 def _begin(case: Case, preset: str, clients: int) -> Watch:
@@ -168,8 +148,8 @@ def in_process(preset: str, clients: int) -> dict[str, Any]:
         return scenario(clients=clients, preset=preset, cr=cr, pod_boot_s=BOOT_S, pod_stop_s=STOP_S, churn_per_s=0.0)
 
     return {
-        f"{preset}: operator alone": BENCH.operator_alone(world(), clients),
-        f"{preset}: emqx-tui auto": BENCH.supervised(world(), clients),
+        f"{preset}: operator alone": release_table.operator_alone(world(), clients),
+        f"{preset}: emqx-tui auto": release_table.supervised(world(), clients),
     }
 
 
@@ -180,16 +160,16 @@ def main() -> None:
     folder = Path(os.environ["EMQX_TUI_BED"])
     cluster = Cluster(folder / "kubeconfig", Control(folder))
     limit_s = chosen.clients / RATE_PER_S + WAIT_TAKEOVER_S
-    print(BENCH.HEAD, flush=True)
+    print(release_table.HEAD, flush=True)
     for index in range(0, len(PRESETS), AT_ONCE):
         rows = on_the_bed(cluster, PRESETS[index : index + AT_ONCE], chosen.clients)
         for what in sorted(rows, reverse=True):
-            print(BENCH.line_of(what, rows[what], limit_s), flush=True)
+            print(release_table.line_of(what, rows[what], limit_s), flush=True)
     print("\nThe same in process:\n")
-    print(BENCH.HEAD, flush=True)
+    print(release_table.HEAD, flush=True)
     for preset in PRESETS:
         for what, row in in_process(preset, chosen.clients).items():
-            print(BENCH.line_of(what, row, limit_s), flush=True)
+            print(release_table.line_of(what, row, limit_s), flush=True)
 
 
 if __name__ == "__main__":

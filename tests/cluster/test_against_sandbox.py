@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from case import Case
-from compare.comparing import differences, explained
-from compare.known import KNOWN
-from compare.recording import Recorder, Recording
-from compare.session import Session
-from compare.sides import Sandboxed
+from tests.cluster.case import Case
+from tests.cluster.compare.comparing import differences, explained
+from tests.cluster.compare.known import KNOWN
+from tests.cluster.compare.recording import Recorder, Recording
+from tests.cluster.compare.session import Session
+from tests.cluster.compare.sides import Sandboxed
 
 
 def _played(case: Case) -> Recording:

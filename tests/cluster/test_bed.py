@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from case import Case
+
+from tests.cluster.case import Case
 
 
 @pytest.mark.smoke

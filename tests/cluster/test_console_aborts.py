@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from case import Case
-from programs import Headless
-from promises import Watched
+
+from tests.cluster.case import Case
+from tests.cluster.promises import Watched
+from tests.support.programs import Headless
 
 ABORTED = 5
 """exit code"""

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from case import Case
-from programs import Headless
-from promises import Watched
+
+from tests.cluster.case import Case
+from tests.cluster.promises import Watched
+from tests.support.programs import Headless
 
 DEAD_S = 180.0
 CLIENTS, PER_NODE = 300, 100

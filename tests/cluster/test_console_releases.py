@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from case import Case
-from person import Person
-from programs import Headless, command, environment, run
-from promises import Watched
-from terminal import Terminal
+
+from tests.cluster.case import Case
+from tests.cluster.promises import Watched
+from tests.support.person import Person
+from tests.support.programs import Headless, command, environment, run
+from tests.support.terminal import Terminal
 
 CLIENTS, PER_NODE = 300, 100
 HELD_S = 25.0

@@ -9,9 +9,10 @@ import itertools
 import time
 
 import pytest
-from acts import OPERATOR, PASS_S, is_ready, passes, scalings, started, starts, status_writes
-from case import Case
-from hand import Hand
+
+from tests.cluster.acts import OPERATOR, PASS_S, is_ready, passes, scalings, started, starts, status_writes
+from tests.cluster.case import Case
+from tests.cluster.hand import Hand
 
 
 def _unready(case: Case) -> None:

@@ -9,9 +9,9 @@ import itertools
 import time
 from collections.abc import Callable
 
-from acts import PASS_S, only_the_real, scalings, started, starts, status_writes
-from case import CLOSED_S, Case, Cluster
-from hand import BLUE, GREEN, Hand
+from tests.cluster.acts import PASS_S, only_the_real, scalings, started, starts, status_writes
+from tests.cluster.case import CLOSED_S, Case, Cluster
+from tests.cluster.hand import BLUE, GREEN, Hand
 
 
 def test_removing_blue_green_update_crashes_the_operator_for_every_cluster(

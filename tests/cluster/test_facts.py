@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from acts import is_ready, only_the_real, scalings, started, status_writes
-from case import Case, Cluster
-from hand import BLUE, Hand
+from tests.cluster.acts import is_ready, only_the_real, scalings, started, status_writes
+from tests.cluster.case import Case, Cluster
+from tests.cluster.hand import BLUE, Hand
 
 
 def test_a_delay_raised_at_any_time_holds_start_and_scale_down(case: Case) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from acts import scalings
-from case import Case
-from hand import BLUE, GREEN, SOON_S, Hand
+
+from tests.cluster.acts import scalings
+from tests.cluster.case import Case
+from tests.cluster.hand import BLUE, GREEN, SOON_S, Hand
 
 Object = dict[str, Any]
 ENDLESS_S = 1_000_000

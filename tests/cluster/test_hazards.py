@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from acts import only_the_real, passes, status_writes
-from case import NAME, Case, Cluster
-from hand import Hand
+
+from tests.cluster.acts import only_the_real, passes, status_writes
+from tests.cluster.case import NAME, Case, Cluster
+from tests.cluster.hand import Hand
 
 Object = dict[str, Any]
 

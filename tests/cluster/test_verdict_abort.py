@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from acts import scalings, starts
-from case import Case, Cluster
-from hand import BLUE, OPERATOR, SOON_S, Hand
+
+from tests.cluster.acts import scalings, starts
+from tests.cluster.case import Case, Cluster
+from tests.cluster.hand import BLUE, OPERATOR, SOON_S, Hand
 
 Object = dict[str, Any]
 

@@ -7,8 +7,9 @@ import threading
 from typing import Any
 
 import pytest
-from case import Case
-from hand import OPERATOR, SOON_S, Hand
+
+from tests.cluster.case import Case
+from tests.cluster.hand import OPERATOR, SOON_S, Hand
 
 Object = dict[str, Any]
 

@@ -9,8 +9,9 @@ import json
 from typing import Any
 
 import pytest
-from case import Case
-from hand import SOON_S, Hand
+
+from tests.cluster.case import Case
+from tests.cluster.hand import SOON_S, Hand
 
 Object = dict[str, Any]
 MQTT = {1883, 8883, 8083, 8084}

@@ -7,8 +7,9 @@ table in the README of this folder.
 from __future__ import annotations
 
 import pytest
-from case import Case
-from hand import GREEN, OPERATOR, SOON_S, Hand
+
+from tests.cluster.case import Case
+from tests.cluster.hand import GREEN, OPERATOR, SOON_S, Hand
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from person import Person
-from programs import Headless, command, environment, run, wait_until
-from served import NAME, Served
-from terminal import Terminal
 
-from emqx_tui.sim.scenario import manifest
+from emqx_tui.sandbox.world.scenario import manifest
+from tests.support.person import Person
+from tests.support.programs import Headless, command, environment, run, wait_until
+from tests.support.served import NAME, Served
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from person import Person
-from programs import children, command, environment, is_alive, wait_until
-from terminal import Terminal
+
+from tests.support.person import Person
+from tests.support.programs import children, command, environment, is_alive, wait_until
+from tests.support.terminal import Terminal
 
 EXIT_S = 3.5
 """Three seconds are promised; the rest is for looking."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from person import Person
-from programs import command, environment
-from terminal import Terminal
+
+from tests.support.person import Person
+from tests.support.programs import command, environment
+from tests.support.terminal import Terminal
 
 FIRST_FRAME_S = 2.0
 """A second is the aim on a machine of its own; tests share theirs with other tests."""

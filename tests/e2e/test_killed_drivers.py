@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from person import Person
-from programs import Headless, command, environment
-from served import NAME, Served
-from terminal import Terminal
-from witness import Witness
 
-from emqx_tui.sim.scenario import manifest
+from emqx_tui.sandbox.world.scenario import manifest
+from tests.support.person import Person
+from tests.support.programs import Headless, command, environment
+from tests.support.served import NAME, Served
+from tests.support.terminal import Terminal
+from tests.support.witness import Witness
 
 DELAY_S = 30
 ROLLOUT = ("rollout", NAME, "--set", "image.version=4.4.15", "--approve", "every-node", "-o", "jsonl")

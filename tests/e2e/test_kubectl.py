@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.sandbox.runner import Sandbox
-from emqx_tui.sandbox.subnets import claim_subnet
-from emqx_tui.sim.world import World, WorldConfig
+from emqx_tui.sandbox.run.runner import Sandbox
+from emqx_tui.sandbox.run.subnets import claim_subnet
+from emqx_tui.sandbox.world.world import World, WorldConfig
 
 DEADLINE_S = 60
 SPEED = 60

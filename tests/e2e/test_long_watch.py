@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from person import Person
-from programs import children, command, environment
-from terminal import Terminal
+
+from tests.support.person import Person
+from tests.support.programs import children, command, environment
+from tests.support.terminal import Terminal
 
 SPEED = 600
 WARM_S, WATCHED_S = 5.0, 12.0

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from programs import Headless, run
 from ruamel.yaml import YAML
-from served import NAME, NAMESPACE, Served
 
 from emqx_tui.cli import main
 from emqx_tui.config import OPTIONS
-from emqx_tui.headless.endings import EXIT_CODES, USAGE, Result
 from emqx_tui.headless.events import FIELDS, Event
+from emqx_tui.headless.exit_status import EXIT_CODES, USAGE, Result
 from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.checks.preflight import PREFLIGHT
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
     CloseValve,
@@ -35,12 +34,13 @@ from emqx_tui.rollout.commands import (
     SwitchEndpoints,
     Target,
 )
-from emqx_tui.rollout.preflight import PREFLIGHT
 from emqx_tui.rollout.requests import KubeRequest
-from emqx_tui.sim.resources import standard_resources
-from emqx_tui.sim.rights import Rule, User, check_right
-from emqx_tui.sim.targets import parse_target, verb_of
-from emqx_tui.ui.keymap import KEYS, spell
+from emqx_tui.sandbox.kube.resources import standard_resources
+from emqx_tui.sandbox.kube.rights import Rule, User, check_right
+from emqx_tui.sandbox.kube.targets import parse_target, verb_of
+from emqx_tui.ui.shell.keymap import KEYS, spell
+from tests.support.programs import Headless, run
+from tests.support.served import NAME, NAMESPACE, Served
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -160,7 +160,7 @@ def test_settings(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_holds_by_itself() -> None:
     """Alarms are named where they are made, and so is the canary's hold."""
-    code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "emqx_tui/rollout").glob("*.py")))
+    code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "emqx_tui/rollout").rglob("*.py")))
     made = re.findall(r"\bAlarm\(\s*\"([a-z-]+)\"", code) + re.findall(r"auto=True, check=\"([a-z-]+)\"", code)
     assert {name for row in table("Check") for name in quoted(row[0])} == set(made)
 

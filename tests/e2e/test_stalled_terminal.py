@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from person import Person
-from programs import command, environment, run, wait_until
-from served import NAME, Served
-from terminal import Terminal
 
-from emqx_tui.sim.scenario import manifest
+from emqx_tui.sandbox.world.scenario import manifest
+from tests.support.person import Person
+from tests.support.programs import command, environment, run, wait_until
+from tests.support.served import NAME, Served
+from tests.support.terminal import Terminal
 
 STALL_S = 30.0
 FULL_BYTES = 3_500

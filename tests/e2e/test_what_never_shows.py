@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from person import Person
-from programs import Headless, command, environment, left_on_disk, run
-from served import NAME, Served
-from terminal import Terminal
 
-from emqx_tui.sim.emqx_api import HttpReply
-from emqx_tui.sim.instants import rfc3339
-from emqx_tui.sim.scenario import manifest
-from emqx_tui.sim.store import AdmissionRequest
+from emqx_tui.sandbox.emqx.api import HttpReply
+from emqx_tui.sandbox.kube.instants import rfc3339
+from emqx_tui.sandbox.kube.store import AdmissionRequest
+from emqx_tui.sandbox.world.scenario import manifest
+from tests.support.person import Person
+from tests.support.programs import Headless, command, environment, left_on_disk, run
+from tests.support.served import NAME, Served
+from tests.support.terminal import Terminal
 
 EVIL = "\x1b]0;pwn\x07[red]EVIL[/red]\u202e\u2066\x9b31m"
 """A window title, markup, bidirectional overrides, and a colour by a C1 control."""

@@ -15,7 +15,7 @@ import pytest
 from emqx_tui.headless import words
 from emqx_tui.headless.events import FIELDS, Event, Record
 from emqx_tui.headless.output import MANY_LINES, Format, Output
-from emqx_tui.rollout import detectors
+from emqx_tui.rollout.checks import auto_hold as detectors
 
 AT = datetime(2026, 1, 1, 12, 3, 4, 56_000, tzinfo=UTC)
 

@@ -9,10 +9,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from desk import CLIENTS, Room, Terminal
 
 from emqx_tui.headless import status
-from emqx_tui.headless.endings import Leaving
+from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.listing import Listing, Place
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import Printer
@@ -20,9 +19,10 @@ from emqx_tui.headless.verbs import Verb
 from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.view import FleetView, View
-from emqx_tui.sim.scenario import manifest
+from tests.support.desk import CLIENTS, Room, Terminal
 
 
 def play(room: Room, work: Coroutine[Any, Any, Any]) -> Any:

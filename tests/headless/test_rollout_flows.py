@@ -9,12 +9,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from desk import CLIENTS, TO_15, Room, Terminal, killed, small_world, without_rates
 
-from emqx_tui.headless.endings import Leaving
 from emqx_tui.headless.events import FIELDS, SCHEMA, Event
-from emqx_tui.headless.orders import Edit, parse_sets
+from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.output import Format
+from emqx_tui.headless.release_options import Edit, parse_sets
 from emqx_tui.headless.verbs import Verb
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.model.kinds import Kind
@@ -23,9 +22,10 @@ from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.requests import KubeRequest
+from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.ports import Lost, Scope, WatchSink
 from emqx_tui.session.view import LogSource
-from emqx_tui.sim.world import World
+from tests.support.desk import CLIENTS, TO_15, Room, Terminal, killed, small_world, without_rates
 
 
 def play(room: Room, work: Coroutine[Any, Any, Any]) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.headless.endings import EXIT_CODES, Result
 from emqx_tui.headless.events import FIELDS, Event
+from emqx_tui.headless.exit_status import EXIT_CODES, Result
 from emqx_tui.headless.summary import SETTLED_S, summary, version_of
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from test_releases import Once, play, small_world
 
 from emqx_tui.rehearsal.rehearse import Orders
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
-from emqx_tui.sim.scenario import manifest
+from tests.rehearsal.test_releases import Once, play, small_world
 
 
 def abort_at(phase: Phase) -> Once:

@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from stage import Console, Person, Stage, begin, conflict, lose, refuse
 
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.rehearsal.ports import Request
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.operator.fault import ApiFault
+from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.view import View
-from emqx_tui.sim.operator.fault import ApiFault
-from emqx_tui.sim.scenario import scenario
-from emqx_tui.sim.store import Store
+from tests.support.stage import Console, Person, Stage, begin, conflict, lose, refuse
 
 NAMESPACE, NAME = "default", "emqx-ee"
 LIMIT_S = 900.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from test_releases import play, small_world
 
 from emqx_tui.rehearsal.rehearse import Orders
 from emqx_tui.rollout.policy import Approval
+from tests.rehearsal.test_releases import play, small_world
 
 LAST_WRITE = 40
 """A release of three nodes under every-node writes about thirty times; points beyond the last do not fire."""

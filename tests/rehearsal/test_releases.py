@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from witness import Witness
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
 from emqx_tui.rehearsal.rehearse import Orders, Run, rehearse
 from emqx_tui.rollout.intents import Approve, Freeze, Hold, Intent, Resume, SetRates
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
-from emqx_tui.sim.scenario import scenario
-from emqx_tui.sim.world import World
+from tests.support.witness import Witness
 
 
 class Once:
@@ -230,7 +230,7 @@ def test_approve_the_next_two_covers_two_nodes() -> None:
 
 
 def test_the_users_own_delay_comes_back_even_when_it_was_absent() -> None:
-    from emqx_tui.sim.scenario import manifest
+    from emqx_tui.sandbox.world.scenario import manifest
 
     cr = manifest()
     del cr["spec"]["blueGreenUpdate"]["initialDelaySeconds"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from stage import Stage, with_version
-
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.sim.scenario import scenario
+from emqx_tui.sandbox.world.scenario import scenario
+from tests.support.stage import Stage, with_version
 
 
 async def judged(stage: Stage) -> dict[str, CheckResult]:

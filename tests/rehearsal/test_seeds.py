@@ -11,15 +11,15 @@ import random
 from dataclasses import dataclass
 
 import pytest
-from witness import Witness
 
 from emqx_tui.rehearsal.rehearse import Orders, Run, rehearse
 from emqx_tui.rollout.intents import Hold, Resume
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
-from emqx_tui.sim.scenario import scenario
-from emqx_tui.sim.world import World
+from tests.support.witness import Witness
 
 SEEDS = int(os.environ.get("EMQX_TUI_SEEDS", "400"))
 PER_TEST = 20

@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from stage import TARGET, Person, Stage, begin, lose, refuse
 
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.rehearsal.ports import Request
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Resume
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.view import Role
-from emqx_tui.sim.scenario import scenario
+from tests.support.stage import TARGET, Person, Stage, begin, lose, refuse
 
 LIMIT_S = 1200.0
 

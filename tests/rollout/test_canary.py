@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import build
 import pytest
-from build import Scene, ago, approved, held, noted, remembered, with_place
 
 from emqx_tui.rollout import canary
 from emqx_tui.rollout.commands import RepairEndpoints, SwitchEndpoints
 from emqx_tui.rollout.memory import Canary
 from emqx_tui.rollout.phases import Phase
+from tests.support import scenes as build
+from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place
 
 TOP = f"{build.BLUE_NAME}-2"
 

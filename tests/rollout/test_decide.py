@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import build
-from build import Scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +18,8 @@ from emqx_tui.rollout.journal import AbortRecord, HoldRecord
 from emqx_tui.rollout.memory import AckWait, Failure
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
+from tests.support import scenes as build
+from tests.support.scenes import Scene
 
 BY = "ann@host"
 N = 3

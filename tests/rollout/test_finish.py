@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import build
 import pytest
-from build import Scene, ago, held, noted, remembered, with_place, with_side
 
 from emqx_tui.rollout.commands import CloseValve, Nudge, RestoreDelay
 from emqx_tui.rollout.memory import AckWait, awaiting_ack, observe
 from emqx_tui.rollout.phases import Phase
+from tests.support import scenes as build
+from tests.support.scenes import Scene, ago, held, noted, remembered, with_place, with_side
 
 ACK = AckWait("1000", "status-1", ago(3), "nudge")
 GONE, RESET = build.finishing(), build.finishing(is_reset=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import build
 import pytest
-from build import DRAINED, Scene, ago, approved, draining_place, held, noted, remembered, with_place, with_side
 
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.commands import (
@@ -24,6 +22,19 @@ from emqx_tui.rollout.commands import (
 from emqx_tui.rollout.memory import AckWait, Failure
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import CLOSED_S
+from tests.support import scenes as build
+from tests.support.scenes import (
+    DRAINED,
+    Scene,
+    ago,
+    approved,
+    draining_place,
+    held,
+    noted,
+    remembered,
+    with_place,
+    with_side,
+)
 
 TOP = f"{build.BLUE_NAME}-2"
 ACK = AckWait("1000", "status-1", ago(3), "nudge")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import build
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +25,7 @@ from emqx_tui.rollout.journal import (
     journal_name,
 )
 from emqx_tui.rollout.policy import Approval
+from tests.support import scenes as build
 
 _word = st.text(st.sampled_from("abcABC 012-:/@._äß"), max_size=12)
 _count = st.integers(0, 2_000_000)

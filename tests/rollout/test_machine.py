@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import build
 import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
@@ -21,7 +20,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tiny import Tiny
 
 from emqx_tui.rollout.commands import (
     CloseValve,
@@ -39,6 +37,8 @@ from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sent, succeeded
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
+from tests.support import scenes as build
+from tests.support.tiny import Tiny
 
 BY = "ann@host"
 ENDED = (Phase.DONE, Phase.ABORTED)

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-import build
 import pytest
-from build import Place, Scene, ago, approved, draining_place, noted, with_place, with_side, without_place
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +22,18 @@ from emqx_tui.rollout.memory import (
     sample_of,
     sent,
     succeeded,
+)
+from tests.support import scenes as build
+from tests.support.scenes import (
+    Place,
+    Scene,
+    ago,
+    approved,
+    draining_place,
+    noted,
+    with_place,
+    with_side,
+    without_place,
 )
 
 TOP, MIDDLE, LOW = (f"{build.BLUE_NAME}-{k}" for k in (2, 1, 0))

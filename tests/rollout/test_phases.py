@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import build
 import pytest
-from build import Scene, approved, noted, remembered, with_place
 
 from emqx_tui.rollout import forward
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.journal import AbortRecord
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, TRANSITIONS, Phase, is_allowed
+from tests.support import scenes as build
+from tests.support.scenes import Scene, approved, noted, remembered, with_place
 
 P = Phase
 ALONG: dict[Phase, Scene] = {

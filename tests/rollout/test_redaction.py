@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import build
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.rollout.change import Draft, assess
 from emqx_tui.rollout.commands import ApplyTemplate, RestoreTemplate, Target
 from emqx_tui.rollout.redaction import REDACTED, redact, redact_text, redact_value
+from tests.support import scenes as build
 
 SECRET = "Pl4nted-s3cret"
 

@@ -1,6 +1,6 @@
 """Draws the pictures in `screenshots/`: the real console on a sandbox, over real sockets, as SVG and PNG.
 
-Run by hand: `.venv/bin/python tests/screenshots/draw.py`, or with the names of films (`release`, `network-resets`) to
+Run by hand: `.venv/bin/python -m tests.screenshots.draw`, or with the names of films (`release`, `network-resets`) to
 draw only theirs. Nothing on a picture is staged: each film is one release, and a picture is taken when the screen says
 what it is about. World, seed and first instant are fixed; figures still differ a little from run to run, because the
 console reads them when its own timers say so.
@@ -22,18 +22,18 @@ from typing import Any
 import resvg_py
 from textual.pilot import Pilot
 
-from emqx_tui.adapters.access import AccessRequest
 from emqx_tui.adapters.connect import Connection, connect
-from emqx_tui.adapters.host import ThisHost
-from emqx_tui.adapters.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.access import AccessRequest
+from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.rollout.policy import Policy
-from emqx_tui.sandbox.runner import Sandbox, prepare
-from emqx_tui.sandbox.subnets import claim_subnet
+from emqx_tui.sandbox.run.runner import Sandbox, prepare
+from emqx_tui.sandbox.run.subnets import claim_subnet
+from emqx_tui.sandbox.world.scenario import manifest, scenario
+from emqx_tui.sandbox.world.world import NOON, World
 from emqx_tui.session.engine import Engine, Identity
 from emqx_tui.session.options import Options
-from emqx_tui.sim.scenario import manifest, scenario
-from emqx_tui.sim.world import NOON, World
-from emqx_tui.ui.app import ConsoleApp
+from emqx_tui.ui.shell.app import ConsoleApp
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 SPEED = 5.0

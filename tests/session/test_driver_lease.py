@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fakes import FakeClock, FakeHost, FakeKube, until
 
 from emqx_tui.model.errors import Conflict, Forbidden
 from emqx_tui.model.workloads import Lease
+from emqx_tui.session.driver_lease import LeaseAnswered, Tenure
 from emqx_tui.session.lease import LeaseWatch, is_free, observe, seconds_until_free
 from emqx_tui.session.options import Outside
-from emqx_tui.session.tenure import LeaseAnswered, Tenure
+from tests.support.fakes import FakeClock, FakeHost, FakeKube, until
 
 HOST = FakeHost()
 PATH = "/apis/coordination.k8s.io/v1/namespaces/default/leases"

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import build
 import pytest
-from fakes import FakeClock, FakeEmqx, FakeHost, FakeKube
 
 from emqx_tui.model.errors import Unauthorized
 from emqx_tui.model.kinds import Kind
@@ -19,6 +17,8 @@ from emqx_tui.rollout.intents import Hold
 from emqx_tui.session.engine import Engine, Identity
 from emqx_tui.session.options import Options
 from emqx_tui.session.ports import Listed, Scope, WatchSink
+from tests.support import scenes as build
+from tests.support.fakes import FakeClock, FakeEmqx, FakeHost, FakeKube
 
 DEADLINE_S = 10.0
 KEY = ("default", "emqx-ee")

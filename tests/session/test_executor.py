@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import build
 import pytest
-from fakes import FakeEmqx, FakeKube, until
 
 from emqx_tui.model.errors import Conflict, Forbidden, NotFound, Rejected, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
@@ -15,6 +13,8 @@ from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StartDrain, StopDrain, Target
 from emqx_tui.rollout.requests import EmqxReply
 from emqx_tui.session.executor import CommandDone, CommandFailed, Executor, judge_reply, observed
+from tests.support import scenes as build
+from tests.support.fakes import FakeEmqx, FakeKube, until
 
 CR = Target("default", "emqx-ee", "uid-cr", "10")
 CR_PATH = "/apis/apps.emqx.io/v1beta4/namespaces/default/emqxenterprises/emqx-ee"

@@ -9,9 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import build
-from fakes import START, FakeClock, FakeEmqx, FakeKube, until
-
 from emqx_tui.model.emqx_enterprise import StatusNode
 from emqx_tui.model.errors import Forbidden, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
@@ -20,6 +17,8 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.fleet import MAX_COUNTED, Fleet
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, Scope, WatchSink
 from emqx_tui.session.view import FleetView, View
+from tests.support import scenes as build
+from tests.support.fakes import START, FakeClock, FakeEmqx, FakeKube, until
 
 CR = Kind.EMQX_ENTERPRISE
 KEY = ("default", "emqx-ee")

@@ -9,9 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import build
 import pytest
-from fakes import START, FakeClock, FakeEmqx, FakeHost, FakeKube, until
 
 from emqx_tui.model.errors import Conflict, Forbidden
 from emqx_tui.model.kinds import Kind
@@ -24,6 +22,8 @@ from emqx_tui.session.options import Options, Outside
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import Assessment, Role, View
+from tests.support import scenes as build
+from tests.support.fakes import START, FakeClock, FakeEmqx, FakeHost, FakeKube, until
 
 NAME = "emqx-tui-emqx-ee"
 KEY = ("default", NAME)

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import build
 import pytest
 
 from emqx_tui.model.errors import Conflict, NotFound
 from emqx_tui.model.workloads import Lease, Secret
 from emqx_tui.rehearsal.ports import SimClock, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
+from emqx_tui.sandbox.world.world import World, WorldConfig
 from emqx_tui.session import records
-from emqx_tui.sim.world import World, WorldConfig
+from tests.support import scenes as build
 
 NAME = "emqx-tui-emqx-ee"
 JOURNAL = build.journal()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import build
 import pytest
-from fakes import FakeKube
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
 from emqx_tui.model.errors import Conflict, NotFound, Rejected
 from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.change import Draft
-from emqx_tui.session.assess import save
+from emqx_tui.session.edit_preview import save
+from tests.support import scenes as build
+from tests.support.fakes import FakeKube
 
 PATH = "/apis/apps.emqx.io/v1beta4/namespaces/default/emqxenterprises/emqx-ee"
 PARAMETERS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import build
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer, Store, StoreInput, fold, snapshot
+from tests.support import scenes as build
 
 CR = Kind.EMQX_ENTERPRISE
 KEY = ("default", "emqx-ee")

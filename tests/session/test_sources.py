@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import build
 import pytest
-from fakes import FakeClock, FakeEmqx, FakeKube, until
 
 from emqx_tui.model.errors import AdapterError, Forbidden, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.requests import EmqxReply
 from emqx_tui.session.sources import MAX_TRIES, Brokers, credentials, read_operator_image, scopes
 from emqx_tui.session.store import BrokerAnswer, OwnAnswer
+from tests.support import scenes as build
+from tests.support.fakes import FakeClock, FakeEmqx, FakeKube, until
 
 SECRET = "/api/v1/namespaces/default/secrets/emqx-ee-bootstrap-user"
 DEPLOYMENTS = "/apis/apps/v1/deployments"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 
 import pytest
-import releases
-from screen_text import until_shown
-from scripted import CONTEXT, SERVER, ScriptedBackend
 from textual.pilot import Pilot
 
 from emqx_tui.session.view import View
-from emqx_tui.ui.app import ConsoleApp
-from emqx_tui.ui.present_cards import renew_gate
-from emqx_tui.ui.screens.approval import ApprovalCard
-from emqx_tui.ui.typing_guard import SETTLE_S
-from emqx_tui.ui.widgets.identity_bar import IdentityBar
+from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.cards.typing_guard import SETTLE_S
+from emqx_tui.ui.cards.words import renew_gate
+from emqx_tui.ui.shell.app import ConsoleApp
+from emqx_tui.ui.shell.identity_bar import IdentityBar
+from tests.support import releases
+from tests.support.screen_text import until_shown
+from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
 
 SMALL, LARGE = (80, 24), (200, 50)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from screen_text import until, until_shown
-from scripted import CONTEXT, SERVER, ScriptedBackend, figures, fleet, row, three_clusters
 from textual.pilot import Pilot
 
 from emqx_tui.rollout.decision import CheckResult, Outcome
-from emqx_tui.ui.app import ConsoleApp
-from emqx_tui.ui.screens.change import ChangeScreen
-from emqx_tui.ui.widgets.identity_bar import IdentityBar
+from emqx_tui.ui.change.screen import ChangeScreen
+from emqx_tui.ui.shell.app import ConsoleApp
+from emqx_tui.ui.shell.identity_bar import IdentityBar
+from tests.support.screen_text import until, until_shown
+from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, figures, fleet, row, three_clusters
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (200, 50)], ids=["80x24", "200x50"])
 CHECKS = (

@@ -12,15 +12,15 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from aiohttp import web
-from kubelet import Kubelet
-from pod_servers import PodServers
-from programs import Program
-from simulated_operator import SimulatedOperator
 
-from emqx_tui.sim.brokers import Broker, Brokers
-from emqx_tui.sim.emqx import EmqxCluster
-from emqx_tui.sim.emqx_api import HttpReply
-from emqx_tui.sim.routes import Routes
+from emqx_tui.sandbox.clients.routes import Routes
+from emqx_tui.sandbox.emqx.api import HttpReply
+from emqx_tui.sandbox.emqx.brokers import Broker, Brokers
+from emqx_tui.sandbox.emqx.cluster import EmqxCluster
+from tests.cluster.bed.kubelet import Kubelet
+from tests.cluster.bed.pod_servers import PodServers
+from tests.cluster.bed.programs import Program
+from tests.cluster.bed.simulated_operator import SimulatedOperator
 
 Object = dict[str, Any]
 

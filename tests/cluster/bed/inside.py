@@ -1,6 +1,6 @@
 """The bed, from inside its own namespaces: network, names, programs, kubelet, clients.
 
-Run by `bed.py` as the first process of a PID namespace: whatever it started ends with it. Prints one line when all
+Run by `outside.py` as the first process of a PID namespace: whatever it started ends with it. Prints one line when all
 is up, or one line that says what failed.
 """
 
@@ -20,13 +20,21 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from control import Control
-from kube import Kube, Refused, path_of
-from kubelet import Kubelet
-from mirror import Mirror
-from names import Names
-from pod_servers import DirectBrokers, PodServers
-from programs import (
+
+from emqx_tui.sandbox.apiserver.port_forward import forward
+from emqx_tui.sandbox.clients.routes import Routes
+from emqx_tui.sandbox.emqx.brokers import Brokers
+from emqx_tui.sandbox.emqx.cluster import IDEAL
+from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.run.real_time_clock import Pace
+from emqx_tui.sandbox.timeline import Timeline
+from tests.cluster.bed.control import Control
+from tests.cluster.bed.kube import Kube, Refused, path_of
+from tests.cluster.bed.kubelet import Kubelet
+from tests.cluster.bed.mirror import Mirror
+from tests.cluster.bed.names import Names
+from tests.cluster.bed.pod_servers import DirectBrokers, PodServers
+from tests.cluster.bed.programs import (
     API_PORT,
     WEBHOOK_PORT,
     Failed,
@@ -38,9 +46,9 @@ from programs import (
     operator,
     until,
 )
-from remote_store import RemoteStore
-from simulated_operator import RELEASE, SimulatedOperator, kinds, webhooks
-from surroundings import (
+from tests.cluster.bed.remote_store import RemoteStore
+from tests.cluster.bed.simulated_operator import RELEASE, SimulatedOperator, kinds, webhooks
+from tests.cluster.bed.surroundings import (
     KUBELET_PORT,
     install_kinds,
     install_machines,
@@ -49,14 +57,6 @@ from surroundings import (
     install_webhooks,
     manifests_of,
 )
-
-from emqx_tui.sandbox.pace import Pace
-from emqx_tui.sandbox.port_forward import forward
-from emqx_tui.sim.api_error import ApiError
-from emqx_tui.sim.brokers import Brokers
-from emqx_tui.sim.emqx import IDEAL
-from emqx_tui.sim.routes import Routes
-from emqx_tui.sim.timeline import Timeline
 
 Object = dict[str, Any]
 WATCHED = (

@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from kube import STRATEGIC, Kube, Refused, path_of
-from mirror import Mirror
-from pod_servers import PodServers
-
-from emqx_tui.sim.addresses import PodAddresses
-from emqx_tui.sim.brokers import Brokers, image_version
-from emqx_tui.sim.kubelet import NO_PULL_SUFFIX
-from emqx_tui.sim.objects import condition, is_terminating, key_of
-from emqx_tui.sim.pod_status import conditions, container_statuses, should_be_ready
+from emqx_tui.sandbox.controllers.kubelet import NO_PULL_SUFFIX
+from emqx_tui.sandbox.controllers.pod_status import conditions, container_statuses, should_be_ready
+from emqx_tui.sandbox.emqx.brokers import Brokers, image_version
+from emqx_tui.sandbox.kube.addresses import PodAddresses
+from emqx_tui.sandbox.kube.objects import condition, is_terminating, key_of
+from tests.cluster.bed.kube import STRATEGIC, Kube, Refused, path_of
+from tests.cluster.bed.mirror import Mirror
+from tests.cluster.bed.pod_servers import PodServers
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kube import Kube
-
-from emqx_tui.sim.objects import Key, key_of, matches
+from emqx_tui.sandbox.kube.objects import Key, key_of, matches
+from tests.cluster.bed.kube import Kube
 
 Object = dict[str, Any]
 Listener = Callable[[str, Object], None]

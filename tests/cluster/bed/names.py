@@ -10,9 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mirror import Mirror
-
-from emqx_tui.sim.routes import SERVICE_LABEL
+from emqx_tui.sandbox.clients.routes import SERVICE_LABEL
+from tests.cluster.bed.mirror import Mirror
 
 Object = dict[str, Any]
 _DOMAIN = "svc.cluster.local"

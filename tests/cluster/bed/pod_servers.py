@@ -12,10 +12,10 @@ import time
 from collections import deque
 from typing import Any
 
-from emqx_tui.sandbox.pod_network import EMQX_PORT, PodServer
-from emqx_tui.sim.brokers import Broker, Brokers
-from emqx_tui.sim.emqx_api import HttpReply
-from emqx_tui.sim.objects import key_of
+from emqx_tui.sandbox.apiserver.pod_network import EMQX_PORT, PodServer
+from emqx_tui.sandbox.emqx.api import HttpReply
+from emqx_tui.sandbox.emqx.brokers import Broker, Brokers
+from emqx_tui.sandbox.kube.objects import key_of
 
 logger = logging.getLogger(__name__)
 Object = dict[str, Any]

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from emqx_tui.sim.api_error import ApiError
-from emqx_tui.sim.resources import standard_resources
+from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.resources import standard_resources
 
 Object = dict[str, Any]
 

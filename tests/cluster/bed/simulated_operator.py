@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from mirror import Mirror
-from pod_servers import DirectBrokers
-from programs import WEBHOOK_PORT, Failed
-from remote_store import RemoteStore
 
-from emqx_tui.sandbox.definitions import definition
-from emqx_tui.sim.admission import refusal, with_defaults
-from emqx_tui.sim.operator.controller import Operator
-from emqx_tui.sim.operator.lines import LINES
-from emqx_tui.sim.operator.plugins import Plugins
-from emqx_tui.sim.resources import standard_resources
-from emqx_tui.sim.timeline import Timeline
+from emqx_tui.sandbox.apiserver.definitions import definition
+from emqx_tui.sandbox.kube.resources import standard_resources
+from emqx_tui.sandbox.operator.admission import refusal, with_defaults
+from emqx_tui.sandbox.operator.controller import Operator
+from emqx_tui.sandbox.operator.lines import LINES
+from emqx_tui.sandbox.operator.plugins import Plugins
+from emqx_tui.sandbox.timeline import Timeline
+from tests.cluster.bed.mirror import Mirror
+from tests.cluster.bed.pod_servers import DirectBrokers
+from tests.cluster.bed.programs import WEBHOOK_PORT, Failed
+from tests.cluster.bed.remote_store import RemoteStore
 
 Object = dict[str, Any]
 RELEASE = "2.2.29"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from kube import Kube, path_of
-from programs import USERS, WEBHOOK_PORT
 
-from emqx_tui.sim.addresses import PodAddresses
+from emqx_tui.sandbox.kube.addresses import PodAddresses
+from tests.cluster.bed.kube import Kube, path_of
+from tests.cluster.bed.programs import USERS, WEBHOOK_PORT
 
 Object = dict[str, Any]
 KUBELET_PORT = 10250

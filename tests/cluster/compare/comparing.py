@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from compare.known import Known
-from compare.normal import Names
-from compare.recording import Change, Recording
-from emqx_tui.sim.objects import is_ready, is_terminating
+from emqx_tui.sandbox.kube.objects import is_ready, is_terminating
+from tests.cluster.compare.known import Known
+from tests.cluster.compare.normal import Names
+from tests.cluster.compare.recording import Change, Recording
 
 Object = dict[str, Any]
 BED, SANDBOX = "bed", "sandbox"

@@ -13,7 +13,7 @@ import re
 import zipfile
 from typing import Any
 
-from compare.recording import Recording
+from tests.cluster.compare.recording import Recording
 
 Object = dict[str, Any]
 LAST_APPLIED = "apps.emqx.io/last-applied"

@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
-from case import Case, Cluster
+
+from tests.cluster.case import Case, Cluster
 
 Object = dict[str, Any]
 KINDS = (

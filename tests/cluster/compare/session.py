@@ -10,9 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from case import JSON_PATCH, MERGE, STRATEGIC, Case, Cluster, Object
-
-from compare.recording import KINDS, Recorder, Recording
+from tests.cluster.case import JSON_PATCH, MERGE, STRATEGIC, Case, Cluster, Object
+from tests.cluster.compare.recording import KINDS, Recorder, Recording
 
 MANIFEST = """\
 apiVersion: apps.emqx.io/v1beta4

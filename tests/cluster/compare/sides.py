@@ -14,11 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from case import NAME, Case, Cluster, Object
-
-from emqx_tui.sandbox.runner import Sandbox, prepare
-from emqx_tui.sandbox.subnets import claim_subnet
-from emqx_tui.sim.world import World, WorldConfig
+from emqx_tui.sandbox.run.runner import Sandbox, prepare
+from emqx_tui.sandbox.run.subnets import claim_subnet
+from emqx_tui.sandbox.world.world import World, WorldConfig
+from tests.cluster.case import NAME, Case, Cluster, Object
 
 T = TypeVar("T")
 CALL_S = 30.0

@@ -1,0 +1,1 @@
+"""EMQX management API v4 over httpx."""

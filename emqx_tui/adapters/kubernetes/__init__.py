@@ -1,0 +1,1 @@
+"""The Kubernetes API: kubeconfig, credentials, requests, watches, port-forward."""

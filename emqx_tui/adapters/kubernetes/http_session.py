@@ -1,0 +1,177 @@
+"""The one HTTP session to an API server: TLS, TCP keep-alive, proxies, impersonation.
+
+Owns every connection of a KubeClient. Keep-alive and TCP_USER_TIMEOUT are set on each socket, because neither aiohttp
+nor `kubernetes.aio` has a time-out for one read: without them a half-open link looks like a quiet cluster. The session
+is handed to the library's ApiClient, so that the websockets of the port-forward share it. Environment proxies are
+resolved here: aiohttp's `trust_env` would also send `~/.netrc` passwords and proxy the loopback.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import ssl
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from kubernetes.aio import client
+from multidict import CIMultiDict
+
+from emqx_tui import __version__
+from emqx_tui.adapters.errors import ConfigError, one_line
+from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, Tls
+
+CONNECTIONS = 256
+"""Watches and tunnels hold one each: nine a cluster and three a pod."""
+_READ_BUFFER = 1 << 21
+"""Half of the longest watch line that is taken: etcd's objects end at 1.5 MiB."""
+
+
+class KubeLink:
+    """The ApiClient and its session, made in the running loop."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self.server = access.server
+        self.proxy = access.proxy_url or environment_proxy(access.server)
+        self._tls = tls_context(access.tls) if access.server.startswith("https:") else None
+        self._certificate = access.certificate
+        self._retired: aiohttp.ClientSession | None = None
+        if self._tls and access.certificate:
+            load_certificate(self._tls, access.certificate)
+        self.session = self._new_session()
+        self.api = self._new_api()
+
+    async def use_certificate(self, certificate: ClientCertificate) -> None:
+        """Present this client certificate from now on.
+
+        Connections that showed another one live until the certificate changes again: requests under way end well.
+        """
+        if self._tls is None or certificate == self._certificate:
+            return
+        load_certificate(self._tls, certificate)
+        self._certificate = certificate
+        before, self._retired = self._retired, self.session
+        self.session = self._new_session()
+        self.api.rest_client.pool_manager = self.session
+        if before:
+            await before.close()
+
+    async def close(self) -> None:
+        for session in (self._retired, self.session):
+            if session:
+                await session.close()
+        await self.api.close()
+
+    def websocket_options(self) -> dict[str, Any]:
+        """What `session.ws_connect` needs besides URL and headers; the library passes the same to its requests."""
+        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy else {}
+        if self._tls and self.access.tls.server_name:
+            options["server_hostname"] = self.access.tls.server_name
+        return options
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=CONNECTIONS, ssl=self._tls if self._tls else True, socket_factory=lively_socket
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers=_headers(self.access),
+            read_bufsize=_READ_BUFFER,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+
+    def _new_api(self) -> client.ApiClient:
+        configuration = client.Configuration(host=self.server)
+        configuration.proxy = self.proxy or None
+        # The library builds a TLS context of its own, unused here; given the authority it skips the system's.
+        configuration.ca_cert_data = self.access.tls.ca_pem or None
+        if self._tls and self.access.tls.server_name:
+            configuration.tls_server_name = self.access.tls.server_name
+        api = client.ApiClient(configuration)
+        api.user_agent = _user_agent()
+        api.rest_client.pool_manager = self.session
+        return api
+
+
+def _user_agent() -> str:
+    return f"emqx-tui/{__version__}"
+
+
+def _headers(access: Access) -> CIMultiDict[str]:
+    """Headers of every request; impersonation may repeat a name, which the library's own dict cannot."""
+    headers = CIMultiDict({"User-Agent": _user_agent()})
+    if access.as_user:
+        headers["Impersonate-User"] = access.as_user
+    for group in access.as_groups:
+        headers.add("Impersonate-Group", group)
+    return headers
+
+
+def lively_socket(address: Any) -> socket.socket:
+    """A TCP socket that notices within half a minute that nobody is there any more."""
+    family, kind, protocol, _, _ = address
+    sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", 15),
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", 30_000),
+    ):
+        if option := getattr(socket, name, None):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    return sock
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """What the server's certificate is checked against. Raises ConfigError."""
+    try:
+        context = ssl.create_default_context(cadata=tls.ca_pem or None)
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(f"the certificate authority of the kubeconfig is not PEM ({one_line(str(error))})") from error
+    # Python 3.13 began to refuse authorities that every other client takes.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if tls.is_unverified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    """Load a client certificate; `ssl` reads files only, so the key is in one for a moment. Raises ConfigError."""
+    with tempfile.TemporaryDirectory(prefix="emqx-tui-") as folder:
+        file = Path(folder) / "client.pem"
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(certificate.certificate.rstrip() + b"\n" + certificate.key)
+        try:
+            context.load_cert_chain(file)
+        except (ssl.SSLError, ValueError) as error:
+            raise ConfigError(f"the client certificate cannot be used ({one_line(str(error))})") from error
+
+
+def environment_proxy(server: str) -> str:
+    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for `server`; never one for the loopback."""
+    parts = urlsplit(server)
+    host = parts.hostname or ""
+    if host == "localhost" or _is_loopback(host):
+        return ""
+    proxy = urllib.request.getproxies_environment().get(parts.scheme, "")
+    if not proxy or urllib.request.proxy_bypass(host):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""This machine: clocks, host identity, log files."""

@@ -1,0 +1,103 @@
+"""A place to sit at one cluster without a screen: its session, and the views that it publishes.
+
+Owns the session's task. Every view is handed on, none is skipped, because answers to intents pass by as views.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from emqx_tui.headless.exit_status import LOST_CONTACT_S, all_watches_lost
+from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.session import Session
+from emqx_tui.session.view import View
+
+
+class Stopped(Exception):
+    """Somebody wants this process to end: a signal, or --timeout."""
+
+    def __init__(self, reason: str, code: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        """Exit code; None = that of the result."""
+
+
+class LostContact(Exception):
+    """No watch of Kubernetes has answered for too long."""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    error: BaseException | None
+
+
+class Seat:
+    """`async with Seat(...) as seat:` runs the session until the block is left."""
+
+    def __init__(self, namespace: str, name: str, outside: Outside, options: Options) -> None:
+        self.clock = outside.clock
+        self.person = outside.host.person
+        self.view: View | None = None
+        """The newest one handed out."""
+        self._inbox: asyncio.Queue[View | Stopped | _Ended] = asyncio.Queue()
+        self.session = Session(namespace, name, outside, options, self._inbox.put_nowait)
+        self._task: asyncio.Task[None] | None = None
+        self._silent_since: float | None = None
+        self._stopped: Stopped | None = None
+
+    async def __aenter__(self) -> Seat:
+        self._task = asyncio.create_task(self.session.run(), name="session")
+        self._task.add_done_callback(self._ended)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def stop(self, reason: str, code: int | None = None) -> None:
+        """Make `next` raise Stopped, now and from now on. From the loop's thread."""
+        self._stopped = self._stopped or Stopped(reason, code)
+        self._inbox.put_nowait(self._stopped)
+
+    async def next(self) -> View:
+        """The next view. Raises Stopped, LostContact, or what the session raised."""
+        if self._stopped is not None:
+            raise self._stopped
+        found = await self._inbox.get()
+        if isinstance(found, Stopped):
+            raise found
+        if isinstance(found, _Ended):
+            raise found.error or RuntimeError("the session ended")
+        self.view = found
+        self._listen(found)
+        return found
+
+    async def until(self, is_true: Callable[[View], bool], *, within_s: float | None = None) -> View:
+        """The first view of which something is true, or the newest after `within_s` of wall time. Raises as `next`."""
+        begun = self.clock.monotonic()
+        view = self.view or await self.next()
+        while not is_true(view):
+            if within_s is not None and self.clock.monotonic() - begun > within_s:
+                break
+            view = await self.next()
+        return view
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        self._inbox.put_nowait(_Ended(error))
+
+    def _listen(self, view: View) -> None:
+        now = self.clock.monotonic()
+        if not all_watches_lost(view):
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = now
+        elif now - self._silent_since > LOST_CONTACT_S:
+            raise LostContact

@@ -1,0 +1,206 @@
+"""The way back: drains stopped, Endpoints to blue, blue whole, the template word for word, green drained and away.
+
+Restoring the template alone would not roll back: the operator would drain by the sizes of the sets. Green's clients
+are drained back to blue, never killed. What does not need the operator does not wait for it. On offer until the last
+blue node is scaled away; afterwards the way back is a new release.
+"""
+
+from __future__ import annotations
+
+from emqx_tui.model.snapshot import Member
+from emqx_tui.rollout import finish
+from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
+from emqx_tui.rollout.checks import gates
+from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StopDrain, Target
+from emqx_tui.rollout.context import EVICTING, Situation
+from emqx_tui.rollout.decision import AbortCost, Outcome
+from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
+from emqx_tui.rollout.forward import is_empty_by_own_word, stops
+from emqx_tui.rollout.phases import WITH_WAY_BACK, Phase
+from emqx_tui.rollout.policy import next_closed
+
+
+def cost(situation: Situation, phase: Phase) -> AbortCost:
+    """What going back would cost now."""
+    blue = situation.snapshot.blue_set
+    if phase not in WITH_WAY_BACK or blue is None:
+        reason = {
+            Phase.ABORTING: "an abort is under way",
+            Phase.DONE: "the release is done",
+        }.get(phase, "blue is gone: the way back is a new release")
+        return AbortCost(False, reason)
+    green = situation.green
+    on_green = green.live_connections if green else 0
+    seconds = None
+    if on_green is not None:
+        boot = GREEN_UP_S if blue.replicas < situation.wanted else 0.0
+        seconds = FINISH_S + boot + (drain_s(on_green, 0, situation.journal.rates) if on_green else 0.0)
+    return AbortCost(True, "", on_green, seconds, gates.revision(situation, "abort", ()))
+
+
+def derive(situation: Situation) -> Phase:
+    """ABORTED once everything is as it was; LOST when the object is gone; ABORTING until then."""
+    snapshot = situation.snapshot
+    if snapshot.resource.read_at is None or snapshot.stateful_sets.read_at is None:
+        return Phase.ABORTING
+    if situation.resource is None or snapshot.blue_set is None:
+        return Phase.LOST
+    if not situation.is_template_original or not finish.is_gone(situation.green) or situation.is_valve_closed:
+        return Phase.ABORTING
+    blue = situation.blue
+    if blue is None or blue.replicas != situation.resource.replicas:
+        return Phase.ABORTING
+    done = all(result.outcome is Outcome.PASS for result in finish.close_out(situation, blue))
+    return Phase.ABORTED if done else Phase.ABORTING
+
+
+def commands(situation: Situation) -> list[Command]:
+    """What the abort sends now. A hold stops its scale and its drains, nothing else."""
+    if situation.resource is None:
+        return []
+    restoring = situation.is_template_original and finish.is_gone(situation.green)
+    if not situation.is_valve_closed:
+        if restoring and situation.is_reset:
+            return []
+        return _close_first(situation)
+    wanted: list[Command] = [c for c in endpoint_commands(situation, Phase.ABORTING) if not restoring]
+    wanted += _stop_blue(situation)
+    if not restoring:
+        wanted += service_commands(situation)
+        wanted += _blue_whole_again(situation)
+    if not situation.is_template_original:
+        return wanted + _restore_template(situation)
+    if restoring:
+        return wanted + finish.commands(situation, situation.blue)
+    return wanted + _remove_green(situation)
+
+
+def _close_first(situation: Situation) -> list[Command]:
+    """Close the valve; while that cannot be done, what needs no operator goes on: Endpoints and evacuations."""
+    if situation.resource is None or situation.resource.blue_green is None:
+        return []
+    closing = CloseValve(finish.resource_target(situation), next_closed(situation.valve_s))
+    if not finish.is_valve_stuck(situation):
+        return [closing]
+    return [closing, *endpoint_commands(situation, Phase.ABORTING), *_stop_blue(situation)]
+
+
+def _stop_blue(situation: Situation) -> list[Command]:
+    return [
+        StopDrain(m.pod.meta.namespace, m.name, m.evacuation.node, "abort")
+        for m in situation.blue_members
+        if m.evacuation
+    ]
+
+
+def _blue_whole_again(situation: Situation) -> list[Command]:
+    """Scale blue back up ourselves: the operator, should it be down, is not needed for it."""
+    blue = situation.snapshot.blue_set
+    wanted = blue_size(situation)
+    if blue is None or blue.replicas >= wanted or situation.stale_kube:
+        return []
+    failure = situation.memory.failures.get(f"scale:{blue.name}")
+    if failure and (situation.now - failure.at).total_seconds() < situation.policy.scale_retry_s:
+        return []
+    target = Target(blue.meta.namespace, blue.name, blue.meta.uid, blue.meta.resource_version)
+    return [Scale(target, blue.replicas, wanted, "abort: blue whole again")]
+
+
+def blue_size(situation: Situation) -> int:
+    """How many nodes blue has to have: as many as before, and as many as its owner wants once it is theirs again."""
+    resource = situation.resource
+    return resource.replicas if resource and situation.is_template_original else situation.wanted
+
+
+def _restore_template(situation: Situation) -> list[Command]:
+    """Put the template back, if blue is what it was: else the operator's next write would restart it.
+
+    Blue's controller must have seen its full size first: a set at 0 is invisible to the operator, which would build a
+    third one, and with blue smaller than green it would turn the direction around.
+    """
+    resource, journal = situation.resource, situation.journal
+    blue = situation.snapshot.blue_set
+    assert resource is not None
+    if situation.stale_kube or blue is None or blue.replicas < situation.wanted:
+        return []
+    if resource.replicas < blue.replicas:
+        # With its template back the operator would at once cut off the clients of the nodes that are too many.
+        return []
+    if blue.observed_generation < blue.meta.metadata_generation:
+        return []
+    recorded = journal.originals.blue_revision
+    if recorded and not blue.update_revision == blue.current_revision == recorded:
+        return []
+    failure = situation.memory.failures.get(RestoreTemplate.name)
+    if failure and (situation.now - failure.at).total_seconds() < 2.0:
+        return []
+    target = finish.resource_target(situation)
+    return [RestoreTemplate(target, resource.template, journal.originals.template)]
+
+
+def _remove_green(situation: Situation) -> list[Command]:
+    """Drain what green has, then scale it to 0, once the operator has answered the template."""
+    green, memory = situation.green, situation.memory
+    assert green is not None
+    if memory.ack is None and not _was_operator_asked(situation):
+        return finish.nudge(situation, "has the operator read the restored template?")
+    if again := finish.ask_again(situation):
+        return again
+    if stopping := stops(situation, green.members):
+        return stopping
+    if situation.is_held or situation.stale_brokers or situation.stale_kube:
+        return []
+    if any(_may_have_clients(situation, m) for m in green.members):
+        return []
+    waiting = [m for m in green.members if m.is_running and not _is_empty(situation, m)]
+    if waiting:
+        return _drain_green(situation, waiting)
+    if memory.ack is not None or green.replicas == 0 or not is_switched(situation, Phase.ABORTING):
+        return []
+    meta = green.stateful_set.meta
+    target = Target(meta.namespace, meta.name, meta.uid, meta.resource_version)
+    failure = memory.failures.get(f"scale:{meta.name}")
+    if failure and (situation.now - failure.at).total_seconds() < situation.policy.scale_retry_s:
+        return []
+    return [Scale(target, green.replicas, 0, "abort: green has no client")]
+
+
+def _was_operator_asked(situation: Situation) -> bool:
+    """A patch of this abort was answered, so that its ack tells that the operator has read the template.
+
+    A console that was started anew, or that got no answer to its patch, does not know that.
+    """
+    abort, done_at = situation.journal.abort, situation.memory.done_at
+    answered = (done_at.get(f"{name} {name}") for name in (RestoreTemplate.name, Nudge.name))
+    return abort is not None and any(at is not None and at >= abort.at for at in answered)
+
+
+def _may_have_clients(situation: Situation, member: Member) -> bool:
+    """EMQX leaves it out of its list now, but its broker runs and was counted a moment ago: a gap, not a death."""
+    counted = any(sample.nodes.get(member.name) for sample in situation.memory.recent)
+    return not member.is_running and not member.pod.meta.deleting and member.pod.containers_ready and counted
+
+
+def _is_empty(situation: Situation, member: Member) -> bool:
+    """No client and no session, and none can come: drained by its own word, or never used and out of the Service."""
+    if member.evacuation is not None:
+        return member.is_drained and is_empty_by_own_word(situation, member)
+    ips = situation.snapshot.slice_ips
+    return member.live_connections == 0 and member.sessions == 0 and ips is not None and member.pod.ip not in ips
+
+
+def _drain_green(situation: Situation, waiting: list[Member]) -> list[Command]:
+    """Node by node, highest ordinal first, once all of blue serves again and the proxies use it."""
+    if len(serving(situation.blue_members)) < blue_size(situation) or not is_switched(situation, Phase.ABORTING):
+        return []
+    evicting = [m for m in situation.green_members if m.evacuation and m.evacuation.state in EVICTING]
+    places = situation.journal.parallel_drains - len(evicting)
+    wanted: list[Command] = []
+    for member in sorted(waiting, key=lambda m: -m.ordinal):
+        if member.evacuation is not None or len(wanted) >= places:
+            continue
+        failure = situation.memory.failures.get(f"drain:{member.name}")
+        if failure and (situation.now - failure.at).total_seconds() < situation.policy.start_retry_s:
+            continue
+        wanted.append(gates.start_drain(situation, member))
+    return wanted

@@ -1,0 +1,204 @@
+"""What becomes of an intent: a changed journal, or a refusal in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.model.workloads import fingerprint, port_row
+from emqx_tui.rollout import abort as backward
+from emqx_tui.rollout.change import Plan, Rates
+from emqx_tui.rollout.checks import gates
+from emqx_tui.rollout.checks.auto_hold import LIFTABLE
+from emqx_tui.rollout.context import Situation
+from emqx_tui.rollout.decision import GateKind, Outcome
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
+from emqx_tui.rollout.journal import AbortRecord, HoldRecord, Journal, Originals
+from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.policy import Approval
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Exactly one of `accepted` and `refused` is set."""
+
+    journal: Journal | None
+    accepted: str = ""
+    refused: str = ""
+
+
+def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version: str, now: datetime) -> Answer:
+    """Open a journal for the plan, if the object is still the one that was planned with."""
+    plan = intent.plan
+    resource = snapshot.resource.value
+    if resource is None or resource.meta.uid != plan.uid:
+        return Answer(None, refused="the object is gone or was re-created since the plan was made")
+    if resource.meta.metadata_generation != plan.metadata_generation:
+        return Answer(None, refused="the object was changed since the plan was made: look at it again")
+    live = [s for s in snapshot.sets if s.replicas > 0]
+    service, endpoints = snapshot.listener_service, snapshot.listener_endpoints
+    if len(live) != 1 or service is None or endpoints is None:
+        return Answer(None, refused="the cluster is not as it was planned: one StatefulSet and its Service are needed")
+    blue = live[0]
+    originals = Originals(
+        template=resource.template,
+        template_mark=resource.template_mark,
+        delay_s=plan.delay_s,
+        delay_was_absent=plan.delay_was_absent,
+        replicas=resource.replicas,
+        blue_uid=blue.meta.uid,
+        blue_name=blue.name,
+        blue_revision=blue.update_revision,
+        service_ports=tuple(port_row(p) for p in service.ports),
+        endpoint_ports=tuple((p.name, p.port, p.protocol) for p in endpoints.ports),
+        operator_image=snapshot.operator_image.value or "",
+    )
+    journal = _journal(plan, originals, intent, release_id, console_version, now)
+    evidence = fingerprint([plan.target_mark, plan.resource_version, list(intent.overrides)])
+    opened = journal.with_approval("start", intent.by, now, evidence)
+    return Answer(opened, accepted=f"release {plan.from_version} to {plan.to_version} begins")
+
+
+def _journal(
+    plan: Plan, originals: Originals, intent: Start, release_id: str, console_version: str, now: datetime
+) -> Journal:
+    return Journal(
+        release_id=release_id,
+        uid=plan.uid,
+        namespace=plan.namespace,
+        name=plan.name,
+        console_version=console_version,
+        created_at=now,
+        created_by=intent.by,
+        from_image=plan.from_image,
+        to_image=plan.to_image,
+        patch=plan.patch,
+        resource_version=plan.resource_version,
+        metadata_generation=plan.metadata_generation,
+        originals=originals,
+        rates=plan.rates,
+        approval=plan.approval,
+        parallel_drains=plan.parallel_drains,
+        late_removal=plan.late_removal,
+        overrides=intent.overrides,
+        target_mark=plan.target_mark,
+    )
+
+
+def answer(intent: Intent, situation: Situation, phase: Phase) -> Answer:
+    """Answer an intent about a release that has begun."""
+    journal, now = situation.journal, situation.now
+    if phase in FINAL:
+        return Answer(journal, refused=f"the release is {phase}: nothing to do")
+    match intent:
+        case Start():
+            return Answer(journal, refused="a release is under way already")
+        case Approve():
+            return _approve(intent, situation, phase)
+        case Hold(by=by, reason=reason):
+            return _hold(journal, HoldRecord(by, now, reason or "held by hand"), "held: a running drain goes on")
+        case Freeze(by=by, reason=reason):
+            record = HoldRecord(by, now, reason or "frozen by hand", freeze=True)
+            return _hold(journal, record, "frozen: the running drain is stopped")
+        case Resume():
+            return _resume(situation)
+        case SetRates():
+            return _set_rates(intent, journal)
+        case SetPolicy(policy=word):
+            if word not in set(Approval):
+                return Answer(journal, refused=f"unknown policy {word!r}: {', '.join(Approval)}")
+            return Answer(replace(journal, approval=Approval(word)), accepted=f"approval policy is now {word}")
+        case Abort():
+            return _abort(intent, situation, phase)
+    assert_never(intent)
+
+
+def _hold(journal: Journal, record: HoldRecord, accepted: str) -> Answer:
+    present = journal.hold
+    if present is not None and (present.freeze or not record.freeze):
+        return Answer(journal, refused="frozen already" if present.freeze else "held already")
+    return Answer(replace(journal, hold=_on_top_of(present, record) if present else record), accepted=accepted)
+
+
+def _on_top_of(present: HoldRecord, record: HoldRecord) -> HoldRecord:
+    """A freeze of what is held already: why it was held is still what resuming accepts."""
+    who = f"check {present.check}" if present.check else present.by
+    return replace(record, check=present.check, reason=f"{record.reason}; held before by {who}: {present.reason}")
+
+
+def _resume(situation: Situation) -> Answer:
+    journal = situation.journal
+    hold = journal.hold
+    if hold is None:
+        return Answer(journal, refused="nothing is held")
+    resumed = replace(journal, hold=None)
+    if hold.check in LIFTABLE:
+        resumed = replace(resumed, acknowledged=(*journal.acknowledged, hold.check))
+    if journal.canary_failed and not journal.late_removal:
+        resumed = replace(resumed, late_removal=True)
+        return Answer(resumed, accepted="goes on with late removal: a blue address leaves when its node is empty")
+    return Answer(resumed, accepted="resumed")
+
+
+def _set_rates(intent: SetRates, journal: Journal) -> Answer:
+    rates = (intent.conn_evict_rate_per_s, intent.sess_evict_rate_per_s)
+    if min(rates) < 1:
+        return Answer(journal, refused="rates are at least 1 per second")
+    new = Rates(*rates, journal.rates.wait_takeover_s)
+    if new == journal.rates:
+        return Answer(journal, refused=f"the rates are {rates[0]}/s and {rates[1]}/s already")
+    return Answer(replace(journal, rates=new), accepted=f"rates are now {rates[0]}/s and {rates[1]}/s")
+
+
+def _approve(intent: Approve, situation: Situation, phase: Phase) -> Answer:
+    journal = situation.journal
+    gate = gates.next_gate(situation, phase)
+    if gate is None or gate.id != intent.gate:
+        waiting = f"gate '{gate.id}' waits" if gate else "no gate waits"
+        return Answer(journal, refused=f"'{intent.gate}' is not to be approved now: {waiting}")
+    if gate.revision != intent.revision:
+        return Answer(journal, refused="the situation has changed since the card was opened: look at it again")
+    if not gate.is_open:
+        bad = next(c for c in gate.checks if c.outcome is not Outcome.PASS)
+        return Answer(journal, refused=f"not now: {bad.evidence}")
+    evidence = fingerprint([[c.name, str(c.outcome), c.evidence] for c in gate.checks])
+    opened = journal.with_approval(gate.id, intent.by, situation.now, evidence)
+    if gate.kind is GateKind.NODE:
+        first = int(gate.token)
+        for ordinal in range(first - 1, max(-1, first - intent.count), -1):
+            opened = opened.with_approval(f"node:{ordinal}", intent.by, situation.now, evidence)
+    return Answer(opened, accepted=f"approved: {gate.id}")
+
+
+def _abort(intent: Abort, situation: Situation, phase: Phase) -> Answer:
+    journal = situation.journal
+    price = backward.cost(situation, phase)
+    if not price.possible:
+        return Answer(journal, refused=f"no abort now: {price.why_not}")
+    if price.revision != intent.revision:
+        return Answer(journal, refused="the situation has changed since the card was opened: look at it again")
+    evidence = fingerprint([str(phase), price.disconnects])
+    record = AbortRecord(intent.by, situation.now, evidence)
+    return Answer(replace(journal, abort=record, hold=None), accepted="aborting: back to blue")
+
+
+def approve_by_policy(situation: Situation, phase: Phase) -> Journal:
+    """Open the gate that the policy leaves to the console, if every check passes now."""
+    journal = situation.journal
+    if journal.approval is Approval.EVERY_NODE or situation.is_held:
+        return journal
+    gate = gates.next_gate(situation, phase)
+    if gate is None or not gate.is_open:
+        return journal
+    by_policy: dict[GateKind, Callable[[Approval], bool]] = {
+        GateKind.CUT_OVER: lambda approval: approval is Approval.AUTO,
+        GateKind.NODE: lambda approval: approval in (Approval.AUTO, Approval.CUT_OVER),
+    }
+    allowed = by_policy.get(gate.kind)
+    if allowed is None or not allowed(journal.approval):
+        return journal
+    evidence = fingerprint([[c.name, str(c.outcome), c.evidence] for c in gate.checks])
+    return journal.with_approval(gate.id, f"policy {journal.approval}", situation.now, evidence)

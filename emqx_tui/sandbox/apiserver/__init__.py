@@ -1,0 +1,1 @@
+"""The Kubernetes API over HTTP: authentication, watches, discovery, tables, OpenAPI, server-side apply."""

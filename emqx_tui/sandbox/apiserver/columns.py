@@ -1,0 +1,273 @@
+"""What `kubectl get` prints of each kind: columns and their cells.
+
+Owns the columns of server-side printing, after `pkg/printers/internalversion/printers.go` and the additional printer
+columns of the EmqxEnterprise definition. Pure: ages are computed from the virtual instant that is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from emqx_tui.sandbox.apiserver.pod_words import pod_readiness, pod_readiness_gates, pod_restarts, pod_status
+from emqx_tui.sandbox.kube.instants import parse_rfc3339
+
+Object = dict[str, Any]
+_SHOWN_ENDPOINTS = 3
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `cell(object, now)` with `now` in seconds since the epoch."""
+
+    name: str
+    cell: Callable[[Object, float], Any]
+    type: str = "string"
+    format: str = ""
+    wide: bool = False
+    """Only with `-o wide`."""
+
+    def definition(self) -> Object:
+        priority = 1 if self.wide else 0
+        return {"name": self.name, "type": self.type, "format": self.format, "description": "", "priority": priority}
+
+
+def human_duration(seconds: float) -> str:
+    """A duration as kubectl prints it (apimachinery `duration.HumanDuration`)."""
+    whole = int(seconds)
+    if whole < 0:
+        return "<invalid>" if whole < -1 else "0s"
+    minutes, hours = whole // 60, whole // 3600
+    if whole < 120:
+        return f"{whole}s"
+    if minutes < 10:
+        return _two(minutes, "m", whole % 60, "s")
+    if minutes < 180:
+        return f"{minutes}m"
+    if hours < 8:
+        return _two(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    if hours < 192:
+        return _two(hours // 24, "d", hours % 24, "h")
+    if hours < 2 * 8760:
+        return f"{hours // 24}d"
+    if hours < 8 * 8760:
+        return _two(hours // 8760, "y", hours // 24 % 365, "d")
+    return f"{hours // 8760}y"
+
+
+def _two(large: int, unit: str, small: int, small_unit: str) -> str:
+    return f"{large}{unit}{small}{small_unit}" if small else f"{large}{unit}"
+
+
+def since(text: str | None, now: float) -> str:
+    """The age of an RFC 3339 instant."""
+    return human_duration(now - parse_rfc3339(text)) if text else "<unknown>"
+
+
+def at(path: str, missing: str = "<none>") -> Callable[[Object, float], Any]:
+    """A cell that shows the value at a dotted path."""
+    parts = path.split(".")
+
+    def cell(obj: Object, _now: float) -> Any:
+        value: Any = obj
+        for part in parts:
+            value = value.get(part) if isinstance(value, dict) else None
+        return missing if value is None else value
+
+    return cell
+
+
+def _true_condition(obj: Object, _now: float) -> str:
+    """`.status.conditions[?(@.status=="True")].type`: the first one, which is the newest of the operator's."""
+    for condition in (obj.get("status") or {}).get("conditions") or ():
+        if condition.get("status") == "True":
+            return condition["type"]
+    return ""
+
+
+def _count(path: str) -> Callable[[Object, float], Any]:
+    return lambda obj, _now: len(obj.get(path) or ())
+
+
+def _ready_replicas(obj: Object, _now: float) -> str:
+    return f"{(obj.get('status') or {}).get('readyReplicas') or 0}/{(obj.get('spec') or {}).get('replicas', 1)}"
+
+
+def _of_containers(field: str) -> Callable[[Object, float], Any]:
+    def cell(obj: Object, _now: float) -> str:
+        pod = ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}
+        return ",".join(each.get(field, "") for each in pod.get("containers") or ())
+
+    return cell
+
+
+def _selector(path: str) -> Callable[[Object, float], Any]:
+    pick = at(path, "")
+
+    def cell(obj: Object, now: float) -> str:
+        labels = pick(obj, now)
+        return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) if labels else "<none>"
+
+    return cell
+
+
+def _service_ports(obj: Object, _now: float) -> str:
+    shown = []
+    for port in (obj.get("spec") or {}).get("ports") or ():
+        node_port = f":{port['nodePort']}" if port.get("nodePort") else ""
+        shown.append(f"{port['port']}{node_port}/{port.get('protocol', 'TCP')}")
+    return ",".join(shown) or "<none>"
+
+
+def _external_ip(obj: Object, _now: float) -> str:
+    ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    addresses = [each.get("ip") or each.get("hostname") or "" for each in ingress]
+    if addresses:
+        return ",".join(addresses)
+    return "<pending>" if (obj.get("spec") or {}).get("type") == "LoadBalancer" else "<none>"
+
+
+def _shortened(addresses: list[str]) -> str:
+    more = len(addresses) - _SHOWN_ENDPOINTS
+    shown = ",".join(addresses[:_SHOWN_ENDPOINTS]) or "<none>"
+    return f"{shown} + {more} more..." if more > 0 else shown
+
+
+def _endpoint_addresses(obj: Object, _now: float) -> str:
+    found = []
+    for subset in obj.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            found += [f"{each['ip']}:{port['port']}" for each in subset.get("addresses") or ()]
+    return _shortened(found)
+
+
+def _slice_ports(obj: Object, _now: float) -> str:
+    return _shortened([str(port.get("port", "*")) for port in obj.get("ports") or ()]).replace("<none>", "<unset>")
+
+
+def _slice_endpoints(obj: Object, _now: float) -> str:
+    return _shortened([address for each in obj.get("endpoints") or () for address in each.get("addresses") or ()])
+
+
+def _last_seen(obj: Object, now: float) -> str:
+    return since(obj.get("lastTimestamp") or obj.get("eventTime") or obj.get("firstTimestamp"), now)
+
+
+def _event_object(obj: Object, _now: float) -> str:
+    involved = obj.get("involvedObject") or {}
+    return f"{(involved.get('kind') or '').lower()}/{involved.get('name') or ''}"
+
+
+def _event_source(obj: Object, _now: float) -> str:
+    source = obj.get("source") or {}
+    parts = [source.get("component") or obj.get("reportingComponent"), source.get("host")]
+    return ", ".join(part for part in parts if part)
+
+
+def _node_status(obj: Object, _now: float) -> str:
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    cordoned = ",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else ""
+    return ("Ready" if ready else "NotReady") + cordoned
+
+
+def _node_roles(obj: Object, _now: float) -> str:
+    prefix = "node-role.kubernetes.io/"
+    labels = obj["metadata"].get("labels") or {}
+    return ",".join(sorted(key.removeprefix(prefix) for key in labels if key.startswith(prefix))) or "<none>"
+
+
+def _node_address(kind: str) -> Callable[[Object, float], Any]:
+    def cell(obj: Object, _now: float) -> str:
+        addresses = (obj.get("status") or {}).get("addresses") or ()
+        return next((each["address"] for each in addresses if each["type"] == kind), "<none>")
+
+    return cell
+
+
+NAME = Column("Name", at("metadata.name"), format="name")
+AGE = Column("Age", lambda obj, now: since(obj["metadata"].get("creationTimestamp"), now))
+_IMAGES = (
+    Column("Containers", _of_containers("name"), wide=True),
+    Column("Images", _of_containers("image"), wide=True),
+)
+
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "emqxenterprises": (NAME, Column("Status", _true_condition), AGE),
+    "namespaces": (NAME, Column("Status", at("status.phase")), AGE),
+    "pods": (
+        NAME,
+        Column("Ready", lambda pod, _now: pod_readiness(pod)),
+        Column("Status", lambda pod, _now: pod_status(pod)),
+        Column("Restarts", lambda pod, _now: pod_restarts(pod)),
+        AGE,
+        Column("IP", at("status.podIP"), wide=True),
+        Column("Node", at("spec.nodeName"), wide=True),
+        Column("Nominated Node", at("status.nominatedNodeName"), wide=True),
+        Column("Readiness Gates", lambda pod, _now: pod_readiness_gates(pod), wide=True),
+    ),
+    "services": (
+        NAME,
+        Column("Type", at("spec.type", "ClusterIP")),
+        Column("Cluster-IP", at("spec.clusterIP")),
+        Column("External-IP", _external_ip),
+        Column("Port(s)", _service_ports),
+        AGE,
+        Column("Selector", _selector("spec.selector"), wide=True),
+    ),
+    "endpoints": (NAME, Column("Endpoints", _endpoint_addresses), AGE),
+    "endpointslices": (
+        NAME,
+        Column("AddressType", at("addressType")),
+        Column("Ports", _slice_ports),
+        Column("Endpoints", _slice_endpoints),
+        AGE,
+    ),
+    "events": (
+        Column("Last Seen", _last_seen),
+        Column("Type", at("type", "")),
+        Column("Reason", at("reason", "")),
+        Column("Object", _event_object),
+        Column("Subobject", at("involvedObject.fieldPath", ""), wide=True),
+        Column("Source", _event_source, wide=True),
+        Column("Message", at("message", "")),
+        Column("First Seen", lambda obj, now: since(obj.get("firstTimestamp") or obj.get("eventTime"), now), wide=True),
+        Column("Count", lambda obj, _now: str(obj.get("count") or 1), wide=True),
+        Column("Name", at("metadata.name"), format="name", wide=True),
+    ),
+    "secrets": (NAME, Column("Type", at("type", "Opaque")), Column("Data", _count("data"), "integer"), AGE),
+    "configmaps": (NAME, Column("Data", _count("data"), "integer"), AGE),
+    "serviceaccounts": (NAME, Column("Secrets", _count("secrets"), "integer"), AGE),
+    "leases": (NAME, Column("Holder", at("spec.holderIdentity", "")), AGE),
+    "nodes": (
+        NAME,
+        Column("Status", _node_status),
+        Column("Roles", _node_roles),
+        AGE,
+        Column("Version", at("status.nodeInfo.kubeletVersion", "")),
+        Column("Internal-IP", _node_address("InternalIP"), wide=True),
+        Column("External-IP", _node_address("ExternalIP"), wide=True),
+    ),
+    "persistentvolumeclaims": (
+        NAME,
+        Column("Status", at("status.phase", "")),
+        Column("Volume", at("spec.volumeName", "")),
+        Column("Capacity", at("status.capacity.storage", "")),
+        AGE,
+    ),
+    "statefulsets": (NAME, Column("Ready", _ready_replicas), AGE, *_IMAGES),
+    "deployments": (
+        NAME,
+        Column("Ready", _ready_replicas),
+        Column("Up-to-date", lambda obj, _now: (obj.get("status") or {}).get("updatedReplicas") or 0, "integer"),
+        Column("Available", lambda obj, _now: (obj.get("status") or {}).get("availableReplicas") or 0, "integer"),
+        AGE,
+        *_IMAGES,
+        Column("Selector", _selector("spec.selector.matchLabels"), wide=True),
+    ),
+    "customresourcedefinitions": (NAME, Column("Created At", at("metadata.creationTimestamp"), "date")),
+}
+DEFAULT_COLUMNS = (NAME, AGE)

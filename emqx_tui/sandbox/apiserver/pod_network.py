@@ -1,0 +1,192 @@
+"""Connections to EMQX's management API in pods: one HTTP server that the world answers.
+
+Owns the servers: one in-process for port-forward (over a socket pair, so that keep-alive and flow control are the
+real thing) and, where pods have loopback addresses, one listener per pod at port 8081. A pod that does not answer
+refuses connections; a broker that goes away breaks the ones it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from ipaddress import ip_address
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from emqx_tui.sandbox.emqx.brokers import Unreachable
+from emqx_tui.sandbox.kube.store import Store
+
+logger = logging.getLogger(__name__)
+
+EMQX_PORT = 8081
+Object = dict[str, Any]
+
+
+class PodWorld(Protocol):
+    """The part of the world that pods' connections need."""
+
+    store: Store
+
+    def emqx_request(
+        self, namespace: str, pod: str, method: str, raw_path: str, body: bytes, authorization: str | None
+    ) -> Any:
+        """The answer (status, content_type, body, headers); raises Unreachable."""
+        ...
+
+
+class PodServer:
+    """Serves the management API of one pod on whatever connection it is given."""
+
+    def __init__(self, world: PodWorld, namespace: str, pod: str) -> None:
+        self._world = world
+        self._namespace = namespace
+        self._pod = pod
+        self.server = web.Server(self._answer, access_log=None, keepalive_timeout=75, lingering_time=0)
+
+    def why_unreachable(self) -> str | None:
+        """The reason why a connection would be refused now, or None."""
+        try:
+            self._world.emqx_request(self._namespace, self._pod, "GET", "/status", b"", None)
+        except Unreachable as reason:
+            return str(reason) or "connection refused"
+        return None
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        # The raw path: EMQX looks node names up as they came, and "@" may stand in them unescaped.
+        try:
+            reply = self._world.emqx_request(
+                self._namespace, self._pod, request.method, request.raw_path, body, request.headers.get("Authorization")
+            )
+        except Unreachable:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError(errno.ECONNRESET, "the broker is gone") from None
+        headers = {"Content-Type": reply.content_type, "server": "Cowboy", **dict(reply.headers)}
+        return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+    def protocol(self) -> asyncio.BaseProtocol:
+        """What asyncio puts behind a connection: refused at once when nothing listens."""
+        return _Refused() if self.why_unreachable() else self.server()
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the pod from within the sandbox; ConnectionRefusedError."""
+        if reason := self.why_unreachable():
+            raise ConnectionRefusedError(errno.ECONNREFUSED, reason)
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self.server, theirs)
+            return await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+
+    async def close(self) -> None:
+        await self.server.shutdown(0.1)
+
+
+class _Refused(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+
+class PodNetwork:
+    """The pods' servers, kept in step with the pods: a server while the pod exists, a listener while it runs."""
+
+    def __init__(self, world: PodWorld) -> None:
+        self._world = world
+        self._servers: dict[str, PodServer] = {}
+        self._listeners: dict[str, asyncio.Server] = {}
+        self._wanted: dict[str, tuple[str, PodServer]] = {}
+        self._changed = asyncio.Event()
+        self._unsubscribe = world.store.subscribe(self._on_change)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        for pod in self._world.store.list("pods"):
+            self._on_change("ADDED", "pods", pod)
+        self._task = asyncio.create_task(self._keep_listening())
+
+    async def close(self) -> None:
+        self._unsubscribe()
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for uid in list(self._listeners):
+            self._stop_listening(uid)
+        for server in list(self._servers.values()):
+            await server.close()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Addresses that are listened on now."""
+        return sorted(ip for uid, (ip, _) in self._wanted.items() if uid in self._listeners)
+
+    def server_of(self, pod: Object) -> PodServer:
+        uid = pod["metadata"]["uid"]
+        if uid not in self._servers:
+            self._servers[uid] = PodServer(self._world, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        return self._servers[uid]
+
+    def _on_change(self, event_type: str, plural: str, pod: Object) -> None:
+        if plural != "pods":
+            return
+        uid = pod["metadata"]["uid"]
+        address = _loopback_address(pod)
+        if event_type == "DELETED" or not _is_running(pod):
+            self._wanted.pop(uid, None)
+        elif address:
+            self._wanted[uid] = (address, self.server_of(pod))
+        self._changed.set()
+        if event_type == "DELETED" and uid in self._servers:
+            self._drop(uid)
+
+    def _drop(self, uid: str) -> None:
+        server = self._servers.pop(uid)
+        with contextlib.suppress(RuntimeError):
+            closing = asyncio.get_running_loop().create_task(server.close())
+            closing.add_done_callback(lambda _: None)
+
+    async def _keep_listening(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for uid in self._listeners.keys() - self._wanted.keys():
+                self._stop_listening(uid)
+            for uid in self._wanted.keys() - self._listeners.keys():
+                await self._listen(uid, *self._wanted[uid])
+
+    async def _listen(self, uid: str, address: str, server: PodServer) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            listener = await loop.create_server(server.protocol, address, EMQX_PORT, reuse_address=True)
+        except OSError as refused:
+            logger.warning("no listener at %s:%d, port-forward only: %s", address, EMQX_PORT, refused)
+            self._wanted.pop(uid, None)
+            return
+        if uid in self._wanted:
+            self._listeners[uid] = listener
+        else:
+            listener.close()
+
+    def _stop_listening(self, uid: str) -> None:
+        self._listeners.pop(uid).close()
+
+
+def _loopback_address(pod: Object) -> str | None:
+    """The pod's address if this machine may listen on it; never anything but loopback."""
+    text = (pod.get("status") or {}).get("podIP")
+    return text if text and ip_address(text).is_loopback else None
+
+
+def _is_running(pod: Object) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any("running" in (each.get("state") or {}) for each in statuses)

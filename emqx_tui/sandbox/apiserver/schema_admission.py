@@ -1,0 +1,187 @@
+"""The schema at the API server's door: prune, default, validate, or refuse.
+
+Owns these steps for custom resources and built-in kinds, and the wiring into the store. Objects are read before every
+webhook and judged after the mutating ones, as on a real server. What the mutating webhook could not have read is
+refused in its words here, so that it may count on values of the right types.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from emqx_tui.sandbox.apply.managed_fields import ManagedFields
+from emqx_tui.sandbox.apply.strategic_merge import strategic_merge
+from emqx_tui.sandbox.kube import api_error
+from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.resources import Resource
+from emqx_tui.sandbox.kube.store import AdmissionRequest, Store
+from emqx_tui.sandbox.schema.builtin_defaults import with_builtin_defaults
+from emqx_tui.sandbox.schema.builtin_rules import builtin_violations, normalized
+from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, OBJECT_META, custom_schema, is_known, owned_schema
+from emqx_tui.sandbox.schema.go_decoding import unmarshalled, unreadable
+from emqx_tui.sandbox.schema.metadata_rules import invalid, metadata_violations
+from emqx_tui.sandbox.schema.pruning import fill, prune
+from emqx_tui.sandbox.schema.validation import Violation, validate
+
+Object = dict[str, Any]
+
+_INT32_MAX = 2**31 - 1
+_GO_TYPES: dict[type, str] = {str: "string", bool: "bool", float: "float64", list: "[]interface {}"}
+
+
+def install(store: Store) -> None:
+    """Give the store schemas, field ownership and strategic merge."""
+    schemas = SchemaAdmission(store.resources)
+    store.reading.append(schemas.read)
+    store.validation.append(schemas.judge)
+    store.fields = ManagedFields()
+    store.strategic = strategic_merge
+
+
+class SchemaAdmission:
+    """Reads and judges every write by the schema of its kind."""
+
+    def __init__(self, resources: Mapping[str, Resource]) -> None:
+        self._resources = resources
+
+    def read(self, request: AdmissionRequest) -> Object:
+        """The object without unknown fields and with the defaults of its kind; ApiError 400 or 422."""
+        if request.new is None:
+            return request.old or {}
+        resource = self._resources[request.plural]
+        if _is_custom(resource):
+            return _read_custom(request, request.new, resource)
+        return _read_builtin(request, request.new, resource)
+
+    def judge(self, request: AdmissionRequest) -> Object:
+        """The object as it came; ApiError 422."""
+        if request.new is None:
+            return request.old or {}
+        resource = self._resources[request.plural]
+        if _is_custom(resource):
+            return _judge_custom(request, request.new, resource)
+        return _judge_builtin(request, request.new, resource)
+
+
+def _is_custom(resource: Resource) -> bool:
+    return CUSTOM_KINDS.get(resource.kind) == resource.plural
+
+
+def _read_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+    schema = custom_schema(resource.kind)
+    # What is stored went through here before: only parts that are not the very same are looked at.
+    fresh = _fresh(request.old, new)
+    pruned, unknown = prune(fresh, schema, OBJECT_META)
+    _tell_unknown(request, resource, unknown)
+    if why := unreadable(new["metadata"], OBJECT_META, "ObjectMeta", (request.old or {}).get("metadata"), ".metadata"):
+        raise _undecodable(resource, why)
+    filled: Object = fill(pruned, schema)
+    made = {key: filled.get(key, value) for key, value in new.items() if key not in fresh or key in filled}
+    if resource.restless and not request.subresource and (why := unmarshalled(made.get("spec"), schema)):
+        raise ApiError(400, "", f'admission webhook "mutating.enterprise.emqx.io" denied the request: {why}')
+    return made
+
+
+def _judge_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+    schema = custom_schema(resource.kind)
+    violations = [each for each in _metadata(request, new) for _ in range(3 if request.old else 1)]
+    violations += validate(new, schema, old=request.old) if request.old else validate(new, schema)
+    if request.subresource == "status":
+        violations = [_below_status(each) for each in violations]
+    if "scale" in resource.subresources:
+        violations += _scale(new)
+    _refuse(resource, new, violations)
+    return new
+
+
+def _below_status(violation: Violation) -> Violation:
+    """The status is judged by itself, so texts leave out the way to it."""
+    return violation._replace(message=violation.message.replace(" status.", " "))
+
+
+def _read_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+    if request.field_validation != "Ignore" and is_known(resource.group_version, resource.kind):
+        new, unknown = prune(new, owned_schema(resource.group_version, resource.kind), OBJECT_META)
+        _tell_unknown(request, resource, unknown)
+    schema = owned_schema(resource.group_version, resource.kind)
+    if why := unreadable(_fresh(request.old, new), schema, resource.kind, request.old):
+        raise _undecodable(resource, why)
+    return with_builtin_defaults(request.plural, normalized(request.plural, new), request.old)
+
+
+def _judge_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+    violations = _metadata(request, new)
+    if request.subresource != "status":
+        violations += builtin_violations(request.plural, new, request.old)
+    _refuse(resource, new, violations)
+    return new
+
+
+def _fresh(old: Object | None, new: Object) -> Object:
+    """The top-level parts of an object that are not simply those of the stored one."""
+    return new if old is None else {key: value for key, value in new.items() if value is not old.get(key)}
+
+
+def _metadata(request: AdmissionRequest, new: Object) -> list[Violation]:
+    if request.old is not None and _unversioned(new) == _unversioned(request.old):
+        return []
+    return metadata_violations(request.plural, new["metadata"])
+
+
+def _unversioned(obj: Object) -> Object:
+    return {key: value for key, value in obj["metadata"].items() if key not in ("managedFields", "resourceVersion")}
+
+
+def _refuse(resource: Resource, new: Object, violations: list[Violation]) -> None:
+    if violations:
+        causes = [(each.reason, each.field, each.message) for each in violations]
+        raise api_error.invalid(resource, new["metadata"].get("name", ""), causes)
+
+
+# -- what cannot be read
+
+
+def _tell_unknown(request: AdmissionRequest, resource: Resource, unknown: list[str]) -> None:
+    texts = [f'unknown field "{path}"' for path in unknown]
+    if not texts:
+        return
+    if request.field_validation == "Warn":
+        request.warnings.extend(texts)
+    elif request.field_validation == "Strict":
+        why = f"strict decoding error: {', '.join(texts)}"
+        raise _undecodable(resource, why) if request.operation == "CREATE" else _bad_patch(resource, request.new, why)
+
+
+def _bad_patch(resource: Resource, patched: Any, why: str) -> ApiError:
+    """A patch is refused with the whole object that it would have made, and without the kind's name."""
+    text = json.dumps(json.dumps(patched, separators=(",", ":"), sort_keys=True))
+    told = f"Invalid value: {text}: {why}"
+    causes = [{"reason": "FieldValueInvalid", "message": told, "field": "patch"}]
+    return ApiError(422, "Invalid", f' "" is invalid: patch: {told}', {"causes": causes})
+
+
+def _undecodable(resource: Resource, why: str) -> api_error.ApiError:
+    kind, version = resource.kind, resource.version
+    return api_error.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+
+
+# -- the scale subresource keeps an eye on replicas
+
+
+def _scale(obj: Object) -> list[Violation]:
+    found: list[Violation] = []
+    for part in ("spec", "status"):
+        path, holder = f".{part}.replicas", obj.get(part)
+        replicas = holder.get("replicas", 0) if isinstance(holder, dict) else 0
+        if isinstance(replicas, bool) or not isinstance(replicas, int):
+            kind = _GO_TYPES.get(type(replicas), "map[string]interface {}")
+            shown = str(replicas).lower() if isinstance(replicas, bool) else replicas
+            why = f"{path} accessor error: {shown} is of the type {kind}, expected int64"
+            found.append(invalid(path, 0, why))
+        elif replicas < 0:
+            found.append(invalid(path, replicas, "should be a non-negative integer"))
+        elif replicas > _INT32_MAX:
+            found.append(invalid(path, replicas, f"should be less than or equal to {_INT32_MAX}"))
+    return found

@@ -1,0 +1,93 @@
+"""The entries of `metadata.managedFields`: who wrote, how, and through which door.
+
+Owns their form on the wire, their order, and the cap on their number (apimachinery,
+`pkg/util/managedfields/internal/{managedfields,capmanagers}.go`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from emqx_tui.sandbox.apply.field_sets import Fields, union
+
+Object = dict[str, Any]
+
+_MOST_UPDATERS = 10
+_OLD_UPDATERS = "ancient-changes"
+
+
+class Manager(NamedTuple):
+    """Who wrote, how, and through which door: one entry each."""
+
+    name: str
+    operation: str
+    api_version: str
+    subresource: str
+
+
+class Entry(NamedTuple):
+    """What a manager owns, and since when."""
+
+    fields: Fields
+    at: str | None
+
+
+Managers = dict[Manager, Entry]
+
+
+def entries_of(obj: Object | None) -> list[Object]:
+    """The entries of an object, as they are on the wire."""
+    return (obj or {}).get("metadata", {}).get("managedFields") or []
+
+
+def decoded(entries: list[Object]) -> Managers:
+    """Entries by manager."""
+    return {
+        Manager(
+            each.get("manager", ""), each.get("operation", ""), each.get("apiVersion", ""), each.get("subresource", "")
+        ): Entry(each.get("fieldsV1") or {}, each.get("time"))
+        for each in entries
+    }
+
+
+def with_entries(obj: Object, managers: Managers) -> Object:
+    """The object with these entries instead of its own, in the order of a real server."""
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    if managers:
+        metadata["managedFields"] = [_encoded(manager, managers[manager]) for manager in _sorted(managers)]
+    return {**obj, "metadata": metadata}
+
+
+def _sorted(managers: Managers) -> list[Manager]:
+    return sorted(
+        managers, key=lambda each: (each.operation, managers[each].at or "", each.name, each.api_version, each[3])
+    )
+
+
+def _encoded(manager: Manager, entry: Entry) -> Object:
+    encoded: Object = {
+        "manager": manager.name,
+        "operation": manager.operation,
+        "apiVersion": manager.api_version,
+        "time": entry.at,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": entry.fields,
+    }
+    if manager.subresource:
+        encoded["subresource"] = manager.subresource
+    return encoded
+
+
+def capped(managers: Managers) -> Managers:
+    """The oldest updaters are lumped together once there are too many."""
+    updaters = [manager for manager in managers if manager.operation == "Update"]
+    if len(updaters) <= _MOST_UPDATERS:
+        return managers
+    updaters.sort(key=lambda each: (managers[each].at or "", each))
+    lumped = updaters[: len(updaters) - _MOST_UPDATERS + 1]
+    fields: Fields = {}
+    for each in lumped:
+        fields = union(fields, managers[each].fields)
+    kept = {manager: entry for manager, entry in managers.items() if manager not in lumped}
+    bucket = Manager(_OLD_UPDATERS, "Update", lumped[-1].api_version, "")
+    return {**kept, bucket: Entry(fields, managers[lumped[-1]].at)}

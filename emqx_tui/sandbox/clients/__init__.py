@@ -1,0 +1,1 @@
+"""Simulated MQTT clients as cohorts, and how their connections are routed."""

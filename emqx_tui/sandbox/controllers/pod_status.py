@@ -1,0 +1,83 @@
+"""The parts of a pod's status, as a kubelet writes them.
+
+Pure: from a pod object and what runs in it to conditions and container statuses. Conditions of others (readiness
+gates) are kept as they are; `Ready` is made of the containers and those gates.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emqx_tui.sandbox.kube.objects import Object, condition, is_condition_true
+
+_KUBELETS = frozenset({"PodScheduled", "Initialized", "ContainersReady", "Ready"})
+
+
+def conditions(pod: Object, *, containers_ready: bool, now: str) -> list[Object]:
+    """All conditions; one whose status did not change keeps its transition time. `now` is RFC 3339 text."""
+    others = [each for each in pod["status"].get("conditions") or () if each["type"] not in _KUBELETS]
+    true_ones = {each["type"] for each in others if each["status"] == "True"}
+    wanted = {
+        "PodScheduled": True,
+        "Initialized": True,
+        "ContainersReady": containers_ready,
+        "Ready": containers_ready and true_ones.issuperset(_gates(pod)),
+    }
+    return [*others, *(_kept_or_new(pod, kind, value, containers_ready, now) for kind, value in wanted.items())]
+
+
+def should_be_ready(pod: Object) -> bool:
+    """Whether `Ready` would be True, given the other conditions."""
+    return is_condition_true(pod, "ContainersReady") and all(is_condition_true(pod, gate) for gate in _gates(pod))
+
+
+def unschedulable(now: str) -> Object:
+    """`PodScheduled` of a pod that no machine has room for."""
+    why = "0/6 nodes are available: 6 Insufficient memory. preemption: 0/6 nodes are available."
+    return _condition("PodScheduled", False, now, "Unschedulable", why)
+
+
+def container_statuses(pod: Object, state: Object, *, restarts: int = 0) -> list[Object]:
+    """All containers in the same `state`, none of them ready yet."""
+    return [
+        {
+            "name": container["name"],
+            "image": container.get("image", ""),
+            "imageID": "",
+            "state": state,
+            "lastState": {},
+            "ready": False,
+            "started": False,
+            "restartCount": restarts,
+        }
+        for container in pod["spec"]["containers"]
+    ]
+
+
+def _gates(pod: Object) -> list[Any]:
+    return [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
+
+
+def _kept_or_new(pod: Object, kind: str, value: bool, containers_ready: bool, now: str) -> Object:
+    if value:
+        made = _condition(kind, True, now)
+    elif kind == "Ready" and containers_ready:
+        made = _condition(kind, False, now, "ReadinessGatesNotReady", "the status of pod readiness gate is not True")
+    else:
+        made = _condition(kind, False, now, "ContainersNotReady", "containers with unready status: [emqx]")
+    old = condition(pod, kind)
+    if old is not None and old["status"] == made["status"]:
+        made["lastTransitionTime"] = old["lastTransitionTime"]
+    return made
+
+
+def _condition(kind: str, value: bool, now: str, reason: str = "", message: str = "") -> Object:
+    made: Object = {
+        "type": kind,
+        "status": "True" if value else "False",
+        "lastProbeTime": None,
+        "lastTransitionTime": now,
+    }
+    if reason:
+        made |= {"reason": reason, "message": message}
+    return made

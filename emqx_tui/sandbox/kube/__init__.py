@@ -1,0 +1,1 @@
+"""The Kubernetes API without sockets: object store, patches, selectors, lists, access rules."""

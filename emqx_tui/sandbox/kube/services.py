@@ -1,0 +1,53 @@
+"""Addresses and ports of Services: what the API server fills in when one is written.
+
+Owns cluster IPs and node ports. A node port that an update leaves out is allocated anew, which is how a port that
+vanished from the Service for one operator pass comes back under another number.
+"""
+
+from __future__ import annotations
+
+import random
+
+from emqx_tui.sandbox.kube.objects import Object
+from emqx_tui.sandbox.kube.store import AdmissionRequest
+
+_NODE_PORTS = range(30000, 32768)
+
+
+class ServiceDefaults:
+    """Admission of `services`: defaults and allocations."""
+
+    def __init__(self, rng: random.Random) -> None:
+        # Own generators: a dry run must not change what the next real write gets.
+        self._seed = rng.getrandbits(64)
+        self._written = 0
+
+    def __call__(self, request: AdmissionRequest) -> Object:
+        new = request.new
+        if new is None or request.plural != "services" or request.subresource:
+            return new or {}
+        rng = random.Random(self._seed + self._written)
+        if not request.dry_run:
+            self._written += 1
+        spec = dict(new.get("spec") or {})
+        spec.setdefault("type", "ClusterIP")
+        spec.setdefault("sessionAffinity", "None")
+        if not spec.get("selector"):
+            spec.pop("selector", None)
+        old = (request.old or {}).get("spec") or {}
+        if not spec.get("clusterIP"):
+            spec["clusterIP"] = old.get("clusterIP") or f"10.96.{rng.randrange(1, 255)}.{rng.randrange(1, 255)}"
+        spec.setdefault("clusterIPs", [spec["clusterIP"]])
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        if spec["type"] != "ClusterIP":
+            spec.setdefault("externalTrafficPolicy", "Cluster")
+        spec["ports"] = [_port(port, spec["type"], rng) for port in spec.get("ports") or ()]
+        return {**new, "spec": spec}
+
+
+def _port(given: Object, kind: str, rng: random.Random) -> Object:
+    port = {"protocol": "TCP", "targetPort": given["port"], **given}
+    if kind in ("NodePort", "LoadBalancer") and not port.get("nodePort"):
+        port["nodePort"] = rng.choice(_NODE_PORTS)
+    return port

@@ -1,0 +1,431 @@
+"""The object store of the simulated API server: versions, conflicts, admission, history.
+
+Owns every Kubernetes object of the simulated world and the one resourceVersion counter. It must never touch a
+clock or the network, and stored objects are immutable by convention: nobody changes a dict that came out of here,
+writers hand in new ones, and unchanged parts are shared between versions. That makes history, consistent lists
+and no-op detection cheap enough for thousands of operator passes.
+
+Behaviour follows k8s.io/apiserver: `registry/generic/registry/store.go` and `registry/rest/{create,update,delete}.go`.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from emqx_tui.sandbox.kube import api_error
+from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.history import Change, History
+from emqx_tui.sandbox.kube.instants import rfc3339
+from emqx_tui.sandbox.kube.object_rules import (
+    check_deletion,
+    check_preconditions,
+    check_uid,
+    has_labels,
+    is_released,
+    key_of,
+    same_content,
+    same_owners,
+    spec_differs,
+    tidy_metadata,
+    with_owners_of,
+    with_status_of,
+    with_system_fields_of,
+)
+from emqx_tui.sandbox.kube.patches import PatchRefused, go_name, json_patch, merge_patch
+from emqx_tui.sandbox.kube.resources import Resource, standard_resources
+from emqx_tui.sandbox.kube.writes import AdmissionRequest, FieldTracker, Write
+from emqx_tui.sandbox.timeline import Timeline
+
+__all__ = ["AdmissionRequest", "ApiError", "Change", "FieldTracker", "Resource", "Store", "standard_resources"]
+
+Object = dict[str, Any]
+Subscriber = Callable[[str, str, Object], None]
+Admit = Callable[[AdmissionRequest], Object]
+
+_SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_GRACE_PERIOD_S = 30
+
+
+class Store:
+    """Kubernetes objects by plural, namespace and name."""
+
+    def __init__(self, timeline: Timeline, rng: random.Random, *, history_limit: int = 1024) -> None:
+        self.timeline = timeline
+        self.resources: dict[str, Resource] = {}
+        self.version = 1000
+        self.reading: list[Admit] = []
+        """What makes an object of a request's body: unknown fields, defaults of its kind. Owners are told after it."""
+        self.admission: list[Admit] = []
+        """Mutating webhooks and their like; nobody owns what they add."""
+        self.validation: list[Admit] = []
+        """The rules of the kind"""
+        self.reviews: list[Admit] = []
+        """Validating webhooks"""
+        self.fields: FieldTracker | None = None
+        self.strategic: Callable[[str, Object, Any], Object] | None = None
+        self._rng = rng
+        # A dry run must not move the world's random numbers, or looking would change what happens next.
+        self._dry_rng = random.Random(rng.getrandbits(64))
+        self._history_limit = history_limit
+        self._history: dict[str, History] = {}
+        self._objects: dict[str, dict[tuple[str, str], Object]] = {}
+        self._sorted: dict[str, list[tuple[str, str]] | None] = {}
+        self._subscribers: list[Subscriber] = []
+        self._undelivered: deque[tuple[str, str, Object]] = deque()
+        self._delivering = False
+
+    def register(self, resource: Resource) -> None:
+        """Make a kind known; its plural must not be taken."""
+        if resource.plural in self.resources:
+            raise ValueError(f"{resource.plural} is registered already")
+        self.resources[resource.plural] = resource
+        self._objects[resource.plural] = {}
+        self._sorted[resource.plural] = None
+        self._history[resource.plural] = History(self._history_limit)
+
+    # -- reading
+
+    def find(self, plural: str, namespace: str | None, name: str) -> Object | None:
+        """The object, or None."""
+        return self._objects[plural].get((self._scope(plural, namespace), name))
+
+    def get(self, plural: str, namespace: str | None, name: str) -> Object:
+        """The object; ApiError 404."""
+        found = self.find(plural, namespace, name)
+        if found is None:
+            raise api_error.not_found(self.resources[plural], name)
+        return found
+
+    def list(self, plural: str, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
+        """Objects sorted by namespace and name; all namespaces when None."""
+        objects = self._objects[plural]
+        if not self.resources[plural].namespaced:
+            namespace = None
+        found = (objects[key] for key in self._keys(plural) if namespace is None or key[0] == namespace)
+        return [each for each in found if not labels or has_labels(each, labels)]
+
+    def _keys(self, plural: str) -> list[tuple[str, str]]:
+        keys = self._sorted[plural]
+        if keys is None:
+            keys = self._sorted[plural] = sorted(self._objects[plural])
+        return keys
+
+    def _scope(self, plural: str, namespace: str | None) -> str:
+        return (namespace or "") if self.resources[plural].namespaced else ""
+
+    # -- history
+
+    def changes(self, plural: str, since: int) -> list[Change]:
+        """Changes newer than resourceVersion `since`, oldest first; ApiError 410 when some are forgotten."""
+        return self._history[plural].since(since)
+
+    def history(self, plural: str, since: int) -> list[tuple[int, str, Object]]:
+        """Events newer than resourceVersion `since`, oldest first; ApiError 410 when some are forgotten."""
+        return [(change.version, change.type, change.object) for change in self.changes(plural, since)]
+
+    def snapshot(self, plural: str, version: int) -> list[Object]:
+        """The objects as they were at `version`, sorted; ApiError 410 when that is forgotten."""
+        return self._history[plural].undo(self._objects[plural].values(), version)
+
+    def trim(self, before: int) -> None:
+        """Forget history up to and including resourceVersion `before`."""
+        for history in self._history.values():
+            history.forget(before)
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call `subscriber(type, plural, object)` after each change, in order; returns how to end that."""
+        self._subscribers.append(subscriber)
+
+        def unsubscribe() -> None:
+            if subscriber in self._subscribers:
+                self._subscribers.remove(subscriber)
+
+        return unsubscribe
+
+    # -- writing
+
+    def create(
+        self,
+        plural: str,
+        obj: Object,
+        *,
+        manager: str = "",
+        dry_run: bool = False,
+        field_validation: str = "Ignore",
+        warnings: list[str] | None = None,
+    ) -> Object:
+        """Store a new object; ApiError 409 when the name is taken.
+
+        With a status subresource the author's status is dropped, as a real API server does: write it afterwards.
+        """
+        how = Write(manager, None, dry_run, field_validation, _or_new(warnings))
+        return self._create(self.resources[plural], obj, how)
+
+    def update(
+        self,
+        plural: str,
+        obj: Object,
+        *,
+        manager: str = "",
+        subresource: str | None = None,
+        dry_run: bool = False,
+        field_validation: str = "Ignore",
+        warnings: list[str] | None = None,
+    ) -> Object:
+        """Replace an object; resourceVersion and uid, if present, are preconditions (ApiError 409)."""
+        metadata = obj["metadata"]
+        old = self.get(plural, metadata.get("namespace"), metadata["name"])
+        how = Write(manager, subresource, dry_run, field_validation, _or_new(warnings))
+        return self._update(self.resources[plural], old, obj, how)
+
+    def patch(
+        self,
+        plural: str,
+        namespace: str | None,
+        name: str,
+        patch: Any,
+        patch_type: str,
+        *,
+        manager: str = "",
+        subresource: str | None = None,
+        dry_run: bool = False,
+        force: bool = False,
+        field_validation: str = "Ignore",
+        warnings: list[str] | None = None,
+    ) -> Object:
+        """Change an object by a patch of type merge, json, strategic or apply (which may also create)."""
+        resource = self.resources[plural]
+        how = Write(manager, subresource, dry_run, field_validation, _or_new(warnings))
+        old = self.find(plural, namespace, name)
+        if old is None:
+            if patch_type != "apply" or subresource:
+                raise api_error.not_found(resource, name)
+            named = {"name": name, "namespace": namespace} if resource.namespaced else {"name": name}
+            new = {**patch, "metadata": {**(patch.get("metadata") or {}), **named}}
+            return self._create(resource, new, replace(how, operation="Apply"))
+        if patch_type == "apply":
+            return self._update(resource, old, self._applied(old, patch, how, force), replace(how, operation="Apply"))
+        patched = self._patched(plural, old, patch, patch_type)
+        check_uid(resource, old, patched)
+        return self._update(resource, old, patched, how)
+
+    def delete(
+        self,
+        plural: str,
+        namespace: str | None,
+        name: str,
+        *,
+        preconditions: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        now: bool = False,
+        grace_period_s: int | None = None,
+        finalizer: str | None = None,
+    ) -> Object:
+        """Remove an object, or mark it when a finalizer or a grace period holds it; returns its last state.
+
+        `finalizer` is added before the deletion: foreground and orphan propagation work by one.
+        """
+        resource = self.resources[plural]
+        old = self.get(plural, namespace, name)
+        check_deletion(resource, old, preconditions or {})
+        for admit in self.admission:
+            admit(AdmissionRequest("DELETE", plural, old, None, dry_run=dry_run))
+        grace_s = self._grace_s(resource, old, now, grace_period_s)
+        metadata = old["metadata"]
+        finalizers: list[str] = [*(metadata.get("finalizers") or ())]
+        if finalizer and finalizer not in finalizers and "deletionTimestamp" not in metadata:
+            finalizers.append(finalizer)
+        if not finalizers and grace_s == 0:
+            return self._remove(resource, old, dry_run)
+        return self._mark(resource, old, finalizers, grace_s, dry_run)
+
+    # -- how a write goes
+
+    def _create(self, resource: Resource, obj: Object, how: Write) -> Object:
+        newborn = self._newborn(resource, obj, how.dry_run)
+        name = newborn["metadata"]["name"]
+        if key_of(newborn) in self._objects[resource.plural]:
+            raise api_error.already_exists(resource, name)
+        new = self._passed(self.reading, "CREATE", resource, None, newborn, how)
+        if self.fields:
+            # An applier owns what its configuration names, not what defaults add to it.
+            configured = newborn if how.operation == "Apply" else new
+            now = rfc3339(self.timeline.now)
+            owned = self.fields.track(None, configured, how.manager, how.operation, None, now)
+            new = with_owners_of(new, owned)
+        new = self._admitted("CREATE", resource, None, new, how)
+        return new if how.dry_run else self._commit("ADDED", resource, None, new)
+
+    def _newborn(self, resource: Resource, obj: Object, dry_run: bool) -> Object:
+        rng = self._dry_rng if dry_run else self._rng
+        given = obj.get("metadata") or {}
+        name = given.get("name")
+        if not name:
+            if not given.get("generateName"):
+                raise api_error.invalid(
+                    resource,
+                    "",
+                    [("FieldValueRequired", "metadata.name", "Required value: name or generateName is required")],
+                )
+            name = given["generateName"] + "".join(rng.choice(_SUFFIX_ALPHABET) for _ in range(5))
+        metadata = {
+            **tidy_metadata(given),
+            "name": name,
+            "uid": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            "creationTimestamp": rfc3339(self.timeline.now),
+        }
+        metadata.pop("resourceVersion", None)
+        metadata.pop("generation", None)
+        metadata.pop("managedFields", None)
+        if resource.generation:
+            metadata["generation"] = 1
+        if resource.namespaced:
+            metadata["namespace"] = given.get("namespace") or "default"
+        else:
+            metadata.pop("namespace", None)
+        new = {**obj, "apiVersion": resource.group_version, "kind": resource.kind, "metadata": metadata}
+        if resource.has_status:
+            new.pop("status", None)
+            if resource.initial_status is not None:
+                new["status"] = dict(resource.initial_status)
+        return new
+
+    def _update(self, resource: Resource, old: Object, obj: Object, how: Write) -> Object:
+        check_preconditions(resource, old, obj.get("metadata") or {})
+        scoped = with_status_of(old, obj) if how.subresource == "status" else with_system_fields_of(resource, old, obj)
+        new = with_owners_of(scoped, obj if how.operation == "Apply" else old)
+        new = self._passed(self.reading, "UPDATE", resource, old, new, how)
+        if self.fields and how.operation != "Apply" and not same_content(new, old):
+            now = rfc3339(self.timeline.now)
+            new = self.fields.track(old, new, how.manager, "Update", how.subresource, now)
+        new = self._admitted("UPDATE", resource, old, new, how)
+        restless = resource.restless and not how.subresource
+        if how.operation != "Apply" and same_content(new, old) and not restless:
+            return old
+        if how.subresource != "status" and resource.generation and (restless or spec_differs(resource, old, new)):
+            metadata = {**new["metadata"], "generation": old["metadata"].get("generation", 0) + 1}
+            new = {**new, "metadata": metadata}
+        if same_content(new, old) and same_owners(new, old) and not restless:
+            return old
+        if how.dry_run:
+            return new
+        if is_released(resource, new):
+            return self._remove(resource, new, False, previous=old)
+        return self._commit("MODIFIED", resource, old, new)
+
+    def _patched(self, plural: str, old: Object, patch: Any, patch_type: str) -> Object:
+        try:
+            if patch_type == "json":
+                return json_patch(old, patch)
+            if not isinstance(patch, dict):
+                found = "array" if isinstance(patch, list) else go_name(patch)
+                why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+                raise PatchRefused(f"error decoding patch: {why}", unprocessable=False)
+        except PatchRefused as refused:
+            if not refused.unprocessable:
+                raise api_error.bad_request(str(refused)) from refused
+            raise ApiError(422, "Invalid", api_error.UNPROCESSABLE) from refused
+        if patch_type == "strategic" and self.strategic:
+            return self.strategic(plural, old, patch)
+        return merge_patch(old, patch)
+
+    def _applied(self, old: Object, patch: Object, how: Write, force: bool) -> Object:
+        if self.fields is None:
+            return merge_patch(old, patch)
+        now = rfc3339(self.timeline.now)
+        return self.fields.apply(old, patch, how.manager, force, how.subresource, now)
+
+    def _admitted(self, operation: str, resource: Resource, old: Object | None, new: Object, how: Write) -> Object:
+        steps = [*self.admission, *self.validation, *self.reviews]
+        return self._passed(steps, operation, resource, old, new, how)
+
+    @staticmethod
+    def _passed(
+        steps: Sequence[Admit], operation: str, resource: Resource, old: Object | None, new: Object, how: Write
+    ) -> Object:
+        for admit in steps:
+            new = admit(
+                AdmissionRequest(
+                    operation,
+                    resource.plural,
+                    old,
+                    new,
+                    how.subresource,
+                    how.manager,
+                    how.dry_run,
+                    how.field_validation,
+                    how.warnings,
+                )
+            )
+        return new
+
+    # -- deletion
+
+    def _grace_s(self, resource: Resource, old: Object, now: bool, wanted_s: int | None) -> int:
+        if not resource.graceful or now:
+            return 0
+        if wanted_s is not None:
+            return wanted_s
+        configured = (old.get("spec") or {}).get("terminationGracePeriodSeconds")
+        return _GRACE_PERIOD_S if configured is None else configured
+
+    def _mark(self, resource: Resource, old: Object, finalizers: list[str], grace_s: int, dry_run: bool) -> Object:
+        metadata = old["metadata"]
+        marked_s = metadata.get("deletionGracePeriodSeconds")
+        if "deletionTimestamp" in metadata and (marked_s is None or grace_s >= marked_s):
+            return old
+        metadata = {
+            **metadata,
+            "deletionTimestamp": rfc3339(self.timeline.now + grace_s),
+            "deletionGracePeriodSeconds": grace_s,
+        }
+        if finalizers:
+            metadata["finalizers"] = finalizers
+        if resource.generation and marked_s is None:
+            metadata["generation"] = metadata.get("generation", 0) + 1
+        new = {**old, "metadata": metadata}
+        return new if dry_run else self._commit("MODIFIED", resource, old, new)
+
+    def _remove(self, resource: Resource, last: Object, dry_run: bool, previous: Object | None = None) -> Object:
+        if dry_run:
+            return last
+        return self._commit("DELETED", resource, previous or last, last)
+
+    # -- the one place where something changes
+
+    def _commit(self, event_type: str, resource: Resource, previous: Object | None, new: Object) -> Object:
+        self.version += 1
+        new = {**new, "metadata": {**new["metadata"], "resourceVersion": str(self.version)}}
+        plural, key = resource.plural, key_of(new)
+        if event_type == "DELETED":
+            del self._objects[plural][key]
+        else:
+            self._objects[plural][key] = new
+        if event_type != "MODIFIED":
+            self._sorted[plural] = None
+        self._history[plural].remember(Change(self.version, event_type, new, previous))
+        self._deliver(event_type, plural, new)
+        return new
+
+    def _deliver(self, event_type: str, plural: str, obj: Object) -> None:
+        """A subscriber may write: its change waits its turn, so that all see one order."""
+        self._undelivered.append((event_type, plural, obj))
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._undelivered:
+                event = self._undelivered.popleft()
+                for subscriber in tuple(self._subscribers):
+                    subscriber(*event)
+        finally:
+            self._delivering = False
+
+
+def _or_new(warnings: list[str] | None) -> list[str]:
+    return [] if warnings is None else warnings

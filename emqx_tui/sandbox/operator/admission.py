@@ -1,0 +1,260 @@
+"""The operator's webhooks for `EmqxEnterprise`, and the built-in checks that the simulation depends on.
+
+Owns the defaults that the webhook writes on every create and update, what it refuses, and that both fail closed while
+the operator's process is down. Labels and annotations of the resource are copied into the pod template here, which is
+how an innocent annotation starts a release. Not called for status and scale. (`emqxbroker_webhook.go`)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from emqx_tui.sandbox.kube import api_error
+from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.objects import Object
+from emqx_tui.sandbox.kube.resources import Resource
+from emqx_tui.sandbox.kube.store import AdmissionRequest
+from emqx_tui.sandbox.operator.templates import KUBECTL_LAST_APPLIED, merged_ports
+
+_ACL = [
+    '{allow, {user, "dashboard"}, subscribe, ["$SYS/#"]}.',
+    '{allow, {ipaddr, "127.0.0.1"}, pubsub, ["$SYS/#", "#"]}.',
+    '{deny, all, subscribe, ["$SYS/#", {eq, "#"}]}.',
+    "{allow, all}.",
+]
+_USER = {"runAsUser": 1000, "runAsGroup": 1000}
+_SEMVER = re.compile(r"^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$")
+_OLDEST, _TOO_NEW = (4, 4, 14), (5, 0, 0)
+
+
+class EnterpriseWebhooks:
+    """Mutating and validating admission of `emqxenterprises`; `is_up` tells whether the operator's process answers."""
+
+    def __init__(self, is_up: Callable[[], bool]) -> None:
+        self._is_up = is_up
+
+    def mutate(self, request: AdmissionRequest) -> Object:
+        new = request.new
+        if not _is_asked(request) or new is None:
+            return new or {}
+        if not self._is_up():
+            raise _unreachable("mutating.enterprise.emqx.io", "mutate")
+        return with_defaults(new)
+
+    def validate(self, request: AdmissionRequest) -> Object:
+        """Asked after the schema has accepted what the other one made."""
+        new = request.new
+        if not _is_asked(request) or new is None:
+            return new or {}
+        why = refusal(new, request.old)
+        if why is not None:
+            told = f'admission webhook "validator.enterprise.emqx.io" denied the request: {why}'
+            raise ApiError(403, "Forbidden", told)
+        return new
+
+
+def _is_asked(request: AdmissionRequest) -> bool:
+    return request.plural == "emqxenterprises" and request.operation != "DELETE" and not request.subresource
+
+
+def _unreachable(webhook: str, verb: str) -> ApiError:
+    url = (
+        f"https://emqx-operator-webhook-service.emqx-operator-system.svc:443/{verb}-apps-emqx-io-v1beta4-emqxenterprise"
+    )
+    told = (
+        f'Internal error occurred: failed calling webhook "{webhook}": failed to call webhook: '
+        f'Post "{url}?timeout=10s": dial tcp 10.96.0.20:443: connect: connection refused'
+    )
+    return ApiError(500, "InternalError", told)
+
+
+# -- defaults
+
+
+def with_defaults(cr: Object) -> Object:
+    """The resource as the mutating webhook sends it back; the argument is not changed."""
+    metadata = cr["metadata"]
+    name, namespace = metadata["name"], metadata.get("namespace") or "default"
+    own = {"apps.emqx.io/managed-by": "emqx-operator", "apps.emqx.io/instance": name}
+    labels = {**(metadata.get("labels") or {}), **own}
+    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != KUBECTL_LAST_APPLIED}
+    spec = dict(cr.get("spec") or {})
+    spec.setdefault("replicas", 3)
+    spec.setdefault("clusterDomain", "cluster.local")
+    spec["template"] = _template(spec, name, namespace, labels, annotations)
+    spec["serviceTemplate"] = _service_template(spec, name, namespace, labels, annotations)
+    spec.setdefault("license", {})
+    if spec.get("persistent"):
+        spec["persistent"] = _persistent(spec["persistent"], name, namespace, labels, annotations)
+    if spec.get("blueGreenUpdate") is not None:
+        spec["blueGreenUpdate"] = _marshalled_update(spec["blueGreenUpdate"])
+    else:
+        spec.pop("blueGreenUpdate", None)
+    return {**cr, "metadata": {**metadata, "labels": labels}, "spec": spec}
+
+
+def _merged(has: dict[str, str] | None, more: dict[str, str]) -> dict[str, str]:
+    """Missing keys are added; nothing is overwritten or removed."""
+    return {**more, **(has or {})}
+
+
+def _without_kubectl(annotations: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in annotations.items() if key != KUBECTL_LAST_APPLIED}
+
+
+def _put(metadata: Object, field: str, value: dict[str, str]) -> None:
+    """As `omitempty` prints a map."""
+    if value:
+        metadata[field] = value
+    else:
+        metadata.pop(field, None)
+
+
+def _template(spec: Object, name: str, namespace: str, labels: dict[str, str], annotations: dict[str, str]) -> Object:
+    given = spec.get("template") or {}
+    metadata = dict(given.get("metadata") or {})
+    _put(metadata, "labels", _merged(metadata.get("labels"), labels))
+    _put(metadata, "annotations", _without_kubectl(_merged(metadata.get("annotations"), annotations)))
+    pod = dict(given.get("spec") or {})
+    pod.setdefault("reloaderImage", "emqx/emqx-operator-reloader:0.0.2")
+    pod.setdefault(
+        "podSecurityContext",
+        {**_USER, "fsGroup": 1000, "fsGroupChangePolicy": "Always", "supplementalGroups": [1000]},
+    )
+    container = dict(pod.get("emqxContainer") or {})
+    image = dict(container.get("image") or {})
+    if not image.get("repository"):
+        image["repository"] = "emqx/emqx-ee"
+    image.setdefault("pullPolicy", "IfNotPresent")
+    container["image"] = image
+    container.setdefault("securityContext", {**_USER, "runAsNonRoot": True})
+    if not container.get("emqxACL"):
+        container["emqxACL"] = list(_ACL)
+    domain = spec["clusterDomain"]
+    defaults = {
+        "name": name,
+        "log.to": "console",
+        "cluster.discovery": "dns",
+        "cluster.dns.type": "srv",
+        "cluster.dns.app": name,
+        "cluster.dns.name": f"{name}-headless.{namespace}.svc.{domain}",
+        "listener.tcp.internal": "",
+    }
+    container["emqxConfig"] = _merged(container.get("emqxConfig"), defaults)
+    own_ports = [
+        {"name": "management", "protocol": "TCP", "containerPort": 8081},
+        {"name": "dashboard", "protocol": "TCP", "containerPort": 18083},
+    ]
+    container["ports"] = merged_ports(container.get("ports") or [], own_ports, "containerPort")
+    container.setdefault("resources", {})
+    pod["emqxContainer"] = container
+    return {**given, "metadata": metadata, "spec": pod}
+
+
+def _service_template(
+    spec: Object, name: str, namespace: str, labels: dict[str, str], annotations: dict[str, str]
+) -> Object:
+    given = spec.get("serviceTemplate") or {}
+    metadata = dict(given.get("metadata") or {})
+    metadata["name"] = metadata.get("name") or name
+    metadata["namespace"] = namespace
+    _put(metadata, "labels", _merged(metadata.get("labels"), labels))
+    _put(metadata, "annotations", _without_kubectl(_merged(metadata.get("annotations"), annotations)))
+    service = dict(given.get("spec") or {})
+    service["selector"] = dict(labels)
+    own_ports = [
+        {"name": "http-management-8081", "port": 8081, "protocol": "TCP", "targetPort": 8081},
+        {"name": "http-dashboard-18083", "port": 18083, "protocol": "TCP", "targetPort": 18083},
+    ]
+    service["ports"] = merged_ports(service.get("ports") or [], own_ports)
+    return {**given, "metadata": metadata, "spec": service}
+
+
+def _persistent(
+    given: Object, name: str, namespace: str, labels: dict[str, str], annotations: dict[str, str]
+) -> Object:
+    metadata = dict(given.get("metadata") or {})
+    metadata["name"] = metadata.get("name") or f"{name}-data"
+    metadata["namespace"] = namespace
+    _put(metadata, "labels", _merged(metadata.get("labels"), labels))
+    _put(metadata, "annotations", _without_kubectl(_merged(metadata.get("annotations"), annotations)))
+    return {**given, "metadata": metadata}
+
+
+def _marshalled_update(given: Object) -> Object:
+    """The Go type leaves zeros out, so an explicit 0 comes back as absent."""
+    update = {key: value for key, value in given.items() if value != 0}
+    strategy = given.get("evacuationStrategy") or {}
+    update["evacuationStrategy"] = {key: value for key, value in strategy.items() if value != 0}
+    return update
+
+
+# -- refusals
+
+
+def refusal(new: Object, old: Object | None) -> str | None:
+    """Why the validating webhook refuses this; None when it does not."""
+    container = _container(new)
+    before = {} if old is None else _container(old)
+    if old is not None and (container.get("bootstrapAPIKeys") or []) != (before.get("bootstrapAPIKeys") or []):
+        return "bootstrap APIKey cannot be updated"
+    why = _bad_version(container["image"].get("version", ""))
+    if why or old is None:
+        return why
+    if new["spec"].get("persistent") != old["spec"].get("persistent"):
+        return "refuse to update Persistent "
+    return _bad_config(container.get("emqxConfig") or {}, before.get("emqxConfig") or {})
+
+
+def _container(cr: Object) -> Object:
+    return cr["spec"]["template"]["spec"]["emqxContainer"]
+
+
+def _bad_version(version: str) -> str | None:
+    if version == "latest":
+        return "image version can not be latest"
+    found = _SEMVER.match(version)
+    if found is None:
+        return f"invalid image version: {version}"
+    release = tuple(int(part or 0) for part in found.groups()[:3])
+    # A pre-release sorts below the release it leads to.
+    if release < _OLDEST or (release == _OLDEST and found[4]):
+        return f"image version {version} is too old, please upgrade to 4.4.14 or later"
+    if release > _TOO_NEW or (release == _TOO_NEW and not found[4]):
+        return f"image version {version} is too new, please downgrade to 5.0.0 earlier"
+    return None
+
+
+def _bad_config(new: dict[str, str], old: dict[str, str]) -> str | None:
+    field = '".spec.template.spec.emqxContainer.emqxConfig"'
+    if "name" in new and new["name"] != old.get("name", ""):
+        return f'refuse to update the "name" field in {field}'
+    for key, value in old.items():
+        if key.startswith("cluster") and key in new and new[key] != value:
+            return f'refuse to update the "^cluster.*$" field in {field}'
+    return None
+
+
+# -- built in
+
+
+class ReplicaRule:
+    """No negative replicas: what stops the operator at -1, and after it everybody else."""
+
+    def __init__(self, resources: dict[str, Resource]) -> None:
+        self._resources = resources
+
+    def __call__(self, request: AdmissionRequest) -> Object:
+        new: Any = request.new
+        if new is None or request.plural not in ("statefulsets", "deployments"):
+            return new or {}
+        replicas = (new.get("spec") or {}).get("replicas", 1)
+        if isinstance(replicas, int) and replicas < 0:
+            why = f"Invalid value: {replicas}: must be greater than or equal to 0"
+            cause = ("FieldValueInvalid", "spec.replicas", why)
+            raise api_error.invalid(self._resources[request.plural], new["metadata"]["name"], [cause])
+        if request.plural == "statefulsets" and "replicas" not in new["spec"]:
+            return {**new, "spec": {**new["spec"], "replicas": 1}}
+        return new

@@ -1,0 +1,1 @@
+"""Running a sandbox: the foreground command, real time, loopback subnets, pod sockets."""

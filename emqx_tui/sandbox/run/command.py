@@ -1,0 +1,157 @@
+"""The sandbox as a foreground process: `emqx-tui sandbox`.
+
+Owns how a world is chosen from options, what the user is told, and how the process ends: by a signal, or with the
+process that started it. Whoever starts it on behalf of somebody waits for the ready line and passes its own id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from emqx_tui.sandbox.run.runner import Sandbox, prepare
+from emqx_tui.sandbox.run.subnets import Subnet, claim_subnet
+from emqx_tui.sandbox.world.scenario import SCENARIOS, scenario
+from emqx_tui.sandbox.world.world import SETTLING_S, World, WorldConfig
+
+logger = logging.getLogger(__name__)
+
+_PARENT_CHECK_S = 0.5
+_CHURN_PER_CLIENT_S = 5e-5
+"""Each client leaves and comes back by itself every five and a half hours, on average: 5/s of 100,000."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxOptions:
+    """What `emqx-tui sandbox` was asked for."""
+
+    clients: int = 100_000
+    nodes: int = 3
+    speed: float = 1.0
+    scenario: str | None = None
+    """None: an empty cluster"""
+    seed: int = 1
+    port: int = 0
+    kubeconfig: Path | None = None
+    """None: a temporary file, removed at the end"""
+    parent_pid: int | None = None
+    """end when this process is gone"""
+    ready_fd: int | None = None
+    """write one line of JSON here when serving"""
+
+
+def run_sandbox(options: SandboxOptions) -> int:
+    """Serve until SIGINT, SIGTERM or the end of the parent; returns the exit code."""
+    if options.scenario is not None and options.scenario not in SCENARIOS:
+        _tell(f"no scenario {options.scenario!r}; there are: {', '.join(SCENARIOS)}", sys.stderr)
+        return 2
+    # Not the seed: two sandboxes with the same seed have the same history and still different addresses.
+    subnet = claim_subnet(random.Random(f"{os.getpid()} {time.time_ns()}"))
+    try:
+        return asyncio.run(_serve(options, subnet))
+    except OSError as refused:
+        _tell(f"cannot serve: {refused}", sys.stderr)
+        return 1
+    finally:
+        subnet.release()
+
+
+def make_world(options: SandboxOptions, pod_subnet: str, start: float) -> World:
+    """The world of these options; its clock stands at `start`."""
+    churn_per_s = options.clients * _CHURN_PER_CLIENT_S
+    if options.scenario is None:
+        config = WorldConfig(
+            clients=options.clients, churn_per_s=churn_per_s, pod_subnet=pod_subnet, start=start + SETTLING_S
+        )
+        return World(config, seed=options.seed, prepare=prepare)
+    return scenario(
+        options.scenario,
+        clients=options.clients,
+        nodes=options.nodes,
+        seed=options.seed,
+        churn_per_s=churn_per_s,
+        start=start,
+        pod_subnet=pod_subnet,
+        prepare=prepare,
+    )
+
+
+async def _serve(options: SandboxOptions, subnet: Subnet) -> int:
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, ending.set)
+    world = make_world(options, subnet.cidr, time.time())
+    async with Sandbox(world, speed=options.speed, port=options.port, kubeconfig=options.kubeconfig) as sandbox:
+        _tell(_usage(sandbox, options), sys.stderr if options.ready_fd == 1 else sys.stdout)
+        _say_ready(sandbox, options.ready_fd)
+        waits = [asyncio.create_task(ending.wait()), asyncio.create_task(sandbox.pace.broken())]
+        if options.parent_pid is not None:
+            waits.append(asyncio.create_task(_outlived(options.parent_pid)))
+        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        for wait in done:
+            if failure := wait.exception():
+                logger.critical("the simulation broke", exc_info=failure)
+                return 1
+    return 0
+
+
+def _tell(text: str, stream: TextIO) -> None:
+    """Whoever reads us may be gone: that is no reason to end."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(text + "\n")
+        stream.flush()
+
+
+def _usage(sandbox: Sandbox, options: SandboxOptions) -> str:
+    path = sandbox.kubeconfig_path
+    filled = f"scenario {options.scenario}" if options.scenario else "empty"
+    about = f"{filled}, {options.clients} clients, {sandbox.speed:g}x time, seed {options.seed}"
+    return "\n".join(
+        [
+            f"Sandbox at {sandbox.url}: {about}",
+            "",
+            f"  export KUBECONFIG={path}",
+            "  kubectl get emqxenterprises",
+            f"  emqx-tui --kubeconfig {path} --clock-rate {sandbox.speed:g}",
+            "",
+            f"Contexts: {', '.join(sandbox.accounts.users)}. Ctrl-C ends it.",
+        ]
+    )
+
+
+def _say_ready(sandbox: Sandbox, descriptor: int | None) -> None:
+    if descriptor is None:
+        return
+    ready = {"kubeconfig": str(sandbox.kubeconfig_path), "url": sandbox.url, "speed": sandbox.speed}
+    with contextlib.suppress(OSError):
+        os.write(descriptor, json.dumps(ready).encode() + b"\n")
+        if descriptor > 2:
+            os.close(descriptor)
+
+
+async def _outlived(pid: int) -> None:
+    """Returns when process `pid` is gone; a child also notices that it was given to another parent."""
+    is_child = os.getppid() == pid
+    while True:
+        if is_child and os.getppid() != pid:
+            return
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            pass
+        await asyncio.sleep(_PARENT_CHECK_S)

@@ -1,0 +1,157 @@
+"""What a real API server could not even read: built-in objects and metadata become Go structs.
+
+Owns the texts of Go's JSON decoder for values of a wrong type. It is blind to everything else: a readable value may
+still be refused by rules. Nulls are readable everywhere, they mean Go's zero value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from emqx_tui.sandbox.schema.notation import Schema
+from emqx_tui.sandbox.schema.validation import is_date_time
+
+_INTEGERS = {"int32": 2**31, "int64": 2**63}
+_GO_NAMES = {"boolean": "bool", "object": "map[string]interface {}", "array": "[]interface {}"}
+_JSON_NAMES: dict[type, str] = {str: "string", bool: "bool", int: "number", float: "number", list: "array"}
+
+
+def unreadable(value: Any, schema: Schema, struct: str, old: Any = None, path: str = "") -> str | None:
+    """Why the value cannot be decoded, or None; parts that are the same as in `old` are not looked at."""
+    if value is None or value is old:
+        return None
+    if "x-kubernetes-int-or-string" in schema:
+        readable = isinstance(value, str | int) or ("pattern" in schema and isinstance(value, float))
+        return (
+            None if readable and not isinstance(value, bool) else _mismatch(value, struct, path, "intstr.IntOrString")
+        )
+    if isinstance(value, dict) and schema["type"] == "object":
+        return _unreadable_object(value, schema, struct, old, path)
+    if isinstance(value, list) and schema["type"] == "array":
+        items = schema["items"]
+        return next((why for each in value if (why := unreadable(each, items, struct, None, path))), None)
+    return _unreadable_scalar(value, schema, struct, path)
+
+
+def _unreadable_object(value: dict[str, Any], schema: Schema, struct: str, old: Any, path: str) -> str | None:
+    before = old if isinstance(old, dict) else {}
+    properties = schema.get("properties", {})
+    others = schema.get("additionalProperties")
+    for key, child in value.items():
+        known = properties.get(key, others)
+        if known is None:
+            continue
+        step = f"{path}.{key}" if key in properties else path
+        why = unreadable(child, known, struct, before.get(key), step)
+        if why:
+            return why
+    return None
+
+
+def _unreadable_scalar(value: Any, schema: Schema, struct: str, path: str) -> str | None:
+    wanted, form = schema["type"], schema.get("format", "")
+    if wanted == "string" and isinstance(value, str):
+        return _malformed(value, form)
+    if wanted == "boolean" and isinstance(value, bool):
+        return None
+    if wanted == "integer" and isinstance(value, int) and not isinstance(value, bool):
+        limit = _INTEGERS.get(form, 2**63)
+        if -limit <= value < limit:
+            return None
+        return f"json: cannot unmarshal number {value} into Go struct field {struct}{path} of type {form or 'int'}"
+    return _mismatch(value, struct, path, form or _GO_NAMES.get(wanted, wanted))
+
+
+def _malformed(text: str, form: str) -> str | None:
+    if form == "byte":
+        try:
+            base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            good = next((at for at, char in enumerate(text) if not (char.isalnum() or char in "+/=")), len(text))
+            return f"illegal base64 data at input byte {good}"
+    if form == "date-time" and not is_date_time(text):
+        return f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"'
+    return None
+
+
+def _mismatch(value: Any, struct: str, path: str, wanted: str) -> str:
+    found = _JSON_NAMES.get(type(value), "object")
+    return f"json: cannot unmarshal {found} into Go struct field {struct}{path} of type {wanted}"
+
+
+# -- what the operator's webhook reads
+
+_STRUCTS = {
+    ("EmqxEnterpriseSpec", "blueGreenUpdate"): "v1beta4.EmqxBlueGreenUpdate",
+    ("EmqxEnterpriseSpec", "license"): "v1beta4.EmqxLicense",
+    ("EmqxEnterpriseSpec", "persistent"): "v1.PersistentVolumeClaimTemplate",
+    ("EmqxEnterpriseSpec", "serviceTemplate"): "v1beta4.ServiceTemplate",
+    ("EmqxEnterpriseSpec", "template"): "v1beta4.EmqxTemplate",
+    ("EmqxBlueGreenUpdate", "evacuationStrategy"): "v1beta4.EvacuationStrategy",
+    ("EmqxTemplate", "metadata"): "v1.ObjectMeta",
+    ("EmqxTemplate", "spec"): "v1beta4.EmqxTemplateSpec",
+    ("EmqxTemplateSpec", "emqxContainer"): "v1beta4.EmqxContainer",
+    ("EmqxTemplateSpec", "extraContainers"): "v1.Container",
+    ("EmqxTemplateSpec", "initContainers"): "v1.Container",
+    ("EmqxContainer", "image"): "v1beta4.EmqxImage",
+    ("EmqxContainer", "bootstrapAPIKeys"): "v1beta4.BootstrapAPIKey",
+    ("EmqxContainer", "env"): "v1.EnvVar",
+    ("EmqxContainer", "ports"): "v1.ContainerPort",
+    ("PersistentVolumeClaimTemplate", "metadata"): "v1.ObjectMeta",
+    ("PersistentVolumeClaimTemplate", "spec"): "v1.PersistentVolumeClaimSpec",
+    ("ServiceTemplate", "metadata"): "v1.ObjectMeta",
+    ("ServiceTemplate", "spec"): "v1.ServiceSpec",
+    ("ServiceSpec", "ports"): "v1.ServicePort",
+}
+"""Go types by struct and field, of the field or of its items; values below others are not looked at."""
+_SCALARS = ("string", "integer", "boolean")
+
+
+def unmarshalled(spec: Any, schema: Schema) -> str | None:
+    """Why the operator's webhook cannot read the spec of a resource; None when it can, or no text is known."""
+    return _fields(spec, schema["properties"]["spec"], "EmqxEnterpriseSpec", ".spec")
+
+
+def _fields(value: Any, schema: Schema, struct: str, path: str) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    properties = schema.get("properties", {})
+    found = (
+        _field(child, properties[key], struct, _STRUCTS.get((struct, key), ""), f"{path}.{key}")
+        for key, child in value.items()
+        if key in properties and child is not None and "x-kubernetes-int-or-string" not in properties[key]
+    )
+    return next((why for why in found if why), None)
+
+
+def _field(value: Any, schema: Schema, struct: str, inner: str, path: str) -> str | None:
+    kind = schema.get("type")
+    name = inner.partition(".")[2]
+    if kind in _SCALARS:
+        return _unreadable_scalar(value, schema, struct, path)
+    if kind == "array":
+        return _items(value, schema["items"], struct, inner, path)
+    if "additionalProperties" in schema:
+        return _map(value, schema["additionalProperties"], struct, path)
+    if isinstance(value, dict) or not inner:
+        return _fields(value, schema, name, path) if inner else None
+    return _mismatch(value, struct, path, inner)
+
+
+def _items(value: Any, items: Schema, struct: str, inner: str, path: str) -> str | None:
+    if not isinstance(value, list):
+        wanted = inner or ("string" if items.get("type") == "string" else "")
+        return _mismatch(value, struct, path, f"[]{wanted}") if wanted else None
+    found = (_field(each, items, struct, inner, path) for each in value if each is not None)
+    return next((why for why in found if why), None)
+
+
+def _map(value: Any, values: Schema, struct: str, path: str) -> str | None:
+    if values.get("type") != "string":
+        return None
+    if not isinstance(value, dict):
+        return _mismatch(value, struct, path, "map[string]string")
+    wrong = next((each for each in value.values() if not isinstance(each, str)), None)
+    return None if wrong is None else _mismatch(wrong, struct, path, "string")

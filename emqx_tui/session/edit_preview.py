@@ -1,0 +1,317 @@
+"""Judging an edit before anything is sent: validation, server dry-runs, pre-flight checks and an estimate.
+
+What counts for a right is the server's dry-run of the very request, not an access review: admission may refuse what
+RBAC allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.errors import AdapterError, Conflict, NotFound
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.model.workloads import Secret
+from emqx_tui.rollout import change as changes
+from emqx_tui.rollout.change import Change, Difference, Draft, Plan, Verdict
+from emqx_tui.rollout.checks import preflight
+from emqx_tui.rollout.checks.quotas import why_over_quota
+from emqx_tui.rollout.commands import (
+    ApplyTemplate,
+    ForgetReleaseStatus,
+    RepairService,
+    Scale,
+    Target,
+    WriteEndpoints,
+)
+from emqx_tui.rollout.forecast import Forecast, forecast
+from emqx_tui.rollout.journal import journal_name
+from emqx_tui.rollout.policy import Approval, Policy, next_closed
+from emqx_tui.rollout.redaction import redact
+from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
+from emqx_tui.session.ports import Changed, Kube
+from emqx_tui.session.view import Assessment
+
+_QUERY = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+
+
+async def assess(
+    number: int,
+    draft: Draft,
+    approval: str,
+    *,
+    late_removal: bool,
+    parallel_drains: int,
+    latest: Callable[[], Snapshot],
+    kube: Kube,
+    log_in: Callable[[], Awaitable[str]],
+    policy: Policy,
+    journal_secret: Secret | None,
+) -> Assessment:
+    """The whole answer to one edit."""
+    judged = changes.assess(draft)
+    if judged.verdict in (Verdict.REFUSED, Verdict.UNCHANGED):
+        return Assessment(number, judged, is_final=True)
+    snapshot = latest()
+    ok, answer, admitted = await _dry_run(draft.original, judged, kube)
+    extra = _server_differences(draft, judged, admitted)
+    if judged.verdict is not Verdict.STARTS_RELEASE:
+        return Assessment(number, judged, (), None, ok, answer, extra, None, is_final=True)
+    facts = await _facts(snapshot, kube, log_in, journal_secret)
+    mark = admitted.template_mark if admitted else ""
+    facts = replace(facts, resource_patch="" if ok else answer, admitted_mark=mark)
+    parameters = draft.blue_green
+    rates = changes.rates_of(parameters)
+    given = draft.original.blue_green
+    question = preflight.Question(snapshot, rates if given else None, policy, facts)
+    plan = _plan(draft, judged, approval, late_removal, parallel_drains, mark)
+    estimate = _forecast(snapshot, draft, policy, late_removal, parallel_drains)
+    return Assessment(number, judged, preflight.run(question), plan, ok, answer, extra, estimate, is_final=True)
+
+
+def _plan(
+    draft: Draft, judged: Change, approval: str, late_removal: bool, parallel_drains: int, mark: str
+) -> Plan | None:
+    rates = changes.rates_of(draft.blue_green)
+    if rates is None:
+        return None
+    resource = draft.original
+    image = draft.template["spec"]["emqxContainer"]["image"]
+    version = str(image.get("version", ""))
+    target = replace(
+        resource.image,
+        repository=str(image.get("repository", resource.image.repository)),
+        registry=str(image.get("registry", resource.image.registry) or ""),
+        version=version,
+    )
+    return Plan(
+        namespace=resource.namespace,
+        name=resource.name,
+        uid=resource.meta.uid,
+        resource_version=resource.meta.resource_version,
+        metadata_generation=resource.meta.metadata_generation,
+        from_image=str(resource.image),
+        to_image=str(target),
+        from_version=resource.image.version,
+        to_version=version,
+        patch=judged.patch["template"],
+        differences=judged.differences,
+        delay_s=draft.blue_green.effective_delay_s,
+        delay_was_absent=draft.blue_green.initial_delay_s is None,
+        rates=rates,
+        approval=Approval(approval),
+        target_mark=mark,
+        parallel_drains=parallel_drains,
+        late_removal=late_removal,
+    )
+
+
+async def _dry_run(resource: EmqxEnterprise, judged: Change, kube: Kube) -> tuple[bool, str, EmqxEnterprise | None]:
+    """Ask the server to check the patch. (accepted, why not, the object as it would be stored)."""
+    request = _patch_request(resource, judged).as_dry_run()
+    try:
+        return True, "", EmqxEnterprise.from_json(await kube.request(request))
+    except AdapterError as error:
+        return False, error.message, None
+
+
+def _patch_request(resource: EmqxEnterprise, judged: Change) -> KubeRequest:
+    if judged.verdict is Verdict.STARTS_RELEASE:
+        delay = resource.blue_green.effective_delay_s if resource.blue_green else 0
+        target = Target(resource.namespace, resource.name, resource.meta.uid)
+        return ApplyTemplate(target, judged.patch["template"], next_closed(delay)).request()
+    body = {"metadata": {"uid": resource.meta.uid}, "spec": dict(judged.patch)}
+    return KubeRequest(
+        "PATCH", Kind.EMQX_ENTERPRISE.info.path(resource.namespace, resource.name), body, MERGE_PATCH, _QUERY
+    )
+
+
+def _server_differences(draft: Draft, judged: Change, admitted: EmqxEnterprise | None) -> tuple[Difference, ...]:
+    """What the server would change beyond the edit."""
+    if admitted is None or not judged.patch:
+        return ()
+    beyond = changes.assess(Draft(_with_template(draft), admitted.template, draft.blue_green))
+    return tuple(d for d in beyond.differences if d.path.startswith("spec.template"))
+
+
+def _with_template(draft: Draft) -> EmqxEnterprise:
+    raw = {**draft.original.raw, "spec": {**draft.original.raw.get("spec", {}), "template": draft.template}}
+    return replace(draft.original, raw=raw)
+
+
+def _forecast(
+    snapshot: Snapshot, draft: Draft, policy: Policy, late_removal: bool, parallel_drains: int
+) -> Forecast | None:
+    rates = changes.rates_of(draft.blue_green)
+    alive = [g for g in snapshot.generations if g.replicas > 0]
+    if rates is None or not alive:
+        return None
+    nodes = [(m.name, m.live_connections) for m in reversed(alive[0].members)]
+    return forecast(
+        nodes,
+        rates,
+        delay_s=draft.blue_green.effective_delay_s,
+        canary_s=0.0 if late_removal else policy.canary_s,
+        parallel_drains=parallel_drains,
+    )
+
+
+async def _facts(
+    snapshot: Snapshot, kube: Kube, log_in: Callable[[], Awaitable[str]], journal_secret: Secret | None
+) -> preflight.Facts:
+    answers = asyncio.gather(
+        _ask_endpoints(snapshot, kube),
+        _ask_scale(snapshot, kube),
+        _ask_status(snapshot, kube),
+        _ask_service(snapshot, kube),
+        _ask_journal(snapshot, kube, journal_secret),
+        log_in(),
+    )
+    names, keys, room = await asyncio.gather(
+        _same_names(snapshot, kube), _license_keys(snapshot, kube), _room(snapshot, kube)
+    )
+    endpoints, scale, status, service, journal, login = await answers
+    return preflight.Facts(
+        endpoints_patch=endpoints,
+        scale_patch=scale,
+        status_patch=status,
+        service_patch=service,
+        broker_login=login,
+        journal=journal,
+        same_name=names,
+        license_keys=keys,
+        capacity=room,
+    )
+
+
+async def _try(kube: Kube, request: KubeRequest) -> str:
+    """Empty = the server would do it; else why not. A lost race is no refusal."""
+    try:
+        await kube.request(request.as_dry_run())
+    except Conflict:
+        return ""
+    except AdapterError as error:
+        return error.message
+    return ""
+
+
+async def _ask_endpoints(snapshot: Snapshot, kube: Kube) -> str | None:
+    endpoints = snapshot.listener_endpoints
+    if endpoints is None:
+        return None
+    target = Target(endpoints.meta.namespace, endpoints.name, endpoints.meta.uid, endpoints.meta.resource_version)
+    if not endpoints.addresses:
+        return "the listener Endpoints have no address"
+    return await _try(kube, WriteEndpoints(target, endpoints.addresses, endpoints.ports, "dry-run").request())
+
+
+async def _ask_scale(snapshot: Snapshot, kube: Kube) -> str | None:
+    alive = [s for s in snapshot.sets if s.replicas > 0]
+    if not alive:
+        return None
+    meta = alive[0].meta
+    target = Target(meta.namespace, meta.name, meta.uid)
+    return await _try(kube, Scale(target, alive[0].replicas, alive[0].replicas).request())
+
+
+async def _ask_status(snapshot: Snapshot, kube: Kube) -> str | None:
+    resource = snapshot.resource.value
+    if resource is None:
+        return None
+    target = Target(resource.namespace, resource.name, resource.meta.uid)
+    return await _try(kube, ForgetReleaseStatus(target).request())
+
+
+async def _ask_service(snapshot: Snapshot, kube: Kube) -> str | None:
+    service = snapshot.listener_service
+    if service is None or not service.ports:
+        return None
+    target = Target(service.meta.namespace, service.name, service.meta.uid, service.meta.resource_version)
+    return await _try(kube, RepairService(target, service.ports).request())
+
+
+async def _ask_journal(snapshot: Snapshot, kube: Kube, known: Secret | None) -> str | None:
+    """Both kinds of our own records, asked as they will be written."""
+    if known is not None:
+        return "a journal stands already"
+    metadata = {"name": journal_name(snapshot.name), "namespace": snapshot.namespace}
+    bodies: dict[Kind, dict[str, Any]] = {
+        Kind.SECRET: {"apiVersion": "v1", "kind": "Secret", "type": "Opaque"},
+        Kind.LEASE: {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {}},
+    }
+    for kind, body in bodies.items():
+        request = KubeRequest("POST", kind.info.path(snapshot.namespace), {**body, "metadata": metadata})
+        if refusal := await _try(kube, request):
+            return refusal
+    return ""
+
+
+async def _same_names(snapshot: Snapshot, kube: Kube) -> tuple[str, ...]:
+    """Other kinds of the operator with an object of this name; kinds that cannot be read are skipped."""
+    found = []
+    for base, plural in (("apis/apps.emqx.io/v2beta1", "emqxes"), ("apis/apps.emqx.io/v1beta4", "emqxbrokers")):
+        try:
+            await kube.request(KubeRequest("GET", f"/{base}/namespaces/{snapshot.namespace}/{plural}/{snapshot.name}"))
+            found.append(f"{plural}/{snapshot.name}")
+        except AdapterError:
+            continue
+    return tuple(found)
+
+
+async def _license_keys(snapshot: Snapshot, kube: Kube) -> int | None:
+    resource = snapshot.resource.value
+    license_spec = resource.raw.get("spec", {}).get("license") if resource else None
+    name = license_spec.get("secretName") if isinstance(license_spec, dict) else None
+    if not name:
+        return None
+    try:
+        answer = await kube.request(KubeRequest("GET", Kind.SECRET.info.path(snapshot.namespace, str(name))))
+    except AdapterError:
+        return None
+    return len(answer.get("data") or {})
+
+
+async def _room(snapshot: Snapshot, kube: Kube) -> str | None:
+    """What the quotas say of a second generation; None where quotas or pods cannot be read."""
+    alive = [g for g in snapshot.generations if g.replicas > 0 and g.members]
+    if not alive:
+        return None
+    pods = Kind.POD.info
+    quotas = f"/{pods.base}/namespaces/{snapshot.namespace}/resourcequotas"
+    one = {"fieldSelector": f"metadata.name={alive[0].members[0].name}"}
+    try:
+        listed = await kube.request(KubeRequest("GET", quotas))
+        found = await kube.request(KubeRequest("GET", pods.path(snapshot.namespace), query=one))
+        return why_over_quota(listed["items"], found["items"][0], alive[0].replicas)
+    except (AdapterError, ValueError, LookupError):
+        return None
+
+
+async def save(edit: Draft | Plan, snapshot: Snapshot, kube: Kube) -> tuple[str, Changed | None]:
+    """Send an edit that starts no release. One line for the person, and the stored object."""
+    if isinstance(edit, Plan):
+        return "refused: a plan is started, not saved", None
+    judged = changes.assess(edit)
+    if judged.verdict not in (Verdict.NEXT_RELEASE, Verdict.NO_EFFECT):
+        return f"refused: this edit {judged.verdict}", None
+    resource = snapshot.resource.value
+    seen = edit.original.meta
+    if resource is None or (resource.meta.uid, resource.meta.metadata_generation) != (
+        seen.uid,
+        seen.metadata_generation,
+    ):
+        return "refused: the object was changed since you began: look at it again", None
+    request = _patch_request(edit.original, judged)
+    body = {**request.body, "metadata": {"uid": seen.uid, "resourceVersion": resource.meta.resource_version}}
+    try:
+        answer = await kube.request(replace(request, body=body))
+    except NotFound:
+        return "refused: the object is gone", None
+    except AdapterError as error:
+        return f"refused: {redact(error.message)}", None
+    stored = EmqxEnterprise.from_json(answer)
+    return f"saved: {judged.verdict}", Changed(Kind.EMQX_ENTERPRISE, (stored.namespace, stored.name), stored)

@@ -1,0 +1,265 @@
+"""The approval card: what will happen, the checks, the way back, the command; and a word to type.
+
+Plain Enter never approves: Enter counts only with the exact word, typed key by key (`typing_guard`). The card names one
+revision. When what it shows has become something else, it says so, forgets what was typed and takes no key but esc:
+the person has to open it again and read. Nothing is sent from here: an IntentSubmitted bubbles to the app.
+
+`h` holds at once while nothing is typed yet, unless the word to type begins with h; then esc and h.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+
+from emqx_tui.rollout.intents import Hold
+from emqx_tui.session.view import Assessment, View
+from emqx_tui.ui.cards.typing_guard import TypingGuard
+from emqx_tui.ui.cards.words import Card, Renew
+from emqx_tui.ui.rollout.words import key_reasons
+from emqx_tui.ui.shell.messages import IntentSubmitted, Published
+from emqx_tui.ui.shell.notice_line import Notice
+from emqx_tui.ui.shell.screen import TakesNews
+from emqx_tui.ui.text import paint
+from emqx_tui.ui.text.glyphs import ALARM, WAITING
+from emqx_tui.ui.text.line_box import LineBox
+from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, spread, wrap
+
+LABEL_CELLS = 10
+FRAME_ROWS = 6
+"""Border, title and prompt: they never scroll away."""
+COUNTDOWN_EVERY_S = 0.1
+SCROLL_KEYS = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
+
+
+class ApprovalCard(TakesNews, ModalScreen[bool]):
+    """Dismisses with True when something was sent."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "not now")]
+
+    def __init__(
+        self,
+        renew: Renew,
+        view: View | None,
+        assessment: Assessment | None = None,
+        *,
+        by: str,
+        place: str = "",
+        read_only_reason: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`renew` makes the card from the newest view; `by` approves; `place` = context, namespace and cluster.
+
+        `clock` is compared with the times of key events, unless it is another one than the system's: then it is the
+        only clock.
+        """
+        super().__init__()
+        self._renew, self._view = renew, view
+        self._by, self._place, self._read_only_reason = by, place, read_only_reason
+        self._clock = clock
+        self._card = renew(view, assessment)
+        self._newest: Card | None = self._card
+        self._guard = TypingGuard(clock())
+        self._step = 0
+        self._told = ""
+        self._is_drawn = False
+
+    # --- state ---
+
+    @property
+    def typed(self) -> str:
+        """What has been typed so far."""
+        return self._guard.text
+
+    @property
+    def told(self) -> str:
+        """The last answer to a key."""
+        return self._told
+
+    @property
+    def is_stale(self) -> bool:
+        """What is shown is no longer what would be approved."""
+        return self._card is None or self._newest is None or self._newest.revision != self._card.revision
+
+    @property
+    def blocked(self) -> str:
+        """Why nothing can be approved now."""
+        if self._read_only_reason:
+            return self._read_only_reason
+        if self._card is None:
+            return "this is not on offer"
+        if self._newest is None:
+            return "this is no longer on offer: esc closes"
+        if self.is_stale:
+            return "this changed while the card was open: esc, then open it again"
+        return self._newest.blocked
+
+    # --- news and time ---
+
+    def take(self, published: Published) -> None:
+        """There is a newer view: the checks may have changed, or the whole matter."""
+        self._view = published.view
+        if self.is_stale:
+            return
+        self._newest = self._renew(published.view, published.assessment)
+        if self.is_stale:
+            self._forget()
+        elif self._newest is not None and self._newest != self._card:
+            self._card = self._newest
+        if self.blocked:
+            self._forget()
+        self.show()
+
+    def hear(self, notice: Notice | None) -> None:
+        """In the frame, where it covers nothing."""
+        said = paint.content((Span(" "), *notice.line, Span(" "))) if notice else ""
+        self.query_one(".approval", Vertical).border_subtitle = said
+
+    def tick(self) -> None:
+        """The countdown; called by a timer."""
+        self._show_prompt()
+
+    def _forget(self) -> None:
+        self._guard.clear()
+        self._step = 0
+
+    # --- drawing ---
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="card approval"):
+            yield LineBox(id="card-title")
+            with VerticalScroll(id="card-scroll", can_focus=False):
+                yield LineBox(id="card-body")
+            yield LineBox(id="card-prompt")
+
+    def on_mount(self) -> None:
+        self.set_interval(COUNTDOWN_EVERY_S, self.tick)
+        self.call_after_refresh(self.show)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.show)
+
+    def show(self) -> None:
+        """Draw everything anew from the card."""
+        if not self.is_mounted or self._card is None:
+            self._show_prompt()
+            return
+        title, scroll = self.query_one("#card-title", LineBox), self.query_one("#card-scroll", VerticalScroll)
+        body = self.query_one("#card-body", LineBox)
+        lines = card_lines(self._card, max(20, title.size.width - 1))
+        body.styles.height = len(lines)
+        scroll.styles.height = min(len(lines), max(3, self.size.height - FRAME_ROWS))
+        body.set_lines(lines)
+        if not self._is_drawn and title.size.width:
+            self._is_drawn = True
+            self._guard = TypingGuard(self._clock())
+        place = line((self._place, Tone.DIM))
+        title.set_lines([spread(line((self._card.title, Tone.STRONG)), place, title.size.width)])
+        self._show_prompt()
+
+    def _show_prompt(self) -> None:
+        if self.is_mounted:
+            box = self.query_one("#card-prompt", LineBox)
+            box.set_lines([crop(spans, box.size.width) for spans in self.prompt_lines()])
+
+    def prompt_lines(self) -> list[Line]:
+        """The last three lines: a warning or an answer, the word to type, the keys."""
+        warning = self._card.warning if self._card else ""
+        first = line((f"{ALARM} {warning}", Tone.WARN)) if warning else ()
+        if self._told:
+            first = line((self._told, Tone.WARN))
+        keys = line(("esc", Tone.KEY), " not now", *((("   h", Tone.KEY), " hold") if self.can_hold else ()))
+        if self.blocked:
+            return [first, line((f"{ALARM} {self.blocked}", Tone.BAD)), keys]
+        left_s = self._guard.remaining_s(self._clock())
+        if left_s > 0:
+            return [first, line((f"{WAITING} read first: keys are taken in {left_s:.1f} s", Tone.WAIT)), keys]
+        asked = self._asked()
+        typed = Span(f"[{self.typed}{'_' * max(0, len(asked.token) - len(self.typed))}]", Tone.STRONG)
+        return [first, (Span(f"{asked.prompt}: "), typed, Span("  then "), Span("enter", Tone.KEY)), keys]
+
+    def _asked(self):
+        assert self._card is not None
+        return self._card.asked[self._step]
+
+    # --- keys ---
+
+    @property
+    def can_hold(self) -> bool:
+        """`h` holds now: a release runs, nothing is typed, and the word does not begin with h."""
+        if self.typed or self._read_only_reason or self._card is None:
+            return False
+        return not self._asked().token.startswith("h") and not key_reasons(self._view)["hold"]
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        self._answer(self._guard.paste().sentence)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "escape":
+            return
+        event.stop()
+        event.prevent_default()
+        at = event.time if self._clock is time.monotonic else self._clock()
+        if event.key == "h" and self.can_hold:
+            self.app.post_message(IntentSubmitted(Hold(self._by)))
+            self.dismiss(False)
+        elif event.key in SCROLL_KEYS:
+            self.query_one("#card-scroll", VerticalScroll).scroll_relative(y=SCROLL_KEYS[event.key], animate=False)
+        elif self.blocked or not self._is_drawn:
+            self._answer(f"nothing is taken: {self.blocked or 'the card is not drawn yet'}")
+        elif event.key == "enter":
+            self._enter(at)
+        elif event.key == "backspace":
+            self._guard.erase(at)
+            self._answer("")
+        elif event.is_printable and event.character:
+            refused = self._guard.press(event.character, at)
+            self._answer(refused.sentence if refused else "")
+
+    def _enter(self, at: float) -> None:
+        refused = self._guard.enter(at)
+        if refused:
+            self._answer(refused.sentence)
+            return
+        asked = self._asked()
+        if self.typed != asked.token:
+            wrong = (
+                f"{self.typed!r} is not {asked.token}: nothing was sent" if self.typed else "enter alone sends nothing"
+            )
+            self._guard.clear()
+            self._answer(wrong)
+            return
+        self._guard.clear()
+        assert self._card is not None
+        if self._step + 1 < len(self._card.asked):
+            self._step += 1
+            self._answer("")
+            return
+        self.app.post_message(IntentSubmitted(self._card.intent(self._by)))
+        self.dismiss(True)
+
+    def _answer(self, sentence: str) -> None:
+        self._told = sentence
+        self._show_prompt()
+
+    def action_leave(self) -> None:
+        self.dismiss(False)
+
+
+def card_lines(card: Card, cells: int) -> list[Line]:
+    """The rows of a card, wrapped, each label once."""
+    out: list[Line] = []
+    for label, lines in card.rows:
+        wrapped = [part for spans in lines for part in wrap(spans, cells - LABEL_CELLS)]
+        for number, spans in enumerate(wrapped):
+            name = label if number == 0 else ""
+            out.append((Span(name.ljust(LABEL_CELLS), Tone.DIM), *spans))
+    return out

@@ -1,0 +1,404 @@
+"""The change screen: form and template of one cluster, in step, and what the edit would do before anything is sent.
+
+It owns the edit and nothing else: judging it is asked for by message, starting is the approval card's business. An
+answer is shown only for the very content that it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult, SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.timer import Timer
+from textual.widgets import Static, TextArea
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.rollout.change import Verdict
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import Assessment, View
+from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.cards.words import renew_start
+from emqx_tui.ui.change import external_editor
+from emqx_tui.ui.change import outcome as present
+from emqx_tui.ui.change.accept_row import AcceptRow
+from emqx_tui.ui.change.edit import Edit
+from emqx_tui.ui.change.form import ChangeForm, ChoiceField
+from emqx_tui.ui.change.outcome import Options
+from emqx_tui.ui.change.outcome_panel import OutcomePanel
+from emqx_tui.ui.change.save_screen import SaveCard
+from emqx_tui.ui.change.template_editor import TemplateEditor
+from emqx_tui.ui.change.yaml_text import Uneditable
+from emqx_tui.ui.shell import keymap, words
+from emqx_tui.ui.shell.identity import Identity, fleet_live, view_live
+from emqx_tui.ui.shell.identity_bar import IdentityBar
+from emqx_tui.ui.shell.key_line import KeyLine
+from emqx_tui.ui.shell.keymap import Area
+from emqx_tui.ui.shell.messages import AssessmentWanted, Published, RolloutWanted, SaveConfirmed
+from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
+from emqx_tui.ui.text import paint
+from emqx_tui.ui.text.marks import clean
+from emqx_tui.ui.text.spans import Line, Tone, line
+
+MOST_DRAINS = 8
+CHOICES = {
+    "approval": [approval.value for approval in Approval],
+    "late_removal": ["off", "on"],
+    "parallel_drains": [str(number) for number in range(1, MOST_DRAINS + 1)],
+}
+PANES = ("form", "template", "diff")
+
+
+class ChangeScreen(ConsoleScreen):
+    """Edit, look, start."""
+
+    AREA = Area.CHANGE
+    ASK_AFTER_S: ClassVar[float] = 0.4
+    """Wall time without a key before the server is asked."""
+    READ_AFTER_S: ClassVar[float] = 0.15
+    """Wall time without a key before a typed text is read."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keymap.bindings(Area.CHANGE),
+        Binding("escape", "leave", "back"),
+    ]
+
+    def __init__(self, namespace: str, name: str) -> None:
+        super().__init__()
+        self._key = (namespace, name)
+        self._edit: Edit | None = None
+        self._options = Options()
+        self._accepted: frozenset[str] = frozenset()
+        self._answer: Assessment | None = None
+        self._first_valid = 0
+        """Number of the first question about the present content: older answers are about something else."""
+        self._pane = "form"
+        self._is_stale = False
+        self._is_warned = False
+        self._is_wanted = False
+        """The start was asked for while the server had not answered: it goes on when it has."""
+        self._reading: Timer | None = None
+        self._asking: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield IdentityBar()
+        yield from self.compose_notice()
+        yield Static("", id="head", markup=False)
+        with Horizontal(id="panes"):
+            with Vertical(id="form-pane"):
+                yield ChangeForm(CHOICES)
+                yield OutcomePanel()
+            with Vertical(id="template-pane"):
+                yield TemplateEditor()
+                yield Static("", id="text-problems", markup=False)
+            with VerticalScroll(id="diff-pane"):
+                yield Static("", id="differences", markup=False)
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        self._show_pane("form")
+
+    def on_screen_resume(self) -> None:
+        self.take(self.console.published)
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self.call_after_refresh(self._show)
+
+    # --- news ------------------------------------------------------------------------------------------------
+
+    def take(self, published: Published) -> None:
+        self.query_one(IdentityBar).tell(self._identity)
+        rows = {(row.resource.namespace, row.resource.name): row for row in published.fleet.rows}
+        row = rows.get(self._key)
+        if row is not None and not row.unreadable:
+            self._follow(row.resource)
+        answer = published.assessment
+        if answer is not None and self._first_valid and answer.number >= self._first_valid:
+            self._answer = answer
+        if row is None and published.fleet.is_synced:
+            self.query_one(OutcomePanel).say(line((words.CLUSTER_GONE, Tone.BAD)))
+        elif row is not None and row.unreadable:
+            self.query_one(OutcomePanel).say(line((f"✘ {clean(row.problem)}", Tone.BAD)))
+        elif self._edit is None:
+            self.query_one(OutcomePanel).say(line((words.LOADING_CLUSTER, Tone.WAIT)))
+        else:
+            self._show()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The answer that a person waits for is there."""
+        if self._is_wanted and self._answer is not None and self.app.screen is self:
+            self.action_start()
+
+    def _follow(self, resource: EmqxEnterprise) -> None:
+        """The object as it stands now: compare with it, and say so when somebody else changed what is edited."""
+        edit = self._edit
+        if edit is None:
+            self._edit = Edit.of(resource)
+            return
+        was = edit.original
+        if resource.meta.resource_version == was.meta.resource_version:
+            return
+        is_same = (resource.template_mark, resource.blue_green) == (was.template_mark, was.blue_green)
+        if not is_same and not edit.is_changed:
+            self._edit = Edit.of(resource)
+            return
+        self._edit = edit.rebased(resource)
+        self._is_stale = self._edit.is_changed and (self._is_stale or not is_same)
+        if self._edit.is_changed:
+            self._ask_later(is_same_content=is_same)
+
+    def _set(self, edit: Edit) -> None:
+        """A person edited something."""
+        self._edit = edit
+        self._is_warned = self._is_wanted = False
+        self._ask_later(is_same_content=False)
+        self._show()
+
+    # --- asking ----------------------------------------------------------------------------------------------
+
+    def _ask_later(self, *, is_same_content: bool) -> None:
+        if not is_same_content:
+            self._answer, self._first_valid = None, 0
+        if self._asking:
+            self._asking.stop()
+        self._asking = self.set_timer(self.ASK_AFTER_S, self._ask)
+
+    def _ask(self) -> None:
+        edit = self._edit
+        if edit is None or edit.draft is None or edit.change is None or self.app.screen is not self:
+            return
+        if edit.change.verdict in (Verdict.UNCHANGED, Verdict.REFUSED):
+            return
+        number = self.console.next_number()
+        self._first_valid = self._first_valid or number
+        options = self._options
+        self.post_message(
+            AssessmentWanted(number, edit.draft, options.approval, options.late_removal, options.parallel_drains)
+        )
+
+    # --- drawing ---------------------------------------------------------------------------------------------
+
+    @property
+    def _view(self) -> View | None:
+        view = self.console.published.view
+        return view if view and (view.snapshot.namespace, view.snapshot.name) == self._key else None
+
+    def _identity(self, quiet_s: float) -> Identity:
+        console, view = self.console, self._view
+        live = view_live(view, quiet_s) if view else fleet_live(console.published.fleet, quiet_s)
+        return Identity(
+            path=(console.context, *self._key),
+            server=console.server,
+            scope="",
+            live=live,
+            is_production=console.is_production,
+            is_read_only=bool(console.read_only_reason),
+        )
+
+    def _show(self) -> None:
+        edit = self._edit
+        if edit is None or not self.is_mounted:
+            return
+        self._show_head()
+        self._show_form(edit)
+        self.query_one(TemplateEditor).show_text(edit.text) if not self._reading else None
+        self.query_one(OutcomePanel).show(edit, self._answer, self._accepted, is_wanted=self._is_wanted)
+        problems = [present.problem_line(problem) for problem in edit.problems[:3]]
+        self._update("#text-problems", problems)
+        width = max(20, self.query_one("#diff-pane").scrollable_content_region.width - 1)
+        self._update("#differences", present.difference_lines(edit, self._answer, width))
+        self.refresh_bindings()
+
+    def _show_head(self) -> None:
+        is_wide = self.size.width >= WIDE
+        head = present.head_line(
+            self._pane, self._edit, is_wide=is_wide, is_stale=self._is_stale, width=self.size.width
+        )
+        self._update("#head", [head])
+
+    def _show_form(self, edit: Edit) -> None:
+        form = self.query_one(ChangeForm)
+        form.set_locked(not edit.is_readable)
+        form.show_fields(edit.fields)
+        seen = present.fleet_versions(self.console.published.fleet.rows, edit.original.image.version)
+        for row in present.FORM:
+            form.show_note(row.name, present.field_note(row, edit, seen))
+        options = self._options
+        form.show_choice("approval", options.approval.value)
+        form.show_choice("late_removal", "on" if options.late_removal else "off")
+        form.show_choice("parallel_drains", str(options.parallel_drains))
+        for row in present.OPTIONS:
+            form.show_note(row.name, present.option_note(row.name, options, edit))
+
+    def _update(self, selector: str, lines: list[Line]) -> None:
+        widget, painted = self.query_one(selector, Static), paint.content(*lines)
+        widget.display = bool(lines)
+        if widget.content != painted:
+            widget.update(painted)
+
+    def _show_pane(self, pane: str) -> None:
+        self._pane = pane
+        for name in PANES:
+            self.set_class(name == pane, f"-shows-{name}")
+        first: dict[str, Callable[[], object]] = {
+            "form": self.query_one("#field-version").focus,
+            "template": self.query_one(TemplateEditor).focus,
+            "diff": self.query_one("#diff-pane").focus,
+        }
+        first[pane]()
+        self._show_head()
+        self.refresh_bindings()
+
+    # --- edits -----------------------------------------------------------------------------------------------
+
+    def on_change_form_field_changed(self, message: ChangeForm.FieldChanged) -> None:
+        self._read_editor()
+        form = self.query_one(ChangeForm)
+        if self._edit is None or message.value != form.typed(message.field):
+            # The next key is here already; its message says more than this one.
+            return
+        try:
+            self._set(self._edit.with_field(message.field, message.value))
+        except Uneditable as error:
+            self.console.say(str(error), severity="warning")
+            form.show_fields(self._edit.fields, is_forced=True)
+
+    def on_choice_field_changed(self, message: ChoiceField.Changed) -> None:
+        options = self._options
+        match message.field:
+            case "approval":
+                self._options = replace(options, approval=Approval(message.value))
+            case "late_removal":
+                self._options = replace(options, late_removal=message.value == "on")
+            case _:
+                self._options = replace(options, parallel_drains=int(message.value))
+        self._is_wanted = False
+        self._ask_later(is_same_content=False)
+        self._show()
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        if self._reading:
+            self._reading.stop()
+        self._reading = self.set_timer(self.READ_AFTER_S, self._read_editor)
+
+    def _read_editor(self) -> None:
+        """Take over what was typed into the editor, when that has not been done yet."""
+        if not self._reading or self._edit is None:
+            return
+        self._reading.stop()
+        self._reading = None
+        self._take_text(self.query_one(TemplateEditor).text)
+
+    def _take_text(self, text: str) -> None:
+        if self._edit is not None and text != self._edit.text:
+            self._set(self._edit.with_text(text))
+
+    def on_accept_row_changed(self, message: AcceptRow.Changed) -> None:
+        named = {message.check}
+        self._accepted = self._accepted | named if message.is_accepted else self._accepted - named
+        self._show()
+
+    # --- keys ------------------------------------------------------------------------------------------------
+
+    def can(self, action: str) -> bool:
+        edit = self._edit
+        if action in ("start", "undo_all"):
+            return edit is not None and edit.is_changed
+        if action.startswith("show_"):
+            return self._pane != action.removeprefix("show_")
+        return edit is not None
+
+    def action_show_form(self) -> None:
+        self._show_pane("form")
+
+    def action_show_template(self) -> None:
+        self._show_pane("template")
+
+    def action_show_diff(self) -> None:
+        self._read_editor()
+        self._show_pane("diff")
+
+    def action_leave_editor(self) -> None:
+        self._read_editor()
+        self._show_pane("form")
+
+    def action_undo_all(self) -> None:
+        self._read_editor()
+        if self._edit is not None:
+            self._is_stale = False
+            self._accepted = frozenset()
+            self._set(Edit.of(self._edit.original))
+
+    def action_leave(self) -> None:
+        self._read_editor()
+        self._is_wanted = False
+        if self._edit is not None and self._edit.is_changed and not self._is_warned:
+            self._is_warned = True
+            self.console.say(words.UNSAVED_STAYS, severity="warning")
+            return
+        self.console.go_back()
+
+    def action_open_editor(self) -> None:
+        self._read_editor()
+        if self._edit is None:
+            return
+        text, failed = self._edit.text, ""
+        try:
+            with self.app.suspend():
+                try:
+                    text = external_editor.run(text, name=f"{self._key[1]}.yaml")
+                except external_editor.EditorFailed as error:
+                    failed = str(error)
+        except SuspendNotSupported:
+            failed = words.EDITOR_UNUSABLE
+        if failed:
+            self.console.say(failed, severity="warning")
+            return
+        self._take_text(text)
+        if not self._edit.is_readable:
+            problem = self._edit.problems[0]
+            sentence = words.unreadable_kept(problem.line, problem.column, problem.sentence)
+            self.console.say(sentence, severity="warning")
+            self._show_pane("template")
+            self.query_one(TemplateEditor).go_to(problem.line or 1, problem.column or 1)
+
+    def action_start(self) -> None:
+        self._read_editor()
+        reason = present.why_not(self._edit, self._answer, self._accepted)
+        self._is_wanted = reason == present.UNANSWERED
+        if self._is_wanted:
+            self._show()
+            self.console.say(f"Not yet: {reason}; the card opens when it has")
+            return
+        if reason or self._edit is None or self._edit.change is None or self._answer is None:
+            self.console.say(f"Not yet: {reason}", severity="warning")
+            return
+        if self._edit.change.verdict is not Verdict.STARTS_RELEASE:
+            verdict = line(present.VERDICTS[self._edit.change.verdict].span)
+            differences = present.difference_lines(self._edit, self._answer, 64)
+            self.app.push_screen(SaveCard(verdict, differences), self._on_saved)
+            return
+        failing = {check.name for check in present.acceptable(self._answer)}
+        card = ApprovalCard(
+            renew_start(self._answer, tuple(sorted(self._accepted & failing))),
+            self._view,
+            self._answer,
+            by=self.console.backend.person(),
+            place=" ▸ ".join(clean(part) for part in (self.console.context, *self._key)),
+            read_only_reason=self.console.read_only_reason,
+        )
+        self.app.push_screen(card, self._on_started)
+
+    def _on_saved(self, is_sure: bool | None) -> None:
+        if is_sure and self._edit is not None and self._edit.draft is not None:
+            self.post_message(SaveConfirmed(self._edit.draft))
+
+    def _on_started(self, is_sent: bool | None) -> None:
+        if is_sent:
+            self.post_message(RolloutWanted(self._key))

@@ -1,0 +1,186 @@
+"""The first screen: every EmqxEnterprise in reach, live, and what it needs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable, Input, Static
+
+from emqx_tui.session.view import ClusterRow
+from emqx_tui.ui.clusters import rows as present
+from emqx_tui.ui.clusters.table import ClusterTable
+from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.identity import Identity, fleet_live, scope_words
+from emqx_tui.ui.shell.identity_bar import IdentityBar
+from emqx_tui.ui.shell.key_line import KeyLine
+from emqx_tui.ui.shell.keymap import Area
+from emqx_tui.ui.shell.messages import ChangeWanted, Published, RolloutWanted
+from emqx_tui.ui.shell.screen import ConsoleScreen
+from emqx_tui.ui.text import paint
+from emqx_tui.ui.text.marks import clean
+from emqx_tui.ui.text.spans import Tone, line
+
+
+class FilterInput(Input):
+    """The filter, while it is typed. Enter keeps it, escape drops it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "keep the filter"),
+        Binding("escape", "screen.drop_filter", "drop it"),
+    ]
+
+
+class ClustersScreen(ConsoleScreen):
+    """Filter, sort, open."""
+
+    AREA = Area.CLUSTERS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keymap.bindings(Area.CLUSTERS),
+        Binding("escape", "drop_filter", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._published: Published | None = None
+
+    def compose(self) -> ComposeResult:
+        yield IdentityBar()
+        yield from self.compose_notice()
+        yield Static("", id="problem", markup=False)
+        yield Static("", id="placeholder", markup=False)
+        yield ClusterTable()
+        yield Static("", id="detail", markup=False)
+        yield FilterInput(placeholder="words, !word leaves out", compact=True, id="filter")
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        self.query_one(ClusterTable).focus()
+
+    def on_screen_resume(self) -> None:
+        self.take(self.console.published)
+
+    def take(self, published: Published) -> None:
+        could = self.can("open")
+        self._published = published
+        self.query_one(IdentityBar).tell(self._identity)
+        self._show_rows()
+        if could != self.can("open"):
+            self.refresh_bindings()
+
+    def can(self, action: str) -> bool:
+        if action in ("open", "change"):
+            return self._selected() is not None
+        if isinstance(self.focused, FilterInput):
+            return False
+        if action in ("filter", "sort", "invert"):
+            return bool(self._published and self._published.fleet.rows)
+        return True
+
+    # --- drawing ---------------------------------------------------------------------------------------------
+
+    def _identity(self, quiet_s: float) -> Identity:
+        fleet = self.console.published.fleet
+        return Identity(
+            path=(fleet.context,),
+            server=fleet.server,
+            scope=scope_words(fleet.namespace),
+            live=fleet_live(fleet, quiet_s),
+            middle=present.counts(fleet),
+            short_middle=present.waiting_count(fleet),
+            is_production=self.console.is_production,
+            is_read_only=bool(self.console.read_only_reason),
+        )
+
+    def _show_rows(self) -> None:
+        if self._published is None:
+            return
+        fleet = self._published.fleet
+        wanted = self.query_one("#filter", Input).value
+        rows = tuple(row for row in fleet.rows if present.matches(row, wanted))
+        table = self.query_one(ClusterTable)
+        table.show(rows, fleet.now)
+        placeholder = present.placeholder(fleet, wanted, len(rows))
+        self._set("#placeholder", bool(placeholder), paint.content(placeholder))
+        table.display = not placeholder
+        problem = line(("▲ ", Tone.WARN), (clean(fleet.problem), Tone.WARN))
+        self._set("#problem", bool(fleet.problem and fleet.rows), paint.content(problem))
+        self._show_detail()
+
+    def _show_detail(self) -> None:
+        row = self._selected()
+        if row is None or self._published is None:
+            self._set("#detail", False, paint.content(()))
+        else:
+            self._set("#detail", True, paint.content(*present.detail(row, self._published.fleet.now)))
+
+    def _set(self, selector: str, is_shown: bool, content) -> None:
+        widget = self.query_one(selector, Static)
+        widget.display = is_shown
+        if is_shown and widget.content != content:
+            widget.update(content)
+
+    def _selected(self) -> ClusterRow | None:
+        if self._published is None or not self.is_mounted:
+            return None
+        key = self.query_one(ClusterTable).selected
+        return next((row for row in self._published.fleet.rows if present.key_of(row) == key), None)
+
+    # --- keys and clicks -------------------------------------------------------------------------------------
+
+    def on_data_table_row_highlighted(self) -> None:
+        self._show_detail()
+        self.refresh_bindings()
+
+    def on_data_table_row_selected(self) -> None:
+        self.action_open()
+
+    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+        self._sort(event.column_key.value or "namespace")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show_rows()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._leave_filter()
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        if isinstance(event.widget, Input) and not event.widget.value:
+            event.widget.display = False
+
+    def action_open(self) -> None:
+        if row := self._selected():
+            self.post_message(RolloutWanted(present.key_of(row)))
+
+    def action_change(self) -> None:
+        if row := self._selected():
+            self.post_message(ChangeWanted(present.key_of(row)))
+
+    def action_filter(self) -> None:
+        box = self.query_one("#filter", Input)
+        box.display = True
+        box.focus()
+
+    def action_drop_filter(self) -> None:
+        self.query_one("#filter", Input).value = ""
+        self._leave_filter()
+
+    def _leave_filter(self) -> None:
+        box = self.query_one("#filter", Input)
+        box.display = bool(box.value)
+        self.query_one(ClusterTable).focus()
+
+    def action_sort(self) -> None:
+        names = [column.key for column in present.COLUMNS]
+        table = self.query_one(ClusterTable)
+        self._sort(names[(names.index(table.sort_column) + 1) % len(names)])
+
+    def action_invert(self) -> None:
+        self._sort(self.query_one(ClusterTable).sort_column)
+
+    def _sort(self, column: str) -> None:
+        self.query_one(ClusterTable).sort_by(column)

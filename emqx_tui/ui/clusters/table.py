@@ -1,0 +1,145 @@
+"""The table of clusters. Rows are updated by key, never cleared and filled again; the cursor stays on its cluster."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable
+from textual.widgets.data_table import ColumnKey
+
+from emqx_tui.session.view import ClusterRow
+from emqx_tui.ui.clusters import rows as present
+from emqx_tui.ui.text import paint
+from emqx_tui.ui.text.marks import fit
+from emqx_tui.ui.text.spans import Line, Tone, line
+
+
+class KeyedText(Text):
+    """A cell that knows whose row it stands in: Textual sorts by cells, not by row keys."""
+
+    key: present.Key
+
+
+class ClusterTable(DataTable, inherit_bindings=False):
+    """Shows rows, sorted by one column."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "cursor_up", show=False),
+        Binding("down,j", "cursor_down", show=False),
+        Binding("pageup", "page_up", show=False),
+        Binding("pagedown", "page_down", show=False),
+        Binding("home", "scroll_top", show=False),
+        Binding("end", "scroll_bottom", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(cursor_type="row", cell_padding=0, cursor_foreground_priority="renderable")
+        self.sort_column = "namespace"
+        self.is_inverted = False
+        self._widths: dict[str, int] = {}
+        self._drawn: dict[present.Key, dict[str, Line]] = {}
+        self._keys: dict[str, present.Key] = {}
+        self._rows: tuple[ClusterRow, ...] = ()
+        self._now: datetime | None = None
+
+    def on_resize(self) -> None:
+        room = present.widths(self.scrollable_content_region.width)
+        if room != self._widths:
+            self._widths = room
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Columns of another width: the only time that the table is built anew."""
+        chosen = self.selected
+        self.clear(columns=True)
+        self._drawn.clear()
+        for column in present.columns(self._widths):
+            self.add_column(self._label(column), key=column.key, width=self._widths[column.key])
+        if self._now is not None:
+            self.show(self._rows, self._now)
+            self.select(chosen)
+
+    def _label(self, column: present.Column) -> Text:
+        is_sorted = column.key == self.sort_column
+        arrow = ("↑" if self.is_inverted else "↓") if is_sorted else ""
+        text = fit(column.label, self._widths[column.key] - len(arrow)) + arrow
+        return paint.cell(line((text, Tone.STRONG if is_sorted else Tone.DIM)), {}, align=column.align)
+
+    def show(self, rows: tuple[ClusterRow, ...], now: datetime) -> None:
+        """Make the table show exactly these rows."""
+        self._rows, self._now = rows, now
+        if not self._widths:
+            return
+        order = [present.key_of(row) for row in self._sorted(rows)]
+        chosen = self.selected
+        for key in [key for key in self._drawn if key not in order]:
+            del self._drawn[key]
+            self.remove_row(_text(key))
+        for row in self._sorted(rows):
+            self._show_row(row, now)
+        if self._order() != order:
+            self._sort(order)
+        if chosen != self.selected:
+            self.select(chosen)
+
+    def _show_row(self, row: ClusterRow, now: datetime) -> None:
+        key, cells = present.key_of(row), present.cells(row, now, self._widths)
+        drawn = self._drawn.get(key)
+        aligns = {column.key: column.align for column in present.columns(self._widths)}
+        theme = self.app.theme_variables
+        if drawn is None:
+            painted = [_paint(key, cells[name], theme, aligns[name]) for name in aligns]
+            self.add_row(*painted, key=_text(key))
+        else:
+            for name, spans in cells.items():
+                if drawn[name] != spans:
+                    self.update_cell(_text(key), name, _paint(key, spans, theme, aligns[name]))
+        self._drawn[key] = cells
+        self._keys[_text(key)] = key
+
+    def _order(self) -> list[present.Key]:
+        return [self._keys[row.key.value or ""] for row in self.ordered_rows]
+
+    def _sorted(self, rows: tuple[ClusterRow, ...]) -> list[ClusterRow]:
+        return sorted(rows, key=lambda row: present.sort_value(row, self.sort_column), reverse=self.is_inverted)
+
+    def _sort(self, order: list[present.Key]) -> None:
+        chosen, place = self.selected, {key: number for number, key in enumerate(order)}
+        self.sort("name", key=lambda name: place[name.key])
+        self.select(chosen)
+
+    def sort_by(self, column: str) -> None:
+        """Order by this column; the same one again turns the order round."""
+        self.is_inverted = not self.is_inverted if column == self.sort_column else False
+        self.sort_column = column
+        for spec in present.columns(self._widths):
+            self.columns[ColumnKey(spec.key)].label = self._label(spec)
+        shown = [row for row in self._rows if present.key_of(row) in self._drawn]
+        self._sort([present.key_of(row) for row in self._sorted(tuple(shown))])
+
+    @property
+    def selected(self) -> present.Key | None:
+        """The cluster under the cursor."""
+        if not self.row_count:
+            return None
+        row_key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key
+        return self._keys.get(row_key.value or "")
+
+    def select(self, key: present.Key | None) -> None:
+        """Put the cursor on a cluster, when it is there."""
+        if key in self._drawn:
+            self.move_cursor(row=self.get_row_index(_text(key)), animate=False)
+
+
+def _paint(key: present.Key, spans: Line, theme: dict[str, str], align: str) -> KeyedText:
+    text = KeyedText(no_wrap=True, end="", justify="right" if align == ">" else "left")
+    text.append_text(paint.cell(spans, theme))
+    text.key = key
+    return text
+
+
+def _text(key: present.Key) -> str:
+    return "/".join(key)

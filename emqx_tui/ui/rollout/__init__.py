@@ -1,0 +1,1 @@
+"""The rollout screen: headline, step rail, plot, node table, client ledger, log."""

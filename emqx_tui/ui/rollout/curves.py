@@ -1,0 +1,286 @@
+"""PURE: what the plot and its legend show: curves, figures, ticks and marks from the samples of a View.
+
+A source that was lost leaves a gap, not a flat line: samples far apart are not joined, and a value that is absent is
+not drawn. Every curve has a tag and a glyph of its own, so that colour is not needed to tell them apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+
+from emqx_tui.model.series import Sample, Summary, summarise
+from emqx_tui.model.snapshot import Colour
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.view import View
+from emqx_tui.ui.rollout.readings import has_ended
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.marks import NONE, clean
+from emqx_tui.ui.text.spans import Line, Span, Tone, columns, line
+
+IDLE_WINDOW_S = 600.0
+"""What is plotted while no release runs."""
+RELEASE_WINDOW_S = 2400.0
+"""At most this much of a release is plotted."""
+LEAD_S = 20.0
+"""Shown before the first patch, for comparison."""
+MIN_GAP_S = 10.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One curve by its meaning: colour and glyph are chosen where it is drawn."""
+
+    key: str
+    name: str
+    tag: str
+    """One to three cells, at the end of the line and in the legend."""
+    tone: Tone
+    values: tuple[int | None, ...]
+    """One for each sample."""
+    glyph: str
+    """What it is drawn with where colours do not tell: one cell."""
+    is_heavy: bool = False
+    """Drawn with whole cells, the others with braille."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """An instant on the time axis."""
+
+    at_s: float
+    label: str
+
+
+def shown_samples(view: View) -> tuple[Sample, ...]:
+    """The samples to plot: of a release that has ended those up to its end, because colours end with it."""
+    finished = view.journal.totals.finished_at if view.journal and has_ended(view) else None
+    return view.samples if finished is None else tuple(s for s in view.samples if s.at <= finished)
+
+
+def traces(samples: Sequence[Sample], view: View, *, is_per_node: bool) -> list[Trace]:
+    """The curves, the sum first. Without a release there is no blue and no green: the nodes, and their sum."""
+    total = Trace("sum", "sum", "sum", Tone.SUM, tuple(_sum(s) for s in samples), "━", is_heavy=True)
+    has_colours = view.journal is not None and (view.decision.phase is not Phase.IDLE or has_ended(view))
+    if not is_per_node and has_colours:
+        blue = Trace("blue", "blue", "blue", Tone.BLUE, tuple(s.blue for s in samples), "•")
+        green = Trace("green", "green", "green", Tone.GREEN, tuple(s.green for s in samples), "+")
+        return [total, blue, green]
+    if not is_per_node:
+        return [total]
+    return [total, *_per_node(samples, view)]
+
+
+def _sum(sample: Sample) -> int | None:
+    if sample.sum is not None:
+        return sample.sum
+    return sum(sample.nodes.values()) if sample.nodes else None
+
+
+def _per_node(samples: Sequence[Sample], view: View) -> list[Trace]:
+    blue_name = view.journal.originals.blue_name if view.journal else ""
+    blue_name = blue_name or (view.snapshot.blue_set.name if view.snapshot.blue_set else "")
+    found_names = {name for sample in samples for name in sample.nodes}
+    names = sorted(found_names, key=lambda name: (_by_set(name)[0] != blue_name, *_by_set(name)))
+    found = []
+    for name in names:
+        owner, _, ordinal = name.rpartition("-")
+        colour = Colour.NONE if not blue_name else Colour.BLUE if owner == blue_name else Colour.GREEN
+        letter, tone = {
+            Colour.BLUE: ("b", Tone.BLUE),
+            Colour.GREEN: ("g", Tone.GREEN),
+            Colour.NONE: ("n", Tone.BLUE),
+        }[colour]
+        values = tuple(sample.nodes.get(name) for sample in samples)
+        found.append(Trace(name, name, f"{letter}{ordinal}", tone, values, _sign(colour, ordinal)))
+    return found
+
+
+def _sign(colour: Colour, ordinal: str) -> str:
+    """Digits for blue, letters for green: one cell each, told apart without colour."""
+    number = int(ordinal) if ordinal.isdigit() else 0
+    return chr(ord("a") + number % 26) if colour is Colour.GREEN else str(number % 10)
+
+
+def _by_set(name: str) -> tuple[str, int]:
+    owner, _, ordinal = name.rpartition("-")
+    return owner, int(ordinal) if ordinal.isdigit() else -1
+
+
+def max_gap_s(samples: Sequence[Sample]) -> float:
+    """Neighbours further apart than this are not joined: six times the usual distance, at least 10 s."""
+    if len(samples) < 3:
+        return MIN_GAP_S
+    recent = samples[-400:]
+    steps = [(b.at - a.at).total_seconds() for a, b in itertools.pairwise(recent)]
+    return max(MIN_GAP_S, 6 * median(steps))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The samples of one column: from `first` up to, not with, `end`."""
+
+    first: int
+    end: int
+    is_after_gap: bool
+    """Data are missing before it."""
+
+
+def cells(instants: Sequence[float], columns: int, left: float, right: float, gap_s: float) -> list[Cell]:
+    """The samples by column, a new cell also after each gap. Made once for all curves: there may be dozens."""
+    found: list[Cell] = []
+    first, column, is_after_gap = 0, None, True
+    for at, instant in enumerate(instants):
+        here = int((instant - left) / (right - left) * columns)
+        is_gap = at > 0 and instant - instants[at - 1] > gap_s
+        if at > first and (here != column or is_gap):
+            found.append(Cell(first, at, is_after_gap))
+            first, is_after_gap = at, is_gap
+        column = here
+    if first < len(instants):
+        found.append(Cell(first, len(instants), is_after_gap))
+    return found
+
+
+def points(
+    values: Sequence[int | None], instants: Sequence[float], found: Sequence[Cell]
+) -> list[tuple[float, int | None]]:
+    """A curve's lowest and highest value of each cell, in their order; None where it has a gap."""
+    drawn: list[tuple[float, int | None]] = []
+    for cell in found:
+        chunk = values[cell.first : cell.end]
+        known = [value for value in chunk if value is not None]
+        if cell.is_after_gap or not known:
+            drawn.append((instants[cell.first], None))
+        if not known:
+            continue
+        low, high = min(known), max(known)
+        places = sorted({chunk.index(low), chunk.index(high)}) if low != high else [len(chunk) - 1]
+        drawn += [(instants[cell.first + place], chunk[place]) for place in places]
+    return drawn
+
+
+def start_s(view: View) -> tuple[float, float]:
+    """(epoch seconds at which the plot begins, longest stretch that it shows)."""
+    now = view.now.timestamp()
+    if view.journal is None or (view.decision.phase is Phase.IDLE and not has_ended(view)):
+        return now - IDLE_WINDOW_S, IDLE_WINDOW_S
+    return view.journal.created_at.timestamp() - LEAD_S, RELEASE_WINDOW_S
+
+
+def end_s(view: View) -> float:
+    """Where the time axis has to reach: now, or the end of a release that has ended."""
+    finished = view.journal.totals.finished_at if view.journal and has_ended(view) else None
+    return view.now.timestamp() if finished is None else finished.timestamp()
+
+
+def marks(view: View) -> list[Marked]:
+    """The approvals, where the steps began: `start`, `cut`, and `-2` for the node with that ordinal."""
+    if view.journal is None:
+        return []
+    found = [Marked(view.journal.created_at.timestamp(), "start")]
+    for record in view.journal.approvals:
+        kind, _, ordinal = record.gate.partition(":")
+        label = {"node": f"-{ordinal}", "cut-over": "cut"}.get(kind)
+        if label:
+            found.append(Marked(record.at.timestamp(), label))
+    return found
+
+
+def value_ticks(top: float, rows: int) -> list[float]:
+    """Round values for the axis: about one for every three rows, 0 among them."""
+    wanted = max(1, rows // 3)
+    size = 10.0 ** math.floor(math.log10(max(top / wanted, 1)))
+    steps = [factor * size for factor in (1, 2, 2.5, 5, 10) if factor * size <= top]
+    step = next((step for step in steps if top / step <= wanted + 0.2), steps[-1])
+    return [step * number for number in range(int(top / step) + 1)]
+
+
+_TIME_STEPS_S = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+
+
+def time_ticks(left: float, right: float, width: int) -> list[float]:
+    """Round instants for the axis, about one for every twelve columns."""
+    wanted = max(1, width // 10)
+    step = next((s for s in _TIME_STEPS_S if (right - left) / s <= wanted), _TIME_STEPS_S[-1])
+    first = math.ceil(left / step) * step
+    return [float(first + step * number) for number in range(int((right - first) / step) + 1)]
+
+
+def time_label(instant: float, stretch_s: float) -> str:
+    """`12:05`, with seconds where ticks are closer than a minute."""
+    at = datetime.fromtimestamp(instant, UTC)
+    return units.clock(at) if stretch_s < 240 else units.clock_minute(at)
+
+
+# --- legend ---
+
+
+@dataclass(frozen=True)
+class LegendRow:
+    """One curve's figures."""
+
+    trace: Trace
+    glyph: str
+    summary: Summary
+    is_live: bool
+    """The newest sample is not old; a value that it lacks is one of a node that is gone."""
+
+
+def legend_rows(found: Sequence[Trace], *, is_live: bool, is_plain: bool) -> list[LegendRow]:
+    """The figures of all curves, each with the sign it is drawn with."""
+    return [
+        LegendRow(
+            trace,
+            trace.glyph if is_plain or trace.is_heavy else "⠒",
+            summarise(list(trace.values)),
+            is_live,
+        )
+        for trace in found
+    ]
+
+
+def legend_lines(rows: Sequence[LegendRow], cells: int, room: int) -> list[Line]:
+    """The panel beside the plot: name, min, max, avg and current of each curve, as people know it from Grafana."""
+    name = max(5, min(30, cells - 29))
+    widths, aligns = (2, name, 6, 6, 6, 8), "<<>>>>"
+    titles = ("", "", "min", "max", "avg", "current")
+    lines = [columns([line((title, Tone.DIM)) for title in titles], widths, aligns, gap=0)]
+    for row in rows[: max(0, room - 1)]:
+        lines.append(columns(_legend_cells(row, name), widths, aligns, gap=0))
+    if len(rows) > room - 1 and lines:
+        lines[-1] = line((f"… {len(rows) - room + 2} more", Tone.DIM))
+    return lines[:room]
+
+
+def _legend_cells(row: LegendRow, name_cells: int) -> list[Line]:
+    figures = row.summary
+    name = clean(row.trace.name if name_cells > 12 else row.trace.tag)
+    shown = name if len(name) <= name_cells else "…" + name[-(name_cells - 1) :]
+    current = units.short_count(figures.current)
+    if figures.current is None and row.is_live:
+        current = NONE
+    return [
+        line((row.glyph, row.trace.tone)),
+        line((shown, row.trace.tone)),
+        line(units.short_count(figures.minimum)),
+        line(units.short_count(figures.maximum)),
+        line(units.short_count(figures.average)),
+        line((current, Tone.STRONG) if row.is_live else (f"{current}?".replace("??", "?"), Tone.WAIT)),
+    ]
+
+
+def legend_line(rows: Sequence[LegendRow]) -> Line:
+    """The legend below the plot where there is no room beside it: the current values only."""
+    parts: list[Span] = [Span(" ")]
+    for row in rows:
+        current = units.count(row.summary.current)
+        parts += [
+            Span(f"{row.glyph} {row.trace.name} ", row.trace.tone),
+            Span(f"{current}{'' if row.is_live else '?'}   "),
+        ]
+    return tuple(parts)

@@ -1,0 +1,317 @@
+"""PURE: the one line of the rollout screen that changes everything, and the line below that says why or what to do.
+
+A person reads this first, at 3 am often only this. So: the loudest thing wins, what is not known is told as not known,
+and no result is guessed before the cluster tells it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.snapshot import Member
+from emqx_tui.rollout.checks.auto_hold import LIFTABLE
+from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
+from emqx_tui.rollout.journal import HoldRecord
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.view import Role, View
+from emqx_tui.ui.rollout.readings import (
+    cannot_act,
+    check_words,
+    duration_s,
+    eta_s,
+    evicting,
+    from_version,
+    ready_pods,
+    short_names,
+    tail,
+    versions,
+)
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
+from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line, wrap
+
+DOT = " · "
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the bar says: two lines, up to `MOST_ROWS` where evidence is longer than the screen is wide."""
+
+    tone: Tone
+    """Of the whole bar."""
+    first: Line
+    second: Line = EMPTY
+
+
+MOST_ROWS = 4
+
+
+def bar_lines(found: Headline, cells: int) -> list[Line]:
+    """The bar in `cells`: at least two lines, so that nothing below moves when words change."""
+    lines = []
+    for spans in (found.first, found.second):
+        lines += [(Span(" "), *part) for part in wrap(spans, cells - 2)] if spans else [EMPTY]
+    return lines[:MOST_ROWS]
+
+
+_PHASES = {
+    Phase.STARTING: ("STARTING", "the patch of the template is on its way; no client is touched"),
+    Phase.CREATING_GREEN: ("CREATING GREEN", "the operator builds green; clients stay on blue"),
+    Phase.WAITING_DELAY: (
+        "WAITING FOR THE DELAY",
+        "green is complete; your own initial delay runs; clients stay on blue",
+    ),
+    Phase.READY_TO_CUT_OVER: ("READY TO CUT OVER", "green is complete; clients stay on blue"),
+    Phase.CANARY: ("CANARY", "one blue address is out of the Service; its node is watched for losses"),
+    Phase.CUTTING_OVER: ("CUTTING OVER", "new connections go to green; connected clients stay where they are"),
+    Phase.DRAINING: ("DRAINING", "clients move from blue to green, node by node"),
+    Phase.FINISHING: ("FINISHING", "blue is empty and gone; the operator is given its settings back"),
+    Phase.ABORTING: ("GOING BACK TO BLUE", "clients go to blue; green is taken away"),
+}
+
+
+def headline(view: View) -> Headline:
+    """What matters most now."""
+    found = _loudest(view)
+    return replace(found, first=short_names(found.first, view), second=short_names(found.second, view))
+
+
+def _loudest(view: View) -> Headline:
+    if ending := _ending(view):
+        return ending
+    if view.unreadable:
+        return _unreadable(view)
+    if view.decision.phase is Phase.IDLE:
+        return _idle(view)
+    if view.journal and view.journal.hold:
+        return _held(view, view.journal.hold)
+    if view.decision.alarms:
+        return _alarmed(view, view.decision.alarms[0])
+    gate = view.decision.gate
+    if gate and (gate.is_open or _is_blocked(gate) or not _is_moving(view)):
+        return _at_gate(view, gate)
+    return _running(view)
+
+
+def _is_blocked(gate: Gate) -> bool:
+    return any(check.outcome is Outcome.FAIL for check in gate.checks)
+
+
+def _is_moving(view: View) -> bool:
+    """Something runs by itself towards the gate: that is what a person wants to read, not that the gate is shut."""
+    return bool(evicting(view)) or view.decision.phase is Phase.WAITING_DELAY
+
+
+def _word(glyph: str, word: str) -> tuple[str, Tone]:
+    return f"{glyph} {word} ", Tone.STRONG
+
+
+def _ending(view: View) -> Headline | None:
+    phase, result = view.decision.phase, view.result
+    took = duration_s(view)
+    after = f" after {units.span(took)}" if took is not None else ""
+    if phase is Phase.LOST:
+        first = line(_word(ALARM, "LOST"), "the object of this release is gone or is another one")
+        return Headline(Tone.BAD, first, line("nothing is driven any more: look at the cluster before anything else"))
+    if result == "lost_contact":
+        first = line(_word(ALARM, "LOST CONTACT"), "the cluster has not answered for too long")
+        return Headline(
+            Tone.BAD, first, line("a drain that was approved runs to its end inside EMQX, nothing else does")
+        )
+    if result == "failed":
+        first = line(_word(FAILED, f"FAILED{after}"), view.decision.phase_text)
+        return Headline(Tone.BAD, first, line(f"{view.notice}"))
+    if phase is Phase.DONE or result == "done":
+        first = line(_word(DONE, "DONE"), f"{versions(view)}{after}")
+        return Headline(Tone.GOOD, first, line("blue is gone, green serves; the operator has its own settings back"))
+    if phase is Phase.ABORTED or result == "aborted":
+        first = line(_word(DONE, "ABORTED"), f"back on {from_version(view)}{after}")
+        return Headline(Tone.WARN, first, line("blue serves as before; green is gone"))
+    return None
+
+
+def _unreadable(view: View) -> Headline:
+    first = line(_word(ALARM, "CANNOT BE READ"), view.unreadable)
+    known = "what is shown of the object is old" if view.snapshot.resource.value else "nothing is known of the object"
+    stays = f"no step begins until it can be read{DOT}h holds, f stops a drain" if view.journal else ""
+    return Headline(Tone.BAD, first, line(DOT.join(part for part in (known, stays) if part)))
+
+
+def _idle(view: View) -> Headline:
+    resource = view.snapshot.resource.value
+    if resource is None:
+        return Headline(Tone.WARN, line(_word("?", "NOT READ YET"), view.snapshot.resource.problem))
+    ready, wanted = ready_pods(view), resource.replicas
+    clients = f"{units.count(view.snapshot.total_live)} clients"
+    figures = DOT.join((resource.image.version, f"{ready}/{wanted} ready", clients))
+    if resource.blue_green_status is not None or len(view.snapshot.generations) > 1:
+        if view.role is Role.WATCH_ONLY:
+            first = line(_word(ALARM, "A RELEASE RUNS"), figures)
+            return Headline(Tone.WARN, first, line(f"watch only: {view.role_reason}"))
+        first = line(_word(ALARM, "A RELEASE RUNS THAT THIS CONSOLE DID NOT START"))
+        return Headline(Tone.WARN, first, line(f"{figures}{DOT}nothing can be approved or held here"))
+    if view.role is Role.WATCH_ONLY:
+        second = line(f"watch only: {view.role_reason}")
+    elif view.decision.alarms:
+        second = line((f"{ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
+    else:
+        second = line("no release is running; ", ("e", Tone.KEY), " changes something")
+    if not view.snapshot.stats.is_fresh(view.now, view.policy.max_broker_age_s):
+        age_s = view.snapshot.stats.age_s(view.now)
+        why = view.snapshot.stats.problem or f"figures are {units.age(age_s)} old"
+        said = second if view.role is Role.WATCH_ONLY else line(f"EMQX: {why}")
+        return Headline(Tone.WAIT, line(_word(SERVING, "RUNNING"), figures), said)
+    if not resource.is_running or ready < wanted:
+        word = resource.condition.type if resource.condition and not resource.is_running else "degraded"
+        return Headline(Tone.WARN, line(_word(ALARM, word.upper()), figures), second)
+    return Headline(Tone.GOOD, line(_word(SERVING, "RUNNING"), figures), second)
+
+
+def _held(view: View, hold: HoldRecord) -> Headline:
+    if hold.auto:
+        return _auto_held(view, hold)
+    since = f"since {units.clock(hold.at)} ({units.age((view.now - hold.at).total_seconds())})"
+    reason = f": {hold.reason}" if hold.reason else ""
+    goes_on = _goes_on(view, hold)
+    if hold.freeze:
+        first = line(_word(FROZEN, f"FROZEN by {hold.by}"), f"{since}{reason}")
+        second = f"drains are stopped: nodes keep their clients and get no new ones{DOT}{_resuming(hold)}"
+    else:
+        first = line(_word(HELD, f"HELD by {hold.by}"), f"{since}{reason}")
+        second = f"{goes_on}{DOT}f freezes it{DOT}r resumes" if goes_on else f"nothing runs{DOT}r resumes"
+    others = [alarm for alarm in view.decision.alarms if alarm.check != hold.check]
+    if others:
+        second = f"{ALARM} {others[0].evidence}{DOT}{_resuming(hold)}"
+    if view.is_unwritten:
+        second += f"{DOT}not yet written to the cluster"
+    return Headline(Tone.WARN, first, line(f"{second}"))
+
+
+def _resuming(hold: HoldRecord) -> str:
+    """What `r` does to a freeze; one that was put on top of a check's hold accepts what the check has found."""
+    if hold.check in _MEANING_OF_RESUME:
+        return _MEANING_OF_RESUME[hold.check]
+    return f"r accepts {check_words(hold.check)}" if hold.check in LIFTABLE else "r resumes"
+
+
+_MEANING_OF_RESUME = {"canary": "r goes on with late removal: a blue address leaves when its node is empty"}
+"""Holds that stand for a finding, not for a state that passes."""
+
+
+def _auto_held(view: View, hold: HoldRecord) -> Headline:
+    alarm = next((a for a in view.decision.alarms if a.check == hold.check), None)
+    limit = _limit(alarm)
+    word = "FROZEN" if hold.freeze else "HELD"
+    first = line(
+        _word(ALARM, f'{word} by check "{check_words(hold.check)}"'), (alarm.evidence if alarm else hold.reason) + limit
+    )
+    goes_on = _goes_on(view, hold)
+    suggestion = (
+        alarm.suggestion if alarm else _MEANING_OF_RESUME.get(hold.check, "the check is green again: r resumes")
+    )
+    parts = [
+        goes_on,
+        suggestion or ("f freezes it" if goes_on else ""),
+        "" if suggestion else "r resumes when the check is green",
+        "x goes back" if view.decision.abort.possible else "",
+    ]
+    return Headline(Tone.CALL, first, line(DOT.join(part for part in parts if part)))
+
+
+def _limit(alarm: Alarm | None) -> str:
+    if alarm is None or not alarm.limit:
+        return ""
+    return f" ({alarm.limit})" if alarm.limit.startswith("limit") else f" (limit {alarm.limit})"
+
+
+def _goes_on(view: View, hold: HoldRecord) -> str:
+    running = evicting(view)
+    if hold.freeze or not running:
+        return ""
+    return f"the drain of {', '.join(tail(member.name) for member in running)} goes on"
+
+
+def _alarmed(view: View, alarm: Alarm) -> Headline:
+    more = len(view.decision.alarms) - 1
+    first = line(_word(ALARM, check_words(alarm.check).upper()), f"{alarm.evidence}{_limit(alarm)}")
+    rest = f"{DOT}{units.plural(more, 'more alarm')}" if more else ""
+    return Headline(Tone.WARN, first, line(f"{alarm.suggestion or view.decision.phase_text}{rest}"))
+
+
+def _at_gate(view: View, gate: Gate) -> Headline:
+    what = f"next: {gate_words(gate)}"
+    problem = cannot_act(view)
+    if gate.is_open and problem:
+        return Headline(Tone.WARN, line(_word(WAITING, "WAITING"), what), line(f"{problem}"))
+    if gate.is_open:
+        first = line(_word(WAITING, "WAITING FOR YOU"), f"to {gate_words(gate)}")
+        running = meanwhile(view)
+        passed = f"{DONE} all {len(gate.checks)} checks pass{f'{DOT}{running}' if running else ''}"
+        return Headline(Tone.CALL, first, line("press ", ("a", Tone.KEY), f" to read and approve{DOT}{passed}"))
+    blocking = [check for check in gate.checks if check.outcome is not Outcome.PASS]
+    failed = [check for check in blocking if check.outcome is Outcome.FAIL]
+    first_check = (failed or blocking)[0]
+    more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+    why = f"{first_check.evidence}{more}"
+    if failed:
+        hint = f"{DOT}{first_check.hint}" if first_check.hint else ""
+        return Headline(Tone.WARN, line(_word(ALARM, "NOT SAFE YET"), what), line(f"{FAILED} {why}{hint}"))
+    return Headline(Tone.WAIT, line(_word(STARTING, "NOT YET"), what), line(f"waits for: {why}"))
+
+
+def _running(view: View) -> Headline:
+    word, meaning = _PHASES.get(view.decision.phase, (view.decision.phase.value.upper(), ""))
+    drains, gate = meanwhile(view) or _leaving(view), view.decision.gate
+    first = line(_word(RUNNING, word), drains or view.decision.phase_text or meaning)
+    if gate:
+        second = f"then it waits for you: {gate_words(gate)}"
+    elif drains or view.decision.phase_text:
+        second = meaning
+    else:
+        second = in_flight(view)
+    return Headline(Tone.PLAIN, first, line(f"{second}"))
+
+
+def in_flight(view: View) -> str:
+    """What was sent and is not answered yet."""
+    return f"sent, not answered yet: {view.in_flight[0]}" if view.in_flight else ""
+
+
+def meanwhile(view: View) -> str:
+    """What runs inside EMQX now."""
+    return "; ".join(f"{tail(member.name)} {_doing(view, member)}" for member in evicting(view))
+
+
+def _doing(view: View, member: Member) -> str:
+    evacuation = member.evacuation
+    if evacuation is None or evacuation.state is EvacuationState.EVICTING_CONNS:
+        left, initial, eta = member.live_connections, dict(view.drain_initial).get(member.name), eta_s(view, member)
+        of = f" of {units.count(initial)}" if initial is not None else ""
+        to_go = f", {units.span(eta)} to go" if eta is not None else ""
+        return f"drains: {units.count(left)}{of} left{to_go}"
+    if evacuation.state is EvacuationState.WAITING_TAKEOVER:
+        return "has evicted all: waits for takeovers"
+    if evacuation.state is EvacuationState.EVICTING_SESSIONS:
+        return f"moves its sessions: {units.count(evacuation.current_sessions)} left"
+    return "waits for its health check"
+
+
+def _leaving(view: View) -> str:
+    """Blue nodes that are empty, and what happens to them."""
+    blue = view.snapshot.blue
+    gone = [member for member in blue.members if member.pod.meta.deleting or member.is_drained] if blue else []
+    verb = "is empty and goes away" if len(gone) == 1 else "are empty and go away"
+    return f"{', '.join(tail(member.name) for member in gone)} {verb}" if gone else ""
+
+
+def gate_words(gate: Gate) -> str:
+    """The step behind a gate, its size and its length: `drain …86d7758868-0 · 33,120 clients · about 2 min 46 s`."""
+    if gate.kind is GateKind.START:
+        return f"start the release to {gate.token}"
+    parts = ["cut over to green" if gate.kind is GateKind.CUT_OVER else f"drain {tail(gate.target)}"]
+    if gate.kind is GateKind.NODE:
+        parts.append(f"{units.count(gate.clients)} clients")
+    if gate.seconds is not None:
+        parts.append(f"about {units.span(gate.seconds)}")
+    return DOT.join(parts)

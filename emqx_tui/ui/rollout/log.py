@@ -1,0 +1,64 @@
+"""PURE: the merged log as lines: what the cluster told and what we did, by time, each action with its command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emqx_tui.session.view import LogLine, LogSource
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.glyphs import ALARM
+from emqx_tui.ui.text.marks import clean
+from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, width, wrap
+
+_TONES = {
+    LogSource.OPERATOR: Tone.BLUE,
+    LogSource.KUBERNETES: Tone.BLUE,
+    LogSource.EMQX: Tone.GREEN,
+    LogSource.YOU: Tone.STRONG,
+    LogSource.CONSOLE: Tone.STRONG,
+    LogSource.JOURNAL: Tone.PLAIN,
+    LogSource.OTHER: Tone.DIM,
+}
+_SOURCE = 10
+COMMAND_FROM = 100
+"""From this width on a command stands beside its action; below, it is in the enlarged log only."""
+
+
+def short_log(entries: Sequence[LogLine], rows: int, cells: int) -> list[Line]:
+    """The newest `rows` lines, oldest first, each on one line."""
+    newest = entries[-rows:] if rows > 0 else ()
+    return [_short(entry, cells) for entry in newest]
+
+
+def _short(entry: LogLine, cells: int) -> Line:
+    told = _told(entry)
+    if not entry.command or cells < COMMAND_FROM:
+        return crop(told, cells)
+    room = cells - max(width(told), cells // 2) - 2
+    if room < 20:
+        return crop(told, cells)
+    left = crop(told, cells - room - 2)
+    gap = cells - room - width(left)
+    return (*left, Span(" " * gap), *crop(line((clean(entry.command), Tone.DIM)), room))
+
+
+def long_log(entries: Sequence[LogLine], cells: int) -> list[Line]:
+    """Every line whole, wrapped, with its command below it: what was sent can be read and repeated."""
+    lines: list[Line] = []
+    indent = Span(" " * (9 + _SOURCE + 1))
+    room = max(20, cells - len(indent.text))
+    for entry in entries:
+        head, *more = wrap(_told(entry), cells - 1)
+        lines += [(Span(" "), *head), *((indent, *rest) for text in more for rest in wrap(text, room))]
+        if entry.command:
+            command = line((f"$ {clean(entry.command)}", Tone.DIM))
+            lines += [(indent, *rest) for rest in wrap(command, room)]
+    return lines
+
+
+def _told(entry: LogLine) -> Line:
+    source = entry.source.value.ljust(_SOURCE)
+    tone = Tone.WARN if entry.is_alarm else Tone.PLAIN
+    sign = f"{ALARM} " if entry.is_alarm else ""
+    at = (f" {units.clock(entry.at)} ", Tone.DIM)
+    return line(at, (source, _TONES[entry.source]), (f" {sign}{clean(entry.text)}", tone))

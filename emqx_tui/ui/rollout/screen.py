@@ -1,0 +1,261 @@
+"""The rollout screen: is it safe, what happens next, what do I press. Before a release, the cluster's live view.
+
+From top to bottom, on every size: who this is and how old the figures are, the steps, the bar that changes everything,
+the plot with legend and checks, the nodes, the ledger, the log, the keys. The screen holds no rule: it shows a View and
+sends intents; what an intent did is told by the next View.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from emqx_tui.rollout.intents import Freeze, Hold, Intent, Resume, SetPolicy, SetRates
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import View
+from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.cards.settings_cards import PolicyCard, RatesCard
+from emqx_tui.ui.cards.words import Renew, is_looser, renew_abort, renew_gate, renew_policy
+from emqx_tui.ui.rollout.check_list import CheckList
+from emqx_tui.ui.rollout.connection_plot import ConnectionPlot, Legend
+from emqx_tui.ui.rollout.event_log import EventLog
+from emqx_tui.ui.rollout.gate_line import GateLine
+from emqx_tui.ui.rollout.headline import bar_lines, headline
+from emqx_tui.ui.rollout.layout import share
+from emqx_tui.ui.rollout.ledger_line import LedgerLine
+from emqx_tui.ui.rollout.node_table import NodeTable
+from emqx_tui.ui.rollout.nodes import node_rows
+from emqx_tui.ui.rollout.readings import driver_words, versions
+from emqx_tui.ui.rollout.step_rail import StepRail
+from emqx_tui.ui.rollout.words import SENDING, is_live, key_reasons, summary_lines
+from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.identity import Identity, view_live
+from emqx_tui.ui.shell.identity_bar import IdentityBar
+from emqx_tui.ui.shell.key_line import KeyLine
+from emqx_tui.ui.shell.keymap import Area
+from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, Published
+from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
+from emqx_tui.ui.text.line_box import LineBox
+from emqx_tui.ui.text.marks import clean
+from emqx_tui.ui.text.spans import Line, Tone, line
+
+LOG_KEYS = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10, "home": -1_000_000, "end": 1_000_000}
+
+
+CHECKS_MIN = 4
+"""Checks that stay in sight below the legend; with one line per node, the worst one."""
+
+
+class RolloutScreen(ConsoleScreen):
+    """One cluster: its release when one runs, its nodes otherwise."""
+
+    AREA = Area.ROLLOUT
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keymap.bindings(Area.ROLLOUT),
+        Binding("escape", "leave", "back"),
+        *(Binding(key, f"scroll_log({lines})", show=False) for key, lines in LOG_KEYS.items()),
+    ]
+
+    def __init__(self, namespace: str, name: str) -> None:
+        super().__init__()
+        self._namespace, self._name = namespace, name
+        self._view: View | None = None
+        self._reasons: dict[str, str] = key_reasons(None)
+
+    # --- layout ---
+
+    def compose(self) -> ComposeResult:
+        yield IdentityBar()
+        yield from self.compose_notice()
+        yield StepRail()
+        yield GateLine()
+        yield LineBox(id="summary")
+        with Horizontal(id="picture"):
+            yield ConnectionPlot()
+            with Vertical(id="side"):
+                yield Legend()
+                yield CheckList()
+        yield NodeTable()
+        yield LedgerLine()
+        yield EventLog()
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        self.query_one(GateLine).set_lines([line((" reading the cluster…", Tone.WAIT))])
+
+    def on_screen_resume(self) -> None:
+        self.take(self.console.published)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Share out the rows: how many there are decides, which a stylesheet cannot know."""
+        view = self._view
+        rows = len(node_rows(view)) if view else 3
+        summary = len(self._summary())
+        bar = len(bar_lines(headline(view), self.size.width)) if view else 2
+        self.query_one(GateLine).styles.height = bar
+        heights = share(self.size.height, bar, rows, summary)
+        log = self.query_one(EventLog)
+        self.query_one("#summary").styles.height = heights.summary
+        for part, height in ((self.query_one("#picture"), heights.plot), (self.query_one(NodeTable), heights.table)):
+            part.display = not log.is_long
+            part.styles.height = height
+        log.styles.height = heights.log + (heights.plot + heights.table if log.is_long else 0)
+
+    def _summary(self) -> list[Line]:
+        return summary_lines(self._view, self.size.width) if self._view else []
+
+    # --- news ---
+
+    def take(self, published: Published) -> None:
+        view = published.view
+        is_mine = view is not None and (view.snapshot.namespace, view.snapshot.name) == (self._namespace, self._name)
+        self._view = view if is_mine else None
+        self.query_one(IdentityBar).tell(self._identity)
+        reasons = key_reasons(self._view, bool(self.console.read_only_reason))
+        self._arrange()
+        self._show()
+        if reasons != self._reasons:
+            self._reasons = reasons
+            self.refresh_bindings()
+
+    def _show(self) -> None:
+        view = self._view
+        if view is None or not self.is_mounted:
+            return
+        for part in (StepRail, GateLine, NodeTable, LedgerLine, EventLog, ConnectionPlot, CheckList):
+            self.query_one(part).show(view)
+        self.query_one("#summary", LineBox).set_lines(self._summary())
+        self._show_legend()
+
+    def _show_legend(self) -> None:
+        if self._view is None:
+            return
+        plot, legend = self.query_one(ConnectionPlot), self.query_one(Legend)
+        found = plot.traces()
+        room = self.query_one("#side").size.height
+        checks = 1 if plot.is_per_node else CHECKS_MIN
+        legend.styles.height = max(2, min(len(found) + 1, room - checks))
+        legend.show(found, is_live=is_live(self._view), is_plain=plot.is_plain)
+
+    def _identity(self, quiet_s: float) -> Identity:
+        view, console = self._view, self.console
+        return Identity(
+            path=(console.context, self._namespace, self._name),
+            server=console.server if self.size.width >= WIDE else "",
+            scope="",
+            live=view_live(view, quiet_s),
+            middle=_middle(view) if view else (),
+            is_production=console.is_production,
+            is_read_only=bool(console.read_only_reason),
+        )
+
+    # --- keys ---
+
+    def can(self, action: str) -> bool:
+        return not self._reasons.get(action)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "scroll_log":
+            return self.query_one(EventLog).is_long
+        if action == "approve" and self._view and self._view.decision.gate and self._reasons["approve"]:
+            return None
+        return super().check_action(action, parameters)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that does nothing now says why."""
+        key = next((key for key in keymap.keys_of(self.AREA) if key.key == event.key), None)
+        reason = self._reasons.get(key.action) if key else ""
+        if key and reason:
+            event.prevent_default()
+            self.console.say(f"{key.label}: {reason}", severity="warning" if key.action in SENDING else "information")
+
+    def _send(self, intent: Intent) -> None:
+        self.post_message(IntentSubmitted(intent))
+
+    @property
+    def _person(self) -> str:
+        return self.console.backend.person()
+
+    def action_hold(self) -> None:
+        self._send(Hold(self._person))
+
+    def action_freeze(self) -> None:
+        self._send(Freeze(self._person))
+
+    def action_resume(self) -> None:
+        self._send(Resume(self._person))
+
+    def action_approve(self) -> None:
+        if self._view and self._view.decision.gate:
+            self._open(renew_gate(self._view.decision.gate.id))
+
+    def action_abort(self) -> None:
+        self._open(renew_abort)
+
+    def _open(self, renew: Renew) -> None:
+        place = " ▸ ".join(clean(part) for part in (self.console.context, self._namespace, self._name))
+        card = ApprovalCard(
+            renew,
+            self._view,
+            self.console.published.assessment,
+            by=self._person,
+            place=place,
+            read_only_reason=self.console.read_only_reason,
+        )
+        self.app.push_screen(card)
+
+    def action_speed(self) -> None:
+        if self._view and self._view.journal:
+            blue = self._view.snapshot.blue
+            self.app.push_screen(
+                RatesCard(self._view.journal.rates, blue.live_connections if blue else None), self._rates
+            )
+
+    def _rates(self, values: tuple[int, int] | None) -> None:
+        if values:
+            self._send(SetRates(self._person, *values))
+
+    def action_policy(self) -> None:
+        if self._view and self._view.journal:
+            self.app.push_screen(PolicyCard(self._view.journal.approval), self._policy)
+
+    def _policy(self, wanted: Approval | None) -> None:
+        journal = self._view.journal if self._view else None
+        if wanted is None or journal is None or wanted is journal.approval:
+            return
+        if is_looser(wanted, journal.approval):
+            self._open(renew_policy(wanted))
+        else:
+            self._send(SetPolicy(self._person, wanted.value))
+
+    def action_per_node(self) -> None:
+        self.query_one(ConnectionPlot).toggle()
+        self._show_legend()
+
+    def action_log(self) -> None:
+        log = self.query_one(EventLog)
+        log.enlarge(not log.is_long)
+        self._arrange()
+
+    def action_scroll_log(self, lines: int) -> None:
+        self.query_one(EventLog).scroll(lines)
+
+    def action_leave(self) -> None:
+        if self.query_one(EventLog).is_long:
+            self.action_log()
+        else:
+            self.console.go_back()
+
+    def action_change(self) -> None:
+        self.post_message(ChangeWanted((self._namespace, self._name)))
+
+
+def _middle(view: View) -> Line:
+    return line((versions(view), Tone.STRONG), "   ", (driver_words(view), Tone.DIM))

@@ -1,0 +1,327 @@
+"""The frame: the only holder of the backend, and nothing else of interest.
+
+News comes from the engine's thread as one message that replaces itself, never as a call that waits; the newest of
+everything goes to the visible screens. Intents bubble up to here and are handed on without waiting. Nothing that
+safety needs runs on this loop: a stalled terminal stops it.
+
+The first frame needs Textual only: plot, YAML and highlighting are imported by the screens that use them, and the
+engine starts after that frame is drawn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen
+from textual.timer import Timer
+
+from emqx_tui.rollout.phases import FINAL
+from emqx_tui.session.backend import Backend
+from emqx_tui.session.view import FleetView, Role
+from emqx_tui.ui.clusters.screen import ClustersScreen
+from emqx_tui.ui.shell import keymap, words
+from emqx_tui.ui.shell.keymap import Area
+from emqx_tui.ui.shell.line_filters import AsciiFilter
+from emqx_tui.ui.shell.messages import (
+    AssessmentWanted,
+    ChangeWanted,
+    IntentSubmitted,
+    Published,
+    RolloutWanted,
+    SaveConfirmed,
+    ViewsChanged,
+)
+from emqx_tui.ui.shell.notice_line import STANDS_S, Notice, Severity
+from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews
+from emqx_tui.ui.shell.terminal import give_back, is_behind
+from emqx_tui.ui.text import paint
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+UI = Path(__file__).parents[1]
+"""The folder of the style sheets: each lies with what it styles."""
+GIVE_BACK_S, HARD_EXIT_S = 1.0, 3.0
+"""After a signal: how long a terminal that does not read is waited for, and when the process ends at the latest."""
+BEHIND_S = 0.25
+"""How long news waits for a terminal that is behind."""
+
+SHOW_THROUGH_S = 2.0
+"""Between two drawings of a screen below a card: a change there draws all of the screen anew, with the card on it."""
+
+
+def _palette():
+    from emqx_tui.ui.shell.palette import ConsoleCommands
+
+    return ConsoleCommands
+
+
+class ConsoleApp(App[int]):
+    """The console on a terminal. `run()` returns None; `return_code` is 0, or 128 + the signal that ended it."""
+
+    TITLE = "emqx-tui"
+    CSS_PATH: ClassVar = [UI / "shell" / "emqx_tui.tcss", UI / "rollout" / "rollout.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = list(keymap.bindings(Area.EVERYWHERE))
+    COMMANDS: ClassVar = {_palette}
+    COMMAND_PALETTE_BINDING = "colon"
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        context: str,
+        server: str,
+        namespace: str | None,
+        is_production: bool = False,
+        read_only_reason: str = "",
+        is_ascii: bool = False,
+        opened: tuple[str, str] | None = None,
+    ) -> None:
+        """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken."""
+        super().__init__()
+        self.backend = backend
+        self.context = context
+        self.server = server
+        self.is_production = is_production
+        self.read_only_reason = read_only_reason or (words.READ_ONLY_FLAG if backend.is_read_only else "")
+        self.is_ascii = is_ascii
+        self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
+        self._opened = opened
+        self._shown: tuple[str, str] | None = None
+        self._driven: set[tuple[str, str]] = set()
+        self.notice: Notice | None = None
+        self._notice_number = 0
+        self._notice_timer: Timer | None = None
+        self._is_waiting = False
+        self._numbers = itertools.count(1)
+        self._shown_through_at = 0.0
+
+    # --- start and end ---------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self._catch_signals()
+        self.push_screen(ClustersScreen())
+        if self._opened:
+            self._show_rollout(*self._opened)
+        self.call_after_refresh(self.backend.start, self._on_change)
+
+    def on_unmount(self) -> None:
+        self.backend.stop()
+
+    def _catch_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+
+        def leave(number: int, _frame: FrameType | None) -> None:
+            for after_s, end in ((GIVE_BACK_S, lambda: give_back(self)), (HARD_EXIT_S, lambda: os._exit(128 + number))):
+                timer = threading.Timer(after_s, end)
+                timer.daemon = True
+                timer.start()
+            loop.call_soon_threadsafe(lambda: self.exit(return_code=128 + number))
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, leave)
+
+    # --- news downwards --------------------------------------------------------------------------------------
+
+    def _on_change(self) -> None:
+        """Called from the engine's thread."""
+        self.post_message(ViewsChanged())
+
+    def on_views_changed(self) -> None:
+        if is_behind(self):
+            if not self._is_waiting:
+                self._is_waiting = True
+                self.set_timer(BEHIND_S, self._try_again)
+            return
+        backend = self.backend
+        self.published = Published(backend.fleet(), backend.view(), backend.assessment())
+        self._note_driving()
+        self._tell_notice()
+        self.hand_out()
+
+    def _try_again(self) -> None:
+        self._is_waiting = False
+        self.on_views_changed()
+
+    def hand_out(self) -> None:
+        """Give the newest to every screen that can be seen: the top one, and now and then what shows through it."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, TakesNews) and screen.is_mounted:
+                screen.take(self.published)
+            if not screen.is_modal or time.monotonic() - self._shown_through_at < SHOW_THROUGH_S:
+                return
+            self._shown_through_at = time.monotonic()
+
+    def _tell_notice(self) -> None:
+        view = self.published.view
+        if view and view.notice and view.notice_number != self._notice_number:
+            self._notice_number = view.notice_number
+            self.say(view.notice, severity="warning" if view.is_refusal else "information")
+
+    def say(self, text: str, *, severity: Severity = "information") -> None:
+        """An answer that goes away by itself; the newest one stands alone. Never parsed as markup."""
+        self._stand(Notice(text, severity))
+        if self._notice_timer:
+            self._notice_timer.stop()
+        self._notice_timer = self.set_timer(STANDS_S[severity], lambda: self._stand(None))
+
+    def _stand(self, notice: Notice | None) -> None:
+        self.notice = notice
+        for screen in self.screen_stack:
+            if isinstance(screen, TakesNews) and screen.is_mounted:
+                screen.hear(notice)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Severity = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """What Textual itself has to say takes the same way: its own boxes would cover what has to be read."""
+        self.say(f"{title}: {message}" if title else message, severity=severity)
+
+    # --- wishes upwards --------------------------------------------------------------------------------------
+
+    def on_intent_submitted(self, message: IntentSubmitted) -> None:
+        if self.read_only_reason:
+            self.say(words.read_only_answer(self.read_only_reason), severity="warning")
+        else:
+            self.backend.submit(message.intent)
+
+    def on_assessment_wanted(self, message: AssessmentWanted) -> None:
+        self.backend.assess(
+            message.number,
+            message.draft,
+            message.approval,
+            late_removal=message.late_removal,
+            parallel_drains=message.parallel_drains,
+        )
+
+    def next_number(self) -> int:
+        """A number for the next question about an edit: greater than all before, on whatever screen."""
+        return next(self._numbers)
+
+    def on_save_confirmed(self, message: SaveConfirmed) -> None:
+        if not self.read_only_reason:
+            self.backend.save(message.draft)
+
+    def on_rollout_wanted(self, message: RolloutWanted) -> None:
+        self._show_rollout(*message.cluster)
+
+    def on_change_wanted(self, message: ChangeWanted) -> None:
+        from emqx_tui.ui.change.screen import ChangeScreen
+
+        self._show(ChangeScreen(*message.cluster), *message.cluster)
+
+    def _show_rollout(self, namespace: str, name: str) -> None:
+        from emqx_tui.ui.rollout.screen import RolloutScreen
+
+        self._show(RolloutScreen(namespace, name), namespace, name)
+
+    def _show(self, screen: ConsoleScreen, namespace: str, name: str) -> None:
+        """Above the list there is one screen of one cluster; its change screen may lie above its rollout screen."""
+        below = self.screen
+        is_beside = screen.AREA is Area.CHANGE and isinstance(below, ConsoleScreen) and below.AREA is Area.ROLLOUT
+        while len(self.screen_stack) > 2 and not (is_beside and self._shown == (namespace, name)):
+            self.pop_screen()
+        self._shown = (namespace, name)
+        self.backend.open(namespace, name)
+        self.push_screen(screen)
+
+    # --- keys that work everywhere ---------------------------------------------------------------------------
+
+    async def action_back(self) -> None:
+        self.go_back()
+
+    def go_back(self) -> None:
+        """To the screen before; on the list of clusters none is looked at, and a session that drives goes on."""
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        if len(self.screen_stack) == 2:
+            self.backend.close()
+        self.hand_out()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return len(self.screen_stack) > 2 if action == "back" else super().check_action(action, parameters)
+
+    def action_help(self) -> None:
+        from emqx_tui.ui.shell.help_screen import HelpScreen
+
+        if isinstance(self.screen, ConsoleScreen):
+            self.push_screen(HelpScreen(self.screen.AREA, self.read_only_reason))
+
+    def action_redraw(self) -> None:
+        self.refresh(repaint=True, layout=True)
+
+    async def action_quit(self) -> None:
+        if not self._is_driving():
+            self.exit(return_code=0)
+            return
+        from emqx_tui.ui.shell.quit_screen import QuitCard
+
+        self.push_screen(QuitCard(), lambda sure: self.exit(return_code=0) if sure else None)
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C leaves like `q` does."""
+        self.run_worker(self.action_quit(), exclusive=True)
+
+    def _note_driving(self) -> None:
+        view = self.published.view
+        if view is None:
+            return
+        key = (view.snapshot.namespace, view.snapshot.name)
+        if view.role is Role.DRIVER and view.decision.phase not in FINAL:
+            self._driven.add(key)
+        else:
+            self._driven.discard(key)
+
+    def _is_driving(self) -> bool:
+        phases = {(row.resource.namespace, row.resource.name): row.phase for row in self.published.fleet.rows}
+        view = self.published.view
+        opened = (view.snapshot.namespace, view.snapshot.name) if view else None
+        return any(key == opened or phases.get(key) not in (*FINAL, None) for key in self._driven)
+
+    def _fatal_error(self) -> None:
+        """A crash tells where it happened, and no value of any variable: templates and views can hold secrets."""
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+
+        self.bell()
+        traceback = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
+
+    # --- looks -----------------------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
+        yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+        yield SystemCommand("Quit", "Leave the console; the release stays where it is.", self.action_quit)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.available_themes.get(self.theme)
+        return paint.variables(theme.dark if theme else True)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """NO_COLOR means no colours, not greys; --ascii means ASCII, borders included."""
+        filters = [_NO_COLOR if isinstance(known, Monochrome) else known for known in super().get_line_filters()]
+        return [*filters, _ASCII] if self.is_ascii else filters
+
+
+_NO_COLOR, _ASCII = NoColor(), AsciiFilter()

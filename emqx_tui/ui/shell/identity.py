@@ -1,0 +1,122 @@
+"""PURE: the words of the top line: which cluster this is, whether its numbers are live, what this console may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from emqx_tui.rollout.policy import Policy
+from emqx_tui.session.view import FleetView, SourceHealth, View
+from emqx_tui.ui.text import spans, units
+from emqx_tui.ui.text.marks import Mark, clean, elapsed_s, fit_middle
+from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
+
+QUIET_S = 5.0
+"""Without any news from the engine for this long (wall time) the screen says so."""
+STALE_S = Policy.max_broker_age_s
+
+CRUMB = " ▸ "
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the top line tells."""
+
+    path: tuple[str, ...]
+    """Context, then namespace and name where one cluster is shown."""
+    server: str
+    scope: str
+    """The namespace, or that it is all of them, where no single cluster is shown."""
+    live: Mark
+    middle: Line = EMPTY
+    short_middle: Line = EMPTY
+    """Instead of `middle` where that has no room."""
+    is_production: bool = False
+    is_read_only: bool = False
+
+
+def scope_words(namespace: str | None) -> str:
+    """The namespace that a list covers."""
+    return "all namespaces" if namespace is None else f"namespace {clean(namespace)}"
+
+
+def live_mark(age_s: float | None, health: tuple[SourceHealth, ...], now: datetime, quiet_s: float = 0.0) -> Mark:
+    """LIVE, STALE or OFFLINE with an age. `age_s` is that of the figures; `quiet_s` how long no news came at all."""
+    health = tuple(source for source in health if not source.is_forbidden)
+    broken = [source for source in health if not source.is_ok and (source.problem or source.read_at)]
+    if quiet_s > QUIET_S:
+        return Mark("◌", f"STALE no news for {units.age(quiet_s)}", Tone.WARN)
+    if health and len(broken) == len(health):
+        return Mark("✘", f"OFFLINE {_oldest(broken, now)}", Tone.BAD)
+    if broken:
+        return Mark("◌", f"STALE {clean(broken[0].name)} {_oldest(broken, now)}", Tone.WARN)
+    if age_s is None or any(not source.is_ok for source in health):
+        return Mark("◌", "reading…", Tone.WAIT)
+    if age_s > STALE_S:
+        return Mark("◌", f"STALE {units.age(age_s)}", Tone.WARN)
+    return Mark("●", f"LIVE {units.age(age_s)}", Tone.GOOD)
+
+
+def _oldest(broken: list[SourceHealth], now: datetime) -> str:
+    ages = [elapsed_s(source.read_at, now) for source in broken]
+    known = [age for age in ages if age is not None]
+    return units.age(max(known)) if known else ""
+
+
+def fleet_live(fleet: FleetView, quiet_s: float = 0.0) -> Mark:
+    """How live the list of clusters is: its watches confirm it by staying open."""
+    age_s = 0.0 if fleet.is_synced else None
+    counted = [elapsed_s(row.live_at, fleet.now) for row in fleet.rows]
+    known = [age for age in counted if age is not None]
+    return live_mark(max(known) if known else age_s, fleet.health, fleet.now, quiet_s)
+
+
+def view_live(view: View | None, quiet_s: float = 0.0) -> Mark:
+    """How live one cluster's figures are: the age of the brokers' counts, or, where those may not be read, that of
+    the objects: their watches confirm them by staying open."""
+    if view is None:
+        return Mark("◌", "reading…", Tone.WAIT)
+    snapshot = view.snapshot
+    if snapshot.resource.read_at and any(source.name == "EMQX" and source.is_forbidden for source in view.health):
+        return live_mark(0.0, view.health, snapshot.now, quiet_s)
+    read = snapshot.stats if snapshot.stats.value is not None else snapshot.resource
+    return live_mark(read.age_s(snapshot.now), view.health, snapshot.now, quiet_s)
+
+
+def identity_line(identity: Identity, width: int) -> Line:
+    """The top line in `width` cells. What gives way first: the server (but not in a list), the middle, then names."""
+    right = _right(identity)
+    room = width - spans.width(right) - 2
+    is_list = bool(identity.scope)
+    server = (Span(f"  {clean(identity.server)}", Tone.DIM),) if identity.server else EMPTY
+    scope = (Span(f"  {identity.scope}", Tone.PLAIN),) if is_list else EMPTY
+    middle = (Span("   "), *identity.middle) if identity.middle else EMPTY
+    short = (Span("   "), *identity.short_middle) if identity.short_middle else EMPTY
+    path = _path(identity.path, room)
+    tails = ((*server, *scope, *middle), (*server, *scope, *short), (*server, *scope))
+    for tail in (*tails, (*scope, *middle) if is_list else middle):
+        if spans.width(path) + spans.width(tail) <= room:
+            return spans.spread((Span(" "), *path, *tail), (*right, Span(" ")), width)
+    keep = server + scope if is_list else middle
+    path = _path(identity.path, max(room - spans.width(keep), room // 2))
+    return spans.spread((Span(" "), *path, *keep), (*right, Span(" ")), width)
+
+
+def _path(path: tuple[str, ...], room: int) -> Line:
+    share = max(6, (room - len(CRUMB) * (len(path) - 1)) // max(1, len(path)))
+    whole = sum(len(part) for part in path) + len(CRUMB) * (len(path) - 1) <= room
+    out: list[Span] = []
+    for number, part in enumerate(path):
+        if number:
+            out.append(Span(CRUMB, Tone.DIM))
+        out.append(Span(clean(part) if whole else fit_middle(clean(part), share), Tone.STRONG))
+    return tuple(out)
+
+
+def _right(identity: Identity) -> Line:
+    marks: list[Span] = [identity.live.span]
+    if identity.is_read_only:
+        marks += [Span("  "), Span("READ-ONLY", Tone.STRONG)]
+    if identity.is_production:
+        marks += [Span("  "), Span("▐PROD▌", Tone.CALL)]
+    return line(*marks)

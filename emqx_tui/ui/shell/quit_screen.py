@@ -1,0 +1,36 @@
+"""Asks for a word before the console of a driver is left. Nothing of the release depends on the answer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from emqx_tui.ui.shell import words
+
+
+class QuitCard(ModalScreen[bool]):
+    """Dismisses with True when the word was typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "stay", "stay")]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="card"):
+            yield Static(words.QUIT_TITLE, classes="card-title", markup=False)
+            yield Static(words.QUIT_TEXT, markup=False)
+            yield Input(compact=True, id="quit-word", max_length=len(words.QUIT_WORD))
+            yield Static(words.QUIT_HINT, classes="dim", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.value.strip().lower() == words.QUIT_WORD:
+            self.dismiss(True)
+
+    def action_stay(self) -> None:
+        self.dismiss(False)

@@ -1,0 +1,1 @@
+"""Text on screen: toned spans, units, glyphs, colours, and the box that draws lines."""

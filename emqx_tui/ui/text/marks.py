@@ -1,0 +1,119 @@
+"""PURE: the words, marks and widths that all screens share; `spans.py` has the lines, `units.py` the numbers.
+
+Nothing here reads a clock: ages come in as seconds. Widths are terminal cells, so that wide characters keep columns
+straight. Text that came from a cluster goes through `clean` before it is shown; no text is ever parsed as markup.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.cells import cell_len, set_cell_size
+
+from emqx_tui.model.wire import clean as _clean
+from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.ui.text.spans import Line, Span, Tone, line
+
+NONE = "-"
+"""Shown where there is nothing to tell; what is not known is `units.UNKNOWN`, never 0 and never blank."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A state as a glyph, a word and a tone: each alone tells it."""
+
+    glyph: str
+    word: str
+    tone: Tone
+
+    @property
+    def text(self) -> str:
+        return f"{self.glyph} {self.word}"
+
+    @property
+    def span(self) -> Span:
+        return Span(self.text, self.tone)
+
+
+def clean(text: object) -> str:
+    """One line of text from outside, without anything that a terminal would obey."""
+    return _clean(str(text))
+
+
+def fit(text: str, width: int) -> str:
+    """`text`, cut at its end with an ellipsis when it is wider than `width` cells."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 1 else "…"[:width]
+
+
+def fit_middle(text: str, width: int) -> str:
+    """`text`, cut in its middle when it is wider than `width` cells: both ends of a name tell it apart."""
+    if cell_len(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    keep, tail = width - 1, ""
+    for char in reversed(text):
+        if cell_len(char + tail) > keep // 2:
+            break
+        tail = char + tail
+    return set_cell_size(text, keep - cell_len(tail)).rstrip() + "…" + tail
+
+
+def joined(parts: list[Line], separator: str = " · ") -> Line:
+    """Lines behind each other, with a separator between them; empty ones are left out."""
+    out: list[Span] = []
+    for part in (p for p in parts if p):
+        if out:
+            out.append(Span(separator, Tone.DIM))
+        out.extend(part)
+    return tuple(out)
+
+
+def object_age(seconds: float | None) -> str:
+    """The age of an object as kubectl prints it: `12s`, `4m30s`, `4h`, `12d`, `3y20d`."""
+    if seconds is None:
+        return NONE
+    whole = max(0, int(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
+    if whole < 120:
+        return f"{whole}s"
+    if minutes < 10:
+        return _two(minutes, "m", whole % 60, "s")
+    if minutes < 180:
+        return f"{minutes}m"
+    if hours < 8:
+        return _two(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    if days < 8:
+        return _two(days, "d", hours % 24, "h")
+    if days < 730:
+        return f"{days}d"
+    return _two(days // 365, "y", days % 365, "d") if days < 2920 else f"{days // 365}y"
+
+
+def _two(big: int, big_unit: str, small: int, small_unit: str) -> str:
+    return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
+
+
+def elapsed_s(since: datetime | None, now: datetime) -> float | None:
+    """Seconds from `since` to `now`; None without an instant."""
+    return None if since is None else (now - since).total_seconds()
+
+
+CHECK_MARKS = {
+    Outcome.PASS: ("✔", Tone.GOOD),
+    Outcome.WAIT: ("◌", Tone.WAIT),
+    Outcome.FAIL: ("▲", Tone.BAD),
+}
+
+
+def check_line(check: CheckResult) -> Line:
+    """One check: its glyph, its evidence, and what to do where it does not pass."""
+    glyph, tone = CHECK_MARKS[check.outcome]
+    is_passed = check.outcome is Outcome.PASS
+    hint = "" if is_passed or not check.hint else f"  {clean(check.hint)}"
+    return line((f"{glyph} ", tone), (clean(check.evidence), Tone.PLAIN if is_passed else tone), (hint, Tone.DIM))

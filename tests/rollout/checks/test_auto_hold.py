@@ -1,0 +1,273 @@
+"""What holds a rollout by itself: each detector with the least that raises it and the most that does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.series import Ledger, Sample
+from emqx_tui.rollout.checks import auto_hold as detectors
+from emqx_tui.rollout.decide import Context, decide
+from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.intents import Resume, SetPolicy
+from emqx_tui.rollout.journal import HoldRecord
+from emqx_tui.rollout.memory import AckWait, Failure, Memory
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Policy
+from tests.support import scenes as build
+from tests.support.scenes import Scene, ago, approved, noted, remembered, with_place, with_side, without_place
+
+CREATING, READY, DRAINING = build.creating(), build.ready(), build.draining()
+EVICTING = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place())
+TOP = f"{build.BLUE_NAME}-2"
+
+
+def missing(count: int, for_s: float, on_their_way: int = 0) -> Scene:
+    """900 clients were evicted from a node that is empty now; `count` of them are nowhere."""
+    scene = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place("waiting_takeover", 0))
+    scene = replace(scene, green=build._green(3, build.Place(live=0)))
+    track = ((ago(40), 900 - on_their_way), (ago(12), 900 - on_their_way))
+    scene = with_place(scene, "green", 0, live=900 - count)
+    return remembered(
+        scene,
+        initial={TOP: 900},
+        baseline={TOP: 900, f"{build.BLUE_NAME}-1": 300, f"{build.BLUE_NAME}-0": 300},
+        evicted_track=track,
+        ledger=Ledger(evicted=900, missing=count),
+        missing_since=ago(for_s),
+    )
+
+
+def losing(lost: int, span_s: float = 60.0, before: int = 300) -> Scene:
+    """Node 1, which nobody drains, had `before` clients `span_s` ago."""
+    node = f"{build.BLUE_NAME}-1"
+    first = Sample(build.NOW - timedelta(seconds=span_s + 0.5), 900, 0, {node: before, TOP: 300})
+    return remembered(with_place(DRAINING, "blue", 1, live=before - lost), recent=(first,))
+
+
+def stalled(state: str, for_s: float) -> Scene:
+    scene = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place(state, 100))
+    return remembered(scene, progress={TOP: (state, 100, ago(for_s))}, initial={TOP: 300})
+
+
+def refused(count: int, is_refusal: bool = True) -> Scene:
+    failure = Failure(ago(0.2), "eviction_agent_busy", count, is_refusal)
+    return remembered(approved(DRAINING, "node:2"), failures={f"drain:{TOP}": failure})
+
+
+ALARMS: dict[str, tuple[Scene, set[str]]] = {
+    "all is well while green boots": (CREATING, set()),
+    "all is well at the gate": (READY, set()),
+    "all is well while draining": (EVICTING, set()),
+    "valve opened": (replace(READY, delay_s=60), {"valve-open"}),
+    "valve field removed": (replace(DRAINING, delay_s=None), {"valve-open"}),
+    "valve opened and template put back": (
+        replace(DRAINING, delay_s=60, template="old"),
+        {"valve-open", "object-changed"},
+    ),
+    "valve open before the first patch": (build.starting(), set()),
+    "valve open at the end": (build.done(), set()),
+    "template put back": (replace(DRAINING, template="old"), {"object-changed"}),
+    "a third template": (replace(READY, template="other"), {"object-changed"}),
+    "a third set": (replace(DRAINING, third=build.third()), {"third-set"}),
+    "a rebalance": (replace(DRAINING, rebalances=2), {"foreign-rebalance"}),
+    "an evacuation that nobody approved": (
+        with_place(DRAINING, "blue", 1, **build.draining_place()),
+        {"foreign-evacuation"},
+    ),
+    "blue scaled by somebody": (
+        remembered(with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2), blue_replicas=3),
+        {"blue-shrunk"},
+    ),
+    "blue scaled by us": (remembered(build.draining(gone=1), blue_replicas=3, own_scale=(3, 2)), set()),
+    "blue scaled by us, then by somebody": (
+        remembered(
+            with_side(without_place(build.draining(gone=1), "blue", 1), "blue", replicas=1),
+            blue_replicas=3,
+            own_scale=(3, 2),
+        ),
+        {"blue-shrunk"},
+    ),
+    "blue scaled by the console that drives, seen by another": (
+        remembered(noted(build.draining(gone=1), drained=(f"{build.BLUE_NAME}-2",)), blue_replicas=3),
+        set(),
+    ),
+    "blue scaled by one that drove before us, and by somebody": (
+        remembered(noted(build.draining(gone=2), drained=(f"{build.BLUE_NAME}-2",)), blue_replicas=3),
+        {"blue-shrunk"},
+    ),
+    "blue scaled up": (remembered(DRAINING, blue_replicas=2), set()),
+    "a green pod not Ready for 5 min": (
+        remembered(CREATING, unready_since={f"{build.GREEN_NAME}-1": ago(300)}),
+        {"green-not-ready"},
+    ),
+    "a green pod not Ready for less": (
+        remembered(CREATING, unready_since={f"{build.GREEN_NAME}-1": ago(299)}),
+        set(),
+    ),
+    "a green pod that was never made": (
+        remembered(without_place(CREATING, "green", 2), unready_since={f"{build.GREEN_NAME}-2": ago(300)}),
+        {"green-not-ready"},
+    ),
+    "clients missing for long": (missing(60, 10.0), {"clients-missing"}),
+    "clients missing, not long yet": (missing(60, 9.0), set()),
+    "clients missing within the budget": (missing(50, 100.0), set()),
+    "clients on their way": (missing(60, 100.0, on_their_way=60), set()),
+    "a drain without progress": (stalled("evicting_conns", 60.0), {"drain-stalled"}),
+    "a drain without progress in sessions": (stalled("evicting_sessions", 61.0), {"drain-stalled"}),
+    "a drain that waits for takeover may wait": (stalled("waiting_takeover", 600.0), set()),
+    "a drained node may wait": (stalled("prohibiting", 600.0), set()),
+    "a start refused three times": (refused(3), {"start-refused"}),
+    "a start refused twice": (refused(2), set()),
+    "a start without answer": (refused(9, is_refusal=False), set()),
+    "a blue broker is gone": (
+        remembered(with_place(DRAINING, "blue", 1, is_joined=False), away_since={f"{build.BLUE_NAME}-1": ago(60)}),
+        {"broker-gone"},
+    ),
+    "a blue broker was gone for a while": (
+        remembered(with_place(DRAINING, "blue", 1, is_joined=False), away_since={f"{build.BLUE_NAME}-1": ago(59)}),
+        set(),
+    ),
+    "scaling refused three times": (
+        remembered(DRAINING, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.2), "forbidden", 3, True)}),
+        {"command-refused"},
+    ),
+    "scaling lost three races": (
+        remembered(DRAINING, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.2), "conflict", 3, False)}),
+        set(),
+    ),
+    "spec.replicas changed": (replace(READY, replicas=4), {"object-changed"}),
+    "blue scaled by somebody before the cut-over": (
+        with_side(without_place(READY, "blue", 2), "blue", replicas=2),
+        {"blue-not-whole"},
+    ),
+    "ports lost for good": (
+        remembered(
+            replace(READY, service_ports=build.SERVICE_PORTS[1:]),
+            failures={"repair-service": Failure(ago(0.2), "forbidden", 1, is_refusal=True)},
+        ),
+        {"ports-lost"},
+    ),
+    "blue loses clients": (losing(50), {"blue-losing-clients"}),
+    "blue loses few": (losing(49), set()),
+    "blue loses many of very many": (losing(1500, before=33_000), set()),
+    "blue loses too many of very many": (losing(1800, before=33_000), {"blue-losing-clients"}),
+    "blue loses clients, seen too shortly": (losing(200, span_s=10.0), set()),
+    "the operator does not answer": (
+        remembered(READY, ack=AckWait("1000", "status-1", ago(60), "nudge")),
+        {"operator-silent"},
+    ),
+    "the operator has time left": (remembered(READY, ack=AckWait("1000", "status-1", ago(59), "nudge")), set()),
+    "blind while a node drains": (replace(EVICTING, broker_age_s=30.0), {"broker-data-old"}),
+    "blind for a while": (replace(EVICTING, broker_age_s=29.0), set()),
+    "blind at rest": (replace(DRAINING, broker_age_s=600.0), set()),
+    "the patch is refused": (
+        remembered(build.starting(), failures={"apply-template": Failure(ago(1), "rejected: no", 1, True)}),
+        {"cannot-start"},
+    ),
+    "the patch got no answer": (
+        remembered(build.starting(), failures={"apply-template": Failure(ago(1), "unreachable", 1, False)}),
+        set(),
+    ),
+    "somebody changed the object before the first patch": (
+        replace(build.starting(), metadata_generation=2, resource_version="901"),
+        {"cannot-start"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("scene", "expected"), ALARMS.values(), ids=ALARMS)
+def test_what_alarms(scene: Scene, expected: set[str]) -> None:
+    decision = scene.decide()
+    assert {alarm.check for alarm in decision.alarms} == expected
+    assert _is_held(decision) is bool(expected)
+
+
+def test_a_console_that_comes_in_the_middle_does_not_take_what_it_has_not_read_for_a_start() -> None:
+    """What a person asked for at once is written down, and no hold beside it."""
+    seen = replace(DRAINING.snapshot(), stateful_sets=MISSING)
+    decision, _ = decide(Memory(), seen, DRAINING.journal, SetPolicy("ann@host", "auto"), Context(Policy(), "test"))
+    assert decision.phase is Phase.STARTING
+    assert decision.accepted
+    assert decision.alarms == ()
+    assert not _is_held(decision)
+
+
+def _is_held(decision: Decision) -> bool:
+    return decision.journal is not None and decision.journal.hold is not None
+
+
+@pytest.mark.parametrize("name", [name for name, (_, expected) in ALARMS.items() if expected])
+def test_an_alarm_holds_with_its_evidence_and_stops_advancing(name: str) -> None:
+    scene, expected = ALARMS[name]
+    decision = scene.decide()
+    assert decision.journal is not None
+    hold = decision.journal.hold
+    assert hold is not None
+    assert hold.auto
+    assert not hold.freeze
+    assert hold.check in expected
+    first = next(a for a in decision.alarms if a.check == hold.check)
+    assert first.evidence in hold.reason
+    assert not [c for c in decision.commands if c.advancing]
+
+
+@pytest.mark.parametrize("name", [name for name, (_, expected) in ALARMS.items() if expected])
+def test_a_lifted_alarm_still_alarms_and_does_not_hold_again(name: str) -> None:
+    scene, expected = ALARMS[name]
+    lifted = noted(scene, acknowledged=tuple(expected))
+    decision = lifted.decide()
+    assert {alarm.check for alarm in decision.alarms} == expected
+    assert not _is_held(decision)
+
+
+def test_every_detector_has_raised_its_alarm() -> None:
+    silent = {detector.__name__ for detector in detectors.DETECTORS}
+    for scene, expected in ALARMS.values():
+        if not expected or scene.journal is None:
+            continue
+        decision, memory = scene.decided()
+        situation = replace(scene.situation(), memory=memory)
+        silent -= {d.__name__ for d in detectors.DETECTORS if d(situation, decision.phase) is not None}
+    assert silent == {"listener_gone"}, "which the scenes of this table cannot do without"
+
+
+@pytest.mark.parametrize("phase", [Phase.DONE, Phase.ABORTED, Phase.LOST, Phase.ABORTING])
+def test_nothing_alarms_when_nothing_is_driven_forward(phase: Phase) -> None:
+    assert detectors.alarms(replace(DRAINING, delay_s=60, rebalances=3).situation(), phase) == ()
+
+
+def test_a_persons_hold_is_not_replaced_by_an_alarm() -> None:
+    decision = build.held(replace(DRAINING, rebalances=1)).decide()
+    assert decision.journal is not None
+    assert decision.journal.hold is not None
+    assert decision.journal.hold.by == "ann@host"
+
+
+@pytest.mark.parametrize("phase", [Phase.READY_TO_CUT_OVER, Phase.DRAINING, Phase.ABORTING])
+def test_a_removed_listener_is_told(phase: Phase) -> None:
+    """A held operator does not make it again."""
+    seen = READY.situation()
+    assert detectors.listener_gone(seen, phase) is None
+    gone = replace(seen, snapshot=replace(seen.snapshot, endpoints=Reading((), build.NOW)))
+    alarm = detectors.listener_gone(gone, phase)
+    assert alarm is not None
+    assert "Endpoints" in alarm.evidence
+    assert detectors.listener_gone(gone, Phase.FINISHING) is None
+
+
+def test_an_abort_tells_that_it_waits_for_the_nodes_that_the_template_would_cut_off() -> None:
+    situation = replace(READY, replicas=2).situation()
+    assert [alarm.check for alarm in detectors.alarms(situation, Phase.ABORTING)] == ["object-changed"]
+
+
+def test_resuming_forgets_refusals_and_lets_them_be_tried_again() -> None:
+    """Else the same alarm would hold again before anything is tried."""
+    hold = HoldRecord("console", build.NOW, "refused", auto=True, check="start-refused")
+    decision, memory = noted(refused(3), hold=hold).decided(Resume("ann"))
+    assert decision.journal is not None
+    assert decision.journal.hold is None
+    assert memory.failures == {}

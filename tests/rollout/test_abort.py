@@ -1,0 +1,280 @@
+"""The way back as a table: Endpoints, blue whole, template, green drained and away, the delay last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from emqx_tui.model.series import Sample
+from emqx_tui.rollout.commands import RepairEndpoints, RestoreTemplate, Scale, StartDrain, StopDrain
+from emqx_tui.rollout.decision import StepState
+from emqx_tui.rollout.journal import AbortRecord
+from emqx_tui.rollout.memory import AckWait, Failure
+from emqx_tui.rollout.phases import Phase
+from tests.support import scenes as build
+from tests.support.scenes import (
+    DRAINED,
+    Place,
+    Scene,
+    ago,
+    draining_place,
+    held,
+    noted,
+    remembered,
+    with_place,
+    with_side,
+)
+
+ABORT = AbortRecord("ann@host", ago(60), "evidence")
+ACK = AckWait("1000", "status-1", ago(3), "restore-template")
+RESTORED = {"restore-template restore-template": ago(30)}
+ASKED = {"nudge nudge": ago(30)}
+
+
+def aborting(scene: Scene) -> Scene:
+    return noted(scene, abort=ABORT)
+
+
+def restored(scene: Scene) -> Scene:
+    """The template is the old one again, and the operator has answered that."""
+    return remembered(replace(aborting(scene), template="old"), done_at=RESTORED)
+
+
+def sent(scene: Scene) -> list[str]:
+    words = []
+    for c in scene.commands():
+        match c:
+            case StartDrain(pod=pod) | StopDrain(pod=pod):
+                words.append(f"{c.name} {pod[-7:]}")
+            case Scale(target=target, after=after):
+                words.append(f"scale {'green' if target.uid == build.GREEN_UID else 'blue'} to {after}")
+            case RepairEndpoints(addresses=addresses):
+                words.append("repair " + " ".join(sorted(a.ip[5:] for a in addresses)))
+            case _:
+                words.append(c.name)
+    return sorted(words)
+
+
+WAITING, READY = build.waiting(), build.ready()
+BACK = aborting(READY)
+OLD = restored(READY)
+BLUE_IPS = "1.0 1.1 1.2"
+
+
+def silent_green(containers_ready: bool, had: int | None) -> Scene:
+    """Green's node 1 is not in EMQX's list now; a moment ago it had `had` clients."""
+    scene = with_place(OLD, "green", 1, is_joined=False, live=None, sessions=None, containers_ready=containers_ready)
+    name = f"{build.GREEN_NAME}-1"
+    recent = Sample(ago(20), 900, had or 0, {name: had} if had is not None else {})
+    return remembered(scene, recent=(recent,))
+
+
+EARLY_TRAFFIC = with_place(OLD, "green", 0, live=40)
+DRAINING_GREEN = with_place(OLD, "green", 0, **draining_place(live=20))
+
+TABLE: dict[str, tuple[Scene, list[str]]] = {
+    "template back, blue is in the Service": (BACK, ["restore-template"]),
+    "while green boots": (aborting(build.creating()), ["restore-template"]),
+    "Endpoints and template at once": (
+        aborting(build.canary(watched_s=10.0)),
+        [f"repair {BLUE_IPS}", "restore-template"],
+    ),
+    "template put back even while held: it cuts nobody off": (held(BACK), ["restore-template"]),
+    "a blue evacuation is stopped first of all": (
+        with_place(BACK, "blue", 2, **draining_place()),
+        ["repair 1.0 1.1", "restore-template", "stop-drain 66f7b-2"],
+    ),
+    "a re-created blue node that boots evacuating is stopped": (
+        replace(with_place(OLD, "blue", 1, **draining_place("prohibiting", 0)), addresses=frozenset({"10.0.1.0"})),
+        ["repair 1.0 1.2", "stop-drain 66f7b-1"],
+    ),
+    "the valve is closed before anything else": (replace(BACK, delay_s=60), ["close-valve"]),
+    "the valve is closed with the template back too": (replace(OLD, delay_s=60), ["close-valve"]),
+    "blue is made whole first": (
+        with_side(build.without_place(BACK, "blue", 2), "blue", replicas=2),
+        ["repair 1.0 1.1", "scale blue to 3"],
+    ),
+    "the valve cannot be closed: what needs no operator goes on": (
+        remembered(
+            replace(aborting(build.canary(watched_s=10.0)), delay_s=60),
+            failures={"close-valve": Failure(ago(1), "no", 2, True)},
+        ),
+        ["close-valve", f"repair {BLUE_IPS}"],
+    ),
+    "not onto a blue of another revision: the operator would restart it": (
+        with_side(BACK, "blue", revision="another"),
+        [],
+    ),
+    "not on old watches": (replace(BACK, kube_age_s=91.0), []),
+    "refused a moment ago": (
+        remembered(BACK, failures={"restore-template": Failure(ago(1.9), "conflict", 1, False)}),
+        [],
+    ),
+    "refused 2 s ago": (
+        remembered(BACK, failures={"restore-template": Failure(ago(2.0), "conflict", 1, False)}),
+        ["restore-template"],
+    ),
+    "restored: green has nobody": (OLD, ["scale green to 0"]),
+    "restored: not before the operator has answered": (remembered(OLD, ack=ACK), []),
+    "restored: by a console that was started anew: it asks first": (remembered(OLD, done_at={}), ["nudge"]),
+    "restored: it asked, and was answered": (remembered(OLD, done_at=ASKED), ["scale green to 0"]),
+    "restored: the answer to the restore was lost: it asks": (
+        remembered(
+            OLD,
+            done_at={"nudge nudge": ago(200)},
+            sent_at={"nudge": ago(200), "restore-template": ago(30)},
+            failures={"restore-template": Failure(ago(10), "unreachable", 1, False)},
+        ),
+        ["nudge"],
+    ),
+    "restored: the asking nudge failed: it asks again": (
+        remembered(OLD, done_at={}, sent_at={"nudge": ago(5)}, failures={"nudge": Failure(ago(5), "409", 1, False)}),
+        ["nudge"],
+    ),
+    "restored: held": (held(OLD), []),
+    "restored: on old figures": (replace(OLD, broker_age_s=11.0), []),
+    "restored: green is in the Service": (
+        replace(OLD, addresses=OLD.addresses | {"10.0.2.0"}),
+        [f"repair {BLUE_IPS}"],
+    ),
+    "restored: green has left the Service, the proxies lag": (
+        replace(OLD, slices=OLD.addresses | {"10.0.2.0"}),
+        [],
+    ),
+    "restored: a refused scale waits a second": (
+        remembered(OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(0.5), "conflict", 1, False)}),
+        [],
+    ),
+    "restored: green has clients: they are drained, not killed": (EARLY_TRAFFIC, ["start-drain 9c8d4-0"]),
+    "restored: green has sessions": (with_place(OLD, "green", 2, sessions=3), ["start-drain 9c8d4-2"]),
+    "restored: green's count is unknown": (with_place(OLD, "green", 2, live=None), ["start-drain 9c8d4-2"]),
+    "restored: green is draining": (DRAINING_GREEN, []),
+    "restored: green's drain is held": (held(EARLY_TRAFFIC), []),
+    "restored: refused to drain a moment ago": (
+        remembered(EARLY_TRAFFIC, failures={f"drain:{build.GREEN_NAME}-0": Failure(ago(0.5), "busy", 1, True)}),
+        [],
+    ),
+    "restored: green is drained": (with_place(OLD, "green", 0, **DRAINED), ["scale green to 0"]),
+    "restored: green is drained by EMQX's word alone": (
+        with_place(OLD, "green", 0, **{**DRAINED, "own": None}),
+        [],
+    ),
+    "restored: nobody on blue accepts clients": (
+        with_side(EARLY_TRAFFIC, "blue", places=dict.fromkeys(range(3), Place(is_joined=False, live=None))),
+        [],
+    ),
+    "restored: a green node that never came up is lost anyway": (
+        silent_green(containers_ready=False, had=None),
+        ["scale green to 0"],
+    ),
+    "restored: a green node that never joined": (silent_green(containers_ready=True, had=None), ["scale green to 0"]),
+    "restored: a green node with clients is left out of one answer": (silent_green(containers_ready=True, had=40), []),
+    "restored: a green node whose broker is dead": (
+        silent_green(containers_ready=False, had=40),
+        ["scale green to 0"],
+    ),
+    "green goes: wait for its pods": (with_side(OLD, "green", replicas=0), []),
+}
+
+
+@pytest.mark.parametrize(("scene", "expected"), TABLE.values(), ids=TABLE)
+def test_what_the_abort_sends(scene: Scene, expected: list[str]) -> None:
+    assert sent(scene) == sorted(expected)
+    assert scene.decide().phase is Phase.ABORTING
+
+
+def test_the_template_goes_back_word_for_word_if_it_is_what_was_seen() -> None:
+    (command,) = BACK.commands()
+    assert isinstance(command, RestoreTemplate)
+    assert command.original == build.OLD_TEMPLATE
+    assert command.seen == build.NEW_TEMPLATE
+    assert command.target.uid == build.UID
+
+
+def test_greens_clients_go_to_blue() -> None:
+    (command,) = EARLY_TRAFFIC.commands()
+    assert isinstance(command, StartDrain)
+    assert set(command.recipients) == {build.node_name(f"{build.BLUE_NAME}-{k}") for k in range(3)}
+
+
+def gone(scene: Scene) -> Scene:
+    return with_side(scene, "green", replicas=0, places={})
+
+
+GREEN_GONE = gone(OLD)
+RESET = remembered(replace(GREEN_GONE, has_status=False, is_running=True), reset_seen_at=ago(10))
+END: dict[str, tuple[Scene, list[str]]] = {
+    "green is gone: let the operator see it": (GREEN_GONE, ["nudge"]),
+    "reset: a second full pass": (RESET, ["nudge"]),
+    "reset just now: not yet": (remembered(RESET, reset_seen_at=ago(2.4)), []),
+    "second pass sent, not answered": (
+        remembered(RESET, sent_at={"nudge": ago(3)}, in_flight=frozenset({"nudge"})),
+        [],
+    ),
+    "second pass done": (build.second_pass_done(RESET), ["restore-delay"]),
+    "second pass done, but a blue address is missing": (
+        replace(build.second_pass_done(RESET), addresses=frozenset({"10.0.1.0"})),
+        ["nudge"],
+    ),
+    "the delay is back": (replace(build.second_pass_done(RESET), delay_s=build.USER_DELAY_S), []),
+}
+
+
+@pytest.mark.parametrize(("scene", "expected"), END.values(), ids=END)
+def test_the_end_of_an_abort(scene: Scene, expected: list[str]) -> None:
+    assert sent(scene) == expected
+
+
+def test_aborted_once_everything_is_as_it_was() -> None:
+    decision = replace(build.second_pass_done(RESET), delay_s=build.USER_DELAY_S).decide()
+    assert (decision.phase, decision.finished, decision.alarms) == (Phase.ABORTED, "aborted", ())
+    assert decision.journal is not None
+    assert decision.journal.totals.finished_at == build.NOW
+
+
+def test_an_abort_before_the_first_patch_is_done_at_once() -> None:
+    decision = aborting(build.starting()).decide()
+    assert (decision.phase, decision.commands, decision.finished) == (Phase.ABORTED, (), "aborted")
+
+
+NOT_DONE: dict[str, Scene] = {
+    "the template is the new one": BACK,
+    "green is there": OLD,
+    "green's pods are still going": with_side(OLD, "green", replicas=0),
+    "the valve is closed": build.second_pass_done(RESET),
+    "the status is not reset": replace(GREEN_GONE, delay_s=build.USER_DELAY_S),
+    "the operator does not say Running": replace(
+        build.second_pass_done(RESET), delay_s=build.USER_DELAY_S, is_running=False
+    ),
+    "a blue node is away": with_place(
+        replace(build.second_pass_done(RESET), delay_s=build.USER_DELAY_S), "blue", 0, is_joined=False
+    ),
+    "a port is lost": replace(
+        build.second_pass_done(RESET), delay_s=build.USER_DELAY_S, service_ports=build.SERVICE_PORTS[1:]
+    ),
+}
+
+
+@pytest.mark.parametrize("scene", NOT_DONE.values(), ids=NOT_DONE)
+def test_not_aborted_while_anything_is_left(scene: Scene) -> None:
+    decision = scene.decide()
+    assert decision.phase is Phase.ABORTING
+    assert decision.finished == ""
+
+
+def test_the_steps_of_the_rail_follow() -> None:
+    def states(scene: Scene) -> list[StepState]:
+        return [step.state for step in scene.decide().steps]
+
+    todo, active, done = StepState.TODO, StepState.ACTIVE, StepState.DONE
+    assert states(BACK) == [active, todo, todo]
+    assert states(OLD) == [done, active, todo]
+    assert states(GREEN_GONE) == [done, done, active]
+
+
+def test_late_removal_networks_keep_greens_address_until_it_is_empty() -> None:
+    for scene in (noted(EARLY_TRAFFIC, canary_failed="lost 30"), noted(EARLY_TRAFFIC, late_removal=True)):
+        (write,) = scene.commands()
+        assert isinstance(write, RepairEndpoints)
+        assert {a.ip for a in write.addresses} == build.ips(scene.blue) | {"10.0.2.0"}

@@ -1,0 +1,391 @@
+"""What becomes of an intent: a changed journal, or one sentence of refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.decision import Decision, Outcome
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
+from emqx_tui.rollout.journal import HoldRecord, Journal
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
+from tests.support import scenes as build
+from tests.support.scenes import Scene, approved, held, noted, plan, with_place, with_side
+
+BY = "ann@host"
+UNDER_WAY: dict[str, Scene] = {
+    "starting": build.starting(),
+    "creating": build.creating(),
+    "waiting": build.waiting(),
+    "ready": build.ready(),
+    "canary": build.canary(watched_s=5.0),
+    "cutting over": build.cutting_over(),
+    "draining": build.draining(),
+    "finishing": build.finishing(),
+}
+
+
+def journal_of(decision: Decision) -> Journal:
+    assert decision.journal is not None
+    return decision.journal
+
+
+def refusal(scene: Scene, intent: Intent) -> str:
+    """The sentence; the journal must not have changed by it."""
+    decision = scene.decide(intent)
+    assert decision.accepted == ""
+    assert decision.journal == scene.decide().journal
+    return decision.refused
+
+
+# -- start --------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_opens_a_journal_and_gives_the_one_patch() -> None:
+    decision = build.idle().decide(Start(plan(), BY, overrides=("udp",)))
+    journal = journal_of(decision)
+    assert decision.accepted == "release 4.4.14 to 4.4.15 begins"
+    assert decision.phase is Phase.STARTING
+    assert journal.originals.blue_uid == build.BLUE_UID
+    assert journal.originals.delay_s == build.USER_DELAY_S
+    assert journal.originals.template == build.OLD_TEMPLATE
+    assert journal.originals.service_ports[0] == ("mqtt-tcp-1883", 1883, "TCP", "1883", 30083)
+    assert journal.originals.operator_image == build.OPERATOR
+    assert [a.gate for a in journal.approvals] == ["start"]
+    assert journal.overrides == ("udp",)
+    assert [c.name for c in decision.commands] == ["apply-template"]
+
+
+REFUSED_STARTS: dict[str, tuple[Scene, str]] = {
+    "the object is gone": (replace(build.idle(), uid="another"), "gone or was re-created"),
+    "somebody changed the object": (replace(build.idle(), metadata_generation=2), "was changed since"),
+    "two sets are alive": (replace(build.idle(), green=build.ready().green), "not as it was planned"),
+    "no set is alive": (with_side(build.idle(), "blue", replicas=0, places={}), "not as it was planned"),
+}
+
+
+@pytest.mark.parametrize(("scene", "sentence"), REFUSED_STARTS.values(), ids=REFUSED_STARTS)
+def test_a_start_on_another_ground_than_planned_is_refused(scene: Scene, sentence: str) -> None:
+    decision = scene.decide(Start(plan(), BY))
+    assert sentence in decision.refused
+    assert decision.journal is None
+    assert decision.commands == ()
+
+
+def test_status_writes_of_the_operator_do_not_outdate_a_plan() -> None:
+    assert replace(build.idle(), resource_version="955", status_mark="x").decide(Start(plan(), BY)).accepted
+
+
+@pytest.mark.parametrize("scene", UNDER_WAY.values(), ids=UNDER_WAY)
+def test_one_release_at_a_time(scene: Scene) -> None:
+    assert refusal(scene, Start(plan(), BY)) == "a release is under way already"
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [Hold(BY), Freeze(BY), Resume(BY), Approve("cut-over", "x", BY), SetRates(BY, 1, 1), Abort(BY, "x")],
+    ids=lambda i: type(i).__name__,
+)
+def test_without_a_release_there_is_nothing_to_answer(intent: Intent) -> None:
+    decision = build.idle().decide(intent)
+    assert (decision.refused, decision.journal) == ("no release is running", None)
+
+
+def test_a_release_that_is_done_takes_no_intent() -> None:
+    assert "done" in refusal(build.done(), Hold(BY))
+
+
+# -- approve ------------------------------------------------------------------------------------------------------
+
+
+def approving(scene: Scene, count: int = 1, by: str = BY) -> Approve:
+    gate = scene.decide().gate
+    assert gate is not None
+    return Approve(gate.id, gate.revision, by, count)
+
+
+def gates(journal: Journal) -> list[str]:
+    return [a.gate for a in journal.approvals]
+
+
+def test_an_approval_opens_its_gate_and_the_step_begins() -> None:
+    scene = build.draining()
+    decision = scene.decide(approving(scene))
+    record = journal_of(decision).approvals[-1]
+    assert (record.gate, record.by, record.at) == ("node:2", BY, build.NOW)
+    assert record.evidence
+    assert decision.accepted == "approved: node:2"
+    assert [c.name for c in decision.commands] == ["start-drain"]
+
+
+def test_an_approval_of_a_superseded_revision_is_refused() -> None:
+    scene = build.draining()
+    stale = approving(noted(scene, rates=Rates(50, 50, 5)))
+    assert "changed since the card was opened" in refusal(scene, stale)
+
+
+def test_an_approval_of_another_gate_is_refused() -> None:
+    scene = build.draining()
+    revision = approving(scene).revision
+    for gate in ("node:1", "node:0", "cut-over", "start", "nonsense"):
+        assert "'node:2' waits" in refusal(scene, Approve(gate, revision, BY))
+    assert "no gate waits" in refusal(build.creating(), Approve("cut-over", revision, BY))
+
+
+def test_an_approval_of_a_shut_gate_is_refused_with_the_first_evidence() -> None:
+    scene = build.waiting(started_ago_s=10.0)
+    assert refusal(scene, approving(scene)) == "not now: 50 s of initialDelaySeconds left"
+
+
+def test_an_approval_twice_is_refused() -> None:
+    scene = build.draining()
+    intent = approving(scene)
+    again = replace(scene, journal=journal_of(scene.decide(intent)))
+    assert "is not to be approved now" in refusal(again, intent)
+
+
+@pytest.mark.parametrize(
+    ("count", "opened"),
+    [
+        (-3, ["node:2"]),
+        (0, ["node:2"]),
+        (1, ["node:2"]),
+        (2, ["node:2", "node:1"]),
+        (3, ["node:2", "node:1", "node:0"]),
+        (99, ["node:2", "node:1", "node:0"]),
+    ],
+)
+def test_the_next_n_nodes_may_be_approved_at_once(count: int, opened: list[str]) -> None:
+    scene = build.draining()
+    journal = journal_of(scene.decide(approving(scene, count)))
+    assert gates(journal)[2:] == opened
+
+
+def test_a_count_does_not_reach_from_the_cut_over_to_the_nodes() -> None:
+    scene = build.ready()
+    assert gates(journal_of(scene.decide(approving(scene, 5)))) == ["start", "cut-over"]
+
+
+def test_approving_while_held_is_recorded_and_nothing_is_sent() -> None:
+    scene = held(build.draining())
+    decision = scene.decide(approving(scene))
+    assert "node:2" in gates(journal_of(decision))
+    assert decision.commands == ()
+
+
+POLICIES: dict[str, tuple[Scene, Approval, list[str]]] = {
+    "every node: the cut-over waits": (build.ready(), Approval.EVERY_NODE, []),
+    "every node: a node waits": (build.draining(), Approval.EVERY_NODE, []),
+    "cut-over: the cut-over waits": (build.ready(), Approval.CUT_OVER, []),
+    "cut-over: nodes follow": (build.draining(), Approval.CUT_OVER, ["node:2"]),
+    "auto: the cut-over follows": (build.ready(), Approval.AUTO, ["cut-over"]),
+    "auto: nodes follow": (build.draining(), Approval.AUTO, ["node:2"]),
+    "auto: not while a check waits": (build.waiting(), Approval.AUTO, []),
+    "auto: not while held": (held(build.draining()), Approval.AUTO, []),
+    "auto: not while frozen": (held(build.draining(), freeze=True), Approval.AUTO, []),
+    "auto: not with an alarm": (replace(build.draining(), third=build.third()), Approval.AUTO, []),
+}
+
+
+@pytest.mark.parametrize(("scene", "policy", "opened"), POLICIES.values(), ids=POLICIES)
+def test_what_a_policy_approves_by_itself(scene: Scene, policy: Approval, opened: list[str]) -> None:
+    scene = noted(scene, approval=policy)
+    assert scene.journal is not None
+    journal = journal_of(scene.decide())
+    assert gates(journal)[len(scene.journal.approvals) :] == opened
+    assert all(a.by == f"policy {policy}" for a in journal.approvals[len(scene.journal.approvals) :])
+
+
+# -- hold, freeze, resume -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scene", UNDER_WAY.values(), ids=UNDER_WAY)
+@pytest.mark.parametrize("intent", [Hold(BY), Freeze(BY)], ids=["hold", "freeze"])
+def test_holding_is_always_allowed_and_sends_nothing_advancing(scene: Scene, intent: Intent) -> None:
+    decision = scene.decide(intent)
+    hold = journal_of(decision).hold
+    assert decision.accepted
+    assert hold is not None
+    assert (hold.by, hold.auto, hold.freeze) == (BY, False, isinstance(intent, Freeze))
+    assert not [c for c in decision.commands if c.advancing]
+
+
+def test_holding_twice_says_so_and_freezing_a_hold_is_more() -> None:
+    assert refusal(held(build.draining()), Hold(BY)) == "held already"
+    assert refusal(held(build.draining(), freeze=True), Freeze(BY)) == "frozen already"
+    assert refusal(held(build.draining(), freeze=True), Hold(BY)) == "frozen already"
+    frozen = journal_of(held(build.draining()).decide(Freeze(BY))).hold
+    assert frozen is not None
+    assert frozen.freeze
+
+
+def test_a_freeze_on_top_of_an_auto_hold_keeps_why_it_held() -> None:
+    """What resuming accepts is the check's finding, whoever stopped the drain meanwhile."""
+    found = HoldRecord("console", build.ago(9), "909 of 39532 are missing", auto=True, check="clients-missing")
+    frozen = journal_of(noted(build.draining(), hold=found).decide(Freeze(BY, "pager")))
+    assert frozen.hold
+    assert (frozen.hold.by, frozen.hold.auto, frozen.hold.freeze) == (BY, False, True)
+    assert frozen.hold.check == "clients-missing"
+    assert frozen.hold.reason == "pager; held before by check clients-missing: 909 of 39532 are missing"
+    resumed = journal_of(noted(build.draining(), hold=frozen.hold).decide(Resume(BY)))
+    assert (resumed.hold, resumed.acknowledged) == (None, ("clients-missing",))
+
+
+@pytest.mark.parametrize("scene", UNDER_WAY.values(), ids=UNDER_WAY)
+@pytest.mark.parametrize("freeze", [False, True], ids=["held", "frozen"])
+def test_resume_lifts_either_and_goes_on_where_it_was(scene: Scene, freeze: bool) -> None:
+    decision = held(scene, freeze=freeze).decide(Resume(BY))
+    assert journal_of(decision).hold is None
+    assert decision.accepted == "resumed"
+    assert decision.commands == scene.decide().commands
+
+
+def test_resuming_what_is_not_held_is_refused() -> None:
+    assert refusal(build.draining(), Resume(BY)) == "nothing is held"
+
+
+def test_lifting_an_accepted_figure_is_remembered_and_lifting_a_fact_is_not() -> None:
+    liftable = held(build.draining(), auto=True, check="drain-stalled")
+    assert journal_of(liftable.decide(Resume(BY))).acknowledged == ("drain-stalled",)
+    fact = held(build.draining(), auto=True, check="third-set")
+    assert journal_of(fact.decide(Resume(BY))).acknowledged == ()
+
+
+def test_a_fact_that_still_stands_holds_again_at_once() -> None:
+    scene = held(replace(build.draining(), rebalances=1), auto=True, check="foreign-rebalance")
+    hold = journal_of(scene.decide(Resume(BY))).hold
+    assert hold is not None
+    assert hold.auto
+
+
+FAILED_CANARY = noted(approved(build.ready(), "cut-over"), canary_failed="lost 30 of 300")
+HELD_AFTER_CANARY: dict[str, Scene] = {
+    "by the canary": held(FAILED_CANARY, auto=True, check="canary"),
+    "by a person, who was first": held(FAILED_CANARY),
+    "by a person, who froze it": held(FAILED_CANARY, freeze=True),
+    "by another alarm": held(FAILED_CANARY, auto=True, check="operator-silent"),
+}
+
+
+@pytest.mark.parametrize("scene", HELD_AFTER_CANARY.values(), ids=HELD_AFTER_CANARY)
+def test_a_failed_canary_resumes_into_late_removal_with_a_gate_of_its_own(scene: Scene) -> None:
+    decision = scene.decide(Resume(BY))
+    assert journal_of(decision).late_removal
+    assert "late removal" in decision.accepted
+    assert decision.gate is not None
+    assert decision.gate.id == "cut-over:late"
+    assert not [c for c in decision.commands if c.advancing]
+
+
+def test_late_removal_is_not_cut_over_by_the_approval_of_the_plain_cut_over() -> None:
+    scene = noted(FAILED_CANARY, late_removal=True)
+    assert scene.decide().phase is Phase.READY_TO_CUT_OVER
+    approved_late = scene.decide(approving(scene))
+    assert approved_late.phase is Phase.CUTTING_OVER
+
+
+# -- rates and policy ---------------------------------------------------------------------------------------------
+
+
+def test_other_rates_are_noted_and_the_takeover_wait_stays() -> None:
+    assert journal_of(build.draining().decide(SetRates(BY, 50, 60))).rates == Rates(50, 60, 5)
+
+
+@pytest.mark.parametrize(
+    ("intent", "sentence"),
+    [
+        (SetRates(BY, 0, 200), "at least 1"),
+        (SetRates(BY, 200, -1), "at least 1"),
+        (SetRates(BY, 200, 200), "already"),
+        (SetPolicy(BY, "sometimes"), "unknown policy 'sometimes'"),
+        (SetPolicy(BY, ""), "unknown policy"),
+    ],
+    ids=["0 connections", "-1 sessions", "the same", "no such policy", "no policy"],
+)
+def test_settings_that_are_refused(intent: Intent, sentence: str) -> None:
+    assert sentence in refusal(build.draining(), intent)
+
+
+def test_another_policy_counts_from_here_on() -> None:
+    decision = build.draining().decide(SetPolicy(BY, "auto"))
+    journal = journal_of(decision)
+    assert journal.approval is Approval.AUTO
+    assert gates(journal)[-1] == "node:2"
+
+
+# -- abort --------------------------------------------------------------------------------------------------------
+
+BEFORE = ["starting", "creating", "waiting", "ready", "canary", "cutting over", "draining"]
+
+
+def aborting(scene: Scene) -> Abort:
+    return Abort(BY, scene.decide().abort.revision)
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_abort_is_on_offer_while_blue_is_there(name: str) -> None:
+    scene = UNDER_WAY[name]
+    decision = scene.decide(aborting(scene))
+    assert scene.decide().abort.possible
+    assert decision.accepted == "aborting: back to blue"
+    assert decision.phase in (Phase.ABORTING, Phase.ABORTED)
+    assert decision.alarms == ()
+    assert journal_of(decision).abort is not None
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_abort_lifts_a_hold_so_that_the_way_back_is_free(name: str) -> None:
+    scene = held(UNDER_WAY[name], freeze=True)
+    decision = scene.decide(aborting(scene))
+    assert journal_of(decision).hold is None
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [build.finishing(), with_side(build.draining(gone=2), "blue", replicas=0)],
+    ids=["blue is gone", "its last pod is going"],
+)
+def test_abort_is_refused_after_the_last_blue_scale_with_the_reason(scene: Scene) -> None:
+    cost = scene.decide().abort
+    assert not cost.possible
+    assert "a new release" in cost.why_not
+    assert cost.why_not in refusal(scene, Abort(BY, cost.revision))
+
+
+def test_abort_of_a_superseded_situation_is_refused() -> None:
+    scene = build.waiting()
+    stale = aborting(noted(scene, rates=Rates(50, 50, 5)))
+    assert "changed since the card was opened" in refusal(scene, stale)
+
+
+def test_aborting_twice_is_refused() -> None:
+    scene = build.waiting()
+    under_way = replace(scene, journal=journal_of(scene.decide(aborting(scene))))
+    assert "an abort is under way" in refusal(under_way, aborting(scene))
+
+
+@pytest.mark.parametrize(
+    ("change", "disconnects"),
+    [
+        (lambda scene: scene, 0),
+        (lambda scene: with_place(scene, "green", 0, live=40), 40),
+        (lambda scene: with_place(scene, "green", 0, live=None), None),
+        (lambda scene: replace(scene, green=None), 0),
+    ],
+    ids=["nobody on green", "early traffic on green", "one node is not counted", "no green yet"],
+)
+def test_what_an_abort_would_cost_now(change: Callable[[Scene], Scene], disconnects: int | None) -> None:
+    cost = change(build.ready()).decide().abort
+    assert cost.possible
+    assert cost.disconnects == disconnects
+    assert (cost.seconds is None) is (disconnects is None)
+
+
+def test_a_gate_that_opened_shows_only_passing_checks() -> None:
+    gate = build.ready().decide().gate
+    assert gate is not None
+    assert {c.outcome for c in gate.checks} == {Outcome.PASS}

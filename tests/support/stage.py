@@ -1,0 +1,298 @@
+"""A stage for rehearsals in which things break: consoles with faulty wires, a person at each, one world, one witness.
+
+A console's watches can come late or fall silent, its requests and answers can be lost or refused, and it can be cut off
+and come back. What a console changes while the lease is not its own is noted as a broken promise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from emqx_tui.model.errors import Conflict, Forbidden, Unreachable
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rehearsal.ports import Request, SimClock, SimEmqx, SimHost, SimKube, Wire, is_write
+from emqx_tui.rehearsal.virtual_loop import run_in
+from emqx_tui.rollout.change import Draft
+from emqx_tui.rollout.checks.preflight import blocking
+from emqx_tui.rollout.decision import Outcome
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Resume, Start
+from emqx_tui.rollout.policy import Approval, Policy
+from emqx_tui.sandbox.world.world import World
+from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.ports import Scope, WatchInput, WatchSink
+from emqx_tui.session.session import Session
+from emqx_tui.session.view import View
+from tests.support.witness import Witness
+
+TARGET = "4.4.15"
+_RECORDS = ("/secrets", "/leases", "/events")
+
+
+class FaultyKube(SimKube):
+    """Watches that come late or fall silent without a word; heard again, they list anew, as real ones do."""
+
+    def __init__(self, world: World, wire: Wire) -> None:
+        super().__init__(world, wire)
+        self.lag_s: Callable[[], float] = lambda: 0.0
+        self._is_silent = False
+        self._again: list[asyncio.Event] = []
+
+    @property
+    def is_silent(self) -> bool:
+        return self._is_silent
+
+    @is_silent.setter
+    def is_silent(self, value: bool) -> None:
+        self._is_silent = value
+        if not value:
+            for again in self._again:
+                again.set()
+
+    async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
+        due = 0.0
+
+        def hear(found: WatchInput) -> None:
+            nonlocal due
+            if self._is_silent or self._wire.is_cut:
+                return
+            # Late, but in order: a watch is one stream.
+            due = max(due, self._world.timeline.now + self.lag_s())
+            self._world.timeline.at(due, lambda: sink(found))
+
+        again = asyncio.Event()
+        self._again.append(again)
+        try:
+            while True:
+                again.clear()
+                watching = asyncio.create_task(super().watch(kind, scope, hear))
+                await again.wait()
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+        finally:
+            self._again.remove(again)
+
+
+class Console:
+    """One process of the product, and what lies between it and the cluster."""
+
+    def __init__(self, stage: Stage, number: int, *, drives: bool = True) -> None:
+        self.stage = stage
+        self.wire = Wire(before=self._leave, after=self._arrive)
+        self.kube = FaultyKube(stage.world, self.wire)
+        self.host = SimHost(number, stage.dead)
+        outside = Outside(self.kube, SimEmqx(stage.world, self.wire), SimClock(stage.world), self.host)
+        options = Options(policy=stage.policy, drives=drives, console_version="test")
+        self.session = Session("default", "emqx-ee", outside, options, self._publish)
+        self.view: View | None = None
+        self.changed = asyncio.Event()
+        self.meddlers: list[Callable[[Request], None]] = []
+        """Called before a request leaves; one that raises keeps it from arriving."""
+        self.takers: list[Callable[[Request], None]] = []
+        """Called after a request took effect; one that raises keeps its answer from arriving."""
+        self.writes: list[tuple[float, Request]] = []
+        self.watchers: list[Callable[[View], None]] = []
+
+    def _leave(self, request: Request) -> None:
+        for meddle in list(self.meddlers):
+            meddle(request)
+        if is_write(request) and not any(records in request.path for records in _RECORDS) and not self.wire.is_cut:
+            self.writes.append((self.stage.world.timeline.now, request))
+            if self.stage.lease_holder() != self.host.identity:
+                self.stage.broken.append(f"{self.host.identity} changed {request.path} without the lease")
+
+    def _arrive(self, request: Request) -> None:
+        for take in list(self.takers):
+            take(request)
+
+    def _publish(self, view: View) -> None:
+        self.view = view
+        self.changed.set()
+        for watch in self.watchers:
+            watch(view)
+
+    def cut(self) -> None:
+        self.wire.is_cut = True
+
+    def heal(self) -> None:
+        self.wire.is_cut = False
+        self.kube.is_silent = False
+
+    async def until(self, when: Callable[[View], object], limit_s: float = 900.0) -> View:
+        """Wait for a view; AssertionError when it does not come in time."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while self.view is None or not when(self.view):
+                    self.changed.clear()
+                    await self.changed.wait()
+        except TimeoutError:
+            view = self.view
+            raise AssertionError(
+                f"not seen within {limit_s:.0f} s: {view and (view.decision.phase, view.journal and view.journal.hold)}"
+            ) from None
+        return self.view
+
+
+@dataclass
+class Stage:
+    """One world, its witness, and the consoles on it."""
+
+    world: World
+    policy: Policy = field(default_factory=Policy)
+    dead: set[str] = field(default_factory=set)
+    broken: list[str] = field(default_factory=list)
+    running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    _failed: asyncio.Future[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.witness = Witness(self.world)
+        listener = [(plural, "emqx-ee") for plural in ("services", "endpoints")]
+        self.before = {key: self.world.store.get(key[0], "default", key[1]) for key in listener}
+        self.world.cluster().truth.mark()
+
+    def lease_holder(self) -> str:
+        lease = self.world.store.find("leases", "default", "emqx-tui-emqx-ee")
+        return str((lease or {}).get("spec", {}).get("holderIdentity", ""))
+
+    def console(self, number: int = 1, *, drives: bool = True) -> Console:
+        """Start a console."""
+        console = Console(self, number, drives=drives)
+        task = asyncio.create_task(console.session.run())
+        task.add_done_callback(self._ended)
+        self.running.append(task)
+        return console
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A session never ends by itself: its failure is the rehearsal's."""
+        if not task.cancelled() and not self._failed.done() and (error := task.exception()) is not None:
+            self._failed.set_exception(error)
+
+    def play(self, script: Callable[[Stage], Any]) -> Any:
+        """Run `script(stage)` in the world's time."""
+
+        async def on_stage() -> Any:
+            self._failed = asyncio.get_running_loop().create_future()
+            acting = asyncio.ensure_future(script(self))
+            try:
+                await asyncio.wait({acting, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+                return self._failed.result() if self._failed.done() else acting.result()
+            finally:
+                for task in (acting, *self.running):
+                    task.cancel()
+                await asyncio.gather(acting, *self.running, return_exceptions=True)
+
+        return run_in(self.world, on_stage())
+
+
+async def begin(console: Console, approval: Approval = Approval.AUTO, limit_s: float = 120.0) -> None:
+    """Plan a release of TARGET at `console`, and start it as soon as the pre-flight passes."""
+    deadline = console.stage.world.timeline.now + limit_s
+    while console.stage.world.timeline.now < deadline:
+        seen = await console.until(
+            lambda view: view.snapshot.resource.value and view.snapshot.stats.value and view.snapshot.slices.value
+        )
+        resource = seen.snapshot.resource.value
+        assert resource is not None
+        draft = with_version(Draft.of(resource), TARGET)
+        judged = await console.session.assess(1, draft, approval, late_removal=False, parallel_drains=1)
+        stopping = blocking(judged.checks, ())
+        if judged.plan is not None and not stopping:
+            console.session.submit(Start(judged.plan, "person@host"))
+            await console.until(lambda view: view.journal is not None)
+            return
+        assert all(check.outcome is Outcome.WAIT for check in stopping), stopping
+        await asyncio.sleep(1.0)
+    raise AssertionError("the pre-flight does not pass")
+
+
+def with_version(draft: Draft, version: str) -> Draft:
+    template: Any = draft.template
+    container = template["spec"]["emqxContainer"]
+    changed = {**container, "image": {**container["image"], "version": version}}
+    return replace(draft, template={**template, "spec": {**template["spec"], "emqxContainer": changed}})
+
+
+class Person:
+    """Approves what is open, lifts what a check has held a while after it did, and gives up at last by an abort."""
+
+    def __init__(self, console: Console, *, patience: int = 5, resume_after_s: float = 30.0) -> None:
+        self.console = console
+        self.patience = patience
+        self.resume_after_s = resume_after_s
+        self.holds: list[str] = []
+        self._asked_at: dict[str, float] = {}
+        self._hold_at: object = None
+        console.watchers.append(self.look)
+
+    def look(self, view: View) -> None:
+        session, decision = self.console.session, view.decision
+        if view.journal is None or view.result:
+            return
+        gate, hold = decision.gate, view.journal.hold
+        if gate is not None and gate.is_open and self._may("approve", 5.0) and not hold:
+            session.submit(Approve(gate.id, gate.revision, "person@host"))
+        if (
+            hold is not None
+            and hold.freeze
+            and (view.now - hold.at).total_seconds() > 10.0
+            and self._may("resume", 5.0)
+        ):
+            session.submit(Resume("person@host"))
+        if hold is None or not hold.auto:
+            return
+        if hold.at != self._hold_at:
+            self._hold_at = hold.at
+            self.holds.append(hold.check)
+        if (view.now - hold.at).total_seconds() < self.resume_after_s:
+            return
+        if hold.check == "foreign-evacuation" and self._may("freeze", 5.0):
+            # A freeze stops it; then the release can go on.
+            session.submit(Freeze("person@host"))
+            return
+        if len(self.holds) >= self.patience and decision.abort.possible:
+            if self._may("abort", 5.0):
+                session.submit(Abort("person@host", decision.abort.revision))
+        elif self._may("resume", 5.0):
+            session.submit(Resume("person@host"))
+
+    def _may(self, what: str, every_s: float) -> bool:
+        now = self.console.stage.world.timeline.now
+        if now - self._asked_at.get(what, float("-inf")) < every_s:
+            return False
+        self._asked_at[what] = now
+        return True
+
+
+def refuse(*paths: str, verbs: tuple[str, ...] = ("PATCH", "POST", "PUT", "DELETE")) -> Callable[[Request], None]:
+    """A right that is gone: requests that change one of `paths` are answered with 403."""
+
+    def meddle(request: Request) -> None:
+        if request.method in verbs and any(path in request.path for path in paths):
+            raise Forbidden(f"{request.path} is forbidden", status=403)
+
+    return meddle
+
+
+def conflict(request: Request) -> None:
+    """Somebody else is always faster."""
+    if request.method == "PATCH":
+        raise Conflict("the object has been modified", status=409)
+
+
+def lose(request: Request) -> None:
+    """The request took effect, its answer is lost."""
+    if is_write(request):
+        raise Unreachable("no answer within 20 s")
+
+
+@contextlib.contextmanager
+def meddling(console: Console, meddle: Callable[[Request], None]):
+    console.meddlers.append(meddle)
+    try:
+        yield
+    finally:
+        console.meddlers.remove(meddle)

@@ -1,0 +1,144 @@
+"""A witness in the simulated world: it sees every write as the cluster sees it, and notes each broken promise.
+
+It knows nothing of the console but the journal that stands in the cluster.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from emqx_tui.sandbox.world.world import World
+
+CLOSED = 1_000_000_000
+
+
+class Witness:
+    """Watches one cluster from now on; `broken` is what must stay empty."""
+
+    def __init__(self, world: World, name: str = "emqx-ee", namespace: str = "default") -> None:
+        self.world = world
+        self.key = (namespace, name)
+        self.broken: list[str] = []
+        self.starts: list[str] = []
+        self.scales: list[tuple[str, int]] = []
+        self._cr = world.store.get("emqxenterprises", namespace, name)
+        self._blue = next(s for s in world.store.list("statefulsets", namespace) if s["spec"]["replicas"])
+        self.blue_name: str = self._blue["metadata"]["name"]
+        self._sizes = {self._blue["metadata"]["name"]: self._blue["spec"]["replicas"]}
+        self._image = self._image_of(self._cr)
+        self._evacuating: set[str] = set()
+        self._journal_seen = False
+        world.store.subscribe(self._saw)
+        self._look()
+
+    def journal(self) -> dict[str, Any] | None:
+        """The journal that stands in the cluster now."""
+        secret = self.world.store.find("secrets", self.key[0], f"emqx-tui-{self.key[1]}")
+        return json.loads(base64.b64decode(secret["data"]["journal"])) if secret else None
+
+    def is_approved(self, gate: str) -> bool:
+        journal = self.journal()
+        return bool(journal) and any(record["gate"] == gate for record in journal["approvals"])
+
+    # -- what is seen
+
+    def _look(self) -> None:
+        """Evacuations are not objects of the API: look at the brokers four times a second."""
+        cluster = self.world.clusters[self.key]
+        running = {name for name, node in cluster.nodes.items() if node.evacuation is not None}
+        for name in running - self._evacuating:
+            self._started(name)
+        self._evacuating = running
+        self.world.timeline.after(0.25, self._look)
+
+    def _started(self, node: str) -> None:
+        pod = node.partition("@")[2].partition(".")[0]
+        self.starts.append(pod)
+        journal = self.journal()
+        set_name, _, ordinal = pod.rpartition("-")
+        if set_name == self._blue["metadata"]["name"]:
+            if not self.is_approved(f"node:{ordinal}"):
+                self._break(f"{pod} was drained without approval")
+            if not self._slices():
+                self._break(f"{pod} was drained while the Service had no address")
+        elif not (journal and journal["abort"]):
+            self._break(f"{pod} was drained although no abort was confirmed")
+
+    def _saw(self, event: str, plural: str, obj: dict[str, Any]) -> None:
+        if plural == "emqxenterprises" and obj["metadata"]["name"] == self.key[1]:
+            self._saw_resource(obj)
+        elif plural == "statefulsets":
+            self._saw_set(obj)
+        elif plural == "endpoints" and obj["metadata"]["name"] == self.key[1] and event != "DELETED":
+            self._saw_endpoints(obj)
+        elif plural == "secrets" and obj["metadata"]["name"].startswith("emqx-tui-"):
+            self._journal_seen = True
+
+    def _saw_resource(self, obj: dict[str, Any]) -> None:
+        before, self._cr = self._cr, obj
+        for key in ("labels", "annotations"):
+            if before["metadata"].get(key) != obj["metadata"].get(key):
+                self._break(f"metadata.{key} of the resource changed")
+        delay = obj["spec"]["blueGreenUpdate"].get("initialDelaySeconds", 0)
+        if self._image_of(obj) != self._image_of(before) and self._image_of(obj) != self._image and delay < CLOSED:
+            self._break("the template was changed with the valve open")
+        released = before["spec"]["blueGreenUpdate"].get("initialDelaySeconds", 0) >= CLOSED > delay
+        if released and (obj.get("status") or {}).get("blueGreenUpdateStatus") is not None:
+            self._break("the delay was restored before the release status was reset")
+
+    def _saw_set(self, obj: dict[str, Any]) -> None:
+        name, size = obj["metadata"]["name"], obj["spec"]["replicas"]
+        before = self._sizes.get(name)
+        self._sizes[name] = size
+        if before is None or size >= before:
+            return
+        self.scales.append((name, size))
+        cluster = self.world.clusters[self.key]
+        going = [node for node in cluster.nodes.values() if f"@{name}-" in node.name and _ordinal(node.name) >= size]
+        for node in going:
+            if node.live:
+                self._break(f"{name} was scaled to {size} with {node.live} clients on {node.name}")
+        if name == self._blue["metadata"]["name"] and not self.is_approved(f"node:{size}"):
+            self._break(f"{name} was scaled to {size} without approval of node {size}")
+        if before - size > 1 and name == self._blue["metadata"]["name"]:
+            self._break(f"{name} was scaled by more than one")
+
+    def _saw_endpoints(self, obj: dict[str, Any]) -> None:
+        writers = [a["ip"] for s in obj.get("subsets") or () for a in s.get("addresses") or ()]
+        if self._journal_seen and not writers:
+            self._break("the listener Endpoints were emptied")
+
+    def _slices(self) -> list[str]:
+        label = {"kubernetes.io/service-name": self.key[1]}
+        slices = self.world.store.list("endpointslices", self.key[0], label)
+        return [ip for s in slices for e in s.get("endpoints") or () for ip in e["addresses"]]
+
+    def _break(self, what: str) -> None:
+        self.broken.append(f"{self.world.timeline.now - self.world.config.start:.1f} s: {what}")
+
+    @staticmethod
+    def _image_of(obj: dict[str, Any]) -> str:
+        return obj["spec"]["template"]["spec"]["emqxContainer"]["image"]["version"]
+
+    # -- what must be true at the end
+
+    def check_ended(self, version: str, delay_s: int = 60) -> None:
+        """One generation of `version`, the user's delay, no trace of a release."""
+        namespace, name = self.key
+        store = self.world.store
+        cr = store.get("emqxenterprises", namespace, name)
+        assert self._image_of(cr) == version
+        assert cr["spec"]["blueGreenUpdate"].get("initialDelaySeconds", 0) == delay_s
+        assert "blueGreenUpdateStatus" not in (cr.get("status") or {})
+        assert cr["status"]["conditions"][0]["type"] == "Running"
+        alive = [s for s in store.list("statefulsets", namespace) if s["spec"]["replicas"]]
+        assert [s["spec"]["replicas"] for s in alive] == [cr["spec"]["replicas"]]
+        assert store.find("secrets", namespace, f"emqx-tui-{name}") is None
+        pods = [p for p in store.list("pods", namespace) if p["metadata"]["name"].startswith(f"{name}-")]
+        assert sorted(p["status"]["podIP"] for p in pods) == sorted(self._slices())
+
+
+def _ordinal(node: str) -> int:
+    return int(node.partition("@")[2].partition(".")[0].rpartition("-")[2])

@@ -1,0 +1,276 @@
+"""The approval card under keys: only the exact word, typed key by key, on what was read, sends anything.
+
+Time is the test's own: keys are pressed at instants that the test sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.rollout.intents import Abort, Approve, Hold
+from emqx_tui.session.view import View
+from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.cards.typing_guard import SETTLE_S
+from emqx_tui.ui.cards.words import Renew, renew_abort, renew_gate
+from emqx_tui.ui.shell.app import ConsoleApp
+from tests.support import releases
+from tests.support.screen_text import lines, text, until, until_shown
+from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+
+
+class Hands:
+    """A keyboard with a clock: each key comes 0.3 s after the one before, unless told otherwise."""
+
+    def __init__(self, pilot: Pilot, backend: ScriptedBackend) -> None:
+        self.pilot, self.backend = pilot, backend
+        self.now = 1_000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    @property
+    def card(self) -> ApprovalCard:
+        assert isinstance(self.pilot.app.screen, ApprovalCard)
+        return self.pilot.app.screen
+
+    @property
+    def is_open(self) -> bool:
+        return isinstance(self.pilot.app.screen, ApprovalCard)
+
+    async def type(self, *keys: str, gap_s: float = 0.3) -> None:
+        for key in keys:
+            self.now += gap_s
+            await self.pilot.press(key)
+
+    async def settle(self) -> None:
+        self.now += SETTLE_S + 0.1
+        self.card.tick()
+        await self.pilot.pause()
+
+    async def publish(self, view: View) -> None:
+        self.backend.publish(view=view)
+        await until(self.pilot, lambda: self.pilot.app.published.view is view)  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def opened(
+    view: View, renew: Renew, *, size: tuple[int, int] = (80, 24), settled: bool = True, read_only: bool = False
+) -> AsyncIterator[Hands]:
+    backend = ScriptedBackend(shown_view=view, is_read_only=read_only)
+    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"))
+    async with app.run_test(size=size) as pilot:
+        await until_shown(pilot, "CLIENTS")
+        hands = Hands(pilot, backend)
+        card = ApprovalCard(
+            renew, view, by="ann@bastion", place="mqtt", read_only_reason=app.read_only_reason, clock=hands.clock
+        )
+        app.push_screen(card)
+        await until_shown(pilot, "esc not now")
+        if settled:
+            await hands.settle()
+        yield hands
+
+
+def node(view: View | None = None):
+    return opened(view or releases.at_gate(), renew_gate("node:0"))
+
+
+async def test_the_word_typed_key_by_key_and_enter_approve_what_was_read():
+    async with node() as hands:
+        await hands.type("0", "enter")
+        await until(hands.pilot, lambda: not hands.is_open)
+        assert hands.backend.intents == [Approve("node:0", "rev-7", "ann@bastion")]
+
+
+async def test_plain_enter_never_approves():
+    async with node() as hands:
+        await hands.type("enter")
+        assert hands.is_open
+        assert "enter alone sends nothing" in text(hands.pilot.app)
+        assert hands.backend.intents == []
+
+
+async def test_nothing_is_taken_for_the_first_second_and_a_half():
+    async with opened(releases.at_gate(), renew_gate("node:0"), settled=False) as hands:
+        assert "keys are taken in 1.5 s" in text(hands.pilot.app)
+        await hands.type("0", "enter", gap_s=0.5)
+        assert hands.card.typed == ""
+        assert hands.backend.intents == []
+        await hands.settle()
+        assert "keys are taken in" not in text(hands.pilot.app)
+        await hands.type("enter")
+        assert hands.backend.intents == []
+
+
+async def test_a_wrong_word_sends_nothing_and_is_cleared():
+    async with node() as hands:
+        await hands.type("1", "enter")
+        assert "'1' is not 0: nothing was sent" in text(hands.pilot.app)
+        assert hands.card.typed == ""
+        await hands.type("0", "0", "enter")
+        assert hands.backend.intents == []
+
+
+async def test_a_marked_paste_is_refused():
+    async with node() as hands:
+        hands.card.post_message(events.Paste("0"))
+        await until(hands.pilot, lambda: hands.card.told)
+        assert "pasting is not taken" in text(hands.pilot.app)
+        await hands.type("enter")
+        assert hands.backend.intents == []
+
+
+async def test_a_burst_of_keys_is_refused_like_a_paste():
+    async with opened(releases.before_cut_over(), renew_gate("cut-over")) as hands:
+        await hands.type("g", "r", "e", "e", "n", "enter", gap_s=0.001)
+        assert hands.card.typed == ""
+        await hands.type("enter")
+        assert hands.backend.intents == []
+
+
+async def test_a_key_that_repeats_is_refused():
+    gate = releases.node_gate(11, clients=5)
+    view = releases.at_gate(decision=replace(releases.at_gate().decision, gate=gate))
+    async with opened(view, renew_gate("node:11")) as hands:
+        await hands.type("1", "1", gap_s=0.04)
+        assert "a key that repeats is not taken" in text(hands.pilot.app)
+        await hands.type("enter")
+        assert hands.backend.intents == []
+        await hands.type("1", "1", "enter", gap_s=0.25)
+        assert [intent.gate for intent in hands.backend.intents if isinstance(intent, Approve)] == ["node:11"]
+
+
+async def test_a_gate_that_changed_says_so_and_has_to_be_opened_again():
+    async with node() as hands:
+        await hands.type("0")
+        gate = releases.node_gate(revision="rev-8", clients=40_000)
+        await hands.publish(releases.at_gate(decision=replace(releases.at_gate().decision, gate=gate)))
+        assert "this changed while the card was open" in text(hands.pilot.app)
+        assert hands.card.typed == ""
+        assert "33,120 clients" in text(hands.pilot.app), "what is shown is what was read"
+        await hands.type("0", "enter")
+        assert hands.backend.intents == []
+        await hands.publish(releases.at_gate())
+        await hands.type("0", "enter")
+        assert hands.backend.intents == [], "a card that was stale once stays so"
+
+
+async def test_a_gate_that_is_gone_says_so():
+    async with node() as hands:
+        await hands.publish(releases.done())
+        assert "no longer on offer" in text(hands.pilot.app)
+        await hands.type("0", "enter")
+        assert hands.backend.intents == []
+
+
+async def test_figures_that_move_are_shown_and_do_not_disturb_the_word():
+    async with opened(releases.before_cut_over(), renew_gate("cut-over")) as hands:
+        await hands.type("g", "r")
+        moved = replace(releases.before_cut_over().decision, gate=releases.cut_over_gate(seconds=42.0))
+        await hands.publish(releases.before_cut_over(decision=moved))
+        await until_shown(hands.pilot, "about 42 s")
+        await hands.type("e", "e", "n", "enter")
+        assert hands.backend.intents == [Approve("cut-over", "rev-3", "ann@bastion")]
+
+
+async def test_a_check_that_stops_passing_shuts_the_card_without_a_new_revision():
+    async with node() as hands:
+        await hands.type("0")
+        waits = CheckResult("broker-data", Outcome.WAIT, "EMQX is silent for 11 s")
+        gate = releases.node_gate(checks=releases.checks(broker_data=waits))
+        await hands.publish(releases.at_gate(decision=replace(releases.at_gate().decision, gate=gate)))
+        assert "a check does not pass: EMQX is silent for 11 s" in text(hands.pilot.app)
+        await hands.type("enter")
+        assert hands.backend.intents == []
+
+
+async def test_h_holds_at_once_even_before_keys_are_taken():
+    async with opened(releases.at_gate(), renew_gate("node:0"), settled=False) as hands:
+        await hands.type("h", gap_s=0.01)
+        await until(hands.pilot, lambda: not hands.is_open)
+        assert hands.backend.intents == [Hold("ann@bastion")]
+
+
+async def test_h_is_a_letter_once_something_is_typed():
+    async with opened(releases.before_cut_over(), renew_abort) as hands:
+        await hands.type("e", "h")
+        assert hands.card.typed == "eh"
+        assert hands.backend.intents == []
+
+
+async def test_h_is_a_letter_where_the_word_begins_with_it():
+    view = releases.before_cut_over()
+    view = replace(view, snapshot=replace(view.snapshot, name="hub"))
+    async with opened(releases.before_cut_over(), lambda _view, _: renew_abort(view, None)) as hands:
+        assert "esc not now   h hold" not in text(hands.pilot.app)
+        await hands.type("h", "u", "b", "enter")
+        assert hands.backend.intents == [Abort("ann@bastion", "abort-1")]
+
+
+async def test_the_abort_asks_for_the_clusters_name():
+    async with opened(releases.before_cut_over(), renew_abort) as hands:
+        await hands.type("e", "m", "q", "x", "minus", "e", "e", "enter")
+        assert hands.backend.intents == [Abort("ann@bastion", "abort-1")]
+
+
+async def test_esc_is_not_now():
+    async with node() as hands:
+        await hands.type("0", "escape")
+        await until(hands.pilot, lambda: not hands.is_open)
+        assert hands.backend.intents == []
+
+
+async def test_read_only_takes_no_word():
+    async with opened(releases.at_gate(), renew_gate("node:0"), read_only=True) as hands:
+        assert "started with --read-only" in text(hands.pilot.app)
+        await hands.type("0", "enter", "h")
+        assert hands.backend.intents == []
+        assert hands.is_open
+
+
+async def test_a_word_can_be_corrected():
+    async with opened(releases.before_cut_over(), renew_gate("cut-over")) as hands:
+        await hands.type("g", "r", "e", "w", "backspace", "e", "n", "enter")
+        assert hands.backend.intents == [Approve("cut-over", "rev-3", "ann@bastion")]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_word_warning_and_keys_are_always_in_sight(size):
+    async with opened(releases.at_gate(), renew_gate("node:0"), size=size) as hands:
+        shown = lines(hands.pilot.app)
+        for words in ("Last way back", "Type the node's number (0)", "esc not now", "33,120 clients"):
+            assert any(words in row for row in shown), words
+
+
+async def test_a_card_on_a_small_screen_scrolls_to_its_commands():
+    async with node() as hands:
+        assert "--subresource=scale" not in text(hands.pilot.app)
+        await hands.type("pagedown")
+        await until_shown(hands.pilot, "--subresource=scale")
+
+
+async def test_text_of_the_cluster_is_not_parsed():
+    gate = releases.node_gate(commands=("curl '[bold]x[/bold]'",))
+    view = releases.at_gate(decision=replace(releases.at_gate().decision, gate=gate))
+    async with opened(view, renew_gate("node:0"), size=(200, 50)) as hands:
+        assert "[bold]x[/bold]" in text(hands.pilot.app)
+
+
+async def test_an_answer_covers_nothing_of_a_card():
+    """What came of the step before arrives while the next card is read."""
+    async with opened(releases.at_gate(), renew_gate("node:0")) as hands:
+        before = lines(hands.pilot.app)
+        hands.backend.notice("refused: [b]somebody else[/b] wrote the journal at the same moment, and more than once")
+        await until_shown(hands.pilot, "refused: [b]somebody else[/b] wrote the journal")
+        after = lines(hands.pilot.app)
+        changed = [number for number, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+        assert changed == [23], "only the frame's last row may tell it"
+        for words in ("Last way back", "Type the node's number (0)", "esc not now"):
+            assert any(words in row for row in after)

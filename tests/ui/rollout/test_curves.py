@@ -1,0 +1,172 @@
+"""Curves, legend figures, ticks and marks of a View."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from rich.cells import cell_len
+
+from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.journal import ApprovalRecord
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.ui.rollout import curves as present
+from emqx_tui.ui.text.spans import plain
+from tests.support import releases
+from tests.support.releases import BLUE, GREEN, NOW, STARTED
+
+
+def test_blue_green_and_sum_are_plotted_sum_first():
+    view = releases.draining()
+    assert [trace.key for trace in present.traces(view.samples, view, is_per_node=False)] == ["sum", "blue", "green"]
+
+
+def test_one_line_per_node_blue_first_each_with_a_tag_and_a_glyph_of_its_own():
+    view = releases.draining()
+    found = present.traces(view.samples, view, is_per_node=True)
+    assert [trace.tag for trace in found] == ["sum", "b0", "b1", "b2", "g0", "g1", "g2"]
+    assert len({trace.glyph for trace in found}) == len(found)
+
+
+def test_a_node_that_is_gone_has_no_value_and_not_zero():
+    view = releases.draining()
+    gone = next(t for t in present.traces(view.samples, view, is_per_node=True) if t.name == f"{BLUE}-2")
+    assert gone.values[0] == 33_335
+    assert gone.values[-1] is None
+
+
+def test_without_a_release_the_sum_of_the_nodes_is_plotted():
+    view = releases.idle()
+    coloured = tuple(replace(sample, blue=100_002, green=0) for sample in view.samples)
+    found = present.traces(coloured, view, is_per_node=False)
+    assert [trace.key for trace in found] == ["sum"]
+    assert found[0].values[-1] == 100_002
+
+
+def test_samples_far_apart_are_not_joined_whatever_their_rate():
+    assert present.max_gap_s(releases.samples()) == present.MIN_GAP_S
+    slow = tuple(s for n, s in enumerate(releases.samples()) if n % 30 == 0)
+    assert present.max_gap_s(slow) == 180.0
+    assert present.max_gap_s(()) == present.MIN_GAP_S
+
+
+def test_a_release_is_plotted_from_its_start_and_a_night_by_its_end():
+    begin, longest = present.start_s(releases.draining())
+    assert begin == STARTED.timestamp() - present.LEAD_S
+    assert longest == present.RELEASE_WINDOW_S
+    assert present.start_s(releases.idle()) == (NOW.timestamp() - 600, 600)
+
+
+def test_the_axis_ends_with_the_release():
+    view = releases.done()
+    hours_later = replace(view, snapshot=replace(view.snapshot, now=view.now + timedelta(hours=5)))
+    assert present.end_s(hours_later) == view.now.timestamp()
+    assert present.end_s(releases.draining()) == NOW.timestamp()
+
+
+def test_what_comes_after_the_end_is_not_plotted_as_blue():
+    """Without a release the session counts every node as blue."""
+    view = releases.done()
+    later = tuple(
+        replace(view.samples[-1], at=view.now + timedelta(seconds=n), blue=100_000, green=0) for n in range(1, 9)
+    )
+    view = replace(view, decision=Decision(Phase.IDLE), samples=(*view.samples, *later))
+    shown = present.shown_samples(view)
+    assert shown[-1].at <= NOW + timedelta(seconds=330)
+    assert [trace.values[-1] for trace in present.traces(shown, view, is_per_node=False)][1:] == [0, 100_020]
+    assert present.start_s(view)[0] == STARTED.timestamp() - present.LEAD_S
+
+
+def test_steps_are_marked_where_they_began():
+    records = (
+        ApprovalRecord(1, "cut-over:late", "ann", NOW, ""),
+        ApprovalRecord(2, "node:11", "ann", NOW, ""),
+        ApprovalRecord(3, "start", "ann", STARTED, ""),
+    )
+    view = releases.draining(journal=releases.journal(approvals=records))
+    assert [mark.label for mark in present.marks(view)] == ["start", "cut", "-11"]
+    assert present.marks(releases.idle()) == []
+
+
+@pytest.mark.parametrize("top", [10.5, 42.0, 1_050.0, 105_000.0, 1.2e6, 2.2e9])
+@pytest.mark.parametrize("rows", [4, 6, 22, 60])
+def test_value_ticks_are_round_few_and_start_at_zero(top, rows):
+    ticks = present.value_ticks(top, rows)
+    assert ticks[0] == 0
+    assert 2 <= len(ticks) <= rows // 3 + 2
+    assert ticks[-1] <= top
+
+
+@pytest.mark.parametrize("stretch", [30.0, 372.0, 2_400.0, 30_000.0])
+def test_time_ticks_are_round_and_inside(stretch):
+    left = STARTED.timestamp() + 3.3
+    ticks = present.time_ticks(left, left + stretch, 60)
+    assert 1 <= len(ticks) <= 7
+    assert all(left <= tick <= left + stretch and tick % 10 == 0 for tick in ticks)
+
+
+def legend(view, cells=34, room=8, *, is_live=True, is_plain=False):
+    found = present.traces(view.samples, view, is_per_node=False)
+    rows = present.legend_rows(found, is_live=is_live, is_plain=is_plain)
+    return [plain(text) for text in present.legend_lines(rows, cells, room)]
+
+
+def test_the_legend_has_min_max_avg_and_current():
+    assert legend(releases.done()) == [
+        "          min   max   avg current",
+        "━ sum   99.9k  100k 99.9k    100k",
+        "⠒ blue      0  100k 61.9k       0",
+        "⠒ green    21  100k 42.1k    100k",
+    ]
+
+
+def test_old_figures_in_the_legend_carry_a_question_mark():
+    assert legend(releases.draining(), is_live=False)[1].endswith("99.9k?")
+
+
+def test_a_legend_without_room_says_how_many_lines_are_missing():
+    view = releases.draining()
+    found = present.traces(view.samples, view, is_per_node=True)
+    rows = present.legend_rows(found, is_live=True, is_plain=False)
+    shown = [plain(text) for text in present.legend_lines(rows, 64, 5)]
+    assert len(shown) == 5
+    assert shown[-1] == "… 4 more"
+    assert f"{BLUE}-0" in shown[2]
+    assert all(cell_len(text) <= 64 for text in shown)
+    assert f"{GREEN}-0" not in "".join(shown)
+
+
+def test_where_colour_does_not_tell_each_curve_has_its_own_sign():
+    signs = [text[0] for text in legend(releases.draining(), is_plain=True)[1:]]
+    assert len(set(signs)) == 3
+
+
+def test_points_of_a_cell_are_its_extremes_in_their_order():
+    instants = [float(n) for n in range(20)]
+    values = [5, 9, 1, 5, 5, 5, 5, 5, 5, 5, *[7] * 10]
+    found = present.cells(instants, 2, 0.0, 20.0, 10.0)
+    assert present.points(values, instants, found) == [(0.0, None), (1.0, 9), (2.0, 1), (19.0, 7)]
+
+
+def test_missing_samples_and_absent_values_break_a_curve():
+    instants = [0.0, 1.0, 2.0, 40.0, 41.0]
+    found = present.cells(instants, 4, 0.0, 80.0, 10.0)
+    assert present.points([5, 5, 5, 6, 6], instants, found) == [(0.0, None), (2.0, 5), (40.0, None), (41.0, 6)]
+    instants = [float(n) for n in range(0, 80, 5)]
+    values = [5] * 4 + [None] * 8 + [6] * 4
+    found = present.cells(instants, 4, 0.0, 80.0, 10.0)
+    assert present.points(values, instants, found) == [(0.0, None), (15.0, 5), (20.0, None), (40.0, None), (75.0, 6)]
+
+
+def test_a_gap_inside_one_cell_still_breaks_the_curve():
+    instants = [0.0, 1.0, 15.0, 16.0]
+    found = present.cells(instants, 1, 0.0, 20.0, 10.0)
+    assert present.points([5, 5, 6, 6], instants, found) == [(0.0, None), (1.0, 5), (15.0, None), (16.0, 6)]
+
+
+def test_no_sample_is_in_two_cells_and_none_is_left_out():
+    instants = [n * 1.7 for n in range(500)]
+    found = present.cells(instants, 60, -10.0, 900.0, 10.0)
+    assert [place for cell in found for place in range(cell.first, cell.end)] == list(range(500))
+    assert present.cells([], 60, 0.0, 1.0, 10.0) == []

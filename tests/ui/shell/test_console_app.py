@@ -1,0 +1,479 @@
+"""The frame: keys from the one table, help, palette, leaving, read-only, looks, and what a signal does."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from emqx_tui.rollout.intents import Hold
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.view import Role
+from emqx_tui.ui.change.screen import ChangeScreen
+from emqx_tui.ui.clusters.screen import ClustersScreen
+from emqx_tui.ui.rollout.screen import RolloutScreen
+from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.app import ConsoleApp
+from emqx_tui.ui.shell.help_screen import HelpScreen
+from emqx_tui.ui.shell.keymap import KEYS, Area, spell
+from emqx_tui.ui.shell.line_filters import to_ascii
+from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, RolloutWanted
+from emqx_tui.ui.shell.quit_screen import QuitCard
+from tests.support.screen_text import lines, text, until, until_said, until_shown
+from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, resource, row, three_clusters, view
+
+
+def console(backend: ScriptedBackend | None = None, **fields) -> ConsoleApp:
+    return ConsoleApp(backend or ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None, **fields)
+
+
+SCREENS = {Area.CLUSTERS: None, Area.CHANGE: ChangeWanted, Area.ROLLOUT: RolloutWanted}
+
+
+# --- keys --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("area", SCREENS)
+async def test_every_key_of_the_table_runs_its_action(area, monkeypatch):
+    backend = ScriptedBackend()
+    app = console(backend)
+    pressed: list[str] = []
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        if wanted := SCREENS[area]:
+            app.post_message(wanted(("mqtt", "emqx-ee")))
+            await until(pilot, lambda: getattr(app.screen, "AREA", None) is area and app.screen.is_mounted)
+            await pilot.pause()
+        screen = app.screen
+        monkeypatch.setattr(type(screen), "can", lambda self, action: True)
+        monkeypatch.setattr(type(screen), "check_action", lambda self, action, parameters: True)
+        for key in keymap.keys_of(area):
+            assert hasattr(screen, f"action_{key.action}"), f"{key.key} has no action"
+            monkeypatch.setattr(type(screen), f"action_{key.action}", lambda self, a=key.action: pressed.append(a))
+        if area is Area.CHANGE:
+            screen.query_one("#field-initial_delay_s").focus()
+        for key in keymap.keys_of(area):
+            await pilot.press(key.key)
+            assert pressed[-1:] == [key.action], f"{key.key} did not run {key.action}"
+    assert pressed == [key.action for key in keymap.keys_of(area)]
+
+
+def test_keys_are_unique_on_each_screen_and_differ_by_more_than_case():
+    for area in SCREENS:
+        keys = [key.key for key in KEYS if key.area in (area, Area.EVERYWHERE)]
+        assert len({key.lower() for key in keys}) == len(keys)
+        assert not any(key.startswith(("alt+", "f", "shift+")) and len(key) > 1 for key in keys)
+
+
+@pytest.mark.parametrize("area", SCREENS)
+async def test_help_lists_every_key_of_the_screen(area):
+    app = console()
+    async with app.run_test(size=(100, 60)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        if wanted := SCREENS[area]:
+            app.post_message(wanted(("mqtt", "emqx-ee")))
+            await until(pilot, lambda: getattr(app.screen, "AREA", None) is area)
+            await pilot.pause()
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await until_shown(pilot, "Keys of this screen")
+        shown = text(app)
+        for key in KEYS:
+            if key.area in (area, Area.EVERYWHERE):
+                assert f" {spell(key.key)} " in shown
+                assert key.sentence[:40] in shown
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
+
+
+async def test_the_palette_finds_actions_and_clusters():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("colon", *"mqtt-stg")
+        await until_shown(pilot, "open mqtt-stg/emqx-ee")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.__class__.__name__ != "CommandPalette" or pilot.app.screen.is_current)
+        await pilot.press("enter")
+        await until(pilot, lambda: backend.opened == [("mqtt-stg", "emqx-ee")])
+
+
+async def test_the_key_line_shows_only_keys_that_do_something():
+    app = console(ScriptedBackend(fleet()))
+    async with app.run_test(size=(100, 24)) as pilot:
+        await until_shown(pilot, "There is no EmqxEnterprise")
+        line = lines(app)[-1]
+        assert "enter open" not in line
+        assert "/ filter" not in line
+        assert "? help" in line
+        assert "q quit" in line
+
+
+# --- read-only ---------------------------------------------------------------------------------------------------
+
+
+async def test_read_only_sends_nothing_says_why_and_greys_the_keys():
+    backend = ScriptedBackend(is_read_only=True)
+    backend.shown_view = view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER)
+    app = console(backend)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "mqtt-stg", "READ-ONLY")
+        app.post_message(RolloutWanted(("mqtt", "emqx-ee")))
+        await until(pilot, lambda: isinstance(app.screen, RolloutScreen))
+        app.screen.post_message(IntentSubmitted(Hold("ann@bastion")))
+        await until_said(pilot, "Nothing was sent: started with --read-only")
+        assert backend.intents == []
+        await pilot.press("question_mark")
+        await until_shown(pilot, "(off: read-only)", "Greyed keys send nothing: started with --read-only")
+
+
+async def test_the_reason_for_read_only_can_be_another_one():
+    app = console(read_only_reason="no right to patch emqxenterprises in mqtt")
+    async with app.run_test(size=(100, 24)) as pilot:
+        await until_shown(pilot, "READ-ONLY")
+        app.post_message(IntentSubmitted(Hold("ann@bastion")))
+        await until_said(pilot, "Nothing was sent: no right to patch emqxenterprises in mqtt")
+
+
+async def test_intents_bubble_to_the_backend():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        app.screen.post_message(IntentSubmitted(Hold("ann@bastion", "why")))
+        await until(pilot, lambda: backend.intents == [Hold("ann@bastion", "why")])
+
+
+# --- notices, leaving --------------------------------------------------------------------------------------------
+
+
+async def test_each_notice_is_said_once(monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(ConsoleApp, "say", lambda self, words, **_: said.append(words))
+    backend = ScriptedBackend(shown_view=view())
+    app = console(backend)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        backend.notice("held")
+        await until(pilot, lambda: said == ["held"])
+        backend.publish()
+        backend.publish()
+        await pilot.pause()
+        assert said == ["held"]
+        backend.notice("held")
+        await until(pilot, lambda: said == ["held", "held"])
+
+
+async def test_a_notice_is_never_read_as_markup():
+    backend = ScriptedBackend(shown_view=view())
+    app = console(backend)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        backend.notice("[bold]refused[/bold]")
+        await until_shown(pilot, "[bold]refused[/bold]")
+
+
+async def test_leaving_without_driving_asks_nothing():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+    assert app.return_code == 0
+    assert backend.stopped
+
+
+async def test_a_driver_is_asked_for_a_word():
+    driving = view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER)
+    app = console(ScriptedBackend(shown_view=driving))
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, QuitCard))
+        await pilot.press("enter", "q", "escape")
+        await until(pilot, lambda: isinstance(app.screen, ClustersScreen))
+        assert app.is_running
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: isinstance(app.screen, QuitCard))
+        await pilot.press(*"quit")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_a_driven_cluster_that_is_not_looked_at_is_not_forgotten():
+    backend = ScriptedBackend(shown_view=view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER))
+    app = console(backend)
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        backend.shown_view = None
+        backend.publish()
+        await pilot.pause()
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, QuitCard))
+        await pilot.press("escape")
+        backend.publish(fleet=fleet(row("emqx-ee", "mqtt", phase=Phase.DONE)))
+        await pilot.pause()
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+
+# --- news --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_burst_of_news_is_taken_as_one():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        taken: list[object] = []
+        app.screen.take = taken.append  # type: ignore[method-assign]
+        for _ in range(200):
+            backend.publish()
+        await pilot.pause()
+        assert 1 <= len(taken) < 20
+
+
+async def test_what_lies_below_another_screen_is_not_drawn_until_it_is_seen_again():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        below = app.screen
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ChangeScreen))
+        backend.publish(fleet=fleet(row("fresh", "aa"), *three_clusters().rows))
+        await pilot.pause()
+        assert isinstance(below, ClustersScreen)
+        assert below._published is not app.published
+        await pilot.press("escape")
+        await until_shown(pilot, "fresh")
+
+
+async def test_back_leads_where_one_came_from():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RolloutScreen) and app.screen.is_mounted)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ChangeScreen))
+        assert backend.closed == 0
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RolloutScreen))
+        assert backend.closed == 0
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ClustersScreen))
+        assert backend.closed == 1
+        assert set(backend.opened) == {("mqtt", "emqx-ee")}
+
+
+# --- looks -------------------------------------------------------------------------------------------------------
+
+
+async def test_ascii_replaces_every_sign_borders_included():
+    app = console(is_ascii=True, is_production=True)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "mqtt-stg", "PROD")
+        filtered = [
+            app.get_line_filters()[-1].apply(list(strip), app.screen.background_colors[0]) for strip in _strips(app)
+        ]
+        drawn = "\n".join("".join(segment.text for segment in segments) for segments in filtered)
+        assert drawn.isascii()
+        assert "# waits for you" in drawn
+        await pilot.press("question_mark")
+        await until_shown(pilot, "Keys of this screen")
+        assert all(to_ascii(line).isascii() for line in lines(app))
+
+
+def _strips(app: ConsoleApp):
+    return app.screen._compositor.render_strips()
+
+
+async def test_no_color_sends_no_colour(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = console()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        for strip in _strips(app):
+            segments = list(strip)
+            for line_filter in app.get_line_filters():
+                segments = line_filter.apply(segments, app.screen.background_colors[0])
+            for segment in segments:
+                for colour in (segment.style.color, segment.style.bgcolor) if segment.style else ():
+                    assert colour is None or colour.is_default
+        reversed_rows = [strip for strip in _strips(app) if any(s.style and s.style.reverse for s in strip)]
+        assert len(reversed_rows) == 1, "without colours the cursor row has to be marked otherwise"
+
+
+def test_the_signs_keep_their_width_in_ascii():
+    from rich.cells import cell_len
+
+    for sign in "→▸●▲◆‖✔┌│█⠿…":
+        assert to_ascii(sign).isascii()
+        assert cell_len(to_ascii(sign)) == cell_len(sign)
+    assert to_ascii("发布 é") == "发布 é"
+
+
+async def test_a_screen_below_a_card_is_drawn_now_and_then_only(monkeypatch):
+    """Each change below a card draws the whole screen anew: 400 kB a second on a large terminal and a fast cluster."""
+    app = console()
+    taken: list[object] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await app.push_screen(QuitCard())
+        monkeypatch.setattr(ClustersScreen, "take", lambda self, published: taken.append(published))
+        for _ in range(5):
+            app.hand_out()
+        assert len(taken) <= 1
+        before = len(taken)
+        app.pop_screen()
+        await until(pilot, lambda: len(taken) > before)
+
+
+# --- a real terminal ---------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {folder!r})
+from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from emqx_tui.ui.shell.app import ConsoleApp
+app = ConsoleApp(ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None)
+app.run()
+print("stopped", app.backend.stopped)
+heavy = [name for name in ("plotext", "ruamel.yaml", "tree_sitter", "kubernetes", "httpx") if name in sys.modules]
+print("imported", heavy)
+sys.exit(app.return_code)
+"""
+
+
+class Terminal:
+    """The console as a process on a pseudo-terminal."""
+
+    def __init__(self, program: str = PROGRAM, **values: str) -> None:
+        leader, follower = pty.openpty()
+        program = program.format(folder=str(Path(__file__).parents[3]), **values)
+        env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        command = [sys.executable, "-c", program]
+        self.process = subprocess.Popen(
+            command, stdin=follower, stdout=follower, stderr=follower, env=env, start_new_session=True
+        )
+        os.close(follower)
+        self.leader, self.output = leader, b""
+
+    def read_until(self, wanted: bytes, deadline_s: float = 30.0) -> None:
+        end = monotonic() + deadline_s
+        while wanted not in self.output:
+            assert monotonic() < end, f"{wanted!r} never came: {self.output[-500:]!r}"
+            if select.select([self.leader], [], [], 0.2)[0]:
+                self.output += os.read(self.leader, 65_536)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.leader)
+
+
+@pytest.fixture
+def terminal():
+    running = Terminal()
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_a_signal_restores_the_terminal_and_stops_the_engine(terminal, number):
+    terminal.read_until(b"mqtt-stg")
+    terminal.process.send_signal(number)
+    terminal.read_until(b"stopped True")
+    terminal.read_until(b"imported []")
+    assert b"\x1b[?1049l" in terminal.output, "the alternate screen was left on"
+    assert terminal.process.wait(10) == 128 + number
+
+
+NOISY = PROGRAM.replace(
+    "app.run()",
+    """
+import pathlib, threading, time
+from dataclasses import replace
+
+def shout():
+    backend, number, behind = app.backend, 0, 0
+    while True:
+        rows = [replace(row, live_connections=number + place) for place, row in enumerate(backend.shown_fleet.rows)]
+        backend.publish(fleet=replace(backend.shown_fleet, rows=tuple(rows)))
+        number += 1
+        time.sleep(0.01)
+        writer = getattr(app._driver, "_writer_thread", None)
+        behind = behind + 1 if writer is not None and writer._queue.qsize() > 1 else 0
+        if behind > 200:
+            pathlib.Path({mark!r}).write_text(str(writer._queue.qsize()))
+
+threading.Thread(target=shout, daemon=True).start()
+app.run()
+""",
+)
+
+
+@pytest.fixture
+def stalled(tmp_path):
+    """A console with much to tell on a terminal that has stopped reading; and how much it wrote ahead."""
+    mark = tmp_path / "stalled"
+    terminal = Terminal(NOISY, mark=str(mark))
+    try:
+        terminal.read_until(b"mqtt-stg")
+        end = monotonic() + 60
+        while not mark.exists() or not mark.read_text():
+            assert monotonic() < end, "the console never came to a stand"
+            assert terminal.process.poll() is None
+            select.select([], [], [], 0.05)
+        yield terminal, int(mark.read_text())
+    finally:
+        terminal.close()
+
+
+def test_a_signal_ends_a_console_whose_terminal_does_not_read(stalled):
+    terminal, _ = stalled
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.process.wait(20) == 128 + signal.SIGTERM
+
+
+def test_a_terminal_that_does_not_read_is_not_written_to_until_the_loop_stands(stalled):
+    _, written_ahead = stalled
+    assert written_ahead < 10, "the queue of the driver fills up; at 30 it stops the loop"
+
+
+# --- a crash -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_crash_shows_no_values(monkeypatch, capsys):
+    secret = "hunter2-" + "secret"
+
+    def broken(self, published):
+        template = {"password": secret}
+        raise RuntimeError(f"it broke with {len(template)} value")
+
+    backend = ScriptedBackend()
+    app = console(backend)
+
+    async def crash() -> None:
+        async with app.run_test() as pilot:
+            await until_shown(pilot, "mqtt-stg")
+            monkeypatch.setattr(ClustersScreen, "take", broken)
+            backend.publish()
+            await until(pilot, lambda: app._exception is not None)
+
+    with pytest.raises(RuntimeError, match="it broke"):
+        await crash()
+    shown = capsys.readouterr().err
+    assert "it broke with 1 value" in shown
+    assert secret not in shown
