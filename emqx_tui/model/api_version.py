@@ -1,8 +1,8 @@
-"""The one seam for dialects: what differs between EMQX 4.4 under v1beta4 and EMQX 5 under v2beta1.
+"""What differs between EMQX 4.4 under v1beta4 and EMQX 5 under v2beta1: paths, ports and names.
 
-Everything that names a path of EMQX's management API or the place of the custom resource asks here. Only the v4
-dialect is driven today; a second one is a second value, its own readers in `from_json`, and its own rules for what a
-closed valve stops.
+Everything that names a path of EMQX's management API or the place of the custom resource asks here. Only 4.4 is
+driven today; EMQX 5 would be a second value, its own readers in `from_json`, and its own rules for what a closed
+valve stops.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Dialect:
+class ApiVersion:
     """Where things are. Node names stand raw in paths: EMQX 4.4 does not decode `%40`."""
 
-    name: str
     resource_base: str
     """`apis/<group>/<version>` of the custom resource."""
     resource_plural: str
@@ -28,28 +27,28 @@ class Dialect:
     operator_user: str
     """The operator's own API user."""
 
-    def nodes(self) -> str:
+    def nodes_path(self) -> str:
         return f"{self.api}/nodes"
 
-    def stats(self) -> str:
+    def stats_path(self) -> str:
         return f"{self.api}/stats"
 
-    def global_status(self) -> str:
+    def evacuations_path(self) -> str:
+        """Every evacuation and rebalance of the cluster, answered by any node."""
         return f"{self.api}/load_rebalance/global_status"
 
-    def own_status(self) -> str:
+    def own_status_path(self) -> str:
         """Answered by the node that is asked, for itself."""
         return f"{self.api}/node_eviction/status"
 
-    def start(self, node: str) -> str:
+    def start_path(self, node: str) -> str:
         return f"{self.api}/load_rebalance/{node}/evacuation/start"
 
-    def stop(self, node: str) -> str:
+    def stop_path(self, node: str) -> str:
         return f"{self.api}/load_rebalance/{node}/evacuation/stop"
 
 
-V4 = Dialect(
-    name="EMQX Enterprise 4.4, apps.emqx.io/v1beta4",
+V4 = ApiVersion(
     resource_base="apis/apps.emqx.io/v1beta4",
     resource_plural="emqxenterprises",
     api="/api/v4",
@@ -58,3 +57,4 @@ V4 = Dialect(
     credentials_key="bootstrap_user",
     operator_user="emqx_operator_controller",
 )
+"""EMQX Enterprise 4.4, apps.emqx.io/v1beta4."""

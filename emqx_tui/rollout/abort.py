@@ -12,7 +12,7 @@ from emqx_tui.rollout import finish
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StopDrain, Target
-from emqx_tui.rollout.context import EVICTING, Situation
+from emqx_tui.rollout.context import EVICTING, RolloutContext
 from emqx_tui.rollout.decision import AbortCost, Outcome
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.forward import is_empty_by_own_word, stops
@@ -20,108 +20,108 @@ from emqx_tui.rollout.phases import WITH_WAY_BACK, Phase
 from emqx_tui.rollout.policy import next_closed
 
 
-def cost(situation: Situation, phase: Phase) -> AbortCost:
+def cost(context: RolloutContext, phase: Phase) -> AbortCost:
     """What going back would cost now."""
-    blue = situation.snapshot.blue_set
+    blue = context.snapshot.blue_set
     if phase not in WITH_WAY_BACK or blue is None:
         reason = {
             Phase.ABORTING: "an abort is under way",
             Phase.DONE: "the release is done",
         }.get(phase, "blue is gone: the way back is a new release")
         return AbortCost(False, reason)
-    green = situation.green
+    green = context.green
     on_green = green.live_connections if green else 0
     seconds = None
     if on_green is not None:
-        boot = GREEN_UP_S if blue.replicas < situation.wanted else 0.0
-        seconds = FINISH_S + boot + (drain_s(on_green, 0, situation.journal.rates) if on_green else 0.0)
-    return AbortCost(True, "", on_green, seconds, gates.revision(situation, "abort", ()))
+        boot = GREEN_UP_S if blue.replicas < context.wanted else 0.0
+        seconds = FINISH_S + boot + (drain_s(on_green, 0, context.journal.rates) if on_green else 0.0)
+    return AbortCost(True, "", on_green, seconds, gates.revision(context, "abort", ()))
 
 
-def derive(situation: Situation) -> Phase:
+def derive(context: RolloutContext) -> Phase:
     """ABORTED once everything is as it was; LOST when the object is gone; ABORTING until then."""
-    snapshot = situation.snapshot
+    snapshot = context.snapshot
     if snapshot.resource.read_at is None or snapshot.stateful_sets.read_at is None:
         return Phase.ABORTING
-    if situation.resource is None or snapshot.blue_set is None:
+    if context.resource is None or snapshot.blue_set is None:
         return Phase.LOST
-    if not situation.is_template_original or not finish.is_gone(situation.green) or situation.is_valve_closed:
+    if not context.is_template_original or not finish.is_gone(context.green) or context.is_valve_closed:
         return Phase.ABORTING
-    blue = situation.blue
-    if blue is None or blue.replicas != situation.resource.replicas:
+    blue = context.blue
+    if blue is None or blue.replicas != context.resource.replicas:
         return Phase.ABORTING
-    done = all(result.outcome is Outcome.PASS for result in finish.close_out(situation, blue))
+    done = all(result.outcome is Outcome.PASS for result in finish.close_out(context, blue))
     return Phase.ABORTED if done else Phase.ABORTING
 
 
-def commands(situation: Situation) -> list[Command]:
+def commands(context: RolloutContext) -> list[Command]:
     """What the abort sends now. A hold stops its scale and its drains, nothing else."""
-    if situation.resource is None:
+    if context.resource is None:
         return []
-    restoring = situation.is_template_original and finish.is_gone(situation.green)
-    if not situation.is_valve_closed:
-        if restoring and situation.is_reset:
+    restoring = context.is_template_original and finish.is_gone(context.green)
+    if not context.is_valve_closed:
+        if restoring and context.is_reset:
             return []
-        return _close_first(situation)
-    wanted: list[Command] = [c for c in endpoint_commands(situation, Phase.ABORTING) if not restoring]
-    wanted += _stop_blue(situation)
+        return _close_first(context)
+    wanted: list[Command] = [c for c in endpoint_commands(context, Phase.ABORTING) if not restoring]
+    wanted += _stop_blue(context)
     if not restoring:
-        wanted += service_commands(situation)
-        wanted += _blue_whole_again(situation)
-    if not situation.is_template_original:
-        return wanted + _restore_template(situation)
+        wanted += service_commands(context)
+        wanted += _blue_whole_again(context)
+    if not context.is_template_original:
+        return wanted + _restore_template(context)
     if restoring:
-        return wanted + finish.commands(situation, situation.blue)
-    return wanted + _remove_green(situation)
+        return wanted + finish.commands(context, context.blue)
+    return wanted + _remove_green(context)
 
 
-def _close_first(situation: Situation) -> list[Command]:
+def _close_first(context: RolloutContext) -> list[Command]:
     """Close the valve; while that cannot be done, what needs no operator goes on: Endpoints and evacuations."""
-    if situation.resource is None or situation.resource.blue_green is None:
+    if context.resource is None or context.resource.blue_green is None:
         return []
-    closing = CloseValve(finish.resource_target(situation), next_closed(situation.valve_s))
-    if not finish.is_valve_stuck(situation):
+    closing = CloseValve(finish.resource_target(context), next_closed(context.valve_s))
+    if not finish.is_valve_stuck(context):
         return [closing]
-    return [closing, *endpoint_commands(situation, Phase.ABORTING), *_stop_blue(situation)]
+    return [closing, *endpoint_commands(context, Phase.ABORTING), *_stop_blue(context)]
 
 
-def _stop_blue(situation: Situation) -> list[Command]:
+def _stop_blue(context: RolloutContext) -> list[Command]:
     return [
         StopDrain(m.pod.meta.namespace, m.name, m.evacuation.node, "abort")
-        for m in situation.blue_members
+        for m in context.blue_members
         if m.evacuation
     ]
 
 
-def _blue_whole_again(situation: Situation) -> list[Command]:
+def _blue_whole_again(context: RolloutContext) -> list[Command]:
     """Scale blue back up ourselves: the operator, should it be down, is not needed for it."""
-    blue = situation.snapshot.blue_set
-    wanted = blue_size(situation)
-    if blue is None or blue.replicas >= wanted or situation.stale_kube:
+    blue = context.snapshot.blue_set
+    wanted = blue_size(context)
+    if blue is None or blue.replicas >= wanted or context.stale_kube:
         return []
-    failure = situation.memory.failures.get(f"scale:{blue.name}")
-    if failure and (situation.now - failure.at).total_seconds() < situation.policy.scale_retry_s:
+    failure = context.memory.failures.get(f"scale:{blue.name}")
+    if failure and (context.now - failure.at).total_seconds() < context.policy.scale_retry_s:
         return []
     target = Target(blue.meta.namespace, blue.name, blue.meta.uid, blue.meta.resource_version)
     return [Scale(target, blue.replicas, wanted, "abort: blue whole again")]
 
 
-def blue_size(situation: Situation) -> int:
+def blue_size(context: RolloutContext) -> int:
     """How many nodes blue has to have: as many as before, and as many as its owner wants once it is theirs again."""
-    resource = situation.resource
-    return resource.replicas if resource and situation.is_template_original else situation.wanted
+    resource = context.resource
+    return resource.replicas if resource and context.is_template_original else context.wanted
 
 
-def _restore_template(situation: Situation) -> list[Command]:
+def _restore_template(context: RolloutContext) -> list[Command]:
     """Put the template back, if blue is what it was: else the operator's next write would restart it.
 
     Blue's controller must have seen its full size first: a set at 0 is invisible to the operator, which would build a
     third one, and with blue smaller than green it would turn the direction around.
     """
-    resource, journal = situation.resource, situation.journal
-    blue = situation.snapshot.blue_set
+    resource, journal = context.resource, context.journal
+    blue = context.snapshot.blue_set
     assert resource is not None
-    if situation.stale_kube or blue is None or blue.replicas < situation.wanted:
+    if context.stale_kube or blue is None or blue.replicas < context.wanted:
         return []
     if resource.replicas < blue.replicas:
         # With its template back the operator would at once cut off the clients of the nodes that are too many.
@@ -131,76 +131,76 @@ def _restore_template(situation: Situation) -> list[Command]:
     recorded = journal.originals.blue_revision
     if recorded and not blue.update_revision == blue.current_revision == recorded:
         return []
-    failure = situation.memory.failures.get(RestoreTemplate.name)
-    if failure and (situation.now - failure.at).total_seconds() < 2.0:
+    failure = context.memory.failures.get(RestoreTemplate.name)
+    if failure and (context.now - failure.at).total_seconds() < 2.0:
         return []
-    target = finish.resource_target(situation)
+    target = finish.resource_target(context)
     return [RestoreTemplate(target, resource.template, journal.originals.template)]
 
 
-def _remove_green(situation: Situation) -> list[Command]:
+def _remove_green(context: RolloutContext) -> list[Command]:
     """Drain what green has, then scale it to 0, once the operator has answered the template."""
-    green, memory = situation.green, situation.memory
+    green, memory = context.green, context.memory
     assert green is not None
-    if memory.ack is None and not _was_operator_asked(situation):
-        return finish.nudge(situation, "has the operator read the restored template?")
-    if again := finish.ask_again(situation):
+    if memory.ack is None and not _was_operator_asked(context):
+        return finish.nudge(context, "has the operator read the restored template?")
+    if again := finish.ask_again(context):
         return again
-    if stopping := stops(situation, green.members):
+    if stopping := stops(context, green.members):
         return stopping
-    if situation.is_held or situation.stale_brokers or situation.stale_kube:
+    if context.is_held or context.stale_brokers or context.stale_kube:
         return []
-    if any(_may_have_clients(situation, m) for m in green.members):
+    if any(_may_have_clients(context, m) for m in green.members):
         return []
-    waiting = [m for m in green.members if m.is_running and not _is_empty(situation, m)]
+    waiting = [m for m in green.members if m.is_running and not _is_empty(context, m)]
     if waiting:
-        return _drain_green(situation, waiting)
-    if memory.ack is not None or green.replicas == 0 or not is_switched(situation, Phase.ABORTING):
+        return _drain_green(context, waiting)
+    if memory.ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
         return []
     meta = green.stateful_set.meta
     target = Target(meta.namespace, meta.name, meta.uid, meta.resource_version)
     failure = memory.failures.get(f"scale:{meta.name}")
-    if failure and (situation.now - failure.at).total_seconds() < situation.policy.scale_retry_s:
+    if failure and (context.now - failure.at).total_seconds() < context.policy.scale_retry_s:
         return []
     return [Scale(target, green.replicas, 0, "abort: green has no client")]
 
 
-def _was_operator_asked(situation: Situation) -> bool:
+def _was_operator_asked(context: RolloutContext) -> bool:
     """A patch of this abort was answered, so that its ack tells that the operator has read the template.
 
     A console that was started anew, or that got no answer to its patch, does not know that.
     """
-    abort, done_at = situation.journal.abort, situation.memory.done_at
+    abort, done_at = context.journal.abort, context.memory.done_at
     answered = (done_at.get(f"{name} {name}") for name in (RestoreTemplate.name, Nudge.name))
     return abort is not None and any(at is not None and at >= abort.at for at in answered)
 
 
-def _may_have_clients(situation: Situation, member: Member) -> bool:
+def _may_have_clients(context: RolloutContext, member: Member) -> bool:
     """EMQX leaves it out of its list now, but its broker runs and was counted a moment ago: a gap, not a death."""
-    counted = any(sample.nodes.get(member.name) for sample in situation.memory.recent)
+    counted = any(sample.nodes.get(member.name) for sample in context.memory.recent)
     return not member.is_running and not member.pod.meta.deleting and member.pod.containers_ready and counted
 
 
-def _is_empty(situation: Situation, member: Member) -> bool:
+def _is_empty(context: RolloutContext, member: Member) -> bool:
     """No client and no session, and none can come: drained by its own word, or never used and out of the Service."""
     if member.evacuation is not None:
-        return member.is_drained and is_empty_by_own_word(situation, member)
-    ips = situation.snapshot.slice_ips
+        return member.is_drained and is_empty_by_own_word(context, member)
+    ips = context.snapshot.slice_ips
     return member.live_connections == 0 and member.sessions == 0 and ips is not None and member.pod.ip not in ips
 
 
-def _drain_green(situation: Situation, waiting: list[Member]) -> list[Command]:
+def _drain_green(context: RolloutContext, waiting: list[Member]) -> list[Command]:
     """Node by node, highest ordinal first, once all of blue serves again and the proxies use it."""
-    if len(serving(situation.blue_members)) < blue_size(situation) or not is_switched(situation, Phase.ABORTING):
+    if len(serving(context.blue_members)) < blue_size(context) or not is_switched(context, Phase.ABORTING):
         return []
-    evicting = [m for m in situation.green_members if m.evacuation and m.evacuation.state in EVICTING]
-    places = situation.journal.parallel_drains - len(evicting)
+    evicting = [m for m in context.green_members if m.evacuation and m.evacuation.state in EVICTING]
+    places = context.journal.parallel_drains - len(evicting)
     wanted: list[Command] = []
     for member in sorted(waiting, key=lambda m: -m.ordinal):
         if member.evacuation is not None or len(wanted) >= places:
             continue
-        failure = situation.memory.failures.get(f"drain:{member.name}")
-        if failure and (situation.now - failure.at).total_seconds() < situation.policy.start_retry_s:
+        failure = context.memory.failures.get(f"drain:{member.name}")
+        if failure and (context.now - failure.at).total_seconds() < context.policy.start_retry_s:
             continue
-        wanted.append(gates.start_drain(situation, member))
+        wanted.append(gates.start_drain(context, member))
     return wanted

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.workloads import Address, Endpoints, Port, port_row
 from emqx_tui.rollout.commands import Command, RepairEndpoints, RepairService, SwitchEndpoints, Target
-from emqx_tui.rollout.context import Situation
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import Phase
 
 
@@ -20,45 +20,45 @@ def serving(members: Iterable[Member]) -> tuple[Member, ...]:
     return tuple(member for member in members if member.accepts_clients)
 
 
-def canary_member(situation: Situation) -> Member | None:
+def canary_member(context: RolloutContext) -> Member | None:
     """The blue node whose address leaves first: the one with the fewest clients, the highest ordinal among equals.
 
     One whose address has left already stays the canary, whatever the counts say by now.
     """
-    candidates = [m for m in serving(situation.blue_members) if m.live_connections is not None]
-    chosen = situation.memory.canary
+    candidates = [m for m in serving(context.blue_members) if m.live_connections is not None]
+    chosen = context.memory.canary
     if chosen is not None:
         return next((m for m in candidates if m.name == chosen.pod), None)
-    present = {a.ip for a in situation.endpoints.addresses} if situation.endpoints else set()
+    present = {a.ip for a in context.endpoints.addresses} if context.endpoints else set()
     out = [m for m in candidates if m.pod.ip not in present]
-    if len(out) == 1 and any(m.pod.ip in present for m in situation.green_members):
+    if len(out) == 1 and any(m.pod.ip in present for m in context.green_members):
         return out[0]
     return min(candidates, key=lambda m: (m.live_connections, -m.ordinal), default=None)
 
 
-def wanted_members(situation: Situation, phase: Phase) -> tuple[Member, ...]:
+def wanted_members(context: RolloutContext, phase: Phase) -> tuple[Member, ...]:
     """Members whose addresses the Service should have in `phase`; empty when that cannot be said."""
-    blue, green = serving(situation.blue_members), serving(situation.green_members)
+    blue, green = serving(context.blue_members), serving(context.green_members)
     match phase:
         case Phase.STARTING | Phase.CREATING_GREEN | Phase.WAITING_DELAY | Phase.READY_TO_CUT_OVER | Phase.ABORTING:
-            return blue + _green_to_keep(situation)
+            return blue + _green_to_keep(context)
         case Phase.CANARY:
-            canary = canary_member(situation)
+            canary = canary_member(context)
             return green + tuple(m for m in blue if canary and m.name != canary.name) if canary else ()
         case Phase.CUTTING_OVER | Phase.DRAINING:
-            if situation.journal.late_removal and green:
-                return green + tuple(m for m in situation.blue_members if _keeps_address(m))
+            if context.journal.late_removal and green:
+                return green + tuple(m for m in context.blue_members if _keeps_address(m))
             return green
         case Phase.FINISHING:
-            return green if not situation.is_reset else ()
+            return green if not context.is_reset else ()
     return ()
 
 
-def _green_to_keep(situation: Situation) -> tuple[Member, ...]:
+def _green_to_keep(context: RolloutContext) -> tuple[Member, ...]:
     """A network that fails the canary cuts clients whose address leaves: green keeps its address with them."""
-    if not (situation.journal.canary_failed or situation.journal.late_removal):
+    if not (context.journal.canary_failed or context.journal.late_removal):
         return ()
-    return tuple(m for m in situation.green_members if _keeps_address(m))
+    return tuple(m for m in context.green_members if _keeps_address(m))
 
 
 def _keeps_address(member: Member) -> bool:
@@ -66,58 +66,58 @@ def _keeps_address(member: Member) -> bool:
     return member.is_running and bool(member.pod.ip) and member.live_connections != 0
 
 
-def wanted_ips(situation: Situation, phase: Phase) -> frozenset[str]:
-    return frozenset(member.pod.ip for member in wanted_members(situation, phase))
+def wanted_ips(context: RolloutContext, phase: Phase) -> frozenset[str]:
+    return frozenset(member.pod.ip for member in wanted_members(context, phase))
 
 
-def is_switched(situation: Situation, phase: Phase) -> bool:
+def is_switched(context: RolloutContext, phase: Phase) -> bool:
     """The proxies use exactly the wanted addresses: seen in the EndpointSlices, not in our own write."""
-    wanted = wanted_ips(situation, phase)
-    return bool(wanted) and situation.snapshot.slice_ips == wanted
+    wanted = wanted_ips(context, phase)
+    return bool(wanted) and context.snapshot.slice_ips == wanted
 
 
-def endpoint_commands(situation: Situation, phase: Phase) -> list[Command]:
+def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
     """The write that is needed now, if any: a switch for a step forward, a repair for everything else."""
-    endpoints = situation.endpoints
-    if endpoints is None or situation.stale_brokers or situation.stale_kube:
+    endpoints = context.endpoints
+    if endpoints is None or context.stale_brokers or context.stale_kube:
         return []
-    members = wanted_members(situation, phase)
+    members = wanted_members(context, phase)
     wanted = frozenset(m.pod.ip for m in members)
     present = frozenset(a.ip for a in endpoints.addresses)
-    ports = whole_ports(situation, endpoints)
+    ports = whole_ports(context, endpoints)
     if not any(m.accepts_clients for m in members) or (wanted == present and ports == endpoints.ports):
         return []
-    if situation.memory.seconds_since_sent("repair-endpoints", situation.now) < situation.policy.repair_every_s:
+    if context.memory.seconds_since_sent("repair-endpoints", context.now) < context.policy.repair_every_s:
         return []
     only_addresses = ports == endpoints.ports
-    if only_addresses and _is_before_cut_over(phase) and not _needs_repair(situation, wanted, present):
+    if only_addresses and _is_before_cut_over(phase) and not _needs_repair(context, wanted, present):
         return []
-    is_step = phase is Phase.CANARY or (phase is Phase.CUTTING_OVER and situation.journal.cut_over_at is None)
+    is_step = phase is Phase.CANARY or (phase is Phase.CUTTING_OVER and context.journal.cut_over_at is None)
     make = SwitchEndpoints if is_step else RepairEndpoints
-    return [make(_target(endpoints), _addresses(members), ports, _purpose(phase, situation))] if ports else []
+    return [make(_target(endpoints), _addresses(members), ports, _purpose(phase, context))] if ports else []
 
 
-def without_dead(situation: Situation) -> list[Command]:
+def without_dead(context: RolloutContext) -> list[Command]:
     """Take out addresses at which nobody is, and put back lost ports, while a switch waits for its checks or is held.
 
     They refuse a part of the clients, and a pod's old address can become another pod's. Where nobody is left at all,
     blue comes back.
     """
-    endpoints = situation.endpoints
-    if endpoints is None or situation.stale_brokers or situation.stale_kube:
+    endpoints = context.endpoints
+    if endpoints is None or context.stale_brokers or context.stale_kube:
         return []
-    ports = whole_ports(situation, endpoints)
-    members = (*situation.blue_members, *situation.green_members)
-    late = situation.journal.late_removal
+    ports = whole_ports(context, endpoints)
+    members = (*context.blue_members, *context.green_members)
+    late = context.journal.late_removal
     alive = {m.pod.ip: m for m in members if m.accepts_clients or (late and _keeps_address(m))}
     left = tuple(alive[a.ip] for a in endpoints.addresses if a.ip in alive)
     if not serving(left):
-        left = serving(situation.blue_members)
+        left = serving(context.blue_members)
     elif len(left) == len(endpoints.addresses) and ports == endpoints.ports:
         return []
     if not left or not ports:
         return []
-    if situation.memory.seconds_since_sent("repair-endpoints", situation.now) < situation.policy.repair_every_s:
+    if context.memory.seconds_since_sent("repair-endpoints", context.now) < context.policy.repair_every_s:
         return []
     return [RepairEndpoints(_target(endpoints), _addresses(left), ports, "without those that are gone")]
 
@@ -130,29 +130,29 @@ def _addresses(members: Iterable[Member]) -> tuple[Address, ...]:
     return tuple(Address(m.pod.ip, m.pod.node_name, m.name, m.pod.meta.uid) for m in members)
 
 
-def whole_ports(situation: Situation, endpoints: Endpoints) -> tuple[Port, ...]:
+def whole_ports(context: RolloutContext, endpoints: Endpoints) -> tuple[Port, ...]:
     """The ports of the Endpoints, with those that they had before the release and lost while the operator holds.
 
     While it does not hold, its next pass brings them back by itself.
     """
-    if situation.started_at is None or not situation.is_valve_closed:
+    if context.started_at is None or not context.is_valve_closed:
         return endpoints.ports
     have = {(p.name, p.port, p.protocol) for p in endpoints.ports}
-    lost = [row for row in situation.journal.originals.endpoint_ports if row not in have]
+    lost = [row for row in context.journal.originals.endpoint_ports if row not in have]
     return endpoints.ports + tuple(Port(name, port, protocol) for name, port, protocol in lost)
 
 
-def service_commands(situation: Situation) -> list[Command]:
+def service_commands(context: RolloutContext) -> list[Command]:
     """The write that gives the listener Service its lost ports back, if it has lost any while the operator holds."""
-    service = situation.service
-    if service is None or situation.started_at is None or not situation.is_valve_closed or situation.stale_kube:
+    service = context.service
+    if service is None or context.started_at is None or not context.is_valve_closed or context.stale_kube:
         return []
-    rows = situation.journal.originals.service_ports
+    rows = context.journal.originals.service_ports
     if not [row for row in rows if row not in {port_row(p) for p in service.ports}]:
         return []
-    memory, policy = situation.memory, situation.policy
+    memory, policy = context.memory, context.policy
     failure = memory.failures.get(RepairService.name)
-    if failure and (failure.is_refusal or (situation.now - failure.at).total_seconds() < policy.scale_retry_s):
+    if failure and (failure.is_refusal or (context.now - failure.at).total_seconds() < policy.scale_retry_s):
         return []
     originals = [Port(*row) for row in rows]
     taken = {(p.port, p.protocol) for p in originals}
@@ -165,19 +165,19 @@ def _is_before_cut_over(phase: Phase) -> bool:
     return phase in (Phase.STARTING, Phase.CREATING_GREEN, Phase.WAITING_DELAY, Phase.READY_TO_CUT_OVER)
 
 
-def _needs_repair(situation: Situation, wanted: frozenset[str], present: frozenset[str]) -> bool:
+def _needs_repair(context: RolloutContext, wanted: frozenset[str], present: frozenset[str]) -> bool:
     """While the operator still writes, only what must not be there is taken out; it adds Ready blue pods by itself."""
     if present - wanted:
         return True
-    return situation.started_at is not None and bool(wanted - present)
+    return context.started_at is not None and bool(wanted - present)
 
 
-def _purpose(phase: Phase, situation: Situation) -> str:
+def _purpose(phase: Phase, context: RolloutContext) -> str:
     match phase:
         case Phase.CANARY:
             return "canary: green, and all of blue but one"
         case Phase.CUTTING_OVER | Phase.DRAINING:
-            return "green, and blue that still has clients" if situation.journal.late_removal else "green only"
+            return "green, and blue that still has clients" if context.journal.late_removal else "green only"
         case Phase.FINISHING:
             return "green only"
     return "blue only"

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 from emqx_tui.rollout.addresses import canary_member, is_switched
-from emqx_tui.rollout.context import Situation
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.memory import Canary, Memory
 from emqx_tui.rollout.phases import Phase
 
@@ -24,42 +24,42 @@ class Verdict:
     evidence: str
 
 
-def watch(situation: Situation, phase: Phase) -> Memory:
+def watch(context: RolloutContext, phase: Phase) -> Memory:
     """Memory with the canary's watch begun, gone on, or dropped."""
-    memory = situation.memory
+    memory = context.memory
     if phase is not Phase.CANARY:
         return memory if memory.canary is None else replace(memory, canary=None, canary_lost=0)
     if memory.canary is None:
-        member = canary_member(situation)
-        blue = situation.blue.live_connections if situation.blue else None
-        green = situation.green.live_connections if situation.green else None
-        if member is None or blue is None or green is None or not is_switched(situation, phase):
+        member = canary_member(context)
+        blue = context.blue.live_connections if context.blue else None
+        green = context.green.live_connections if context.green else None
+        if member is None or blue is None or green is None or not is_switched(context, phase):
             return memory
-        canary = Canary(member.name, situation.now, member.live_connections or 0, green, blue + green)
+        canary = Canary(member.name, context.now, member.live_connections or 0, green, blue + green)
         return replace(memory, canary=canary, canary_lost=0)
-    arrived, lost = arrivals(situation, memory.canary), lost_beyond_churn(situation, memory.canary)
+    arrived, lost = arrivals(context, memory.canary), lost_beyond_churn(context, memory.canary)
     if arrived is None or lost is None:
         return memory
-    watched = (situation.now - memory.canary.since).total_seconds()
+    watched = (context.now - memory.canary.since).total_seconds()
     enough = watched >= 10.0 and memory.canary.total > 0
     churn = arrived / memory.canary.total * 60.0 / watched if enough else memory.churn_per_min
     return replace(memory, canary_lost=lost, churn_per_min=churn)
 
 
-def arrivals(situation: Situation, canary: Canary) -> float | None:
+def arrivals(context: RolloutContext, canary: Canary) -> float | None:
     """New connections since the watch began, wherever they went: green got its share of them."""
-    green = situation.green.live_connections if situation.green else None
-    if green is None or situation.stale_brokers:
+    green = context.green.live_connections if context.green else None
+    if green is None or context.stale_brokers:
         return None
-    places = len([m for m in situation.green_members if m.accepts_clients])
-    others = len([m for m in situation.blue_members if m.accepts_clients and m.name != canary.pod])
+    places = len([m for m in context.green_members if m.accepts_clients])
+    others = len([m for m in context.blue_members if m.accepts_clients and m.name != canary.pod])
     return max(0, green - canary.green) * (places + others) / max(1, places)
 
 
-def lost_beyond_churn(situation: Situation, canary: Canary) -> int | None:
+def lost_beyond_churn(context: RolloutContext, canary: Canary) -> int | None:
     """Clients that the canary lost beyond its share of natural churn; None while the counts are unknown or old."""
-    member = next((m for m in situation.blue_members if m.name == canary.pod), None)
-    arrived = arrivals(situation, canary)
+    member = next((m for m in context.blue_members if m.name == canary.pod), None)
+    arrived = arrivals(context, canary)
     if member is None or member.live_connections is None or arrived is None:
         return None
     share = canary.clients / canary.total if canary.total else 0.0
@@ -68,18 +68,18 @@ def lost_beyond_churn(situation: Situation, canary: Canary) -> int | None:
     return int(max(0.0, canary.clients - member.live_connections - expected - noise))
 
 
-def judge(situation: Situation) -> Verdict:
+def judge(context: RolloutContext) -> Verdict:
     """Passed after the watch, failed as soon as the loss is over the limit."""
-    canary, policy = situation.memory.canary, situation.policy
+    canary, policy = context.memory.canary, context.policy
     if canary is None:
         return Verdict(None, "the proxies do not use the canary's addresses yet")
     limit = max(policy.canary_min_loss, math.ceil(policy.canary_fraction * canary.clients))
-    lost = situation.memory.canary_lost
-    watched = (situation.now - canary.since).total_seconds()
+    lost = context.memory.canary_lost
+    watched = (context.now - canary.since).total_seconds()
     loss = f"{lost:,} of {canary.clients:,} clients beyond churn in {watched:.0f} s (limit {limit:,})"
     evidence = f"{canary.pod} lost {loss}"
     if lost > limit:
         return Verdict(False, evidence)
-    if watched < policy.canary_s or lost_beyond_churn(situation, canary) is None:
+    if watched < policy.canary_s or lost_beyond_churn(context, canary) is None:
         return Verdict(None, evidence)
     return Verdict(True, evidence)

@@ -229,7 +229,7 @@ class StartDrain(_Base):
         }
         if self.rates.wait_takeover_s > 0:
             body["wait_takeover"] = self.rates.wait_takeover_s
-        return EmqxRequest(self.namespace, self.pod, "POST", V4.start(self.node), body, timeout_s=15.0)
+        return EmqxRequest(self.namespace, self.pod, "POST", V4.start_path(self.node), body, timeout_s=15.0)
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ class StopDrain(_Base):
         return f"drain:{self.pod}"
 
     def request(self) -> EmqxRequest:
-        return EmqxRequest(self.namespace, self.pod, "POST", V4.stop(self.node), None, timeout_s=15.0)
+        return EmqxRequest(self.namespace, self.pod, "POST", V4.stop_path(self.node), None, timeout_s=15.0)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ EVICTING = frozenset({EvacuationState.WAITING_HEALTH_CHECK, EvacuationState.EVIC
 
 
 @dataclass(frozen=True)
-class Situation:
+class RolloutContext:
     """One release of ours at one instant."""
 
     snapshot: Snapshot

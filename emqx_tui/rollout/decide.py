@@ -10,15 +10,11 @@ from dataclasses import dataclass, replace
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Colour, Snapshot
-from emqx_tui.rollout import abort as backward
-from emqx_tui.rollout import canary, finish, forward
-from emqx_tui.rollout import intent_handlers as answers
+from emqx_tui.rollout import abort, canary, finish, forward, intent_handlers
 from emqx_tui.rollout.addresses import is_switched
-from emqx_tui.rollout.checks import auto_hold as detectors
-from emqx_tui.rollout.checks import gate_checks as checks
-from emqx_tui.rollout.checks import gates
+from emqx_tui.rollout.checks import auto_hold, gate_checks, gates
 from emqx_tui.rollout.commands import Command, StartDrain, StopDrain
-from emqx_tui.rollout.context import Situation
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Gate, Step, StepState
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Intent, Start
@@ -29,7 +25,7 @@ from emqx_tui.rollout.policy import Policy
 
 
 @dataclass(frozen=True)
-class Context:
+class DecisionSettings:
     """What does not change during a session."""
 
     policy: Policy
@@ -43,91 +39,91 @@ def decide(
     snapshot: Snapshot,
     journal: Journal | None,
     intent: Intent | None,
-    context: Context,
+    settings: DecisionSettings,
 ) -> tuple[Decision, Memory]:
     """Judge `snapshot`; give the decision and the memory to keep. Never raises for what a cluster can look like."""
     memory = observe(memory, snapshot, journal)
     if journal is None:
-        return _without_release(memory, snapshot, intent, context)
-    situation = Situation(snapshot, journal, memory, context.policy)
-    phase = _derive(situation)
-    memory = _trends(situation, phase)
-    situation = replace(situation, memory=memory)
+        return _without_release(memory, snapshot, intent, settings)
+    context = RolloutContext(snapshot, journal, memory, settings.policy)
+    phase = _derive(context)
+    memory = _trends(context, phase)
+    context = replace(context, memory=memory)
     accepted, refused = "", ""
     if intent is not None:
         # The person was looking at what has come true, which a console that does not drive has not written down.
-        situation = replace(situation, journal=_record(situation, phase, ()))
-        phase = _derive(situation)
-        answer = answers.answer(intent, situation, phase)
+        context = replace(context, journal=_record(context, phase, ()))
+        phase = _derive(context)
+        answer = intent_handlers.answer(intent, context, phase)
         accepted, refused = answer.accepted, answer.refused
-        resumed = situation.is_held and answer.journal is not None and answer.journal.hold is None
-        situation = replace(situation, journal=answer.journal or situation.journal)
+        resumed = context.is_held and answer.journal is not None and answer.journal.hold is None
+        context = replace(context, journal=answer.journal or context.journal)
         if resumed:
-            situation = replace(situation, memory=after_hold(situation.memory, situation.journal))
-        phase = _derive(situation)
-    alarms = (*_impossible(memory.phase, phase), *detectors.alarms(situation, phase))
-    situation = replace(situation, journal=_record(situation, phase, alarms))
-    phase = _derive(situation)
-    situation = replace(situation, journal=answers.approve_by_policy(situation, phase))
-    phase = _derive(situation)
-    wanted = _commands(situation, phase)
-    situation = replace(situation, journal=_totals(situation, phase, wanted))
-    gate = gates.next_gate(situation, phase)
+            context = replace(context, memory=after_hold(context.memory, context.journal))
+        phase = _derive(context)
+    alarms = (*_impossible(memory.phase, phase), *auto_hold.alarms(context, phase))
+    context = replace(context, journal=_record(context, phase, alarms))
+    phase = _derive(context)
+    context = replace(context, journal=intent_handlers.approve_by_policy(context, phase))
+    phase = _derive(context)
+    wanted = _commands(context, phase)
+    context = replace(context, journal=_totals(context, phase, wanted))
+    gate = gates.next_gate(context, phase)
     decision = Decision(
         phase=phase,
-        phase_text=_phase_text(situation, phase),
-        steps=_steps(situation, phase, gate),
+        phase_text=_phase_text(context, phase),
+        steps=_steps(context, phase, gate),
         gate=gate,
-        checks=_checks(situation, phase),
+        checks=_checks(context, phase),
         alarms=alarms,
-        commands=tuple(c for c in wanted if _is_due(situation, c)),
-        journal=situation.journal,
+        commands=tuple(c for c in wanted if _is_due(context, c)),
+        journal=context.journal,
         refused=refused,
         accepted=accepted,
-        abort=backward.cost(situation, phase),
+        abort=abort.cost(context, phase),
         finished=str(phase) if phase in (Phase.DONE, Phase.ABORTED) else "",
-        eta_s=_eta_s(situation, phase),
+        eta_s=_eta_s(context, phase),
     )
-    return decision, _remember(situation, phase, wanted)
+    return decision, _remember(context, phase, wanted)
 
 
 def _without_release(
-    memory: Memory, snapshot: Snapshot, intent: Intent | None, context: Context
+    memory: Memory, snapshot: Snapshot, intent: Intent | None, settings: DecisionSettings
 ) -> tuple[Decision, Memory]:
     if isinstance(intent, Start):
-        answer = answers.begin(
+        answer = intent_handlers.begin(
             intent,
             snapshot,
-            release_id=context.release_id,
-            console_version=context.console_version,
+            release_id=settings.release_id,
+            console_version=settings.console_version,
             now=snapshot.now,
         )
         if answer.journal is not None:
             clean = Memory(recent=memory.recent, ack=memory.ack)
             seen = replace(snapshot, blue_uid=answer.journal.originals.blue_uid)
-            decision, kept = decide(clean, seen, answer.journal, None, context)
+            decision, kept = decide(clean, seen, answer.journal, None, settings)
             return replace(decision, accepted=answer.accepted), kept
         return Decision(Phase.IDLE, refused=answer.refused), replace(memory, phase=Phase.IDLE)
     refused = "no release is running" if intent is not None else ""
     return Decision(Phase.IDLE, refused=refused), replace(memory, phase=Phase.IDLE)
 
 
-def _derive(situation: Situation) -> Phase:
-    return backward.derive(situation) if situation.journal.abort else forward.derive(situation)
+def _derive(context: RolloutContext) -> Phase:
+    return abort.derive(context) if context.journal.abort else forward.derive(context)
 
 
-def _is_due(situation: Situation, command: Command) -> bool:
+def _is_due(context: RolloutContext, command: Command) -> bool:
     """Not in flight, and not sent so lately that what is seen may be from before."""
-    memory, snapshot = situation.memory, situation.snapshot
+    memory, snapshot = context.memory, context.snapshot
     if command.key in memory.in_flight:
         return False
     failure = memory.failures.get(command.key)
     if failure is not None:
-        pause_s = situation.policy.refused_retry_s if failure.is_refusal else situation.policy.retry_s
-        if (situation.now - failure.at).total_seconds() < pause_s:
+        pause_s = context.policy.refused_retry_s if failure.is_refusal else context.policy.retry_s
+        if (context.now - failure.at).total_seconds() < pause_s:
             return False
-    read_at = snapshot.evacuations.read_at if isinstance(command, StartDrain | StopDrain) else situation.now
-    return not is_effect_awaited(memory, command.key, command.name, read_at, situation.now)
+    read_at = snapshot.evacuations.read_at if isinstance(command, StartDrain | StopDrain) else context.now
+    return not is_effect_awaited(memory, command.key, command.name, read_at, context.now)
 
 
 def _impossible(before: Phase, after: Phase) -> tuple[Alarm, ...]:
@@ -137,28 +133,28 @@ def _impossible(before: Phase, after: Phase) -> tuple[Alarm, ...]:
     return (Alarm("impossible-phase", f"the cluster went from '{before}' to '{after}', which no release does"),)
 
 
-def _trends(situation: Situation, phase: Phase) -> Memory:
-    memory = canary.watch(situation, phase)
-    over = detectors.is_missing_over_limit(replace(situation, memory=memory))
-    blue = situation.snapshot.blue_set
+def _trends(context: RolloutContext, phase: Phase) -> Memory:
+    memory = canary.watch(context, phase)
+    over = auto_hold.is_missing_over_limit(replace(context, memory=memory))
+    blue = context.snapshot.blue_set
     known = memory.blue_replicas
     return replace(
         memory,
-        missing_since=(memory.missing_since or situation.now) if over else None,
+        missing_since=(memory.missing_since or context.now) if over else None,
         blue_replicas=known if known is not None else (blue.replicas if blue else None),
     )
 
 
-def _record(situation: Situation, phase: Phase, alarms: tuple[Alarm, ...]) -> Journal:
+def _record(context: RolloutContext, phase: Phase, alarms: tuple[Alarm, ...]) -> Journal:
     """Write down what has come true: green's UID, the canary's verdict, the cut-over, an auto-hold."""
-    journal, now = situation.journal, situation.now
+    journal, now = context.journal, context.now
     if phase in FINAL or journal.abort:
         return journal
-    green = situation.green
+    green = context.green
     if green is not None and not journal.green_uid and green.colour is Colour.GREEN:
         journal = replace(journal, green_uid=green.stateful_set.meta.uid)
     if phase is Phase.CANARY:
-        verdict = canary.judge(situation)
+        verdict = canary.judge(context)
         if verdict.passed is True:
             journal = replace(journal, canary_passed_at=now)
         elif verdict.passed is False:
@@ -166,7 +162,7 @@ def _record(situation: Situation, phase: Phase, alarms: tuple[Alarm, ...]) -> Jo
                 "console", now, f"canary: {verdict.evidence}; its address is put back", auto=True, check="canary"
             )
             journal = replace(journal, canary_failed=verdict.evidence, hold=journal.hold or hold)
-    if forward.is_cut_over_seen(situation, phase) and situation.is_cut_over_approved:
+    if forward.is_cut_over_seen(context, phase) and context.is_cut_over_approved:
         journal = replace(journal, cut_over_at=now)
     if journal.hold is None:
         pressing = next((a for a in alarms if a.check not in journal.acknowledged), None)
@@ -176,25 +172,23 @@ def _record(situation: Situation, phase: Phase, alarms: tuple[Alarm, ...]) -> Jo
     return journal
 
 
-def _commands(situation: Situation, phase: Phase) -> list[Command]:
+def _commands(context: RolloutContext, phase: Phase) -> list[Command]:
     if phase in (Phase.DONE, Phase.ABORTED, Phase.LOST):
         return []
-    return backward.commands(situation) if situation.journal.abort else forward.commands(situation, phase)
+    return abort.commands(context) if context.journal.abort else forward.commands(context, phase)
 
 
-def _totals(situation: Situation, phase: Phase, wanted: list[Command]) -> Journal:
+def _totals(context: RolloutContext, phase: Phase, wanted: list[Command]) -> Journal:
     """Counters that a later driver needs."""
-    journal, memory, now = situation.journal, situation.memory, situation.now
+    journal, memory, now = context.journal, context.memory, context.now
     totals = journal.totals
     if totals.first_drain_at is None and not journal.abort and forward.drain_command_sent(wanted):
-        clients = situation.blue.live_connections if situation.blue else None
+        clients = context.blue.live_connections if context.blue else None
         totals = replace(totals, first_drain_at=now, clients=clients)
     drained = set(journal.drained)
     if journal.cut_over_at is not None and not journal.abort:
-        drained |= {
-            m.name for m in situation.blue_members if m.is_drained and forward.is_empty_by_own_word(situation, m)
-        }
-    if totals.drained_at is None and len(drained) >= situation.wanted:
+        drained |= {m.name for m in context.blue_members if m.is_drained and forward.is_empty_by_own_word(context, m)}
+    if totals.drained_at is None and len(drained) >= context.wanted:
         totals = replace(totals, drained_at=now)
     lows = [n for n in (totals.lowest_sum, memory.lowest_sum) if n is not None]
     totals = replace(
@@ -202,7 +196,7 @@ def _totals(situation: Situation, phase: Phase, wanted: list[Command]) -> Journa
         lowest_sum=min(lows) if lows else None,
         start_sum=totals.start_sum if totals.start_sum is not None else memory.start_sum,
         evicted=max(totals.evicted, memory.ledger.evicted or 0),
-        returned=max(totals.returned, returned(memory, situation.snapshot)),
+        returned=max(totals.returned, returned(memory, context.snapshot)),
         initial_back=memory.initial_back,
         killed=max(totals.killed, memory.killed),
         baseline=memory.baseline,
@@ -213,44 +207,44 @@ def _totals(situation: Situation, phase: Phase, wanted: list[Command]) -> Journa
     return replace(journal, totals=totals, drained=tuple(sorted(drained)))
 
 
-def _remember(situation: Situation, phase: Phase, wanted: list[Command]) -> Memory:
-    memory = situation.memory
-    scale = next((c for c in wanted if c.name == "scale" and not situation.journal.abort), None)
+def _remember(context: RolloutContext, phase: Phase, wanted: list[Command]) -> Memory:
+    memory = context.memory
+    scale = next((c for c in wanted if c.name == "scale" and not context.journal.abort), None)
     own = (scale.before, scale.after) if scale is not None and hasattr(scale, "before") else memory.own_scale  # type: ignore[union-attr]
     return replace(memory, phase=phase, own_scale=own)
 
 
-def _checks(situation: Situation, phase: Phase) -> tuple[CheckResult, ...]:
+def _checks(context: RolloutContext, phase: Phase) -> tuple[CheckResult, ...]:
     match phase:
         case Phase.CREATING_GREEN | Phase.WAITING_DELAY | Phase.READY_TO_CUT_OVER | Phase.CANARY | Phase.CUTTING_OVER:
-            return checks.run(checks.CUT_OVER_CHECKS, situation)
+            return gate_checks.run(gate_checks.CUT_OVER_CHECKS, context)
         case Phase.DRAINING:
-            return checks.run(checks.NODE_CHECKS, situation)
-        case Phase.FINISHING | Phase.DONE if situation.green and situation.resource:
-            return finish.close_out(situation, situation.green)
-        case Phase.ABORTING | Phase.ABORTED if situation.blue and situation.resource:
-            return finish.close_out(situation, situation.blue)
+            return gate_checks.run(gate_checks.NODE_CHECKS, context)
+        case Phase.FINISHING | Phase.DONE if context.green and context.resource:
+            return finish.close_out(context, context.green)
+        case Phase.ABORTING | Phase.ABORTED if context.blue and context.resource:
+            return finish.close_out(context, context.blue)
     return ()
 
 
-def _phase_text(situation: Situation, phase: Phase) -> str:
-    green = situation.green
+def _phase_text(context: RolloutContext, phase: Phase) -> str:
+    green = context.green
     match phase:
         case Phase.CREATING_GREEN if green:
-            return f"{green.ready}/{situation.wanted} green nodes Ready, {green.running} in EMQX"
-        case Phase.WAITING_DELAY if situation.delay_over_at:
-            return f"{(situation.delay_over_at - situation.now).total_seconds():.0f} s of the initial delay left"
+            return f"{green.ready}/{context.wanted} green nodes Ready, {green.running} in EMQX"
+        case Phase.WAITING_DELAY if context.delay_over_at:
+            return f"{(context.delay_over_at - context.now).total_seconds():.0f} s of the initial delay left"
         case Phase.CANARY:
-            return canary.judge(situation).evidence
+            return canary.judge(context).evidence
         case Phase.DRAINING:
-            names = [m.name for m in situation.blue_evacuating if not m.is_drained]
+            names = [m.name for m in context.blue_evacuating if not m.is_drained]
             return f"draining {', '.join(names)}" if names else ""
     return ""
 
 
-def _steps(situation: Situation, phase: Phase, gate: Gate | None) -> tuple[Step, ...]:
-    if situation.journal.abort:
-        return _abort_steps(situation, phase)
+def _steps(context: RolloutContext, phase: Phase, gate: Gate | None) -> tuple[Step, ...]:
+    if context.journal.abort:
+        return _abort_steps(context, phase)
     order = {
         Phase.STARTING: 0,
         Phase.CREATING_GREEN: 0,
@@ -263,21 +257,21 @@ def _steps(situation: Situation, phase: Phase, gate: Gate | None) -> tuple[Step,
         Phase.DONE: 4,
     }
     at = order.get(phase, 0)
-    gone = situation.wanted - (situation.snapshot.blue_set.replicas if situation.snapshot.blue_set else 0)
+    gone = context.wanted - (context.snapshot.blue_set.replicas if context.snapshot.blue_set else 0)
     steps = []
     for index, name in enumerate(("create-green", "cut-over", "drain", "finish")):
         state = StepState.DONE if index < at else StepState.TODO
         if index == at:
-            state = StepState.HELD if situation.is_held else StepState.WAITING if gate else StepState.ACTIVE
-        done, total = (gone if at >= 2 else 0, situation.wanted) if name == "drain" else (0, 0)
+            state = StepState.HELD if context.is_held else StepState.WAITING if gate else StepState.ACTIVE
+        done, total = (gone if at >= 2 else 0, context.wanted) if name == "drain" else (0, 0)
         steps.append(Step(name, state, done, total))
     return tuple(steps)
 
 
-def _abort_steps(situation: Situation, phase: Phase) -> tuple[Step, ...]:
-    template_back = situation.is_template_original
-    on_blue = is_switched(situation, Phase.ABORTING)
-    green_gone = finish.is_gone(situation.green)
+def _abort_steps(context: RolloutContext, phase: Phase) -> tuple[Step, ...]:
+    template_back = context.is_template_original
+    on_blue = is_switched(context, Phase.ABORTING)
+    green_gone = finish.is_gone(context.green)
     done = (template_back and on_blue, green_gone and template_back, phase is Phase.ABORTED)
     steps, active = [], True
     for name, is_done in zip(("restore", "remove-green", "finish"), done, strict=True):
@@ -287,22 +281,22 @@ def _abort_steps(situation: Situation, phase: Phase) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _eta_s(situation: Situation, phase: Phase) -> float | None:
+def _eta_s(context: RolloutContext, phase: Phase) -> float | None:
     """Seconds to the end, gates not counted; None when a count is missing."""
-    if phase in FINAL or situation.journal.abort:
+    if phase in FINAL or context.journal.abort:
         return None
-    journal, policy = situation.journal, situation.policy
+    journal, policy = context.journal, context.policy
     order = (Phase.STARTING, Phase.CREATING_GREEN)
     total = FINISH_S
     if phase in order:
         total += GREEN_UP_S + journal.originals.delay_s
-    elif phase is Phase.WAITING_DELAY and situation.delay_over_at:
-        total += max(0.0, (situation.delay_over_at - situation.now).total_seconds())
+    elif phase is Phase.WAITING_DELAY and context.delay_over_at:
+        total += max(0.0, (context.delay_over_at - context.now).total_seconds())
     if journal.cut_over_at is None and not journal.late_removal and journal.canary_passed_at is None:
-        watched = situation.memory.canary
-        spent = (situation.now - watched.since).total_seconds() if watched else 0.0
+        watched = context.memory.canary
+        spent = (context.now - watched.since).total_seconds() if watched else 0.0
         total += max(0.0, policy.canary_s - spent)
-    for member in situation.blue_members:
+    for member in context.blue_members:
         evacuation = member.evacuation
         if evacuation is not None and evacuation.state is EvacuationState.PROHIBITING:
             continue

@@ -9,11 +9,11 @@ from typing import assert_never
 
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import fingerprint, port_row
-from emqx_tui.rollout import abort as backward
+from emqx_tui.rollout import abort
 from emqx_tui.rollout.change import Plan, Rates
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
-from emqx_tui.rollout.context import Situation
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import GateKind, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
 from emqx_tui.rollout.journal import AbortRecord, HoldRecord, Journal, Originals
@@ -88,23 +88,23 @@ def _journal(
     )
 
 
-def answer(intent: Intent, situation: Situation, phase: Phase) -> Answer:
+def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
     """Answer an intent about a release that has begun."""
-    journal, now = situation.journal, situation.now
+    journal, now = context.journal, context.now
     if phase in FINAL:
         return Answer(journal, refused=f"the release is {phase}: nothing to do")
     match intent:
         case Start():
             return Answer(journal, refused="a release is under way already")
         case Approve():
-            return _approve(intent, situation, phase)
+            return _approve(intent, context, phase)
         case Hold(by=by, reason=reason):
             return _hold(journal, HoldRecord(by, now, reason or "held by hand"), "held: a running drain goes on")
         case Freeze(by=by, reason=reason):
             record = HoldRecord(by, now, reason or "frozen by hand", freeze=True)
             return _hold(journal, record, "frozen: the running drain is stopped")
         case Resume():
-            return _resume(situation)
+            return _resume(context)
         case SetRates():
             return _set_rates(intent, journal)
         case SetPolicy(policy=word):
@@ -112,7 +112,7 @@ def answer(intent: Intent, situation: Situation, phase: Phase) -> Answer:
                 return Answer(journal, refused=f"unknown policy {word!r}: {', '.join(Approval)}")
             return Answer(replace(journal, approval=Approval(word)), accepted=f"approval policy is now {word}")
         case Abort():
-            return _abort(intent, situation, phase)
+            return _abort(intent, context, phase)
     assert_never(intent)
 
 
@@ -129,8 +129,8 @@ def _on_top_of(present: HoldRecord, record: HoldRecord) -> HoldRecord:
     return replace(record, check=present.check, reason=f"{record.reason}; held before by {who}: {present.reason}")
 
 
-def _resume(situation: Situation) -> Answer:
-    journal = situation.journal
+def _resume(context: RolloutContext) -> Answer:
+    journal = context.journal
     hold = journal.hold
     if hold is None:
         return Answer(journal, refused="nothing is held")
@@ -153,9 +153,9 @@ def _set_rates(intent: SetRates, journal: Journal) -> Answer:
     return Answer(replace(journal, rates=new), accepted=f"rates are now {rates[0]}/s and {rates[1]}/s")
 
 
-def _approve(intent: Approve, situation: Situation, phase: Phase) -> Answer:
-    journal = situation.journal
-    gate = gates.next_gate(situation, phase)
+def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
+    journal = context.journal
+    gate = gates.next_gate(context, phase)
     if gate is None or gate.id != intent.gate:
         waiting = f"gate '{gate.id}' waits" if gate else "no gate waits"
         return Answer(journal, refused=f"'{intent.gate}' is not to be approved now: {waiting}")
@@ -165,32 +165,32 @@ def _approve(intent: Approve, situation: Situation, phase: Phase) -> Answer:
         bad = next(c for c in gate.checks if c.outcome is not Outcome.PASS)
         return Answer(journal, refused=f"not now: {bad.evidence}")
     evidence = fingerprint([[c.name, str(c.outcome), c.evidence] for c in gate.checks])
-    opened = journal.with_approval(gate.id, intent.by, situation.now, evidence)
+    opened = journal.with_approval(gate.id, intent.by, context.now, evidence)
     if gate.kind is GateKind.NODE:
         first = int(gate.token)
         for ordinal in range(first - 1, max(-1, first - intent.count), -1):
-            opened = opened.with_approval(f"node:{ordinal}", intent.by, situation.now, evidence)
+            opened = opened.with_approval(f"node:{ordinal}", intent.by, context.now, evidence)
     return Answer(opened, accepted=f"approved: {gate.id}")
 
 
-def _abort(intent: Abort, situation: Situation, phase: Phase) -> Answer:
-    journal = situation.journal
-    price = backward.cost(situation, phase)
+def _abort(intent: Abort, context: RolloutContext, phase: Phase) -> Answer:
+    journal = context.journal
+    price = abort.cost(context, phase)
     if not price.possible:
         return Answer(journal, refused=f"no abort now: {price.why_not}")
     if price.revision != intent.revision:
         return Answer(journal, refused="the situation has changed since the card was opened: look at it again")
     evidence = fingerprint([str(phase), price.disconnects])
-    record = AbortRecord(intent.by, situation.now, evidence)
+    record = AbortRecord(intent.by, context.now, evidence)
     return Answer(replace(journal, abort=record, hold=None), accepted="aborting: back to blue")
 
 
-def approve_by_policy(situation: Situation, phase: Phase) -> Journal:
+def approve_by_policy(context: RolloutContext, phase: Phase) -> Journal:
     """Open the gate that the policy leaves to the console, if every check passes now."""
-    journal = situation.journal
-    if journal.approval is Approval.EVERY_NODE or situation.is_held:
+    journal = context.journal
+    if journal.approval is Approval.EVERY_NODE or context.is_held:
         return journal
-    gate = gates.next_gate(situation, phase)
+    gate = gates.next_gate(context, phase)
     if gate is None or not gate.is_open:
         return journal
     by_policy: dict[GateKind, Callable[[Approval], bool]] = {
@@ -201,4 +201,4 @@ def approve_by_policy(situation: Situation, phase: Phase) -> Journal:
     if allowed is None or not allowed(journal.approval):
         return journal
     evidence = fingerprint([[c.name, str(c.outcome), c.evidence] for c in gate.checks])
-    return journal.with_approval(gate.id, f"policy {journal.approval}", situation.now, evidence)
+    return journal.with_approval(gate.id, f"policy {journal.approval}", context.now, evidence)

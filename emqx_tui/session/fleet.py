@@ -204,7 +204,7 @@ class Fleet:
         for pod in pods[-2:]:
             try:
                 client = await self._client(key)
-                reply = await client.request(EmqxRequest(key[0], pod, "GET", V4.stats()))
+                reply = await client.request(EmqxRequest(key[0], pod, "GET", V4.stats_path()))
                 stats = stats_from_json(reply.body)
                 return _Count(sum(node.live_connections for node in stats.values()), self._clock.now())
             except (AdapterError, Malformed) as error:

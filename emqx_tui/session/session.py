@@ -26,7 +26,7 @@ from emqx_tui.rollout.commands import (
     RestoreDelay,
     RestoreTemplate,
 )
-from emqx_tui.rollout.decide import Context, decide
+from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import Journal
@@ -348,10 +348,10 @@ class Session:
 
     def _decide(self, intent: Intent | None) -> None:
         journal = self._book.present
-        context = Context(self._options.policy, self._options.console_version, uuid.uuid4().hex[:12])
+        settings = DecisionSettings(self._options.policy, self._options.console_version, uuid.uuid4().hex[:12])
         seen = self._snapshot()
         before = self._decision
-        self._decision, memory = decide(self._memory, seen, journal, intent, context)
+        self._decision, memory = decide(self._memory, seen, journal, intent, settings)
         self._memory = memory
         self._note_decision(before, intent)
         wanted = self._decision.journal

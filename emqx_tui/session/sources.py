@@ -170,9 +170,9 @@ class Brokers:
     async def _ask(self, pod: str) -> BrokerAnswer:
         try:
             nodes, stats, evacuations = await asyncio.gather(
-                self._get(pod, V4.nodes()),
-                self._get(pod, V4.stats()),
-                self._get(pod, V4.global_status()),
+                self._get(pod, V4.nodes_path()),
+                self._get(pod, V4.stats_path()),
+                self._get(pod, V4.evacuations_path()),
             )
             return BrokerAnswer(
                 nodes_from_json(nodes.body), stats_from_json(stats.body), GlobalStatus.from_json(evacuations.body), pod
@@ -200,7 +200,7 @@ class Brokers:
 
     async def _ask_own(self, pod: str) -> None:
         try:
-            reply = await self._get(pod, V4.own_status())
+            reply = await self._get(pod, V4.own_status_path())
             self._put(OwnAnswer(pod, EvictionStatus.from_json(reply.body)))
         except AdapterError as error:
             self._put(OwnAnswer(pod, None, error.message))

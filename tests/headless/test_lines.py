@@ -15,7 +15,7 @@ import pytest
 from emqx_tui.headless import words
 from emqx_tui.headless.events import FIELDS, Event, Record
 from emqx_tui.headless.output import MANY_LINES, Format, Output
-from emqx_tui.rollout.checks import auto_hold as detectors
+from emqx_tui.rollout.checks import auto_hold
 
 AT = datetime(2026, 1, 1, 12, 3, 4, 56_000, tzinfo=UTC)
 
@@ -126,7 +126,7 @@ def test_advice_names_commands_instead_of_keys(advice: str, said: str) -> None:
 
 
 def test_no_advice_of_any_detector_names_a_key_here() -> None:
-    tree = ast.parse(Path(detectors.__file__).read_text())
+    tree = ast.parse(Path(auto_hold.__file__).read_text())
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     with_keys = [text for text in texts if re.search(r"(^|[ ;:,])[b-z] [a-z]+s\b", text)]
     assert len(with_keys) >= 5, "the detectors speak otherwise by now: look at `without_keys`"

@@ -70,7 +70,7 @@ def test_a_loss_that_was_seen_counts_also_when_the_figures_stop() -> None:
     assert seen.journal is not None
     assert seen.journal.canary_failed
     blind = replace(watched(31.0, live=200), broker_age_s=60.0, memory=memory)
-    assert canary.judge(blind.situation()).passed is False
+    assert canary.judge(blind.context()).passed is False
 
 
 def test_the_watch_begins_when_the_proxies_were_seen_to_follow() -> None:

@@ -246,7 +246,7 @@ def test_nothing_at_all_is_known(scene: Scene, intent: Intent | None) -> None:
     """Before the first answers of any source nothing is sent, and nothing is taken for lost."""
     seen = scene.snapshot()
     blank = Snapshot(seen.now, seen.namespace, seen.name, blue_uid=seen.blue_uid)
-    decision, _ = decide(scene.memory, blank, scene.journal, intent, build.CONTEXT)
+    decision, _ = decide(scene.memory, blank, scene.journal, intent, build.SETTINGS)
     assert decision.commands == ()
     if scene.memory.phase is not Phase.LOST:
         assert decision.phase is not Phase.LOST
@@ -272,7 +272,7 @@ def test_time_alone_does_not_make_anything_destructive_due(scene: Scene, seconds
         return
     seen = scene.snapshot()
     later = replace(seen, now=seen.now + timedelta(seconds=60.0 + seconds))
-    decision, _ = decide(scene.memory, later, scene.journal, None, build.CONTEXT)
+    decision, _ = decide(scene.memory, later, scene.journal, None, build.SETTINGS)
     assert not [c for c in decision.commands if isinstance(c, StartDrain | SwitchEndpoints)]
     if not scene.journal.abort:
         assert not [c for c in decision.commands if isinstance(c, Scale)]

@@ -79,8 +79,8 @@ class Releases(RuleBasedStateMachine):
     def look(self, intent: Intent | None = None, *, loses: bool = False) -> Decision:
         """Decide as the session does: journal first, commands only when it stands."""
         scene = self.cluster.view(self.journal, self.memory)
-        context = replace(build.CONTEXT, policy=scene.policy)
-        arguments = (self.memory, scene.snapshot(), self.journal, intent, context)
+        settings = replace(build.SETTINGS, policy=scene.policy)
+        arguments = (self.memory, scene.snapshot(), self.journal, intent, settings)
         decision, memory = decide(*arguments)
         if decide(*arguments) != (decision, memory):
             self.broken.append("decide is not deterministic")

@@ -143,5 +143,5 @@ def test_while_the_sources_are_silent_the_phase_stays_what_it_was() -> None:
     for phase, scene in ALONG.items():
         seen = scene.snapshot()
         blank = type(seen)(seen.now, seen.namespace, seen.name, blue_uid=seen.blue_uid)
-        situation = replace(seen_from(phase, scene).situation(), snapshot=blank)
-        assert forward.derive(situation) is phase
+        context = replace(seen_from(phase, scene).context(), snapshot=blank)
+        assert forward.derive(context) is phase

@@ -30,8 +30,8 @@ from emqx_tui.model.workloads import (
 )
 from emqx_tui.rollout.change import Plan, Rates
 from emqx_tui.rollout.commands import Command
-from emqx_tui.rollout.context import Situation
-from emqx_tui.rollout.decide import Context, decide
+from emqx_tui.rollout.context import RolloutContext
+from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.journal import ApprovalRecord, HoldRecord, Journal, Originals
@@ -55,7 +55,7 @@ NEW_TEMPLATE = {"spec": {"emqxContainer": {"image": {"repository": "emqx/emqx-ee
 OTHER_TEMPLATE = {"spec": {"emqxContainer": {"image": {"repository": "emqx/emqx-ee", "version": "4.4.16"}}}}
 PATCH = {"spec": {"emqxContainer": {"image": {"version": "4.4.15"}}}}
 _TEMPLATES = {"old": OLD_TEMPLATE, "new": NEW_TEMPLATE, "other": OTHER_TEMPLATE}
-CONTEXT = Context(Policy(), "test", "release-1")
+SETTINGS = DecisionSettings(Policy(), "test", "release-1")
 
 
 def ago(seconds: float) -> datetime:
@@ -198,15 +198,15 @@ class Scene:
             operator_image=Reading(self.operator, at) if self.operator else MISSING,
         )
 
-    def situation(self) -> Situation:
+    def context(self) -> RolloutContext:
         assert self.journal is not None
-        return Situation(self.snapshot(), self.journal, self.memory, self.policy)
+        return RolloutContext(self.snapshot(), self.journal, self.memory, self.policy)
 
     def decide(self, intent: Intent | None = None) -> Decision:
         return self.decided(intent)[0]
 
     def decided(self, intent: Intent | None = None) -> tuple[Decision, Memory]:
-        return decide(self.memory, self.snapshot(), self.journal, intent, replace(CONTEXT, policy=self.policy))
+        return decide(self.memory, self.snapshot(), self.journal, intent, replace(SETTINGS, policy=self.policy))
 
     def commands(self) -> tuple[Command, ...]:
         return self.decide().commands

@@ -1,4 +1,4 @@
-"""What stops the next step by itself: each detector looks at a situation and raises an alarm, or does not.
+"""What stops the next step by itself: each detector looks at the rollout context and raises an alarm, or does not.
 
 An alarm holds the rollout. Detectors in LIFTABLE judge figures that a person may accept: once lifted they alarm and
 do not hold again. The others come back as long as they are true.
@@ -12,11 +12,11 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.gate_checks import missing_limit, ports_unchanged
 from emqx_tui.rollout.commands import ApplyTemplate
-from emqx_tui.rollout.context import Situation
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Outcome
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 
-Detector = Callable[[Situation, Phase], Alarm | None]
+Detector = Callable[[RolloutContext, Phase], Alarm | None]
 
 LIFTABLE = frozenset(
     {
@@ -31,97 +31,97 @@ LIFTABLE = frozenset(
 )
 
 
-def valve_open(situation: Situation, phase: Phase) -> Alarm | None:
+def valve_open(context: RolloutContext, phase: Phase) -> Alarm | None:
     """Somebody else gave the operator its head."""
-    if situation.resource is None or situation.is_valve_closed or phase in (Phase.STARTING, Phase.FINISHING):
+    if context.resource is None or context.is_valve_closed or phase in (Phase.STARTING, Phase.FINISHING):
         return None
     return Alarm(
         "valve-open",
-        f"initialDelaySeconds is {situation.valve_s}: somebody opened the valve; it is being closed again",
+        f"initialDelaySeconds is {context.valve_s}: somebody opened the valve; it is being closed again",
         suggestion="find out who writes the field before you resume",
     )
 
 
-def cannot_start(situation: Situation, phase: Phase) -> Alarm | None:
+def cannot_start(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The first patch was refused, or the object is no longer the one that was planned with: it is not sent."""
-    if phase is not Phase.STARTING or situation.resource is None or situation.snapshot.stateful_sets.read_at is None:
+    if phase is not Phase.STARTING or context.resource is None or context.snapshot.stateful_sets.read_at is None:
         # Until the StatefulSets are read, "starting" only means that nobody knows yet.
         return None
     way_out = "x aborts: nothing was changed yet"
-    failure = situation.memory.failures.get(ApplyTemplate.name)
+    failure = context.memory.failures.get(ApplyTemplate.name)
     if failure and failure.is_refusal:
         return Alarm("cannot-start", f"the server refused the patch: {failure.message}", suggestion=way_out)
-    if situation.resource.meta.metadata_generation != situation.journal.metadata_generation:
+    if context.resource.meta.metadata_generation != context.journal.metadata_generation:
         return Alarm("cannot-start", "the object was changed since the plan was made", suggestion=way_out)
     return None
 
 
-def template_changed(situation: Situation, phase: Phase) -> Alarm | None:
+def template_changed(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The object no longer asks for the target."""
-    if situation.resource is None or phase in (Phase.STARTING, Phase.FINISHING):
+    if context.resource is None or phase in (Phase.STARTING, Phase.FINISHING):
         return None
-    if situation.resource.replicas != situation.wanted:
-        found = f"spec.replicas is {situation.resource.replicas} now, was {situation.wanted}: somebody else changed it"
+    if context.resource.replicas != context.wanted:
+        found = f"spec.replicas is {context.resource.replicas} now, was {context.wanted}: somebody else changed it"
         return Alarm("object-changed", found, suggestion="put it back, or x aborts")
-    if situation.is_template_applied:
+    if context.is_template_applied:
         return None
-    what = "the original template" if situation.is_template_original else "another template"
+    what = "the original template" if context.is_template_original else "another template"
     return Alarm("object-changed", f"the object asks for {what} now: somebody else changed it")
 
 
-def fewer_wanted(situation: Situation, phase: Phase) -> Alarm | None:
+def fewer_wanted(context: RolloutContext, phase: Phase) -> Alarm | None:
     """With its template back the operator would cut off the clients of the nodes that are too many."""
-    resource = situation.resource
-    if resource is None or situation.is_template_original or resource.replicas >= situation.wanted:
+    resource = context.resource
+    if resource is None or context.is_template_original or resource.replicas >= context.wanted:
         return None
-    found = f"spec.replicas is {resource.replicas}, was {situation.wanted}: the template is not put back before it is"
+    found = f"spec.replicas is {resource.replicas}, was {context.wanted}: the template is not put back before it is"
     return Alarm("object-changed", found, suggestion="put spec.replicas back")
 
 
-def third_set(situation: Situation, phase: Phase) -> Alarm | None:
+def third_set(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A set that is neither blue nor green."""
-    if not situation.snapshot.third_sets:
+    if not context.snapshot.third_sets:
         return None
-    names = ", ".join(situation.snapshot.third_sets)
+    names = ", ".join(context.snapshot.third_sets)
     return Alarm("third-set", f"a third StatefulSet wants pods: {names}", suggestion="scale it to 0 by hand")
 
 
-def foreign_evacuation(situation: Situation, phase: Phase) -> Alarm | None:
+def foreign_evacuation(context: RolloutContext, phase: Phase) -> Alarm | None:
     """An evacuation or a rebalance that this release did not approve."""
-    status = situation.snapshot.evacuations.value
+    status = context.snapshot.evacuations.value
     if status is None:
         return None
     if status.rebalances:
         return Alarm("foreign-rebalance", f"{status.rebalances} rebalance(s) run in EMQX")
-    if foreign := situation.foreign_evacuations:
+    if foreign := context.foreign_evacuations:
         return Alarm("foreign-evacuation", f"evacuated without approval: {', '.join(foreign)}")
     return None
 
 
-def blue_shrunk(situation: Situation, phase: Phase) -> Alarm | None:
+def blue_shrunk(context: RolloutContext, phase: Phase) -> Alarm | None:
     """Blue was scaled down, and not by us."""
-    blue, memory = situation.snapshot.blue_set, situation.memory
-    if blue is not None and phase in BEFORE_CUT_OVER and blue.replicas < situation.wanted:
-        found = f"{blue.name} wants {blue.replicas} nodes, it had {situation.wanted}: somebody scaled it"
+    blue, memory = context.snapshot.blue_set, context.memory
+    if blue is not None and phase in BEFORE_CUT_OVER and blue.replicas < context.wanted:
+        found = f"{blue.name} wants {blue.replicas} nodes, it had {context.wanted}: somebody scaled it"
         return Alarm("blue-not-whole", found, suggestion="scale it back, or x aborts, which does so")
     if blue is None or memory.blue_replicas is None or blue.replicas >= memory.blue_replicas:
         return None
     if memory.own_scale is not None and blue.replicas >= memory.own_scale[1]:
         return None
     gone = {f"{blue.name}-{ordinal}" for ordinal in range(blue.replicas, memory.blue_replicas)}
-    if gone <= set(situation.journal.drained):
+    if gone <= set(context.journal.drained):
         # Another console drives, or drove: it notes a node as drained before it scales it away.
         return None
     return Alarm("blue-shrunk", f"{blue.name} was scaled to {blue.replicas} by somebody else")
 
 
-def green_not_ready(situation: Situation, phase: Phase) -> Alarm | None:
+def green_not_ready(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A green pod that does not come up."""
-    limit = situation.policy.green_ready_timeout_s
-    for name, since in situation.memory.unready_since.items():
-        waited = (situation.now - since).total_seconds()
+    limit = context.policy.green_ready_timeout_s
+    for name, since in context.memory.unready_since.items():
+        waited = (context.now - since).total_seconds()
         if waited >= limit:
-            member = next((m for m in situation.green_members if m.name == name), None)
+            member = next((m for m in context.green_members if m.name == name), None)
             trouble = f" ({member.pod.trouble})" if member and member.pod.trouble else ""
             return Alarm(
                 "green-not-ready",
@@ -132,11 +132,11 @@ def green_not_ready(situation: Situation, phase: Phase) -> Alarm | None:
     return None
 
 
-def broker_gone(situation: Situation, phase: Phase) -> Alarm | None:
+def broker_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A blue broker that left the cluster and does not come back: it can be neither drained nor scaled away."""
-    limit = situation.policy.broker_gone_s
-    for name, since in situation.memory.away_since.items():
-        waited = (situation.now - since).total_seconds()
+    limit = context.policy.broker_gone_s
+    for name, since in context.memory.away_since.items():
+        waited = (context.now - since).total_seconds()
         if waited >= limit:
             return Alarm(
                 "broker-gone",
@@ -147,92 +147,92 @@ def broker_gone(situation: Situation, phase: Phase) -> Alarm | None:
     return None
 
 
-def clients_missing(situation: Situation, phase: Phase) -> Alarm | None:
+def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
     """Evicted clients do not come back."""
-    memory = situation.memory
+    memory = context.memory
     if memory.missing_since is None:
         return None
-    waited = (situation.now - memory.missing_since).total_seconds()
-    if waited < situation.policy.missing_for_s:
+    waited = (context.now - memory.missing_since).total_seconds()
+    if waited < context.policy.missing_for_s:
         return None
     ledger = memory.ledger
     beyond = (ledger.missing or 0) - (ledger.on_their_way or 0)
     return Alarm(
         "clients-missing",
         f"{beyond} of {ledger.evicted} evicted clients are missing for {waited:.0f} s",
-        f"limit {missing_limit(situation)} for {situation.policy.missing_for_s:.0f} s",
+        f"limit {missing_limit(context)} for {context.policy.missing_for_s:.0f} s",
         "f freezes the drain; r accepts the loss and goes on",
     )
 
 
-def is_missing_over_limit(situation: Situation) -> bool:
+def is_missing_over_limit(context: RolloutContext) -> bool:
     """More clients are missing than the budget allows, beyond those on their way."""
-    ledger = situation.memory.ledger
+    ledger = context.memory.ledger
     if ledger.missing is None:
         return False
-    return ledger.missing - (ledger.on_their_way or 0) > missing_limit(situation)
+    return ledger.missing - (ledger.on_their_way or 0) > missing_limit(context)
 
 
-def drain_stalled(situation: Situation, phase: Phase) -> Alarm | None:
+def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A drain whose counts do not fall."""
     waiting = {str(EvacuationState.PROHIBITING), str(EvacuationState.WAITING_TAKEOVER)}
-    for name, (state, left, since) in situation.memory.progress.items():
-        waited = (situation.now - since).total_seconds()
-        if state not in waiting and waited >= situation.policy.stall_s:
+    for name, (state, left, since) in context.memory.progress.items():
+        waited = (context.now - since).total_seconds()
+        if state not in waiting and waited >= context.policy.stall_s:
             return Alarm(
                 "drain-stalled",
                 f"{name} is {state} with {left} left for {waited:.0f} s without progress",
-                f"limit {situation.policy.stall_s:.0f} s",
+                f"limit {context.policy.stall_s:.0f} s",
             )
     return None
 
 
-def start_refused(situation: Situation, phase: Phase) -> Alarm | None:
+def start_refused(context: RolloutContext, phase: Phase) -> Alarm | None:
     """EMQX does not begin an evacuation."""
-    for key, failure in situation.memory.failures.items():
+    for key, failure in context.memory.failures.items():
         if key.startswith("drain:") and failure.is_refusal and failure.count >= 3:
             return Alarm("start-refused", f"EMQX refused {failure.count} times: {failure.message}")
     return None
 
 
-def command_refused(situation: Situation, phase: Phase) -> Alarm | None:
+def command_refused(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A step is refused again and again: a right was taken away, or admission says no."""
-    for key, failure in situation.memory.failures.items():
+    for key, failure in context.memory.failures.items():
         if key.startswith(("scale:", "write-endpoints")) and failure.is_refusal and failure.count >= 3:
             what = "scaling" if key.startswith("scale:") else "writing the Endpoints"
             return Alarm("command-refused", f"{what} was refused {failure.count} times: {failure.message}")
     return None
 
 
-def listener_gone(situation: Situation, phase: Phase) -> Alarm | None:
+def listener_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The operator holds, so nobody brings the listener Service or its Endpoints back."""
-    if phase in (Phase.STARTING, Phase.FINISHING) or situation.stale_kube or situation.started_at is None:
+    if phase in (Phase.STARTING, Phase.FINISHING) or context.stale_kube or context.started_at is None:
         return None
-    missing = "Service" if situation.service is None else "Endpoints" if situation.endpoints is None else ""
-    if not missing or situation.resource is None:
+    missing = "Service" if context.service is None else "Endpoints" if context.endpoints is None else ""
+    if not missing or context.resource is None:
         return None
-    name = situation.resource.service_name
+    name = context.resource.service_name
     hint = "create it again by hand: new connections find no node"
     return Alarm("listener-gone", f"the listener {missing} {name} was removed", suggestion=hint)
 
 
-def ports_lost(situation: Situation, phase: Phase) -> Alarm | None:
+def ports_lost(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The Service lost ports that clients use, and we cannot put them back."""
-    failure = situation.memory.failures.get("repair-service")
+    failure = context.memory.failures.get("repair-service")
     if failure is None or not (failure.is_refusal or failure.count >= 3):
         return None
-    result = ports_unchanged(situation)
+    result = ports_unchanged(context)
     if result.outcome is not Outcome.FAIL:
         return None
     hint = "put the port back by hand (kubectl edit service), or x aborts"
     return Alarm("ports-lost", f"{result.evidence}; repairing it failed: {failure.message}", suggestion=hint)
 
 
-def blue_losing(situation: Situation, phase: Phase) -> Alarm | None:
+def blue_losing(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A blue node loses clients that nobody drains from it."""
     if phase is not Phase.DRAINING:
         return None
-    recent = situation.memory.recent
+    recent = context.memory.recent
     if len(recent) < 2:
         return None
     last = recent[-1]
@@ -240,13 +240,13 @@ def blue_losing(situation: Situation, phase: Phase) -> Alarm | None:
     span = (last.at - first.at).total_seconds()
     if span < 20.0:
         return None
-    following = gates.next_node(situation)
-    limit = max(situation.policy.blue_loss_per_min, 3.0 * situation.memory.churn_per_min)
-    for member in situation.blue_members:
+    following = gates.next_node(context)
+    limit = max(context.policy.blue_loss_per_min, 3.0 * context.memory.churn_per_min)
+    for member in context.blue_members:
         before, after = first.nodes.get(member.name), last.nodes.get(member.name)
-        if member.evacuation or member.name in situation.memory.initial or not before or after is None:
+        if member.evacuation or member.name in context.memory.initial or not before or after is None:
             continue
-        if member is following and situation.is_node_approved(member.ordinal):
+        if member is following and context.is_node_approved(member.ordinal):
             # Its drain may have begun and been stopped again between two looks.
             continue
         lost = (before - after) / before * 60.0 / span
@@ -259,23 +259,23 @@ def blue_losing(situation: Situation, phase: Phase) -> Alarm | None:
     return None
 
 
-def operator_silent(situation: Situation, phase: Phase) -> Alarm | None:
+def operator_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The operator does not answer a patch."""
-    ack = situation.memory.ack
+    ack = context.memory.ack
     if ack is None:
         return None
-    waited = (situation.now - ack.since).total_seconds()
-    if waited < situation.policy.ack_timeout_s:
+    waited = (context.now - ack.since).total_seconds()
+    if waited < context.policy.ack_timeout_s:
         return None
     return Alarm("operator-silent", f"the operator has not answered '{ack.command}' for {waited:.0f} s")
 
 
-def driver_blind(situation: Situation, phase: Phase) -> Alarm | None:
+def driver_blind(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The broker figures have been gone for long while a node drains."""
-    reading = situation.snapshot.stats
-    age = reading.age_s(situation.now)
-    limit = 3 * situation.policy.max_broker_age_s
-    if not situation.blue_evacuating or age is None or age < limit:
+    reading = context.snapshot.stats
+    age = reading.age_s(context.now)
+    limit = 3 * context.policy.max_broker_age_s
+    if not context.blue_evacuating or age is None or age < limit:
         return None
     return Alarm("broker-data-old", f"EMQX's figures are {age:.0f} s old: {reading.problem}", f"limit {limit:.0f} s")
 
@@ -305,10 +305,10 @@ DETECTORS_OF_ABORT: tuple[Detector, ...] = (third_set, fewer_wanted, command_ref
 """An abort is not held by what it undoes: these tell what it waits for."""
 
 
-def alarms(situation: Situation, phase: Phase) -> tuple[Alarm, ...]:
+def alarms(context: RolloutContext, phase: Phase) -> tuple[Alarm, ...]:
     """Every alarm that stands now."""
     if phase in FINAL:
         return ()
     detectors = DETECTORS_OF_ABORT if phase is Phase.ABORTING else DETECTORS
-    found = (detector(situation, phase) for detector in detectors)
+    found = (detector(context, phase) for detector in detectors)
     return tuple(alarm for alarm in found if alarm is not None)

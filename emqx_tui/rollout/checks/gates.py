@@ -5,9 +5,9 @@ from __future__ import annotations
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.workloads import Address, fingerprint
 from emqx_tui.rollout.addresses import canary_member, serving
-from emqx_tui.rollout.checks import gate_checks as checks
+from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.commands import Scale, StartDrain, SwitchEndpoints, Target
-from emqx_tui.rollout.context import Situation
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Gate, GateKind
 from emqx_tui.rollout.forecast import drain_s
 from emqx_tui.rollout.phases import Phase
@@ -16,63 +16,63 @@ FRESHNESS = frozenset({"kubernetes-data", "broker-data"})
 """Judged anew when an approval arrives; a figure that was late for a moment is nothing new to look at."""
 
 
-def next_node(situation: Situation) -> Member | None:
+def next_node(context: RolloutContext) -> Member | None:
     """The blue node that is drained next: the highest ordinal that is neither evacuated nor on its way out."""
-    waiting = [m for m in situation.blue_members if m.evacuation is None and not m.pod.meta.deleting]
-    size = situation.blue.replicas if situation.blue else 0
+    waiting = [m for m in context.blue_members if m.evacuation is None and not m.pod.meta.deleting]
+    size = context.blue.replicas if context.blue else 0
     return max((m for m in waiting if m.ordinal < size), key=lambda m: m.ordinal, default=None)
 
 
-def next_gate(situation: Situation, phase: Phase) -> Gate | None:
+def next_gate(context: RolloutContext, phase: Phase) -> Gate | None:
     """The gate before the next step that nobody has approved yet."""
-    if phase in (Phase.WAITING_DELAY, Phase.READY_TO_CUT_OVER) and not situation.is_cut_over_approved:
-        return cut_over_gate(situation)
+    if phase in (Phase.WAITING_DELAY, Phase.READY_TO_CUT_OVER) and not context.is_cut_over_approved:
+        return cut_over_gate(context)
     if phase is Phase.DRAINING:
-        member = next_node(situation)
-        if member is not None and not situation.is_node_approved(member.ordinal):
-            return node_gate(situation, member)
+        member = next_node(context)
+        if member is not None and not context.is_node_approved(member.ordinal):
+            return node_gate(context, member)
     return None
 
 
-def cut_over_gate(situation: Situation) -> Gate:
+def cut_over_gate(context: RolloutContext) -> Gate:
     """Service to green: nobody is disconnected by it on a network that keeps established connections."""
-    results = checks.run(checks.CUT_OVER_CHECKS, situation)
-    endpoints = situation.endpoints
+    results = gate_checks.run(gate_checks.CUT_OVER_CHECKS, context)
+    endpoints = context.endpoints
     commands: tuple[str, ...] = ()
     if endpoints is not None:
-        green = serving(situation.green_members)
+        green = serving(context.green_members)
         target = Target(endpoints.meta.namespace, endpoints.name)
         addresses = tuple(_address(m) for m in green)
         commands = (SwitchEndpoints(target, addresses, endpoints.ports, "green only").describe(),)
-    canary = canary_member(situation)
+    canary = canary_member(context)
     return Gate(
-        id=situation.cut_over_gate,
+        id=context.cut_over_gate,
         kind=GateKind.CUT_OVER,
-        revision=revision(situation, situation.cut_over_gate, results),
+        revision=revision(context, context.cut_over_gate, results),
         token="green",
         checks=results,
         commands=commands,
-        target=canary.name if canary and not situation.journal.late_removal else "",
+        target=canary.name if canary and not context.journal.late_removal else "",
         clients=0,
-        seconds=0.0 if situation.journal.late_removal else situation.policy.canary_s,
-        recipients=_recipients(situation),
+        seconds=0.0 if context.journal.late_removal else context.policy.canary_s,
+        recipients=_recipients(context),
     )
 
 
-def node_gate(situation: Situation, member: Member) -> Gate:
+def node_gate(context: RolloutContext, member: Member) -> Gate:
     """Drain one node, and scale it away when it is empty."""
-    results = checks.run(checks.NODE_CHECKS, situation)
-    rates = situation.journal.rates
+    results = gate_checks.run(gate_checks.NODE_CHECKS, context)
+    rates = context.journal.rates
     live = member.live_connections
-    blue = situation.blue
-    described = [start_drain(situation, member).describe()]
+    blue = context.blue
+    described = [start_drain(context, member).describe()]
     if blue is not None:
         target = Target(blue.stateful_set.meta.namespace, blue.stateful_set.name)
         described.append(Scale(target, member.ordinal + 1, member.ordinal).describe())
     return Gate(
         id=f"node:{member.ordinal}",
         kind=GateKind.NODE,
-        revision=revision(situation, f"node:{member.ordinal}", results),
+        revision=revision(context, f"node:{member.ordinal}", results),
         token=str(member.ordinal),
         checks=results,
         commands=tuple(described),
@@ -80,28 +80,28 @@ def node_gate(situation: Situation, member: Member) -> Gate:
         clients=live,
         seconds=None if live is None else drain_s(live, 0, rates),
         rate_per_s=rates.conn_evict_rate_per_s,
-        recipients=_recipients(situation),
+        recipients=_recipients(context),
         is_last_way_back=member.ordinal == 0,
     )
 
 
-def start_drain(situation: Situation, member: Member) -> StartDrain:
+def start_drain(context: RolloutContext, member: Member) -> StartDrain:
     """The command that begins the drain of `member` towards the other generation's nodes that accept clients."""
-    others = situation.green_members if member in situation.blue_members else situation.blue_members
+    others = context.green_members if member in context.blue_members else context.blue_members
     recipients = tuple(m.node.name for m in serving(others) if m.node)
     node = member.node.name if member.node else member.name
-    return StartDrain(member.pod.meta.namespace, member.name, node, recipients, situation.journal.rates)
+    return StartDrain(member.pod.meta.namespace, member.name, node, recipients, context.journal.rates)
 
 
-def revision(situation: Situation, gate: str, results: tuple[CheckResult, ...]) -> str:
+def revision(context: RolloutContext, gate: str, results: tuple[CheckResult, ...]) -> str:
     """Changes with what a person must have seen: the sets, the rates, and which checks pass."""
-    journal = situation.journal
+    journal = context.journal
     return fingerprint(
         [
             journal.release_id,
             gate,
-            situation.blue.stateful_set.meta.uid if situation.blue else "",
-            situation.green.stateful_set.meta.uid if situation.green else "",
+            context.blue.stateful_set.meta.uid if context.blue else "",
+            context.green.stateful_set.meta.uid if context.green else "",
             journal.target_mark,
             [journal.rates.conn_evict_rate_per_s, journal.rates.sess_evict_rate_per_s, journal.rates.wait_takeover_s],
             journal.late_removal,
@@ -110,8 +110,8 @@ def revision(situation: Situation, gate: str, results: tuple[CheckResult, ...]) 
     )
 
 
-def _recipients(situation: Situation) -> tuple[tuple[str, int | None], ...]:
-    return tuple((m.name, m.live_connections) for m in serving(situation.green_members))
+def _recipients(context: RolloutContext) -> tuple[tuple[str, int | None], ...]:
+    return tuple((m.name, m.live_connections) for m in serving(context.green_members))
 
 
 def _address(member: Member) -> Address:

@@ -9,8 +9,8 @@ import pytest
 
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
-from emqx_tui.rollout.checks import auto_hold as detectors
-from emqx_tui.rollout.decide import Context, decide
+from emqx_tui.rollout.checks import auto_hold
+from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.intents import Resume, SetPolicy
 from emqx_tui.rollout.journal import HoldRecord
@@ -189,7 +189,9 @@ def test_what_alarms(scene: Scene, expected: set[str]) -> None:
 def test_a_console_that_comes_in_the_middle_does_not_take_what_it_has_not_read_for_a_start() -> None:
     """What a person asked for at once is written down, and no hold beside it."""
     seen = replace(DRAINING.snapshot(), stateful_sets=MISSING)
-    decision, _ = decide(Memory(), seen, DRAINING.journal, SetPolicy("ann@host", "auto"), Context(Policy(), "test"))
+    decision, _ = decide(
+        Memory(), seen, DRAINING.journal, SetPolicy("ann@host", "auto"), DecisionSettings(Policy(), "test")
+    )
     assert decision.phase is Phase.STARTING
     assert decision.accepted
     assert decision.alarms == ()
@@ -225,19 +227,19 @@ def test_a_lifted_alarm_still_alarms_and_does_not_hold_again(name: str) -> None:
 
 
 def test_every_detector_has_raised_its_alarm() -> None:
-    silent = {detector.__name__ for detector in detectors.DETECTORS}
+    silent = {detector.__name__ for detector in auto_hold.DETECTORS}
     for scene, expected in ALARMS.values():
         if not expected or scene.journal is None:
             continue
         decision, memory = scene.decided()
-        situation = replace(scene.situation(), memory=memory)
-        silent -= {d.__name__ for d in detectors.DETECTORS if d(situation, decision.phase) is not None}
+        context = replace(scene.context(), memory=memory)
+        silent -= {d.__name__ for d in auto_hold.DETECTORS if d(context, decision.phase) is not None}
     assert silent == {"listener_gone"}, "which the scenes of this table cannot do without"
 
 
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.ABORTED, Phase.LOST, Phase.ABORTING])
 def test_nothing_alarms_when_nothing_is_driven_forward(phase: Phase) -> None:
-    assert detectors.alarms(replace(DRAINING, delay_s=60, rebalances=3).situation(), phase) == ()
+    assert auto_hold.alarms(replace(DRAINING, delay_s=60, rebalances=3).context(), phase) == ()
 
 
 def test_a_persons_hold_is_not_replaced_by_an_alarm() -> None:
@@ -250,18 +252,18 @@ def test_a_persons_hold_is_not_replaced_by_an_alarm() -> None:
 @pytest.mark.parametrize("phase", [Phase.READY_TO_CUT_OVER, Phase.DRAINING, Phase.ABORTING])
 def test_a_removed_listener_is_told(phase: Phase) -> None:
     """A held operator does not make it again."""
-    seen = READY.situation()
-    assert detectors.listener_gone(seen, phase) is None
+    seen = READY.context()
+    assert auto_hold.listener_gone(seen, phase) is None
     gone = replace(seen, snapshot=replace(seen.snapshot, endpoints=Reading((), build.NOW)))
-    alarm = detectors.listener_gone(gone, phase)
+    alarm = auto_hold.listener_gone(gone, phase)
     assert alarm is not None
     assert "Endpoints" in alarm.evidence
-    assert detectors.listener_gone(gone, Phase.FINISHING) is None
+    assert auto_hold.listener_gone(gone, Phase.FINISHING) is None
 
 
 def test_an_abort_tells_that_it_waits_for_the_nodes_that_the_template_would_cut_off() -> None:
-    situation = replace(READY, replicas=2).situation()
-    assert [alarm.check for alarm in detectors.alarms(situation, Phase.ABORTING)] == ["object-changed"]
+    context = replace(READY, replicas=2).context()
+    assert [alarm.check for alarm in auto_hold.alarms(context, Phase.ABORTING)] == ["object-changed"]
 
 
 def test_resuming_forgets_refusals_and_lets_them_be_tried_again() -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from emqx_tui.model.series import Ledger
-from emqx_tui.rollout.checks import gate_checks as checks
-from emqx_tui.rollout.context import Situation
+from emqx_tui.rollout.checks import gate_checks
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.memory import AckWait
 from emqx_tui.rollout.policy import CLOSED_S
@@ -17,7 +17,7 @@ from tests.support import scenes as build
 from tests.support.scenes import Scene, noted, remembered, with_place, with_side, without_place
 
 PASS, WAIT, FAIL = Outcome.PASS, Outcome.WAIT, Outcome.FAIL
-Check = Callable[[Situation], CheckResult]
+Check = Callable[[RolloutContext], CheckResult]
 
 READY, DRAINING = build.ready(), build.draining()
 ACK = AckWait("999", "status-0", build.ago(3), "nudge")
@@ -37,175 +37,190 @@ def resource_gone(scene: Scene) -> Scene:
 
 
 TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
-    "kubernetes data: fresh": (checks.kube_data, READY, PASS, "alive"),
-    "kubernetes data: too old": (checks.kube_data, replace(READY, kube_age_s=91.0), WAIT, "91 s old"),
-    "broker data: fresh": (checks.broker_data, READY, PASS, ""),
-    "broker data: at the limit": (checks.broker_data, replace(READY, broker_age_s=10.0), PASS, ""),
-    "broker data: too old": (checks.broker_data, replace(READY, broker_age_s=10.5), WAIT, "nodes"),
-    "green complete: all up": (checks.green_complete, READY, PASS, "3/3 Ready, 3/3 Running"),
-    "green complete: none yet": (checks.green_complete, replace(READY, green=None), WAIT, "no green"),
-    "green complete: one boots": (checks.green_complete, build.creating(joined=2), WAIT, "2/3 Ready, 2/3 Running"),
+    "kubernetes data: fresh": (gate_checks.kube_data, READY, PASS, "alive"),
+    "kubernetes data: too old": (gate_checks.kube_data, replace(READY, kube_age_s=91.0), WAIT, "91 s old"),
+    "broker data: fresh": (gate_checks.broker_data, READY, PASS, ""),
+    "broker data: at the limit": (gate_checks.broker_data, replace(READY, broker_age_s=10.0), PASS, ""),
+    "broker data: too old": (gate_checks.broker_data, replace(READY, broker_age_s=10.5), WAIT, "nodes"),
+    "green complete: all up": (gate_checks.green_complete, READY, PASS, "3/3 Ready, 3/3 Running"),
+    "green complete: none yet": (gate_checks.green_complete, replace(READY, green=None), WAIT, "no green"),
+    "green complete: one boots": (gate_checks.green_complete, build.creating(joined=2), WAIT, "2/3 Ready, 2/3 Running"),
     "green complete: one not in EMQX": (
-        checks.green_complete,
+        gate_checks.green_complete,
         with_place(READY, "green", 1, is_joined=False),
         WAIT,
         "3/3 Ready, 2/3 Running",
     ),
     "green complete: one not Ready": (
-        checks.green_complete,
+        gate_checks.green_complete,
         with_place(READY, "green", 1, is_ready=False),
         WAIT,
         "2/3 Ready, 3/3 Running",
     ),
     "green complete: one goes away": (
-        checks.green_complete,
+        gate_checks.green_complete,
         with_place(READY, "green", 1, is_deleting=True),
         WAIT,
         "2/3 Ready, 2/3 Running",
     ),
-    "green complete: one pod missing": (checks.green_complete, without_place(READY, "green", 2), WAIT, "2/3"),
+    "green complete: one pod missing": (gate_checks.green_complete, without_place(READY, "green", 2), WAIT, "2/3"),
     "green complete: of another size": (
-        checks.green_complete,
+        gate_checks.green_complete,
         with_side(READY, "green", replicas=2),
         FAIL,
         "green wants 2 nodes, blue had 3",
     ),
-    "valve: closed and answered": (checks.valve_closed, READY, PASS, "held"),
-    "valve: open": (checks.valve_closed, replace(READY, delay_s=60), FAIL, "initialDelaySeconds is 60"),
-    "valve: absent is open": (checks.valve_closed, replace(READY, delay_s=None), FAIL, "is 0"),
-    "valve: int32 max is not ours": (checks.valve_closed, replace(READY, delay_s=2**31 - 1), FAIL, ""),
-    "valve: not begun to hold": (checks.valve_closed, replace(READY, started_ago_s=None), WAIT, "no startedAt"),
-    "valve: reset": (checks.valve_closed, replace(READY, has_status=False), WAIT, "no startedAt"),
-    "valve: not answered": (checks.valve_closed, remembered(READY, ack=ACK), WAIT, "has not answered 'nudge'"),
-    "two sets: yes": (checks.one_green, READY, PASS, ""),
-    "two sets: a third": (checks.one_green, replace(READY, third=build.third()), FAIL, build.THIRD_NAME),
+    "valve: closed and answered": (gate_checks.valve_closed, READY, PASS, "held"),
+    "valve: open": (gate_checks.valve_closed, replace(READY, delay_s=60), FAIL, "initialDelaySeconds is 60"),
+    "valve: absent is open": (gate_checks.valve_closed, replace(READY, delay_s=None), FAIL, "is 0"),
+    "valve: int32 max is not ours": (gate_checks.valve_closed, replace(READY, delay_s=2**31 - 1), FAIL, ""),
+    "valve: not begun to hold": (gate_checks.valve_closed, replace(READY, started_ago_s=None), WAIT, "no startedAt"),
+    "valve: reset": (gate_checks.valve_closed, replace(READY, has_status=False), WAIT, "no startedAt"),
+    "valve: not answered": (gate_checks.valve_closed, remembered(READY, ack=ACK), WAIT, "has not answered 'nudge'"),
+    "two sets: yes": (gate_checks.one_green, READY, PASS, ""),
+    "two sets: a third": (gate_checks.one_green, replace(READY, third=build.third()), FAIL, build.THIRD_NAME),
     "two sets: a relic at 0": (
-        checks.one_green,
+        gate_checks.one_green,
         replace(READY, third=replace(build.third(0), places={}, replicas=0)),
         PASS,
         "",
     ),
-    "object: as planned": (checks.template_unchanged, READY, PASS, ""),
-    "object: template put back": (checks.template_unchanged, replace(READY, template="old"), FAIL, "somebody else"),
-    "object: a third template": (checks.template_unchanged, replace(READY, template="other"), FAIL, "somebody else"),
-    "object: size changed": (checks.template_unchanged, replace(READY, replicas=5), FAIL, "is 5, was 3"),
-    "object: another one": (checks.template_unchanged, resource_gone(READY), FAIL, "re-created"),
-    "operator: the same": (checks.operator_unchanged, READY, PASS, "same operator"),
+    "object: as planned": (gate_checks.template_unchanged, READY, PASS, ""),
+    "object: template put back": (
+        gate_checks.template_unchanged,
+        replace(READY, template="old"),
+        FAIL,
+        "somebody else",
+    ),
+    "object: a third template": (
+        gate_checks.template_unchanged,
+        replace(READY, template="other"),
+        FAIL,
+        "somebody else",
+    ),
+    "object: size changed": (gate_checks.template_unchanged, replace(READY, replicas=5), FAIL, "is 5, was 3"),
+    "object: another one": (gate_checks.template_unchanged, resource_gone(READY), FAIL, "re-created"),
+    "operator: the same": (gate_checks.operator_unchanged, READY, PASS, "same operator"),
     "operator: another image": (
-        checks.operator_unchanged,
+        gate_checks.operator_unchanged,
         replace(READY, operator="emqx/emqx-operator-controller:2.3.0"),
         FAIL,
         "to emqx/emqx-operator-controller:2.3.0",
     ),
-    "operator: not readable": (checks.operator_unchanged, replace(READY, operator=""), PASS, "not readable"),
-    "ports: as before": (checks.ports_unchanged, READY, PASS, ""),
-    "ports: one lost in the Service": (checks.ports_unchanged, LOST_PORT, FAIL, "mqtt-tcp-1883"),
-    "ports: another node port": (checks.ports_unchanged, OTHER_NODE_PORT, FAIL, "mqtt-tcp-1883"),
+    "operator: not readable": (gate_checks.operator_unchanged, replace(READY, operator=""), PASS, "not readable"),
+    "ports: as before": (gate_checks.ports_unchanged, READY, PASS, ""),
+    "ports: one lost in the Service": (gate_checks.ports_unchanged, LOST_PORT, FAIL, "mqtt-tcp-1883"),
+    "ports: another node port": (gate_checks.ports_unchanged, OTHER_NODE_PORT, FAIL, "mqtt-tcp-1883"),
     "ports: one lost in the Endpoints": (
-        checks.ports_unchanged,
+        gate_checks.ports_unchanged,
         replace(READY, endpoint_ports=build.ENDPOINT_PORTS[1:]),
         FAIL,
         "Endpoints lost port mqtt-tcp-1883",
     ),
     "ports: more than before are fine": (
-        checks.ports_unchanged,
+        gate_checks.ports_unchanged,
         replace(READY, service_ports=(*build.SERVICE_PORTS, replace(build.SERVICE_PORTS[0], name="new", port=8883))),
         PASS,
         "",
     ),
-    "foreign: nothing": (checks.nothing_foreign, READY, PASS, ""),
-    "foreign: a rebalance": (checks.nothing_foreign, replace(READY, rebalances=1), FAIL, "1 rebalance(s)"),
+    "foreign: nothing": (gate_checks.nothing_foreign, READY, PASS, ""),
+    "foreign: a rebalance": (gate_checks.nothing_foreign, replace(READY, rebalances=1), FAIL, "1 rebalance(s)"),
     "foreign: a node of ours without approval": (
-        checks.nothing_foreign,
+        gate_checks.nothing_foreign,
         with_place(READY, "blue", 2, **build.draining_place()),
         FAIL,
         f"{build.BLUE_NAME}-2",
     ),
     "foreign: a green node": (
-        checks.nothing_foreign,
+        gate_checks.nothing_foreign,
         with_place(DRAINING, "green", 0, **build.draining_place()),
         FAIL,
         f"{build.GREEN_NAME}-0",
     ),
     "foreign: a node that nobody knows": (
-        checks.nothing_foreign,
+        gate_checks.nothing_foreign,
         replace(READY, foreign=("emqx@10.9.9.9",)),
         FAIL,
         "emqx@10.9.9.9",
     ),
-    "foreign: our own drain": (checks.nothing_foreign, build.drained(), PASS, ""),
+    "foreign: our own drain": (gate_checks.nothing_foreign, build.drained(), PASS, ""),
     "foreign: our own drain, its pod gone, EMQX still lists it": (
-        checks.nothing_foreign,
+        gate_checks.nothing_foreign,
         replace(build.draining(gone=1), foreign=(build.node_name(f"{build.BLUE_NAME}-2"),)),
         PASS,
         "",
     ),
-    "delay: over": (checks.delay_over, READY, PASS, "60 s is over"),
-    "delay: runs": (checks.delay_over, build.waiting(started_ago_s=10.0), WAIT, "50 s"),
-    "delay: over to the second": (checks.delay_over, build.waiting(started_ago_s=60.0), PASS, ""),
-    "delay: not begun": (checks.delay_over, replace(READY, started_ago_s=None), WAIT, "not complete"),
-    "blue whole: yes": (checks.blue_whole, READY, PASS, "3/3"),
-    "blue whole: one away": (checks.blue_whole, with_place(READY, "blue", 0, is_joined=False), WAIT, "2/3"),
-    "blue whole: its gate may be frozen": (checks.blue_whole, with_place(READY, "blue", 0, is_ready=False), PASS, ""),
+    "delay: over": (gate_checks.delay_over, READY, PASS, "60 s is over"),
+    "delay: runs": (gate_checks.delay_over, build.waiting(started_ago_s=10.0), WAIT, "50 s"),
+    "delay: over to the second": (gate_checks.delay_over, build.waiting(started_ago_s=60.0), PASS, ""),
+    "delay: not begun": (gate_checks.delay_over, replace(READY, started_ago_s=None), WAIT, "not complete"),
+    "blue whole: yes": (gate_checks.blue_whole, READY, PASS, "3/3"),
+    "blue whole: one away": (gate_checks.blue_whole, with_place(READY, "blue", 0, is_joined=False), WAIT, "2/3"),
+    "blue whole: its gate may be frozen": (
+        gate_checks.blue_whole,
+        with_place(READY, "blue", 0, is_ready=False),
+        PASS,
+        "",
+    ),
     "blue whole: scaled by somebody": (
-        checks.blue_whole,
+        gate_checks.blue_whole,
         with_side(without_place(READY, "blue", 2), "blue", replicas=2),
         WAIT,
         "2/3",
     ),
-    "blue whole: gone": (checks.blue_whole, replace(READY, blue=None), FAIL, "gone"),
-    "service: on green": (checks.service_on_green, DRAINING, PASS, "green only"),
+    "blue whole: gone": (gate_checks.blue_whole, replace(READY, blue=None), FAIL, "gone"),
+    "service: on green": (gate_checks.service_on_green, DRAINING, PASS, "green only"),
     "service: blue is still in": (
-        checks.service_on_green,
+        gate_checks.service_on_green,
         replace(DRAINING, addresses=DRAINING.addresses | {"10.0.1.0"}),
         WAIT,
         "4 addresses",
     ),
     "service: written, but the proxies lag": (
-        checks.service_on_green,
+        gate_checks.service_on_green,
         replace(DRAINING, slices=build.ips(DRAINING.blue)),
         WAIT,
         "3 addresses",
     ),
     "service: a green node is away, its address still listed": (
-        checks.service_on_green,
+        gate_checks.service_on_green,
         with_place(DRAINING, "green", 2, is_joined=False),
         WAIT,
         "",
     ),
-    "clients: nobody evicted yet": (checks.clients_back, DRAINING, PASS, "no client evicted"),
-    "clients: within the floor": (checks.clients_back, ledger(900, 50), PASS, "50 clients missing of 900"),
-    "clients: over the floor": (checks.clients_back, ledger(900, 51), FAIL, "51 clients missing of 900"),
-    "clients: on their way": (checks.clients_back, ledger(900, 251, 201), PASS, "50 clients missing"),
-    "clients: one percent of many": (checks.clients_back, ledger(100_000, 1000), PASS, "limit 1,000"),
-    "clients: over one percent of many": (checks.clients_back, ledger(100_000, 1001), FAIL, "limit 1,000"),
+    "clients: nobody evicted yet": (gate_checks.clients_back, DRAINING, PASS, "no client evicted"),
+    "clients: within the floor": (gate_checks.clients_back, ledger(900, 50), PASS, "50 clients missing of 900"),
+    "clients: over the floor": (gate_checks.clients_back, ledger(900, 51), FAIL, "51 clients missing of 900"),
+    "clients: on their way": (gate_checks.clients_back, ledger(900, 251, 201), PASS, "50 clients missing"),
+    "clients: one percent of many": (gate_checks.clients_back, ledger(100_000, 1000), PASS, "limit 1,000"),
+    "clients: over one percent of many": (gate_checks.clients_back, ledger(100_000, 1001), FAIL, "limit 1,000"),
     "clients: over, and a person accepted it": (
-        checks.clients_back,
+        gate_checks.clients_back,
         noted(ledger(900, 500), acknowledged=("clients-missing",)),
         PASS,
         "500 clients missing",
     ),
-    "previous: none evicts": (checks.previous_evicted, DRAINING, PASS, ""),
+    "previous: none evicts": (gate_checks.previous_evicted, DRAINING, PASS, ""),
     "previous: one evicts": (
-        checks.previous_evicted,
+        gate_checks.previous_evicted,
         with_place(build.approved(DRAINING, "node:2"), "blue", 2, **build.draining_place()),
         WAIT,
         f"{build.BLUE_NAME}-2 still evicts",
     ),
     "previous: a state that is not known counts as evicting": (
-        checks.previous_evicted,
+        gate_checks.previous_evicted,
         with_place(build.approved(DRAINING, "node:2"), "blue", 2, **build.draining_place("unknown")),
         WAIT,
         "",
     ),
     "previous: one waits for takeover": (
-        checks.previous_evicted,
+        gate_checks.previous_evicted,
         with_place(build.approved(DRAINING, "node:2"), "blue", 2, **build.draining_place("waiting_takeover", 0)),
         PASS,
         "",
     ),
     "previous: one of two places taken": (
-        checks.previous_evicted,
+        gate_checks.previous_evicted,
         noted(with_place(build.approved(DRAINING, "node:2"), "blue", 2, **build.draining_place()), parallel_drains=2),
         PASS,
         "a place is free",
@@ -215,42 +230,42 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
 
 @pytest.mark.parametrize(("check", "scene", "outcome", "evidence"), TABLE.values(), ids=TABLE)
 def test_a_check(check: Check, scene: Scene, outcome: Outcome, evidence: str) -> None:
-    result = check(scene.situation())
+    result = check(scene.context())
     assert (result.outcome, evidence in result.evidence) == (outcome, True), result
 
 
 def test_every_registered_check_is_in_the_table() -> None:
     tested = {check for check, _, _, _ in TABLE.values()}
-    assert {*checks.CUT_OVER_CHECKS, *checks.NODE_CHECKS} <= tested
+    assert {*gate_checks.CUT_OVER_CHECKS, *gate_checks.NODE_CHECKS} <= tested
 
 
 @pytest.mark.parametrize(
     ("registry", "scene"),
-    [(checks.CUT_OVER_CHECKS, READY), (checks.NODE_CHECKS, DRAINING)],
+    [(gate_checks.CUT_OVER_CHECKS, READY), (gate_checks.NODE_CHECKS, DRAINING)],
     ids=["cut-over", "node"],
 )
 def test_nothing_passes_of_which_nothing_was_read(registry: tuple[Check, ...], scene: Scene) -> None:
     seen = scene.snapshot()
     blank = type(seen)(seen.now, seen.namespace, seen.name, blue_uid=seen.blue_uid)
-    situation = replace(scene.situation(), snapshot=blank)
-    results = checks.run(registry, situation)
+    context = replace(scene.context(), snapshot=blank)
+    results = gate_checks.run(registry, context)
     passed = {r.name for r in results if r.outcome is PASS}
     assert passed <= {"two-sets", "previous-evicted", "clients-back", "operator-unchanged"}
-    assert not checks.all_pass(results)
+    assert not gate_checks.all_pass(results)
     assert {r.name for r in results if r.outcome is WAIT} >= {"kubernetes-data", "broker-data"}
 
 
 @pytest.mark.parametrize(
     ("registry", "scene"),
-    [(checks.CUT_OVER_CHECKS, READY), (checks.NODE_CHECKS, DRAINING)],
+    [(gate_checks.CUT_OVER_CHECKS, READY), (gate_checks.NODE_CHECKS, DRAINING)],
     ids=["cut-over", "node"],
 )
 def test_all_pass_when_all_is_well_whatever_the_size(registry: tuple[Check, ...], scene: Scene) -> None:
     for n in (1, 3, 12):
         grown = build.ready(n) if scene is READY else build.draining(n)
-        assert checks.all_pass(checks.run(registry, grown.situation()))
+        assert gate_checks.all_pass(gate_checks.run(registry, grown.context()))
 
 
 def test_the_closed_value_itself_is_what_the_check_knows() -> None:
-    assert checks.valve_closed(replace(READY, delay_s=CLOSED_S + 999).situation()).outcome is PASS
-    assert checks.valve_closed(replace(READY, delay_s=CLOSED_S + 1000).situation()).outcome is FAIL
+    assert gate_checks.valve_closed(replace(READY, delay_s=CLOSED_S + 999).context()).outcome is PASS
+    assert gate_checks.valve_closed(replace(READY, delay_s=CLOSED_S + 1000).context()).outcome is FAIL

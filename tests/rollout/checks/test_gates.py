@@ -131,8 +131,8 @@ def test_the_revision_stays_while_nothing_of_weight_changes(scene: Scene) -> Non
 
 def test_a_figure_that_is_late_for_a_moment_makes_no_other_revision() -> None:
     """An open card stays good; the approval is judged by fresh figures when it arrives."""
-    fresh = gates.next_gate(build.ready().situation(), Phase.READY_TO_CUT_OVER)
-    late = gates.next_gate(replace(build.ready(), broker_age_s=600.0).situation(), Phase.READY_TO_CUT_OVER)
+    fresh = gates.next_gate(build.ready().context(), Phase.READY_TO_CUT_OVER)
+    late = gates.next_gate(replace(build.ready(), broker_age_s=600.0).context(), Phase.READY_TO_CUT_OVER)
     assert fresh is not None
     assert late is not None
     assert fresh.is_open
