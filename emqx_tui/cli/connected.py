@@ -1,6 +1,6 @@
-"""From settings to a connected cluster, and to a seat at it: for commands without a screen.
+"""From settings to a connected cluster, and to its session runner: for commands without a screen.
 
-Owns how signals and the time-out reach a command. A first signal lets it leave its seat, and its lease with it; a
+Owns how signals and the time-out reach a command. A first signal lets it stop its session and give the lease back; a
 second one ends the process at once.
 """
 
@@ -18,10 +18,10 @@ from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli.arguments import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.headless.listing import Place
-from emqx_tui.headless.session_runner import Seat
+from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.model.errors import Forbidden, NotFound
 from emqx_tui.rollout.policy import Policy
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -48,14 +48,16 @@ class Connected:
             await self._connection.close()
 
 
-def seat_at(connection: Connection, settings: Settings, name: str, *, drives: bool, is_recorded: bool = True) -> Seat:
-    """A seat at the cluster `name` of the settings' namespace. Raises UsageError."""
+def runner_of(
+    connection: Connection, settings: Settings, name: str, *, drives: bool, is_recorded: bool = True
+) -> SessionRunner:
+    """A session runner for the cluster `name` of the settings' namespace. Raises UsageError."""
     if connection.access.all_namespaces:
         raise UsageError("-A and a NAME exclude each other; give -n NAMESPACE")
     namespace = connection.access.namespace
     recorder = FlightLog(settings.flight_log_dir, namespace, name) if is_recorded else None
-    outside = Outside(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host, recorder)
-    return Seat(namespace, name, outside, options_of(settings, drives=drives))
+    ports = Ports(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host, recorder)
+    return SessionRunner(namespace, name, ports, options_of(settings, drives=drives))
 
 
 def options_of(settings: Settings, *, drives: bool) -> Options:
@@ -68,8 +70,8 @@ def place_of(connection: Connection, settings: Settings) -> Place:
     """Where `get` looks."""
     access = connection.access
 
-    def outside(namespace: str, name: str) -> Outside:
-        return Outside(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host)
+    def ports(namespace: str, name: str) -> Ports:
+        return Ports(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host)
 
     return Place(
         context=access.context,
@@ -79,18 +81,18 @@ def place_of(connection: Connection, settings: Settings) -> Place:
         kube=connection.kube,
         emqx=connection.emqx,
         clock=connection.clock,
-        outside=outside,
+        ports=ports,
         options=options_of(settings, drives=False),
     )
 
 
 class Ending:
-    """Signals and the time-out of one command: they stop its seat, or before there is one, the whole command."""
+    """Signals and the time-out of one command: they stop its session or, before it has one, the whole command."""
 
     def __init__(self, timeout_s: float | None = None) -> None:
         self.code: int | None = None
         """Exit code by a signal."""
-        self._seat: Seat | None = None
+        self._runner: SessionRunner | None = None
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         for number in SIGNALS:
@@ -98,9 +100,9 @@ class Ending:
         if timeout_s:
             self._loop.call_later(timeout_s, self._end, "timeout", None)
 
-    def end_at(self, seat: Seat) -> None:
-        """Signals reach this seat from now on."""
-        self._seat = seat
+    def end_at(self, runner: SessionRunner) -> None:
+        """Signals reach this runner from now on."""
+        self._runner = runner
 
     def _signalled(self, number: signal.Signals) -> None:
         # A second one ends the process at once.
@@ -110,8 +112,8 @@ class Ending:
 
     def _end(self, reason: str, code: int | None) -> None:
         self.code = code
-        if self._seat is not None:
-            self._seat.stop(reason, code)
+        if self._runner is not None:
+            self._runner.stop(reason, code)
         elif self._task is not None:
             self.code = 1 if code is None else code
             self._task.cancel()

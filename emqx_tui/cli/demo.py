@@ -81,7 +81,7 @@ def _load_beside() -> None:
 def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
     from emqx_tui.cli.scripted import run_rollout_command
     from emqx_tui.headless.release_options import parse_sets
-    from emqx_tui.headless.rollout import RolloutOrders
+    from emqx_tui.headless.rollout import RolloutOptions
 
     async def prepare(say: Callable[[str], None]) -> Settings:
         child.start()
@@ -91,8 +91,8 @@ def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> 
         say(f"from other terminals: emqx-tui {flags} status {NAME}")
         return replace(settings, kubeconfig=kubeconfig)
 
-    orders = RolloutOrders(
+    options = RolloutOptions(
         edit=parse_sets([f"image.version={TARGET}"]),
         approval=Approval(arguments.approval) if arguments.approval else Approval.AUTO,
     )
-    return run_rollout_command(NAME, orders, settings, arguments.output or "text", prepare=prepare)
+    return run_rollout_command(NAME, options, settings, arguments.output or "text", prepare=prepare)

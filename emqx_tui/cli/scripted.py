@@ -1,4 +1,4 @@
-"""Commands without a screen: from flags to orders, and from what came of them to lines and an exit code.
+"""Commands without a screen: from flags to options, and from what came of them to lines and an exit code.
 
 Owns the order of the end: the session is left, and its lease with it, before the last line is written.
 """
@@ -15,20 +15,20 @@ from typing import Any
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.kubeconfig import load_access
 from emqx_tui.cli.arguments import UsageError, existing_file
-from emqx_tui.cli.connected import Connected, Ending, place_of, run_until_signal, seat_at
+from emqx_tui.cli.connected import Connected, Ending, place_of, run_until_signal, runner_of
 from emqx_tui.config import Settings
 from emqx_tui.headless.events import Event, Record, dumps
 from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result
 from emqx_tui.headless.listing import Listing
 from emqx_tui.headless.output import Format, Output, write_to
 from emqx_tui.headless.readiness import is_whole, why_unreadable
-from emqx_tui.headless.release_options import Edit, WrongOrder, parse_sets, read_template
-from emqx_tui.headless.rollout import FIRST_DATA_S, RolloutOrders, run_rollout
+from emqx_tui.headless.release_options import Edit, InvalidOption, parse_sets, read_template
+from emqx_tui.headless.rollout import FIRST_DATA_S, RolloutOptions, run_rollout
 from emqx_tui.headless.rows import Printer
-from emqx_tui.headless.session_runner import Seat
+from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.headless.status import document, lines
 from emqx_tui.headless.summary import summary
-from emqx_tui.headless.verbs import Code, Verb, VerbOrders, run_verb
+from emqx_tui.headless.verbs import Code, Verb, VerbOptions, run_verb
 from emqx_tui.model.errors import AdapterError, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.policy import Approval
@@ -43,18 +43,18 @@ def run_scripted(arguments: Namespace, settings: Settings) -> int:
     """Any command that talks to a cluster without a screen; the exit code."""
     match arguments.command:
         case "rollout":
-            orders = rollout_orders(arguments, settings)
-            return run_rollout_command(arguments.name, orders, settings, arguments.output, arguments.timeout)
+            options = rollout_options(arguments, settings)
+            return run_rollout_command(arguments.name, options, settings, arguments.output, arguments.timeout)
         case "get":
             return run_until_signal(lambda ending: get(arguments, settings))
         case "status":
             return run_until_signal(lambda ending: status(arguments, settings))
         case _:
-            orders = verb_orders(arguments, settings)
-            return run_until_signal(lambda ending: verb(orders, arguments, settings, ending))
+            options = verb_options(arguments, settings)
+            return run_until_signal(lambda ending: verb(options, arguments, settings, ending))
 
 
-def rollout_orders(arguments: Namespace, settings: Settings) -> RolloutOrders:
+def rollout_options(arguments: Namespace, settings: Settings) -> RolloutOptions:
     """What `rollout` was asked for. Raises UsageError, ConfigError."""
     if settings.read_only:
         raise UsageError("--read-only and rollout exclude each other; use status --watch")
@@ -62,10 +62,10 @@ def rollout_orders(arguments: Namespace, settings: Settings) -> RolloutOrders:
         edit = parse_sets(arguments.sets)
         if arguments.template:
             edit = Edit(edit.image, edit.parameters, read_template(_yaml(arguments.template), arguments.template))
-    except WrongOrder as wrong:
+    except InvalidOption as wrong:
         raise UsageError(str(wrong)) from wrong
     on_hold = True if arguments.exit_on_hold else False if arguments.wait_on_hold else None
-    return RolloutOrders(
+    return RolloutOptions(
         edit=edit,
         approval=Approval(arguments.approval) if arguments.approval else None,
         default_approval=settings.approval,
@@ -88,13 +88,13 @@ def _yaml(path: str) -> Any:
         raise ConfigError(f"--template {path}{place}: {getattr(error, 'problem', None) or 'not YAML'}") from error
 
 
-def verb_orders(arguments: Namespace, settings: Settings) -> VerbOrders:
+def verb_options(arguments: Namespace, settings: Settings) -> VerbOptions:
     """What `approve` and the like were asked for. Raises UsageError."""
     if settings.read_only:
         raise UsageError(f"--read-only and {arguments.command} exclude each other")
     if arguments.command == "abort" and arguments.confirm != arguments.name:
         raise UsageError(f"--confirm {arguments.confirm}: expected the name again, {arguments.name}")
-    return VerbOrders(
+    return VerbOptions(
         Verb(arguments.command),
         gate=getattr(arguments, "gate", None) or "",
         count=getattr(arguments, "count", 1),
@@ -110,7 +110,7 @@ a way to say a line."""
 
 def run_rollout_command(
     name: str,
-    orders: RolloutOrders,
+    options: RolloutOptions,
     settings: Settings,
     form: str,
     timeout_s: float | None = None,
@@ -126,9 +126,9 @@ def run_rollout_command(
     async def work(ending: Ending) -> int:
         nonlocal last
         own = await prepare(lambda text: say(Event.NOTICE, text)) if prepare else settings
-        async with Connected(own) as connection, seat_at(connection, own, name, drives=True) as seat:
-            ending.end_at(seat)
-            last, code = await run_rollout(seat, orders, output)
+        async with Connected(own) as connection, runner_of(connection, own, name, drives=True) as runner:
+            ending.end_at(runner)
+            last, code = await run_rollout(runner, options, output)
             return code
 
     def failed(result: Result) -> Record:
@@ -151,21 +151,21 @@ def run_rollout_command(
     return code
 
 
-async def verb(orders: VerbOrders, arguments: Namespace, settings: Settings, ending: Ending) -> int:
+async def verb(options: VerbOptions, arguments: Namespace, settings: Settings, ending: Ending) -> int:
     """`emqx-tui approve`, `hold`, `freeze`, `resume`, `abort`."""
     is_json = arguments.output == "json"
     async with (
         Connected(settings) as connection,
-        seat_at(connection, settings, arguments.name, drives=False) as seat,
+        runner_of(connection, settings, arguments.name, drives=False) as runner,
     ):
-        ending.end_at(seat)
-        answer = await run_verb(seat, orders, (lambda line: None) if is_json else _say)
+        ending.end_at(runner)
+        answer = await run_verb(runner, options, (lambda line: None) if is_json else _say)
     if is_json:
-        _say(dumps(answer.to_json(orders.verb)))
+        _say(dumps(answer.to_json(options.verb)))
     elif answer.code in (0, Code.NOTHING_WAITS):
         _say(answer.sentence)
     else:
-        sys.stderr.write(f"emqx-tui {orders.verb}: {answer.message}\n")
+        sys.stderr.write(f"emqx-tui {options.verb}: {answer.message}\n")
     return answer.code
 
 
@@ -173,9 +173,9 @@ async def status(arguments: Namespace, settings: Settings) -> int:
     """`emqx-tui status`."""
     async with (
         Connected(settings) as connection,
-        seat_at(connection, settings, arguments.name, drives=False, is_recorded=False) as seat,
+        runner_of(connection, settings, arguments.name, drives=False, is_recorded=False) as runner,
     ):
-        view = await seat.until(is_whole, within_s=FIRST_DATA_S)
+        view = await runner.until(is_whole, within_s=FIRST_DATA_S)
         if view.snapshot.resource.value is None:
             problem = why_unreadable(view, Kind.EMQX_ENTERPRISE)
             where = f"namespace {view.snapshot.namespace}"
@@ -188,14 +188,14 @@ async def status(arguments: Namespace, settings: Settings) -> int:
             shown = text
             if not arguments.watch or view.result or view.journal is None:
                 return 0
-            view = await _after(seat, STATUS_AGAIN_S)
+            view = await _after(runner, STATUS_AGAIN_S)
 
 
-async def _after(seat: Seat, seconds: float) -> View:
+async def _after(runner: SessionRunner, seconds: float) -> View:
     """The first view after so much wall time."""
-    begun = seat.clock.monotonic()
-    await seat.next()
-    return await seat.until(lambda seen: bool(seen.result) or seat.clock.monotonic() - begun >= seconds)
+    begun = runner.clock.monotonic()
+    await runner.next()
+    return await runner.until(lambda seen: bool(seen.result) or runner.clock.monotonic() - begun >= seconds)
 
 
 async def get(arguments: Namespace, settings: Settings) -> int:

@@ -15,7 +15,7 @@ from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import in_release, timeless
 from emqx_tui.headless.rows import key as key_of
 from emqx_tui.session.fleet import Fleet
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Kube
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import ClusterRow, FleetView, View
@@ -39,7 +39,7 @@ class Place:
     kube: Kube
     emqx: Callable[[str, str], Emqx]
     clock: Clock
-    outside: Callable[[str, str], Outside]
+    ports: Callable[[str, str], Ports]
     """(namespace, name) -> what a session needs."""
     options: Options
 
@@ -88,7 +88,7 @@ class Listing:
         def publish(view: View) -> None:
             self._views[key] = view
 
-        await Session(*key, self._place.outside(*key), self._place.options, publish).run()
+        await Session(*key, self._place.ports(*key), self._place.options, publish).run()
 
     async def first(self) -> FleetView | None:
         """The first complete look, or what there is of it after FIRST_LOOK_S; None when nothing was listed."""

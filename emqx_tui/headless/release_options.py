@@ -1,6 +1,6 @@
 """PURE: what a release is asked to change, from `--set` and `--template`, and the draft that it makes.
 
-Owns the names that `--set` takes and their types. Anything wrong is a WrongOrder: one sentence that says what, where
+Owns the names that `--set` takes and their types. Anything wrong is a InvalidOption: one sentence that says what, where
 and what to do.
 """
 
@@ -27,7 +27,7 @@ _IMAGE = {"image.version": "version", "image.repository": "repository"}
 NAMES = (*_IMAGE, *_PARAMETERS)
 
 
-class WrongOrder(ValueError):
+class InvalidOption(ValueError):
     """What is wrong with an order, in one sentence."""
 
 
@@ -46,7 +46,7 @@ class Edit:
         return bool(self.image or self.parameters or self.template is not None)
 
     def draft(self, resource: EmqxEnterprise) -> Draft:
-        """The edit made on an object. Raises WrongOrder where its template has another shape."""
+        """The edit made on an object. Raises InvalidOption where its template has another shape."""
         draft = Draft.of(resource)
         template = copy.deepcopy(dict(self.template if self.template is not None else draft.template))
         if self.image:
@@ -56,42 +56,42 @@ class Edit:
 
 
 def parse_sets(given: Sequence[str]) -> Edit:
-    """The edit that `--set NAME=VALUE` arguments ask for; later ones win. Raises WrongOrder."""
+    """The edit that `--set NAME=VALUE` arguments ask for; later ones win. Raises InvalidOption."""
     image: dict[str, str] = {}
     parameters: dict[str, int] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
-            raise WrongOrder(f"--set {text}: expected NAME=VALUE, such as image.version=4.4.15")
+            raise InvalidOption(f"--set {text}: expected NAME=VALUE, such as image.version=4.4.15")
         if name in _IMAGE:
             if not value:
-                raise WrongOrder(f"--set {text}: a value is missing")
+                raise InvalidOption(f"--set {text}: a value is missing")
             image[_IMAGE[name]] = value
         elif name in _PARAMETERS:
             parameters[_PARAMETERS[name]] = _number(text, value)
         else:
             close = difflib.get_close_matches(name, NAMES, 1, 0.4)
             meant = f"; did you mean {close[0]}?" if close else ""
-            raise WrongOrder(f"--set {text}: unknown name {name!r}{meant} (known: {', '.join(NAMES)})")
+            raise InvalidOption(f"--set {text}: unknown name {name!r}{meant} (known: {', '.join(NAMES)})")
     return Edit(image, parameters)
 
 
 def _number(text: str, value: str) -> int:
     if not value.isascii() or not value.isdigit():
-        raise WrongOrder(f"--set {text}: expected a whole number, found {value!r}")
+        raise InvalidOption(f"--set {text}: expected a whole number, found {value!r}")
     return int(value)
 
 
 def read_template(value: Any, place: str) -> Mapping[str, Any]:
-    """`spec.template`, from a document that is it, or that is a whole EmqxEnterprise. Raises WrongOrder."""
+    """`spec.template`, from a document that is it, or that is a whole EmqxEnterprise. Raises InvalidOption."""
     if isinstance(value, Mapping) and value.get("kind") == "EmqxEnterprise":
         spec = value.get("spec")
         value = spec.get("template") if isinstance(spec, Mapping) else None
         if value is None:
-            raise WrongOrder(f"{place}: the EmqxEnterprise in it has no spec.template")
+            raise InvalidOption(f"{place}: the EmqxEnterprise in it has no spec.template")
     spec = value.get("spec") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or not isinstance(spec, Mapping) or "emqxContainer" not in spec:
-        raise WrongOrder(f"{place}: expected spec.template (a mapping with spec.emqxContainer) or an EmqxEnterprise")
+        raise InvalidOption(f"{place}: expected spec.template (a mapping with spec.emqxContainer) or an EmqxEnterprise")
     return value
 
 
@@ -124,6 +124,6 @@ def _descend(value: dict[str, Any], *path: str) -> dict[str, Any]:
     for part in path:
         inner = value.setdefault(part, {})
         if not isinstance(inner, dict):
-            raise WrongOrder(f"spec.template.{'.'.join(path)}: expected a mapping")
+            raise InvalidOption(f"spec.template.{'.'.join(path)}: expected a mapping")
         value = inner
     return value

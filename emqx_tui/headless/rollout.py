@@ -14,10 +14,10 @@ from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result, ending, is_draining, unfinished
 from emqx_tui.headless.output import Output
 from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
-from emqx_tui.headless.release_options import Edit, WrongOrder, differs_from
-from emqx_tui.headless.session_runner import LostContact, Seat, Stopped
+from emqx_tui.headless.release_options import Edit, InvalidOption, differs_from
+from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.summary import summary
-from emqx_tui.headless.view_diff import Told, begin, check_fields, happened, hold_fields, versions
+from emqx_tui.headless.view_diff import Told, begin, check_fields, diff, hold_fields, versions
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.change import Draft, Verdict
@@ -26,7 +26,7 @@ from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.intents import SetPolicy, Start
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import Assessment, Role, View
+from emqx_tui.session.view import EditPreview, Role, View
 
 FIRST_DATA_S = 30.0
 """Wall seconds for the first look at everything."""
@@ -35,7 +35,7 @@ ANSWER_S = 30.0
 
 
 @dataclass(frozen=True)
-class RolloutOrders:
+class RolloutOptions:
     """What `emqx-tui rollout` was asked for."""
 
     edit: Edit = field(default_factory=Edit)
@@ -56,27 +56,27 @@ class Refused(Exception):
         self.result = result
 
 
-async def run_rollout(seat: Seat, orders: RolloutOrders, output: Output) -> tuple[Record, int]:
-    """Run or carry on a release: (the last record, the exit code). It is for the caller to tell, with the seat left."""
-    run = _Run(seat, orders, output)
+async def run_rollout(runner: SessionRunner, options: RolloutOptions, output: Output) -> tuple[Record, int]:
+    """Run or carry on a release: (the last record, the exit code). The caller prints it after closing the runner."""
+    run = _Run(runner, options, output)
     result, code = await run.play()
-    last = summary(seat.view, result, run.now(), versions=run.versions)
+    last = summary(runner.view, result, run.now(), versions=run.versions)
     return last, EXIT_CODES[result] if code is None else code
 
 
 class _Run:
-    def __init__(self, seat: Seat, orders: RolloutOrders, output: Output) -> None:
-        self.seat = seat
-        self.orders = orders
+    def __init__(self, runner: SessionRunner, options: RolloutOptions, output: Output) -> None:
+        self.runner = runner
+        self.options = options
         self.output = output
         self.told: Told | None = None
         self.versions: tuple[str | None, str | None] = (None, None)
 
     def now(self) -> datetime:
-        return self.seat.clock.now()
+        return self.runner.clock.now()
 
     def tell(self, event: Event, **fields: object) -> None:
-        view = self.seat.view
+        view = self.runner.view
         release_id = view.journal.release_id if view and view.journal else None
         self.output.tell(Record(event, self.now(), release_id, fields))
 
@@ -94,7 +94,7 @@ class _Run:
             self.tell(Event.PROBLEM if refusal.result is not Result.DONE else Event.NOTICE, text=str(refusal))
             return refusal.result, None
         except Stopped as stop:
-            result = unfinished(self.seat.view)
+            result = unfinished(self.runner.view)
             self.tell(Event.STOPPING, reason=stop.reason, text=self._left_behind())
             return result, stop.code
         except LostContact:
@@ -102,7 +102,7 @@ class _Run:
             return Result.LOST_CONTACT, None
 
     def _left_behind(self) -> str:
-        view = self.seat.view
+        view = self.runner.view
         if view is None or view.journal is None or view.result:
             return "nothing was started"
         drain = "the drain inside EMQX goes on to its end; " if is_draining(view) else ""
@@ -110,7 +110,7 @@ class _Run:
         return f"{drain}no further step begins until somebody drives: {how}"
 
     async def _first_look(self) -> View:
-        view = await self.seat.until(is_known, within_s=FIRST_DATA_S)
+        view = await self.runner.until(is_known, within_s=FIRST_DATA_S)
         if problem := why_unreadable(view, Kind.EMQX_ENTERPRISE, Kind.SECRET, Kind.LEASE):
             raise Refused(problem)
         if not is_known(view):
@@ -124,12 +124,12 @@ class _Run:
     # -- a release that is under way ------------------------------------------------------------------------------
 
     async def _carry_on(self, view: View, journal: Journal) -> None:
-        resource, orders = view.snapshot.resource.value, self.orders
+        resource, options = view.snapshot.resource.value, self.options
         assert resource is not None
-        if orders.edit:
+        if options.edit:
             try:
-                difference = differs_from(orders.edit, journal, resource)
-            except WrongOrder as wrong:
+                difference = differs_from(options.edit, journal, resource)
+            except InvalidOption as wrong:
                 raise Refused(str(wrong)) from wrong
             if difference:
                 raise Refused(f"{difference}; run it without --set and --template to carry on with it")
@@ -145,27 +145,27 @@ class _Run:
             self.tell(Event.ROLE, role=str(view.role), driver=view.driver or None, reason=view.role_reason or None)
         if journal.hold is not None:
             self.tell(Event.HOLD, **hold_fields(journal.hold))
-        if orders.approval is not None and orders.approval is not journal.approval:
-            self.seat.session.submit(SetPolicy(self.seat.person, str(orders.approval)))
+        if options.approval is not None and options.approval is not journal.approval:
+            self.runner.session.submit(SetPolicy(self.runner.person, str(options.approval)))
 
     # -- a new release --------------------------------------------------------------------------------------------
 
     async def _start(self, view: View) -> None:
-        resource, orders = view.snapshot.resource.value, self.orders
+        resource, options = view.snapshot.resource.value, self.options
         assert resource is not None
         self.versions = (resource.image.version, None)
-        if not orders.edit:
+        if not options.edit:
             raise Refused("no release is under way: say what to change, such as --set image.version=4.4.15")
-        view = await self.seat.until(is_whole, within_s=FIRST_DATA_S)
-        assessment = await self._assess(view)
-        self._refuse_other_verdicts(assessment, view)
-        plan = assessment.plan
+        view = await self.runner.until(is_whole, within_s=FIRST_DATA_S)
+        preview = await self._preview(view)
+        self._refuse_other_verdicts(preview, view)
+        plan = preview.plan
         if plan is None:
             raise Refused("no plan can be made: give connEvictRate and sessEvictRate, of at least 1 per second")
         self.versions = (plan.from_version, plan.to_version)
-        self._tell_plan(assessment)
-        stopping = blocking(assessment.checks, orders.overrides)
-        for check in assessment.checks:
+        self._tell_plan(preview)
+        stopping = blocking(preview.checks, options.overrides)
+        for check in preview.checks:
             if check.outcome is not Outcome.PASS:
                 overridden = check not in stopping
                 fields = {**check_fields(check), "can_override": check.can_override, "overridden": overridden}
@@ -173,7 +173,7 @@ class _Run:
         if stopping:
             names = ", ".join(check.name for check in stopping)
             raise Refused(f"not started, pre-flight checks do not pass: {names}")
-        self.seat.session.submit(Start(plan, self.seat.person, orders.overrides))
+        self.runner.session.submit(Start(plan, self.runner.person, options.overrides))
         view = await self._answered(view)
         assert view.journal is not None
         assert self.told is not None
@@ -182,39 +182,39 @@ class _Run:
         self.told = replace(self.told, view=replace(seen, notice=view.notice, notice_number=view.notice_number))
         self.tell(Event.STARTED, **{"from": plan.from_version, "to": plan.to_version}, by=view.journal.created_by)
 
-    async def _assess(self, view: View) -> Assessment:
+    async def _preview(self, view: View) -> EditPreview:
         """Ask until every check has an answer; a check that only waits for data is asked again for a while."""
-        begun = self.seat.clock.monotonic()
+        begun = self.runner.clock.monotonic()
         while True:
             resource = view.snapshot.resource.value
             if resource is None:
                 raise Refused("the object is gone")
-            orders = self.orders
+            options = self.options
             try:
-                draft = orders.edit.draft(resource)
-                assessment = await self._ask(draft)
-            except WrongOrder as wrong:
+                draft = options.edit.draft(resource)
+                preview = await self._ask(draft)
+            except InvalidOption as wrong:
                 raise Refused(str(wrong)) from wrong
             except AdapterError as error:
                 raise Refused(error.message) from error
-            stopping = blocking(assessment.checks, orders.overrides)
+            stopping = blocking(preview.checks, options.overrides)
             waits = any(check.outcome is Outcome.WAIT for check in stopping)
-            if not waits or self.seat.clock.monotonic() - begun > FIRST_DATA_S:
-                return assessment
-            view = await self.seat.next()
+            if not waits or self.runner.clock.monotonic() - begun > FIRST_DATA_S:
+                return preview
+            view = await self.runner.next()
 
-    async def _ask(self, draft: Draft) -> Assessment:
-        orders = self.orders
-        return await self.seat.session.assess(
+    async def _ask(self, draft: Draft) -> EditPreview:
+        options = self.options
+        return await self.runner.session.preview_edit(
             1,
             draft,
-            orders.approval or orders.default_approval,
-            late_removal=orders.late_removal,
-            parallel_drains=orders.parallel_drains,
+            options.approval or options.default_approval,
+            late_removal=options.late_removal,
+            parallel_drains=options.parallel_drains,
         )
 
-    def _refuse_other_verdicts(self, assessment: Assessment, view: View) -> None:
-        change, resource = assessment.change, view.snapshot.resource.value
+    def _refuse_other_verdicts(self, preview: EditPreview, view: View) -> None:
+        change, resource = preview.change, view.snapshot.resource.value
         match change.verdict:
             case Verdict.STARTS_RELEASE:
                 return
@@ -233,8 +233,8 @@ class _Run:
             case _:
                 raise Refused(f"this edit starts no release ({change.verdict}): send it with kubectl patch")
 
-    def _tell_plan(self, assessment: Assessment) -> None:
-        plan, forecast = assessment.plan, assessment.forecast
+    def _tell_plan(self, preview: EditPreview) -> None:
+        plan, forecast = preview.plan, preview.forecast
         assert plan is not None
 
         def spelled(differences):
@@ -243,9 +243,9 @@ class _Run:
         fields = {
             "from": plan.from_version,
             "to": plan.to_version,
-            "verdict": str(assessment.change.verdict),
+            "verdict": str(preview.change.verdict),
             "differences": spelled(plan.differences),
-            "server_differences": spelled(assessment.server_differences),
+            "server_differences": spelled(preview.server_differences),
             "conn_evict_rate": plan.rates.conn_evict_rate_per_s,
             "sess_evict_rate": plan.rates.sess_evict_rate_per_s,
             "wait_takeover_s": plan.rates.wait_takeover_s,
@@ -265,7 +265,7 @@ class _Run:
             refused = view.is_refusal and view.notice_number > before.notice_number
             return refused or (view.journal is not None and not view.is_unwritten and not view.result)
 
-        view = await self.seat.until(is_answered, within_s=ANSWER_S)
+        view = await self.runner.until(is_answered, within_s=ANSWER_S)
         if view.journal is None or view.is_unwritten or view.result:
             raise Refused(f"not started: {view.notice or 'no answer'}")
         return view
@@ -273,19 +273,19 @@ class _Run:
     # -- to the end -----------------------------------------------------------------------------------------------
 
     async def _follow(self) -> Result:
-        view = self.seat.view
+        view = self.runner.view
         assert view is not None
         assert self.told is not None
         while True:
-            records, self.told = happened(self.told, view, self.seat.clock.monotonic())
+            records, self.told = diff(self.told, view, self.runner.clock.monotonic())
             for record in records:
                 self.output.tell(record)
-            result = ending(view, self.orders.leaving)
+            result = ending(view, self.options.leaving)
             if result is not None:
                 if way_on := how_to_go_on(view, result):
                     self.tell(Event.NOTICE, text=way_on)
                 return result
-            view = await self.seat.next()
+            view = await self.runner.next()
 
 
 def how_to_go_on(view: View, result: Result) -> str:

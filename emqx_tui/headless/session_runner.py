@@ -1,4 +1,4 @@
-"""A place to sit at one cluster without a screen: its session, and the views that it publishes.
+"""Runs the session of one cluster without a screen and hands on the views that it publishes.
 
 Owns the session's task. Every view is handed on, none is skipped, because answers to intents pass by as views.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from emqx_tui.headless.exit_status import LOST_CONTACT_S, all_watches_lost
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
 
@@ -35,21 +35,21 @@ class _Ended:
     error: BaseException | None
 
 
-class Seat:
-    """`async with Seat(...) as seat:` runs the session until the block is left."""
+class SessionRunner:
+    """`async with SessionRunner(...) as runner:` runs the session until the block is left."""
 
-    def __init__(self, namespace: str, name: str, outside: Outside, options: Options) -> None:
-        self.clock = outside.clock
-        self.person = outside.host.person
+    def __init__(self, namespace: str, name: str, ports: Ports, options: Options) -> None:
+        self.clock = ports.clock
+        self.person = ports.host.person
         self.view: View | None = None
         """The newest one handed out."""
         self._inbox: asyncio.Queue[View | Stopped | _Ended] = asyncio.Queue()
-        self.session = Session(namespace, name, outside, options, self._inbox.put_nowait)
+        self.session = Session(namespace, name, ports, options, self._inbox.put_nowait)
         self._task: asyncio.Task[None] | None = None
         self._silent_since: float | None = None
         self._stopped: Stopped | None = None
 
-    async def __aenter__(self) -> Seat:
+    async def __aenter__(self) -> SessionRunner:
         self._task = asyncio.create_task(self.session.run(), name="session")
         self._task.add_done_callback(self._ended)
         return self

@@ -17,8 +17,8 @@ from emqx_tui.headless import words
 from emqx_tui.headless.events import SCHEMA, Event, spell
 from emqx_tui.headless.exit_status import is_draining
 from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
-from emqx_tui.headless.session_runner import LostContact, Seat, Stopped
-from emqx_tui.headless.view_diff import Told, begin, happened
+from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
+from emqx_tui.headless.view_diff import Told, begin, diff
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume
@@ -57,7 +57,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class VerbOrders:
+class VerbOptions:
     """What was asked for."""
 
     verb: Verb
@@ -107,27 +107,29 @@ class _Refused(Exception):
         self.gate = gate
 
 
-async def run_verb(seat: Seat, orders: VerbOrders, say: Callable[[str], None]) -> Answer:
+async def run_verb(runner: SessionRunner, options: VerbOptions, say: Callable[[str], None]) -> Answer:
     """Give one intent and wait until it counts; `say` gets lines for people on the way."""
     try:
-        return await _Asking(seat, orders, say).ask()
+        return await _Asking(runner, options, say).ask()
     except _Refused as refusal:
-        return _answer(seat, refusal.code, str(refusal), refusal.gate)
+        return _answer(runner, refusal.code, str(refusal), refusal.gate)
     except LostContact:
-        return _answer(seat, Code.LOST_CONTACT, "no watch of Kubernetes answers: contact is lost")
+        return _answer(runner, Code.LOST_CONTACT, "no watch of Kubernetes answers: contact is lost")
     except Stopped as stop:
-        return _answer(seat, 1 if stop.code is None else stop.code, f"left by {stop.reason}")
+        return _answer(runner, 1 if stop.code is None else stop.code, f"left by {stop.reason}")
 
 
-def _answer(seat: Seat, code: int, message: str, gate: str | None = None, driver: str | None = None) -> Answer:
-    journal = seat.view.journal if seat.view else None
-    return Answer(code, message, seat.clock.now(), journal.release_id if journal else None, gate, driver)
+def _answer(
+    runner: SessionRunner, code: int, message: str, gate: str | None = None, driver: str | None = None
+) -> Answer:
+    journal = runner.view.journal if runner.view else None
+    return Answer(code, message, runner.clock.now(), journal.release_id if journal else None, gate, driver)
 
 
 class _Asking:
-    def __init__(self, seat: Seat, orders: VerbOrders, say: Callable[[str], None]) -> None:
-        self.seat = seat
-        self.orders = orders
+    def __init__(self, runner: SessionRunner, options: VerbOptions, say: Callable[[str], None]) -> None:
+        self.runner = runner
+        self.options = options
         self.say = say
         self.gate: Gate | None = None
         self.told = Told()
@@ -135,14 +137,14 @@ class _Asking:
     async def ask(self) -> Answer:
         view = await self._look()
         if done := self._is_so_already(view):
-            return _answer(self.seat, Code.DONE, done, driver=view.driver or None)
+            return _answer(self.runner, Code.DONE, done, driver=view.driver or None)
         view, accepted = await self._submitted()
         self.say(accepted)
         return await self._acted_on(view, accepted)
 
     async def _look(self) -> View:
-        orders = self.orders
-        view = await self.seat.until(is_known, within_s=FIRST_DATA_S)
+        options = self.options
+        view = await self.runner.until(is_known, within_s=FIRST_DATA_S)
         if problem := why_unreadable(view, Kind.EMQX_ENTERPRISE, Kind.SECRET, Kind.LEASE):
             raise _Refused(problem)
         if not is_known(view):
@@ -151,16 +153,16 @@ class _Asking:
             raise _Refused(f"no EmqxEnterprise {view.snapshot.name!r} in namespace {view.snapshot.namespace}")
         if view.journal is None or view.result:
             raise _Refused("no release is under way", Code.NOTHING_WAITS)
-        urgent = orders.verb in (Verb.HOLD, Verb.FREEZE)
-        return await self.seat.until(is_whole, within_s=HURRY_S if urgent else FIRST_DATA_S)
+        urgent = options.verb in (Verb.HOLD, Verb.FREEZE)
+        return await self.runner.until(is_whole, within_s=HURRY_S if urgent else FIRST_DATA_S)
 
     def _is_so_already(self, view: View) -> str:
         """What was asked for is so already: nothing to write."""
-        journal, orders = view.journal, self.orders
+        journal, options = view.journal, self.options
         if journal is None:
             return ""
         hold = journal.hold
-        match orders.verb:
+        match options.verb:
             case Verb.HOLD if hold is not None:
                 return f"held already, by {hold.by}: {hold.reason}"
             case Verb.FREEZE if hold is not None and hold.freeze:
@@ -169,8 +171,8 @@ class _Asking:
                 raise _Refused("nothing is held", Code.NOTHING_WAITS)
             case Verb.ABORT if journal.abort is not None:
                 return f"an abort is under way already, by {journal.abort.by}"
-            case Verb.APPROVE if orders.gate and journal.is_approved(_gate_id(orders.gate)):
-                return f"{_gate_id(orders.gate)} is approved already"
+            case Verb.APPROVE if options.gate and journal.is_approved(_gate_id(options.gate)):
+                return f"{_gate_id(options.gate)} is approved already"
         return ""
 
     # -- asking ---------------------------------------------------------------------------------------------------
@@ -180,15 +182,15 @@ class _Asking:
         refusal = ""
         for _ in range(TRIES):
             intent = await self._intent()
-            before = self.seat.view
+            before = self.runner.view
             number = before.notice_number if before else 0
             self.told = begin(before) if before else Told()
-            self.seat.session.submit(intent)
+            self.runner.session.submit(intent)
 
             def is_answered(view: View, number: int = number) -> bool:
                 return view.notice_number > number and not view.is_unwritten
 
-            view = await self.seat.until(is_answered, within_s=ANSWER_S)
+            view = await self.runner.until(is_answered, within_s=ANSWER_S)
             if self._has_effect(view):
                 return view, view.notice
             refusal = view.notice.removeprefix("refused: ") if view.notice_number > number else "no answer in time"
@@ -197,22 +199,22 @@ class _Asking:
         raise _Refused(refusal, gate=self.gate.id if self.gate else None)
 
     async def _intent(self) -> Intent:
-        orders, by = self.orders, self.seat.person
-        match orders.verb:
+        options, by = self.options, self.runner.person
+        match options.verb:
             case Verb.HOLD:
-                return Hold(by, orders.reason)
+                return Hold(by, options.reason)
             case Verb.FREEZE:
-                return Freeze(by, orders.reason)
+                return Freeze(by, options.reason)
             case Verb.RESUME:
                 return Resume(by)
             case Verb.ABORT:
                 return await self._abort(by)
             case Verb.APPROVE:
                 gate = self.gate = await self._open_gate()
-                return Approve(gate.id, gate.revision, by, orders.count)
+                return Approve(gate.id, gate.revision, by, options.count)
 
     async def _abort(self, by: str) -> Abort:
-        view = self.seat.view or await self.seat.next()
+        view = self.runner.view or await self.runner.next()
         cost = view.decision.abort
         if not cost.possible:
             raise _Refused(cost.why_not)
@@ -220,8 +222,8 @@ class _Asking:
 
     async def _open_gate(self) -> Gate:
         """The gate that waits, once its checks pass. Raises _Refused."""
-        wanted = _gate_id(self.orders.gate) if self.orders.gate else ""
-        view = await self.seat.until(lambda seen: _is_judged(seen.decision.gate), within_s=PATIENCE_S)
+        wanted = _gate_id(self.options.gate) if self.options.gate else ""
+        view = await self.runner.until(lambda seen: _is_judged(seen.decision.gate), within_s=PATIENCE_S)
         gate = view.decision.gate
         if gate is None:
             hold = view.journal.hold if view.journal else None
@@ -229,8 +231,8 @@ class _Asking:
             raise _Refused(f"no gate waits: {view.decision.phase}{held}", Code.NOTHING_WAITS)
         if wanted and gate.id not in (wanted, f"{wanted}:late"):
             raise _Refused(f"gate {gate.id} waits, not {wanted}", gate=gate.id)
-        if self.orders.token and self.orders.token != gate.token:
-            raise _Refused(f"gate {gate.id} has another token than {self.orders.token!r}", gate=gate.id)
+        if self.options.token and self.options.token != gate.token:
+            raise _Refused(f"gate {gate.id} has another token than {self.options.token!r}", gate=gate.id)
         failing = [check for check in gate.checks if check.outcome is not Outcome.PASS]
         if failing:
             raise _Refused(f"gate {gate.id} is not to be approved now: {_why(failing)}", gate=gate.id)
@@ -240,7 +242,7 @@ class _Asking:
         journal = view.journal
         if journal is None or view.is_unwritten:
             return False
-        match self.orders.verb:
+        match self.options.verb:
             case Verb.HOLD:
                 return journal.hold is not None
             case Verb.FREEZE:
@@ -256,25 +258,25 @@ class _Asking:
 
     async def _acted_on(self, view: View, accepted: str) -> Answer:
         gate = self.gate.id if self.gate else None
-        if self.orders.verb is Verb.HOLD:
-            return _answer(self.seat, Code.DONE, accepted, gate, view.driver or None)
+        if self.options.verb is Verb.HOLD:
+            return _answer(self.runner, Code.DONE, accepted, gate, view.driver or None)
         written_seen_s = view.driver_seen_s
 
         def is_driven(seen: View) -> bool:
             renewed = seen.driver_seen_s is not None and seen.driver_seen_s < (written_seen_s or 0.0)
             return seen.role is Role.DRIVER or bool(seen.result) or (seen.role is Role.SPECTATOR and renewed)
 
-        view = await self.seat.until(is_driven, within_s=ANSWER_S)
+        view = await self.runner.until(is_driven, within_s=ANSWER_S)
         if view.role is not Role.DRIVER:
             driver = view.driver if view.role is Role.SPECTATOR else None
-            return _answer(self.seat, Code.DONE, accepted, gate, driver)
+            return _answer(self.runner, Code.DONE, accepted, gate, driver)
         self.say("nobody drives this release: this console acts on it")
         view = await self._drive()
-        return _answer(self.seat, Code.DONE, f"{accepted}; {_left(view)}", gate)
+        return _answer(self.runner, Code.DONE, f"{accepted}; {_left(view)}", gate)
 
     async def _drive(self) -> View:
         """Act until what was asked for has taken effect; the newest view."""
-        view = self.seat.view or await self.seat.next()
+        view = self.runner.view or await self.runner.next()
         quiet_since = view.now
         while True:
             self._tell(view)
@@ -283,10 +285,10 @@ class _Asking:
             is_quiet = (view.now - quiet_since).total_seconds() >= QUIET_S
             if view.result or (self._is_done(view, is_quiet) and not view.is_unwritten):
                 return view
-            view = await self.seat.next()
+            view = await self.runner.next()
 
     def _tell(self, view: View) -> None:
-        records, self.told = happened(self.told, view, self.seat.clock.monotonic())
+        records, self.told = diff(self.told, view, self.runner.clock.monotonic())
         for record in records:
             if record.event not in _SAID_OTHERWISE:
                 self.say(words.line(record))
@@ -294,7 +296,7 @@ class _Asking:
     def _is_done(self, view: View, is_quiet: bool) -> bool:
         if view.journal is None:
             return True
-        match self.orders.verb:
+        match self.options.verb:
             case Verb.ABORT:
                 return False
             case Verb.FREEZE:

@@ -49,7 +49,7 @@ def begin(view: View) -> Told:
     return Told(view, None if view.is_unwritten else view.journal, view.now)
 
 
-def happened(told: Told, view: View, wall: float) -> tuple[list[Record], Told]:
+def diff(told: Told, view: View, wall: float) -> tuple[list[Record], Told]:
     """The records of what is new in `view`, at `wall` (monotonic seconds), and what has been told with them."""
     journal = view.journal
     release_id = journal.release_id if journal else None

@@ -21,12 +21,12 @@ from emqx_tui.rollout.intents import Approve, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.truth import Counts
 from emqx_tui.sandbox.world.world import World
-from emqx_tui.session.session import Options, Outside, Session
+from emqx_tui.session.session import Options, Ports, Session
 from emqx_tui.session.view import View
 
 
 @dataclass(frozen=True)
-class Orders:
+class Script:
     """What the scripted person does."""
 
     version: str = "4.4.15"
@@ -71,7 +71,7 @@ class Run:
 
 def rehearse(
     world: World,
-    orders: Orders | None = None,
+    script: Script | None = None,
     *,
     policy: Policy | None = None,
     limit_s: float = 4 * 3600.0,
@@ -81,7 +81,7 @@ def rehearse(
     name: str = "emqx-ee",
 ) -> Run:
     """Run one release. `kill_at` names (number of the write, `before` or `after`) at which the console dies."""
-    stage = _Stage(world, orders or Orders(), policy or Policy(), limit_s, kill_at, dead_for_s, namespace, name)
+    stage = _Stage(world, script or Script(), policy or Policy(), limit_s, kill_at, dead_for_s, namespace, name)
     return run_in(world, stage.play())
 
 
@@ -91,7 +91,7 @@ class _Stage:
     def __init__(
         self,
         world: World,
-        orders: Orders,
+        script: Script,
         policy: Policy,
         limit_s: float,
         kill_at: tuple[tuple[int, str], ...],
@@ -100,7 +100,7 @@ class _Stage:
         name: str,
     ) -> None:
         self.world = world
-        self.orders = orders
+        self.script = script
         self.policy = policy
         self.limit_s = limit_s
         self.kills = list(kill_at)
@@ -156,9 +156,9 @@ class _Stage:
         host = SimHost(self.consoles, self.dead)
         wire.before = lambda request: self._pass(wire, host, request, "before")
         wire.after = lambda request: self._pass(wire, host, request, "after")
-        outside = Outside(SimKube(self.world, wire), SimEmqx(self.world, wire), SimClock(self.world), host)
+        ports = Ports(SimKube(self.world, wire), SimEmqx(self.world, wire), SimClock(self.world), host)
         options = Options(policy=self.policy, console_version="test")
-        session = Session(self.namespace, self.name, outside, options, self._publish)
+        session = Session(self.namespace, self.name, ports, options, self._publish)
         running = asyncio.create_task(session.run())
         person = asyncio.create_task(self._person(session))
         death = asyncio.create_task(self.killed.wait())
@@ -197,10 +197,10 @@ class _Stage:
             if view.result:
                 self.result = view.result
                 return
-            if self.orders.ends(view):
+            if self.script.ends(view):
                 self.result = "held" if view.journal and view.journal.hold else "waiting"
                 return
-            self.orders.act(session, view)
+            self.script.act(session, view)
             if not self.started:
                 await self._start(session, view)
                 if self.result:
@@ -216,18 +216,18 @@ class _Stage:
         resource = view.snapshot.resource.value
         if resource is None or view.snapshot.stats.value is None or view.snapshot.slices.value is None:
             return
-        if resource.image.version == self.orders.version and self.consoles > 1:
+        if resource.image.version == self.script.version and self.consoles > 1:
             self.result = "done"
             return
-        draft = _with_version(Draft.of(resource), self.orders)
-        judged = await session.assess(
+        draft = _with_version(Draft.of(resource), self.script)
+        judged = await session.preview_edit(
             1,
             draft,
-            self.orders.approval,
-            late_removal=self.orders.late_removal,
-            parallel_drains=self.orders.parallel_drains,
+            self.script.approval,
+            late_removal=self.script.late_removal,
+            parallel_drains=self.script.parallel_drains,
         )
-        stopping = blocking(judged.checks, self.orders.overrides)
+        stopping = blocking(judged.checks, self.script.overrides)
         if judged.plan is None or stopping:
             waiting = all(check.outcome is Outcome.WAIT for check in stopping)
             if judged.plan is not None and waiting and stopping:
@@ -235,7 +235,7 @@ class _Stage:
             self.refusals = [f"{c.name}: {c.evidence}" for c in stopping] or [str(judged.change.verdict)]
             self.result = "refused"
             raise asyncio.CancelledError
-        session.submit(Start(judged.plan, "sim@host", self.orders.overrides))
+        session.submit(Start(judged.plan, "sim@host", self.script.overrides))
         self.started = True
 
     def _approve(self, session: Session, view: View) -> None:
@@ -244,9 +244,9 @@ class _Stage:
             return
         now = self.world.timeline.now
         since = self.gate_seen.setdefault(f"{gate.id}", now)
-        if now - since < self.orders.think_s:
+        if now - since < self.script.think_s:
             return
-        needed = self.orders.approval is Approval.EVERY_NODE or gate.kind == "cut-over"
+        needed = self.script.approval is Approval.EVERY_NODE or gate.kind == "cut-over"
         if needed and view.journal.approval is not Approval.AUTO:
             session.submit(Approve(gate.id, gate.revision, "sim@host"))
             self.gate_seen[gate.id] = now + 5.0
@@ -258,15 +258,15 @@ class _Stage:
             self.held_since = None
             return
         self.held_since = self.held_since or now
-        wait = self.orders.resume_after_s
+        wait = self.script.resume_after_s
         if wait is not None and now - self.held_since >= wait:
             session.submit(Resume("sim@host"))
             self.held_since = now
 
 
-def _with_version(draft: Draft, orders: Orders) -> Draft:
+def _with_version(draft: Draft, script: Script) -> Draft:
     template: Any = draft.template
     container = template["spec"]["emqxContainer"]
-    image = {**container["image"], "version": orders.version}
+    image = {**container["image"], "version": script.version}
     changed = {**template, "spec": {**template["spec"], "emqxContainer": {**container, "image": image}}}
-    return replace(draft, template=changed, blue_green=orders.blue_green or draft.blue_green)
+    return replace(draft, template=changed, blue_green=script.blue_green or draft.blue_green)

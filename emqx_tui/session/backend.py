@@ -8,7 +8,7 @@ from typing import Protocol
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import Assessment, FleetView, View
+from emqx_tui.session.view import EditPreview, FleetView, View
 
 
 class Backend(Protocol):
@@ -33,8 +33,8 @@ class Backend(Protocol):
         """The newest view of the opened cluster, None until there is one."""
         ...
 
-    def assessment(self) -> Assessment | None:
-        """The newest answer to `assess`."""
+    def edit_preview(self) -> EditPreview | None:
+        """The newest answer to `preview_edit`."""
         ...
 
     def open(self, namespace: str, name: str) -> None:
@@ -49,7 +49,7 @@ class Backend(Protocol):
         """Hand an intent to the opened cluster's session; the answer is the view's `notice`."""
         ...
 
-    def assess(
+    def preview_edit(
         self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
     ) -> None:
         """Judge an edit: validation, server dry-run, pre-flight, forecast. Newer numbers replace older ones."""

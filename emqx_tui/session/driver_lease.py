@@ -17,7 +17,7 @@ from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Lease
 from emqx_tui.session import lease as leases
 from emqx_tui.session import records
-from emqx_tui.session.options import Outside
+from emqx_tui.session.options import Ports
 
 RETRY_S = 1.0
 """Wall seconds between two attempts: a server that refuses at once must not be asked in a loop."""
@@ -34,13 +34,13 @@ class LeaseAnswered:
     error: AdapterError | None = None
 
 
-class Tenure:
+class DriverLease:
     """The lease of one cluster, as this console sees and holds it."""
 
-    def __init__(self, namespace: str, name: str, outside: Outside, put: Callable[[Any], None]) -> None:
+    def __init__(self, namespace: str, name: str, ports: Ports, put: Callable[[Any], None]) -> None:
         self._namespace = namespace
         self._name = name
-        self._outside = outside
+        self._ports = ports
         self._put = put
         self._watch = leases.LeaseWatch()
         self._asking: asyncio.Task[None] | None = None
@@ -54,12 +54,12 @@ class Tenure:
     def is_held(self) -> bool:
         """See the module."""
         held_at = self._held_at
-        return held_at is not None and self._outside.clock.monotonic() - held_at < records.LEASE_DURATION_S
+        return held_at is not None and self._ports.clock.monotonic() - held_at < records.LEASE_DURATION_S
 
     @property
     def is_free(self) -> bool:
         """Nobody else drives."""
-        return leases.is_free(self._watch, self._outside.host, self._outside.clock)
+        return leases.is_free(self._watch, self._ports.host, self._ports.clock)
 
     @property
     def lease(self) -> Lease | None:
@@ -73,14 +73,14 @@ class Tenure:
     @property
     def other_seen_s(self) -> float | None:
         """Wall seconds since another driver's last renewal that we saw; None without another driver."""
-        if self.holder in ("", self._outside.host.identity):
+        if self.holder in ("", self._ports.host.identity):
             return None
-        return self._outside.clock.monotonic() - self._watch.seen_at
+        return self._ports.clock.monotonic() - self._watch.seen_at
 
     def observe(self, lease: Lease | None) -> None:
         """Take in what the watch tells."""
-        self._watch = leases.observe(self._watch, lease, self._outside.clock)
-        if lease is None or lease.holder != self._outside.host.identity:
+        self._watch = leases.observe(self._watch, lease, self._ports.clock)
+        if lease is None or lease.holder != self._ports.host.identity:
             self._held_at = None
 
     def forget(self) -> None:
@@ -93,7 +93,7 @@ class Tenure:
         An onlooker has asked for nothing in this release: it carries on for a driver that is gone, but a release that
         begins is left to whoever has begun it.
         """
-        clock = self._outside.clock
+        clock = self._ports.clock
         if self._watch.lease is not None:
             self._vacant_since = None
         elif is_onlooker:
@@ -110,11 +110,11 @@ class Tenure:
     async def _ask(self, owner_uid: str) -> None:
         try:
             taken = await records.take_lease(
-                self._outside.kube,
+                self._ports.kube,
                 self._namespace,
                 self._name,
-                holder=self._outside.host.identity,
-                now=self._outside.clock.now(),
+                holder=self._ports.host.identity,
+                now=self._ports.clock.now(),
                 known=self._watch.lease,
                 owner_uid=owner_uid,
             )
@@ -129,7 +129,7 @@ class Tenure:
         self._asking = None
         if answer.lease is not None:
             is_news = self._held_at is None
-            self._watch = leases.LeaseWatch(answer.lease, self._outside.clock.monotonic())
+            self._watch = leases.LeaseWatch(answer.lease, self._ports.clock.monotonic())
             self._held_at = self._asked_at
             self._problem = ""
             return "this console drives the release" if is_news else ""
@@ -146,6 +146,6 @@ class Tenure:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
         lease = self._watch.lease
-        if lease is not None and lease.holder == self._outside.host.identity and self._held_at is not None:
+        if lease is not None and lease.holder == self._ports.host.identity and self._held_at is not None:
             with contextlib.suppress(AdapterError, asyncio.CancelledError):
-                await records.release_lease(self._outside.kube, lease)
+                await records.release_lease(self._ports.kube, lease)

@@ -34,12 +34,12 @@ from emqx_tui.rollout.policy import Approval, Policy, next_closed
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
 from emqx_tui.session.ports import Changed, Kube
-from emqx_tui.session.view import Assessment
+from emqx_tui.session.view import EditPreview
 
 _QUERY = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 
 
-async def assess(
+async def preview(
     number: int,
     draft: Draft,
     approval: str,
@@ -51,16 +51,16 @@ async def assess(
     log_in: Callable[[], Awaitable[str]],
     policy: Policy,
     journal_secret: Secret | None,
-) -> Assessment:
+) -> EditPreview:
     """The whole answer to one edit."""
     judged = changes.assess(draft)
     if judged.verdict in (Verdict.REFUSED, Verdict.UNCHANGED):
-        return Assessment(number, judged, is_final=True)
+        return EditPreview(number, judged, is_final=True)
     snapshot = latest()
     ok, answer, admitted = await _dry_run(draft.original, judged, kube)
     extra = _server_differences(draft, judged, admitted)
     if judged.verdict is not Verdict.STARTS_RELEASE:
-        return Assessment(number, judged, (), None, ok, answer, extra, None, is_final=True)
+        return EditPreview(number, judged, (), None, ok, answer, extra, None, is_final=True)
     facts = await _facts(snapshot, kube, log_in, journal_secret)
     mark = admitted.template_mark if admitted else ""
     facts = replace(facts, resource_patch="" if ok else answer, admitted_mark=mark)
@@ -70,7 +70,7 @@ async def assess(
     question = preflight.Question(snapshot, rates if given else None, policy, facts)
     plan = _plan(draft, judged, approval, late_removal, parallel_drains, mark)
     estimate = _forecast(snapshot, draft, policy, late_removal, parallel_drains)
-    return Assessment(number, judged, preflight.run(question), plan, ok, answer, extra, estimate, is_final=True)
+    return EditPreview(number, judged, preflight.run(question), plan, ok, answer, extra, estimate, is_final=True)
 
 
 def _plan(

@@ -20,9 +20,9 @@ from emqx_tui.model.errors import AdapterError
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
-from emqx_tui.session.view import Assessment, FleetView, View
+from emqx_tui.session.view import EditPreview, FleetView, View
 
 if TYPE_CHECKING:
     from emqx_tui.session.session import Session
@@ -83,7 +83,7 @@ class Engine:
         self._is_stopping = False
         self._fleet_view = FleetView(identity.context, identity.server, identity.namespace, datetime.now(UTC))
         self._views: dict[Key, View] = {}
-        self._assessment: Assessment | None = None
+        self._edit_preview: EditPreview | None = None
         self._opened: Key | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
@@ -120,21 +120,21 @@ class Engine:
             self._told = False
             return self._views.get(self._opened) if self._opened else None
 
-    def assessment(self) -> Assessment | None:
+    def edit_preview(self) -> EditPreview | None:
         with self._lock:
             self._told = False
-            return self._assessment
+            return self._edit_preview
 
     def open(self, namespace: str, name: str) -> None:
         with self._lock:
             self._opened = (namespace, name)
-            self._assessment = None
+            self._edit_preview = None
         self._call(self._open(namespace, name))
 
     def close(self) -> None:
         with self._lock:
             key, self._opened = self._opened, None
-            self._assessment = None
+            self._edit_preview = None
         if key is not None:
             self._call(self._close(key))
 
@@ -143,12 +143,12 @@ class Engine:
         if key is not None:
             self._call(self._submit(key, intent))
 
-    def assess(
+    def preview_edit(
         self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
     ) -> None:
         key = self._opened
         if key is not None:
-            self._call(self._assess(key, number, draft, approval, late_removal, parallel_drains))
+            self._call(self._preview_edit(key, number, draft, approval, late_removal, parallel_drains))
 
     def save(self, plan_or_draft: Plan | Draft) -> None:
         key = self._opened
@@ -222,7 +222,7 @@ class Engine:
         connection = self._connection
         if connection is None or key in self._sessions:
             return
-        outside = Outside(
+        ports = Ports(
             connection.kube,
             connection.emqx(namespace, name),
             connection.clock,
@@ -231,7 +231,7 @@ class Engine:
         )
         from emqx_tui.session.session import Session
 
-        session = Session(namespace, name, outside, self._options, lambda view: self._publish_view(key, view))
+        session = Session(namespace, name, ports, self._options, lambda view: self._publish_view(key, view))
         self._sessions[key] = (session, asyncio.create_task(self._watched(key, session), name=f"session {name}"))
 
     async def _watched(self, key: Key, session: Session) -> None:
@@ -267,7 +267,7 @@ class Engine:
         if (entry := self._sessions.get(key)) is not None:
             entry[0].submit(intent)
 
-    async def _assess(
+    async def _preview_edit(
         self, key: Key, number: int, draft: Draft, approval: Approval, late_removal: bool, parallel_drains: int
     ) -> None:
         if self._judging is not None:
@@ -277,12 +277,12 @@ class Engine:
             return
 
         async def judge() -> None:
-            answer = await entry[0].assess(
+            answer = await entry[0].preview_edit(
                 number, draft, approval, late_removal=late_removal, parallel_drains=parallel_drains
             )
             with self._lock:
                 if self._opened == key:
-                    self._assessment = answer
+                    self._edit_preview = answer
             self._tell()
 
         self._judging = self._spawn(judge())

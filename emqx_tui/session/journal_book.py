@@ -20,7 +20,7 @@ from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.journal import Journal, journal_name
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session import records
-from emqx_tui.session.options import Outside
+from emqx_tui.session.options import Ports
 from emqx_tui.session.ports import Changed, Removed
 
 MAX_LOST_RACES = 3
@@ -56,13 +56,13 @@ class JournalBook:
         self,
         namespace: str,
         name: str,
-        outside: Outside,
+        ports: Ports,
         put: Callable[[Any], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self._namespace = namespace
         self._name = name
-        self._outside = outside
+        self._ports = ports
         self._put = put
         self._spawn = spawn
         self.stored: Journal | None = None
@@ -120,23 +120,23 @@ class JournalBook:
         if replace(after, totals=before.totals) != before or _milestones(after) != _milestones(before):
             return True
         written_at = self._totals_written_at
-        now = self._outside.clock.now()
+        now = self._ports.clock.now()
         return is_last or written_at is None or (now - written_at).total_seconds() >= TOTALS_EVERY_S
 
     @property
     def may_write(self) -> bool:
         """What stands there is known, and no attempt has failed a moment ago."""
-        return not self.is_stale and self._outside.clock.monotonic() - self._failed_at >= RETRY_S
+        return not self.is_stale and self._ports.clock.monotonic() - self._failed_at >= RETRY_S
 
     def write(self, journal: Journal, intent: Intent | None) -> None:
         """Send it; the answer comes as JournalWritten."""
         self.writing, self._written_for = journal, intent
-        self._totals_written_at = self._outside.clock.now()
+        self._totals_written_at = self._ports.clock.now()
         self._spawn(self._write(journal, self.secret))
 
     async def _write(self, journal: Journal, known: Secret | None) -> None:
         try:
-            secret = await records.write_journal(self._outside.kube, journal, known)
+            secret = await records.write_journal(self._ports.kube, journal, known)
             self._put(JournalWritten(journal, secret))
         except AdapterError as error:
             self._put(JournalWritten(journal, None, error))
@@ -154,7 +154,7 @@ class JournalBook:
         # Watch events that came meanwhile were left aside, and what had no answer may stand there all the same.
         self.is_stale = True
         if not isinstance(answer.error, Conflict | NotFound):
-            self._failed_at = self._outside.clock.monotonic()
+            self._failed_at = self._ports.clock.monotonic()
             self._read_again(None)
             return self._told_once(intent, answer.error)
         self._lost_races += 1
@@ -186,7 +186,7 @@ class JournalBook:
                 if intent is not None:
                     self._put(IntentAgain(intent, "the journal cannot be read: try again"))
                     intent = None
-                await self._outside.clock.sleep_wall(RETRY_S)
+                await self._ports.clock.sleep_wall(RETRY_S)
         finally:
             self._reading = False
         if intent is not None:
@@ -197,7 +197,7 @@ class JournalBook:
         known = self.stored
         try:
             request = KubeRequest("GET", Kind.SECRET.info.path(self._namespace, journal_name(self._name)))
-            secret = Secret.from_json(await self._outside.kube.request(request))
+            secret = Secret.from_json(await self._ports.kube.request(request))
         except (AdapterError, Malformed) as error:
             return f"not sent: the journal cannot be read: {error}"
         found, problem = records.read_journal(secret)
@@ -213,7 +213,7 @@ class JournalBook:
         name = journal_name(self._name)
         key = (self._namespace, name)
         try:
-            answer = await self._outside.kube.request(KubeRequest("GET", Kind.SECRET.info.path(self._namespace, name)))
+            answer = await self._ports.kube.request(KubeRequest("GET", Kind.SECRET.info.path(self._namespace, name)))
             self._put(Changed(Kind.SECRET, key, Secret.from_json(answer)))
         except NotFound:
             self._put(Removed(Kind.SECRET, key))

@@ -1,4 +1,4 @@
-"""What a session is given: the world outside, and how to behave.
+"""What a session is given: its ports and its options.
 
 A module of its own because the command line fills these in before the first frame is drawn, and everything that a
 session needs to run takes longer to load than that.
@@ -13,8 +13,8 @@ from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
 
 
 @dataclass(frozen=True)
-class Outside:
-    """The world as the session is given it."""
+class Ports:
+    """The implementations of the ports that one session uses."""
 
     kube: Kube
     emqx: Emqx

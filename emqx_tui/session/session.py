@@ -33,18 +33,16 @@ from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sample_of, sent, succeeded
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import is_closed
-from emqx_tui.session import records, sources
-from emqx_tui.session import view_builder as showing
-from emqx_tui.session.driver_lease import LeaseAnswered, Tenure
-from emqx_tui.session.edit_preview import assess as assess_edit
-from emqx_tui.session.edit_preview import save as save_edit
+from emqx_tui.session import records, sources, view_builder
+from emqx_tui.session.driver_lease import DriverLease, LeaseAnswered
+from emqx_tui.session.edit_preview import preview, save
 from emqx_tui.session.executor import CommandDone, CommandFailed, Executor
 from emqx_tui.session.journal_book import IntentAgain, JournalBook, JournalWritten
 from emqx_tui.session.log import EventLog
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Changed
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
-from emqx_tui.session.view import REFUSED, Arrival, Assessment, View
+from emqx_tui.session.view import REFUSED, Arrival, EditPreview, View
 
 TICK_S = 0.5
 MAX_JUDGED = 8
@@ -79,26 +77,26 @@ class Session:
         self,
         namespace: str,
         name: str,
-        outside: Outside,
+        ports: Ports,
         options: Options,
         publish: Callable[[View], None],
     ) -> None:
         self.namespace = namespace
         self.name = name
-        self._outside = outside
+        self._ports = ports
         self._options = options
         self._publish = publish
         self._inbox: asyncio.Queue[Any] = asyncio.Queue()
         self._store = Store(namespace, name)
         self._memory = Memory()
-        self._book = JournalBook(namespace, name, outside, self._put, self._spawn)
-        self._tenure = Tenure(namespace, name, outside, self._put)
+        self._book = JournalBook(namespace, name, ports, self._put, self._spawn)
+        self._lease = DriverLease(namespace, name, ports, self._put)
         self._close_failed_at: float | None = None
         self._wants_to_drive = False
         self._closing = False
         self._intents: list[Intent] = []
-        self._judged: list[Assessment] = []
-        self._executor = Executor(outside.kube, outside.emqx, self._put, self._may_advance)
+        self._judged: list[EditPreview] = []
+        self._executor = Executor(ports.kube, ports.emqx, self._put, self._may_advance)
         self._series = Series()
         self._log = EventLog()
         self._decision = Decision(Phase.IDLE)
@@ -120,12 +118,12 @@ class Session:
 
     async def run(self) -> None:
         """Look and drive until cancelled; a running drain inside EMQX is left alone."""
-        clock = self._outside.clock
+        clock = self._ports.clock
         brokers = sources.Brokers(
             self.namespace,
             self.name,
-            kube=self._outside.kube,
-            emqx=self._outside.emqx,
+            kube=self._ports.kube,
+            emqx=self._ports.emqx,
             clock=clock,
             latest=self._snapshot,
             put=self._put,
@@ -140,18 +138,18 @@ class Session:
         finally:
             await self._stop()
 
-    async def assess(
+    async def preview_edit(
         self, number: int, draft: Draft, approval: str, *, late_removal: bool, parallel_drains: int
-    ) -> Assessment:
+    ) -> EditPreview:
         """Judge an edit: validation, server dry-run, pre-flight, forecast."""
-        judged = await assess_edit(
+        judged = await preview(
             number,
             draft,
             approval,
             late_removal=late_removal,
             parallel_drains=parallel_drains,
             latest=self._snapshot,
-            kube=self._outside.kube,
+            kube=self._ports.kube,
             log_in=self._brokers.log_in,
             policy=self._options.policy,
             journal_secret=self._book.secret,
@@ -166,7 +164,7 @@ class Session:
         elif self._book.present is not None:
             self._say(f"{REFUSED}a release is under way, the object is not to be changed now")
         else:
-            answer, changed = await save_edit(edit, self._snapshot(), self._outside.kube)
+            answer, changed = await save(edit, self._snapshot(), self._ports.kube)
             if changed is not None:
                 self._put(changed)
             self._say(answer)
@@ -178,14 +176,14 @@ class Session:
         self._inbox.put_nowait(item)
 
     async def _watch(self) -> None:
-        outside = self._outside
+        ports = self._ports
         await sources.watch_cluster(
-            self.namespace, self.name, kube=outside.kube, clock=outside.clock, latest=self._snapshot, put=self._put
+            self.namespace, self.name, kube=ports.kube, clock=ports.clock, latest=self._snapshot, put=self._put
         )
 
     async def _tick(self) -> None:
         while True:
-            await self._outside.clock.sleep(TICK_S)
+            await self._ports.clock.sleep(TICK_S)
             self._put(_Tick())
 
     async def _consume(self) -> None:
@@ -200,7 +198,7 @@ class Session:
     # -- one input ------------------------------------------------------------------------------------------------
 
     def _take(self, item: Any) -> None:
-        now = self._outside.clock.now()
+        now = self._ports.clock.now()
         match item:
             case _Tick():
                 return
@@ -217,7 +215,7 @@ class Session:
             case JournalWritten():
                 self._journal_written(item)
             case LeaseAnswered():
-                if words := self._tenure.answered(item):
+                if words := self._lease.answered(item):
                     self._log.say(now, words)
             case _Closed(error=error):
                 self._closed(error)
@@ -232,7 +230,7 @@ class Session:
             self._take_journal()
         elif kind is Kind.LEASE:
             self._note_driver()
-            self._tenure.observe(self._store.lease())
+            self._lease.observe(self._store.lease())
         elif kind is Kind.EVENT:
             self._log.events(self._store.collection(Kind.EVENT).objects.values())
         elif isinstance(item, BrokerAnswer):
@@ -246,14 +244,14 @@ class Session:
         if journal is None or journal.release_id == self._seen_release:
             return
         self._seen_release = journal.release_id
-        self._arrival = Arrival(self._outside.clock.now())
+        self._arrival = Arrival(self._ports.clock.now())
         self._note_driver()
         self._log.past(journal)
 
     def _note_driver(self) -> None:
         """When somebody else was last seen to drive: from then on nobody did, or this console."""
         lease = self._store.lease()
-        if self._arrival is not None and lease is not None and lease.holder != self._outside.host.identity:
+        if self._arrival is not None and lease is not None and lease.holder != self._ports.host.identity:
             self._arrival = replace(self._arrival, driven_until=lease.renewed_at)
 
     def _take_journal(self) -> None:
@@ -264,9 +262,9 @@ class Session:
         self._arrive()
         if vanished is None:
             return
-        if self._tenure.is_held and self._decision.phase not in FINAL:
+        if self._lease.is_held and self._decision.phase not in FINAL:
             # Nobody but the driver ends a release: left alone it would stand half-way, with the operator held.
-            self._log.alarm(self._outside.clock.now(), "somebody removed the journal: it is written again")
+            self._log.alarm(self._ports.clock.now(), "somebody removed the journal: it is written again")
             self._book.write(vanished, None)
         else:
             self._ended_elsewhere(vanished)
@@ -281,9 +279,9 @@ class Session:
         self._finished = journal
         self._result = ("aborted" if journal.abort else "done") if is_there and is_free else "failed"
         self._wants_to_drive = False
-        self._tenure.forget()
+        self._lease.forget()
         self._memory = Memory(recent=self._memory.recent)
-        now = self._outside.clock.now()
+        now = self._ports.clock.now()
         if self._result == "failed":
             self._log.alarm(now, "the journal was removed before the release had ended")
         else:
@@ -291,7 +289,7 @@ class Session:
         self._record("closed", {"result": self._result, "elsewhere": True})
 
     def _command_done(self, done: CommandDone) -> None:
-        now = self._outside.clock.now()
+        now = self._ports.clock.now()
         command = done.command
         self._memory = succeeded(self._memory, command.key, command.name, now)
         self._log.done(now, command, done.note)
@@ -308,7 +306,7 @@ class Session:
         journal = self._book.present
         blue_uid = journal.originals.blue_uid if journal else ""
         green_uid = journal.green_uid if journal else ""
-        return snapshot(self._store, self._outside.clock.now(), blue_uid, green_uid)
+        return snapshot(self._store, self._ports.clock.now(), blue_uid, green_uid)
 
     def _step(self) -> None:
         if not self._intents:
@@ -330,7 +328,7 @@ class Session:
             return "this console was started read-only"
         if self._book.problem:
             return self._book.problem
-        if missing := showing.missing_right(self._store):
+        if missing := view_builder.missing_right(self._store):
             return missing
         if isinstance(intent, Start):
             return self._not_to_start(intent)
@@ -338,8 +336,8 @@ class Session:
 
     def _not_to_start(self, intent: Start) -> str:
         """The screens refuse these too; a release must not depend on that."""
-        if not self._tenure.is_free:
-            return f"{self._tenure.holder or 'somebody'} drives this cluster"
+        if not self._lease.is_free:
+            return f"{self._lease.holder or 'somebody'} drives this cluster"
         judged = next((found for found in reversed(self._judged) if found.plan == intent.plan), None)
         if judged is None:
             return "this plan was not judged by this session: look at the change again"
@@ -357,7 +355,7 @@ class Session:
         wanted = self._decision.journal
         if self._closing or self._options.read_only:
             return
-        is_driver, is_last = self._tenure.is_held, bool(self._decision.finished)
+        is_driver, is_last = self._lease.is_held, bool(self._decision.finished)
         if wanted is not None and self._book.must_write(wanted, intent, is_driver=is_driver, is_last=is_last):
             if intent is not None or self._book.may_write:
                 if isinstance(intent, Start):
@@ -379,11 +377,11 @@ class Session:
         """
         if why_not := await self._book.still_stands():
             return why_not
-        return "" if self._tenure.is_held else "this console drives no longer"
+        return "" if self._lease.is_held else "this console drives no longer"
 
     def _close_valve(self) -> None:
         """The one command that does not wait for the journal, should that be slow or not writable."""
-        if self._tenure.is_held and self._book.stored is not None and not self._book.is_stale:
+        if self._lease.is_held and self._book.stored is not None and not self._book.is_stale:
             self._send(tuple(c for c in self._decision.commands if isinstance(c, CloseValve)))
 
     def _journal_written(self, answer: JournalWritten) -> None:
@@ -392,12 +390,12 @@ class Session:
         elif answer.secret is not None:
             # Watch events that came meanwhile were left aside: one of them may be newer than our own write.
             written = Changed(Kind.SECRET, (self.namespace, answer.secret.name), answer.secret)
-            self._store = fold(self._store, written, self._outside.clock.now())
+            self._store = fold(self._store, written, self._ports.clock.now())
             self._take_journal()
             self._record("journal", {"approvals": len(answer.journal.approvals), "phase": str(self._decision.phase)})
 
     def _send(self, commands: tuple[Command, ...]) -> None:
-        now = self._outside.clock.now()
+        now = self._ports.clock.now()
         for command in commands:
             if self._executor.send(command):
                 self._memory = sent(self._memory, command.key, command.name, now)
@@ -410,13 +408,13 @@ class Session:
         is_known = self._store.collection(Kind.LEASE).read_at is not None
         wanted = self._book.stored is not None and (self._options.drives or self._wants_to_drive)
         if wanted and is_known and resource is not None and not self._options.read_only and not self._closing:
-            self._tenure.keep(resource.meta.uid, is_onlooker=not self._wants_to_drive)
+            self._lease.keep(resource.meta.uid, is_onlooker=not self._wants_to_drive)
 
     # -- the end of a release -------------------------------------------------------------------------------------
 
     def _begin_close(self) -> None:
         failed_at = self._close_failed_at
-        if failed_at is not None and self._outside.clock.monotonic() - failed_at < CLOSE_AGAIN_S:
+        if failed_at is not None and self._ports.clock.monotonic() - failed_at < CLOSE_AGAIN_S:
             return
         self._closing = True
         journal, result = self._book.stored, self._decision.finished
@@ -426,10 +424,10 @@ class Session:
 
     async def _close(self, journal: Journal, result: str) -> None:
         """Result as an Event, then the journal goes, then the lease."""
-        kube, resource = self._outside.kube, self._snapshot().resource.value
+        kube, resource = self._ports.kube, self._snapshot().resource.value
         try:
             await records.end_release(
-                kube, journal, result, resource, self._book.secret, self._tenure.lease, self._outside.clock.now()
+                kube, journal, result, resource, self._book.secret, self._lease.lease, self._ports.clock.now()
             )
             self._put(_Closed())
         except AdapterError as error:
@@ -438,25 +436,25 @@ class Session:
     def _closed(self, error: AdapterError | None) -> None:
         self._closing = False
         if error is not None:
-            self._close_failed_at = self._outside.clock.monotonic()
+            self._close_failed_at = self._ports.clock.monotonic()
             self._say(f"the release is {self._result}, but its journal could not be removed: {error.message}")
             return
         self._book.forget()
-        self._tenure.forget()
+        self._lease.forget()
         self._wants_to_drive = False
         self._memory = Memory(recent=self._memory.recent)
-        self._log.say(self._outside.clock.now(), f"the release is {self._result}")
+        self._log.say(self._ports.clock.now(), f"the release is {self._result}")
         self._record("closed", {"result": self._result})
 
-    # -- showing --------------------------------------------------------------------------------------------------
+    # -- publishing --------------------------------------------------------------------------------------------------
 
     def _say(self, words: str) -> None:
         self._notice = words
         self._notice_number += 1
-        self._log.say(self._outside.clock.now(), words)
+        self._log.say(self._ports.clock.now(), words)
 
     def _note_decision(self, before: Decision, intent: Intent | None) -> None:
-        now, decision = self._outside.clock.now(), self._decision
+        now, decision = self._ports.clock.now(), self._decision
         if intent is not None and (decision.accepted or decision.refused):
             self._say(decision.accepted or f"{REFUSED}{decision.refused}")
         if before.phase is not decision.phase:
@@ -472,13 +470,13 @@ class Session:
         self._sequence += 1
         seen = self._snapshot()
         journal = self._book.present
-        driver = self._tenure.holder
-        role, reason = showing.role(
+        driver = self._lease.holder
+        role, reason = view_builder.role(
             read_only=self._options.read_only,
             journal_problem=self._book.problem,
-            is_driver=self._tenure.is_held,
-            other_driver="" if self._tenure.is_free else driver,
-            missing=showing.missing_right(self._store),
+            is_driver=self._lease.is_held,
+            other_driver="" if self._lease.is_free else driver,
+            missing=view_builder.missing_right(self._store),
         )
         self.view = View(
             snapshot=seen,
@@ -493,22 +491,22 @@ class Session:
             in_flight=tuple(sorted(self._memory.in_flight)),
             notice=self._notice,
             notice_number=self._notice_number,
-            health=showing.health(self._store, seen),
-            drain_initial=showing.drain_initial(self._memory),
-            rates=showing.leaving_rates(self._memory),
+            health=view_builder.health(self._store, seen),
+            drain_initial=view_builder.drain_initial(self._memory),
+            rates=view_builder.leaving_rates(self._memory),
             result=self._result if journal is None else "",
             arrival=self._arrival if journal else None,
             is_unwritten=self._book.writing is not None or self._book.is_stale,
-            driver_seen_s=self._tenure.other_seen_s,
+            driver_seen_s=self._lease.other_seen_s,
             policy=self._options.policy,
             sequence=self._sequence,
         )
         self._publish(self.view)
 
     def _record(self, event: str, fields: Mapping[str, Any]) -> None:
-        recorder = self._outside.recorder
+        recorder = self._ports.recorder
         if recorder is not None:
-            recorder.record(event, {"at": self._outside.clock.now().isoformat(), **fields})
+            recorder.record(event, {"at": self._ports.clock.now().isoformat(), **fields})
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -520,4 +518,4 @@ class Session:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._tenure.end()
+        await self._lease.end()

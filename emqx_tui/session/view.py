@@ -185,8 +185,8 @@ class FleetView:
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """The answer to an edit: what the server and our checks say of it. Figures None while unknown."""
+class EditPreview:
+    """What an edit would do: verdict, server dry-run, pre-flight checks, forecast. Figures are None while unknown."""
 
     number: int
     """Of the draft it answers, so that an old answer is not shown for a newer draft."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from emqx_tui.rehearsal.rehearse import Orders, rehearse
+from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.emqx.cluster import CALIBRATED, IDEAL
 from emqx_tui.sandbox.world.scenario import scenario
@@ -80,7 +80,7 @@ def supervised(world: World, clients: int) -> Row:
         if view.journal and view.journal.hold:
             holds.add(view.journal.hold.check)
 
-    run = rehearse(world, Orders(approval=Approval.AUTO, resume_after_s=60.0, act=look), limit_s=LIMIT_S)
+    run = rehearse(world, Script(approval=Approval.AUTO, resume_after_s=60.0, act=look), limit_s=LIMIT_S)
     note = f"{run.result}, held once by {', '.join(sorted(holds))}" if holds else run.result
     lowest = run.lowest_live / clients
     return Row(run.duration_s, run.drain_s, run.disconnects_per_client, run.truth.lost, lowest, note)

@@ -1,4 +1,4 @@
-"""How signals and the time-out of a command reach its seat, or the command itself while there is none."""
+"""How signals and the time-out of a command reach its runner, or the command itself while there is none."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from emqx_tui.cli.connected import Ending, run_until_signal
-from emqx_tui.headless.session_runner import Seat
+from emqx_tui.headless.session_runner import SessionRunner
 
 
 class Chair:
-    """Takes what a seat is told."""
+    """Takes what a runner is told."""
 
     def __init__(self) -> None:
         self.told: asyncio.Future[tuple[str, int | None]] = asyncio.get_running_loop().create_future()
@@ -25,7 +25,7 @@ class Chair:
 
 async def told(ending: Ending) -> tuple[str, int | None]:
     chair = Chair()
-    ending.end_at(cast(Seat, chair))
+    ending.end_at(cast(SessionRunner, chair))
     return await asyncio.wait_for(chair.told, 20)
 
 

@@ -20,7 +20,7 @@ from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import manifest
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.view import FleetView, View
 from tests.support.desk import CLIENTS, Room, Terminal
 
@@ -33,8 +33,8 @@ def place_of(terminal: Terminal, namespace: str | None = "default") -> Place:
     world, wire = terminal.room.world, Wire()
     clock = SimClock(world)
 
-    def outside(namespace: str, name: str) -> Outside:
-        return Outside(SimKube(world, wire), SimEmqx(world, wire), clock, terminal.host)
+    def ports(namespace: str, name: str) -> Ports:
+        return Ports(SimKube(world, wire), SimEmqx(world, wire), clock, terminal.host)
 
     return Place(
         context="sim",
@@ -44,7 +44,7 @@ def place_of(terminal: Terminal, namespace: str | None = "default") -> Place:
         kube=SimKube(world, wire),
         emqx=lambda namespace, name: SimEmqx(world, wire),
         clock=clock,
-        outside=outside,
+        ports=ports,
         options=Options(drives=False),
     )
 

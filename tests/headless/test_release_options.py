@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.headless.release_options import Edit, WrongOrder, parse_sets, read_template
+from emqx_tui.headless.release_options import Edit, InvalidOption, parse_sets, read_template
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 
 RESOURCE = EmqxEnterprise.from_json(
@@ -76,7 +76,7 @@ def test_nothing_asked_for_is_no_edit() -> None:
     ],
 )
 def test_mistakes_name_the_argument_and_the_way_out(text: str, words: str) -> None:
-    with pytest.raises(WrongOrder) as wrong:
+    with pytest.raises(InvalidOption) as wrong:
         parse_sets([text])
     assert f"--set {text}" in str(wrong.value)
     assert words in str(wrong.value)
@@ -102,11 +102,11 @@ def test_a_template_replaces_the_template_and_sets_come_on_top(document: Any) ->
     "document", [None, [], "text", {}, {"spec": {}}, {"spec": []}, {"kind": "EmqxEnterprise", "spec": {}}]
 )
 def test_what_is_no_template(document: Any) -> None:
-    with pytest.raises(WrongOrder, match=r"^file\.yaml: "):
+    with pytest.raises(InvalidOption, match=r"^file\.yaml: "):
         read_template(document, "file.yaml")
 
 
 def test_an_image_that_is_no_mapping() -> None:
     odd = {"spec": {"emqxContainer": {"image": "emqx:1"}}}
-    with pytest.raises(WrongOrder, match="expected a mapping"):
+    with pytest.raises(InvalidOption, match="expected a mapping"):
         Edit({"version": "4.4.15"}, {}, odd).draft(RESOURCE)

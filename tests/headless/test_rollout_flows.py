@@ -248,7 +248,7 @@ def test_a_signal_leaves_the_release_where_it_is() -> None:
     async def work() -> Terminal:
         desk, other = room.terminal(), room.terminal()
         seats = []
-        running = asyncio.create_task(desk.rollout(on_seat=seats.append))
+        running = asyncio.create_task(desk.rollout(on_runner=seats.append))
         await other.until(lambda view: any(m.evacuation for m in view.snapshot.members))
         seats[0].stop("SIGINT", 130)
         assert await running == 130
@@ -377,14 +377,14 @@ def test_who_comes_to_a_release_under_way_is_told_since_when_it_stands_alone() -
         await first.rollout(
             approval=Approval.EVERY_NODE,
             leaving=Leaving(at_gate=True),
-            on_seat=lambda seat: seen.append(seat),
+            on_runner=lambda runner: seen.append(runner),
         )
         await asyncio.sleep(600)
         seen.append(await second.until(lambda view: view.arrival is not None and view.arrival.driven_until is not None))
 
     play(room, work())
-    seat, view = seen
-    assert seat.view.arrival is None, "it was begun there"
+    runner, view = seen
+    assert runner.view.arrival is None, "it was begun there"
     assert 590 < (view.arrival.at - view.arrival.driven_until).total_seconds() < 620
     told = [entry.text for entry in view.log if entry.source is LogSource.JOURNAL]
     assert told

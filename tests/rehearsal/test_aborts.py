@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emqx_tui.rehearsal.rehearse import Orders
+from emqx_tui.rehearsal.rehearse import Script
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -26,7 +26,7 @@ def abort_at(phase: Phase) -> Once:
 )
 def test_abort_restores_everything(phase: Phase) -> None:
     world = small_world()
-    run, witness = play(world, Orders(approval=Approval.EVERY_NODE, act=abort_at(phase)), limit_s=900)
+    run, witness = play(world, Script(approval=Approval.EVERY_NODE, act=abort_at(phase)), limit_s=900)
     assert run.result == "aborted", run.view and run.view.log[-5:]
     assert witness.broken == []
     witness.check_ended("4.4.14")
@@ -46,7 +46,7 @@ def test_abort_with_clients_on_green_drains_them_back() -> None:
         lambda view: Abort("person", view.decision.abort.revision),
     )
     world.cluster().clients.churn_per_s = 5.0
-    run, witness = play(world, Orders(approval=Approval.EVERY_NODE, act=on_green), limit_s=900)
+    run, witness = play(world, Script(approval=Approval.EVERY_NODE, act=on_green), limit_s=900)
     assert run.result == "aborted"
     assert witness.broken == []
     witness.check_ended("4.4.14")
@@ -59,7 +59,7 @@ def test_abort_out_of_a_green_that_never_comes_up() -> None:
     held = Once(
         lambda view: view.journal and view.journal.hold, lambda view: Abort("person", view.decision.abort.revision)
     )
-    run, witness = play(world, Orders(approval=Approval.AUTO, act=held), limit_s=900)
+    run, witness = play(world, Script(approval=Approval.AUTO, act=held), limit_s=900)
     assert run.result == "aborted"
     assert witness.broken == []
     witness.check_ended("4.4.14")
@@ -72,7 +72,7 @@ def test_abort_after_a_failed_canary_cuts_nobody_else() -> None:
         lambda view: view.journal and view.journal.hold and view.journal.hold.check == "canary",
         lambda view: Abort("person", view.decision.abort.revision),
     )
-    run, witness = play(world, Orders(approval=Approval.EVERY_NODE, act=failed), limit_s=900)
+    run, witness = play(world, Script(approval=Approval.EVERY_NODE, act=failed), limit_s=900)
     assert run.result == "aborted"
     assert witness.broken == []
     witness.check_ended("4.4.14")
@@ -102,7 +102,7 @@ def test_abort_in_the_middle_of_the_drains_brings_everybody_back(gone: int, pers
         cr["spec"]["persistent"] = {"metadata": {"name": "emqx-ee"}, "spec": claim}
     world = small_world(clients=3000, cr=cr)
     back = Once(_gone(gone), lambda view: Abort("person", view.decision.abort.revision))
-    run, witness = play(world, Orders(approval=Approval.AUTO, act=back), limit_s=1800)
+    run, witness = play(world, Script(approval=Approval.AUTO, act=back), limit_s=1800)
     assert run.result == "aborted", run.view and run.view.log[-5:]
     assert witness.broken == []
     witness.check_ended("4.4.14")
@@ -132,9 +132,9 @@ def test_abort_after_the_cut_over_survives_deaths_of_the_console() -> None:
     """At each of its writes, before and after; the confirmed abort goes on where the cluster is."""
     for number in range(14, 40, 2):
         world = small_world(clients=600)
-        orders = Orders(approval=Approval.AUTO, act=_Insisting())
+        script = Script(approval=Approval.AUTO, act=_Insisting())
         when = "before" if number % 4 else "after"
-        run, witness = play(world, orders, limit_s=1800, kill_at=((number, when),), dead_for_s=20.0)
+        run, witness = play(world, script, limit_s=1800, kill_at=((number, when),), dead_for_s=20.0)
         assert run.result == "aborted", (number, when, run.view and run.view.log[-5:])
         assert witness.broken == [], (number, when)
         witness.check_ended("4.4.14")
@@ -151,7 +151,7 @@ def test_abort_is_refused_once_blue_is_gone() -> None:
         if view.notice.startswith("refused: no abort"):
             refused.append(view.notice)
 
-    run, witness = play(world, Orders(approval=Approval.AUTO, act=act), limit_s=1500)
+    run, witness = play(world, Script(approval=Approval.AUTO, act=act), limit_s=1500)
     assert run.result == "done"
     assert refused
     assert witness.broken == []

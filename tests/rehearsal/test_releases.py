@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
-from emqx_tui.rehearsal.rehearse import Orders, Run, rehearse
+from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
 from emqx_tui.rollout.intents import Approve, Freeze, Hold, Intent, Resume, SetRates
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -36,16 +36,16 @@ def small_world(name: str = "smooth", clients: int = 900, **overrides: object) -
     return scenario(name, clients=clients, churn_per_s=0.2, **overrides)
 
 
-def play(world: World, orders: Orders, **kwargs) -> tuple[Run, Witness]:
+def play(world: World, script: Script, **kwargs) -> tuple[Run, Witness]:
     witness = Witness(world)
-    run = rehearse(world, orders, **kwargs)
+    run = rehearse(world, script, **kwargs)
     return run, witness
 
 
 @pytest.mark.parametrize("approval", list(Approval))
 def test_each_policy_ends_with_one_green_generation(approval: Approval) -> None:
     world = small_world()
-    run, witness = play(world, Orders(approval=approval), limit_s=1200)
+    run, witness = play(world, Script(approval=approval), limit_s=1200)
     assert run.result == "done", run.view and run.view.log[-5:]
     assert witness.broken == []
     witness.check_ended("4.4.15")
@@ -58,7 +58,7 @@ def test_each_policy_ends_with_one_green_generation(approval: Approval) -> None:
 def test_a_hundred_thousand_clients_stay_within_the_promised_figures(preset: str) -> None:
     """200/s, waitTakeover 5, delay 60: drain in 1.02 of the limit, one disconnect each, none lost, sum >= 99.7 %."""
     world = scenario("smooth", clients=100_000, preset=preset)
-    run, witness = play(world, Orders(approval=Approval.AUTO), limit_s=1500)
+    run, witness = play(world, Script(approval=Approval.AUTO), limit_s=1500)
     assert run.result == "done"
     assert witness.broken == []
     limit_s = 100_000 / 200 + 5
@@ -82,7 +82,7 @@ def test_the_ledger_agrees_with_what_really_happened() -> None:
                 (ledger.evicted - truth.since_mark().evicted, ledger.missing - truth.offline, ledger.evicted)
             )
 
-    run, _ = play(world, Orders(approval=Approval.AUTO, act=compare), limit_s=1500)
+    run, _ = play(world, Script(approval=Approval.AUTO, act=compare), limit_s=1500)
     assert run.result == "done"
     assert len(ledgers) > 50
     # The figures come from a 2 s sampler: at 200/s they may be behind by two ticks of evictions.
@@ -95,8 +95,8 @@ def test_the_ledger_agrees_with_what_really_happened() -> None:
 
 
 def test_parallel_drains_share_the_time() -> None:
-    one, _ = play(small_world(clients=6000), Orders(approval=Approval.AUTO), limit_s=1500)
-    three, witness = play(small_world(clients=6000), Orders(approval=Approval.AUTO, parallel_drains=3), limit_s=1500)
+    one, _ = play(small_world(clients=6000), Script(approval=Approval.AUTO), limit_s=1500)
+    three, witness = play(small_world(clients=6000), Script(approval=Approval.AUTO, parallel_drains=3), limit_s=1500)
     assert (one.result, three.result) == ("done", "done")
     assert witness.broken == []
     assert one.drain_s is not None
@@ -108,7 +108,7 @@ def test_a_hold_stops_the_next_step_and_not_the_running_drain() -> None:
     world = small_world(clients=3000)
     hold = Once(_is_draining, lambda view: Hold("person"))
     ends = lambda view: hold.at is not None and view.now.timestamp() - hold.at > 300  # noqa: E731
-    run, witness = play(world, Orders(approval=Approval.AUTO, act=hold, ends=ends), limit_s=2000)
+    run, witness = play(world, Script(approval=Approval.AUTO, act=hold, ends=ends), limit_s=2000)
     assert run.result == "held"
     assert witness.starts == [world_blue(world, 2)]
     assert witness.scales == []
@@ -120,7 +120,7 @@ def test_a_resumed_hold_goes_on_to_the_end() -> None:
     world = small_world(clients=3000)
     hold = Once(_is_draining, lambda view: Hold("person"))
     resume = Once(lambda view: _held_for(view, 60), lambda view: Resume("person"))
-    run, witness = play(world, Orders(approval=Approval.AUTO, act=both(hold, resume)), limit_s=2000)
+    run, witness = play(world, Script(approval=Approval.AUTO, act=both(hold, resume)), limit_s=2000)
     assert run.result == "done"
     assert witness.broken == []
     assert run.truth.killed == 0
@@ -130,7 +130,7 @@ def test_a_freeze_stops_the_drain_and_keeps_its_clients() -> None:
     world = small_world(clients=6000)
     freeze = Once(_is_draining, lambda view: Freeze("person"))
     ends = lambda view: freeze.at is not None and view.now.timestamp() - freeze.at > 120  # noqa: E731
-    run, witness = play(world, Orders(approval=Approval.AUTO, act=freeze, ends=ends), limit_s=2000)
+    run, witness = play(world, Script(approval=Approval.AUTO, act=freeze, ends=ends), limit_s=2000)
     assert run.result == "held"
     cluster = world.cluster()
     assert all(node.evacuation is None for node in cluster.nodes.values())
@@ -148,7 +148,7 @@ def test_other_rates_are_used_at_once() -> None:
         status = view.snapshot.evacuations.value
         seen.update(e.conn_evict_rate_per_s for e in status.evacuations if status) if status else None
 
-    run, witness = play(world, Orders(approval=Approval.AUTO, act=look), limit_s=2000)
+    run, witness = play(world, Script(approval=Approval.AUTO, act=look), limit_s=2000)
     assert run.result == "done"
     assert witness.broken == []
     assert seen == {200, 50}
@@ -164,8 +164,8 @@ def test_other_rates_are_used_at_once() -> None:
 def test_a_network_that_resets_connections_is_found_by_the_canary() -> None:
     """Only the canary's clients pay; resuming goes on with late removal, after an approval of its own."""
     world = small_world("network-resets", clients=900, preset="device")
-    orders = Orders(approval=Approval.EVERY_NODE, ends=lambda view: bool(view.journal and view.journal.hold))
-    run, witness = play(world, orders, limit_s=1200)
+    script = Script(approval=Approval.EVERY_NODE, ends=lambda view: bool(view.journal and view.journal.hold))
+    run, witness = play(world, script, limit_s=1200)
     assert run.result == "held"
     assert run.view is not None
     assert run.view.journal is not None
@@ -177,7 +177,7 @@ def test_a_network_that_resets_connections_is_found_by_the_canary() -> None:
 
 def test_late_removal_ends_well_on_such_a_network() -> None:
     world = small_world("network-resets", clients=900, preset="device")
-    run, witness = play(world, Orders(approval=Approval.EVERY_NODE, resume_after_s=20), limit_s=2000)
+    run, witness = play(world, Script(approval=Approval.EVERY_NODE, resume_after_s=20), limit_s=2000)
     assert run.result == "done"
     assert witness.broken == []
     witness.check_ended("4.4.15")
@@ -190,8 +190,8 @@ def test_late_removal_ends_well_on_such_a_network() -> None:
 
 def test_a_green_pod_that_never_comes_up_holds_and_can_be_left() -> None:
     world = small_world("green-never-ready")
-    orders = Orders(approval=Approval.AUTO, ends=lambda view: bool(view.journal and view.journal.hold))
-    run, witness = play(world, orders, limit_s=1200)
+    script = Script(approval=Approval.AUTO, ends=lambda view: bool(view.journal and view.journal.hold))
+    run, witness = play(world, script, limit_s=1200)
     assert run.result == "held"
     assert run.view is not None
     assert run.view.journal is not None
@@ -205,7 +205,7 @@ def test_a_green_pod_that_never_comes_up_holds_and_can_be_left() -> None:
 
 def test_a_lost_green_node_is_survived() -> None:
     world = small_world("node-lost", clients=9000)
-    run, witness = play(world, Orders(approval=Approval.AUTO, resume_after_s=30), limit_s=2500)
+    run, witness = play(world, Script(approval=Approval.AUTO, resume_after_s=30), limit_s=2500)
     assert run.result == "done"
     assert witness.broken == []
     witness.check_ended("4.4.15")
@@ -222,7 +222,7 @@ def test_approve_the_next_two_covers_two_nodes() -> None:
     )
     ends = lambda view: bool(view.decision.gate and view.decision.gate.id == "node:0")  # noqa: E731
     run, witness = play(
-        world, Orders(approval=Approval.EVERY_NODE, think_s=1e6, act=both(_cut_over, approve), ends=ends)
+        world, Script(approval=Approval.EVERY_NODE, think_s=1e6, act=both(_cut_over, approve), ends=ends)
     )
     assert run.result == "waiting"
     assert [pod.rpartition("-")[2] for pod in witness.starts] == ["2", "1"]
@@ -235,7 +235,7 @@ def test_the_users_own_delay_comes_back_even_when_it_was_absent() -> None:
     cr = manifest()
     del cr["spec"]["blueGreenUpdate"]["initialDelaySeconds"]
     world = scenario("smooth", clients=300, churn_per_s=0.0, cr=cr)
-    run, witness = play(world, Orders(approval=Approval.AUTO), limit_s=1200)
+    run, witness = play(world, Script(approval=Approval.AUTO), limit_s=1200)
     assert run.result == "done"
     stored = world.store.get("emqxenterprises", "default", "emqx-ee")["spec"]["blueGreenUpdate"]
     assert "initialDelaySeconds" not in stored
@@ -245,7 +245,7 @@ def test_the_users_own_delay_comes_back_even_when_it_was_absent() -> None:
 def test_other_parameters_go_into_the_one_patch() -> None:
     world = small_world()
     parameters = BlueGreenUpdate(10, 3, 100, 100)
-    run, witness = play(world, Orders(approval=Approval.AUTO, blue_green=parameters), limit_s=1200)
+    run, witness = play(world, Script(approval=Approval.AUTO, blue_green=parameters), limit_s=1200)
     assert run.result == "done"
     assert witness.broken == []
     witness.check_ended("4.4.15", delay_s=10)
@@ -301,7 +301,7 @@ def test_a_valve_that_somebody_opens_is_closed_again_and_held() -> None:
             world.api.request("PATCH", path, {}, spec, "application/merge-patch+json")
 
     ends = lambda view: bool(opened) and world.now - opened[0] > 100  # noqa: E731
-    run = rehearse(world, Orders(approval=Approval.AUTO, act=act, ends=ends), limit_s=900)
+    run = rehearse(world, Script(approval=Approval.AUTO, act=act, ends=ends), limit_s=900)
     assert run.result == "held"
     closed = [at for at, delay in delays if at > opened[0] and delay >= 1_000_000_000]
     assert closed
@@ -324,7 +324,7 @@ def test_natural_churn_does_not_hide_in_the_ledger() -> None:
         if ledger.missing is not None and (ledger.evicted or 0) > 2000:
             wrong.append(ledger.missing - truth.offline)
 
-    run, _ = play(world, Orders(approval=Approval.AUTO, act=compare), limit_s=1500)
+    run, _ = play(world, Script(approval=Approval.AUTO, act=compare), limit_s=1500)
     assert run.result == "done"
     assert len(wrong) > 50
     # Two ticks of evictions by the 2 s sampler, and as long a stretch of churn.
@@ -347,7 +347,7 @@ def test_ports_that_the_service_lost_as_the_operator_began_to_hold_come_back() -
             ):
                 world.api.request("PATCH", where, {}, body, "application/merge-patch+json")
 
-    run, witness = play(world, Orders(approval=Approval.AUTO, act=act), limit_s=1200)
+    run, witness = play(world, Script(approval=Approval.AUTO, act=act), limit_s=1200)
     assert run.result == "done"
     assert struck
     assert witness.broken == []

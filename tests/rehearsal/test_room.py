@@ -17,7 +17,7 @@ async def judged(stage: Stage) -> dict[str, CheckResult]:
     resource = seen.snapshot.resource.value
     assert resource is not None
     draft = with_version(Draft.of(resource), "4.4.15")
-    found = await console.session.assess(1, draft, Approval.AUTO, late_removal=False, parallel_drains=1)
+    found = await console.session.preview_edit(1, draft, Approval.AUTO, late_removal=False, parallel_drains=1)
     return {check.name: check for check in found.checks}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from emqx_tui.rehearsal.rehearse import Orders, Run, rehearse
+from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
 from emqx_tui.rollout.intents import Hold, Resume
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
@@ -115,14 +115,14 @@ def play(seed: int) -> tuple[Chance, Run, Witness]:
     world = chance.world()
     witness = Witness(world)
     chance.arrange(world)
-    orders = Orders(
+    script = Script(
         approval=chance.approval,
         late_removal=chance.late,
         parallel_drains=chance.parallel,
         resume_after_s=45.0,
         act=chance.person(),
     )
-    run = rehearse(world, orders, limit_s=3600.0, kill_at=chance.kills, dead_for_s=chance.dead_for_s)
+    run = rehearse(world, script, limit_s=3600.0, kill_at=chance.kills, dead_for_s=chance.dead_for_s)
     return chance, run, witness
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from emqx_tui.model.errors import Conflict, Forbidden
 from emqx_tui.model.workloads import Lease
-from emqx_tui.session.driver_lease import LeaseAnswered, Tenure
+from emqx_tui.session.driver_lease import DriverLease, LeaseAnswered
 from emqx_tui.session.lease import LeaseWatch, is_free, observe, seconds_until_free
-from emqx_tui.session.options import Outside
+from emqx_tui.session.options import Ports
 from tests.support.fakes import FakeClock, FakeHost, FakeKube, until
 
 HOST = FakeHost()
@@ -84,22 +84,22 @@ def test_a_dead_process_of_this_host_is_succeeded_at_once() -> None:
     assert not is_free(seen(clock, lease("ann@host/8")), host, clock)
 
 
-# -- tenure -------------------------------------------------------------------------------------------------------
+# -- lease -------------------------------------------------------------------------------------------------------
 
 
 class Desk:
-    """A tenure with its inbox."""
+    """A lease with its inbox."""
 
     def __init__(self, kube: FakeKube) -> None:
         self.kube, self.clock, self.inbox = kube, FakeClock(elapsed_s=1000.0), list[LeaseAnswered]()
-        outside = Outside(kube, None, self.clock, FakeHost())  # type: ignore[arg-type]
-        self.tenure = Tenure("default", "emqx-ee", outside, self.inbox.append)
+        ports = Ports(kube, None, self.clock, FakeHost())  # type: ignore[arg-type]
+        self.lease = DriverLease("default", "emqx-ee", ports, self.inbox.append)
 
     async def keep(self) -> str:
         """Ask, and take in the answer; the line for the person."""
-        self.tenure.keep("uid-cr")
+        self.lease.keep("uid-cr")
         await until(lambda: self.inbox)
-        return self.tenure.answered(self.inbox.pop())
+        return self.lease.answered(self.inbox.pop())
 
 
 def granting() -> FakeKube:
@@ -118,7 +118,7 @@ def granting() -> FakeKube:
 async def test_a_free_lease_is_taken_and_the_person_is_told_once() -> None:
     desk = Desk(granting())
     assert await desk.keep() == "this console drives the release"
-    assert desk.tenure.is_held
+    assert desk.lease.is_held
     desk.clock.tick(6.0)
     assert await desk.keep() == ""
     assert [r.method for r in desk.kube.sent] == ["POST", "PATCH"]
@@ -130,7 +130,7 @@ async def test_it_is_renewed_every_five_seconds_and_not_more_often() -> None:
     await desk.keep()
     for seconds in (1.0, 3.9):
         desk.clock.tick(seconds)
-        desk.tenure.keep("uid-cr")
+        desk.lease.keep("uid-cr")
     assert len(desk.kube.sent) == 1
     desk.clock.tick(0.2)
     await desk.keep()
@@ -139,23 +139,23 @@ async def test_it_is_renewed_every_five_seconds_and_not_more_often() -> None:
 
 async def test_without_renewal_it_is_held_for_its_duration_only_counted_from_the_asking() -> None:
     desk = Desk(granting())
-    desk.tenure.keep("uid-cr")
+    desk.lease.keep("uid-cr")
     desk.clock.tick(4.0)
     await until(lambda: desk.inbox)
-    desk.tenure.answered(desk.inbox.pop())
+    desk.lease.answered(desk.inbox.pop())
     desk.clock.tick(10.9)
-    assert desk.tenure.is_held
+    assert desk.lease.is_held
     desk.clock.tick(0.2)
-    assert not desk.tenure.is_held
+    assert not desk.lease.is_held
 
 
 async def test_another_drivers_lease_is_left_alone() -> None:
     desk = Desk(granting())
-    desk.tenure.observe(lease())
-    desk.tenure.keep("uid-cr")
+    desk.lease.observe(lease())
+    desk.lease.keep("uid-cr")
     assert desk.kube.sent == []
     desk.clock.tick(3.0)
-    assert desk.tenure.other_seen_s == 3.0
+    assert desk.lease.other_seen_s == 3.0
     desk.clock.tick(13.0)
     await desk.keep()
     assert desk.kube.sent[0].body["spec"]["leaseTransitions"] == 1
@@ -164,20 +164,20 @@ async def test_another_drivers_lease_is_left_alone() -> None:
 async def test_an_onlooker_leaves_a_release_that_begins_to_whoever_has_begun_it() -> None:
     """It sees the journal as soon as the starter does, and would win the race for the lease half of the time."""
     desk = Desk(granting())
-    desk.tenure.keep("uid-cr", is_onlooker=True)
+    desk.lease.keep("uid-cr", is_onlooker=True)
     desk.clock.tick(2.9)
-    desk.tenure.keep("uid-cr", is_onlooker=True)
+    desk.lease.keep("uid-cr", is_onlooker=True)
     assert desk.kube.sent == []
     desk.clock.tick(0.2)
-    desk.tenure.keep("uid-cr", is_onlooker=True)
+    desk.lease.keep("uid-cr", is_onlooker=True)
     await until(lambda: desk.inbox)
     assert [r.method for r in desk.kube.sent] == ["POST"]
 
 
 async def test_an_onlooker_succeeds_a_driver_that_has_gone_at_once() -> None:
     desk = Desk(granting())
-    desk.tenure.observe(lease(""))
-    desk.tenure.keep("uid-cr", is_onlooker=True)
+    desk.lease.observe(lease(""))
+    desk.lease.keep("uid-cr", is_onlooker=True)
     await until(lambda: desk.inbox)
     assert [r.method for r in desk.kube.sent] == ["PATCH"]
 
@@ -188,21 +188,21 @@ async def test_a_lost_race_ends_the_tenure_at_once() -> None:
     desk.kube.answers[f"{PATH}/emqx-tui-emqx-ee"] = Conflict("somebody was faster", status=409)
     desk.clock.tick(6.0)
     assert await desk.keep() == ""
-    assert not desk.tenure.is_held
+    assert not desk.lease.is_held
 
 
 async def test_another_holder_in_the_watch_ends_the_tenure_at_once() -> None:
     desk = Desk(granting())
     await desk.keep()
-    desk.tenure.observe(replace(lease("bob@there/9"), duration_s=15))
-    assert not desk.tenure.is_held
-    assert not desk.tenure.is_free
+    desk.lease.observe(replace(lease("bob@there/9"), duration_s=15))
+    assert not desk.lease.is_held
+    assert not desk.lease.is_free
 
 
 async def test_a_missing_right_is_told_once_and_not_asked_for_in_a_loop() -> None:
     desk = Desk(FakeKube({PATH: Forbidden("leases is forbidden", status=403)}))
     assert "leases is forbidden" in await desk.keep()
-    desk.tenure.keep("uid-cr")
+    desk.lease.keep("uid-cr")
     assert len(desk.kube.sent) == 1
     desk.clock.tick(1.0)
     assert await desk.keep() == ""
@@ -211,9 +211,9 @@ async def test_a_missing_right_is_told_once_and_not_asked_for_in_a_loop() -> Non
 async def test_at_the_end_it_is_given_back() -> None:
     desk = Desk(granting())
     await desk.keep()
-    await desk.tenure.end()
+    await desk.lease.end()
     assert desk.kube.sent[-1].body["spec"] == {"holderIdentity": ""}
     spectator = Desk(granting())
-    spectator.tenure.observe(lease())
-    await spectator.tenure.end()
+    spectator.lease.observe(lease())
+    await spectator.lease.end()
     assert spectator.kube.sent == []

@@ -123,7 +123,7 @@ def test_a_screen_that_fetches_nothing_gets_one_message(desk: Desk) -> None:
     assert desk.told == before + 2
 
 
-@pytest.mark.parametrize("take", ["fleet", "view", "assessment"])
+@pytest.mark.parametrize("take", ["fleet", "view", "edit_preview"])
 def test_any_fetch_makes_the_next_message_due(desk: Desk, take: str) -> None:
     desk.start().until(lambda: desk.engine.fleet().rows)
     in_engine(desk, lambda: desk.connection.sinks[0](Listed(Kind.EMQX_ENTERPRISE, {})))

@@ -18,10 +18,10 @@ from emqx_tui.rollout.change import Change, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Hold, Resume, Start
 from emqx_tui.rollout.journal import HoldRecord, Journal
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import Assessment, Role, View
+from emqx_tui.session.view import EditPreview, Role, View
 from tests.support import scenes as build
 from tests.support.fakes import START, FakeClock, FakeEmqx, FakeHost, FakeKube, until
 
@@ -52,8 +52,8 @@ class Console:
         self.kube.answers[SECRETS] = self.store
         self.kube.answers[f"{SECRETS}/{NAME}"] = self.store
         self.kube.answers[LEASES] = self.lease
-        outside = Outside(self.kube, FakeEmqx(), self.clock, FakeHost())
-        self.session = Session("default", "emqx-ee", outside, options, self.views.append)
+        ports = Ports(self.kube, FakeEmqx(), self.clock, FakeHost())
+        self.session = Session("default", "emqx-ee", ports, options, self.views.append)
         self._scene, self._journal = scene, journal
         self.gate = asyncio.Event()
         self.gate.set()
@@ -147,9 +147,9 @@ async def test_what_another_wrote_while_our_write_was_answered_is_not_lost() -> 
         assert one.view.journal.hold.by == "bob@there"
 
 
-def judged(*checks: CheckResult) -> Assessment:
+def judged(*checks: CheckResult) -> EditPreview:
     """The answer to an edit that makes `build.plan()`."""
-    return Assessment(1, Change(Verdict.STARTS_RELEASE, (), (), {}), checks, build.plan(), is_final=True)
+    return EditPreview(1, Change(Verdict.STARTS_RELEASE, (), (), {}), checks, build.plan(), is_final=True)
 
 
 BAD = CheckResult("blue-green", Outcome.FAIL, "the object has no blueGreenUpdate")
@@ -157,7 +157,7 @@ PERHAPS = CheckResult("udp", Outcome.FAIL, "UDP ports move at once", can_overrid
 
 
 @pytest.mark.parametrize(
-    ("assessments", "overrides", "refusal"),
+    ("previews", "overrides", "refusal"),
     [
         pytest.param([], (), "this plan was not judged by this session", id="never judged"),
         pytest.param([judged(BAD)], (), "blue-green: the object has no blueGreenUpdate", id="a check fails"),
@@ -168,11 +168,11 @@ PERHAPS = CheckResult("udp", Outcome.FAIL, "UDP ports move at once", can_overrid
     ],
 )
 async def test_a_start_needs_a_judgement_that_lets_it(
-    assessments: list[Assessment], overrides: tuple[str, ...], refusal: str
+    previews: list[EditPreview], overrides: tuple[str, ...], refusal: str
 ) -> None:
     """Whatever a screen lets through."""
     async with console(build.idle(), None) as one:
-        one.session._judged = assessments
+        one.session._judged = previews
         one.session.submit(Start(build.plan(), "ann@host", overrides))
         await until(lambda: one.view.notice_number > 0)
         assert refusal in one.view.notice

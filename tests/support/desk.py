@@ -10,14 +10,14 @@ from typing import Any
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.output import Format, Output
 from emqx_tui.headless.release_options import Edit, parse_sets
-from emqx_tui.headless.rollout import RolloutOrders, run_rollout
-from emqx_tui.headless.session_runner import Seat
-from emqx_tui.headless.verbs import Answer, Verb, VerbOrders, run_verb
+from emqx_tui.headless.rollout import RolloutOptions, run_rollout
+from emqx_tui.headless.session_runner import SessionRunner
+from emqx_tui.headless.verbs import Answer, Verb, VerbOptions, run_verb
 from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.view import View
 
 CLIENTS = 3_000
@@ -39,10 +39,10 @@ class Terminal:
         self.host = SimHost(number, room.dead)
         self._kube = kube
 
-    def seat(self, *, drives: bool) -> Seat:
+    def runner(self, *, drives: bool) -> SessionRunner:
         world, wire = self.room.world, self.wire
-        outside = Outside(self._kube(world, wire), SimEmqx(world, wire), SimClock(world), self.host)
-        return Seat("default", self.room.name, outside, Options(drives=drives))
+        ports = Ports(self._kube(world, wire), SimEmqx(world, wire), SimClock(world), self.host)
+        return SessionRunner("default", self.room.name, ports, Options(drives=drives))
 
     async def rollout(
         self,
@@ -51,27 +51,27 @@ class Terminal:
         *,
         form: Format = Format.JSONL,
         leaving: Leaving | None = None,
-        on_seat: Callable[[Seat], None] = lambda seat: None,
-        **orders: Any,
+        on_runner: Callable[[SessionRunner], None] = lambda runner: None,
+        **options: Any,
     ) -> int:
         """`emqx-tui rollout`; what it printed is in `lines`."""
         output = Output(form, self._print)
-        wanted = RolloutOrders(edit=edit, approval=approval, leaving=leaving or Leaving(), **orders)
-        async with self.seat(drives=True) as seat:
-            on_seat(seat)
-            last, code = await run_rollout(seat, wanted, output)
+        wanted = RolloutOptions(edit=edit, approval=approval, leaving=leaving or Leaving(), **options)
+        async with self.runner(drives=True) as runner:
+            on_runner(runner)
+            last, code = await run_rollout(runner, wanted, output)
         output.finish(last)
         return code
 
-    async def verb(self, verb: Verb, **orders: Any) -> Answer:
+    async def verb(self, verb: Verb, **options: Any) -> Answer:
         """`emqx-tui approve` and the like; what it said is in `lines`."""
-        async with self.seat(drives=False) as seat:
-            return await run_verb(seat, VerbOrders(verb, **orders), self._say)
+        async with self.runner(drives=False) as runner:
+            return await run_verb(runner, VerbOptions(verb, **options), self._say)
 
     async def until(self, is_true: Callable[[View], bool]) -> View:
         """Look on until something is true."""
-        async with self.seat(drives=False) as seat:
-            return await seat.until(is_true)
+        async with self.runner(drives=False) as runner:
+            return await runner.until(is_true)
 
     def die(self) -> None:
         """kill -9."""

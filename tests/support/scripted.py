@@ -18,7 +18,7 @@ from emqx_tui.rollout.forecast import forecast
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import Assessment, ClusterRow, FleetView, Role, SourceHealth, View
+from emqx_tui.session.view import ClusterRow, EditPreview, FleetView, Role, SourceHealth, View
 
 NOW = datetime(2024, 5, 14, 12, 6, 1, tzinfo=UTC)
 CONTEXT, SERVER = "prod-eu", "https://10.0.0.1:6443"
@@ -209,7 +209,7 @@ def plan_of(draft: Draft, change: Change, approval: Approval = Approval.EVERY_NO
 
 @dataclass
 class Asked:
-    """One call of `assess`."""
+    """One call of `preview_edit`."""
 
     number: int
     draft: Draft
@@ -221,7 +221,7 @@ class Asked:
         """What the engine would answer, built from the draft."""
         found = changes.assess(self.draft)
         starts = found.verdict is changes.Verdict.STARTS_RELEASE
-        return Assessment(
+        return EditPreview(
             number=self.number,
             change=found,
             checks=checks,
@@ -238,7 +238,7 @@ class ScriptedBackend:
 
     shown_fleet: FleetView = field(default_factory=three_clusters)
     shown_view: View | None = None
-    shown_assessment: Assessment | None = None
+    shown_edit_preview: EditPreview | None = None
     is_read_only: bool = False
     opened: list[tuple[str, str]] = field(default_factory=list)
     closed: int = 0
@@ -263,8 +263,8 @@ class ScriptedBackend:
     def view(self) -> View | None:
         return self.shown_view
 
-    def assessment(self) -> Assessment | None:
-        return self.shown_assessment
+    def edit_preview(self) -> EditPreview | None:
+        return self.shown_edit_preview
 
     def open(self, namespace: str, name: str) -> None:
         self.opened.append((namespace, name))
@@ -275,7 +275,7 @@ class ScriptedBackend:
     def submit(self, intent: Intent) -> None:
         self.intents.append(intent)
 
-    def assess(
+    def preview_edit(
         self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
     ) -> None:
         self.asked.append(Asked(number, draft, approval, late_removal, parallel_drains))
@@ -291,12 +291,12 @@ class ScriptedBackend:
         *,
         fleet: FleetView | None = None,
         view: View | None = None,
-        assessment: Assessment | None = None,
+        edit_preview: EditPreview | None = None,
     ) -> None:
         """There is something newer: tell the app, as the engine would. Follow with `await pilot.pause()`."""
         self.shown_fleet = fleet or self.shown_fleet
         self.shown_view = view or self.shown_view
-        self.shown_assessment = assessment or self.shown_assessment
+        self.shown_edit_preview = edit_preview or self.shown_edit_preview
         if self._on_change:
             self._on_change()
 

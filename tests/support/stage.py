@@ -22,7 +22,7 @@ from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.world import World
-from emqx_tui.session.options import Options, Outside
+from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Scope, WatchInput, WatchSink
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
@@ -84,9 +84,9 @@ class Console:
         self.wire = Wire(before=self._leave, after=self._arrive)
         self.kube = FaultyKube(stage.world, self.wire)
         self.host = SimHost(number, stage.dead)
-        outside = Outside(self.kube, SimEmqx(stage.world, self.wire), SimClock(stage.world), self.host)
+        ports = Ports(self.kube, SimEmqx(stage.world, self.wire), SimClock(stage.world), self.host)
         options = Options(policy=stage.policy, drives=drives, console_version="test")
-        self.session = Session("default", "emqx-ee", outside, options, self._publish)
+        self.session = Session("default", "emqx-ee", ports, options, self._publish)
         self.view: View | None = None
         self.changed = asyncio.Event()
         self.meddlers: list[Callable[[Request], None]] = []
@@ -198,7 +198,7 @@ async def begin(console: Console, approval: Approval = Approval.AUTO, limit_s: f
         resource = seen.snapshot.resource.value
         assert resource is not None
         draft = with_version(Draft.of(resource), TARGET)
-        judged = await console.session.assess(1, draft, approval, late_removal=False, parallel_drains=1)
+        judged = await console.session.preview_edit(1, draft, approval, late_removal=False, parallel_drains=1)
         stopping = blocking(judged.checks, ())
         if judged.plan is not None and not stopping:
             console.session.submit(Start(judged.plan, "person@host"))

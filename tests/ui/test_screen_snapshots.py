@@ -53,7 +53,7 @@ def test_change(snap_compare, size):
         await until(
             pilot, lambda: backend.asked[-1].draft.template["spec"]["emqxContainer"]["image"]["version"] == "4.4.15"
         )
-        backend.publish(assessment=backend.asked[-1].answer(*CHECKS, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(*CHECKS, forecast=figures()))
         await until_shown(pilot, "✔ no release is running")
 
     assert snap_compare(console(backend), terminal_size=size, run_before=ready)

@@ -20,7 +20,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 
 from emqx_tui.rollout.intents import Hold
-from emqx_tui.session.view import Assessment, View
+from emqx_tui.session.view import EditPreview, View
 from emqx_tui.ui.cards.typing_guard import TypingGuard
 from emqx_tui.ui.cards.words import Card, Renew
 from emqx_tui.ui.rollout.words import key_reasons
@@ -48,7 +48,7 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         self,
         renew: Renew,
         view: View | None,
-        assessment: Assessment | None = None,
+        preview: EditPreview | None = None,
         *,
         by: str,
         place: str = "",
@@ -64,7 +64,7 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         self._renew, self._view = renew, view
         self._by, self._place, self._read_only_reason = by, place, read_only_reason
         self._clock = clock
-        self._card = renew(view, assessment)
+        self._card = renew(view, preview)
         self._newest: Card | None = self._card
         self._guard = TypingGuard(clock())
         self._step = 0
@@ -108,7 +108,7 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         self._view = published.view
         if self.is_stale:
             return
-        self._newest = self._renew(published.view, published.assessment)
+        self._newest = self._renew(published.view, published.edit_preview)
         if self.is_stale:
             self._forget()
         elif self._newest is not None and self._newest != self._card:

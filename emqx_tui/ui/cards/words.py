@@ -16,7 +16,7 @@ from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Intent, SetPolicy, Start
 from emqx_tui.rollout.phases import FINAL
 from emqx_tui.rollout.policy import CLOSED_S, Approval
-from emqx_tui.session.view import Assessment, View
+from emqx_tui.session.view import EditPreview, View
 from emqx_tui.ui.rollout.headline import DOT, meanwhile
 from emqx_tui.ui.rollout.readings import cannot_act
 from emqx_tui.ui.text import units
@@ -51,7 +51,7 @@ class Card:
     """Who approves -> what is sent."""
 
 
-Renew = Callable[[View | None, Assessment | None], Card | None]
+Renew = Callable[[View | None, EditPreview | None], Card | None]
 """The card as it would be opened now; None when it is not on offer any more."""
 
 
@@ -86,7 +86,7 @@ def gate_card(gate: Gate, view: View) -> Card:
 def renew_gate(gate_id: str) -> Renew:
     """The card of this gate as long as it waits."""
 
-    def renew(view: View | None, _: Assessment | None) -> Card | None:
+    def renew(view: View | None, _: EditPreview | None) -> Card | None:
         gate = view.decision.gate if view else None
         return gate_card(gate, view) if view and gate and gate.id == gate_id else None
 
@@ -211,17 +211,17 @@ def _way_back_after(gate: Gate, now: int | None) -> str:
 # --- start ---
 
 
-def start_card(assessment: Assessment, view: View | None, overrides: tuple[str, ...] = ()) -> Card | None:
+def start_card(preview: EditPreview, view: View | None, overrides: tuple[str, ...] = ()) -> Card | None:
     """The card that starts a release; None while there is no plan. `overrides` are checks accepted beforehand."""
-    plan = assessment.plan
+    plan = preview.plan
     if plan is None:
         return None
-    failed = [check for check in assessment.checks if check.outcome is Outcome.FAIL and check.name not in overrides]
+    failed = [check for check in preview.checks if check.outcome is Outcome.FAIL and check.name not in overrides]
     accepted = tuple(check.name for check in failed if check.can_override)
     rows: list[tuple[str, tuple[Line, ...]]] = [
         ("Next", (line("green is built beside blue; no client is touched until you approve the cut-over"),)),
-        ("Plan", _plan(assessment)),
-        ("Expect", _expect(assessment)),
+        ("Plan", _plan(preview)),
+        ("Expect", _expect(preview)),
         ("Gates", (line(_policy_words(plan.approval, plan.parallel_drains)),)),
         (
             "Changes",
@@ -230,9 +230,9 @@ def start_card(assessment: Assessment, view: View | None, overrides: tuple[str, 
                 for d in plan.differences
             ),
         ),
-        ("Checks", _checks(assessment.checks)),
+        ("Checks", _checks(preview.checks)),
         ("Way back", (line("until the cut-over: x puts everything back, no client notices"),)),
-        ("Command", (line(_start_command(assessment)),)),
+        ("Command", (line(_start_command(preview)),)),
     ]
     asked = [Asked(name, f"Type {name} to accept that this check fails") for name in accepted]
     asked.append(Asked(plan.to_version, f"Type the new version ({plan.to_version}) to start"))
@@ -242,7 +242,7 @@ def start_card(assessment: Assessment, view: View | None, overrides: tuple[str, 
         warning="",
         asked=tuple(asked),
         revision=_start_revision(plan, (*overrides, *accepted)),
-        blocked=_start_blocked(assessment, view, failed),
+        blocked=_start_blocked(preview, view, failed),
         intent=lambda by: Start(plan, by, (*overrides, *accepted)),
     )
 
@@ -252,38 +252,38 @@ def _start_revision(plan: Plan, accepted: tuple[str, ...]) -> str:
     return f"start@{fingerprint([repr(replace(plan, resource_version='')), plan.patch, accepted])}"
 
 
-def renew_start(judged: Assessment, overrides: tuple[str, ...] = ()) -> Renew:
+def renew_start(judged: EditPreview, overrides: tuple[str, ...] = ()) -> Renew:
     """The start card of an edit that was judged. A question that was on its way may still be answered: a newer answer
     renews the card, and it is another card when what would be started has become something else."""
     newest = judged
 
-    def renew(view: View | None, assessment: Assessment | None) -> Card | None:
+    def renew(view: View | None, preview: EditPreview | None) -> Card | None:
         nonlocal newest
-        if assessment is not None and assessment.number >= newest.number:
-            newest = assessment
+        if preview is not None and preview.number >= newest.number:
+            newest = preview
         return start_card(newest, view, overrides)
 
     return renew
 
 
-def _start_blocked(assessment: Assessment, view: View | None, failed: list[CheckResult]) -> str:
+def _start_blocked(preview: EditPreview, view: View | None, failed: list[CheckResult]) -> str:
     if problem := cannot_act(view):
         return problem
     if view and view.decision.phase not in FINAL:
         return "a release is running already"
-    if not assessment.is_final:
+    if not preview.is_final:
         return "still asking the server"
-    if assessment.dry_run_ok is not True:
-        return f"the server did not accept the change: {assessment.dry_run or 'not asked yet'}"
+    if preview.dry_run_ok is not True:
+        return f"the server did not accept the change: {preview.dry_run or 'not asked yet'}"
     fatal = [check for check in failed if not check.can_override]
-    waiting = [check for check in assessment.checks if check.outcome is Outcome.WAIT]
+    waiting = [check for check in preview.checks if check.outcome is Outcome.WAIT]
     if fatal or waiting:
         return f"a check does not pass: {(fatal or waiting)[0].evidence}"
     return ""
 
 
-def _plan(assessment: Assessment) -> tuple[Line, ...]:
-    forecast, plan = assessment.forecast, assessment.plan
+def _plan(preview: EditPreview) -> tuple[Line, ...]:
+    forecast, plan = preview.forecast, preview.plan
     if forecast is None or plan is None:
         return (line("no estimate: counts are missing"),)
     drains = [seconds for *_, seconds in forecast.nodes if seconds is not None]
@@ -296,8 +296,8 @@ def _plan(assessment: Assessment) -> tuple[Line, ...]:
     return line(DOT.join(steps) + total), line(f"{rate}{DOT}waits at gates come on top")
 
 
-def _expect(assessment: Assessment) -> tuple[Line, ...]:
-    forecast = assessment.forecast
+def _expect(preview: EditPreview) -> tuple[Line, ...]:
+    forecast = preview.forecast
     if forecast is None or forecast.disconnects is None:
         return (line("not known: counts are missing"),)
     parts = [
@@ -321,8 +321,8 @@ def _value(value: object) -> str:
     return "nothing" if value is None else clean(value)
 
 
-def _start_command(assessment: Assessment) -> str:
-    plan = assessment.plan
+def _start_command(preview: EditPreview) -> str:
+    plan = preview.plan
     assert plan is not None
     target = Target(plan.namespace, plan.name, plan.uid, plan.resource_version)
     return ApplyTemplate(target, plan.patch, CLOSED_S, plan.rates).describe()
@@ -365,7 +365,7 @@ def _back_words(disconnects: int | None) -> str:
     return "clients that are on green go back to blue; then green goes"
 
 
-def renew_abort(view: View | None, _: Assessment | None) -> Card | None:
+def renew_abort(view: View | None, _: EditPreview | None) -> Card | None:
     """The abort card as long as a release runs."""
     return abort_card(view) if view and view.decision.phase not in FINAL else None
 
@@ -388,7 +388,7 @@ def is_looser(wanted: Approval, now: Approval) -> bool:
 def renew_policy(wanted: Approval) -> Renew:
     """The card that lets steps follow without being asked, as long as a release runs."""
 
-    def renew(view: View | None, _: Assessment | None) -> Card | None:
+    def renew(view: View | None, _: EditPreview | None) -> Card | None:
         if view is None or view.journal is None or view.decision.phase in FINAL:
             return None
         now = view.journal.approval

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from emqx_tui.rollout.change import Difference, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import Assessment, ClusterRow
+from emqx_tui.session.view import ClusterRow, EditPreview
 from emqx_tui.ui.change.edit import NUMBERS, PATHS, Edit, Located
 from emqx_tui.ui.text import glyphs, spans, units
 from emqx_tui.ui.text.marks import Mark, check_line, clean, joined
@@ -151,7 +151,7 @@ def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
 # --- what will happen --------------------------------------------------------------------------------------------
 
 
-def outcome(edit: Edit, answer: Assessment | None, width: int, *, is_wanted: bool = False) -> list[Line]:
+def outcome(edit: Edit, answer: EditPreview | None, width: int, *, is_wanted: bool = False) -> list[Line]:
     """What the edit will do, without its failed checks that can be accepted (they are rows of their own).
 
     `is_wanted`: somebody has asked for the card already, and waits for the server.
@@ -171,7 +171,7 @@ def outcome(edit: Edit, answer: Assessment | None, width: int, *, is_wanted: boo
     return lines
 
 
-def check_rows(answer: Assessment | None, width: int) -> list[Line]:
+def check_rows(answer: EditPreview | None, width: int) -> list[Line]:
     """The checks that need no answer: those that fail for good, those that wait, then those that pass."""
     if answer is None or not answer.checks:
         return []
@@ -186,7 +186,7 @@ def is_acceptable(check: CheckResult) -> bool:
     return check.outcome is Outcome.FAIL and check.can_override
 
 
-def acceptable(answer: Assessment | None) -> tuple[CheckResult, ...]:
+def acceptable(answer: EditPreview | None) -> tuple[CheckResult, ...]:
     return tuple(check for check in answer.checks if is_acceptable(check)) if answer else ()
 
 
@@ -236,7 +236,7 @@ def _short_difference(difference: Difference) -> Line:
     return line(("· ", Tone.DIM), (path, Tone.DIM), "  ", (values, Tone.STRONG))
 
 
-def _server(answer: Assessment | None, *, is_wanted: bool) -> list[Line]:
+def _server(answer: EditPreview | None, *, is_wanted: bool) -> list[Line]:
     if answer is None or answer.dry_run_ok is None:
         return [line(("◌ asking…", Tone.WAIT), " the card opens when it has answered" if is_wanted else "")]
     if not answer.dry_run_ok:
@@ -246,7 +246,7 @@ def _server(answer: Assessment | None, *, is_wanted: bool) -> list[Line]:
     return told + [line(("it adds", Tone.DIM), *_short_difference(found)) for found in answer.server_differences[:4]]
 
 
-def _plan(answer: Assessment) -> list[Line]:
+def _plan(answer: EditPreview) -> list[Line]:
     forecast = answer.forecast
     if forecast is None:
         waiting = "◌ being worked out…" if not answer.is_final else "no estimate: the nodes were not counted"
@@ -261,7 +261,7 @@ def _plan(answer: Assessment) -> list[Line]:
     return [line(" · ".join(steps), (total, Tone.STRONG))]
 
 
-def _expect(answer: Assessment) -> list[Line]:
+def _expect(answer: EditPreview) -> list[Line]:
     forecast = answer.forecast
     if forecast is None or forecast.disconnects is None:
         return []
@@ -278,7 +278,7 @@ def _expect(answer: Assessment) -> list[Line]:
 # --- differences -------------------------------------------------------------------------------------------------
 
 
-def difference_lines(edit: Edit, answer: Assessment | None, width: int) -> list[Line]:
+def difference_lines(edit: Edit, answer: EditPreview | None, width: int) -> list[Line]:
     """Every value that the edit changes, secrets redacted."""
     if edit.change is None:
         return [
@@ -317,7 +317,7 @@ def _value(value: object) -> str:
 UNANSWERED = "the server has not answered yet"
 
 
-def why_not(edit: Edit | None, answer: Assessment | None, accepted: frozenset[str]) -> str:
+def why_not(edit: Edit | None, answer: EditPreview | None, accepted: frozenset[str]) -> str:
     """Why the edit can neither start a release nor be saved now; empty when it can."""
     if edit is None:
         return "the cluster has not been read yet"
@@ -336,7 +336,7 @@ def why_not(edit: Edit | None, answer: Assessment | None, accepted: frozenset[st
     return _why_not_start(edit, answer, accepted) if edit.change.verdict is Verdict.STARTS_RELEASE else ""
 
 
-def _why_not_start(edit: Edit, answer: Assessment, accepted: frozenset[str]) -> str:
+def _why_not_start(edit: Edit, answer: EditPreview, accepted: frozenset[str]) -> str:
     if answer.plan is None:
         missing = [name for name in NUMBERS if "rate" in name and not edit.fields.get(name)]
         return "both rates must be given" if missing else "no plan can be made of it"

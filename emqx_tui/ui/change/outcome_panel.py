@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from emqx_tui.session.view import Assessment
+from emqx_tui.session.view import EditPreview
 from emqx_tui.ui.change import outcome as present
 from emqx_tui.ui.change.accept_row import AcceptRow
 from emqx_tui.ui.change.edit import Edit
@@ -26,7 +26,9 @@ class OutcomePanel(VerticalScroll):
         """One line in place of everything."""
         _update(self.query_one("#outcome", Static), [line])
 
-    def show(self, edit: Edit, answer: Assessment | None, accepted: frozenset[str], *, is_wanted: bool = False) -> None:
+    def show(
+        self, edit: Edit, answer: EditPreview | None, accepted: frozenset[str], *, is_wanted: bool = False
+    ) -> None:
         """Draw the newest answer to this edit; `is_wanted`: its card opens as soon as there is one."""
         width = max(20, self.scrollable_content_region.width - 1)
         _update(self.query_one("#outcome", Static), present.outcome(edit, answer, width, is_wanted=is_wanted))

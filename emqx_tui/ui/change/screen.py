@@ -20,7 +20,7 @@ from textual.widgets import Static, TextArea
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import Assessment, View
+from emqx_tui.session.view import EditPreview, View
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.words import renew_start
 from emqx_tui.ui.change import external_editor
@@ -38,7 +38,7 @@ from emqx_tui.ui.shell.identity import Identity, fleet_live, view_live
 from emqx_tui.ui.shell.identity_bar import IdentityBar
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import AssessmentWanted, Published, RolloutWanted, SaveConfirmed
+from emqx_tui.ui.shell.messages import EditPreviewWanted, Published, RolloutWanted, SaveConfirmed
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
@@ -72,7 +72,7 @@ class ChangeScreen(ConsoleScreen):
         self._edit: Edit | None = None
         self._options = Options()
         self._accepted: frozenset[str] = frozenset()
-        self._answer: Assessment | None = None
+        self._answer: EditPreview | None = None
         self._first_valid = 0
         """Number of the first question about the present content: older answers are about something else."""
         self._pane = "form"
@@ -116,7 +116,7 @@ class ChangeScreen(ConsoleScreen):
         row = rows.get(self._key)
         if row is not None and not row.unreadable:
             self._follow(row.resource)
-        answer = published.assessment
+        answer = published.edit_preview
         if answer is not None and self._first_valid and answer.number >= self._first_valid:
             self._answer = answer
         if row is None and published.fleet.is_synced:
@@ -178,7 +178,7 @@ class ChangeScreen(ConsoleScreen):
         self._first_valid = self._first_valid or number
         options = self._options
         self.post_message(
-            AssessmentWanted(number, edit.draft, options.approval, options.late_removal, options.parallel_drains)
+            EditPreviewWanted(number, edit.draft, options.approval, options.late_removal, options.parallel_drains)
         )
 
     # --- drawing ---------------------------------------------------------------------------------------------

@@ -204,7 +204,7 @@ class RolloutScreen(ConsoleScreen):
         card = ApprovalCard(
             renew,
             self._view,
-            self.console.published.assessment,
+            self.console.published.edit_preview,
             by=self._person,
             place=place,
             read_only_reason=self.console.read_only_reason,

@@ -35,8 +35,8 @@ from emqx_tui.ui.shell import keymap, words
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.line_filters import AsciiFilter
 from emqx_tui.ui.shell.messages import (
-    AssessmentWanted,
     ChangeWanted,
+    EditPreviewWanted,
     IntentSubmitted,
     Published,
     RolloutWanted,
@@ -148,7 +148,7 @@ class ConsoleApp(App[int]):
                 self.set_timer(BEHIND_S, self._try_again)
             return
         backend = self.backend
-        self.published = Published(backend.fleet(), backend.view(), backend.assessment())
+        self.published = Published(backend.fleet(), backend.view(), backend.edit_preview())
         self._note_driving()
         self._tell_notice()
         self.hand_out()
@@ -205,8 +205,8 @@ class ConsoleApp(App[int]):
         else:
             self.backend.submit(message.intent)
 
-    def on_assessment_wanted(self, message: AssessmentWanted) -> None:
-        self.backend.assess(
+    def on_edit_preview_wanted(self, message: EditPreviewWanted) -> None:
+        self.backend.preview_edit(
             message.number,
             message.draft,
             message.approval,

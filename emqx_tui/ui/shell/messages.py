@@ -13,7 +13,7 @@ from textual.message import Message
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import Assessment, FleetView, View
+from emqx_tui.session.view import EditPreview, FleetView, View
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Published:
     fleet: FleetView
     view: View | None
     """Of the opened cluster, None until there is one."""
-    assessment: Assessment | None
+    edit_preview: EditPreview | None
 
 
 class ViewsChanged(Message):
@@ -57,7 +57,7 @@ class ChangeWanted(Message):
 
 
 @dataclass
-class AssessmentWanted(Message):
+class EditPreviewWanted(Message):
     """Have an edit judged; the answer with this number comes back in a `Published`."""
 
     number: int

@@ -14,7 +14,7 @@ from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, SetPolicy, Start
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
-from emqx_tui.session.view import Assessment, Role, View
+from emqx_tui.session.view import EditPreview, Role, View
 from emqx_tui.ui.cards import words as cards
 from emqx_tui.ui.cards.words import Card
 from emqx_tui.ui.text.spans import TIE, plain
@@ -160,7 +160,7 @@ def test_figures_that_move_are_no_other_revision():
 # --- start ---
 
 
-def assessment(*checks: CheckResult, **fields) -> Assessment:
+def preview(*checks: CheckResult, **fields) -> EditPreview:
     draft = Draft.of(resource())
     draft.template["spec"]["emqxContainer"]["image"]["version"] = "4.4.15"  # type: ignore[index]
     fields.setdefault("forecast", figures())
@@ -171,14 +171,14 @@ PASSES = CheckResult("rights", Outcome.PASS, "all rights by dry-run")
 SESSIONS = CheckResult("sessions", Outcome.FAIL, "sessions of clean-start clients are lost", can_override=True)
 
 
-def start_card(found: Assessment, view: View | None = None, overrides: tuple[str, ...] = ()) -> Card:
+def start_card(found: EditPreview, view: View | None = None, overrides: tuple[str, ...] = ()) -> Card:
     card = cards.start_card(found, view or releases.idle(), overrides)
     assert card
     return card
 
 
 def test_the_start_card_has_plan_expectation_changes_and_the_patch():
-    card = start_card(assessment(PASSES))
+    card = start_card(preview(PASSES))
     assert card.title == "Start: emqx-ee 4.4.14 → 4.4.15"
     assert "3 × up to 2 min 52 s" in row(card, "Plan")
     assert "100,000 disconnects, one per client" in row(card, "Expect")
@@ -189,7 +189,7 @@ def test_the_start_card_has_plan_expectation_changes_and_the_patch():
 
 
 def test_the_word_that_starts_is_the_new_version():
-    card = start_card(assessment(PASSES))
+    card = start_card(preview(PASSES))
     assert [asked.token for asked in card.asked] == ["4.4.15"]
     intent = card.intent("ann@bastion")
     assert isinstance(intent, Start)
@@ -197,7 +197,7 @@ def test_the_word_that_starts_is_the_new_version():
 
 
 def test_a_failed_check_has_to_be_accepted_by_its_name():
-    card = start_card(assessment(PASSES, SESSIONS))
+    card = start_card(preview(PASSES, SESSIONS))
     assert [asked.token for asked in card.asked] == ["sessions", "4.4.15"]
     intent = card.intent("ann")
     assert isinstance(intent, Start)
@@ -205,7 +205,7 @@ def test_a_failed_check_has_to_be_accepted_by_its_name():
 
 
 def test_a_check_that_was_accepted_before_is_not_asked_again():
-    card = start_card(assessment(PASSES, SESSIONS), overrides=("sessions",))
+    card = start_card(preview(PASSES, SESSIONS), overrides=("sessions",))
     assert [asked.token for asked in card.asked] == ["4.4.15"]
     intent = card.intent("ann")
     assert isinstance(intent, Start)
@@ -215,14 +215,14 @@ def test_a_check_that_was_accepted_before_is_not_asked_again():
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (assessment(PASSES, is_final=False), "still asking the server"),
+        (preview(PASSES, is_final=False), "still asking the server"),
         (
-            assessment(PASSES, dry_run_ok=False, dry_run="422 spec.x"),
+            preview(PASSES, dry_run_ok=False, dry_run="422 spec.x"),
             "the server did not accept the change: 422 spec.x",
         ),
-        (assessment(PASSES, dry_run_ok=None), "the server did not accept the change: not asked yet"),
-        (assessment(CheckResult("gitops", Outcome.FAIL, "argocd owns it")), "a check does not pass: argocd owns it"),
-        (assessment(CheckResult("data", Outcome.WAIT, "not read yet")), "a check does not pass: not read yet"),
+        (preview(PASSES, dry_run_ok=None), "the server did not accept the change: not asked yet"),
+        (preview(CheckResult("gitops", Outcome.FAIL, "argocd owns it")), "a check does not pass: argocd owns it"),
+        (preview(CheckResult("data", Outcome.WAIT, "not read yet")), "a check does not pass: not read yet"),
     ],
     ids=["not final", "refused", "not asked", "fatal", "waits"],
 )
@@ -231,11 +231,11 @@ def test_what_blocks_a_start(found, reason):
 
 
 def test_a_second_release_cannot_be_started():
-    assert start_card(assessment(PASSES), releases.draining()).blocked == "a release is running already"
+    assert start_card(preview(PASSES), releases.draining()).blocked == "a release is running already"
 
 
 def test_the_start_card_goes_with_its_draft_and_with_the_object_that_was_read():
-    found = assessment(PASSES)
+    found = preview(PASSES)
     assert found.plan
     renew = cards.renew_start(found)
     first = renew(releases.idle(), found)
@@ -254,7 +254,7 @@ def test_the_start_card_goes_with_its_draft_and_with_the_object_that_was_read():
 
 
 def test_an_older_answer_or_none_leaves_the_start_card_as_it_is():
-    found = assessment(PASSES)
+    found = preview(PASSES)
     renew = cards.renew_start(found)
     first = renew(releases.idle(), found)
     assert first
@@ -265,7 +265,7 @@ def test_an_older_answer_or_none_leaves_the_start_card_as_it_is():
 
 
 def test_without_counts_nothing_is_promised():
-    card = start_card(assessment(PASSES, forecast=None))
+    card = start_card(preview(PASSES, forecast=None))
     assert row(card, "Plan") == "no estimate: counts are missing"
     assert row(card, "Expect") == "not known: counts are missing"
 

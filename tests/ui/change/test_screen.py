@@ -79,7 +79,7 @@ async def test_a_typed_version_shows_in_the_template_and_is_judged():
         await type_version(pilot, backend)
         assert "version: 4.4.15\n" in editor(app).text
         await until_shown(pilot, "▶ starts a release", "4.4.14 → 4.4.15", "◌ asking…", "unsaved · 1 change")
-        backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, forecast=figures()))
         await until_shown(
             pilot, "✔ dry-run accepted", "≈ 12 min 6 s", "100,000 disconnects", "✔ EMQX 4.4.14 can evacuate"
         )
@@ -159,7 +159,7 @@ async def test_an_answer_to_a_key_covers_nothing_of_the_verdict():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
-        backend.publish(assessment=backend.asked[-1].answer(FINE, FATAL, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, FATAL, forecast=figures()))
         await until_shown(pilot, "≈ 12 min 6 s", "offline at once", "✔ EMQX 4.4.14 can evacuate")
         before = lines(app)
         await pilot.press("w")
@@ -177,11 +177,11 @@ async def test_an_older_answer_is_never_shown_for_a_newer_draft():
         old = backend.asked[-1]
         await pilot.press("backspace", "6")
         await until(pilot, lambda: shown_version(backend) == "4.4.16")
-        backend.publish(assessment=old.answer(FINE, dry_run_ok=False, dry_run="old news"))
+        backend.publish(edit_preview=old.answer(FINE, dry_run_ok=False, dry_run="old news"))
         await pilot.pause()
         await until_shown(pilot, "◌ asking…")
         assert "old news" not in text(app)
-        backend.publish(assessment=backend.asked[-1].answer(FINE, dry_run_ok=False, dry_run="denied by webhook"))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, dry_run_ok=False, dry_run="denied by webhook"))
         await until_shown(pilot, "✘ refused: denied by webhook")
         await pilot.press("w")
         await until_said(pilot, "Not yet: the server refused it")
@@ -252,7 +252,7 @@ async def test_starting_goes_over_the_card_and_to_the_rollout(monkeypatch):
         await pilot.press("w")
         await until_said(pilot, "Not yet: the server has not answered yet; the card opens when it has")
         await until_shown(pilot, "◌ asking… the card opens when it has answered")
-        backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, forecast=figures()))
         await until(pilot, lambda: isinstance(app.screen, ApprovalCard))
         await pilot.press("enter")
         assert backend.intents == []
@@ -273,18 +273,18 @@ async def test_an_answer_that_was_on_its_way_leaves_the_card_open():
     backend.shown_view = view()
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
-        backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, forecast=figures()))
         await until_shown(pilot, "✔ dry-run accepted")
         backend.publish(fleet=fleet(row("emqx-ee", "mqtt", resource_version="1002")))
         await until(pilot, lambda: backend.asked[-1].draft.original.meta.resource_version == "1002")
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, ApprovalCard))
-        backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, forecast=figures()))
         await pilot.pause()
         card = app.screen
         assert isinstance(card, ApprovalCard)
         assert (card.is_stale, card.blocked) == (False, "")
-        backend.publish(assessment=backend.asked[-1].answer(FINE, FATAL, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, FATAL, forecast=figures()))
         await until(pilot, lambda: "a check does not pass" in card.blocked)
 
 
@@ -297,7 +297,7 @@ async def test_a_start_that_waits_for_the_server_is_given_up_by_the_next_edit():
         asked = len(backend.asked)
         await pilot.press("backspace", "6")
         await until(pilot, lambda: len(backend.asked) > asked and shown_version(backend) == "4.4.16")
-        backend.publish(assessment=backend.asked[-1].answer(FINE, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, forecast=figures()))
         await until_shown(pilot, "✔ dry-run accepted")
         assert isinstance(app.screen, ChangeScreen)
 
@@ -329,7 +329,7 @@ async def test_a_failed_check_has_to_be_marked_by_name():
     backend.shown_view = view()
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
-        backend.publish(assessment=backend.asked[-1].answer(FINE, ROOM, forecast=figures()))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, ROOM, forecast=figures()))
         await until_shown(pilot, "[ ] ▲ capacity: no room was seen")
         await pilot.press("w")
         await until_said(pilot, "accept it with space")
@@ -344,7 +344,7 @@ async def test_a_check_that_fails_for_good_stops_the_start():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
-        backend.publish(assessment=backend.asked[-1].answer(FINE, FATAL))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, FATAL))
         await until_shown(pilot, "▲ a release is running  wait for it")
         await pilot.press("w")
         await until_said(pilot, "Not yet: a check fails: a release is running")
@@ -357,7 +357,7 @@ async def test_rates_alone_are_saved_after_a_look_at_the_differences():
         await pilot.press("down", "down", "down", *"100")
         await until(pilot, lambda: backend.asked)
         await until(pilot, lambda: backend.asked[-1].draft.blue_green.conn_evict_rate_per_s == 100)
-        backend.publish(assessment=backend.asked[-1].answer())
+        backend.publish(edit_preview=backend.asked[-1].answer())
         await until_shown(pilot, "✔ dry-run accepted")
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, SaveCard))
@@ -386,7 +386,7 @@ async def test_somebody_elses_change_is_told_and_a_status_write_is_not():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
-        backend.publish(assessment=backend.asked[-1].answer(FINE))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE))
         await until_shown(pilot, "✔ dry-run accepted")
         others = backend.shown_fleet.rows[1:]
         status = row("emqx-ee", "mqtt", resource_version="1002", ready=2)
@@ -463,7 +463,7 @@ async def test_read_only_greys_the_start_and_says_why():
     backend.is_read_only = True
     async with change_screen(backend) as (_app, pilot):
         await type_version(pilot, backend)
-        backend.publish(assessment=backend.asked[-1].answer(FINE))
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE))
         await until_shown(pilot, "✔ dry-run accepted", "grey: read-only", "READ-ONLY")
         await pilot.press("w")
         await until_said(pilot, "Nothing was sent: started with --read-only")

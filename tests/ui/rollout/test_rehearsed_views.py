@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from emqx_tui.rehearsal.rehearse import Orders, rehearse
+from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
@@ -20,8 +20,8 @@ from emqx_tui.ui.text.spans import crop, plain, width
 
 def views_of(name: str, approval: Approval, limit_s: float) -> list[View]:
     found: list[View] = []
-    orders = Orders(approval=approval, act=lambda session, view: found.append(view), think_s=3.0)
-    rehearse(scenario(name, clients=3_000), orders, limit_s=limit_s)
+    script = Script(approval=approval, act=lambda session, view: found.append(view), think_s=3.0)
+    rehearse(scenario(name, clients=3_000), script, limit_s=limit_s)
     return found
 
 
