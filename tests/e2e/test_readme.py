@@ -35,8 +35,8 @@ from emqx_tui.rollout.commands import (
     Target,
 )
 from emqx_tui.rollout.requests import KubeRequest
+from emqx_tui.sandbox.kube.rbac import Rule, User, check_right
 from emqx_tui.sandbox.kube.resources import standard_resources
-from emqx_tui.sandbox.kube.rights import Rule, User, check_right
 from emqx_tui.sandbox.kube.targets import parse_target, verb_of
 from emqx_tui.ui.shell.keymap import KEYS, spell
 from tests.support.programs import Headless, run

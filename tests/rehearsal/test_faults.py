@@ -22,7 +22,7 @@ from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.kube.store import Store
-from emqx_tui.sandbox.operator.fault import ApiFault
+from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.view import View
 from tests.support.stage import Console, Person, Stage, begin, conflict, lose, refuse

@@ -61,8 +61,8 @@ class Trace:
         self.endpoints: list[tuple[float, list[str]]] = []
         for each in self.world.store.list("statefulsets"):
             self._letter(each)
-        self.world.hub.on("statefulsets", lambda event_type, each: self._letter(each))
-        self.world.hub.on("endpoints", self._on_endpoints)
+        self.world.informer.on("statefulsets", lambda event_type, each: self._letter(each))
+        self.world.informer.on("endpoints", self._on_endpoints)
 
     def _letter(self, stateful_set: Object) -> None:
         name = stateful_set["metadata"]["name"]

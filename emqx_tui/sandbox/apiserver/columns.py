@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from emqx_tui.sandbox.apiserver.pod_words import pod_readiness, pod_readiness_gates, pod_restarts, pod_status
-from emqx_tui.sandbox.kube.instants import parse_rfc3339
+from emqx_tui.sandbox.apiserver.pod_printer import pod_readiness, pod_readiness_gates, pod_restarts, pod_status
+from emqx_tui.sandbox.kube.timestamps import parse_rfc3339
 
 Object = dict[str, Any]
 _SHOWN_ENDPOINTS = 3

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from emqx_tui.sandbox.kube.instants import rfc3339
 from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.schema.catalog import custom_schema
 
 Object = dict[str, Any]

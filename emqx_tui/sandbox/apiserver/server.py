@@ -25,11 +25,11 @@ from emqx_tui.sandbox.apiserver.pod_network import PodNetwork
 from emqx_tui.sandbox.apiserver.port_forward import forward
 from emqx_tui.sandbox.apiserver.representations import Form, wanted_form
 from emqx_tui.sandbox.apiserver.users import Accounts
-from emqx_tui.sandbox.apiserver.watching import Wakeups, is_true, open_watch
+from emqx_tui.sandbox.apiserver.watches import Wakeups, is_true, open_watch
 from emqx_tui.sandbox.kube.api import KubeApi, Reply
 from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.rbac import User, check_right
 from emqx_tui.sandbox.kube.resources import Resource
-from emqx_tui.sandbox.kube.rights import User, check_right
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.targets import Target, parse_target, unknown_path, verb_of
 
@@ -43,7 +43,7 @@ _OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2"
 
 
 @dataclass
-class WatchManners:
+class WatchOptions:
     """How watches behave where real servers differ; tests change it."""
 
     gone: Literal["event", "status"] = "event"
@@ -62,7 +62,7 @@ class ApiServer:
     now: Callable[[], float]
     catch_up: Callable[[], None] = lambda: None
     """Called before each request, so that it sees the world as of now and not as of the last tick."""
-    watches: WatchManners = field(default_factory=WatchManners)
+    watches: WatchOptions = field(default_factory=WatchOptions)
 
     def __post_init__(self) -> None:
         self._wakeups = Wakeups(self.store)

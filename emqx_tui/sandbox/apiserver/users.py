@@ -9,8 +9,8 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from emqx_tui.sandbox.kube.rbac import Rule, User
 from emqx_tui.sandbox.kube.resources import Resource
-from emqx_tui.sandbox.kube.rights import Rule, User
 
 ADMIN = "admin"
 NAMESPACE_ONLY = "namespace-only"

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emqx_tui.sandbox.clients.routes import SERVICE_LABEL
-from emqx_tui.sandbox.controllers.informer import Debounced, Hub
-from emqx_tui.sandbox.kube.instants import rfc3339
+from emqx_tui.sandbox.controllers.informer import Debounced, Informer
 from emqx_tui.sandbox.kube.objects import Key, Object, is_ready, is_terminating, key_of, matches, owner_reference
 from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.timeline import Timeline
 
 MANAGER = "kube-controller-manager"
@@ -24,18 +24,18 @@ CHANGED_AT = "endpoints.kubernetes.io/last-change-trigger-time"
 _NOT_MIRRORED = (CHANGED_AT, "kubectl.kubernetes.io/last-applied-configuration")
 
 
-class Network:
+class EndpointsController:
     """Slices follow Endpoints and pods."""
 
-    def __init__(self, store: Store, timeline: Timeline, hub: Hub, *, mirror_lag_s: float) -> None:
+    def __init__(self, store: Store, timeline: Timeline, informer: Informer, *, mirror_lag_s: float) -> None:
         self._store = store
         self._timeline = timeline
         self._mirrors = Debounced(timeline, mirror_lag_s, self._mirror)
         self._selected = Debounced(timeline, mirror_lag_s, self._select)
         self._pod_states: dict[str, tuple[object, ...]] = {}
-        hub.on("endpoints", self._on_endpoints)
-        hub.on("services", self._on_service)
-        hub.on("pods", self._on_pod)
+        informer.on("endpoints", self._on_endpoints)
+        informer.on("services", self._on_service)
+        informer.on("pods", self._on_pod)
 
     # -- what changed
 

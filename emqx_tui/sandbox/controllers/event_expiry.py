@@ -5,7 +5,7 @@ Owns their removal, so that a long run does not pile them up.
 
 from __future__ import annotations
 
-from emqx_tui.sandbox.controllers.informer import Hub
+from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.objects import Key, Object, key_of
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.timeline import Timeline, Timer
@@ -16,11 +16,11 @@ KEPT_S = 3600.0
 class EventExpiry:
     """Deletes Events that nobody wrote for an hour."""
 
-    def __init__(self, store: Store, timeline: Timeline, hub: Hub) -> None:
+    def __init__(self, store: Store, timeline: Timeline, informer: Informer) -> None:
         self._store = store
         self._timeline = timeline
         self._timers: dict[str, Timer] = {}
-        hub.on("events", self._on_event)
+        informer.on("events", self._on_event)
 
     def _on_event(self, event_type: str, event: Object) -> None:
         uid = event["metadata"]["uid"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emqx_tui.sandbox.controllers.informer import Hub
+from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.objects import Object, is_terminating, key_of
 from emqx_tui.sandbox.kube.store import ApiError, Store
 from emqx_tui.sandbox.timeline import Timeline
@@ -20,12 +20,12 @@ _FOREGROUND = "foregroundDeletion"
 class GarbageCollector:
     """Follows owner references by uid."""
 
-    def __init__(self, store: Store, timeline: Timeline, hub: Hub) -> None:
+    def __init__(self, store: Store, timeline: Timeline, informer: Informer) -> None:
         self._store = store
         self._timeline = timeline
         self._awaited: dict[str, tuple[str, tuple[str, str]]] = {}
         """owners in foreground deletion, by uid"""
-        hub.on_any(self._on_change)
+        informer.on_any(self._on_change)
 
     def _on_change(self, event_type: str, plural: str, obj: Object) -> None:
         metadata = obj["metadata"]

@@ -16,7 +16,7 @@ from emqx_tui.sandbox.timeline import Timeline
 Listener = Callable[[str, dict[str, Any]], None]
 
 
-class Hub:
+class Informer:
     """Calls `listener(event_type, object)` for each change of a kind."""
 
     def __init__(self, store: Store) -> None:

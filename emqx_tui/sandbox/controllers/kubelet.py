@@ -16,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from emqx_tui.sandbox.controllers.informer import Hub
+from emqx_tui.sandbox.controllers.addresses import PodAddresses
+from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.controllers.pod_status import conditions, container_statuses, should_be_ready, unschedulable
-from emqx_tui.sandbox.kube.addresses import PodAddresses
-from emqx_tui.sandbox.kube.instants import rfc3339
 from emqx_tui.sandbox.kube.objects import Object, condition, is_terminating, key_of
 from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.timeline import Timeline, Timer
 
 MANAGER = "kubelet"
@@ -102,7 +102,7 @@ class Kubelet:
         self,
         store: Store,
         timeline: Timeline,
-        hub: Hub,
+        informer: Informer,
         workload: Workload,
         addresses: PodAddresses,
         durations: Durations,
@@ -119,7 +119,7 @@ class Kubelet:
         self._timeline = timeline
         self._workload = workload
         self._lives: dict[str, _Life] = {}
-        hub.on("pods", self._on_pod)
+        informer.on("pods", self._on_pod)
 
     # -- what a scenario may do
 

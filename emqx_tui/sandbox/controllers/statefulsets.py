@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from emqx_tui.sandbox.controllers.informer import Debounced, Hub
-from emqx_tui.sandbox.kube.event_recorder import Recorder
-from emqx_tui.sandbox.kube.hashing import revision_hash
+from emqx_tui.sandbox.controllers.event_recorder import EventRecorder
+from emqx_tui.sandbox.controllers.informer import Debounced, Informer
+from emqx_tui.sandbox.controllers.template_hash import revision_hash
 from emqx_tui.sandbox.kube.objects import Key, Object, controller_uid, is_ready, is_terminating, key_of, ordinal_of
 from emqx_tui.sandbox.kube.objects import owner_reference as reference_to
 from emqx_tui.sandbox.kube.store import ApiError, Store
@@ -27,18 +27,18 @@ _RETRY_S = 1.0
 REVISION_LABEL = "controller-revision-hash"
 
 
-class StatefulSets:
+class StatefulSetController:
     """One sync per set and burst of changes, `lag_s` after the first of them."""
 
-    def __init__(self, store: Store, timeline: Timeline, hub: Hub, *, lag_s: float) -> None:
+    def __init__(self, store: Store, timeline: Timeline, informer: Informer, *, lag_s: float) -> None:
         self._store = store
         self._timeline = timeline
         self._owners: dict[str, Key] = {}
         self._revisions: dict[str, tuple[Any, str]] = {}
-        self._recorder = Recorder(store, timeline, "statefulset-controller", deque(maxlen=1), manager=MANAGER)
+        self._recorder = EventRecorder(store, timeline, "statefulset-controller", deque(maxlen=1), manager=MANAGER)
         self._syncs = Debounced(timeline, lag_s, self._sync)
-        hub.on("statefulsets", self._on_set)
-        hub.on("pods", self._on_pod)
+        informer.on("statefulsets", self._on_set)
+        informer.on("pods", self._on_pod)
 
     @property
     def lag_s(self) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from emqx_tui.sandbox.emqx import shapes as emqx_shapes
+from emqx_tui.sandbox.emqx import responses
 from emqx_tui.sandbox.emqx.evacuation import EvacuationRefused
 from emqx_tui.sandbox.emqx.evacuation_params import BadParameter, known_node, start_options
 from emqx_tui.sandbox.emqx.node import EVACUATION_SINCE, PUBLIC_AVAILABILITY_SINCE
@@ -127,43 +127,43 @@ def _member(call: Call, name: str) -> EmqxNode | None:
 
 def _nodes(call: Call) -> HttpReply:
     now = call.cluster.timeline.now
-    return _data([emqx_shapes.node(member, now) for member in call.cluster.running_nodes()])
+    return _data([responses.node(member, now) for member in call.cluster.running_nodes()])
 
 
 def _node(call: Call, name: str) -> HttpReply:
     member = _member(call, name)
     down = {"node": name, "error": "nodedown"}
-    return _data(down if member is None else emqx_shapes.node(member, call.cluster.timeline.now))
+    return _data(down if member is None else responses.node(member, call.cluster.timeline.now))
 
 
 def _stats(call: Call) -> HttpReply:
     now = call.cluster.timeline.now
     members = call.cluster.running_nodes()
-    return _data([{"node": member.name, "stats": emqx_shapes.stats(member, now)} for member in members])
+    return _data([{"node": member.name, "stats": responses.stats(member, now)} for member in members])
 
 
 def _node_stats(call: Call, name: str) -> HttpReply:
     member = _member(call, name)
     if member is None or not member.running:
         return _json({"message": "nodedown"})
-    return _data(emqx_shapes.stats(member, call.cluster.timeline.now))
+    return _data(responses.stats(member, call.cluster.timeline.now))
 
 
 def _listeners(call: Call) -> HttpReply:
     members = call.cluster.running_nodes()
-    return _data([{"node": member.name, "listeners": emqx_shapes.listeners(member)} for member in members])
+    return _data([{"node": member.name, "listeners": responses.listeners(member)} for member in members])
 
 
 def _node_listeners(call: Call, name: str) -> HttpReply:
     member = _member(call, name)
     if member is None or not member.running:
         return _json({"message": "nodedown"})
-    return _data(emqx_shapes.listeners(member))
+    return _data(responses.listeners(member))
 
 
 def _plugins(call: Call) -> HttpReply:
     members = call.cluster.running_nodes()
-    return _data([{"node": member.name, "plugins": emqx_shapes.plugins(member)} for member in members])
+    return _data([{"node": member.name, "plugins": responses.plugins(member)} for member in members])
 
 
 # evacuation
@@ -173,9 +173,9 @@ def _status(call: Call) -> HttpReply:
     """Of the node that serves the request, with the counters as its last tick left them."""
     node = call.served_by
     if node.evacuation is not None:
-        return _json({"status": "enabled", "process": "evacuation", **emqx_shapes.evacuation(node.evacuation)})
+        return _json({"status": "enabled", "process": "evacuation", **responses.evacuation(node.evacuation)})
     if node.rebalancing:
-        shape = emqx_shapes.rebalance(node, call.cluster.recipients(None))
+        shape = responses.rebalance(node, call.cluster.recipients(None))
         return _json({"status": "enabled", "process": "rebalance", **shape})
     return _json({"status": "disabled"})
 
@@ -183,9 +183,9 @@ def _status(call: Call) -> HttpReply:
 def _global_status(call: Call) -> HttpReply:
     """Of all nodes that answer in time. The others are left out without a word."""
     answering = [n for n in call.cluster.running_nodes() if n is call.served_by or not n.faults.slow]
-    evacuations = [{"node": n.name, **emqx_shapes.evacuation(n.evacuation)} for n in answering if n.evacuation]
+    evacuations = [{"node": n.name, **responses.evacuation(n.evacuation)} for n in answering if n.evacuation]
     rebalances = [
-        {"node": n.name, **emqx_shapes.rebalance(n, call.cluster.recipients(None))} for n in answering if n.rebalancing
+        {"node": n.name, **responses.rebalance(n, call.cluster.recipients(None))} for n in answering if n.rebalancing
     ]
     return _json({"rebalances": rebalances, "evacuations": evacuations})
 

@@ -15,7 +15,7 @@ from emqx_tui.sandbox.kube import api_error, deletion
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.listing import list_objects
 from emqx_tui.sandbox.kube.patches import merge_patch
-from emqx_tui.sandbox.kube.rights import User, check_right, review_access, review_rules
+from emqx_tui.sandbox.kube.rbac import User, check_right, review_access, review_rules
 from emqx_tui.sandbox.kube.scale import replicas_patch, scale_of
 from emqx_tui.sandbox.kube.selectors import selection
 from emqx_tui.sandbox.kube.store import Store

@@ -20,7 +20,6 @@ from typing import Any
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.history import Change, History
-from emqx_tui.sandbox.kube.instants import rfc3339
 from emqx_tui.sandbox.kube.object_rules import (
     check_deletion,
     check_preconditions,
@@ -38,6 +37,7 @@ from emqx_tui.sandbox.kube.object_rules import (
 )
 from emqx_tui.sandbox.kube.patches import PatchRefused, go_name, json_patch, merge_patch
 from emqx_tui.sandbox.kube.resources import Resource, standard_resources
+from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.kube.writes import AdmissionRequest, FieldTracker, Write
 from emqx_tui.sandbox.timeline import Timeline
 

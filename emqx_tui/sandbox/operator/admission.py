@@ -1,4 +1,4 @@
-"""The operator's webhooks for `EmqxEnterprise`, and the built-in checks that the simulation depends on.
+"""The operator's webhooks for `EmqxEnterprise`.
 
 Owns the defaults that the webhook writes on every create and update, what it refuses, and that both fail closed while
 the operator's process is down. Labels and annotations of the resource are copied into the pod template here, which is
@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
-from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object
-from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.store import AdmissionRequest
 from emqx_tui.sandbox.operator.templates import KUBECTL_LAST_APPLIED, merged_ports
 
@@ -235,26 +232,3 @@ def _bad_config(new: dict[str, str], old: dict[str, str]) -> str | None:
         if key.startswith("cluster") and key in new and new[key] != value:
             return f'refuse to update the "^cluster.*$" field in {field}'
     return None
-
-
-# -- built in
-
-
-class ReplicaRule:
-    """No negative replicas: what stops the operator at -1, and after it everybody else."""
-
-    def __init__(self, resources: dict[str, Resource]) -> None:
-        self._resources = resources
-
-    def __call__(self, request: AdmissionRequest) -> Object:
-        new: Any = request.new
-        if new is None or request.plural not in ("statefulsets", "deployments"):
-            return new or {}
-        replicas = (new.get("spec") or {}).get("replicas", 1)
-        if isinstance(replicas, int) and replicas < 0:
-            why = f"Invalid value: {replicas}: must be greater than or equal to 0"
-            cause = ("FieldValueInvalid", "spec.replicas", why)
-            raise api_error.invalid(self._resources[request.plural], new["metadata"]["name"], [cause])
-        if request.plural == "statefulsets" and "replicas" not in new["spec"]:
-            return {**new, "spec": {**new["spec"], "replicas": 1}}
-        return new

@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from emqx_tui.sandbox.controllers.informer import Hub
+from emqx_tui.sandbox.controllers.event_recorder import EventRecorder, Report
+from emqx_tui.sandbox.controllers.informer import Informer
+from emqx_tui.sandbox.controllers.work_queue import WorkQueue
 from emqx_tui.sandbox.emqx.brokers import Brokers
-from emqx_tui.sandbox.kube.event_recorder import Recorder, Report
 from emqx_tui.sandbox.kube.objects import Key, Object, key_of
 from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.operator.errors import Panic, PassError
-from emqx_tui.sandbox.operator.fault import ApiFault
 from emqx_tui.sandbox.operator.lines import Line
-from emqx_tui.sandbox.operator.queue import WorkQueue
 from emqx_tui.sandbox.operator.reconcile import SOON_S, Pass, Surroundings, start_pass
 from emqx_tui.sandbox.timeline import Timeline, Timer
 
@@ -49,7 +49,7 @@ class Operator:
     """Runs passes while `down` is False."""
 
     def __init__(
-        self, store: Store, timeline: Timeline, hub: Hub, rng: random.Random, brokers: Brokers, line: Line
+        self, store: Store, timeline: Timeline, informer: Informer, rng: random.Random, brokers: Brokers, line: Line
     ) -> None:
         self.line = line
         self.restarts = 0
@@ -72,7 +72,7 @@ class Operator:
         self._restart: Timer | None = None
         self._crashes = 0
         self._started_at = 0.0
-        hub.on("emqxenterprises", self._on_enterprise)
+        informer.on("emqxenterprises", self._on_enterprise)
 
     # -- knobs
 
@@ -140,8 +140,8 @@ class Operator:
         """The deadline of the next pass that is due by itself."""
         return self._queue.next_due_at(key)
 
-    def _recorder(self) -> Recorder:
-        return Recorder(self._store, self._timeline, COMPONENT, self.reports)
+    def _recorder(self) -> EventRecorder:
+        return EventRecorder(self._store, self._timeline, COMPONENT, self.reports)
 
     # -- triggers
 

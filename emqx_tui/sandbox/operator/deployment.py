@@ -6,10 +6,10 @@ Deployment to 0 stops the operator, and with it the webhooks; scaling it up star
 
 from __future__ import annotations
 
-from emqx_tui.sandbox.controllers.informer import Hub
-from emqx_tui.sandbox.kube.instants import rfc3339
+from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.operator.controller import START_S, Operator
 from emqx_tui.sandbox.timeline import Timeline
 
@@ -23,7 +23,7 @@ _MANAGER = "kube-controller-manager"
 class OperatorDeployment:
     """One replica that leads as soon as it is up."""
 
-    def __init__(self, store: Store, timeline: Timeline, hub: Hub, operator: Operator) -> None:
+    def __init__(self, store: Store, timeline: Timeline, informer: Informer, operator: Operator) -> None:
         self._store = store
         self._timeline = timeline
         self._operator = operator
@@ -31,7 +31,7 @@ class OperatorDeployment:
         metadata = {"name": NAME, "namespace": NAMESPACE, "labels": _LABELS}
         store.create("deployments", {"metadata": metadata, "spec": spec}, manager="helm")
         operator.on_state = self._show
-        hub.on("deployments", self._on_deployment)
+        informer.on("deployments", self._on_deployment)
 
     @property
     def _image(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emqx_tui.sandbox.controllers.informer import Hub
+from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.objects import Key, Object, is_terminating, key_of, matches
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.operator.apply import MANAGER
@@ -18,14 +18,14 @@ FINALIZER = "apps.emqx.io/finalizer"
 _LOADED_AFTER_S = 1.0
 
 
-class Plugins:
+class PluginController:
     """Works while `is_up()`; what changed in between is taken up by the next change of the object."""
 
-    def __init__(self, store: Store, timeline: Timeline, hub: Hub, is_up: Callable[[], bool]) -> None:
+    def __init__(self, store: Store, timeline: Timeline, informer: Informer, is_up: Callable[[], bool]) -> None:
         self._store = store
         self._timeline = timeline
         self._is_up = is_up
-        hub.on("emqxplugins", self._on_plugin)
+        informer.on("emqxplugins", self._on_plugin)
 
     def _on_plugin(self, event_type: str, plugin: Object) -> None:
         if event_type == "ADDED":

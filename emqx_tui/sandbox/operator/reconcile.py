@@ -11,17 +11,17 @@ import random
 from collections.abc import Generator
 from typing import Any
 
+from emqx_tui.sandbox.controllers.event_recorder import EventRecorder
 from emqx_tui.sandbox.emqx.brokers import Brokers
-from emqx_tui.sandbox.kube.event_recorder import Recorder
 from emqx_tui.sandbox.kube.objects import Key, Object, is_terminating
 from emqx_tui.sandbox.kube.store import ApiError, Store
 from emqx_tui.sandbox.operator import templates
+from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.operator.apply import MANAGER, Applier
 from emqx_tui.sandbox.operator.errors import PassError, from_api
-from emqx_tui.sandbox.operator.fault import ApiFault
-from emqx_tui.sandbox.operator.gates import gates_step
 from emqx_tui.sandbox.operator.lines import Line
 from emqx_tui.sandbox.operator.listener import listener_ports, listener_step, selecting_service
+from emqx_tui.sandbox.operator.pod_conditions import gates_step
 from emqx_tui.sandbox.operator.pod_template import stateful_set
 from emqx_tui.sandbox.operator.requester import Answer, Requester
 from emqx_tui.sandbox.operator.sets import live_sets, pods_by_set
@@ -39,7 +39,13 @@ class Surroundings:
     """What all passes of one operator share."""
 
     def __init__(
-        self, store: Store, timeline: Timeline, rng: random.Random, brokers: Brokers, line: Line, recorder: Recorder
+        self,
+        store: Store,
+        timeline: Timeline,
+        rng: random.Random,
+        brokers: Brokers,
+        line: Line,
+        recorder: EventRecorder,
     ) -> None:
         self.store = store
         self.timeline = timeline

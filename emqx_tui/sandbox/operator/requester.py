@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from emqx_tui.sandbox.emqx.brokers import Broker, Brokers, Unreachable
 from emqx_tui.sandbox.kube.objects import Object
+from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.operator.errors import PassError
-from emqx_tui.sandbox.operator.fault import ApiFault
 
 Waits = Generator[float, None, Any]
 """A call or a step: yields seconds to wait, returns its result."""

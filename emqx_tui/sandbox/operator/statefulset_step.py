@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from emqx_tui.sandbox.kube.hashing import template_hash
-from emqx_tui.sandbox.kube.instants import parse_rfc3339
+from emqx_tui.sandbox.controllers.template_hash import template_hash
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import ApiError
+from emqx_tui.sandbox.kube.timestamps import parse_rfc3339
 from emqx_tui.sandbox.operator.apply import last_applied
 from emqx_tui.sandbox.operator.errors import Panic, PassError, from_api
 from emqx_tui.sandbox.operator.sets import PodMap, live_sets, pods_by_set, sets_in_cluster, top_first

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from emqx_tui.sandbox.kube.instants import rfc3339
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import ApiError
+from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.operator.errors import Panic, PassError, from_api
 from emqx_tui.sandbox.operator.requester import field_of
 from emqx_tui.sandbox.operator.sets import pods_by_set, sets_in_cluster

@@ -95,7 +95,7 @@ async def _serve(options: SandboxOptions, subnet: Subnet) -> int:
     async with Sandbox(world, speed=options.speed, port=options.port, kubeconfig=options.kubeconfig) as sandbox:
         _tell(_usage(sandbox, options), sys.stderr if options.ready_fd == 1 else sys.stdout)
         _say_ready(sandbox, options.ready_fd)
-        waits = [asyncio.create_task(ending.wait()), asyncio.create_task(sandbox.pace.broken())]
+        waits = [asyncio.create_task(ending.wait()), asyncio.create_task(sandbox.clock.broken())]
         if options.parent_pid is not None:
             waits.append(asyncio.create_task(_outlived(options.parent_pid)))
         done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -27,7 +27,7 @@ class Advancing(Protocol):
     def advance(self, seconds: float) -> None: ...
 
 
-class Pace:
+class RealTimeClock:
     """Advances `world` by `speed` virtual seconds per real second."""
 
     def __init__(self, world: Advancing, speed: float, clock: Callable[[], float] = time.monotonic) -> None:

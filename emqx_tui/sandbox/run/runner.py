@@ -14,17 +14,17 @@ from typing import Protocol
 
 from aiohttp import web
 
-from emqx_tui.sandbox.apiserver.authority import create_authority
+from emqx_tui.sandbox.apiserver.certificates import create_authority
 from emqx_tui.sandbox.apiserver.definitions import install_definitions
 from emqx_tui.sandbox.apiserver.pod_network import PodNetwork, PodWorld
 from emqx_tui.sandbox.apiserver.schema_admission import install
-from emqx_tui.sandbox.apiserver.server import ApiServer, WatchManners
+from emqx_tui.sandbox.apiserver.server import ApiServer, WatchOptions
 from emqx_tui.sandbox.apiserver.users import ADMIN, create_accounts
 from emqx_tui.sandbox.kube.api import KubeApi
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.run.kubeconfig import kubeconfig as kubeconfig_of
 from emqx_tui.sandbox.run.kubeconfig import write_kubeconfig
-from emqx_tui.sandbox.run.real_time_clock import Advancing, Pace
+from emqx_tui.sandbox.run.real_time_clock import Advancing, RealTimeClock
 from emqx_tui.sandbox.timeline import Timeline
 
 ADDRESS = "127.0.0.1"
@@ -60,10 +60,10 @@ class Sandbox:
         namespace: str = "default",
     ) -> None:
         self.world = world
-        self.pace = Pace(world, speed)
+        self.clock = RealTimeClock(world, speed)
         self.network = PodNetwork(world)
         # Bookmarks say how fresh a watch is, and freshness is judged in cluster time.
-        self.watches = WatchManners(bookmark_every_s=max(0.05, 30.0 / speed))
+        self.watches = WatchOptions(bookmark_every_s=max(0.05, 30.0 / speed))
         self.accounts = create_accounts(world.store.resources.values(), namespace)
         self.url = ""
         self._port = port
@@ -74,7 +74,7 @@ class Sandbox:
 
     @property
     def speed(self) -> float:
-        return self.pace.speed
+        return self.clock.speed
 
     @property
     def token(self) -> str:
@@ -98,8 +98,8 @@ class Sandbox:
             self._write_kubeconfig()
             self.network.start()
             self._exit.push_async_callback(self.network.close)
-            self.pace.start()
-            self._exit.push_async_callback(self.pace.stop)
+            self.clock.start()
+            self._exit.push_async_callback(self.clock.stop)
             self._exit = self._exit.pop_all()
         return self
 
@@ -115,7 +115,7 @@ class Sandbox:
             self.accounts,
             self.network,
             now=lambda: self.world.timeline.now,
-            catch_up=self.pace.catch_up,
+            catch_up=self.clock.catch_up,
             watches=self.watches,
         )
         self._exit.callback(server.close)

@@ -13,27 +13,27 @@ from typing import Any
 
 from emqx_tui.sandbox.clients.presets import Preset
 from emqx_tui.sandbox.clients.routes import Routes
-from emqx_tui.sandbox.controllers.endpoints import Network
+from emqx_tui.sandbox.controllers.addresses import PodAddresses
+from emqx_tui.sandbox.controllers.endpoints import EndpointsController
 from emqx_tui.sandbox.controllers.event_expiry import EventExpiry
 from emqx_tui.sandbox.controllers.garbage import GarbageCollector
-from emqx_tui.sandbox.controllers.informer import Hub
+from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.controllers.kubelet import Durations, Kubelet
-from emqx_tui.sandbox.controllers.statefulsets import StatefulSets
+from emqx_tui.sandbox.controllers.statefulsets import StatefulSetController
 from emqx_tui.sandbox.emqx.api import HttpReply
 from emqx_tui.sandbox.emqx.brokers import Brokers, Unreachable, image_version
 from emqx_tui.sandbox.emqx.cluster import IDEAL, EmqxCluster, EmqxNode, Profile
-from emqx_tui.sandbox.kube.addresses import PodAddresses
 from emqx_tui.sandbox.kube.api import KubeApi
+from emqx_tui.sandbox.kube.builtin_admission import ReplicaRule, ServiceDefaults
 from emqx_tui.sandbox.kube.objects import Key, Object, controller_uid, key_of, ordinal_of
 from emqx_tui.sandbox.kube.resources import standard_resources
-from emqx_tui.sandbox.kube.services import ServiceDefaults
 from emqx_tui.sandbox.kube.store import Store
-from emqx_tui.sandbox.operator.admission import EnterpriseWebhooks, ReplicaRule
+from emqx_tui.sandbox.operator.admission import EnterpriseWebhooks
 from emqx_tui.sandbox.operator.controller import Operator
 from emqx_tui.sandbox.operator.deployment import NAMESPACE as OPERATOR_NAMESPACE
 from emqx_tui.sandbox.operator.deployment import OperatorDeployment
 from emqx_tui.sandbox.operator.lines import LINES
-from emqx_tui.sandbox.operator.plugins import Plugins
+from emqx_tui.sandbox.operator.plugins import PluginController
 from emqx_tui.sandbox.timeline import Timeline
 
 __all__ = ["NOON", "Unreachable", "World", "WorldConfig"]
@@ -100,31 +100,33 @@ class World:
         if prepare is not None:
             prepare(self.store)
         self.api = KubeApi(self.store)
-        self.hub = Hub(self.store)
+        self.informer = Informer(self.store)
         self.brokers = Brokers(self.store, self.timeline, own(), config.profile)
         self.clusters: dict[Key, EmqxCluster] = self.brokers.clusters
         self.addresses = PodAddresses(config.pod_subnet, machines=config.machines, reuse=config.reuse_addresses)
         self.kubelet = self._make_kubelet(config)
-        self.stateful_sets = StatefulSets(self.store, self.timeline, self.hub, lag_s=config.statefulset_lag_s)
-        self.network = Network(self.store, self.timeline, self.hub, mirror_lag_s=config.mirror_lag_s)
+        self.stateful_sets = StatefulSetController(
+            self.store, self.timeline, self.informer, lag_s=config.statefulset_lag_s
+        )
+        self.endpoints = EndpointsController(self.store, self.timeline, self.informer, mirror_lag_s=config.mirror_lag_s)
         self.routes = Routes(self.store, self.brokers, ebpf=config.network == "ebpf")
-        self.hub.on("services", self.routes.on_service)
-        self.hub.on("endpointslices", self.routes.on_slice)
-        self.hub.on("emqxenterprises", self.routes.on_enterprise)
-        self.garbage = GarbageCollector(self.store, self.timeline, self.hub)
-        self.event_expiry = EventExpiry(self.store, self.timeline, self.hub)
+        self.informer.on("services", self.routes.on_service)
+        self.informer.on("endpointslices", self.routes.on_slice)
+        self.informer.on("emqxenterprises", self.routes.on_enterprise)
+        self.garbage = GarbageCollector(self.store, self.timeline, self.informer)
+        self.event_expiry = EventExpiry(self.store, self.timeline, self.informer)
         line = LINES[config.operator]
-        self.operator = Operator(self.store, self.timeline, self.hub, own(), self.brokers, line)
-        self.plugins = Plugins(self.store, self.timeline, self.hub, lambda: self.operator.running)
+        self.operator = Operator(self.store, self.timeline, self.informer, own(), self.brokers, line)
+        self.plugins = PluginController(self.store, self.timeline, self.informer, lambda: self.operator.running)
         webhooks = EnterpriseWebhooks(lambda: self.operator.running)
         self.store.admission += [webhooks.mutate, ReplicaRule(self.store.resources), ServiceDefaults(own())]
         self.store.reviews.append(webhooks.validate)
         self._first_image: str | None = None
         self._clients_given = False
         self._make_surroundings()
-        self.operator_deployment = OperatorDeployment(self.store, self.timeline, self.hub, self.operator)
-        self.hub.on("emqxenterprises", self._on_enterprise)
-        self.hub.on("persistentvolumeclaims", self._on_claim)
+        self.operator_deployment = OperatorDeployment(self.store, self.timeline, self.informer, self.operator)
+        self.informer.on("emqxenterprises", self._on_enterprise)
+        self.informer.on("persistentvolumeclaims", self._on_claim)
         self.operator.start()
 
     # -- time
@@ -255,7 +257,7 @@ class World:
 
     def _make_kubelet(self, config: WorldConfig) -> Kubelet:
         durations = Durations(config.pod_boot_s, config.pod_stop_s, config.kubelet_lag_s, config.pod_linger_s)
-        kubelet = Kubelet(self.store, self.timeline, self.hub, self.brokers, self.addresses, durations)
+        kubelet = Kubelet(self.store, self.timeline, self.informer, self.brokers, self.addresses, durations)
         if config.green_boot_s is not None:
             durations.boot_rules.append((self.is_green, config.green_boot_s))
         if config.green_pull_fails:

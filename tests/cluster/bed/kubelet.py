@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from emqx_tui.sandbox.controllers.addresses import PodAddresses
 from emqx_tui.sandbox.controllers.kubelet import NO_PULL_SUFFIX
 from emqx_tui.sandbox.controllers.pod_status import conditions, container_statuses, should_be_ready
 from emqx_tui.sandbox.emqx.brokers import Brokers, image_version
-from emqx_tui.sandbox.kube.addresses import PodAddresses
 from emqx_tui.sandbox.kube.objects import condition, is_terminating, key_of
 from tests.cluster.bed.kube import STRATEGIC, Kube, Refused, path_of
 from tests.cluster.bed.mirror import Mirror

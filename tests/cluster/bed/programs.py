@@ -22,7 +22,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from emqx_tui.sandbox.apiserver.authority import Authority, create_authority
+from emqx_tui.sandbox.apiserver.certificates import Authority, create_authority
 
 API_PORT = 6443
 WEBHOOK_PORT = 9443

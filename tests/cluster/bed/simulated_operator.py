@@ -21,7 +21,7 @@ from emqx_tui.sandbox.kube.resources import standard_resources
 from emqx_tui.sandbox.operator.admission import refusal, with_defaults
 from emqx_tui.sandbox.operator.controller import Operator
 from emqx_tui.sandbox.operator.lines import LINES
-from emqx_tui.sandbox.operator.plugins import Plugins
+from emqx_tui.sandbox.operator.plugins import PluginController
 from emqx_tui.sandbox.timeline import Timeline
 from tests.cluster.bed.mirror import Mirror
 from tests.cluster.bed.pod_servers import DirectBrokers
@@ -44,7 +44,7 @@ class SimulatedOperator:
         made: Any = (store, timeline, mirror)
         asked: Any = brokers
         self._operator = Operator(*made, rng, asked, LINES[RELEASE])
-        self._plugins = Plugins(*made, lambda: self._operator.running)
+        self._plugins = PluginController(*made, lambda: self._operator.running)
         self.starts = 0
 
     @property

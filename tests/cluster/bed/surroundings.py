@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from emqx_tui.sandbox.kube.addresses import PodAddresses
+from emqx_tui.sandbox.controllers.addresses import PodAddresses
 from tests.cluster.bed.kube import Kube, path_of
 from tests.cluster.bed.programs import USERS, WEBHOOK_PORT
 

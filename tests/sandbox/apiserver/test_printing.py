@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emqx_tui.sandbox.apiserver.columns import COLUMNS, human_duration
-from emqx_tui.sandbox.apiserver.pod_words import pod_readiness, pod_readiness_gates, pod_restarts, pod_status
+from emqx_tui.sandbox.apiserver.pod_printer import pod_readiness, pod_readiness_gates, pod_restarts, pod_status
 from emqx_tui.sandbox.apiserver.representations import METADATA, TABLE, Form, wanted_form
 from emqx_tui.sandbox.kube.resources import standard_resources
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emqx_tui.sandbox.kube.objects import Object
-from emqx_tui.sandbox.operator.fault import ApiFault
+from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.sandbox.world.world import World, WorldConfig
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emqx_tui.sandbox.kube.api import KubeApi, Reply
-from emqx_tui.sandbox.kube.rights import Rule, User
+from emqx_tui.sandbox.kube.rbac import Rule, User
 from emqx_tui.sandbox.kube.store import AdmissionRequest, Store, standard_resources
 from emqx_tui.sandbox.timeline import Timeline
 

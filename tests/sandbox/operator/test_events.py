@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.sandbox.controllers.informer import Hub
-from emqx_tui.sandbox.kube.event_recorder import MERGED_PREFIX, Recorder
+from emqx_tui.sandbox.controllers.event_recorder import MERGED_PREFIX, EventRecorder
+from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.resources import standard_resources
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.timeline import Timeline
@@ -28,8 +28,8 @@ class Bench:
         for resource in standard_resources():
             self.store.register(resource)
         self.writes = 0
-        Hub(self.store).on("events", lambda event_type, event: self._count())
-        self.recorder = Recorder(self.store, self.timeline, "emqx-controller", deque())
+        Informer(self.store).on("events", lambda event_type, event: self._count())
+        self.recorder = EventRecorder(self.store, self.timeline, "emqx-controller", deque())
 
     def _count(self) -> None:
         self.writes += 1
@@ -104,7 +104,7 @@ def test_the_budget_is_per_object(bench: Bench) -> None:
 
 def test_every_report_is_kept_whatever_becomes_of_the_event(bench: Bench) -> None:
     reports: deque[Any] = deque()
-    recorder = Recorder(bench.store, bench.timeline, "emqx-controller", reports)
+    recorder = EventRecorder(bench.store, bench.timeline, "emqx-controller", reports)
     for _ in range(40):
         recorder.event(CR, "Normal", "Evacuate", "again")
     assert len(reports) == 40

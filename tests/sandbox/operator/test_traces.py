@@ -7,7 +7,7 @@ the earlier one) says another second for that reason, the test says so.
 
 from __future__ import annotations
 
-from emqx_tui.sandbox.operator.fault import ApiFault
+from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.world.scenario import manifest
 from tests.support.operator_trace import HOLD, Trace, started
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from emqx_tui.sandbox.run.real_time_clock import Pace
+from emqx_tui.sandbox.run.real_time_clock import RealTimeClock
 
 
 @dataclass
@@ -31,63 +31,63 @@ class SlowWorld:
 @pytest.mark.parametrize("speed", [1.0, 10.0, 600.0])
 def test_virtual_time_is_real_time_times_the_speed(speed: float) -> None:
     world = SlowWorld()
-    pace = Pace(world, speed, world.clock)
+    clock = RealTimeClock(world, speed, world.clock)
     for _ in range(300):
         world.wall_s += 0.01
-        pace.tick()
+        clock.tick()
     assert world.passed_s == pytest.approx(3.0 * speed, rel=1e-3)
 
 
 def test_a_request_sees_the_world_as_of_now() -> None:
     world = SlowWorld()
-    pace = Pace(world, 60, world.clock)
+    clock = RealTimeClock(world, 60, world.clock)
     world.wall_s += 0.005
-    pace.catch_up()
+    clock.catch_up()
     assert world.passed_s == pytest.approx(0.3)
 
 
 def test_a_slice_never_holds_the_loop_long() -> None:
     """10 ms of work per virtual second at 60x: a backlog is worked off in slices of about 20 ms."""
     world = SlowWorld(cost=0.01)
-    pace = Pace(world, 60, world.clock)
+    clock = RealTimeClock(world, 60, world.clock)
     world.wall_s += 1.0
     slices = []
     for _ in range(200):
         before = world.wall_s
-        pace.tick()
+        clock.tick()
         slices.append(world.wall_s - before)
         world.wall_s += 0.001
     assert max(slices) < 0.045
-    assert pace.dropped_s == 0
+    assert clock.dropped_s == 0
 
 
 def test_a_world_that_costs_too_much_falls_behind_openly(caplog: pytest.LogCaptureFixture) -> None:
     world = SlowWorld(cost=0.1)
-    pace = Pace(world, 100, world.clock)
+    clock = RealTimeClock(world, 100, world.clock)
     began_at = world.wall_s
     with caplog.at_level(logging.WARNING):
         for _ in range(2000):
             world.wall_s += 0.001
-            pace.tick()
+            clock.tick()
     wanted_s = (world.wall_s - began_at) * 100
-    assert pace.dropped_s > 0
-    assert world.passed_s + pace.dropped_s == pytest.approx(wanted_s, abs=3 * 100)
+    assert clock.dropped_s > 0
+    assert world.passed_s + clock.dropped_s == pytest.approx(wanted_s, abs=3 * 100)
     assert "cannot keep up with speed 100" in caplog.text
 
 
 def test_a_suspended_machine_does_not_run_after_the_lost_night() -> None:
     world = SlowWorld(cost=0.0001)
-    pace = Pace(world, 10, world.clock)
+    clock = RealTimeClock(world, 10, world.clock)
     world.wall_s += 8 * 3600
-    pace.tick()
+    clock.tick()
     assert world.passed_s < 8 * 3600
-    assert pace.tick() < 0.1
+    assert clock.tick() < 0.1
 
 
 @pytest.mark.parametrize("speed", [0, 0.5, 601])
 def test_speeds_out_of_range_are_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="from 1 to 600"):
-        Pace(SlowWorld(), speed)
+        RealTimeClock(SlowWorld(), speed)
 
 
 async def test_a_world_that_breaks_is_not_silent() -> None:
@@ -95,8 +95,8 @@ async def test_a_world_that_breaks_is_not_silent() -> None:
         def advance(self, seconds: float) -> None:
             raise RuntimeError("the world broke")
 
-    pace = Pace(Broken(), 1)
-    pace.start()
+    clock = RealTimeClock(Broken(), 1)
+    clock.start()
     with pytest.raises(RuntimeError, match="the world broke"):
-        await pace.broken()
-    await pace.stop()
+        await clock.broken()
+    await clock.stop()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emqx_tui.sandbox.kube.objects import Object, is_ready
-from emqx_tui.sandbox.operator.fault import ApiFault
+from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.world.scenario import SCENARIOS, manifest, scenario
 from emqx_tui.sandbox.world.world import NOON, Unreachable, World, WorldConfig
 

@@ -12,9 +12,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from emqx_tui.sandbox.kube.instants import rfc3339
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.timeline import Timeline
 
 MERGED_PREFIX = "(combined from similar events): "
@@ -53,7 +53,7 @@ class Report(NamedTuple):
     message: str
 
 
-class Recorder:
+class EventRecorder:
     """Writes Events about objects; `component` is who reports."""
 
     def __init__(

@@ -1,14 +1,17 @@
-"""Addresses and ports of Services: what the API server fills in when one is written.
+"""What the API server itself fills in or refuses when a Service or a workload is written.
 
-Owns cluster IPs and node ports. A node port that an update leaves out is allocated anew, which is how a port that
-vanished from the Service for one operator pass comes back under another number.
+Owns cluster IPs, node ports and the limits of `spec.replicas`. A node port that an update leaves out is allocated anew,
+which is how a port that vanished from the Service for one operator pass comes back under another number.
 """
 
 from __future__ import annotations
 
 import random
+from typing import Any
 
+from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.objects import Object
+from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.store import AdmissionRequest
 
 _NODE_PORTS = range(30000, 32768)
@@ -51,3 +54,23 @@ def _port(given: Object, kind: str, rng: random.Random) -> Object:
     if kind in ("NodePort", "LoadBalancer") and not port.get("nodePort"):
         port["nodePort"] = rng.choice(_NODE_PORTS)
     return port
+
+
+class ReplicaRule:
+    """No negative replicas: what stops the operator at -1, and after it everybody else."""
+
+    def __init__(self, resources: dict[str, Resource]) -> None:
+        self._resources = resources
+
+    def __call__(self, request: AdmissionRequest) -> Object:
+        new: Any = request.new
+        if new is None or request.plural not in ("statefulsets", "deployments"):
+            return new or {}
+        replicas = (new.get("spec") or {}).get("replicas", 1)
+        if isinstance(replicas, int) and replicas < 0:
+            why = f"Invalid value: {replicas}: must be greater than or equal to 0"
+            cause = ("FieldValueInvalid", "spec.replicas", why)
+            raise api_error.invalid(self._resources[request.plural], new["metadata"]["name"], [cause])
+        if request.plural == "statefulsets" and "replicas" not in new["spec"]:
+            return {**new, "spec": {**new["spec"], "replicas": 1}}
+        return new

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emqx_tui.sandbox.operator.queue import WorkQueue
+from emqx_tui.sandbox.controllers.work_queue import WorkQueue
 from emqx_tui.sandbox.timeline import Timeline
 
 A, B = ("default", "a"), ("default", "b")
