@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result, ending, is_draining, unfinished
 from emqx_tui.headless.output import Output
@@ -106,7 +107,7 @@ class _Run:
         if view is None or view.journal is None or view.result:
             return "nothing was started"
         drain = "the drain inside EMQX goes on to its end; " if is_draining(view) else ""
-        how = f"emqx-tui rollout {view.snapshot.name} -n {view.snapshot.namespace}"
+        how = command("rollout", view.snapshot.namespace, view.snapshot.name)
         return f"{drain}no further step begins until somebody drives: {how}"
 
     async def _first_look(self) -> View:
@@ -291,11 +292,11 @@ class _Run:
 def how_to_go_on(view: View, result: Result) -> str:
     """What a person does about an unfinished release, in commands; empty for one that has ended."""
     seen, gate, journal = view.snapshot, view.decision.gate, view.journal
-    where = f"{seen.name} -n {seen.namespace}"
+    where = (seen.namespace, seen.name)
     if result is Result.WAITING and gate is not None:
-        return f"emqx-tui approve {where} {gate.id}, then emqx-tui rollout {where}"
+        return f"{command('approve', *where, gate.id)}, then {command('rollout', *where)}"
     if result is Result.HELD and journal is not None and journal.hold is not None:
         late = " (goes on with late removal)" if journal.hold.check == "canary" else ""
-        abort = f", or emqx-tui abort {where} --confirm {seen.name}" if view.decision.abort.possible else ""
-        return f"emqx-tui resume {where}{late}, then emqx-tui rollout {where}{abort}"
+        abort = f", or {command('abort', *where)}" if view.decision.abort.possible else ""
+        return f"{command('resume', *where)}{late}, then {command('rollout', *where)}{abort}"
     return ""

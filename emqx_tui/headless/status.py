@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import SCHEMA, spell
 from emqx_tui.headless.exit_status import needs_person
 from emqx_tui.headless.readiness import why_unreadable
@@ -128,7 +129,7 @@ def _driver(view: View) -> str:
     if view.role is Role.SPECTATOR:
         return view.driver
     seen = view.snapshot
-    return f"nobody: emqx-tui rollout {seen.name} -n {seen.namespace}"
+    return f"nobody: {command('rollout', seen.namespace, seen.name)}"
 
 
 def _step(step: Any) -> str:

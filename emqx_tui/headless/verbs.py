@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from emqx_tui.headless import words
+from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import SCHEMA, Event, spell
 from emqx_tui.headless.exit_status import is_draining
 from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
@@ -315,7 +316,7 @@ def _left(view: View) -> str:
         return f"the release is {view.result}"
     drain = "the drain goes on inside EMQX, " if is_draining(view) else ""
     seen = view.snapshot
-    return f"{drain}nobody drives from here on: emqx-tui rollout {seen.name} -n {seen.namespace}"
+    return f"{drain}nobody drives from here on: {command('rollout', seen.namespace, seen.name)}"
 
 
 def _is_judged(gate: Gate | None) -> bool:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from emqx_tui.headless.advice import advise
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import needs_person
 from emqx_tui.headless.summary import version_of
-from emqx_tui.headless.words import without_keys
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
 from emqx_tui.rollout.journal import HoldRecord, Journal
@@ -148,7 +148,7 @@ def _alarms(before: View, view: View) -> Found:
                     "check": alarm.check,
                     "evidence": alarm.evidence,
                     "limit": alarm.limit or None,
-                    "suggestion": without_keys(alarm.suggestion, seen.namespace, seen.name) or None,
+                    "suggestion": advise(alarm.advice, seen.namespace, seen.name) or None,
                 },
             )
     for check in sorted(old - new):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any
@@ -39,16 +38,6 @@ def span(seconds: float | None) -> str:
 
 def clients(value: int | None) -> str:
     return "? clients" if value is None else f"{value:,} client{'' if value == 1 else 's'}"
-
-
-_VERBS = {"x": "abort", "f": "freeze", "r": "resume"}
-_KEY = re.compile(r"\b([xfr]) (?:aborts\b|(?=[a-z]+s\b))")
-
-
-def without_keys(advice: str, namespace: str, name: str) -> str:
-    """What to do, as commands: advice is written for people at the console, whose keys do nothing here."""
-    said = _KEY.sub(lambda found: f"emqx-tui {_VERBS[found[1]]} {name} -n {namespace} ", advice)
-    return said.replace(" :", ":").replace(" ,", ",").strip()
 
 
 def check(fields: Fields) -> str:

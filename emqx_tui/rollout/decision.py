@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from emqx_tui.rollout.advice import Advice
 from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
@@ -100,7 +101,7 @@ class Alarm:
     check: str
     evidence: str
     limit: str = ""
-    suggestion: str = ""
+    advice: tuple[Advice, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import re
 import threading
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +12,6 @@ import pytest
 from emqx_tui.headless import words
 from emqx_tui.headless.events import FIELDS, Event, Record
 from emqx_tui.headless.output import MANY_LINES, Format, Output
-from emqx_tui.rollout.checks import auto_hold
 
 AT = datetime(2026, 1, 1, 12, 3, 4, 56_000, tzinfo=UTC)
 
@@ -106,29 +102,3 @@ def test_a_reader_that_is_gone_is_no_failure() -> None:
     output = Output(Format.TEXT, write)
     output.tell(Record(Event.NOTICE, AT, None, {"text": "x"}))
     output.finish(Record(Event.FINISHED, AT, None, {"result": "done"}))
-
-
-@pytest.mark.parametrize(
-    ("advice", "said"),
-    [
-        ("x aborts: nothing was changed yet", "emqx-tui abort a -n b: nothing was changed yet"),
-        ("put it back, or x aborts", "put it back, or emqx-tui abort a -n b"),
-        ("scale it back, or x aborts, which does so", "scale it back, or emqx-tui abort a -n b, which does so"),
-        (
-            "f freezes the drain; r accepts the loss and goes on",
-            "emqx-tui freeze a -n b freezes the drain; emqx-tui resume a -n b accepts the loss and goes on",
-        ),
-        ("find out who writes the field before you resume", "find out who writes the field before you resume"),
-    ],
-)
-def test_advice_names_commands_instead_of_keys(advice: str, said: str) -> None:
-    assert words.without_keys(advice, "b", "a") == said
-
-
-def test_no_advice_of_any_detector_names_a_key_here() -> None:
-    tree = ast.parse(Path(auto_hold.__file__).read_text())
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    with_keys = [text for text in texts if re.search(r"(^|[ ;:,])[b-z] [a-z]+s\b", text)]
-    assert len(with_keys) >= 5, "the detectors speak otherwise by now: look at `without_keys`"
-    for text in with_keys:
-        assert not re.search(r"(^|[ ;:,])[b-z] [a-z]+s\b", words.without_keys(text, "ns", "name")), text

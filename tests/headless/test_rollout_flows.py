@@ -365,7 +365,10 @@ def test_what_to_do_is_said_in_commands_because_no_key_does_anything_here() -> N
     desk = room.terminal()
     assert play(room, desk.rollout()) == 4
     (alarm,) = desk.events("alarm")
-    assert alarm["suggestion"] == "look at the pod's events; emqx-tui abort emqx-ee -n default"
+    pod = alarm["evidence"].split()[0]
+    look, abort = alarm["suggestion"].split("; ")
+    assert look == f"kubectl describe pod {pod} -n default"
+    assert abort == "emqx-tui abort emqx-ee -n default --confirm emqx-ee"
 
 
 def test_who_comes_to_a_release_under_way_is_told_since_when_it_stands_alone() -> None:

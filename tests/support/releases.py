@@ -13,6 +13,7 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import EndpointSlice, Meta, Pod, StatefulSet
+from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import (
     AbortCost,
@@ -296,11 +297,12 @@ def auto_held(**fields: Any) -> View:
     base = draining()
     alarm = Alarm(
         "clients-missing",
-        "909 of 39532 evicted clients are missing for 34 s",
-        "limit 395 for 30 s",
-        "f freezes the drain; r accepts the loss and goes on",
+        "909 of 39,532 evicted clients have been missing for 34 s",
+        "limit 395 for 10 s",
+        (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
     )
-    hold = HoldRecord("emqx-tui", NOW - timedelta(seconds=4), alarm.evidence, auto=True, check="clients-missing")
+    reason = f"{alarm.evidence} ({alarm.limit})"
+    hold = HoldRecord("console", NOW - timedelta(seconds=4), reason, auto=True, check="clients-missing")
     decision = replace(base.decision, alarms=(alarm,), steps=steps(2, StepState.HELD, 1))
     held = replace(base, decision=decision, journal=replace(journal(), hold=hold))
     return replace(held, ledger=Ledger(39_532, 38_523, 0, 1_009, 1_009, 100), **fields)

@@ -1,4 +1,4 @@
-"""What stops the next step by itself: each detector looks at the rollout context and raises an alarm, or does not.
+"""What stops the next step by itself: each detector looks at a release and raises an alarm, or does not.
 
 An alarm holds the rollout. Detectors in LIFTABLE judge figures that a person may accept: once lifted they alarm and
 do not hold again. The others come back as long as they are true.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.gate_checks import missing_limit, ports_unchanged
 from emqx_tui.rollout.commands import ApplyTemplate
@@ -31,14 +32,27 @@ LIFTABLE = frozenset(
 )
 
 
+def on_resume(check: str, *, is_alarmed: bool) -> Advice:
+    """What resuming does to a hold of `check` (empty: a person's own), while its alarm stands or is over."""
+    if check == "canary":
+        return Advice(Verb.RESUME, "goes on with late removal: a blue address leaves when its node is empty")
+    if not check:
+        return Advice(Verb.RESUME)
+    if not is_alarmed:
+        return Advice(Verb.RESUME, "the check passes again")
+    if check in LIFTABLE:
+        return Advice(Verb.RESUME, f"accepts {check.replace('-', ' ')}")
+    return Advice(Verb.RESUME, "when the check passes")
+
+
 def valve_open(context: RolloutContext, phase: Phase) -> Alarm | None:
-    """Somebody else gave the operator its head."""
+    """Somebody else reopened the valve: the operator would act by itself."""
     if context.resource is None or context.is_valve_closed or phase in (Phase.STARTING, Phase.FINISHING):
         return None
     return Alarm(
         "valve-open",
         f"initialDelaySeconds is {context.valve_s}: somebody opened the valve; it is being closed again",
-        suggestion="find out who writes the field before you resume",
+        advice=(Advice(Verb.RESUME, "once you know who writes the field"),),
     )
 
 
@@ -47,12 +61,12 @@ def cannot_start(context: RolloutContext, phase: Phase) -> Alarm | None:
     if phase is not Phase.STARTING or context.resource is None or context.snapshot.stateful_sets.read_at is None:
         # Until the StatefulSets are read, "starting" only means that nobody knows yet.
         return None
-    way_out = "x aborts: nothing was changed yet"
+    way_out = (Advice(Verb.ABORT, "nothing was changed yet"),)
     failure = context.memory.failures.get(ApplyTemplate.name)
     if failure and failure.is_refusal:
-        return Alarm("cannot-start", f"the server refused the patch: {failure.message}", suggestion=way_out)
+        return Alarm("cannot-start", f"the server refused the patch: {failure.message}", advice=way_out)
     if context.resource.meta.metadata_generation != context.journal.metadata_generation:
-        return Alarm("cannot-start", "the object was changed since the plan was made", suggestion=way_out)
+        return Alarm("cannot-start", "the object was changed since the plan was made", advice=way_out)
     return None
 
 
@@ -62,11 +76,15 @@ def template_changed(context: RolloutContext, phase: Phase) -> Alarm | None:
         return None
     if context.resource.replicas != context.wanted:
         found = f"spec.replicas is {context.resource.replicas} now, was {context.wanted}: somebody else changed it"
-        return Alarm("object-changed", found, suggestion="put it back, or x aborts")
+        return Alarm("object-changed", found, advice=(_put_back(context), Advice(Verb.ABORT)))
     if context.is_template_applied:
         return None
     what = "the original template" if context.is_template_original else "another template"
     return Alarm("object-changed", f"the object asks for {what} now: somebody else changed it")
+
+
+def _put_back(context: RolloutContext) -> Advice:
+    return Advice(Verb.FIX, f"set spec.replicas back to {context.wanted}")
 
 
 def fewer_wanted(context: RolloutContext, phase: Phase) -> Alarm | None:
@@ -75,7 +93,7 @@ def fewer_wanted(context: RolloutContext, phase: Phase) -> Alarm | None:
     if resource is None or context.is_template_original or resource.replicas >= context.wanted:
         return None
     found = f"spec.replicas is {resource.replicas}, was {context.wanted}: the template is not put back before it is"
-    return Alarm("object-changed", found, suggestion="put spec.replicas back")
+    return Alarm("object-changed", found, advice=(_put_back(context),))
 
 
 def third_set(context: RolloutContext, phase: Phase) -> Alarm | None:
@@ -83,7 +101,7 @@ def third_set(context: RolloutContext, phase: Phase) -> Alarm | None:
     if not context.snapshot.third_sets:
         return None
     names = ", ".join(context.snapshot.third_sets)
-    return Alarm("third-set", f"a third StatefulSet wants pods: {names}", suggestion="scale it to 0 by hand")
+    return Alarm("third-set", f"a third StatefulSet wants pods: {names}", advice=(Advice(Verb.FIX, "scale it to 0"),))
 
 
 def foreign_evacuation(context: RolloutContext, phase: Phase) -> Alarm | None:
@@ -103,7 +121,8 @@ def blue_shrunk(context: RolloutContext, phase: Phase) -> Alarm | None:
     blue, memory = context.snapshot.blue_set, context.memory
     if blue is not None and phase in BEFORE_CUT_OVER and blue.replicas < context.wanted:
         found = f"{blue.name} wants {blue.replicas} nodes, it had {context.wanted}: somebody scaled it"
-        return Alarm("blue-not-whole", found, suggestion="scale it back, or x aborts, which does so")
+        advice = (Advice(Verb.FIX, f"scale it back to {context.wanted}"), Advice(Verb.ABORT, "scales it back, too"))
+        return Alarm("blue-not-whole", found, advice=advice)
     if blue is None or memory.blue_replicas is None or blue.replicas >= memory.blue_replicas:
         return None
     if memory.own_scale is not None and blue.replicas >= memory.own_scale[1]:
@@ -123,11 +142,12 @@ def green_not_ready(context: RolloutContext, phase: Phase) -> Alarm | None:
         if waited >= limit:
             member = next((m for m in context.green_members if m.name == name), None)
             trouble = f" ({member.pod.trouble})" if member and member.pod.trouble else ""
+            look = Advice(Verb.INSPECT_POD, target=name)
             return Alarm(
                 "green-not-ready",
                 f"{name} has not been Ready for {waited:.0f} s{trouble}",
                 f"limit {limit:.0f} s",
-                "look at the pod's events; x aborts" if phase in BEFORE_CUT_OVER else "look at the pod's events",
+                (look, Advice(Verb.ABORT)) if phase in BEFORE_CUT_OVER else (look,),
             )
     return None
 
@@ -142,7 +162,7 @@ def broker_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
                 "broker-gone",
                 f"{name} has not been in the EMQX cluster for {waited:.0f} s: it cannot be drained",
                 f"limit {limit:.0f} s",
-                "look at its pod; the release goes on when it is back",
+                (Advice(Verb.INSPECT_POD, "the release goes on when it is back", name),),
             )
     return None
 
@@ -159,9 +179,9 @@ def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
     beyond = (ledger.missing or 0) - (ledger.on_their_way or 0)
     return Alarm(
         "clients-missing",
-        f"{beyond} of {ledger.evicted} evicted clients are missing for {waited:.0f} s",
-        f"limit {missing_limit(context)} for {context.policy.missing_for_s:.0f} s",
-        "f freezes the drain; r accepts the loss and goes on",
+        f"{beyond:,} of {ledger.evicted or 0:,} evicted clients have been missing for {waited:.0f} s",
+        f"limit {missing_limit(context):,} for {context.policy.missing_for_s:.0f} s",
+        (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
     )
 
 
@@ -181,7 +201,7 @@ def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:
         if state not in waiting and waited >= context.policy.stall_s:
             return Alarm(
                 "drain-stalled",
-                f"{name} is {state} with {left} left for {waited:.0f} s without progress",
+                f"{name} is {state} with {left:,} left, without progress for {waited:.0f} s",
                 f"limit {context.policy.stall_s:.0f} s",
             )
     return None
@@ -212,8 +232,8 @@ def listener_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
     if not missing or context.resource is None:
         return None
     name = context.resource.service_name
-    hint = "create it again by hand: new connections find no node"
-    return Alarm("listener-gone", f"the listener {missing} {name} was removed", suggestion=hint)
+    advice = (Advice(Verb.FIX, "create it again: new connections find no node"),)
+    return Alarm("listener-gone", f"the listener {missing} {name} was removed", advice=advice)
 
 
 def ports_lost(context: RolloutContext, phase: Phase) -> Alarm | None:
@@ -224,8 +244,8 @@ def ports_lost(context: RolloutContext, phase: Phase) -> Alarm | None:
     result = ports_unchanged(context)
     if result.outcome is not Outcome.FAIL:
         return None
-    hint = "put the port back by hand (kubectl edit service), or x aborts"
-    return Alarm("ports-lost", f"{result.evidence}; repairing it failed: {failure.message}", suggestion=hint)
+    advice = (Advice(Verb.FIX, "put the port back with kubectl edit service"), Advice(Verb.ABORT))
+    return Alarm("ports-lost", f"{result.evidence}; repairing it failed: {failure.message}", advice=advice)
 
 
 def blue_losing(context: RolloutContext, phase: Phase) -> Alarm | None:

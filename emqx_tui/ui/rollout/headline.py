@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout.checks.auto_hold import LIFTABLE
+from emqx_tui.rollout.advice import Advice, Verb
+from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
 from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import Role, View
+from emqx_tui.ui.rollout.advice import DOT, advise, key_words
 from emqx_tui.ui.rollout.readings import (
     cannot_act,
     check_words,
@@ -30,8 +32,6 @@ from emqx_tui.ui.rollout.readings import (
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line, wrap
-
-DOT = " · "
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def _ending(view: View) -> Headline | None:
 def _unreadable(view: View) -> Headline:
     first = line(_word(ALARM, "CANNOT BE READ"), view.unreadable)
     known = "what is shown of the object is old" if view.snapshot.resource.value else "nothing is known of the object"
-    stays = f"no step begins until it can be read{DOT}h holds, f stops a drain" if view.journal else ""
+    keys = f"{key_words(Verb.HOLD)}{DOT}{key_words(Verb.FREEZE)}"
+    stays = f"no step begins until it can be read{DOT}{keys}" if view.journal else ""
     return Headline(Tone.BAD, first, line(DOT.join(part for part in (known, stays) if part)))
 
 
@@ -176,47 +177,53 @@ def _held(view: View, hold: HoldRecord) -> Headline:
     goes_on = _goes_on(view, hold)
     if hold.freeze:
         first = line(_word(FROZEN, f"FROZEN by {hold.by}"), f"{since}{reason}")
-        second = f"drains are stopped: nodes keep their clients and get no new ones{DOT}{_resuming(hold)}"
+        second = f"drains are stopped: nodes keep their clients and get no new ones{DOT}{_resuming(view, hold)}"
     else:
         first = line(_word(HELD, f"HELD by {hold.by}"), f"{since}{reason}")
-        second = f"{goes_on}{DOT}f freezes it{DOT}r resumes" if goes_on else f"nothing runs{DOT}r resumes"
+        second = DOT.join((goes_on or "nothing runs", advise(_after_hold(is_busy=bool(goes_on)))))
     others = [alarm for alarm in view.decision.alarms if alarm.check != hold.check]
     if others:
-        second = f"{ALARM} {others[0].evidence}{DOT}{_resuming(hold)}"
+        second = f"{ALARM} {others[0].evidence}{DOT}{_resuming(view, hold)}"
     if view.is_unwritten:
         second += f"{DOT}not yet written to the cluster"
     return Headline(Tone.WARN, first, line(f"{second}"))
 
 
-def _resuming(hold: HoldRecord) -> str:
-    """What `r` does to a freeze; one that was put on top of a check's hold accepts what the check has found."""
-    if hold.check in _MEANING_OF_RESUME:
-        return _MEANING_OF_RESUME[hold.check]
-    return f"r accepts {check_words(hold.check)}" if hold.check in LIFTABLE else "r resumes"
+def _resuming(view: View, hold: HoldRecord) -> str:
+    """What resuming does to a person's hold; one on top of a check's hold accepts what the check has found."""
+    return advise((on_resume(hold.check, is_alarmed=_alarm_of(view, hold) is not None),))
 
 
-_MEANING_OF_RESUME = {"canary": "r goes on with late removal: a blue address leaves when its node is empty"}
-"""Holds that stand for a finding, not for a state that passes."""
+def _alarm_of(view: View, hold: HoldRecord) -> Alarm | None:
+    return next((alarm for alarm in view.decision.alarms if alarm.check == hold.check), None)
 
 
 def _auto_held(view: View, hold: HoldRecord) -> Headline:
-    alarm = next((a for a in view.decision.alarms if a.check == hold.check), None)
+    alarm = _alarm_of(view, hold)
     limit = _limit(alarm)
     word = "FROZEN" if hold.freeze else "HELD"
     first = line(
         _word(ALARM, f'{word} by check "{check_words(hold.check)}"'), (alarm.evidence if alarm else hold.reason) + limit
     )
-    goes_on = _goes_on(view, hold)
-    suggestion = (
-        alarm.suggestion if alarm else _MEANING_OF_RESUME.get(hold.check, "the check is green again: r resumes")
-    )
-    parts = [
-        goes_on,
-        suggestion or ("f freezes it" if goes_on else ""),
-        "" if suggestion else "r resumes when the check is green",
-        "x goes back" if view.decision.abort.possible else "",
-    ]
+    parts = [_goes_on(view, hold), advise(_way_on(view, hold, alarm))]
     return Headline(Tone.CALL, first, line(DOT.join(part for part in parts if part)))
+
+
+def _way_on(view: View, hold: HoldRecord, alarm: Alarm | None) -> tuple[Advice, ...]:
+    """What may be done about a hold of a check: what the check advises, and always how to go on and how to go back."""
+    found = list(alarm.advice) if alarm else []
+    if not found and alarm and evicting(view):
+        found.append(Advice(Verb.FREEZE, "stops the drain"))
+    if not any(each.verb is Verb.RESUME for each in found):
+        found.append(on_resume(hold.check, is_alarmed=alarm is not None))
+    if view.decision.abort.possible and not any(each.verb is Verb.ABORT for each in found):
+        found.append(Advice(Verb.ABORT))
+    return tuple(found)
+
+
+def _after_hold(*, is_busy: bool) -> tuple[Advice, ...]:
+    stop = (Advice(Verb.FREEZE, "stops the drain"),) if is_busy else ()
+    return (*stop, Advice(Verb.RESUME))
 
 
 def _limit(alarm: Alarm | None) -> str:
@@ -236,7 +243,7 @@ def _alarmed(view: View, alarm: Alarm) -> Headline:
     more = len(view.decision.alarms) - 1
     first = line(_word(ALARM, check_words(alarm.check).upper()), f"{alarm.evidence}{_limit(alarm)}")
     rest = f"{DOT}{units.plural(more, 'more alarm')}" if more else ""
-    return Headline(Tone.WARN, first, line(f"{alarm.suggestion or view.decision.phase_text}{rest}"))
+    return Headline(Tone.WARN, first, line(f"{advise(alarm.advice) or view.decision.phase_text}{rest}"))
 
 
 def _at_gate(view: View, gate: Gate) -> Headline:

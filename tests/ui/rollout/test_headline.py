@@ -9,6 +9,7 @@ import pytest
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
 from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
@@ -66,14 +67,17 @@ def test_an_auto_hold_shows_check_evidence_limit_what_goes_on_and_the_next_key()
     assert found.tone is Tone.CALL
     first, second = said(releases.auto_held())
     assert first == (
-        '▲ HELD by check "clients missing" 909 of 39532 evicted clients are missing for 34 s (limit 395 for 30 s)'
+        '▲ HELD by check "clients missing" 909 of 39,532 evicted clients have been missing for 34 s'
+        " (limit 395 for 10 s)"
     )
-    assert second == "the drain of …86d7758868-1 goes on · f freezes the drain; r accepts the loss and goes on"
+    assert second == (
+        "the drain of …86d7758868-1 goes on · f freeze: stops the drain · r resume: accepts the loss and goes on"
+    )
 
 
 def test_an_auto_hold_whose_alarm_is_over_says_so():
     _, second = said(with_decision(releases.auto_held(), alarms=()))
-    assert "the check is green again: r resumes" in second
+    assert "r resume: the check passes again" in second
 
 
 def test_a_failed_canary_says_what_resuming_means():
@@ -82,13 +86,13 @@ def test_a_failed_canary_says_what_resuming_means():
     hold = HoldRecord("console", NOW, "canary: 8 lost 9; its address is put back", auto=True, check="canary")
     first, second = said(replace(view, journal=replace(view.journal, hold=hold)))
     assert first.startswith('▲ HELD by check "canary"')
-    assert "r goes on with late removal" in second
-    assert "green again" not in second
+    assert "r resume: goes on with late removal" in second
+    assert "passes again" not in second
 
 
 def test_an_auto_hold_before_the_cut_over_offers_the_way_back():
     view = with_decision(releases.auto_held(), abort=AbortCost(True, "", 0, 30.0, "r"))
-    assert said(view)[1].endswith("x goes back")
+    assert said(view)[1].endswith("x abort")
 
 
 def test_an_auto_hold_in_80_cells_loses_no_word():
@@ -96,18 +100,18 @@ def test_an_auto_hold_in_80_cells_loses_no_word():
     assert len(rows) <= MOST_ROWS
     assert all(width(row) <= 80 for row in rows)
     text = " ".join(plain(row).strip() for row in rows)
-    assert "(limit 395 for 30 s)" in text
-    assert text.endswith("r accepts the loss and goes on")
+    assert "(limit 395 for 10 s)" in text
+    assert text.endswith("r resume: accepts the loss and goes on")
 
 
 def test_a_hold_names_who_since_when_why_and_what_goes_on():
     first, second = said(releases.held())
     assert first == "‖ HELD by bob@laptop since 12:04:26 (95 s): pager rings"
-    assert second == "the drain of …86d7758868-1 goes on · f freezes it · r resumes"
+    assert second == "the drain of …86d7758868-1 goes on · f freeze: stops the drain · r resume"
 
 
 def test_a_hold_on_its_way_to_the_cluster_says_so():
-    assert said(releases.held(is_unwritten=True))[1].endswith("r resumes · not yet written to the cluster")
+    assert said(releases.held(is_unwritten=True))[1].endswith("r resume · not yet written to the cluster")
 
 
 def test_a_freeze_says_that_drains_are_stopped():
@@ -120,21 +124,26 @@ def test_a_freeze_says_that_drains_are_stopped():
 def test_a_freeze_on_top_of_an_auto_hold_tells_why_it_was_held():
     view = releases.auto_held()
     assert view.journal
-    reason = "frozen by hand; held before by check clients-missing: 909 of 39532 evicted clients are missing"
+    reason = "frozen by hand; held before by check clients-missing: 909 of 39,532 evicted clients have been missing"
     frozen = HoldRecord("ann@bastion", NOW, reason, freeze=True, check="clients-missing")
     first, second = said(replace(view, journal=replace(view.journal, hold=frozen)))
     assert first == f"■ FROZEN by ann@bastion since 12:06:01 (0.0 s): {reason}"
     assert second.startswith("drains are stopped")
-    assert second.endswith("r accepts clients missing")
+    assert second.endswith("r resume: accepts clients missing")
 
 
 def test_a_hold_with_a_new_alarm_tells_the_alarm():
     view = with_decision(releases.held(), alarms=(Alarm("third-set", "a third StatefulSet wants pods: x"),))
-    assert said(view)[1] == "▲ a third StatefulSet wants pods: x · r resumes"
+    assert said(view)[1] == "▲ a third StatefulSet wants pods: x · r resume"
 
 
 def test_an_alarm_without_a_hold_is_the_headline():
-    alarm = Alarm("operator-silent", "the operator has not answered 'nudge' for 31 s", "30 s", "is it running?")
+    alarm = Alarm(
+        "operator-silent",
+        "the operator has not answered 'nudge' for 31 s",
+        "limit 30 s",
+        (Advice(Verb.FIX, "is it running?"),),
+    )
     first, second = said(with_decision(releases.draining(), alarms=(alarm, alarm)))
     assert first == "▲ OPERATOR SILENT the operator has not answered 'nudge' for 31 s (limit 30 s)"
     assert second == "is it running? · 1 more alarm"
