@@ -20,7 +20,7 @@ class OpenApiIndex:
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._documents = {
-            (f"apis/{name}" if "/" in name else f"api/{name}"): openapi.document(name, grouped)
+            (f"apis/{name}" if "/" in name else f"api/{name}"): openapi.document(grouped)
             for name, grouped in discovery.group_versions(resources).items()
         }
 

@@ -19,7 +19,7 @@ from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.store import AdmissionRequest, Store
 from emqx_tui.sandbox.schema.builtin_defaults import with_builtin_defaults
 from emqx_tui.sandbox.schema.builtin_rules import builtin_violations, normalized
-from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, OBJECT_META, custom_schema, is_known, owned_schema
+from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, custom_schema, is_known, object_meta, owned_schema
 from emqx_tui.sandbox.schema.go_decoding import unmarshalled, unreadable
 from emqx_tui.sandbox.schema.metadata_rules import invalid, metadata_violations
 from emqx_tui.sandbox.schema.pruning import fill, prune
@@ -73,9 +73,11 @@ def _read_custom(request: AdmissionRequest, new: Object, resource: Resource) -> 
     schema = custom_schema(resource.kind)
     # What is stored went through here before: only parts that are not the very same are looked at.
     fresh = _fresh(request.old, new)
-    pruned, unknown = prune(fresh, schema, OBJECT_META)
+    pruned, unknown = prune(fresh, schema, object_meta())
     _tell_unknown(request, resource, unknown)
-    if why := unreadable(new["metadata"], OBJECT_META, "ObjectMeta", (request.old or {}).get("metadata"), ".metadata"):
+    if why := unreadable(
+        new["metadata"], object_meta(), "ObjectMeta", (request.old or {}).get("metadata"), ".metadata"
+    ):
         raise _undecodable(resource, why)
     filled: Object = fill(pruned, schema)
     made = {key: filled.get(key, value) for key, value in new.items() if key not in fresh or key in filled}
@@ -103,7 +105,7 @@ def _below_status(violation: Violation) -> Violation:
 
 def _read_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     if request.field_validation != "Ignore" and is_known(resource.group_version, resource.kind):
-        new, unknown = prune(new, owned_schema(resource.group_version, resource.kind), OBJECT_META)
+        new, unknown = prune(new, owned_schema(resource.group_version, resource.kind), object_meta())
         _tell_unknown(request, resource, unknown)
     schema = owned_schema(resource.group_version, resource.kind)
     if why := unreadable(_fresh(request.old, new), schema, resource.kind, request.old):

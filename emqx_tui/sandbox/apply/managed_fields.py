@@ -34,8 +34,7 @@ from emqx_tui.sandbox.apply.typed_objects import (
 from emqx_tui.sandbox.apply.unknown_fields import undeclared_fields
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, owned_schema
-from emqx_tui.sandbox.schema.notation import Schema
+from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, Schema, owned_schema
 
 Object = dict[str, Any]
 

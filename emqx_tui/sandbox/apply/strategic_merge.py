@@ -11,8 +11,7 @@ from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, owned_schema
-from emqx_tui.sandbox.schema.notation import Schema
+from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, Schema, owned_schema
 
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from emqx_tui.sandbox.apply.field_sets import Fields, below, field_key, is_member, item_key, node
-from emqx_tui.sandbox.schema.notation import Schema
+from emqx_tui.sandbox.schema.catalog import Schema
 
 _ABSENT: Any = object()
 _UNTYPED: Schema = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emqx_tui.sandbox.schema.notation import Schema
+from emqx_tui.sandbox.schema.catalog import Schema
 
 
 def undeclared_fields(value: Any, schema: Schema, path: str = "") -> list[str]:

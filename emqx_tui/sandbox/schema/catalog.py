@@ -1,76 +1,93 @@
-"""Which kind has which schema: the one place that knows all types.
+"""The schema of each kind that the sandbox serves, out of published documents (see `data/README.md`).
 
-Owns the assembled catalogue. Schemas are shared and must not be changed by anybody.
+Owns loading them, once and when first needed, and writing their references out. Schemas are shared: never change one.
 """
 
 from __future__ import annotations
 
-from emqx_tui.sandbox.schema.builtin import BUILTIN_TYPES
-from emqx_tui.sandbox.schema.containers import CONTAINER_TYPES
-from emqx_tui.sandbox.schema.emqx import EMQX_TYPES
-from emqx_tui.sandbox.schema.notation import Schema, Types
-from emqx_tui.sandbox.schema.pods import POD_TYPES
-from emqx_tui.sandbox.schema.volumes import VOLUME_TYPES
+import gzip
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+Schema = dict[str, Any]
+
+_DATA = Path(__file__).with_name("data")
 EMQX_API_VERSION = "apps.emqx.io/v1beta4"
 CUSTOM_KINDS = {"EmqxEnterprise": "emqxenterprises", "EmqxPlugin": "emqxplugins"}
-BUILTIN_KINDS: dict[str, tuple[str, ...]] = {
-    "v1": (
-        "ConfigMap",
-        "Endpoints",
-        "Event",
-        "Namespace",
-        "Node",
-        "PersistentVolumeClaim",
-        "Pod",
-        "Secret",
-        "Service",
-        "ServiceAccount",
-    ),
-    "apps/v1": ("Deployment", "StatefulSet"),
-    "coordination.k8s.io/v1": ("Lease",),
-    "discovery.k8s.io/v1": ("EndpointSlice",),
-}
+GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
+OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
-def _types() -> Types:
-    types = Types()
-    for table in (CONTAINER_TYPES, VOLUME_TYPES, POD_TYPES, BUILTIN_TYPES, EMQX_TYPES):
-        types.add(table)
-    return types
+@cache
+def _data(name: str) -> dict[str, Any]:
+    return json.loads(gzip.decompress((_DATA / f"{name}.json.gz").read_bytes()))
 
 
-TYPES = _types()
-OBJECT_META = TYPES.inline("ObjectMeta", builtin=True)
-_ANYTHING: Schema = {"type": "object", "properties": {"metadata": OBJECT_META}}
+def builtin_schemas() -> dict[str, Schema]:
+    """OpenAPI v3 schemas by name, with references to one another."""
+    return _data("kubernetes")
+
+
+@cache
+def builtin_names() -> dict[tuple[str, str], str]:
+    """The names of built-in kinds' schemas, by apiVersion and kind."""
+    tagged = ((tag, name) for name, each in builtin_schemas().items() for tag in each.get(GROUP_VERSION_KIND, ()))
+    return {(f"{tag['group']}/{tag['version']}".lstrip("/"), tag["kind"]): name for tag, name in tagged}
+
+
+def custom_definition(kind: str) -> dict[str, Any]:
+    """The CustomResourceDefinition of a custom kind."""
+    return _data("emqx")[kind]
 
 
 def custom_schema(kind: str) -> Schema:
-    """The structural schema of a custom resource, as its definition would carry it."""
-    return TYPES.inline(kind, builtin=False)
+    """The structural schema of a custom kind, as its definition has it."""
+    [version] = custom_definition(kind)["spec"]["versions"]
+    return version["schema"]["openAPIV3Schema"]
+
+
+def object_meta() -> Schema:
+    """The schema of metadata."""
+    return _written_out(OBJECT_META)
 
 
 def is_known(api_version: str, kind: str) -> bool:
     """Whether there is a schema for this kind."""
-    return kind in BUILTIN_KINDS.get(api_version, ()) or (api_version == EMQX_API_VERSION and kind in CUSTOM_KINDS)
+    return (api_version, kind) in builtin_names() or _is_custom(api_version, kind)
 
 
-def _owned_schema(api_version: str, kind: str) -> Schema:
-    if api_version == EMQX_API_VERSION and kind in CUSTOM_KINDS:
-        custom = custom_schema(kind)
-        return {**custom, "properties": {**custom["properties"], "metadata": OBJECT_META}}
-    if kind in BUILTIN_KINDS.get(api_version, ()):
-        return TYPES.inline(kind, builtin=True)
-    return _ANYTHING
+def _is_custom(api_version: str, kind: str) -> bool:
+    return api_version == EMQX_API_VERSION and kind in CUSTOM_KINDS
 
 
-_OWNED = {
-    (api_version, kind): _owned_schema(api_version, kind)
-    for api_version, kinds in [*BUILTIN_KINDS.items(), (EMQX_API_VERSION, tuple(CUSTOM_KINDS))]
-    for kind in kinds
-}
-
-
+@cache
 def owned_schema(api_version: str, kind: str) -> Schema:
     """The schema of whole objects of a kind, ObjectMeta included; of an unknown kind only ObjectMeta."""
-    return _OWNED.get((api_version, kind), _ANYTHING)
+    if _is_custom(api_version, kind):
+        custom = custom_schema(kind)
+        return {**custom, "properties": {**custom["properties"], "metadata": object_meta()}}
+    if name := builtin_names().get((api_version, kind)):
+        return _written_out(name)
+    return {"type": "object", "properties": {"metadata": object_meta()}}
+
+
+@cache
+def _written_out(name: str) -> Schema:
+    return _resolved(builtin_schemas()[name])
+
+
+def _resolved(schema: Schema) -> Schema:
+    """The schema with the types that it refers to written out."""
+    if "$ref" in schema:
+        return _written_out(schema["$ref"].rpartition("/")[2])
+    resolved = dict(schema)
+    for part in resolved.pop("allOf", ()):
+        resolved = {**_resolved(part), **resolved}
+    for key in ("items", "additionalProperties"):
+        if key in resolved:
+            resolved[key] = _resolved(resolved[key])
+    if "properties" in resolved:
+        resolved["properties"] = {name: _resolved(each) for name, each in resolved["properties"].items()}
+    return resolved

@@ -10,7 +10,7 @@ import base64
 import binascii
 from typing import Any
 
-from emqx_tui.sandbox.schema.notation import Schema
+from emqx_tui.sandbox.schema.catalog import Schema
 from emqx_tui.sandbox.schema.validation import is_date_time
 
 _INTEGERS = {"int32": 2**31, "int64": 2**63}
@@ -22,17 +22,20 @@ def unreadable(value: Any, schema: Schema, struct: str, old: Any = None, path: s
     """Why the value cannot be decoded, or None; parts that are the same as in `old` are not looked at."""
     if value is None or value is old:
         return None
-    if "x-kubernetes-int-or-string" in schema:
-        readable = isinstance(value, str | int) or ("pattern" in schema and isinstance(value, float))
-        return (
-            None if readable and not isinstance(value, bool) else _mismatch(value, struct, path, "intstr.IntOrString")
-        )
+    if "oneOf" in schema:
+        return None if _is_int_or_string(value, schema) else _mismatch(value, struct, path, "intstr.IntOrString")
     if isinstance(value, dict) and schema["type"] == "object":
         return _unreadable_object(value, schema, struct, old, path)
     if isinstance(value, list) and schema["type"] == "array":
         items = schema["items"]
         return next((why for each in value if (why := unreadable(each, items, struct, None, path))), None)
     return _unreadable_scalar(value, schema, struct, path)
+
+
+def _is_int_or_string(value: Any, schema: Schema) -> bool:
+    """Whether a value is an IntOrString, or a Quantity, which may have a fraction."""
+    number = int if schema.get("format") == "int-or-string" else int | float
+    return isinstance(value, str | number) and not isinstance(value, bool)
 
 
 def _unreadable_object(value: dict[str, Any], schema: Schema, struct: str, old: Any, path: str) -> str | None:

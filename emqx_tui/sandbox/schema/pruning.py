@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emqx_tui.sandbox.schema.notation import Schema
+from emqx_tui.sandbox.schema.catalog import Schema
 
 _ROOT_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 _NOTHING: Schema = {}

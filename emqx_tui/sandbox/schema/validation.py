@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from emqx_tui.sandbox.schema.notation import Schema
+from emqx_tui.sandbox.schema.catalog import Schema
 
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _JSON_INTEGER_LIMIT = 2**53 - 1

@@ -16,12 +16,11 @@ from typing import Any
 
 from aiohttp import web
 
-from emqx_tui.sandbox.apiserver.definitions import definition
-from emqx_tui.sandbox.kube.resources import standard_resources
 from emqx_tui.sandbox.operator.admission import refusal, with_defaults
 from emqx_tui.sandbox.operator.controller import Operator
 from emqx_tui.sandbox.operator.lines import LINES
 from emqx_tui.sandbox.operator.plugins import PluginController
+from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, custom_definition
 from emqx_tui.sandbox.timeline import Timeline
 from tests.cluster.bed.mirror import Mirror
 from tests.cluster.bed.pod_servers import DirectBrokers
@@ -106,13 +105,7 @@ def _answer(asked: Object, response: Object) -> web.Response:
 
 def kinds() -> list[Object]:
     """The definitions of the operator's kinds, as the sandbox has them."""
-    made = []
-    for resource in standard_resources():
-        if resource.custom:
-            found = definition(resource)
-            typed = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
-            made.append({**typed, "metadata": found["metadata"], "spec": found["spec"]})
-    return made
+    return [custom_definition(kind) for kind in CUSTOM_KINDS]
 
 
 def webhooks() -> list[Object]:

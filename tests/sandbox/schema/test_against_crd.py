@@ -18,12 +18,11 @@ import pytest
 import yaml
 
 from emqx_tui.sandbox.kube.patches import merge_patch
-from emqx_tui.sandbox.schema.catalog import OBJECT_META, custom_schema
-from emqx_tui.sandbox.schema.notation import Schema, without_help
+from emqx_tui.sandbox.schema.catalog import Schema, custom_schema, object_meta
 from emqx_tui.sandbox.schema.pruning import fill, prune
 from emqx_tui.sandbox.schema.validation import Violation, validate
 
-_FOLDER = Path(__file__).parents[3] / "shared" / "data"
+_FOLDER = Path(__file__).parents[4] / "shared" / "data"
 
 
 def _definition(name: str) -> Path:
@@ -48,6 +47,17 @@ def real() -> Schema:
 
 
 # -- the same fields
+
+
+def without_help(schema: Schema) -> Schema:
+    """The same schema without descriptions, for comparing."""
+    bare: Schema = {key: value for key, value in schema.items() if key != "description"}
+    for key in ("items", "additionalProperties"):
+        if key in bare:
+            bare[key] = without_help(bare[key])
+    if "properties" in bare:
+        bare["properties"] = {name: without_help(each) for name, each in bare["properties"].items()}
+    return bare
 
 
 def _fields(schema: Schema, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -264,7 +274,7 @@ def test_the_table_is_long_enough() -> None:
 
 def _judged(patch: dict[str, Any], schema: Schema) -> tuple[dict[str, Any], list[Violation]]:
     manifest = merge_patch(copy.deepcopy(_GOOD), patch)
-    pruned, _ = prune(manifest, schema, OBJECT_META)
+    pruned, _ = prune(manifest, schema, object_meta())
     stored = fill(pruned, schema)
     return stored, validate(stored, schema)
 
@@ -385,6 +395,6 @@ def _samples() -> list[Path]:
 def test_the_operators_samples_are_good(path: Path) -> None:
     for manifest in yaml.safe_load_all(path.read_text()):
         schema = custom_schema(manifest["kind"])
-        pruned, unknown = prune(manifest, schema, OBJECT_META)
+        pruned, unknown = prune(manifest, schema, object_meta())
         assert unknown == []
         assert validate(fill(pruned, schema), schema) == []
