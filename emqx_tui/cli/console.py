@@ -42,7 +42,7 @@ def run_console(settings: Settings) -> int:
 
 def show(settings: Settings, access: Access, host: ThisHost, connected: Callable[[], Awaitable[Connection]]) -> int:
     """Open the console; `connected` is called in the engine's loop."""
-    from emqx_tui.ui.shell.app import ConsoleApp
+    from emqx_tui.ui.app import ConsoleApp
 
     options = Options(
         policy=Policy().at_rate(settings.clock_rate), read_only=settings.read_only, console_version=__version__

@@ -52,7 +52,7 @@ def test_an_import_against_the_layers_would_be_found(tmp_path: Path) -> None:
     ("module", "forbidden"),
     [
         ("emqx_tui.cli", ("kubernetes", "httpx", "aiohttp", "plotext", "textual", "ruamel")),
-        ("emqx_tui.ui.shell.app", ("kubernetes", "httpx", "aiohttp", "plotext", "ruamel", "tree_sitter")),
+        ("emqx_tui.ui.app", ("kubernetes", "httpx", "aiohttp", "plotext", "ruamel", "tree_sitter")),
         ("emqx_tui.adapters", ("kubernetes", "httpx", "aiohttp")),
         ("emqx_tui.rollout.decide", ("asyncio", "kubernetes", "httpx")),
     ],

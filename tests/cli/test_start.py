@@ -20,7 +20,7 @@ def loaded_by(*modules: str) -> set[str]:
 
 @pytest.mark.parametrize("command", ["emqx_tui.cli.console", "emqx_tui.cli.demo"])
 def test_the_console_loads_nothing_heavy_before_its_first_frame(command: str) -> None:
-    loaded = loaded_by(command, "emqx_tui.ui.shell.app")
+    loaded = loaded_by(command, "emqx_tui.ui.app")
     assert "textual.app" in loaded
     assert not loaded & {*HEAVY, *OURS}
 

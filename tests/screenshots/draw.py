@@ -33,7 +33,7 @@ from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import NOON, World
 from emqx_tui.session.engine import Engine, Identity
 from emqx_tui.session.options import Options
-from emqx_tui.ui.shell.app import ConsoleApp
+from emqx_tui.ui.app import ConsoleApp
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 SPEED = 5.0

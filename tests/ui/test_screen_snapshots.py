@@ -6,9 +6,9 @@ import pytest
 from textual.pilot import Pilot
 
 from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.change.screen import ChangeScreen
-from emqx_tui.ui.shell.app import ConsoleApp
-from emqx_tui.ui.shell.identity_bar import IdentityBar
+from emqx_tui.ui.shell.identity import IdentityBar
 from tests.support.screen_text import until, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, figures, fleet, row, three_clusters
 

@@ -16,7 +16,6 @@ from emqx_tui.rollout.change import Change, Draft, Verdict
 from emqx_tui.rollout.policy import is_closed
 from emqx_tui.ui.change import masking
 from emqx_tui.ui.change.yaml_text import Document, Path, Uneditable, Unreadable, write
-from emqx_tui.ui.shell import words
 
 _IMAGE: Path = ("spec", "template", "spec", "emqxContainer", "image")
 _PARAMETERS: Path = ("spec", "blueGreenUpdate")
@@ -31,6 +30,8 @@ PATHS: dict[str, Path] = {
     "sess_evict_rate_per_s": (*_STRATEGY, "sessEvictRate"),
 }
 """Fields of the form and where they stand in the text."""
+HEADING = "# EmqxEnterprise {namespace}/{name}\n# Dots hide secrets: values left as dots are not changed.\n"
+NOT_EDITED_HERE = "cannot be edited here and would not be sent"
 NUMBERS = tuple(name for name in PATHS if name not in ("repository", "version"))
 
 
@@ -92,7 +93,7 @@ class Edit:
     def with_field(self, name: str, value: str) -> Edit:
         """The edit after a field of the form was edited; an empty one gives its value up. Raises Uneditable."""
         if not self.is_readable or self._document is None:
-            raise Uneditable(words.FORM_WAITS_FOR_TEXT)
+            raise Uneditable("the template is not valid YAML: correct it first")
         wanted: str | int | None = value or None
         if name in NUMBERS and value.isdecimal():
             wanted = int(value)
@@ -111,7 +112,7 @@ def text_of(resource: EmqxEnterprise) -> str:
     if "blueGreenUpdate" in raw:
         spec["blueGreenUpdate"] = raw["blueGreenUpdate"]
     spec["template"] = masking.mask(resource.template)
-    return words.edit_heading(resource.namespace, resource.name) + write({"spec": spec})
+    return HEADING.format(namespace=resource.namespace, name=resource.name) + write({"spec": spec})
 
 
 def _read(edit: Edit, document: Document, tree: Any) -> Edit:
@@ -122,7 +123,7 @@ def _read(edit: Edit, document: Document, tree: Any) -> Edit:
         try:
             draft = _draft(edit.original, tree["spec"])
         except masking.Unknown as error:
-            problems.append(Located(words.HIDDEN_WITHOUT_ORIGINAL, error.path))
+            problems.append(Located("hidden values cannot be moved or copied: type the value itself", error.path))
     problems += [Located(sentence, path) for path, sentence in _parameter_problems(edit.original, tree)]
     change = changes.assess(draft) if draft and not problems else None
     if change:
@@ -133,22 +134,22 @@ def _read(edit: Edit, document: Document, tree: Any) -> Edit:
 
 def _shape_problems(tree: Any):
     if not isinstance(tree, Mapping) or not isinstance(tree.get("spec"), Mapping):
-        yield Located(words.NEEDS_SPEC, "spec")
+        yield Located("spec with template and blueGreenUpdate is required", "spec")
         return
     for key in tree:
         if key not in ("spec", "apiVersion", "kind", "metadata", "status"):
-            yield Located(words.NOT_EDITED_HERE, str(key))
+            yield Located(NOT_EDITED_HERE, str(key))
     spec = tree["spec"]
     for key in spec:
         if key not in ("template", "blueGreenUpdate"):
-            yield Located(words.NOT_EDITED_HERE, f"spec.{key}")
+            yield Located(NOT_EDITED_HERE, f"spec.{key}")
     if not isinstance(spec.get("template"), Mapping):
-        yield Located(words.NEEDS_TEMPLATE, "spec.template")
+        yield Located("must be a map", "spec.template")
     parameters = spec.get("blueGreenUpdate")
     if parameters is not None and not isinstance(parameters, Mapping):
-        yield Located(words.MUST_BE_A_MAP, "spec.blueGreenUpdate")
+        yield Located("must be a map", "spec.blueGreenUpdate")
     elif not isinstance((parameters or {}).get("evacuationStrategy") or {}, Mapping):
-        yield Located(words.MUST_BE_A_MAP, "spec.blueGreenUpdate.evacuationStrategy")
+        yield Located("must be a map", "spec.blueGreenUpdate.evacuationStrategy")
 
 
 def _parameter_problems(original: EmqxEnterprise, tree: Any):
@@ -157,12 +158,12 @@ def _parameter_problems(original: EmqxEnterprise, tree: Any):
         value, path = _dig(tree, PATHS[name]), ".".join(PATHS[name])
         if value is None:
             if before is not None and getattr(before, name) is not None:
-                yield path, words.cannot_be_removed(getattr(before, name))
+                yield path, f"cannot be removed, only changed (now {getattr(before, name)})"
         elif not isinstance(value, int) or isinstance(value, bool):
-            yield path, words.MUST_BE_WHOLE
+            yield path, "must be a whole number"
     for key in _dig(tree, _PARAMETERS) or {}:
         if key not in ("initialDelaySeconds", "evacuationStrategy"):
-            yield f"spec.blueGreenUpdate.{key}", words.UNKNOWN_PARAMETER
+            yield f"spec.blueGreenUpdate.{key}", "is not a field of blueGreenUpdate"
 
 
 def _draft(original: EmqxEnterprise, spec: Mapping[str, Any]) -> Draft:

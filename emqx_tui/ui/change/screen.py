@@ -30,12 +30,11 @@ from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.form import ChangeForm, ChoiceField
 from emqx_tui.ui.change.outcome import Options
 from emqx_tui.ui.change.outcome_panel import OutcomePanel
-from emqx_tui.ui.change.save_screen import SaveCard
+from emqx_tui.ui.change.save_card import SaveCard
 from emqx_tui.ui.change.template_editor import TemplateEditor
 from emqx_tui.ui.change.yaml_text import Uneditable
-from emqx_tui.ui.shell import keymap, words
-from emqx_tui.ui.shell.identity import Identity, fleet_live, view_live
-from emqx_tui.ui.shell.identity_bar import IdentityBar
+from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.messages import EditPreviewWanted, Published, RolloutWanted, SaveConfirmed
@@ -105,7 +104,6 @@ class ChangeScreen(ConsoleScreen):
         self.take(self.console.published)
 
     def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
         self.call_after_refresh(self._show)
 
     # --- news ------------------------------------------------------------------------------------------------
@@ -120,11 +118,11 @@ class ChangeScreen(ConsoleScreen):
         if answer is not None and self._first_valid and answer.number >= self._first_valid:
             self._answer = answer
         if row is None and published.fleet.is_synced:
-            self.query_one(OutcomePanel).say(line((words.CLUSTER_GONE, Tone.BAD)))
+            self.query_one(OutcomePanel).say(line(("✘ This cluster no longer exists.", Tone.BAD)))
         elif row is not None and row.unreadable:
             self.query_one(OutcomePanel).say(line((f"✘ {clean(row.problem)}", Tone.BAD)))
         elif self._edit is None:
-            self.query_one(OutcomePanel).say(line((words.LOADING_CLUSTER, Tone.WAIT)))
+            self.query_one(OutcomePanel).say(line(("◌ Reading the cluster…", Tone.WAIT)))
         else:
             self._show()
             self._go_on()
@@ -340,7 +338,7 @@ class ChangeScreen(ConsoleScreen):
         self._is_wanted = False
         if self._edit is not None and self._edit.is_changed and not self._is_warned:
             self._is_warned = True
-            self.console.say(words.UNSAVED_STAYS, severity="warning")
+            self.console.say("There are unsaved changes: press esc again to drop them.", severity="warning")
             return
         self.console.go_back()
 
@@ -356,15 +354,15 @@ class ChangeScreen(ConsoleScreen):
                 except external_editor.EditorFailed as error:
                     failed = str(error)
         except SuspendNotSupported:
-            failed = words.EDITOR_UNUSABLE
+            failed = "This terminal cannot be handed to an editor."
         if failed:
             self.console.say(failed, severity="warning")
             return
         self._take_text(text)
         if not self._edit.is_readable:
             problem = self._edit.problems[0]
-            sentence = words.unreadable_kept(problem.line, problem.column, problem.sentence)
-            self.console.say(sentence, severity="warning")
+            where = f"line {problem.line}, column {problem.column}"
+            self.console.say(f"The text was kept but is not valid: {where}: {problem.sentence}", severity="warning")
             self._show_pane("template")
             self.query_one(TemplateEditor).go_to(problem.line or 1, problem.column or 1)
 
@@ -389,7 +387,7 @@ class ChangeScreen(ConsoleScreen):
             renew_start(self._answer, tuple(sorted(self._accepted & failing))),
             self._view,
             self._answer,
-            by=self.console.backend.person(),
+            by=self.console.person,
             place=" ▸ ".join(clean(part) for part in (self.console.context, *self._key)),
             read_only_reason=self.console.read_only_reason,
         )

@@ -10,11 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
 
 from emqx_tui.session.view import ClusterRow
-from emqx_tui.ui.clusters import rows as present
+from emqx_tui.ui.clusters.cells import COLUMNS
+from emqx_tui.ui.clusters.lines import counts, detail, empty_line, waiting_count
+from emqx_tui.ui.clusters.states import key_of, matches
 from emqx_tui.ui.clusters.table import ClusterTable
 from emqx_tui.ui.shell import keymap
-from emqx_tui.ui.shell.identity import Identity, fleet_live, scope_words
-from emqx_tui.ui.shell.identity_bar import IdentityBar
+from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, scope_words
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.messages import ChangeWanted, Published, RolloutWanted
@@ -88,8 +89,8 @@ class ClustersScreen(ConsoleScreen):
             server=fleet.server,
             scope=scope_words(fleet.namespace),
             live=fleet_live(fleet, quiet_s),
-            middle=present.counts(fleet),
-            short_middle=present.waiting_count(fleet),
+            middle=counts(fleet),
+            short_middle=waiting_count(fleet),
             is_production=self.console.is_production,
             is_read_only=bool(self.console.read_only_reason),
         )
@@ -99,12 +100,12 @@ class ClustersScreen(ConsoleScreen):
             return
         fleet = self._published.fleet
         wanted = self.query_one("#filter", Input).value
-        rows = tuple(row for row in fleet.rows if present.matches(row, wanted))
+        rows = tuple(row for row in fleet.rows if matches(row, wanted))
         table = self.query_one(ClusterTable)
         table.show(rows, fleet.now)
-        placeholder = present.placeholder(fleet, wanted, len(rows))
-        self._set("#placeholder", bool(placeholder), paint.content(placeholder))
-        table.display = not placeholder
+        empty = empty_line(fleet, wanted, len(rows))
+        self._set("#placeholder", bool(empty), paint.content(empty))
+        table.display = not empty
         problem = line(("▲ ", Tone.WARN), (clean(fleet.problem), Tone.WARN))
         self._set("#problem", bool(fleet.problem and fleet.rows), paint.content(problem))
         self._show_detail()
@@ -114,7 +115,7 @@ class ClustersScreen(ConsoleScreen):
         if row is None or self._published is None:
             self._set("#detail", False, paint.content(()))
         else:
-            self._set("#detail", True, paint.content(*present.detail(row, self._published.fleet.now)))
+            self._set("#detail", True, paint.content(*detail(row, self._published.fleet.now)))
 
     def _set(self, selector: str, is_shown: bool, content) -> None:
         widget = self.query_one(selector, Static)
@@ -126,7 +127,7 @@ class ClustersScreen(ConsoleScreen):
         if self._published is None or not self.is_mounted:
             return None
         key = self.query_one(ClusterTable).selected
-        return next((row for row in self._published.fleet.rows if present.key_of(row) == key), None)
+        return next((row for row in self._published.fleet.rows if key_of(row) == key), None)
 
     # --- keys and clicks -------------------------------------------------------------------------------------
 
@@ -154,11 +155,11 @@ class ClustersScreen(ConsoleScreen):
 
     def action_open(self) -> None:
         if row := self._selected():
-            self.post_message(RolloutWanted(present.key_of(row)))
+            self.post_message(RolloutWanted(key_of(row)))
 
     def action_change(self) -> None:
         if row := self._selected():
-            self.post_message(ChangeWanted(present.key_of(row)))
+            self.post_message(ChangeWanted(key_of(row)))
 
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)
@@ -175,7 +176,7 @@ class ClustersScreen(ConsoleScreen):
         self.query_one(ClusterTable).focus()
 
     def action_sort(self) -> None:
-        names = [column.key for column in present.COLUMNS]
+        names = [column.key for column in COLUMNS]
         table = self.query_one(ClusterTable)
         self._sort(names[(names.index(table.sort_column) + 1) % len(names)])
 

@@ -11,7 +11,8 @@ from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey
 
 from emqx_tui.session.view import ClusterRow
-from emqx_tui.ui.clusters import rows as present
+from emqx_tui.ui.clusters.cells import Column, cells_of, shown_columns, widths
+from emqx_tui.ui.clusters.states import Key, key_of, sort_value
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import fit
 from emqx_tui.ui.text.spans import Line, Tone, line
@@ -20,7 +21,7 @@ from emqx_tui.ui.text.spans import Line, Tone, line
 class KeyedText(Text):
     """A cell that knows whose row it stands in: Textual sorts by cells, not by row keys."""
 
-    key: present.Key
+    key: Key
 
 
 class ClusterTable(DataTable, inherit_bindings=False):
@@ -40,13 +41,13 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self.sort_column = "namespace"
         self.is_inverted = False
         self._widths: dict[str, int] = {}
-        self._drawn: dict[present.Key, dict[str, Line]] = {}
-        self._keys: dict[str, present.Key] = {}
+        self._drawn: dict[Key, dict[str, Line]] = {}
+        self._keys: dict[str, Key] = {}
         self._rows: tuple[ClusterRow, ...] = ()
         self._now: datetime | None = None
 
     def on_resize(self) -> None:
-        room = present.widths(self.scrollable_content_region.width)
+        room = widths(self.scrollable_content_region.width)
         if room != self._widths:
             self._widths = room
             self._lay_out()
@@ -56,13 +57,13 @@ class ClusterTable(DataTable, inherit_bindings=False):
         chosen = self.selected
         self.clear(columns=True)
         self._drawn.clear()
-        for column in present.columns(self._widths):
+        for column in shown_columns(self._widths):
             self.add_column(self._label(column), key=column.key, width=self._widths[column.key])
         if self._now is not None:
             self.show(self._rows, self._now)
             self.select(chosen)
 
-    def _label(self, column: present.Column) -> Text:
+    def _label(self, column: Column) -> Text:
         is_sorted = column.key == self.sort_column
         arrow = ("↑" if self.is_inverted else "↓") if is_sorted else ""
         text = fit(column.label, self._widths[column.key] - len(arrow)) + arrow
@@ -73,7 +74,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self._rows, self._now = rows, now
         if not self._widths:
             return
-        order = [present.key_of(row) for row in self._sorted(rows)]
+        order = [key_of(row) for row in self._sorted(rows)]
         chosen = self.selected
         for key in [key for key in self._drawn if key not in order]:
             del self._drawn[key]
@@ -86,9 +87,9 @@ class ClusterTable(DataTable, inherit_bindings=False):
             self.select(chosen)
 
     def _show_row(self, row: ClusterRow, now: datetime) -> None:
-        key, cells = present.key_of(row), present.cells(row, now, self._widths)
+        key, cells = key_of(row), cells_of(row, now, self._widths)
         drawn = self._drawn.get(key)
-        aligns = {column.key: column.align for column in present.columns(self._widths)}
+        aligns = {column.key: column.align for column in shown_columns(self._widths)}
         theme = self.app.theme_variables
         if drawn is None:
             painted = [_paint(key, cells[name], theme, aligns[name]) for name in aligns]
@@ -100,13 +101,13 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self._drawn[key] = cells
         self._keys[_text(key)] = key
 
-    def _order(self) -> list[present.Key]:
+    def _order(self) -> list[Key]:
         return [self._keys[row.key.value or ""] for row in self.ordered_rows]
 
     def _sorted(self, rows: tuple[ClusterRow, ...]) -> list[ClusterRow]:
-        return sorted(rows, key=lambda row: present.sort_value(row, self.sort_column), reverse=self.is_inverted)
+        return sorted(rows, key=lambda row: sort_value(row, self.sort_column), reverse=self.is_inverted)
 
-    def _sort(self, order: list[present.Key]) -> None:
+    def _sort(self, order: list[Key]) -> None:
         chosen, place = self.selected, {key: number for number, key in enumerate(order)}
         self.sort("name", key=lambda name: place[name.key])
         self.select(chosen)
@@ -115,31 +116,31 @@ class ClusterTable(DataTable, inherit_bindings=False):
         """Order by this column; the same one again turns the order round."""
         self.is_inverted = not self.is_inverted if column == self.sort_column else False
         self.sort_column = column
-        for spec in present.columns(self._widths):
+        for spec in shown_columns(self._widths):
             self.columns[ColumnKey(spec.key)].label = self._label(spec)
-        shown = [row for row in self._rows if present.key_of(row) in self._drawn]
-        self._sort([present.key_of(row) for row in self._sorted(tuple(shown))])
+        shown = [row for row in self._rows if key_of(row) in self._drawn]
+        self._sort([key_of(row) for row in self._sorted(tuple(shown))])
 
     @property
-    def selected(self) -> present.Key | None:
+    def selected(self) -> Key | None:
         """The cluster under the cursor."""
         if not self.row_count:
             return None
         row_key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key
         return self._keys.get(row_key.value or "")
 
-    def select(self, key: present.Key | None) -> None:
+    def select(self, key: Key | None) -> None:
         """Put the cursor on a cluster, when it is there."""
         if key in self._drawn:
             self.move_cursor(row=self.get_row_index(_text(key)), animate=False)
 
 
-def _paint(key: present.Key, spans: Line, theme: dict[str, str], align: str) -> KeyedText:
+def _paint(key: Key, spans: Line, theme: dict[str, str], align: str) -> KeyedText:
     text = KeyedText(no_wrap=True, end="", justify="right" if align == ">" else "left")
     text.append_text(paint.cell(spans, theme))
     text.key = key
     return text
 
 
-def _text(key: present.Key) -> str:
+def _text(key: Key) -> str:
     return "/".join(key)

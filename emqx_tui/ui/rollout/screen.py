@@ -33,8 +33,7 @@ from emqx_tui.ui.rollout.readings import driver_words, versions
 from emqx_tui.ui.rollout.step_rail import StepRail
 from emqx_tui.ui.rollout.words import SENDING, is_live, key_reasons, summary_lines
 from emqx_tui.ui.shell import keymap
-from emqx_tui.ui.shell.identity import Identity, view_live
-from emqx_tui.ui.shell.identity_bar import IdentityBar
+from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, Published
@@ -181,7 +180,7 @@ class RolloutScreen(ConsoleScreen):
 
     @property
     def _person(self) -> str:
-        return self.console.backend.person()
+        return self.console.person
 
     def action_hold(self) -> None:
         self._send(Hold(self._person))

@@ -1,13 +1,22 @@
-"""PURE: the words of the top line: which cluster this is, whether its numbers are live, what this console may do."""
+"""The top line: which cluster this is, how old its figures are, and what this console may do.
+
+It never leaves the screen. All but the widget at the end is PURE; the widget shows by itself how long the engine has
+sent nothing.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from textual.content import Content
+from textual.widget import Widget
+
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import FleetView, SourceHealth, View
-from emqx_tui.ui.text import spans, units
+from emqx_tui.ui.text import paint, spans, units
 from emqx_tui.ui.text.marks import Mark, clean, elapsed_s, fit_middle
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
 
@@ -120,3 +129,45 @@ def _right(identity: Identity) -> Line:
     if identity.is_production:
         marks += [Span("  "), Span("▐PROD▌", Tone.CALL)]
     return line(*marks)
+
+
+Describe = Callable[[float], Identity]
+"""Seconds without news -> what to show."""
+
+
+class IdentityBar(Widget):
+    """One line: context, server, namespace, cluster; LIVE age, PROD and READ-ONLY on the right."""
+
+    CHECK_EVERY_S = 1.0
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._describe: Describe | None = None
+        self._told_at = clock()
+        self._identity: Identity | None = None
+
+    def on_mount(self) -> None:
+        self.set_interval(self.CHECK_EVERY_S, self.age)
+
+    def tell(self, describe: Describe) -> None:
+        """There is news: show it."""
+        self._describe, self._told_at = describe, self._clock()
+        self._show(describe(0.0))
+
+    def age(self) -> None:
+        """Show how long there was no news, once that is long."""
+        quiet_s = self._clock() - self._told_at
+        if self._describe is not None and quiet_s > QUIET_S:
+            self._show(self._describe(quiet_s))
+
+    def _show(self, identity: Identity) -> None:
+        if identity != self._identity:
+            self._identity = identity
+            self.set_class(identity.is_production, "-production")
+            self.refresh()
+
+    def render(self) -> Content:
+        if self._identity is None:
+            return Content("")
+        return paint.content(identity_line(self._identity, self.size.width))

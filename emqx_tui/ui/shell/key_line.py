@@ -1,6 +1,6 @@
 """The bottom line: the keys that do something now, the most important ones first.
 
-In read-only mode keys that would ask the cluster for something stay, greyed, with the word at the end.
+In read-only mode keys that would ask the cluster for something stay, greyed out, with the reason at the end.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
+from emqx_tui.ui.shell.console import console_of
 from emqx_tui.ui.shell.keymap import spell
 from emqx_tui.ui.text import paint, spans
 from emqx_tui.ui.text.spans import Line, Span, Tone
@@ -41,7 +42,7 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        is_read_only = bool(getattr(self.app, "read_only_reason", ""))
+        is_read_only = bool(console_of(self).read_only_reason)
         return paint.content(key_line(self._keys, self.size.width, is_read_only=is_read_only))
 
 

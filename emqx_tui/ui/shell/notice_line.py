@@ -54,9 +54,6 @@ class NoticeLine(Static):
         super().__init__("", markup=False)
         self.notice: Notice | None = None
 
-    def on_mount(self) -> None:
-        self.show(getattr(self.app, "notice", None))
-
     def show(self, notice: Notice | None) -> None:
         """Show this answer, or none."""
         self.notice = notice

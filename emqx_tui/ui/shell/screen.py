@@ -1,25 +1,23 @@
-"""What all screens have in common: the app's news, keys from the one table, read-only mode, a word on small terminals.
+"""What all screens have in common: news from the app, keys from the one table, read-only mode, the size check.
 
-A screen overrides `take` (news) and `can` (does this key do something now?), and calls `refresh_bindings` when that
-changes.
+A screen overrides `take` (news) and `can` (does this key do something now?), and calls `refresh_bindings` when the
+answer of `can` changes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
 
-from emqx_tui.ui.shell import keymap, words
+from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.console import Console, console_of
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.messages import Published
 from emqx_tui.ui.shell.notice_line import Notice, NoticeLine
-
-if TYPE_CHECKING:
-    from emqx_tui.ui.shell.app import ConsoleApp
 
 MIN_WIDTH, MIN_HEIGHT = 80, 24
 WIDE = 120
@@ -27,34 +25,37 @@ WIDE = 120
 
 
 class TakesNews(Screen[Any]):
-    """A screen that the app tells what is new; cards above other screens are such, too."""
+    """A screen, or a card above one, that the app tells what is new."""
 
     def take(self, published: Published) -> None:
         """Show what is new. Called by the app, on its thread, while this screen is visible."""
 
     def hear(self, notice: Notice | None) -> None:
-        """Show the app's last answer, or take it away. Nothing that has to be read may be covered."""
+        """Show the app's newest notice, or take it away, without covering anything that has to be read."""
 
 
 class ConsoleScreen(TakesNews):
-    """A screen with identity line, key line and the app's news."""
+    """A screen with identity line, key line and notices."""
 
     AREA: ClassVar[Area]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  Textual's own spelling
 
     @property
-    def console(self) -> ConsoleApp:
-        """The app, by its own type."""
-        return cast("ConsoleApp", self.app)
+    def console(self) -> Console:
+        """The app, as far as screens know it."""
+        return console_of(self)
 
     def can(self, action: str) -> bool:
         """Does the key do something now? Keys that do not are left out of the key line."""
         return True
 
     def compose_notice(self) -> ComposeResult:
-        """The line for terminals that are too small, and the one for answers; every screen yields them first."""
+        """The line for terminals that are too small, and the one for notices; every screen yields them first."""
         yield Static("", id="too-small", markup=False)
         yield NoticeLine()
+
+    def on_mount(self) -> None:
+        self.hear(self.console.notice)
 
     def hear(self, notice: Notice | None) -> None:
         self.query_one(NoticeLine).show(notice)
@@ -64,7 +65,9 @@ class ConsoleScreen(TakesNews):
         is_small = width < MIN_WIDTH or height < MIN_HEIGHT
         self.set_class(is_small, "-too-small")
         if is_small:
-            self.query_one("#too-small", Static).update(words.too_small(width, height, MIN_WIDTH, MIN_HEIGHT))
+            self.query_one("#too-small", Static).update(
+                f"The terminal is {width}x{height}; {MIN_WIDTH}x{MIN_HEIGHT} is needed to show all."
+            )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if keymap.find(self.AREA, action) is None:
@@ -74,7 +77,12 @@ class ConsoleScreen(TakesNews):
         return None if self.console.read_only_reason and keymap.sends(self.AREA, action) else True
 
     def on_key(self, event: events.Key) -> None:
-        """A greyed key says why it does nothing."""
+        """A greyed-out key says why it does nothing."""
         reason = self.console.read_only_reason
         if reason and any(key.key == event.key and key.sends for key in keymap.keys_of(self.AREA)):
-            self.console.say(words.read_only_answer(reason))
+            self.console.say(not_sent(reason))
+
+
+def not_sent(read_only_reason: str) -> str:
+    """The notice in answer to an intent in read-only mode."""
+    return f"Nothing was sent: {read_only_reason}"

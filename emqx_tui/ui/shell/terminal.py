@@ -1,11 +1,18 @@
-"""What the terminal behind the app is up to. Alone in looking into Textual's driver, which offers no such things."""
+"""The terminal behind the app: is it reading, and how it is left when the process is told to end.
+
+The only module that reaches into Textual's driver, which has no public way to ask either.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import queue
+import signal
 import termios
+import threading
+from types import FrameType
 
 from textual.app import App
 
@@ -13,6 +20,8 @@ _MODES_OFF = b"".join(b"\x1b[?%dl" % mode for mode in (2026, 1000, 1003, 1015, 1
 LEAVE = b"\x18" + _MODES_OFF + b"\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h"
 """Ends a sequence that was cut short, then takes back every mode that the driver has set."""
 LAST_WRITE_S = 0.5
+GIVE_BACK_S, HARD_EXIT_S = 1.0, 3.0
+"""After a signal: when a terminal that does not read is given up, and when the process ends at the latest."""
 
 
 def is_behind(app: App) -> bool:
@@ -20,6 +29,23 @@ def is_behind(app: App) -> bool:
     thread = getattr(getattr(app, "_driver", None), "_writer_thread", None)
     waiting = getattr(thread, "_queue", None)
     return waiting is not None and waiting.qsize() > 1
+
+
+def exit_on_signals(app: App[int]) -> None:
+    """SIGTERM and SIGHUP end the app with 128 + their number, even while its terminal does not read."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        for after_s, end in ((GIVE_BACK_S, lambda: give_back(app)), (HARD_EXIT_S, lambda: os._exit(128 + number))):
+            timer = threading.Timer(after_s, end)
+            timer.daemon = True
+            timer.start()
+        loop.call_soon_threadsafe(lambda: app.exit(return_code=128 + number))
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
 
 
 def give_back(app: App) -> None:

@@ -16,10 +16,10 @@ from textual.pilot import Pilot
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Hold
 from emqx_tui.session.view import View
+from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.typing_guard import SETTLE_S
 from emqx_tui.ui.cards.words import Renew, renew_abort, renew_gate
-from emqx_tui.ui.shell.app import ConsoleApp
 from tests.support import releases
 from tests.support.screen_text import lines, text, until, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend

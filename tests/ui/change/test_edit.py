@@ -116,10 +116,10 @@ def test_a_text_that_cannot_be_read_keeps_the_form_and_says_where():
         ("version: 4.4.14", "version: 5.1.0", "spec.template.spec.emqxContainer.image.version", "out of range", 18),
         ("sessEvictRate: 200", "sessEvictRate: 0", ".evacuationStrategy.sessEvictRate", "out of range", 9),
         ("sessEvictRate: 200", "sessEvictRate: fast", ".evacuationStrategy.sessEvictRate", "whole number", 9),
-        ("sessEvictRate: 200", "sessEvictRate:", ".evacuationStrategy.sessEvictRate", "cannot be taken away", 9),
-        ("sessEvictRate: 200", "sesEvictRate: 200", ".evacuationStrategy.sessEvictRate", "cannot be taken away", 6),
+        ("sessEvictRate: 200", "sessEvictRate:", ".evacuationStrategy.sessEvictRate", "cannot be removed", 9),
+        ("sessEvictRate: 200", "sesEvictRate: 200", ".evacuationStrategy.sessEvictRate", "cannot be removed", 6),
         ('external: "1883"', "external: 1883", ".emqxConfig.listener.tcp.external", "must be a string", 21),
-        ("  template:", "  replicas: 5\n  template:", "spec.replicas", "not changed here", 10),
+        ("  template:", "  replicas: 5\n  template:", "spec.replicas", "cannot be edited here", 10),
         ("  template:", "  tmplate:", "spec.template", "must be a map", 3),
     ],
 )

@@ -17,15 +17,15 @@ from emqx_tui.rollout.change import Draft, Verdict, assess
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Start
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards import typing_guard
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.change.accept_row import AcceptRow
-from emqx_tui.ui.change.save_screen import SaveCard
+from emqx_tui.ui.change.save_card import SaveCard
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.change.template_editor import TemplateEditor
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.rollout.screen import RolloutScreen
-from emqx_tui.ui.shell.app import ConsoleApp
 from emqx_tui.ui.shell.messages import ChangeWanted
 from tests.support.screen_text import lines, text, until, until_said, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, figures, fleet, row, view
@@ -433,7 +433,7 @@ async def test_a_cluster_that_goes_away_is_told():
     backend = backend_of()
     async with change_screen(backend) as (_app, pilot):
         backend.publish(fleet=replace(backend.shown_fleet, rows=()))
-        await until_shown(pilot, "This cluster is not there any more")
+        await until_shown(pilot, "This cluster no longer exists")
 
 
 async def test_a_cluster_that_cannot_be_read_is_told_and_not_edited():
@@ -452,7 +452,7 @@ async def test_unsaved_edits_are_left_only_with_a_second_escape():
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
         await pilot.press("escape")
-        await until_said(pilot, "esc again drops them")
+        await until_said(pilot, "press esc again to drop them")
         assert isinstance(app.screen, ChangeScreen)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ClustersScreen))
@@ -511,7 +511,7 @@ async def test_a_text_from_the_editor_that_cannot_be_read_is_kept(outside):
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):
         await pilot.press("o")
-        await until_said(pilot, "The text is kept, but cannot be read: line 19")
+        await until_said(pilot, "The text was kept but is not valid: line 19")
         assert "version: [4" in editor(app).text
         assert "[t template]" in lines(app)[1]
 

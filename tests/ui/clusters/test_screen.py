@@ -9,9 +9,9 @@ from textual.pilot import Pilot
 
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import SourceHealth
+from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.clusters.table import ClusterTable
-from emqx_tui.ui.shell.app import ConsoleApp
 from tests.support.scripted import CONTEXT, NOW, SERVER, ScriptedBackend, fleet, row, three_clusters
 
 
@@ -209,8 +209,8 @@ async def test_a_small_terminal_is_told_politely_and_still_works():
     app = console(ScriptedBackend())
     async with app.run_test(size=(60, 18)) as pilot:
         await settle(pilot)
-        assert any("This terminal has 60x18" in text for text in shown(app))
+        assert any("The terminal is 60x18" in text for text in shown(app))
         assert len(table_rows(app)) == 3
         await pilot.resize_terminal(80, 24)
         await settle(pilot)
-        assert not any("This terminal has" in text for text in shown(app))
+        assert not any("The terminal is" in text for text in shown(app))

@@ -16,6 +16,7 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.intents import Freeze, Hold, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import LogLine, LogSource, Role, SourceHealth, View
+from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen
@@ -24,7 +25,6 @@ from emqx_tui.ui.rollout.connection_plot import ConnectionPlot
 from emqx_tui.ui.rollout.event_log import EventLog
 from emqx_tui.ui.rollout.node_table import NodeTable
 from emqx_tui.ui.rollout.screen import RolloutScreen
-from emqx_tui.ui.shell.app import ConsoleApp
 from emqx_tui.ui.text.line_box import LineBox
 from tests.support import releases
 from tests.support.releases import NOW

@@ -16,16 +16,16 @@ import pytest
 from emqx_tui.rollout.intents import Hold
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import Role
+from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.rollout.screen import RolloutScreen
 from emqx_tui.ui.shell import keymap
-from emqx_tui.ui.shell.app import ConsoleApp
 from emqx_tui.ui.shell.help_screen import HelpScreen
 from emqx_tui.ui.shell.keymap import KEYS, Area, spell
 from emqx_tui.ui.shell.line_filters import to_ascii
 from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, RolloutWanted
-from emqx_tui.ui.shell.quit_screen import QuitCard
+from emqx_tui.ui.shell.quit_card import QuitCard
 from tests.support.screen_text import lines, text, until, until_said, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, resource, row, three_clusters, view
 
@@ -132,7 +132,7 @@ async def test_read_only_sends_nothing_says_why_and_greys_the_keys():
         await until_said(pilot, "Nothing was sent: started with --read-only")
         assert backend.intents == []
         await pilot.press("question_mark")
-        await until_shown(pilot, "(off: read-only)", "Greyed keys send nothing: started with --read-only")
+        await until_shown(pilot, "(off: read-only)", "Greyed-out keys send nothing: started with --read-only")
 
 
 async def test_the_reason_for_read_only_can_be_another_one():
@@ -345,7 +345,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {folder!r})
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
-from emqx_tui.ui.shell.app import ConsoleApp
+from emqx_tui.ui.app import ConsoleApp
 app = ConsoleApp(ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None)
 app.run()
 print("stopped", app.backend.stopped)
@@ -360,7 +360,7 @@ class Terminal:
 
     def __init__(self, program: str = PROGRAM, **values: str) -> None:
         leader, follower = pty.openpty()
-        program = program.format(folder=str(Path(__file__).parents[3]), **values)
+        program = program.format(folder=str(Path(__file__).parents[2]), **values)
         env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
         command = [sys.executable, "-c", program]
         self.process = subprocess.Popen(

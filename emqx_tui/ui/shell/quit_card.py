@@ -10,7 +10,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from emqx_tui.ui.shell import words
+WORD = "quit"
+TEXT = (
+    "This console drives a release. After you quit, no further step begins; a drain that runs in EMQX continues to "
+    "its end. Start emqx-tui again, here or elsewhere, to carry on."
+)
 
 
 class QuitCard(ModalScreen[bool]):
@@ -20,16 +24,16 @@ class QuitCard(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
-            yield Static(words.QUIT_TITLE, classes="card-title", markup=False)
-            yield Static(words.QUIT_TEXT, markup=False)
-            yield Input(compact=True, id="quit-word", max_length=len(words.QUIT_WORD))
-            yield Static(words.QUIT_HINT, classes="dim", markup=False)
+            yield Static("Quit while driving a release?", classes="card-title", markup=False)
+            yield Static(TEXT, markup=False)
+            yield Input(compact=True, id="quit-word", max_length=len(WORD))
+            yield Static(f"Type {WORD} to quit.   esc stay", classes="dim", markup=False)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if event.value.strip().lower() == words.QUIT_WORD:
+        if event.value.strip().lower() == WORD:
             self.dismiss(True)
 
     def action_stay(self) -> None:

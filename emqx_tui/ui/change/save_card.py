@@ -11,7 +11,6 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from emqx_tui.ui.shell import words
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.spans import Line
 
@@ -30,11 +29,11 @@ class SaveCard(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
-            yield Static(words.SAVE_TITLE, classes="card-title", markup=False)
+            yield Static("Save this edit?", classes="card-title", markup=False)
             yield Static(paint.content(self._verdict))
             with VerticalScroll(id="save-differences"):
                 yield Static(paint.content(*self._differences))
-            yield Static(words.SAVE_HINT, classes="dim", markup=False)
+            yield Static("w save   esc not now", classes="dim", markup=False)
 
     def action_save(self) -> None:
         self.dismiss(True)

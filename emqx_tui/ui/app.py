@@ -1,25 +1,20 @@
-"""The frame: the only holder of the backend, and nothing else of interest.
+"""The app: holds the backend, hands its news to the visible screens and their messages to it.
 
-News comes from the engine's thread as one message that replaces itself, never as a call that waits; the newest of
-everything goes to the visible screens. Intents bubble up to here and are handed on without waiting. Nothing that
-safety needs runs on this loop: a stalled terminal stops it.
+News comes from the engine's thread as one message that replaces itself, never as a call that waits. Intents bubble up
+to here and are handed on without waiting. Nothing that safety needs runs on this loop: a stalled terminal stops it.
 
-The first frame needs Textual only: plot, YAML and highlighting are imported by the screens that use them, and the
-engine starts after that frame is drawn.
+The first frame needs Textual only: the screens that load the plot, YAML and highlighting are imported when they are
+first opened, and the engine starts after the first frame is drawn.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
@@ -31,7 +26,8 @@ from emqx_tui.rollout.phases import FINAL
 from emqx_tui.session.backend import Backend
 from emqx_tui.session.view import FleetView, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
-from emqx_tui.ui.shell import keymap, words
+from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.help_screen import HelpScreen
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.line_filters import AsciiFilter
 from emqx_tui.ui.shell.messages import (
@@ -44,28 +40,19 @@ from emqx_tui.ui.shell.messages import (
     ViewsChanged,
 )
 from emqx_tui.ui.shell.notice_line import STANDS_S, Notice, Severity
-from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews
-from emqx_tui.ui.shell.terminal import give_back, is_behind
+from emqx_tui.ui.shell.palette import ConsoleCommands
+from emqx_tui.ui.shell.quit_card import QuitCard
+from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews, not_sent
+from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind
 from emqx_tui.ui.text import paint
 
-if TYPE_CHECKING:
-    from types import FrameType
-
-UI = Path(__file__).parents[1]
+UI = Path(__file__).parent
 """The folder of the style sheets: each lies with what it styles."""
-GIVE_BACK_S, HARD_EXIT_S = 1.0, 3.0
-"""After a signal: how long a terminal that does not read is waited for, and when the process ends at the latest."""
 BEHIND_S = 0.25
 """How long news waits for a terminal that is behind."""
 
 SHOW_THROUGH_S = 2.0
 """Between two drawings of a screen below a card: a change there draws all of the screen anew, with the card on it."""
-
-
-def _palette():
-    from emqx_tui.ui.shell.palette import ConsoleCommands
-
-    return ConsoleCommands
 
 
 class ConsoleApp(App[int]):
@@ -74,7 +61,7 @@ class ConsoleApp(App[int]):
     TITLE = "emqx-tui"
     CSS_PATH: ClassVar = [UI / "shell" / "emqx_tui.tcss", UI / "rollout" / "rollout.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = list(keymap.bindings(Area.EVERYWHERE))
-    COMMANDS: ClassVar = {_palette}
+    COMMANDS: ClassVar = {ConsoleCommands}
     COMMAND_PALETTE_BINDING = "colon"
 
     def __init__(
@@ -95,7 +82,7 @@ class ConsoleApp(App[int]):
         self.context = context
         self.server = server
         self.is_production = is_production
-        self.read_only_reason = read_only_reason or (words.READ_ONLY_FLAG if backend.is_read_only else "")
+        self.read_only_reason = read_only_reason or ("started with --read-only" if backend.is_read_only else "")
         self.is_ascii = is_ascii
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened
@@ -111,7 +98,7 @@ class ConsoleApp(App[int]):
     # --- start and end ---------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        self._catch_signals()
+        exit_on_signals(self)
         self.push_screen(ClustersScreen())
         if self._opened:
             self._show_rollout(*self._opened)
@@ -119,21 +106,6 @@ class ConsoleApp(App[int]):
 
     def on_unmount(self) -> None:
         self.backend.stop()
-
-    def _catch_signals(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
-        loop = asyncio.get_running_loop()
-
-        def leave(number: int, _frame: FrameType | None) -> None:
-            for after_s, end in ((GIVE_BACK_S, lambda: give_back(self)), (HARD_EXIT_S, lambda: os._exit(128 + number))):
-                timer = threading.Timer(after_s, end)
-                timer.daemon = True
-                timer.start()
-            loop.call_soon_threadsafe(lambda: self.exit(return_code=128 + number))
-
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, leave)
 
     # --- news downwards --------------------------------------------------------------------------------------
 
@@ -201,7 +173,7 @@ class ConsoleApp(App[int]):
 
     def on_intent_submitted(self, message: IntentSubmitted) -> None:
         if self.read_only_reason:
-            self.say(words.read_only_answer(self.read_only_reason), severity="warning")
+            self.say(not_sent(self.read_only_reason), severity="warning")
         else:
             self.backend.submit(message.intent)
 
@@ -214,8 +186,11 @@ class ConsoleApp(App[int]):
             parallel_drains=message.parallel_drains,
         )
 
+    @property
+    def person(self) -> str:
+        return self.backend.person()
+
     def next_number(self) -> int:
-        """A number for the next question about an edit: greater than all before, on whatever screen."""
         return next(self._numbers)
 
     def on_save_confirmed(self, message: SaveConfirmed) -> None:
@@ -262,8 +237,6 @@ class ConsoleApp(App[int]):
         return len(self.screen_stack) > 2 if action == "back" else super().check_action(action, parameters)
 
     def action_help(self) -> None:
-        from emqx_tui.ui.shell.help_screen import HelpScreen
-
         if isinstance(self.screen, ConsoleScreen):
             self.push_screen(HelpScreen(self.screen.AREA, self.read_only_reason))
 
@@ -274,8 +247,6 @@ class ConsoleApp(App[int]):
         if not self._is_driving():
             self.exit(return_code=0)
             return
-        from emqx_tui.ui.shell.quit_screen import QuitCard
-
         self.push_screen(QuitCard(), lambda sure: self.exit(return_code=0) if sure else None)
 
     def action_help_quit(self) -> None:

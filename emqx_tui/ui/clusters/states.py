@@ -1,0 +1,134 @@
+"""PURE: what one cluster of the list does, in words, and what sorts before what.
+
+The state comes from the newest condition alone and from the release; the STATUS that kubectl prints is the first
+condition that is True, which may be months old.
+"""
+
+from __future__ import annotations
+
+from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.session.view import ClusterRow
+from emqx_tui.ui.text import glyphs
+from emqx_tui.ui.text.marks import NONE, Mark, clean
+from emqx_tui.ui.text.spans import Tone
+
+Key = tuple[str, str]
+
+_STEPS = {
+    Phase.STARTING: "start",
+    Phase.CREATING_GREEN: "green",
+    Phase.WAITING_DELAY: "delay",
+    Phase.READY_TO_CUT_OVER: "cut-over",
+    Phase.CANARY: "canary",
+    Phase.CUTTING_OVER: "cut-over",
+    Phase.DRAINING: "drain",
+    Phase.FINISHING: "finish",
+    Phase.ABORTING: "way back",
+}
+
+
+def key_of(row: ClusterRow) -> Key:
+    return (row.resource.namespace, row.resource.name)
+
+
+def is_releasing(row: ClusterRow) -> bool:
+    """A release runs, ours or the operator's own."""
+    return row.phase not in FINAL or row.resource.blue_green_status is not None or row.is_gated
+
+
+def state(row: ClusterRow) -> Mark:
+    """What a cluster does, the most urgent first."""
+    resource = row.resource
+    if resource.meta.deleting:
+        return Mark(glyphs.FAILED, "deleting", Tone.WARN)
+    if row.unreadable:
+        return Mark(glyphs.ALARM, "unreadable", Tone.BAD)
+    if row.is_held:
+        return Mark(glyphs.HELD, "held", Tone.WARN)
+    if row.gate:
+        return Mark(glyphs.WAITING, "waits for you", Tone.CALL)
+    if row.phase is Phase.ABORTING:
+        return Mark("◂", "aborting", Tone.WARN)
+    if row.phase is Phase.LOST:
+        return Mark(glyphs.FAILED, "lost", Tone.BAD)
+    if row.phase not in FINAL or row.is_gated:
+        return Mark(glyphs.RUNNING, "releasing", Tone.STRONG)
+    if resource.blue_green_status is not None:
+        return Mark(glyphs.RUNNING, "operator alone", Tone.WARN)
+    return _state_at_rest(row)
+
+
+def _state_at_rest(row: ClusterRow) -> Mark:
+    resource = row.resource
+    ready, wanted = ready_of(row)
+    if resource.condition is None:
+        return Mark(glyphs.STARTING, "new", Tone.WAIT)
+    if ready is not None and ready < wanted:
+        return Mark(glyphs.ALARM, "degraded", Tone.BAD)
+    if resource.is_running:
+        return Mark(glyphs.SERVING, "running", Tone.GOOD)
+    return Mark(glyphs.ALARM, "not running", Tone.BAD)
+
+
+def step_word(row: ClusterRow) -> str:
+    """Where the release stands, or the gate it waits at."""
+    if row.gate.startswith("node:"):
+        return f"node {clean(row.gate.removeprefix('node:'))}"
+    if row.gate:
+        return clean(row.gate)
+    return _STEPS.get(row.phase, "?" if is_releasing(row) else NONE)
+
+
+def version_words(row: ClusterRow) -> str:
+    """`4.4.14→4.4.15` while a release runs, else the version asked for."""
+    wanted = clean(row.resource.image.version) or "?"
+    if not is_releasing(row):
+        return wanted
+    older = sorted({node.version for node in row.resource.status_nodes if node.version not in ("", wanted)})
+    return f"{clean(older[0])}→{wanted}" if older else wanted
+
+
+def clients_of(row: ClusterRow) -> int | None:
+    """Live connections, or what the status says where nobody counted."""
+    if row.live_connections is not None:
+        return row.live_connections
+    nodes = row.resource.status_nodes
+    return sum(node.connections for node in nodes) if nodes else None
+
+
+def ready_of(row: ClusterRow) -> tuple[int | None, int]:
+    ready = row.ready if row.ready is not None else row.resource.ready_replicas
+    return ready, row.wanted if row.wanted is not None else row.resource.replicas
+
+
+def sort_value(row: ClusterRow, column: str) -> tuple:
+    """What the rows are ordered by; names last, so that equal rows keep still."""
+    resource = row.resource
+    created = resource.meta.created_at
+    values: dict[str, object] = {
+        "namespace": resource.namespace,
+        "name": resource.name,
+        "phase": _URGENCY.get(state(row).word, 9),
+        "version": resource.image.version,
+        "ready": (ready_of(row)[0] or 0) / max(1, ready_of(row)[1]),
+        "clients": -(clients_of(row) or 0),
+        "step": step_word(row),
+        "age": -created.timestamp() if created else 0.0,
+        "note": row.problem == "",
+    }
+    return (values[column], resource.namespace, resource.name)
+
+
+_BY_URGENCY = (
+    *("unreadable", "waits for you", "held", "lost", "degraded", "not running"),
+    *("aborting", "releasing", "operator alone", "new"),
+)
+_URGENCY = {word: number for number, word in enumerate(_BY_URGENCY)}
+
+
+def matches(row: ClusterRow, wanted: str) -> bool:
+    """True when the row contains every word of the filter, and none that begins with `!`."""
+    resource = row.resource
+    text = " ".join((resource.namespace, resource.name, state(row).word, version_words(row), step_word(row))).lower()
+    words = wanted.lower().split()
+    return all((word[1:] not in text or word == "!") if word[0] == "!" else word in text for word in words)

@@ -1,0 +1,45 @@
+"""What screens and widgets may ask of the app, so that none of them has to import it."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from textual.widget import Widget
+
+from emqx_tui.ui.shell.messages import Published
+from emqx_tui.ui.shell.notice_line import Notice, Severity
+
+
+class Console(Protocol):
+    """The app as its screens see it."""
+
+    context: str
+    server: str
+    is_production: bool
+    read_only_reason: str
+    """Why nothing may be sent; empty when it may."""
+    published: Published
+    notice: Notice | None
+    """The notice on display."""
+
+    @property
+    def person(self) -> str:
+        """Who sits here: `user@host`, for intents."""
+        ...
+
+    def say(self, text: str, *, severity: Severity = "information") -> None:
+        """Show a notice for a few seconds; it replaces the one before. Never parsed as markup."""
+        ...
+
+    def go_back(self) -> None:
+        """Close the screen on top."""
+        ...
+
+    def next_number(self) -> int:
+        """A number for a question about an edit, greater than all before it."""
+        ...
+
+
+def console_of(widget: Widget) -> Console:
+    """The app that a screen or widget belongs to."""
+    return cast("Console", widget.app)

@@ -1,0 +1,94 @@
+"""The top line: what it names at every width, and how it tells the age of the figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emqx_tui.model.reading import Reading
+from emqx_tui.session.view import SourceHealth
+from emqx_tui.ui.clusters.lines import counts, waiting_count
+from emqx_tui.ui.shell.identity import Identity, fleet_live, identity_line, view_live
+from emqx_tui.ui.text import spans
+from tests.support.scripted import CONTEXT, NOW, SERVER, fleet, resource, row, three_clusters, view
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_the_cluster_is_named_at_every_width(width):
+    live = fleet_live(three_clusters())
+    identity = Identity(("prod-eu", "mqtt", "emqx-ee"), SERVER, "", live, is_production=True, is_read_only=True)
+    line = identity_line(identity, width)
+    text = spans.plain(line)
+    assert spans.width(line) == width
+    for part in ("prod-eu ▸ mqtt ▸ emqx-ee", "LIVE", "PROD", "READ-ONLY"):
+        assert part in text
+
+
+def test_long_names_lose_their_middle_not_their_ends():
+    live = fleet_live(three_clusters())
+    long = ("gke_company-production_europe-west1_main", "messaging-core-team", "emqx-enterprise-customer-gateway-7")
+    text = spans.plain(identity_line(Identity(long, SERVER, "", live, is_production=True), 80))
+    assert "gke_" in text
+    assert "ain ▸ " in text
+    assert "way-7" in text
+    assert "PROD" in text
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "hidden"),
+    [
+        (140, ("3 clusters · 1 in release · 1 waits for you", SERVER), ()),
+        (84, ("1 waits for you", SERVER, "all namespaces"), ("3 clusters",)),
+        (80, (SERVER, "all namespaces"), ("3 clusters",)),
+    ],
+)
+def test_what_gives_way_in_the_list(width, shown, hidden):
+    listed = three_clusters()
+    identity = Identity(
+        (CONTEXT,),
+        SERVER,
+        "all namespaces",
+        fleet_live(listed),
+        middle=counts(listed),
+        short_middle=waiting_count(listed),
+        is_production=False,
+    )
+    text = spans.plain(identity_line(identity, width))
+    assert all(part in text for part in shown)
+    assert not any(part in text for part in hidden)
+
+
+BROKEN = SourceHealth("pods", False, NOW - timedelta(seconds=30), "reset")
+
+
+@pytest.mark.parametrize(
+    ("health", "quiet_s", "word"),
+    [
+        ((), 0.0, "LIVE"),
+        ((SourceHealth("pods", True, NOW),), 0.0, "LIVE"),
+        ((SourceHealth("pods", False, None),), 0.0, "reading"),
+        ((SourceHealth("a", True, NOW), BROKEN), 0.0, "STALE pods 30 s"),
+        ((BROKEN,), 0.0, "OFFLINE 30 s"),
+        ((SourceHealth("pods", True, NOW),), 7.0, "STALE no news for 7.0 s"),
+    ],
+)  # fmt: skip
+def test_liveness_says_age_and_source(health, quiet_s, word):
+    assert word in fleet_live(fleet(row(live=5), health=health), quiet_s).text
+
+
+def test_what_may_not_be_read_is_not_called_stale():
+    """Nothing of it is old: there is a right missing, which is told where it matters."""
+    forbidden = (SourceHealth(name, False, None, "secrets is forbidden", True) for name in ("secrets", "EMQX"))
+    health = (SourceHealth("pods", True, NOW), *forbidden)
+    found = view(health=health)
+    later = replace(found, snapshot=replace(found.snapshot, now=NOW + timedelta(seconds=40)))
+    assert view_live(found).text == view_live(later).text == "● LIVE 0.0 s"
+
+
+def test_old_figures_are_not_called_live():
+    assert "STALE 40 s" in fleet_live(fleet(row(live=5, live_age_s=40))).text
+    found = view()
+    old = Reading(resource(), NOW - timedelta(seconds=40))
+    assert "STALE 40 s" in view_live(replace(found, snapshot=replace(found.snapshot, resource=old))).text
