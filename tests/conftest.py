@@ -1,9 +1,37 @@
-"""Options of the whole suite; pytest takes them from here only."""
+"""Options, marks and lanes of the whole suite; pytest takes the first from here only."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
+
+# Rewritten test modules are kept for the next run even where PYTHONDONTWRITEBYTECODE is set: compiling all of them
+# costs each worker seven seconds.
+sys.dont_write_bytecode = False
+
+HERE = Path(__file__).parent
+
+QUICK = ("architecture", "cli", "model", "rollout", "session", "sandbox", "test_config.py")
+"""What `-m quick` runs: lint, types, import contracts, and the tests that open no terminal and play no release."""
+
+ONE_AT_A_TIME = ("e2e",)
+"""These wait for programs most of the time. One worker takes them one after the other, so that they neither slow each
+other down nor leave a core idle."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kubeconfig", default="", help="run the tests marked 'cluster' on this cluster, not on the bed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        room = item.path.relative_to(HERE).parts[0]
+        if room in QUICK and item.get_closest_marker("soak") is None:
+            item.add_marker(pytest.mark.quick)
+        if room in ONE_AT_A_TIME:
+            item.add_marker(pytest.mark.xdist_group(room))
