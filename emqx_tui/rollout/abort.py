@@ -99,8 +99,7 @@ def _blue_whole_again(context: RolloutContext) -> list[Command]:
     wanted = blue_size(context)
     if blue is None or blue.replicas >= wanted or context.stale_kube:
         return []
-    failure = context.memory.failures.get(f"scale:{blue.name}")
-    if failure and (context.now - failure.at).total_seconds() < context.policy.scale_retry_s:
+    if context.expectations.has_failed_within(f"scale:{blue.name}", context.policy.scale_retry_s, context.now):
         return []
     target = Target(blue.meta.namespace, blue.name, blue.meta.uid, blue.meta.resource_version)
     return [Scale(target, blue.replicas, wanted, "abort: blue whole again")]
@@ -131,8 +130,7 @@ def _restore_template(context: RolloutContext) -> list[Command]:
     recorded = journal.originals.blue_revision
     if recorded and not blue.update_revision == blue.current_revision == recorded:
         return []
-    failure = context.memory.failures.get(RestoreTemplate.name)
-    if failure and (context.now - failure.at).total_seconds() < 2.0:
+    if context.expectations.has_failed_within(RestoreTemplate.name, 2.0, context.now):
         return []
     target = finish.resource_target(context)
     return [RestoreTemplate(target, resource.template, journal.originals.template)]
@@ -140,9 +138,9 @@ def _restore_template(context: RolloutContext) -> list[Command]:
 
 def _remove_green(context: RolloutContext) -> list[Command]:
     """Drain what green has, then scale it to 0, once the operator has answered the template."""
-    green, memory = context.green, context.memory
+    green, ack = context.green, context.expectations.ack
     assert green is not None
-    if memory.ack is None and not _was_operator_asked(context):
+    if ack is None and not _was_operator_asked(context):
         return finish.nudge(context, "has the operator read the restored template?")
     if again := finish.ask_again(context):
         return again
@@ -155,12 +153,11 @@ def _remove_green(context: RolloutContext) -> list[Command]:
     waiting = [m for m in green.members if m.is_running and not _is_empty(context, m)]
     if waiting:
         return _drain_green(context, waiting)
-    if memory.ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
+    if ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
         return []
     meta = green.stateful_set.meta
     target = Target(meta.namespace, meta.name, meta.uid, meta.resource_version)
-    failure = memory.failures.get(f"scale:{meta.name}")
-    if failure and (context.now - failure.at).total_seconds() < context.policy.scale_retry_s:
+    if context.expectations.has_failed_within(f"scale:{meta.name}", context.policy.scale_retry_s, context.now):
         return []
     return [Scale(target, green.replicas, 0, "abort: green has no client")]
 
@@ -170,14 +167,14 @@ def _was_operator_asked(context: RolloutContext) -> bool:
 
     A console that was started anew, or that got no answer to its patch, does not know that.
     """
-    abort, done_at = context.journal.abort, context.memory.done_at
-    answered = (done_at.get(f"{name} {name}") for name in (RestoreTemplate.name, Nudge.name))
+    abort, done_at = context.journal.abort, context.expectations.done_at
+    answered = (done_at.get((name, name)) for name in (RestoreTemplate.name, Nudge.name))
     return abort is not None and any(at is not None and at >= abort.at for at in answered)
 
 
 def _may_have_clients(context: RolloutContext, member: Member) -> bool:
     """EMQX leaves it out of its list now, but its broker runs and was counted a moment ago: a gap, not a death."""
-    counted = any(sample.nodes.get(member.name) for sample in context.memory.recent)
+    counted = any(sample.nodes.get(member.name) for sample in context.observations.recent)
     return not member.is_running and not member.pod.meta.deleting and member.pod.containers_ready and counted
 
 
@@ -199,8 +196,7 @@ def _drain_green(context: RolloutContext, waiting: list[Member]) -> list[Command
     for member in sorted(waiting, key=lambda m: -m.ordinal):
         if member.evacuation is not None or len(wanted) >= places:
             continue
-        failure = context.memory.failures.get(f"drain:{member.name}")
-        if failure and (context.now - failure.at).total_seconds() < context.policy.start_retry_s:
+        if context.expectations.has_failed_within(f"drain:{member.name}", context.policy.start_retry_s, context.now):
             continue
         wanted.append(gates.start_drain(context, member))
     return wanted

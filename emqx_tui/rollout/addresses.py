@@ -26,7 +26,7 @@ def canary_member(context: RolloutContext) -> Member | None:
     One whose address has left already stays the canary, whatever the counts say by now.
     """
     candidates = [m for m in serving(context.blue_members) if m.live_connections is not None]
-    chosen = context.memory.canary
+    chosen = context.observations.canary
     if chosen is not None:
         return next((m for m in candidates if m.name == chosen.pod), None)
     present = {a.ip for a in context.endpoints.addresses} if context.endpoints else set()
@@ -87,7 +87,7 @@ def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
     ports = whole_ports(context, endpoints)
     if not any(m.accepts_clients for m in members) or (wanted == present and ports == endpoints.ports):
         return []
-    if context.memory.seconds_since_sent("repair-endpoints", context.now) < context.policy.repair_every_s:
+    if context.expectations.seconds_since_sent(RepairEndpoints.name, context.now) < context.policy.repair_every_s:
         return []
     only_addresses = ports == endpoints.ports
     if only_addresses and _is_before_cut_over(phase) and not _needs_repair(context, wanted, present):
@@ -117,7 +117,7 @@ def without_dead(context: RolloutContext) -> list[Command]:
         return []
     if not left or not ports:
         return []
-    if context.memory.seconds_since_sent("repair-endpoints", context.now) < context.policy.repair_every_s:
+    if context.expectations.seconds_since_sent(RepairEndpoints.name, context.now) < context.policy.repair_every_s:
         return []
     return [RepairEndpoints(_target(endpoints), _addresses(left), ports, "without those that are gone")]
 
@@ -150,9 +150,8 @@ def service_commands(context: RolloutContext) -> list[Command]:
     rows = context.journal.originals.service_ports
     if not [row for row in rows if row not in {port_row(p) for p in service.ports}]:
         return []
-    memory, policy = context.memory, context.policy
-    failure = memory.failures.get(RepairService.name)
-    if failure and (failure.is_refusal or (context.now - failure.at).total_seconds() < policy.scale_retry_s):
+    failure, policy = context.expectations.failures.get(RepairService.name), context.policy
+    if failure and (failure.is_refusal or failure.is_within(policy.scale_retry_s, context.now)):
         return []
     originals = [Port(*row) for row in rows]
     taken = {(p.port, p.protocol) for p in originals}

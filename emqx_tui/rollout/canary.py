@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from emqx_tui.rollout.addresses import canary_member, is_switched
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.memory import Canary, Memory
+from emqx_tui.rollout.observations import Canary, Observations
 from emqx_tui.rollout.phases import Phase
 
 
@@ -24,26 +24,26 @@ class Verdict:
     evidence: str
 
 
-def watch(context: RolloutContext, phase: Phase) -> Memory:
-    """Memory with the canary's watch begun, gone on, or dropped."""
-    memory = context.memory
+def watch(context: RolloutContext, phase: Phase) -> Observations:
+    """Observations with the canary's watch begun, gone on, or dropped."""
+    known = context.observations
     if phase is not Phase.CANARY:
-        return memory if memory.canary is None else replace(memory, canary=None, canary_lost=0)
-    if memory.canary is None:
+        return known if known.canary is None else replace(known, canary=None, canary_lost=0)
+    if known.canary is None:
         member = canary_member(context)
         blue = context.blue.live_connections if context.blue else None
         green = context.green.live_connections if context.green else None
         if member is None or blue is None or green is None or not is_switched(context, phase):
-            return memory
+            return known
         canary = Canary(member.name, context.now, member.live_connections or 0, green, blue + green)
-        return replace(memory, canary=canary, canary_lost=0)
-    arrived, lost = arrivals(context, memory.canary), lost_beyond_churn(context, memory.canary)
+        return replace(known, canary=canary, canary_lost=0)
+    arrived, lost = arrivals(context, known.canary), lost_beyond_churn(context, known.canary)
     if arrived is None or lost is None:
-        return memory
-    watched = (context.now - memory.canary.since).total_seconds()
-    enough = watched >= 10.0 and memory.canary.total > 0
-    churn = arrived / memory.canary.total * 60.0 / watched if enough else memory.churn_per_min
-    return replace(memory, canary_lost=lost, churn_per_min=churn)
+        return known
+    watched = (context.now - known.canary.since).total_seconds()
+    enough = watched >= 10.0 and known.canary.total > 0
+    churn = arrived / known.canary.total * 60.0 / watched if enough else known.churn_per_min
+    return replace(known, canary_lost=lost, churn_per_min=churn)
 
 
 def arrivals(context: RolloutContext, canary: Canary) -> float | None:
@@ -70,11 +70,11 @@ def lost_beyond_churn(context: RolloutContext, canary: Canary) -> int | None:
 
 def judge(context: RolloutContext) -> Verdict:
     """Passed after the watch, failed as soon as the loss is over the limit."""
-    canary, policy = context.memory.canary, context.policy
+    canary, policy = context.observations.canary, context.policy
     if canary is None:
         return Verdict(None, "the proxies do not use the canary's addresses yet")
     limit = max(policy.canary_min_loss, math.ceil(policy.canary_fraction * canary.clients))
-    lost = context.memory.canary_lost
+    lost = context.observations.canary_lost
     watched = (context.now - canary.since).total_seconds()
     loss = f"{lost:,} of {canary.clients:,} clients beyond churn in {watched:.0f} s (limit {limit:,})"
     evidence = f"{canary.pod} lost {loss}"

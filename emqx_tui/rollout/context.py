@@ -15,8 +15,10 @@ from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Generation, Member, Snapshot
 from emqx_tui.model.workloads import Endpoints, Service
+from emqx_tui.rollout.expectations import Expectations
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory
+from emqx_tui.rollout.observations import Observations
 from emqx_tui.rollout.policy import Policy, is_closed
 
 EVICTING = frozenset({EvacuationState.WAITING_HEALTH_CHECK, EvacuationState.EVICTING_CONNS, EvacuationState.UNKNOWN})
@@ -34,6 +36,14 @@ class RolloutContext:
     @property
     def now(self) -> datetime:
         return self.snapshot.now
+
+    @property
+    def expectations(self) -> Expectations:
+        return self.memory.expectations
+
+    @property
+    def observations(self) -> Observations:
+        return self.memory.observations
 
     @cached_property
     def resource(self) -> EmqxEnterprise | None:

@@ -13,13 +13,14 @@ from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout import abort, canary, finish, forward, intent_handlers
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.checks import auto_hold, gate_checks, gates
-from emqx_tui.rollout.commands import Command, StartDrain, StopDrain
+from emqx_tui.rollout.commands import Command, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Gate, Step, StepState
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import HoldRecord, Journal
-from emqx_tui.rollout.memory import Memory, after_hold, is_effect_awaited, observe, returned
+from emqx_tui.rollout.memory import Memory, after_hold, observe
+from emqx_tui.rollout.observations import returned
 from emqx_tui.rollout.phases import FINAL, Phase, is_allowed
 from emqx_tui.rollout.policy import Policy
 
@@ -99,9 +100,8 @@ def _without_release(
             now=snapshot.now,
         )
         if answer.journal is not None:
-            clean = Memory(recent=memory.recent, ack=memory.ack)
             seen = replace(snapshot, blue_uid=answer.journal.originals.blue_uid)
-            decision, kept = decide(clean, seen, answer.journal, None, settings)
+            decision, kept = decide(memory.afresh(), seen, answer.journal, None, settings)
             return replace(decision, accepted=answer.accepted), kept
         return Decision(Phase.IDLE, refused=answer.refused), replace(memory, phase=Phase.IDLE)
     refused = "no release is running" if intent is not None else ""
@@ -114,16 +114,16 @@ def _derive(context: RolloutContext) -> Phase:
 
 def _is_due(context: RolloutContext, command: Command) -> bool:
     """Not in flight, and not sent so lately that what is seen may be from before."""
-    memory, snapshot = context.memory, context.snapshot
-    if command.key in memory.in_flight:
+    awaited, snapshot = context.expectations, context.snapshot
+    if command.key in awaited.in_flight:
         return False
-    failure = memory.failures.get(command.key)
+    failure = awaited.failures.get(command.key)
     if failure is not None:
         pause_s = context.policy.refused_retry_s if failure.is_refusal else context.policy.retry_s
-        if (context.now - failure.at).total_seconds() < pause_s:
+        if failure.is_within(pause_s, context.now):
             return False
     read_at = snapshot.evacuations.read_at if isinstance(command, StartDrain | StopDrain) else context.now
-    return not is_effect_awaited(memory, command.key, command.name, read_at, context.now)
+    return not awaited.is_effect_awaited(command, read_at, context.now)
 
 
 def _impossible(before: Phase, after: Phase) -> tuple[Alarm, ...]:
@@ -134,15 +134,15 @@ def _impossible(before: Phase, after: Phase) -> tuple[Alarm, ...]:
 
 
 def _trends(context: RolloutContext, phase: Phase) -> Memory:
-    memory = canary.watch(context, phase)
-    over = auto_hold.is_missing_over_limit(replace(context, memory=memory))
-    blue = context.snapshot.blue_set
-    known = memory.blue_replicas
-    return replace(
-        memory,
-        missing_since=(memory.missing_since or context.now) if over else None,
-        blue_replicas=known if known is not None else (blue.replicas if blue else None),
+    known = canary.watch(context, phase)
+    watched = replace(context, memory=replace(context.memory, observations=known))
+    blue, first_size = context.snapshot.blue_set, known.first_blue_size
+    known = replace(
+        known,
+        missing_since=(known.missing_since or context.now) if auto_hold.is_missing_over_limit(watched) else None,
+        first_blue_size=first_size if first_size is not None else (blue.replicas if blue else None),
     )
+    return replace(context.memory, observations=known)
 
 
 def _record(context: RolloutContext, phase: Phase, alarms: tuple[Alarm, ...]) -> Journal:
@@ -180,7 +180,7 @@ def _commands(context: RolloutContext, phase: Phase) -> list[Command]:
 
 def _totals(context: RolloutContext, phase: Phase, wanted: list[Command]) -> Journal:
     """Counters that a later driver needs."""
-    journal, memory, now = context.journal, context.memory, context.now
+    journal, known, now = context.journal, context.observations, context.now
     totals = journal.totals
     if totals.first_drain_at is None and not journal.abort and forward.drain_command_sent(wanted):
         clients = context.blue.live_connections if context.blue else None
@@ -190,28 +190,29 @@ def _totals(context: RolloutContext, phase: Phase, wanted: list[Command]) -> Jou
         drained |= {m.name for m in context.blue_members if m.is_drained and forward.is_empty_by_own_word(context, m)}
     if totals.drained_at is None and len(drained) >= context.wanted:
         totals = replace(totals, drained_at=now)
-    lows = [n for n in (totals.lowest_sum, memory.lowest_sum) if n is not None]
+    lows = [n for n in (totals.lowest_sum, known.lowest_sum) if n is not None]
     totals = replace(
         totals,
         lowest_sum=min(lows) if lows else None,
-        start_sum=totals.start_sum if totals.start_sum is not None else memory.start_sum,
-        evicted=max(totals.evicted, memory.ledger.evicted or 0),
-        returned=max(totals.returned, returned(memory, context.snapshot)),
-        initial_back=memory.initial_back,
-        killed=max(totals.killed, memory.killed),
-        baseline=memory.baseline,
-        initial=memory.initial,
-        green_baseline=memory.green_baseline,
+        start_sum=totals.start_sum if totals.start_sum is not None else known.start_sum,
+        evicted=max(totals.evicted, known.ledger.evicted or 0),
+        returned=max(totals.returned, returned(known, context.snapshot)),
+        initial_back=known.initial_back,
+        killed=max(totals.killed, known.killed),
+        baseline=known.baseline,
+        initial=known.initial,
+        green_baseline=known.green_baseline,
         finished_at=totals.finished_at or (now if phase in (Phase.DONE, Phase.ABORTED) else None),
     )
     return replace(journal, totals=totals, drained=tuple(sorted(drained)))
 
 
 def _remember(context: RolloutContext, phase: Phase, wanted: list[Command]) -> Memory:
-    memory = context.memory
-    scale = next((c for c in wanted if c.name == "scale" and not context.journal.abort), None)
-    own = (scale.before, scale.after) if scale is not None and hasattr(scale, "before") else memory.own_scale  # type: ignore[union-attr]
-    return replace(memory, phase=phase, own_scale=own)
+    awaited = context.expectations
+    scale = next((c for c in wanted if isinstance(c, Scale) and not context.journal.abort), None)
+    if scale is not None:
+        awaited = replace(awaited, blue_scaled_to=scale.after)
+    return replace(context.memory, phase=phase, expectations=awaited)
 
 
 def _checks(context: RolloutContext, phase: Phase) -> tuple[CheckResult, ...]:
@@ -293,7 +294,7 @@ def _eta_s(context: RolloutContext, phase: Phase) -> float | None:
     elif phase is Phase.WAITING_DELAY and context.delay_over_at:
         total += max(0.0, (context.delay_over_at - context.now).total_seconds())
     if journal.cut_over_at is None and not journal.late_removal and journal.canary_passed_at is None:
-        watched = context.memory.canary
+        watched = context.observations.canary
         spent = (context.now - watched.since).total_seconds() if watched else 0.0
         total += max(0.0, policy.canary_s - spent)
     for member in context.blue_members:

@@ -23,16 +23,16 @@ def resource_target(context: RolloutContext) -> Target:
 
 def is_valve_stuck(context: RolloutContext) -> bool:
     """The open valve cannot be closed: with the operator down its webhook refuses every patch. The rest cannot wait."""
-    failure = context.memory.failures.get(CloseValve.name)
+    failure = context.expectations.failures.get(CloseValve.name)
     return failure is not None and failure.count >= 2
 
 
 def nudge(context: RolloutContext, reason: str) -> list[Command]:
     """One nudge, unless one was sent a moment ago or is not answered yet."""
-    memory, policy = context.memory, context.policy
+    policy = context.policy
     if context.resource is None or not context.is_valve_closed:
         return []
-    if memory.seconds_since_sent("nudge", context.now) < policy.nudge_every_s:
+    if context.expectations.seconds_since_sent(Nudge.name, context.now) < policy.nudge_every_s:
         return []
     return [Nudge(resource_target(context), next_closed(context.valve_s), reason)]
 
@@ -42,20 +42,20 @@ def ask_again(context: RolloutContext) -> list[Command]:
 
     Its pass may have failed before the status write, or have written nothing new within the same second.
     """
-    memory, wait_s = context.memory, context.policy.ask_again_s
-    if memory.ack is None or not context.is_settled or context.stale_kube:
+    awaited, wait_s = context.expectations, context.policy.ask_again_s
+    if awaited.ack is None or not context.is_settled or context.stale_kube:
         return []
-    silent_s = (context.now - memory.ack.since).total_seconds()
-    if silent_s < wait_s or memory.seconds_since_sent("nudge", context.now) < wait_s:
+    silent_s = (context.now - awaited.ack.since).total_seconds()
+    if silent_s < wait_s or awaited.seconds_since_sent(Nudge.name, context.now) < wait_s:
         return []
-    return nudge(context, f"the operator has not answered '{memory.ack.command}'")
+    return nudge(context, f"the operator has not answered '{awaited.ack.command}'")
 
 
 def full_pass(context: RolloutContext, reason: str) -> list[Command]:
     """One full pass of the operator: forget the release status, then nudge."""
     if context.is_reset:
         return nudge(context, reason)
-    if context.memory.seconds_since_sent("forget-release-status", context.now) < 5.0:
+    if context.expectations.seconds_since_sent(ForgetReleaseStatus.name, context.now) < 5.0:
         return []
     return [ForgetReleaseStatus(resource_target(context), reason)]
 
@@ -86,16 +86,16 @@ def commands(context: RolloutContext, staying: Generation | None) -> list[Comman
 def _gap_over(context: RolloutContext, gap_s: float | None = None) -> bool:
     """Long enough after the reset and after the last nudge for the gates to have become Ready."""
     gap = context.policy.listener_gap_s if gap_s is None else gap_s
-    reset_at = context.memory.reset_seen_at
+    reset_at = context.observations.reset_seen_at
     since_reset = (context.now - reset_at).total_seconds() if reset_at else 0.0
-    return since_reset >= gap and context.memory.seconds_since_sent("nudge", context.now) >= gap
+    return since_reset >= gap and context.expectations.seconds_since_sent(Nudge.name, context.now) >= gap
 
 
 def _second_pass_done(context: RolloutContext) -> bool:
     """A nudge was sent at least the gap after the reset was seen, it was stored, and the operator has answered it."""
-    memory = context.memory
-    reset_at, sent_at, done_at = memory.reset_seen_at, memory.sent_at.get("nudge"), memory.done_at.get("nudge nudge")
-    if reset_at is None or sent_at is None or done_at is None or done_at < sent_at or memory.ack is not None:
+    awaited, reset_at = context.expectations, context.observations.reset_seen_at
+    sent_at, done_at = awaited.sent_at.get(Nudge.name), awaited.done_at.get((Nudge.name, Nudge.name))
+    if reset_at is None or sent_at is None or done_at is None or done_at < sent_at or awaited.ack is not None:
         return False
     return (sent_at - reset_at).total_seconds() >= context.policy.listener_gap_s
 

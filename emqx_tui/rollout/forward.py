@@ -139,7 +139,7 @@ def _passes_needed(context: RolloutContext) -> list[Command]:
     if context.stale_kube:
         return []
     if green is None or green.replicas == 0:
-        applied_s = context.memory.seconds_since_sent(ApplyTemplate.name, context.now)
+        applied_s = context.expectations.seconds_since_sent(ApplyTemplate.name, context.now)
         if applied_s < context.policy.ask_again_s or not context.is_settled:
             # It builds green in the very pass that the first patch has caused: a nudge would only get in its way.
             return []
@@ -165,7 +165,7 @@ def _frozen_gates(context: RolloutContext) -> list[str]:
     that follows a cleared status, and clients of blue are sent by the Endpoints that we write ourselves.
     """
     names = {m.name for m in context.green_members}
-    since = context.memory.gate_frozen_since
+    since = context.observations.gate_frozen_since
     limit = context.policy.frozen_gate_s
     return [name for name, at in since.items() if name in names and (context.now - at).total_seconds() >= limit]
 
@@ -190,7 +190,7 @@ def _apply_template(context: RolloutContext) -> list[Command]:
         return []
     if resource.meta.metadata_generation != journal.metadata_generation:
         return []
-    failure = context.memory.failures.get(ApplyTemplate.name)
+    failure = context.expectations.failures.get(ApplyTemplate.name)
     if failure and failure.is_refusal:
         return []
     target = finish.resource_target(context)
@@ -203,8 +203,7 @@ def _next_drain(context: RolloutContext) -> list[Command]:
         return []
     if not gate_checks.all_pass(gate_checks.run(gate_checks.NODE_CHECKS, context)):
         return []
-    failure = context.memory.failures.get(f"drain:{member.name}")
-    if failure and (context.now - failure.at).total_seconds() < context.policy.start_retry_s:
+    if context.expectations.has_failed_within(f"drain:{member.name}", context.policy.start_retry_s, context.now):
         return []
     command = gates.start_drain(context, member)
     return [command] if command.recipients else []
@@ -218,8 +217,9 @@ def _next_scale(context: RolloutContext) -> list[Command]:
     member = blue.member(blue.replicas - 1)
     if member is None or not may_scale_away(context, member):
         return []
-    failure = context.memory.failures.get(f"scale:{blue.stateful_set.name}")
-    if failure and (context.now - failure.at).total_seconds() < context.policy.scale_retry_s:
+    if context.expectations.has_failed_within(
+        f"scale:{blue.stateful_set.name}", context.policy.scale_retry_s, context.now
+    ):
         return []
     meta = blue.stateful_set.meta
     target = Target(meta.namespace, meta.name, meta.uid, meta.resource_version)
@@ -233,7 +233,7 @@ def may_scale_away(context: RolloutContext, member: Member) -> bool:
         and not context.stale_brokers
         and not context.stale_kube
         and context.is_valve_closed
-        and context.memory.ack is None
+        and context.expectations.ack is None
         and context.is_template_applied
         and not context.snapshot.third_sets
         and context.is_settled

@@ -28,9 +28,11 @@ from emqx_tui.rollout.commands import (
 )
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.expectations import Expectations
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sample_of, sent, succeeded
+from emqx_tui.rollout.memory import Memory
+from emqx_tui.rollout.observations import sample_of
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import is_closed
 from emqx_tui.session import records, sources, view_builder
@@ -209,7 +211,7 @@ class Session:
             case CommandDone():
                 self._command_done(item)
             case CommandFailed(command=command, message=message, is_refusal=is_refusal, lost_race=lost_race):
-                self._memory = failed(self._memory, command.key, message, is_refusal=is_refusal, now=now)
+                self._expect(self._memory.expectations.failed(command, message, is_refusal=is_refusal, now=now))
                 self._log.failed(now, command, message, is_routine=lost_race)
                 self._record("command-failed", {"command": command.describe(), "message": message})
             case JournalWritten():
@@ -280,7 +282,7 @@ class Session:
         self._result = ("aborted" if journal.abort else "done") if is_there and is_free else "failed"
         self._wants_to_drive = False
         self._lease.forget()
-        self._memory = Memory(recent=self._memory.recent)
+        self._memory = self._memory.afresh()
         now = self._ports.clock.now()
         if self._result == "failed":
             self._log.alarm(now, "the journal was removed before the release had ended")
@@ -291,14 +293,17 @@ class Session:
     def _command_done(self, done: CommandDone) -> None:
         now = self._ports.clock.now()
         command = done.command
-        self._memory = succeeded(self._memory, command.key, command.name, now)
+        self._expect(self._memory.expectations.succeeded(command, now))
         self._log.done(now, command, done.note)
         self._record("command-done", {"command": command.describe(), "note": done.note})
         if done.observed is None:
             return
         self._store = fold(self._store, done.observed, now)
         if isinstance(command, _PATCHES_OF_RESOURCE):
-            self._memory = awaiting_ack(self._memory, done.observed.object, command.name, now)
+            self._expect(self._memory.expectations.awaiting_ack(command, done.observed.object, now))
+
+    def _expect(self, awaited: Expectations) -> None:
+        self._memory = replace(self._memory, expectations=awaited)
 
     # -- deciding -------------------------------------------------------------------------------------------------
 
@@ -367,7 +372,7 @@ class Session:
             self._close_valve()
         elif is_driver:
             self._send(self._decision.commands)
-            if is_last and not self._memory.in_flight:
+            if is_last and not self._memory.expectations.in_flight:
                 self._begin_close()
 
     async def _may_advance(self) -> str:
@@ -398,7 +403,7 @@ class Session:
         now = self._ports.clock.now()
         for command in commands:
             if self._executor.send(command):
-                self._memory = sent(self._memory, command.key, command.name, now)
+                self._expect(self._memory.expectations.sent(command, now))
                 self._log.sent(now, command)
                 self._record("command", {"command": command.describe(), "advancing": command.advancing})
 
@@ -442,7 +447,7 @@ class Session:
         self._book.forget()
         self._lease.forget()
         self._wants_to_drive = False
-        self._memory = Memory(recent=self._memory.recent)
+        self._memory = self._memory.afresh()
         self._log.say(self._ports.clock.now(), f"the release is {self._result}")
         self._record("closed", {"result": self._result})
 
@@ -486,14 +491,14 @@ class Session:
             role_reason=reason,
             driver=driver,
             samples=self._series.frozen(),
-            ledger=self._memory.ledger,
+            ledger=self._memory.observations.ledger,
             log=self._log.lines(),
-            in_flight=tuple(sorted(self._memory.in_flight)),
+            in_flight=tuple(sorted(self._memory.expectations.in_flight)),
             notice=self._notice,
             notice_number=self._notice_number,
             health=view_builder.health(self._store, seen),
-            drain_initial=view_builder.drain_initial(self._memory),
-            rates=view_builder.leaving_rates(self._memory),
+            drain_initial=view_builder.drain_initial(self._memory.observations),
+            rates=view_builder.leaving_rates(self._memory.observations),
             result=self._result if journal is None else "",
             arrival=self._arrival if journal else None,
             is_unwritten=self._book.writing is not None or self._book.is_stale,

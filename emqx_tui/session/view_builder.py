@@ -6,7 +6,7 @@ import re
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout.memory import Memory
+from emqx_tui.rollout.observations import Observations
 from emqx_tui.session.store import Store
 from emqx_tui.session.view import Role, SourceHealth
 
@@ -52,18 +52,18 @@ def health(store: Store, seen: Snapshot) -> tuple[SourceHealth, ...]:
     return (*watched, brokers)
 
 
-def drain_initial(memory: Memory) -> tuple[tuple[str, int], ...]:
+def drain_initial(known: Observations) -> tuple[tuple[str, int], ...]:
     """(blue pod, live connections when its drain, or before it the first one, began)."""
-    return tuple(sorted({**memory.baseline, **memory.initial}.items()))
+    return tuple(sorted({**known.baseline, **known.initial}.items()))
 
 
-def leaving_rates(memory: Memory) -> tuple[tuple[str, float], ...]:
+def leaving_rates(known: Observations) -> tuple[tuple[str, float], ...]:
     """(pod, clients per second leaving it), of draining nodes, over the last ten seconds or so of samples."""
-    recent = memory.recent
+    recent = known.recent
     if len(recent) < 2:
         return ()
     last = recent[-1]
     first = next((s for s in recent[:-1] if (last.at - s.at).total_seconds() <= 10.0), recent[-2])
     span = (last.at - first.at).total_seconds()
-    draining = [n for n in sorted(memory.initial) if n in first.nodes and n in last.nodes and span > 0]
+    draining = [n for n in sorted(known.initial) if n in first.nodes and n in last.nodes and span > 0]
     return tuple((name, max(0.0, (first.nodes[name] - last.nodes[name]) / span)) for name in draining)

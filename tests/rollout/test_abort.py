@@ -9,8 +9,8 @@ import pytest
 from emqx_tui.model.series import Sample
 from emqx_tui.rollout.commands import RepairEndpoints, RestoreTemplate, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.decision import StepState
+from emqx_tui.rollout.expectations import AckWait, Failure
 from emqx_tui.rollout.journal import AbortRecord
-from emqx_tui.rollout.memory import AckWait, Failure
 from emqx_tui.rollout.phases import Phase
 from tests.support import scenes as build
 from tests.support.scenes import (
@@ -28,8 +28,8 @@ from tests.support.scenes import (
 
 ABORT = AbortRecord("ann@host", ago(60), "evidence")
 ACK = AckWait("1000", "status-1", ago(3), "restore-template")
-RESTORED = {"restore-template restore-template": ago(30)}
-ASKED = {"nudge nudge": ago(30)}
+RESTORED = {("restore-template", "restore-template"): ago(30)}
+ASKED = {("nudge", "nudge"): ago(30)}
 
 
 def aborting(scene: Scene) -> Scene:
@@ -122,7 +122,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "restored: the answer to the restore was lost: it asks": (
         remembered(
             OLD,
-            done_at={"nudge nudge": ago(200)},
+            done_at={("nudge", "nudge"): ago(200)},
             sent_at={"nudge": ago(200), "restore-template": ago(30)},
             failures={"restore-template": Failure(ago(10), "unreachable", 1, False)},
         ),

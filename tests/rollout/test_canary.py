@@ -8,7 +8,7 @@ import pytest
 
 from emqx_tui.rollout import canary
 from emqx_tui.rollout.commands import RepairEndpoints, SwitchEndpoints
-from emqx_tui.rollout.memory import Canary
+from emqx_tui.rollout.observations import Canary
 from emqx_tui.rollout.phases import Phase
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place
@@ -76,21 +76,21 @@ def test_a_loss_that_was_seen_counts_also_when_the_figures_stop() -> None:
 def test_the_watch_begins_when_the_proxies_were_seen_to_follow() -> None:
     written = replace(build.canary(watched_s=0.0), memory=build.canary().memory)
     lagging = replace(written, slices=build.ips(written.blue))
-    assert lagging.decided()[1].canary is None
-    begun = written.decided()[1].canary
+    assert lagging.decided()[1].observations.canary is None
+    begun = written.decided()[1].observations.canary
     assert begun == Canary(TOP, build.NOW, 300, 0, 900)
 
 
 def test_the_watch_goes_on_with_what_it_began_with() -> None:
     scene = watched(30.0, live=295)
-    assert scene.decided()[1].canary == scene.memory.canary
+    assert scene.decided()[1].observations.canary == scene.memory.observations.canary
 
 
 def test_the_watch_is_dropped_with_the_phase() -> None:
     scene = with_place(watched(30.0, live=300), "green", 1, is_ready=False)
     decision, memory = scene.decided()
     assert decision.phase is Phase.CREATING_GREEN
-    assert memory.canary is None
+    assert memory.observations.canary is None
     (back,) = [c for c in decision.commands if isinstance(c, RepairEndpoints)]
     assert {a.ip for a in back.addresses} == build.ips(scene.blue)
 
@@ -117,8 +117,8 @@ def test_the_choice_does_not_hop_between_nodes_while_the_proxies_follow() -> Non
     lagging = replace(with_place(written, "blue", 0, live=299), slices=build.ips(written.blue))
     assert [c for c in lagging.commands() if isinstance(c, SwitchEndpoints)] == []
     followed, memory = with_place(written, "blue", 0, live=299).decided()
-    assert memory.canary is not None
-    assert memory.canary.pod == TOP
+    assert memory.observations.canary is not None
+    assert memory.observations.canary.pod == TOP
     assert followed.commands == ()
 
 

@@ -13,9 +13,9 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.commands import RestoreDelay, Scale, StartDrain, StopDrain, SwitchEndpoints, WriteEndpoints
 from emqx_tui.rollout.decide import decide
+from emqx_tui.rollout.expectations import AckWait, Failure
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
 from emqx_tui.rollout.journal import AbortRecord, HoldRecord
-from emqx_tui.rollout.memory import AckWait, Failure
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
 from tests.support import scenes as build
@@ -86,7 +86,9 @@ _memory: dict[str, st.SearchStrategy[Any]] = {
     "in_flight": st.frozensets(_key),
     "ack": st.just(AckWait("1000", "status-1", build.ago(90), "nudge")),
     "failures": st.dictionaries(_key, st.just(Failure(build.ago(0.5), "no", 4, True))),
-    "done_at": st.sampled_from([{}, {"nudge nudge": build.ago(3), "restore-template restore-template": build.ago(3)}]),
+    "done_at": st.sampled_from(
+        [{}, {("nudge", "nudge"): build.ago(3), ("restore-template", "restore-template"): build.ago(3)}]
+    ),
 }
 _journal: dict[str, st.SearchStrategy[Any]] = {
     "hold": _hold,
@@ -179,7 +181,7 @@ def test_what_holds_whatever_is_seen(scene: Scene, asked: Intent | None) -> None
     assert memory.phase is decision.phase
     keys = [c.key for c in commands]
     assert len(keys) == len(set(keys)), "two commands of one key"
-    assert not memory.in_flight & set(keys), "sent while in flight"
+    assert not memory.expectations.in_flight & set(keys), "sent while in flight"
     if journal is None:
         assert commands == ()
         return
@@ -256,7 +258,7 @@ def test_nothing_at_all_is_known(scene: Scene, intent: Intent | None) -> None:
 @given(scenes())
 def test_a_console_that_was_started_anew_sends_nothing_else_that_advances(scene: Scene) -> None:
     """Memory is for patience, not for safety: without it the same is decided, or less."""
-    if scene.journal is None or scene.journal.abort or scene.memory.in_flight:
+    if scene.journal is None or scene.journal.abort or scene.memory.expectations.in_flight:
         return
     fresh = replace(scene, memory=type(scene.memory)())
     scales = [c for c in fresh.commands() if isinstance(c, Scale)]

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from emqx_tui.rollout.commands import CloseValve, Nudge, RestoreDelay
-from emqx_tui.rollout.memory import AckWait, awaiting_ack, observe
+from emqx_tui.rollout.expectations import AckWait, Expectations
+from emqx_tui.rollout.memory import observe
 from emqx_tui.rollout.phases import Phase
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, held, noted, remembered, with_place, with_side
@@ -34,7 +35,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "reset seen: the second pass": (remembered(RESET, reset_seen_at=ago(2.5)), ["nudge"]),
     "reset seen by a console that was started anew": (remembered(RESET, reset_seen_at=None), []),
     "the first pass's nudge does not count for the second": (
-        remembered(RESET, reset_seen_at=ago(10), sent_at={"nudge": ago(11)}, done_at={"nudge nudge": ago(7)}),
+        remembered(RESET, reset_seen_at=ago(10), sent_at={"nudge": ago(11)}, done_at={("nudge", "nudge"): ago(7)}),
         ["nudge"],
     ),
     "second pass asked for, its nudge is in flight": (
@@ -42,7 +43,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         [],
     ),
     "second pass asked for, its nudge was refused": (
-        remembered(RESET, sent_at={"nudge": ago(3)}, done_at={"nudge nudge": ago(30)}),
+        remembered(RESET, sent_at={"nudge": ago(3)}, done_at={("nudge", "nudge"): ago(30)}),
         ["nudge"],
     ),
     "second pass asked for, not answered": (remembered(PASSED, ack=ACK, sent_at={"nudge": ago(1)}), []),
@@ -119,43 +120,20 @@ def test_a_delay_that_somebody_else_has_set_at_the_end_is_theirs() -> None:
 
 def test_the_whole_end_in_order_as_the_operator_answers() -> None:
     """Nudge, reset, nudge, ack, delay: each only when the one before was seen."""
-    scene, memory = GONE, GONE.memory
-    (first,) = scene.commands()
+    (first,) = GONE.commands()
     assert isinstance(first, Nudge)
-    scene = replace(RESET, memory=observe(replace(memory, sent_at={"nudge": ago(2)}), RESET.snapshot(), RESET.journal))
-    assert scene.memory.reset_seen_at == build.NOW
+    nudged = replace(GONE.memory, expectations=Expectations().sent(first, ago(2)).succeeded(first, ago(2)))
+    scene = replace(RESET, memory=observe(nudged, RESET.snapshot(), RESET.journal))
+    assert scene.memory.observations.reset_seen_at == build.NOW
     later = replace(scene, now=build.NOW + build.timedelta(seconds=2.6))
     (second,) = later.commands()
     assert isinstance(second, Nudge)
     at = later.now
-    answered = awaiting_ack(
-        replace(scene.memory, sent_at={"nudge": at}, done_at={"nudge nudge": at}), later.resource(), "nudge", at
-    )
+    awaited = scene.memory.expectations.sent(second, at).succeeded(second, at)
+    answered = replace(scene.memory, expectations=awaited.awaiting_ack(second, later.resource(), at))
     assert sent(replace(later, memory=answered)) == []
     acked = replace(later, memory=answered, status_mark="status-2", resource_version="1001")
     assert sent(acked) == ["restore-delay"]
-
-
-def test_an_ack_is_a_status_write_after_the_patch() -> None:
-    scene = build.ready()
-    wait = AckWait("1000", "status-1", ago(3), "nudge")
-
-    def left(version: str, mark: str) -> bool:
-        seen = replace(scene, resource_version=version, status_mark=mark)
-        return observe(replace(scene.memory, ack=wait), seen.snapshot(), scene.journal).ack is not None
-
-    assert left("1000", "status-1")
-    assert left("1001", "status-1")
-    assert not left("1001", "status-2")
-    assert left("999", "status-0"), "an older state of the object is no answer"
-
-
-def test_the_operators_silence_counts_from_the_first_patch_it_has_not_answered() -> None:
-    resource = build.ready().resource()
-    memory = awaiting_ack(build.ready().memory, resource, "nudge", ago(50))
-    memory = awaiting_ack(memory, resource, "nudge", ago(2))
-    assert memory.ack is not None
-    assert memory.ack.since == ago(50)
 
 
 def test_closing_a_valve_takes_a_closed_value() -> None:

@@ -19,7 +19,7 @@ from emqx_tui.rollout.commands import (
     SwitchEndpoints,
     WriteEndpoints,
 )
-from emqx_tui.rollout.memory import AckWait, Failure
+from emqx_tui.rollout.expectations import AckWait, Failure
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import CLOSED_S
 from tests.support import scenes as build
@@ -311,7 +311,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ["start 2 at 200"],
     ),
     "draining: begun, the list is from before": (
-        remembered(APPROVED, done_at={f"start-drain drain:{TOP}": ago(1.0)}),
+        remembered(APPROVED, done_at={("start-drain", f"drain:{TOP}"): ago(1.0)}),
         [],
     ),
     "draining: evicting": (EVICTING, []),
@@ -337,7 +337,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ["stop 1 frozen"],
     ),
     "frozen: stopped, the list is from before": (
-        remembered(held(EVICTING, freeze=True), done_at={f"stop-drain drain:{TOP}": ago(1.0)}),
+        remembered(held(EVICTING, freeze=True), done_at={("stop-drain", f"drain:{TOP}"): ago(1.0)}),
         [],
     ),
     "held: a running drain goes on": (held(EVICTING), []),

@@ -32,9 +32,10 @@ from emqx_tui.rollout.commands import (
 )
 from emqx_tui.rollout.decide import decide
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.expectations import Expectations
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
 from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.memory import Memory, awaiting_ack, failed, sent, succeeded
+from emqx_tui.rollout.memory import Memory
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
 from tests.support import scenes as build
@@ -95,15 +96,17 @@ class Releases(RuleBasedStateMachine):
 
     def send(self, command: Command, *, loses: bool) -> None:
         now = self.cluster.now
-        self.memory = sent(self.memory, command.key, command.name, now)
+        awaited = self.memory.expectations.sent(command, now)
         self.judge_command(command)
         if loses:
-            self.memory = failed(self.memory, command.key, "conflict", is_refusal=False, now=now)
+            self.expect(awaited.failed(command, "conflict", is_refusal=False, now=now))
             return
         resource = self.cluster.carry_out(command)
-        self.memory = succeeded(self.memory, command.key, command.name, now)
-        if resource is not None:
-            self.memory = awaiting_ack(self.memory, resource, command.name, now)
+        awaited = awaited.succeeded(command, now)
+        self.expect(awaited.awaiting_ack(command, resource, now) if resource is not None else awaited)
+
+    def expect(self, awaited: Expectations) -> None:
+        self.memory = replace(self.memory, expectations=awaited)
 
     def judge(self, decision: Decision, intent: Intent | None) -> None:
         """What must be true of any decision."""
@@ -243,8 +246,9 @@ class Releases(RuleBasedStateMachine):
         decision, cluster = self.decision, self.cluster
         unmet = [f"{c.name}: {c.evidence}" for c in decision.checks if c.outcome != "pass"]
         hold = self.journal.hold if self.journal else None
-        kept = replace(self.memory, recent=(), evicted_track=())
-        return f"{decision.phase}, hold {hold}, unmet {unmet}, memory {kept}, cluster {cluster}"
+        kept = replace(self.memory.observations, recent=(), evicted_track=())
+        awaited = self.memory.expectations
+        return f"{decision.phase}, hold {hold}, unmet {unmet}, awaited {awaited}, observed {kept}, cluster {cluster}"
 
     def teardown(self) -> None:
         """Calm: every release comes to its end, and no client is left without a node."""

@@ -33,9 +33,11 @@ from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.expectations import Expectations
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.journal import ApprovalRecord, HoldRecord, Journal, Originals
-from emqx_tui.rollout.memory import Canary, Memory
+from emqx_tui.rollout.memory import Memory
+from emqx_tui.rollout.observations import Canary, Observations
 from emqx_tui.rollout.policy import CLOSED_S, Approval, Policy
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -340,7 +342,15 @@ def noted(scene: Scene, **fields: Any) -> Scene:
 
 def remembered(scene: Scene, **fields: Any) -> Scene:
     """`scene` with other values in the driver's memory."""
-    return replace(scene, memory=replace(scene.memory, **fields))
+    memory = scene.memory
+    parts = {"expectations": memory.expectations, "observations": memory.observations}
+    changed = {name: _turned(part, fields) for name, part in parts.items()}
+    return replace(scene, memory=replace(memory, **changed, **fields))
+
+
+def _turned(part: Expectations | Observations, fields: dict[str, Any]) -> Any:
+    """`part` with those of `fields` that are its own, which are taken out of them."""
+    return replace(part, **{name: fields.pop(name) for name in part.__dataclass_fields__ if name in fields})
 
 
 def held(scene: Scene, *, freeze: bool = False, auto: bool = False, check: str = "") -> Scene:
@@ -490,11 +500,8 @@ def canary(n: int = 3, watched_s: float | None = None, **fields: Any) -> Scene:
     assert scene.blue
     out = n - 1
     watch = Canary(pod_name(scene.blue, out), ago(watched_s), 300, 0, 300 * n)
-    return replace(
-        scene,
-        addresses=ips(scene.blue, but=(out,)) | ips(scene.green),
-        memory=replace(scene.memory, canary=watch),
-    )
+    out_of_service = replace(scene, addresses=ips(scene.blue, but=(out,)) | ips(scene.green))
+    return remembered(out_of_service, canary=watch)
 
 
 def cutting_over(n: int = 3, **fields: Any) -> Scene:
@@ -526,19 +533,14 @@ def drained(n: int = 3, gone: int = 0, **fields: Any) -> Scene:
 def finishing(n: int = 3, *, is_reset: bool = False, **fields: Any) -> Scene:
     """Blue is at 0 and without pods."""
     scene = draining(n, n, **fields)
-    return replace(
-        scene,
-        has_status=not is_reset,
-        is_running=is_reset,
-        started_ago_s=300.0,
-        memory=replace(scene.memory, reset_seen_at=ago(10) if is_reset else None),
-    )
+    at_end = replace(scene, has_status=not is_reset, is_running=is_reset, started_ago_s=300.0)
+    return remembered(at_end, reset_seen_at=ago(10) if is_reset else None)
 
 
 def second_pass_done(scene: Scene) -> Scene:
     """The nudge after the reset was sent and answered."""
     return remembered(
-        scene, reset_seen_at=ago(20), sent_at={"nudge": ago(10)}, done_at={"nudge nudge": ago(9.9)}, ack=None
+        scene, reset_seen_at=ago(20), sent_at={"nudge": ago(10)}, done_at={("nudge", "nudge"): ago(9.9)}, ack=None
     )
 
 

@@ -62,7 +62,7 @@ def cannot_start(context: RolloutContext, phase: Phase) -> Alarm | None:
         # Until the StatefulSets are read, "starting" only means that nobody knows yet.
         return None
     way_out = (Advice(Verb.ABORT, "nothing was changed yet"),)
-    failure = context.memory.failures.get(ApplyTemplate.name)
+    failure = context.expectations.failures.get(ApplyTemplate.name)
     if failure and failure.is_refusal:
         return Alarm("cannot-start", f"the server refused the patch: {failure.message}", advice=way_out)
     if context.resource.meta.metadata_generation != context.journal.metadata_generation:
@@ -118,16 +118,17 @@ def foreign_evacuation(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def blue_shrunk(context: RolloutContext, phase: Phase) -> Alarm | None:
     """Blue was scaled down, and not by us."""
-    blue, memory = context.snapshot.blue_set, context.memory
+    blue, first_size = context.snapshot.blue_set, context.observations.first_blue_size
     if blue is not None and phase in BEFORE_CUT_OVER and blue.replicas < context.wanted:
         found = f"{blue.name} wants {blue.replicas} nodes, it had {context.wanted}: somebody scaled it"
         advice = (Advice(Verb.FIX, f"scale it back to {context.wanted}"), Advice(Verb.ABORT, "scales it back, too"))
         return Alarm("blue-not-whole", found, advice=advice)
-    if blue is None or memory.blue_replicas is None or blue.replicas >= memory.blue_replicas:
+    if blue is None or first_size is None or blue.replicas >= first_size:
         return None
-    if memory.own_scale is not None and blue.replicas >= memory.own_scale[1]:
+    scaled_to = context.expectations.blue_scaled_to
+    if scaled_to is not None and blue.replicas >= scaled_to:
         return None
-    gone = {f"{blue.name}-{ordinal}" for ordinal in range(blue.replicas, memory.blue_replicas)}
+    gone = {f"{blue.name}-{ordinal}" for ordinal in range(blue.replicas, first_size)}
     if gone <= set(context.journal.drained):
         # Another console drives, or drove: it notes a node as drained before it scales it away.
         return None
@@ -137,7 +138,7 @@ def blue_shrunk(context: RolloutContext, phase: Phase) -> Alarm | None:
 def green_not_ready(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A green pod that does not come up."""
     limit = context.policy.green_ready_timeout_s
-    for name, since in context.memory.unready_since.items():
+    for name, since in context.observations.unready_since.items():
         waited = (context.now - since).total_seconds()
         if waited >= limit:
             member = next((m for m in context.green_members if m.name == name), None)
@@ -155,7 +156,7 @@ def green_not_ready(context: RolloutContext, phase: Phase) -> Alarm | None:
 def broker_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A blue broker that left the cluster and does not come back: it can be neither drained nor scaled away."""
     limit = context.policy.broker_gone_s
-    for name, since in context.memory.away_since.items():
+    for name, since in context.observations.away_since.items():
         waited = (context.now - since).total_seconds()
         if waited >= limit:
             return Alarm(
@@ -169,13 +170,12 @@ def broker_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
     """Evicted clients do not come back."""
-    memory = context.memory
-    if memory.missing_since is None:
+    since, ledger = context.observations.missing_since, context.observations.ledger
+    if since is None:
         return None
-    waited = (context.now - memory.missing_since).total_seconds()
+    waited = (context.now - since).total_seconds()
     if waited < context.policy.missing_for_s:
         return None
-    ledger = memory.ledger
     beyond = (ledger.missing or 0) - (ledger.on_their_way or 0)
     return Alarm(
         "clients-missing",
@@ -187,7 +187,7 @@ def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def is_missing_over_limit(context: RolloutContext) -> bool:
     """More clients are missing than the budget allows, beyond those on their way."""
-    ledger = context.memory.ledger
+    ledger = context.observations.ledger
     if ledger.missing is None:
         return False
     return ledger.missing - (ledger.on_their_way or 0) > missing_limit(context)
@@ -195,13 +195,13 @@ def is_missing_over_limit(context: RolloutContext) -> bool:
 
 def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A drain whose counts do not fall."""
-    waiting = {str(EvacuationState.PROHIBITING), str(EvacuationState.WAITING_TAKEOVER)}
-    for name, (state, left, since) in context.memory.progress.items():
-        waited = (context.now - since).total_seconds()
-        if state not in waiting and waited >= context.policy.stall_s:
+    waiting = {EvacuationState.PROHIBITING, EvacuationState.WAITING_TAKEOVER}
+    for name, progress in context.observations.progress.items():
+        waited = (context.now - progress.since).total_seconds()
+        if progress.state not in waiting and waited >= context.policy.stall_s:
             return Alarm(
                 "drain-stalled",
-                f"{name} is {state} with {left:,} left, without progress for {waited:.0f} s",
+                f"{name} is {progress.state} with {progress.left:,} left, without progress for {waited:.0f} s",
                 f"limit {context.policy.stall_s:.0f} s",
             )
     return None
@@ -209,7 +209,7 @@ def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def start_refused(context: RolloutContext, phase: Phase) -> Alarm | None:
     """EMQX does not begin an evacuation."""
-    for key, failure in context.memory.failures.items():
+    for key, failure in context.expectations.failures.items():
         if key.startswith("drain:") and failure.is_refusal and failure.count >= 3:
             return Alarm("start-refused", f"EMQX refused {failure.count} times: {failure.message}")
     return None
@@ -217,7 +217,7 @@ def start_refused(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def command_refused(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A step is refused again and again: a right was taken away, or admission says no."""
-    for key, failure in context.memory.failures.items():
+    for key, failure in context.expectations.failures.items():
         if key.startswith(("scale:", "write-endpoints")) and failure.is_refusal and failure.count >= 3:
             what = "scaling" if key.startswith("scale:") else "writing the Endpoints"
             return Alarm("command-refused", f"{what} was refused {failure.count} times: {failure.message}")
@@ -238,7 +238,7 @@ def listener_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def ports_lost(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The Service lost ports that clients use, and we cannot put them back."""
-    failure = context.memory.failures.get("repair-service")
+    failure = context.expectations.failures.get("repair-service")
     if failure is None or not (failure.is_refusal or failure.count >= 3):
         return None
     result = ports_unchanged(context)
@@ -252,7 +252,7 @@ def blue_losing(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A blue node loses clients that nobody drains from it."""
     if phase is not Phase.DRAINING:
         return None
-    recent = context.memory.recent
+    recent = context.observations.recent
     if len(recent) < 2:
         return None
     last = recent[-1]
@@ -261,10 +261,10 @@ def blue_losing(context: RolloutContext, phase: Phase) -> Alarm | None:
     if span < 20.0:
         return None
     following = gates.next_node(context)
-    limit = max(context.policy.blue_loss_per_min, 3.0 * context.memory.churn_per_min)
+    limit = max(context.policy.blue_loss_per_min, 3.0 * context.observations.churn_per_min)
     for member in context.blue_members:
         before, after = first.nodes.get(member.name), last.nodes.get(member.name)
-        if member.evacuation or member.name in context.memory.initial or not before or after is None:
+        if member.evacuation or member.name in context.observations.initial or not before or after is None:
             continue
         if member is following and context.is_node_approved(member.ordinal):
             # Its drain may have begun and been stopped again between two looks.
@@ -281,7 +281,7 @@ def blue_losing(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def operator_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The operator does not answer a patch."""
-    ack = context.memory.ack
+    ack = context.expectations.ack
     if ack is None:
         return None
     waited = (context.now - ack.since).total_seconds()

@@ -59,8 +59,8 @@ def valve_closed(context: RolloutContext) -> CheckResult:
         return _fail("valve-closed", f"initialDelaySeconds is {context.valve_s}: the operator acts by itself")
     if context.started_at is None:
         return _wait("valve-closed", "the operator has not begun to hold (no startedAt)")
-    if context.memory.ack is not None:
-        return _wait("valve-closed", f"the operator has not answered '{context.memory.ack.command}' yet")
+    if context.expectations.ack is not None:
+        return _wait("valve-closed", f"the operator has not answered '{context.expectations.ack.command}' yet")
     return _passed("valve-closed", "the operator is held")
 
 
@@ -154,7 +154,7 @@ def service_on_green(context: RolloutContext) -> CheckResult:
 
 def clients_back(context: RolloutContext) -> CheckResult:
     """Evicted clients land on green."""
-    ledger = context.memory.ledger
+    ledger = context.observations.ledger
     if ledger.evicted is None or ledger.missing is None:
         return _passed("clients-back", "no client evicted yet")
     beyond = ledger.missing - (ledger.on_their_way or 0)
@@ -167,7 +167,7 @@ def clients_back(context: RolloutContext) -> CheckResult:
 
 def missing_limit(context: RolloutContext) -> int:
     """How many clients may be missing, beyond those on their way."""
-    evicted = context.memory.ledger.evicted or 0
+    evicted = context.observations.ledger.evicted or 0
     return max(context.policy.missing_floor, int(context.policy.missing_budget * evicted))
 
 

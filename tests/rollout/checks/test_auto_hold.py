@@ -7,14 +7,17 @@ from datetime import timedelta
 
 import pytest
 
+from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.checks import auto_hold
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.expectations import AckWait, Failure
 from emqx_tui.rollout.intents import Resume, SetPolicy
 from emqx_tui.rollout.journal import HoldRecord
-from emqx_tui.rollout.memory import AckWait, Failure, Memory
+from emqx_tui.rollout.memory import Memory
+from emqx_tui.rollout.observations import Progress
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Policy
 from tests.support import scenes as build
@@ -50,7 +53,7 @@ def losing(lost: int, span_s: float = 60.0, before: int = 300) -> Scene:
 
 def stalled(state: str, for_s: float) -> Scene:
     scene = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place(state, 100))
-    return remembered(scene, progress={TOP: (state, 100, ago(for_s))}, initial={TOP: 300})
+    return remembered(scene, progress={TOP: Progress(EvacuationState(state), 100, ago(for_s))}, initial={TOP: 300})
 
 
 def refused(count: int, is_refusal: bool = True) -> Scene:
@@ -79,27 +82,27 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
         {"foreign-evacuation"},
     ),
     "blue scaled by somebody": (
-        remembered(with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2), blue_replicas=3),
+        remembered(with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2), first_blue_size=3),
         {"blue-shrunk"},
     ),
-    "blue scaled by us": (remembered(build.draining(gone=1), blue_replicas=3, own_scale=(3, 2)), set()),
+    "blue scaled by us": (remembered(build.draining(gone=1), first_blue_size=3, blue_scaled_to=2), set()),
     "blue scaled by us, then by somebody": (
         remembered(
             with_side(without_place(build.draining(gone=1), "blue", 1), "blue", replicas=1),
-            blue_replicas=3,
-            own_scale=(3, 2),
+            first_blue_size=3,
+            blue_scaled_to=2,
         ),
         {"blue-shrunk"},
     ),
     "blue scaled by the console that drives, seen by another": (
-        remembered(noted(build.draining(gone=1), drained=(f"{build.BLUE_NAME}-2",)), blue_replicas=3),
+        remembered(noted(build.draining(gone=1), drained=(f"{build.BLUE_NAME}-2",)), first_blue_size=3),
         set(),
     ),
     "blue scaled by one that drove before us, and by somebody": (
-        remembered(noted(build.draining(gone=2), drained=(f"{build.BLUE_NAME}-2",)), blue_replicas=3),
+        remembered(noted(build.draining(gone=2), drained=(f"{build.BLUE_NAME}-2",)), first_blue_size=3),
         {"blue-shrunk"},
     ),
-    "blue scaled up": (remembered(DRAINING, blue_replicas=2), set()),
+    "blue scaled up": (remembered(DRAINING, first_blue_size=2), set()),
     "a green pod not Ready for 5 min": (
         remembered(CREATING, unready_since={f"{build.GREEN_NAME}-1": ago(300)}),
         {"green-not-ready"},
@@ -272,4 +275,4 @@ def test_resuming_forgets_refusals_and_lets_them_be_tried_again() -> None:
     decision, memory = noted(refused(3), hold=hold).decided(Resume("ann"))
     assert decision.journal is not None
     assert decision.journal.hold is None
-    assert memory.failures == {}
+    assert memory.expectations.failures == {}

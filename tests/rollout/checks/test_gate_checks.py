@@ -11,7 +11,7 @@ from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Outcome
-from emqx_tui.rollout.memory import AckWait
+from emqx_tui.rollout.expectations import AckWait
 from emqx_tui.rollout.policy import CLOSED_S
 from tests.support import scenes as build
 from tests.support.scenes import Scene, noted, remembered, with_place, with_side, without_place

@@ -1,4 +1,4 @@
-"""The recent past of the counts: samples, the ledger, what was cut off, and what is awaited."""
+"""The recent past of the counts: samples, the ledger, and what was cut off."""
 
 from __future__ import annotations
 
@@ -10,19 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.journal import AbortRecord, Totals
-from emqx_tui.rollout.memory import (
-    SEEN_AFTER_S,
-    UNSEEN_FOR_S,
-    Memory,
-    failed,
-    is_effect_awaited,
-    observe,
-    sample_of,
-    sent,
-    succeeded,
-)
+from emqx_tui.rollout.observations import Observations, Progress, observe, sample_of
 from tests.support import scenes as build
 from tests.support.scenes import (
     Place,
@@ -51,8 +42,8 @@ def counted(scene: Scene, **live: int | None) -> Scene:
     return scene
 
 
-def seen(*scenes: Scene, memory: Memory | None = None) -> Memory:
-    kept = memory or Memory()
+def seen(*scenes: Scene, memory: Observations | None = None) -> Observations:
+    kept = memory or Observations()
     for scene in scenes:
         kept = observe(kept, scene.snapshot(), scene.journal)
     return kept
@@ -188,7 +179,7 @@ def test_a_console_that_takes_over_counts_nobody_as_missing_before_the_pods_are_
     totals = Totals(baseline={TOP: 300, MIDDLE: 300, LOW: 300}, initial={TOP: 300}, green_baseline=10)
     scene = counted(noted(evacuating(DRAINING, 2, live=100), totals=totals), g0=210)
     unread = replace(scene.snapshot(), pods=MISSING)
-    memory = seen(scene, memory=observe(Memory(), unread, scene.journal))
+    memory = seen(scene, memory=observe(Observations(), unread, scene.journal))
     assert (memory.ledger.missing, memory.ledger.max_missing) == (0, 0)
 
 
@@ -235,44 +226,7 @@ def _places(scene: Scene) -> dict[int, Place]:
     return dict(scene.blue.places)
 
 
-# -- what is awaited ----------------------------------------------------------------------------------------------
-
-
-def test_a_command_is_in_flight_until_it_is_answered() -> None:
-    memory = sent(Memory(), "scale:x", "scale", build.NOW)
-    assert memory.in_flight == {"scale:x"}
-    assert memory.seconds_since_sent("scale", build.NOW + timedelta(seconds=3)) == 3.0
-    assert memory.seconds_since_sent("nudge", build.NOW) == float("inf")
-    assert succeeded(memory, "scale:x", "scale", build.NOW).in_flight == frozenset()
-    assert failed(memory, "scale:x", "no", is_refusal=True, now=build.NOW).in_flight == frozenset()
-
-
-def test_refusals_are_counted_until_a_success() -> None:
-    memory = Memory()
-    for count in (1, 2, 3):
-        memory = failed(memory, "drain:x", "busy", is_refusal=True, now=build.NOW)
-        assert memory.failures["drain:x"].count == count
-    assert succeeded(memory, "drain:x", "start-drain", build.NOW).failures == {}
-
-
-@pytest.mark.parametrize(
-    ("done_s_ago", "read_s_ago", "awaited"),
-    [
-        (None, 0.0, False),
-        (2.0, 3.0, True),
-        (2.0, 1.1, True),
-        (2.0, 2.0 - SEEN_AFTER_S, False),
-        (2.0, None, True),
-        (UNSEEN_FOR_S + 1, None, False),
-    ],
-    ids=["never sent", "read before", "read too soon after", "read well after", "never read", "long ago"],
-)
-def test_data_from_before_a_command_say_nothing_about_it(
-    done_s_ago: float | None, read_s_ago: float | None, awaited: bool
-) -> None:
-    memory = Memory(done_at={} if done_s_ago is None else {"scale scale:x": ago(done_s_ago)})
-    read_at = None if read_s_ago is None else ago(read_s_ago)
-    assert is_effect_awaited(memory, "scale:x", "scale", read_at, build.NOW) is awaited
+# -- since when ----------------------------------------------------------------------------------------------------
 
 
 def test_gates_and_pods_are_timed_from_the_moment_they_were_seen_so() -> None:
@@ -287,8 +241,8 @@ def test_gates_and_pods_are_timed_from_the_moment_they_were_seen_so() -> None:
 def test_progress_is_a_state_or_a_count_that_moved() -> None:
     begun = evacuating(DRAINING, 2, live=200)
     memory = seen(begun, at(begun, 5))
-    assert memory.progress[TOP] == ("evicting_conns", 200, build.NOW)
+    assert memory.progress[TOP] == Progress(EvacuationState.EVICTING_CONNS, 200, build.NOW)
     moved = seen(at(evacuating(DRAINING, 2, live=199), 6), memory=memory)
-    assert moved.progress[TOP][1:] == (199, build.NOW + timedelta(seconds=6))
+    assert (moved.progress[TOP].left, moved.progress[TOP].since) == (199, build.NOW + timedelta(seconds=6))
     grown = seen(at(begun, 7), memory=moved)
-    assert grown.progress[TOP][2] == build.NOW + timedelta(seconds=6)
+    assert grown.progress[TOP].since == build.NOW + timedelta(seconds=6)

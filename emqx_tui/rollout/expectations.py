@@ -1,0 +1,120 @@
+"""What has been asked for and not been seen yet: commands in flight, refusals, and the operator's ack (client-go's
+expectations).
+
+They keep a command from being sent twice. Nothing that safety needs rests on them: a console that starts anew has
+none, and waits longer or sends the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Self
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.rollout.commands import Command
+
+SEEN_AFTER_S = 1.0
+"""Figures read less than this after a command was done may be from before it."""
+UNSEEN_FOR_S = 30.0
+"""After this long nothing is waited for any more."""
+
+
+@dataclass(frozen=True)
+class AckWait:
+    """A patch of the custom resource that the operator has not answered with a status write yet."""
+
+    resource_version: str
+    status_mark: str
+    since: datetime
+    command: str
+
+    def is_answered_by(self, resource: EmqxEnterprise) -> bool:
+        """`resource` is newer than the patch, and its status is another one."""
+        seen, known = resource.meta.resource_version, self.resource_version
+        is_newer = int(seen) > int(known) if seen.isdigit() and known.isdigit() else seen != known
+        return is_newer and resource.status_mark != self.status_mark
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last failure of a command, and how many there were in a row."""
+
+    at: datetime
+    message: str
+    count: int
+    is_refusal: bool
+    """The other side understood and said no (as opposed to no answer, or a lost race)."""
+
+    def is_within(self, seconds: float, now: datetime) -> bool:
+        """It happened less than `seconds` ago."""
+        return (now - self.at).total_seconds() < seconds
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """See the module. Every change gives a new value."""
+
+    in_flight: frozenset[str] = frozenset()
+    """Keys of commands that were sent and not answered."""
+    sent_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By command name: when one of that name was last sent."""
+    done_at: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """By command name and key: when one was last answered with success."""
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    """By command key; a success removes it."""
+    ack: AckWait | None = None
+    blue_scaled_to: int | None = None
+    """The size of the last scale of blue that was wanted by this console."""
+
+    def sent(self, command: Command, now: datetime) -> Self:
+        return replace(self, in_flight=self.in_flight | {command.key}, sent_at={**self.sent_at, command.name: now})
+
+    def succeeded(self, command: Command, now: datetime) -> Self:
+        return replace(
+            self,
+            in_flight=self.in_flight - {command.key},
+            failures={key: failure for key, failure in self.failures.items() if key != command.key},
+            done_at={**self.done_at, (command.name, command.key): now},
+        )
+
+    def failed(self, command: Command, message: str, *, is_refusal: bool, now: datetime) -> Self:
+        """A command was refused, lost a race, or got no answer."""
+        before = self.failures.get(command.key)
+        failure = Failure(now, message, (before.count if before else 0) + 1, is_refusal)
+        return replace(self, in_flight=self.in_flight - {command.key}, failures={**self.failures, command.key: failure})
+
+    def awaiting_ack(self, command: Command, stored: EmqxEnterprise, now: datetime) -> Self:
+        """A patch was stored as `stored`: the next status write after it is its ack.
+
+        The operator's silence counts from the first patch that it has not answered: nudges do not make it shorter.
+        """
+        since = self.ack.since if self.ack is not None else now
+        return replace(self, ack=AckWait(stored.meta.resource_version, stored.status_mark, since, command.name))
+
+    def observed(self, resource: EmqxEnterprise | None) -> Self:
+        """Forget the ack that `resource` brings."""
+        is_answered = self.ack is not None and resource is not None and self.ack.is_answered_by(resource)
+        return replace(self, ack=None) if is_answered else self
+
+    def forgiven(self) -> Self:
+        """A hold was lifted: old refusals must not hold again before anything is tried anew."""
+        return replace(self, failures={})
+
+    def seconds_since_sent(self, name: str, now: datetime) -> float:
+        """Seconds since a command of this name was sent; infinity when none was."""
+        at = self.sent_at.get(name)
+        return float("inf") if at is None else (now - at).total_seconds()
+
+    def has_failed_within(self, key: str, seconds: float, now: datetime) -> bool:
+        """A command of this key failed less than `seconds` ago."""
+        failure = self.failures.get(key)
+        return failure is not None and failure.is_within(seconds, now)
+
+    def is_effect_awaited(self, command: Command, read_at: datetime | None, now: datetime) -> bool:
+        """The effect of the last such command cannot have been seen yet in figures that were read at `read_at`."""
+        done_at = self.done_at.get((command.name, command.key))
+        if done_at is None or (now - done_at).total_seconds() > UNSEEN_FOR_S:
+            return False
+        return read_at is None or (read_at - done_at).total_seconds() < SEEN_AFTER_S

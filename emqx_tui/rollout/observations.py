@@ -1,0 +1,288 @@
+"""What only shows over time: recent counts, how long a pod is away, what the drains began with, the canary's watch.
+
+Taken from one snapshot after another; the journal keeps what a later driver needs of it (`Totals`). Nothing that
+safety needs rests on it: a console that starts anew decides the same or waits longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.series import Ledger, Sample
+from emqx_tui.model.snapshot import Member, Snapshot
+from emqx_tui.rollout.journal import Journal
+
+RECENT_S = 130.0
+RECONNECT_ALLOWANCE_S = 10.0
+"""Clients evicted within this time are on their way, not missing."""
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The blue node whose address was taken out first."""
+
+    pod: str
+    since: datetime
+    """When the proxies were first seen without its address."""
+    clients: int
+    green: int
+    """Live connections on green at that instant."""
+    total: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one drain is, and since when it has been there."""
+
+    state: EvacuationState
+    left: int
+    """Clients and sessions."""
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Observations:
+    """See the module. Every change gives a new value."""
+
+    reset_seen_at: datetime | None = None
+    """Since when the operator's release status is absent (while a release of ours is there)."""
+    canary: Canary | None = None
+    canary_lost: int = 0
+    """Losses of the canary beyond natural churn."""
+    churn_per_min: float = 0.0
+    """Part of all clients that leaves by itself and comes back in a minute, as the canary's watch showed it."""
+    unready_since: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: since when a pod of green is not Ready or not there."""
+    away_since: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: since when a blue pod stands whose broker is no Running member of the EMQX cluster."""
+    gate_frozen_since: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: since when its broker serves while its readiness gate is False."""
+    baseline: Mapping[str, int] = field(default_factory=dict)
+    """By pod: live connections when the first drain began."""
+    initial: Mapping[str, int] = field(default_factory=dict)
+    """By pod: live connections when its own drain began."""
+    initial_back: Mapping[str, int] = field(default_factory=dict)
+    """By green pod: live connections when its drain back began, in an abort."""
+    green_baseline: int = 0
+    recent: tuple[Sample, ...] = ()
+    """Samples of about the last two minutes."""
+    evicted_track: tuple[tuple[datetime, int], ...] = ()
+    ledger: Ledger = field(default_factory=Ledger)
+    missing_since: datetime | None = None
+    killed: int = 0
+    """Clients on nodes that went away undrained, since these observations began."""
+    silent: Mapping[str, int] = field(default_factory=dict)
+    """By pod: clients of nodes that EMQX leaves out of its list while their pods run. Nobody knows yet."""
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    """By pod that is drained."""
+    lowest_sum: int | None = None
+    start_sum: int | None = None
+    first_blue_size: int | None = None
+    """Size of blue when it was first seen, to notice a scale-down that was not ours."""
+
+
+def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) -> Observations:
+    """Take in a new snapshot."""
+    now = snapshot.now
+    known = replace(
+        known,
+        reset_seen_at=_reset_seen_at(known, snapshot, journal),
+        unready_since=_since(known.unready_since, _unready(snapshot), now),
+        away_since=_since(known.away_since, _away(snapshot), now),
+        gate_frozen_since=_since(known.gate_frozen_since, _gate_frozen(snapshot), now),
+    )
+    known = _with_sample(known, snapshot)
+    if journal is None:
+        return replace(known, canary=None, baseline={}, initial={}, ledger=Ledger(), evicted_track=(), progress={})
+    if journal.abort:
+        return _with_drains_back(known, snapshot, journal)
+    known = _with_drains(known, snapshot, journal)
+    return _with_ledger(known, snapshot)
+
+
+def _reset_seen_at(known: Observations, snapshot: Snapshot, journal: Journal | None) -> datetime | None:
+    resource = snapshot.resource.value
+    if journal is None or resource is None or resource.blue_green_status is not None:
+        return None
+    return known.reset_seen_at or snapshot.now
+
+
+def _since(before: Mapping[str, datetime], present: set[str], now: datetime) -> dict[str, datetime]:
+    return {name: before.get(name, now) for name in sorted(present)}
+
+
+def _unready(snapshot: Snapshot) -> set[str]:
+    """Green pods that are not Ready, those that were never made included (a quota, for one)."""
+    green = snapshot.green
+    if green is None:
+        return set()
+    wanted = {f"{green.stateful_set.name}-{ordinal}" for ordinal in range(green.replicas)}
+    ready = {m.name for m in green.members if m.pod.is_ready}
+    return (wanted | {m.name for m in green.members}) - ready
+
+
+def _away(snapshot: Snapshot) -> set[str]:
+    blue = snapshot.blue
+    if blue is None or snapshot.nodes.value is None or snapshot.nodes.problem:
+        return set()
+    return {m.name for m in blue.members if m.node is None and not m.pod.meta.deleting and m.ordinal < blue.replicas}
+
+
+def _gate_frozen(snapshot: Snapshot) -> set[str]:
+    return {
+        m.name for m in snapshot.members if m.accepts_clients and m.pod.containers_ready and m.pod.on_serving is False
+    }
+
+
+def _with_sample(known: Observations, snapshot: Snapshot) -> Observations:
+    sample = sample_of(snapshot)
+    if sample is None or (known.recent and sample.at <= known.recent[-1].at):
+        return known
+    horizon = sample.at - timedelta(seconds=RECENT_S)
+    recent = (*(s for s in known.recent if s.at >= horizon), sample)
+    total = sample.sum
+    lowest = known.lowest_sum
+    if total is not None and snapshot.blue_uid:
+        lowest = total if lowest is None else min(lowest, total)
+    known = _with_killed(known, snapshot)
+    return replace(known, recent=recent, lowest_sum=lowest, start_sum=known.start_sum or total)
+
+
+def _with_killed(known: Observations, snapshot: Snapshot) -> Observations:
+    """Count the clients of nodes that served and are gone now, drained ones aside.
+
+    One that EMQX merely leaves out of an answer is waited for until it is back, or its pod is no longer up.
+    """
+    if not known.recent or not snapshot.blue_uid or snapshot.nodes.problem:
+        return known
+    present = {m.name for m in snapshot.members if m.node is not None}
+    up = {m.name for m in snapshot.members if m.pod.containers_ready and not m.pod.meta.deleting}
+    before = {**known.silent, **known.recent[-1].nodes}
+    gone = {name: count for name, count in before.items() if count and name not in present}
+    killed = known.killed + sum(count for name, count in gone.items() if name not in up)
+    return replace(known, killed=killed, silent={name: count for name, count in gone.items() if name in up})
+
+
+def sample_of(snapshot: Snapshot) -> Sample | None:
+    """The live connections of a snapshot as one sample, stamped with the instant they were read; None without any.
+
+    A node that should be counted and is not makes its generation unknown: a gap, not a dip.
+    """
+    read_at = snapshot.stats.read_at
+    if snapshot.stats.value is None or read_at is None or snapshot.stats.problem:
+        return None
+    nodes = {m.name: m.live_connections for m in snapshot.members if m.live_connections is not None and m.is_running}
+    if not snapshot.blue_uid:
+        return Sample(read_at, _sum_of(snapshot.members), 0, nodes)
+    blue, green = snapshot.blue, snapshot.green
+    return Sample(
+        read_at,
+        _sum_of(blue.members) if blue else None,
+        _sum_of(green.members) if green else 0,
+        nodes,
+    )
+
+
+def _sum_of(members: Iterable[Member]) -> int | None:
+    counted = [m for m in members if m.is_running or m.live_connections is not None]
+    if any(m.live_connections is None for m in counted):
+        return None
+    return sum(m.live_connections or 0 for m in counted)
+
+
+def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
+    now = snapshot.now
+    blue = snapshot.blue
+    if blue is None:
+        return known
+    evacuating = [m for m in blue.members if m.evacuation]
+    totals = journal.totals
+    baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
+    green_baseline = known.green_baseline or totals.green_baseline
+    if evacuating and not baseline:
+        first = {m.name: m.evacuation.initial_connected for m in evacuating if m.evacuation}
+        live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
+        baseline = {**live, **first}
+        green_baseline = _green_before(known, snapshot, first)
+    for member in evacuating:
+        if member.name not in initial and member.evacuation:
+            initial[member.name] = member.evacuation.initial_connected
+    progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
+    return replace(known, baseline=baseline, initial=initial, green_baseline=green_baseline, progress=progress)
+
+
+def _progress(before: Progress | None, member: Member, now: datetime) -> Progress:
+    """The earlier one while the state is the same and no fewer are left."""
+    evacuation = member.evacuation
+    assert evacuation is not None
+    clients = member.live_connections if member.live_connections is not None else evacuation.current_connected
+    left = clients + evacuation.current_sessions
+    is_same = before is not None and before.state is evacuation.state and before.left <= left
+    return before if before is not None and is_same else Progress(evacuation.state, left, now)
+
+
+def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str, int]) -> int:
+    """Clients of green when the first drain began, `drained` = what its nodes had then.
+
+    A drain is seen some ticks late, when those who were evicted first are on green already: counted as having been
+    there before, they would be missing for ever. Out of the Service a node only loses clients, so the newest sample in
+    which it has all of them is from before its first tick; without one, all who have left are taken for landed.
+    """
+    for sample in reversed(known.recent):
+        if sample.green is not None and all(sample.nodes.get(name, 0) >= count for name, count in drained.items()):
+            return sample.green
+    live = {member.name: member.live_connections or 0 for member in snapshot.members}
+    left = sum(max(0, count - live.get(name, 0)) for name, count in drained.items())
+    green = snapshot.green
+    return max(0, (green.live_connections or 0) - left) if green else 0
+
+
+def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
+    """An abort: the ledger of the way forward stands still, and green's drains are counted."""
+    green = snapshot.green
+    begun = {**journal.totals.initial_back, **known.initial_back}
+    for member in green.members if green else ():
+        if member.evacuation is not None:
+            begun.setdefault(member.name, member.evacuation.initial_connected)
+    return replace(known, initial_back=begun, progress={})
+
+
+def returned(known: Observations, snapshot: Snapshot) -> int:
+    """Clients that the drains of green have disconnected so far, in an abort."""
+    live = {m.name: m.live_connections for m in snapshot.members}
+    return sum(max(0, count - (live.get(name) or 0)) for name, count in known.initial_back.items())
+
+
+def _with_ledger(known: Observations, snapshot: Snapshot) -> Observations:
+    """Evicted = landed + bounced + missing. Clients that move by themselves are taken out of both sides."""
+    blue, green = snapshot.blue, snapshot.green
+    if not known.initial or blue is None or green is None or snapshot.pods.read_at is None:
+        return known
+    live = {m.name: m.live_connections for m in blue.members}
+    if any(m.is_running and m.live_connections is None for m in (*blue.members, *green.members)):
+        return known
+    now = snapshot.now
+    evicted = sum(count - (live.get(name) or 0) for name, count in known.initial.items())
+    waiting = {name: count for name, count in known.baseline.items() if name not in known.initial}
+    moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
+    # What a node had lost by itself before its own drain began went to green as well.
+    moved += sum(max(0, known.baseline.get(name, count) - count) for name, count in known.initial.items())
+    bounced = sum(max(0, (live.get(name) or 0) - count) for name, count in waiting.items())
+    landed = sum(m.live_connections or 0 for m in green.members) - known.green_baseline - moved
+    missing = evicted - landed - bounced
+    allowance = now - timedelta(seconds=RECONNECT_ALLOWANCE_S)
+    track = (*((at, n) for at, n in known.evicted_track if at >= now - timedelta(seconds=60)), (now, evicted))
+    earlier = [n for at, n in track if at <= allowance]
+    on_their_way = max(0, evicted - (earlier[-1] if earlier else 0))
+    ledger = Ledger(
+        evicted=evicted,
+        landed=landed,
+        bounced=bounced,
+        missing=missing,
+        max_missing=max(missing, known.ledger.max_missing or 0),
+        on_their_way=on_their_way,
+    )
+    return replace(known, ledger=ledger, evicted_track=track)
