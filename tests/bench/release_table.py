@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.sandbox.emqx.cluster import CALIBRATED, IDEAL
+from emqx_tui.sandbox.emqx.evacuation_process import CALIBRATED, IDEAL
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from emqx_tui.sandbox.emqx.brokers import Unreachable
+from emqx_tui.sandbox.emqx.api import Unreachable
 from emqx_tui.sandbox.kube.store import Store
 
 logger = logging.getLogger(__name__)

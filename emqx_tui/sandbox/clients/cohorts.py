@@ -10,19 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple
 
 from emqx_tui.sandbox.clients.distributions import poisson, split_by_weight, split_evenly
 from emqx_tui.sandbox.clients.presets import PRESETS, TWO_HOURS_S, Preset
-
-if TYPE_CHECKING:
-    import random
-
-    from emqx_tui.sandbox.emqx.node import EmqxNode
-    from emqx_tui.sandbox.timeline import Timeline
-    from emqx_tui.sandbox.truth import Truth
-
-__all__ = ["PRESETS", "Population", "Preset"]
+from emqx_tui.sandbox.emqx.cluster import EmqxCluster
+from emqx_tui.sandbox.emqx.node import EmqxNode
 
 CHURN_PERIOD_S = 1.0
 EXPIRY_GRAIN_S = 60.0
@@ -51,44 +44,35 @@ class Absent(NamedTuple):
 Bucket = dict[Absent, int]
 
 
-class Brokers(Protocol):
-    """What the clients need from their cluster."""
-
-    @property
-    def timeline(self) -> Timeline: ...
-    @property
-    def rng(self) -> random.Random: ...
-    @property
-    def truth(self) -> Truth: ...
-    def routed(self) -> list[EmqxNode | None]: ...
-    def running_nodes(self) -> list[EmqxNode]: ...
-
-
 class Population:
     """All clients of one cluster, of one preset. They are nowhere until `connect_all_at_once`."""
 
-    def __init__(self, brokers: Brokers, preset: Preset, size: int, churn_per_s: float = 0.0) -> None:
+    def __init__(self, cluster: EmqxCluster, preset: Preset, size: int, churn_per_s: float = 0.0) -> None:
         self.preset = preset
         self.size = size
         self.churn_per_s = churn_per_s
         self.live = 0
         self.waiting = 0
         self.dead = 0
-        self._brokers = brokers
-        self._timeline = brokers.timeline
-        self._rng = brokers.rng
-        self._truth = brokers.truth
+        self._cluster = cluster
+        self._timeline = cluster.timeline
+        self._rng = cluster.rng
+        self._truth = cluster.truth
         self._due: dict[float, Bucket] = {}
         self._parked: dict[Session, int] = {}
         self._expiries: set[float] = set()
         """instants for which `_expire` is scheduled"""
         self._churning = False
 
+    @property
+    def keep_sessions(self) -> bool:
+        return self.preset.keeps_session
+
     # what a scenario does
 
     def connect_all_at_once(self) -> None:
         """Put every client on the routed brokers, evenly and at this instant; the accept limit does not apply."""
-        targets = list({node.name: node for node in self._brokers.routed() if node and node.running}.values())
+        targets = list({node.name: node for node in self._cluster.routed() if node and node.running}.values())
         if not targets:
             raise ValueError("no broker to connect to")
         share, rest = divmod(self.size - self.live - self.waiting - self.dead, len(targets))
@@ -125,7 +109,7 @@ class Population:
         self.live -= count
         self._truth.add(why, count, node.name)
         session = None
-        if self.preset.keeps_session:
+        if self.keep_sessions:
             session = self._session(node, self.preset.session_expiry_s)
             node.retained += count
         self._wait(Absent(0, session), count)
@@ -195,7 +179,7 @@ class Population:
 
     def _wake(self, due_at: float) -> None:
         """The load balancer throws each client of the bucket at one of its addresses."""
-        targets = self._brokers.routed() or [None]
+        targets = self._cluster.routed() or [None]
         for absent, count in self._due.pop(due_at).items():
             self.waiting -= count
             for node, some in zip(targets, split_evenly(self._rng, count, len(targets)), strict=True):
@@ -250,7 +234,7 @@ class Population:
 
     def _churn(self) -> None:
         leaving = poisson(self._rng, self.churn_per_s * self.live / self.size)
-        nodes = self._brokers.running_nodes()
+        nodes = self._cluster.running_nodes()
         for node, count in zip(nodes, split_by_weight(self._rng, leaving, [n.live for n in nodes]), strict=True):
             self.disconnect(node, count, "natural")
         self._timeline.after(CHURN_PERIOD_S, self._churn)
@@ -299,6 +283,13 @@ class Population:
             session.home.virtual -= count
         else:
             session.home.retained -= count
+
+
+def add_clients(cluster: EmqxCluster, preset: Preset | str, size: int, *, churn_per_s: float = 0.0) -> Population:
+    """Give `cluster` its clients; they connect when they are told to."""
+    population = Population(cluster, PRESETS[preset] if isinstance(preset, str) else preset, size, churn_per_s)
+    cluster.attach(population)
+    return population
 
 
 def _at(session: Session | None, node: EmqxNode) -> bool:

@@ -10,9 +10,8 @@ still connected to an address that left, within a few seconds, as Cilium's and C
 from __future__ import annotations
 
 from emqx_tui.sandbox.emqx.brokers import Brokers
-from emqx_tui.sandbox.kube.objects import Key, Object, Objects, key_of
+from emqx_tui.sandbox.kube.objects import SERVICE_LABEL, Key, Object, Objects, key_of
 
-SERVICE_LABEL = "kubernetes.io/service-name"
 RESET_WITHIN_S = 3.0
 """How long an eBPF-like network takes to break the connections of a removed address."""
 

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emqx_tui.sandbox.clients.routes import SERVICE_LABEL
 from emqx_tui.sandbox.controllers.informer import Debounced, Informer
-from emqx_tui.sandbox.kube.objects import Key, Object, is_ready, is_terminating, key_of, matches, owner_reference
+from emqx_tui.sandbox.kube.objects import (
+    SERVICE_LABEL,
+    Key,
+    Object,
+    is_ready,
+    is_terminating,
+    key_of,
+    matches,
+    owner_reference,
+)
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.timeline import Timeline

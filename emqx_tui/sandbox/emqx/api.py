@@ -12,16 +12,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from emqx_tui.sandbox.emqx import responses
-from emqx_tui.sandbox.emqx.evacuation import EvacuationRefused
+from emqx_tui.sandbox.emqx.cluster import EmqxCluster
+from emqx_tui.sandbox.emqx.evacuation import Evacuation, EvacuationRefused
 from emqx_tui.sandbox.emqx.evacuation_params import BadParameter, known_node, start_options
-from emqx_tui.sandbox.emqx.node import EVACUATION_SINCE, PUBLIC_AVAILABILITY_SINCE
-
-if TYPE_CHECKING:
-    from emqx_tui.sandbox.emqx.cluster import EmqxCluster
-    from emqx_tui.sandbox.emqx.node import EmqxNode
+from emqx_tui.sandbox.emqx.node import EVACUATION_SINCE, PUBLIC_AVAILABILITY_SINCE, EmqxNode
 
 JSON = "application/json"
 TEXT = "text/plain"
@@ -44,16 +40,29 @@ class Call:
     served_by: EmqxNode
     method: str
     raw_path: str
-    body: bytes = b""
-    authorization: str | None = None
+    body: bytes
+    authorization: str | None
 
 
 class NotFound(Exception):
     """No such route, or a name in the path that the cluster never heard."""
 
 
-def answer(call: Call) -> HttpReply:
-    """What the node replies."""
+class Unreachable(Exception):
+    """No answer from a management API; the text says why, as a client would see it."""
+
+
+def request(
+    cluster: EmqxCluster, node: str, method: str, raw_path: str, body: bytes = b"", authorization: str | None = None
+) -> HttpReply:
+    """What `node` answers on its management port; Unreachable when nothing listens there."""
+    member = cluster.nodes.get(node)
+    if member is None or not member.api_reachable:
+        raise Unreachable("connection refused")
+    return _answer(Call(cluster, member, method, raw_path, body, authorization))
+
+
+def _answer(call: Call) -> HttpReply:
     path = call.raw_path.partition("?")[0]
     if (call.method, path) == ("GET", "/status"):
         return _text(200, f"Node {call.served_by.name} is started\nemqx is running")
@@ -173,17 +182,23 @@ def _status(call: Call) -> HttpReply:
     """Of the node that serves the request, with the counters as its last tick left them."""
     node = call.served_by
     if node.evacuation is not None:
-        return _json({"status": "enabled", "process": "evacuation", **responses.evacuation(node.evacuation)})
+        shape = _evacuation(call, node.evacuation)
+        return _json({"status": "enabled", "process": "evacuation", **shape})
     if node.rebalancing:
         shape = responses.rebalance(node, call.cluster.recipients(None))
         return _json({"status": "enabled", "process": "rebalance", **shape})
     return _json({"status": "disabled"})
 
 
+def _evacuation(call: Call, running: Evacuation) -> responses.Json:
+    """Its recipients are asked anew by every request."""
+    return responses.evacuation(running, call.cluster.recipients(running.options.migrate_to))
+
+
 def _global_status(call: Call) -> HttpReply:
     """Of all nodes that answer in time. The others are left out without a word."""
     answering = [n for n in call.cluster.running_nodes() if n is call.served_by or not n.faults.slow]
-    evacuations = [{"node": n.name, **responses.evacuation(n.evacuation)} for n in answering if n.evacuation]
+    evacuations = [{"node": n.name, **_evacuation(call, n.evacuation)} for n in answering if n.evacuation]
     rebalances = [
         {"node": n.name, **responses.rebalance(n, call.cluster.recipients(None))} for n in answering if n.rebalancing
     ]

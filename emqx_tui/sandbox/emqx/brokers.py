@@ -13,16 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from emqx_tui.sandbox.emqx.api import HttpReply
-from emqx_tui.sandbox.emqx.cluster import EmqxCluster, NodeUnreachable, Profile
+from emqx_tui.sandbox.emqx import api
+from emqx_tui.sandbox.emqx.api import HttpReply, Unreachable
+from emqx_tui.sandbox.emqx.cluster import EmqxCluster
+from emqx_tui.sandbox.emqx.evacuation_process import Profile
 from emqx_tui.sandbox.kube.objects import Key, Object, Objects, key_of
 from emqx_tui.sandbox.timeline import Timeline
 
 INSTANCE_LABEL = "apps.emqx.io/instance"
-
-
-class Unreachable(Exception):
-    """No answer from a pod's management API; the text says why, as a client would see it."""
 
 
 @dataclass
@@ -79,10 +77,7 @@ class Brokers:
         return self.ask(broker, method, raw_path, body, authorization)
 
     def ask(self, broker: Broker, method: str, raw_path: str, body: bytes, authorization: str | None) -> HttpReply:
-        try:
-            return broker.cluster.handle(broker.name, method, raw_path, body, authorization)
-        except NodeUnreachable as refused:
-            raise Unreachable("connection refused") from refused
+        return api.request(broker.cluster, broker.name, method, raw_path, body, authorization)
 
     # -- what the kubelet tells
 

@@ -1,7 +1,7 @@
 """One simulated EMQX cluster: its brokers, the addresses its load balancer knows, and what can befall them.
 
 Owns the membership and the route. Brokers start and stop at once here; how long a pod takes is the business of
-whoever calls. The management API is in `emqx_api`; the clients, if any, in `clients`.
+whoever calls. The management API is in `api`.
 """
 
 from __future__ import annotations
@@ -9,46 +9,29 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
-from emqx_tui.sandbox.clients.cohorts import PRESETS, Population, Preset
-from emqx_tui.sandbox.emqx import api as emqx_api
-from emqx_tui.sandbox.emqx.evacuation import Evacuation, EvacuationRefused, Options
-from emqx_tui.sandbox.emqx.node import EmqxNode, Faults
+from emqx_tui.sandbox.emqx.evacuation import EvacuationRefused, Options
+from emqx_tui.sandbox.emqx.evacuation_process import IDEAL, EvacuationProcess, Profile
+from emqx_tui.sandbox.emqx.node import EmqxNode
 from emqx_tui.sandbox.timeline import Timeline
 from emqx_tui.sandbox.truth import Truth
 
-__all__ = [
-    "CALIBRATED",
-    "IDEAL",
-    "EmqxCluster",
-    "EmqxNode",
-    "EvacuationRefused",
-    "Faults",
-    "NodeUnreachable",
-    "Profile",
-]
 
+class Clients(Protocol):
+    """The MQTT clients of a cluster, as far as its brokers act on them."""
 
-@dataclass(frozen=True)
-class Profile:
-    """How long EMQX's own work takes."""
+    size: int
+    """all of them, wherever they are"""
 
-    work_s_per_connection: float = 0.0
-    takeover_s: float = 0.0
-    """one forced migration of a session; a tick does them one after the other"""
+    @property
+    def keep_sessions(self) -> bool:
+        """They connect with clean start 0."""
+        ...
 
-    def tick_work_s(self, connections: int) -> float:
-        """What a connection tick takes beyond its second, on a node that started with `connections`."""
-        return self.work_s_per_connection * connections
-
-
-IDEAL = Profile()
-CALIBRATED = Profile(work_s_per_connection=0.2 / 33_000, takeover_s=0.002)
-
-
-class NodeUnreachable(Exception):
-    """Nothing answers on the management port of this node."""
+    def disconnect(self, node: EmqxNode, count: int, why: str) -> None: ...
+    def broker_down(self, node: EmqxNode) -> None: ...
+    def migrate(self, node: EmqxNode, count: int, recipients: list[EmqxNode]) -> int: ...
 
 
 class EmqxCluster:
@@ -63,7 +46,7 @@ class EmqxCluster:
         """members, stopped ones included"""
         self.known_names: set[str] = set()
         """every name a member ever had; EMQX tells these from names it never heard of"""
-        self.clients: Population | None = None
+        self.clients: Clients | None = None
         self.truth = Truth()
         self.credentials: dict[str, str] = {"admin": "public"}
         """application id -> secret; EMQX's factory default unless replaced"""
@@ -75,7 +58,7 @@ class EmqxCluster:
         """A broker joins, running at once. With `persisted`, the evacuation file of its volume, it boots evacuating."""
         if name in self.nodes and self.nodes[name].running:
             raise ValueError(f"{name} is running")
-        keeps = self.clients is not None and self.clients.preset.keeps_session
+        keeps = self.clients is not None and self.clients.keep_sessions
         node = EmqxNode(name, version, booted_at=self.timeline.now, live_keep_sessions=keeps)
         self.nodes[name] = node
         self.known_names.add(name)
@@ -92,9 +75,7 @@ class EmqxCluster:
         if not node.running:
             return
         node.running = False
-        if node.evacuation is not None:
-            node.evacuation.cancel()
-            node.evacuation = None
+        node.evacuation = None
         if self.clients is not None:
             self.clients.broker_down(node)
 
@@ -109,15 +90,13 @@ class EmqxCluster:
 
     # clients and the network
 
-    def add_clients(self, preset: Preset | str, size: int, *, churn_per_s: float = 0.0) -> Population:
-        """Give the cluster its clients; they connect when they are told to."""
+    def attach(self, clients: Clients) -> None:
+        """Give the cluster its clients, once."""
         if self.clients is not None:
             raise ValueError("the cluster has its clients")
-        kind = PRESETS[preset] if isinstance(preset, str) else preset
-        self.clients = Population(self, kind, size, churn_per_s)
+        self.clients = clients
         for node in self.nodes.values():
-            node.live_keep_sessions = kind.keeps_session
-        return self.clients
+            node.live_keep_sessions = clients.keep_sessions
 
     def set_route(self, targets: Sequence[str | None]) -> None:
         """The load balancer's addresses, by node name; None is an address where nothing listens.
@@ -158,19 +137,12 @@ class EmqxCluster:
         """The node accepts clients at once. Raises EvacuationRefused when there is nothing to stop."""
         if node.evacuation is None:
             raise EvacuationRefused("not_started")
-        node.evacuation.cancel()
         node.evacuation = None
         node.persisted = None
 
     def _evacuate(self, node: EmqxNode, options: Options) -> None:
         node.persisted = options.to_file()
-        node.evacuation = Evacuation(node, options, self)
-
-    def tick_work_s(self, connections: int) -> float:
-        return self.profile.tick_work_s(connections)
-
-    def takeover_s(self) -> float:
-        return self.profile.takeover_s
+        EvacuationProcess(node, options, self)
 
     def evict(self, node: EmqxNode, count: int) -> None:
         if self.clients is not None:
@@ -188,14 +160,3 @@ class EmqxCluster:
         members = self.nodes
         asked = members.values() if wanted is None else [members[name] for name in wanted if name in members]
         return [other for other in asked if other.running and other.available]
-
-    # the management API
-
-    def handle(
-        self, node: str, method: str, raw_path: str, body: bytes, authorization: str | None
-    ) -> emqx_api.HttpReply:
-        """What `node` answers on its management port; raises NodeUnreachable when nothing listens there."""
-        member = self.nodes.get(node)
-        if member is None or not member.api_reachable:
-            raise NodeUnreachable(node)
-        return emqx_api.answer(emqx_api.Call(self, member, method, raw_path, body, authorization))

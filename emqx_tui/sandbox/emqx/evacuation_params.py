@@ -7,14 +7,10 @@ list it was built from, brackets and quotes included: matching it by equality ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from emqx_tui.sandbox.emqx.cluster import EmqxCluster
 from emqx_tui.sandbox.emqx.evacuation import Options
-from emqx_tui.sandbox.emqx.node import READABLE_ERRORS_SINCE, Release
-
-if TYPE_CHECKING:
-    from emqx_tui.sandbox.emqx.cluster import EmqxCluster
-    from emqx_tui.sandbox.emqx.node import EmqxNode
+from emqx_tui.sandbox.emqx.node import READABLE_ERRORS_SINCE, EmqxNode, Release
 
 POSITIVE = ("conn_evict_rate", "sess_evict_rate", "wait_takeover")
 

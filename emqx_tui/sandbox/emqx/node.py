@@ -9,10 +9,8 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from emqx_tui.sandbox.emqx.evacuation import Evacuation
+from emqx_tui.sandbox.emqx.evacuation import Evacuation
 
 SAMPLE_PERIOD_S = 2.0
 ACCEPTS_PER_S = 1000

@@ -117,7 +117,7 @@ def plugins(member: EmqxNode) -> list[Json]:
     ]
 
 
-def evacuation(running: Evacuation) -> Json:
+def evacuation(running: Evacuation, recipients: list[EmqxNode]) -> Json:
     """The part that `status` and `global_status` share. Goals of an evacuation are zero in every version."""
     return {
         "state": running.state,
@@ -125,7 +125,7 @@ def evacuation(running: Evacuation) -> Json:
         "session_eviction_rate": running.options.sess_evict_rate,
         "connection_goal": 0,
         "session_goal": 0,
-        "session_recipients": [recipient.name for recipient in running.recipients()],
+        "session_recipients": [recipient.name for recipient in recipients],
         "stats": {
             "initial_connected": running.initial_connected,
             "current_connected": running.current_connected,

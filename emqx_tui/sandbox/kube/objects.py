@@ -23,6 +23,8 @@ class Objects(Protocol):
     ) -> list[Object]: ...
 
 
+SERVICE_LABEL = "kubernetes.io/service-name"
+"""On an EndpointSlice: the Service that it belongs to."""
 ON_SERVING = "apps.emqx.io/on-serving"
 """The readiness gate that the operator sets (operator lines G2 and G3)."""
 

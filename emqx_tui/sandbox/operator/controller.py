@@ -16,12 +16,13 @@ from emqx_tui.sandbox.controllers.event_recorder import EventRecorder, Report
 from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.controllers.work_queue import WorkQueue
 from emqx_tui.sandbox.emqx.brokers import Brokers
-from emqx_tui.sandbox.kube.objects import Key, Object, key_of
+from emqx_tui.sandbox.kube.objects import Key, Object, is_terminating, key_of
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.operator.errors import Panic, PassError
 from emqx_tui.sandbox.operator.lines import Line
-from emqx_tui.sandbox.operator.reconcile import SOON_S, Pass, Surroundings, start_pass
+from emqx_tui.sandbox.operator.reconcile import SOON_S, reconcile
+from emqx_tui.sandbox.operator.reconcile_pass import OperatorContext, Pass
 from emqx_tui.sandbox.timeline import Timeline, Timer
 
 COMPONENT = "emqx-controller"
@@ -62,7 +63,7 @@ class Operator:
         """told whenever the process starts (True) or ends (False)"""
         self._store = store
         self._timeline = timeline
-        self._around = Surroundings(store, timeline, rng, brokers, line, self._recorder())
+        self._context = OperatorContext(store, timeline, rng, brokers, line, self._recorder())
         self._queue = WorkQueue(timeline, self._work)
         self._generations: dict[Key, int] = {}
         self._running = False
@@ -97,23 +98,23 @@ class Operator:
     @property
     def faults(self) -> list[ApiFault]:
         """Disturbances between this operator and EMQX's API; change the list as you like."""
-        return self._around.faults
+        return self._context.faults
 
     @property
     def clock_skew_s(self) -> float:
         """How far the operator's clock is ahead of the others'."""
-        return self._around.clock_skew_s
+        return self._context.clock_skew_s
 
     @clock_skew_s.setter
     def clock_skew_s(self, seconds: float) -> None:
-        self._around.clock_skew_s = seconds
+        self._context.clock_skew_s = seconds
 
     def start(self) -> None:
         """The process is up and leads; every object gets a pass now."""
         self._cancel_restart()
         self._running = True
         self._started_at = self._timeline.now
-        self._around.recorder = self._recorder()
+        self._context.recorder = self._recorder()
         self._generations.clear()
         self.on_state(True)
         for cr in self._store.list("emqxenterprises"):
@@ -128,13 +129,13 @@ class Operator:
 
     def upgrade(self, line: Line) -> None:
         """Restart as another release."""
-        self.line = self._around.line = line
-        self._around.desired.clear()
+        self.line = self._context.line = line
+        self._context.generated_sets.clear()
         self.restart()
 
     def forget_events(self) -> None:
         """Let the Event correlator start afresh, as after hours without an event."""
-        self._around.recorder = self._recorder()
+        self._context.recorder = self._recorder()
 
     def next_pass_at(self, key: Key) -> float | None:
         """The deadline of the next pass that is due by itself."""
@@ -151,7 +152,7 @@ class Operator:
         key, generation = key_of(cr), cr["metadata"]["generation"]
         if event_type == "DELETED":
             self._generations.pop(key, None)
-            self._around.desired.pop(cr["metadata"]["uid"], None)
+            self._context.generated_sets.pop(cr["metadata"]["uid"], None)
         elif event_type == "MODIFIED" and self.line.ignores_status_writes and self._generations.get(key) == generation:
             return
         else:
@@ -165,13 +166,14 @@ class Operator:
             key = self._queue.take()
             if key is None:
                 return
-            started = start_pass(self._around, key)
-            if started is None:
+            cr = self._store.find("emqxenterprises", *key)
+            if cr is None or is_terminating(cr):
                 self._queue.forget(key)
                 self._queue.done(key)
                 continue
             self._busy = key
-            self._go_on(key, *started, began_at=self._timeline.now)
+            run = Pass(self._context, cr)
+            self._go_on(key, run, reconcile(run), began_at=self._timeline.now)
 
     def _go_on(self, key: Key, run: Pass, steps: Generator[float, None, float], *, began_at: float) -> None:
         """Run the pass until it has to wait, ends or fails."""

@@ -10,16 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emqx_tui.sandbox.kube.objects import Object, is_ready
 from emqx_tui.sandbox.kube.store import ApiError
 from emqx_tui.sandbox.operator.errors import PassError, from_api
+from emqx_tui.sandbox.operator.reconcile_pass import Pass
 from emqx_tui.sandbox.operator.requester import field_of
 from emqx_tui.sandbox.operator.templates import labels_of, listener_endpoints, listener_service
-
-if TYPE_CHECKING:
-    from emqx_tui.sandbox.operator.reconcile import Pass
 
 _UDP = re.compile("udp|dtls|sn")
 

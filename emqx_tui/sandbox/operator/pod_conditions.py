@@ -7,16 +7,13 @@ later pods as they were. (`update_pod_conditions.go`)
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 from emqx_tui.sandbox.kube.objects import ON_SERVING, Object, condition, is_condition_true
 from emqx_tui.sandbox.kube.store import ApiError
 from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.operator.errors import from_api
+from emqx_tui.sandbox.operator.reconcile_pass import Pass
 from emqx_tui.sandbox.operator.status import pod_of_node
-
-if TYPE_CHECKING:
-    from emqx_tui.sandbox.operator.reconcile import Pass
 
 
 def gates_step(run: Pass) -> Generator[float, None, None]:

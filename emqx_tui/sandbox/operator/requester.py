@@ -13,7 +13,8 @@ import random
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
-from emqx_tui.sandbox.emqx.brokers import Broker, Brokers, Unreachable
+from emqx_tui.sandbox.emqx.api import Unreachable
+from emqx_tui.sandbox.emqx.brokers import Broker, Brokers
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.operator.errors import PassError

@@ -7,7 +7,7 @@ stale names, a start whose answer nobody reads. (`add_emqx_statefulset.go`)
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emqx_tui.sandbox.controllers.template_hash import template_hash
 from emqx_tui.sandbox.kube.objects import Object
@@ -15,12 +15,10 @@ from emqx_tui.sandbox.kube.store import ApiError
 from emqx_tui.sandbox.kube.timestamps import parse_rfc3339
 from emqx_tui.sandbox.operator.apply import last_applied
 from emqx_tui.sandbox.operator.errors import Panic, PassError, from_api
+from emqx_tui.sandbox.operator.reconcile_pass import Pass
 from emqx_tui.sandbox.operator.sets import PodMap, live_sets, pods_by_set, sets_in_cluster, top_first
 from emqx_tui.sandbox.operator.status import pod_of_node
 from emqx_tui.sandbox.operator.templates import node_name
-
-if TYPE_CHECKING:
-    from emqx_tui.sandbox.operator.reconcile import Pass
 
 _INT32 = 2**32
 _INT32_MAX = 2**31 - 1

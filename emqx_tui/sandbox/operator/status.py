@@ -8,18 +8,16 @@ and lets the pass go on; that, and the empty evacuation list that is stored as a
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import ApiError
 from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.operator.errors import Panic, PassError, from_api
+from emqx_tui.sandbox.operator.reconcile_pass import Pass
 from emqx_tui.sandbox.operator.requester import field_of
 from emqx_tui.sandbox.operator.sets import pods_by_set, sets_in_cluster
 from emqx_tui.sandbox.operator.templates import service_metadata
-
-if TYPE_CHECKING:
-    from emqx_tui.sandbox.operator.reconcile import Pass
 
 _NODE_FIELDS = ("node", "node_status", "otp_release", "version", "connections")
 _STATS = ("initial_sessions", "initial_connected", "current_sessions", "current_connected")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emqx_tui.sandbox.clients.presets import Preset
-from emqx_tui.sandbox.emqx.cluster import CALIBRATED
+from emqx_tui.sandbox.emqx.evacuation_process import CALIBRATED
 from emqx_tui.sandbox.kube.objects import Object, is_terminating
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.world.world import NOON, World, WorldConfig

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from emqx_tui.sandbox.clients.cohorts import add_clients
 from emqx_tui.sandbox.clients.presets import Preset
 from emqx_tui.sandbox.clients.routes import Routes
 from emqx_tui.sandbox.controllers.addresses import PodAddresses
@@ -21,8 +22,10 @@ from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.controllers.kubelet import Durations, Kubelet
 from emqx_tui.sandbox.controllers.statefulsets import StatefulSetController
 from emqx_tui.sandbox.emqx.api import HttpReply
-from emqx_tui.sandbox.emqx.brokers import Brokers, Unreachable, image_version
-from emqx_tui.sandbox.emqx.cluster import IDEAL, EmqxCluster, EmqxNode, Profile
+from emqx_tui.sandbox.emqx.brokers import Brokers, image_version
+from emqx_tui.sandbox.emqx.cluster import EmqxCluster
+from emqx_tui.sandbox.emqx.evacuation_process import IDEAL, Profile
+from emqx_tui.sandbox.emqx.node import EmqxNode
 from emqx_tui.sandbox.kube.api import KubeApi
 from emqx_tui.sandbox.kube.builtin_admission import ReplicaRule, ServiceDefaults
 from emqx_tui.sandbox.kube.objects import Key, Object, controller_uid, key_of, ordinal_of
@@ -35,8 +38,6 @@ from emqx_tui.sandbox.operator.deployment import OperatorDeployment
 from emqx_tui.sandbox.operator.lines import LINES
 from emqx_tui.sandbox.operator.plugins import PluginController
 from emqx_tui.sandbox.timeline import Timeline
-
-__all__ = ["NOON", "Unreachable", "World", "WorldConfig"]
 
 NOON = 1767268800.0
 """2026-01-01T12:00:00Z"""
@@ -197,8 +198,8 @@ class World:
             self.store.delete("events", *key_of(event))
 
     def _is_settled(self, key: Key) -> bool:
-        clients = self.clusters[key].clients
-        return self._is_running(key) and (clients is None or clients.live > 0)
+        cluster = self.clusters[key]
+        return self._is_running(key) and (cluster.clients is None or cluster.truth.live > 0)
 
     def _is_running(self, key: Key) -> bool:
         cr = self.store.get("emqxenterprises", *key)
@@ -217,7 +218,8 @@ class World:
             return
         if self._is_running(key):
             self._clients_given = True
-            clients = cluster.add_clients(self.config.preset, self.config.clients, churn_per_s=self.config.churn_per_s)
+            config = self.config
+            clients = add_clients(cluster, config.preset, config.clients, churn_per_s=config.churn_per_s)
             self.timeline.after(0.0, clients.connect_all_at_once)
 
     def _on_claim(self, event_type: str, claim: Object) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from emqx_tui.sandbox.clients.cohorts import add_clients
 from emqx_tui.sandbox.clients.routes import Routes
 from emqx_tui.sandbox.emqx.api import HttpReply
 from emqx_tui.sandbox.emqx.brokers import Broker, Brokers
@@ -92,7 +93,9 @@ class Control:
         asked = await request.json()
         cluster = self._find(request)
         churn_per_s = float(asked.get("churn_per_s", 0.0))
-        clients = cluster.add_clients(asked.get("preset", "mqttx-default"), int(asked["size"]), churn_per_s=churn_per_s)
+        clients = add_clients(
+            cluster, asked.get("preset", "mqttx-default"), int(asked["size"]), churn_per_s=churn_per_s
+        )
         clients.connect_all_at_once()
         return web.json_response({})
 

@@ -24,7 +24,7 @@ from aiohttp import web
 from emqx_tui.sandbox.apiserver.port_forward import forward
 from emqx_tui.sandbox.clients.routes import Routes
 from emqx_tui.sandbox.emqx.brokers import Brokers
-from emqx_tui.sandbox.emqx.cluster import IDEAL
+from emqx_tui.sandbox.emqx.evacuation_process import IDEAL
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.run.real_time_clock import Pace
 from emqx_tui.sandbox.timeline import Timeline

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from emqx_tui.sandbox.clients.routes import SERVICE_LABEL
+from emqx_tui.sandbox.kube.objects import SERVICE_LABEL
 from tests.cluster.bed.mirror import Mirror
 
 Object = dict[str, Any]

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from emqx_tui.sandbox.clients.cohorts import add_clients
 from emqx_tui.sandbox.run.runner import Sandbox, prepare
 from emqx_tui.sandbox.run.subnets import claim_subnet
 from emqx_tui.sandbox.world.world import World, WorldConfig
@@ -91,7 +92,7 @@ class _SandboxCase(Case):
     def connect(self, size: int, *, preset: str = "mqttx-default", churn_per_s: float = 0.0) -> None:
         def begin() -> None:
             cluster = self._sandboxed.world.cluster(self.name, self.namespace)
-            clients = cluster.add_clients(preset, size, churn_per_s=churn_per_s)
+            clients = add_clients(cluster, preset, size, churn_per_s=churn_per_s)
             self._sandboxed.world.timeline.after(0.0, clients.connect_all_at_once)
 
         self.wait_until(lambda: len(self.truth()["route"]) == len(self.addresses()), "route")

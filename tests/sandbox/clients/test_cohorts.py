@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from emqx_tui.sandbox.clients.cohorts import PRESETS, Population
+from emqx_tui.sandbox.clients.cohorts import PRESETS, Population, add_clients
 from emqx_tui.sandbox.emqx.cluster import EmqxCluster
 from emqx_tui.sandbox.emqx.evacuation import Options
 from emqx_tui.sandbox.timeline import Timeline
@@ -19,7 +19,7 @@ def _cluster(preset="mqttx-default", size=0, *, live_on=("a",), churn_per_s=0.0,
     cluster = EmqxCluster(Timeline(T0), random.Random(seed))
     for name in ("a", "b", "c", "d"):
         cluster.add_node(name, "4.4.14")
-    clients = cluster.add_clients(preset, size, churn_per_s=churn_per_s)
+    clients = add_clients(cluster, preset, size, churn_per_s=churn_per_s)
     cluster.set_route(live_on)
     clients.connect_all_at_once()
     return cluster
@@ -196,7 +196,7 @@ def test_connecting_at_once_spreads_evenly_over_the_routed_brokers():
 def test_connecting_without_a_broker_is_an_error():
     cluster = EmqxCluster(Timeline(T0), random.Random(1))
     with pytest.raises(ValueError, match="no broker"):
-        cluster.add_clients("device", 5).connect_all_at_once()
+        add_clients(cluster, "device", 5).connect_all_at_once()
 
 
 def test_natural_churn_keeps_its_rate_and_comes_back_through_the_route():

@@ -6,7 +6,9 @@ import random
 
 import pytest
 
-from emqx_tui.sandbox.emqx.cluster import EmqxCluster, NodeUnreachable
+from emqx_tui.sandbox.clients.cohorts import add_clients
+from emqx_tui.sandbox.emqx.api import Unreachable, request
+from emqx_tui.sandbox.emqx.cluster import EmqxCluster
 from emqx_tui.sandbox.timeline import Timeline
 
 T0 = 1_700_000_000.0
@@ -24,14 +26,14 @@ def _cluster(version: str = "4.4.14", clients: int = 900, preset: str = "mqttx-d
     cluster = EmqxCluster(Timeline(T0), random.Random(1))
     for name in (A, B, C):
         cluster.add_node(name, version)
-    population = cluster.add_clients(preset, clients)
+    population = add_clients(cluster, preset, clients)
     cluster.set_route([A, B, C])
     population.connect_all_at_once()
     return cluster
 
 
 def _call(cluster, method, path, body=b"", *, node=B, authorization: str | None = AUTHORIZED):
-    return cluster.handle(node, method, "/api/v4" + path, body, authorization)
+    return request(cluster, node, method, "/api/v4" + path, body, authorization)
 
 
 def _get(cluster, path, *, node=B):
@@ -165,7 +167,7 @@ def test_plugins():
 
 
 def test_status_page_needs_no_authorization():
-    reply = _cluster().handle(B, "GET", "/status", b"", None)
+    reply = request(_cluster(), B, "GET", "/status", b"", None)
     assert (reply.status, reply.content_type) == (200, "text/plain")
     assert reply.body == f"Node {B} is started\nemqx is running".encode()
 
@@ -220,7 +222,7 @@ def test_unknown_paths_and_names(method, path):
 
 def test_paths_outside_the_api():
     for path in ("/", "/api/v5/nodes", "/api/v4", "/api/v4x/nodes"):
-        assert _cluster().handle(B, "GET", path, b"", AUTHORIZED).status == 404
+        assert request(_cluster(), B, "GET", path, b"", AUTHORIZED).status == 404
 
 
 def test_a_query_string_does_not_matter():
@@ -419,7 +421,7 @@ def test_a_rebalance_shows_in_both_statuses():
 def test_a_node_whose_api_is_down_still_works_and_is_seen_by_the_others():
     cluster = _cluster()
     cluster.nodes[A].faults.api_down = True
-    with pytest.raises(NodeUnreachable):
+    with pytest.raises(Unreachable):
         _call(cluster, "GET", "/nodes", node=A)
     assert len(_get(cluster, "/nodes")["data"]) == 3
     assert _start(cluster, A)["code"] == 0
@@ -429,7 +431,7 @@ def test_a_stopped_node_does_not_answer():
     cluster = _cluster()
     cluster.stop_node(A)
     for name in (A, "never@seen"):
-        with pytest.raises(NodeUnreachable):
+        with pytest.raises(Unreachable):
             _call(cluster, "GET", "/nodes", node=name)
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from emqx_tui.sandbox.emqx.cluster import CALIBRATED
+from emqx_tui.sandbox.emqx.evacuation_process import CALIBRATED
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from emqx_tui.sandbox.emqx.api import Unreachable
 from emqx_tui.sandbox.kube.objects import Object, is_ready
 from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.world.scenario import SCENARIOS, manifest, scenario
-from emqx_tui.sandbox.world.world import NOON, Unreachable, World, WorldConfig
+from emqx_tui.sandbox.world.world import NOON, World, WorldConfig
 
 KEY = ("default", "emqx-ee")
 CR_PATH = "/apis/apps.emqx.io/v1beta4/namespaces/default/emqxenterprises/emqx-ee"

@@ -1,0 +1,89 @@
+"""The process that evacuates a node: connections, the wait for takeovers, then sessions, a tick a second.
+
+Owns the ticks and when they refresh the counters. It never moves a client itself; it tells the cluster to.
+
+A tick's work is taken from the connections the node had at the start, not from what is left: the connection lines
+that the EMQX Operator's documentation publishes are straight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from emqx_tui.sandbox.emqx.evacuation import EVICTING_SESSIONS, PROHIBITING, WAITING_TAKEOVER, Evacuation, Options
+from emqx_tui.sandbox.emqx.node import EmqxNode
+from emqx_tui.sandbox.timeline import Timeline
+
+TICK_S = 1.0
+RETRY_WITHOUT_RECIPIENT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How long EMQX's own work takes."""
+
+    work_s_per_connection: float = 0.0
+    """what a connection tick takes beyond its second, for each connection that the node started with"""
+    takeover_s: float = 0.0
+    """one forced migration of a session; a tick does them one after the other"""
+
+
+IDEAL = Profile()
+CALIBRATED = Profile(work_s_per_connection=0.2 / 33_000, takeover_s=0.002)
+
+
+class Cluster(Protocol):
+    """The cluster that the node belongs to."""
+
+    timeline: Timeline
+    profile: Profile
+
+    def evict(self, node: EmqxNode, count: int) -> None: ...
+    def migrate(self, node: EmqxNode, count: int, recipients: list[EmqxNode]) -> int: ...
+    def recipients(self, wanted: tuple[str, ...] | None) -> list[EmqxNode]: ...
+
+
+class EvacuationProcess:
+    """Runs while its evacuation is the node's. The first tick happens at the instant of the start."""
+
+    def __init__(self, node: EmqxNode, options: Options, cluster: Cluster) -> None:
+        self._node = node
+        self._evacuation = node.evacuation = Evacuation(options, node.live, node.sessions)
+        self._cluster = cluster
+        self._next(0.0, self._evict_connections)
+
+    def _next(self, delay_s: float, tick: Callable[[], None]) -> None:
+        def run() -> None:
+            if self._node.evacuation is self._evacuation:
+                tick()
+
+        self._cluster.timeline.after(delay_s, run)
+
+    def _evict_connections(self) -> None:
+        evacuation, node = self._evacuation, self._node
+        evacuation.current_connected = connected = node.live
+        if connected == 0:
+            evacuation.state = WAITING_TAKEOVER
+            self._next(evacuation.options.wait_takeover, self._evict_sessions)
+            return
+        self._cluster.evict(node, min(evacuation.options.conn_evict_rate, connected))
+        work_s = self._cluster.profile.work_s_per_connection * evacuation.initial_connected + node.tick_delay_s
+        self._next(TICK_S + work_s, self._evict_connections)
+
+    def _evict_sessions(self) -> None:
+        evacuation, node = self._evacuation, self._node
+        evacuation.state = EVICTING_SESSIONS
+        sessions = node.sessions
+        if sessions == 0:
+            evacuation.current_sessions = 0
+            evacuation.state = PROHIBITING
+            return
+        recipients = self._cluster.recipients(evacuation.options.migrate_to)
+        if not recipients:
+            self._next(RETRY_WITHOUT_RECIPIENT_S, self._evict_sessions)
+            return
+        evacuation.current_sessions = sessions
+        moved = self._cluster.migrate(node, min(evacuation.options.sess_evict_rate, sessions), recipients)
+        self._next(TICK_S + moved * self._cluster.profile.takeover_s, self._evict_sessions)
