@@ -248,10 +248,9 @@ def duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def existing_file(path: str, flag: str) -> str:
-    """The text of a file that a flag names. Raises ConfigError."""
+def existing_file(path: str, flag: str) -> bytes:
+    """The content of a file that a flag names. Raises ConfigError."""
     try:
-        return Path(path).expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise ConfigError(f"{flag} {path}: {reason}") from error
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{flag} {path}: {error.strerror}") from error

@@ -13,7 +13,7 @@ from typing import Any
 
 from emqx_tui import __version__
 from emqx_tui.adapters.connect import Connection, connect
-from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli.arguments import UsageError
 from emqx_tui.config import Settings

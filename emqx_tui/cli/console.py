@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from emqx_tui import __version__
 from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.access import Access
-from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.arguments import UsageError

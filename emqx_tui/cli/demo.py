@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.access import Access
-from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.console import has_terminal, show
 from emqx_tui.cli.sandbox_child import SandboxChild

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.cli.arguments import UsageError, existing_file
 from emqx_tui.cli.connected import Connected, Ending, place_of, run_until_signal, runner_of
 from emqx_tui.config import Settings
@@ -31,6 +31,8 @@ from emqx_tui.headless.summary import summary
 from emqx_tui.headless.verbs import Code, Verb, VerbOptions, run_verb
 from emqx_tui.model.errors import AdapterError, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import Unparsable
+from emqx_tui.model.yaml_values import read_yaml
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.view import View
@@ -77,15 +79,10 @@ def rollout_options(arguments: Namespace, settings: Settings) -> RolloutOptions:
 
 
 def _yaml(path: str) -> Any:
-    from ruamel.yaml import YAML, YAMLError
-
-    text = sys.stdin.read() if path == "-" else existing_file(path, "--template")
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"--template {path}{place}: {getattr(error, 'problem', None) or 'not YAML'}") from error
+        return read_yaml(sys.stdin.buffer.read() if path == "-" else existing_file(path, "--template"))
+    except Unparsable as error:
+        raise ConfigError(f"--template {path}, {error}" if error.line else f"--template {path}: {error}") from error
 
 
 def verb_options(arguments: Namespace, settings: Settings) -> VerbOptions:

@@ -1,12 +1,14 @@
-"""Field readers: the only door through which outside text and numbers come in.
+"""Where outside text becomes values: JSON, and the fields of its objects. YAML is next door, in `yaml_values.py`.
 
-Owns type checks (an error names the JSON path) and the removal of characters that a terminal would obey: every
-text that leaves this module is free of control characters, escape sequences and bidirectional overrides. Markup
-needs no removal here: the screen never parses cluster text as markup.
+Owns type checks (an error names the JSON path) and the removal of characters that a terminal would obey: every text
+read from a field is free of control characters, escape sequences and bidirectional overrides. Messages never quote what
+was read: it may be a secret. Markup needs no removal: the screen never parses cluster text as markup.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,6 +17,21 @@ from typing import Any
 _MISSING: Any = object()
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode's own words: control, format (bidirectional marks, tags), surrogate, private, unassigned, separators."""
+
+
+DEEPEST = 100
+"""Levels of a document; a Kubernetes object has about twenty."""
+_INT64 = range(-(2**63), 2**63)
+
+
+class Unparsable(ValueError):
+    """A text is not the JSON or YAML that it should be: where and why, without the text itself."""
+
+    def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(f"line {line}, column {column}: {problem}" if line else problem)
+        self.problem = problem
+        self.line = line
+        self.column = column
 
 
 class Malformed(ValueError):
@@ -41,6 +58,47 @@ def clean(text: str, *, lines: bool = False) -> str:
         else:
             out.append(char)
     return "".join(out)
+
+
+def read_json(raw: str | bytes) -> Any:
+    """The value of a JSON text. Raises Unparsable."""
+    try:
+        value = json.loads(raw, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise Unparsable("not JSON", error.lineno, error.colno) from None
+    except Unparsable:
+        raise
+    except ValueError:
+        # Not UTF-8, or a number of thousands of digits.
+        raise Unparsable("not JSON") from None
+    except RecursionError:
+        raise Unparsable("nested too deeply") from None
+    if _is_deeper(value, DEEPEST):
+        raise Unparsable("nested too deeply")
+    return value
+
+
+def _refuse(constant: str) -> Any:
+    raise Unparsable(f"{constant} is not JSON")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """True when containers are nested more than `levels` deep."""
+    level = [value]
+    for _ in range(levels + 1):
+        containers = [node for node in level if isinstance(node, dict | list)]
+        if not containers:
+            return False
+        level = [child for node in containers for child in (node.values() if isinstance(node, dict) else node)]
+    return True
+
+
+def unquoted(problem: str) -> str:
+    """A parser's message up to the first word that it quotes: it may be a secret. Quoted punctuation stays."""
+    for quoted in re.finditer(r"(['\"`])(.*?)\1", problem, re.DOTALL):
+        if re.search(r"\w", quoted[2]):
+            return problem[: quoted.start()].rstrip()
+    return problem
 
 
 class Fields:
@@ -80,9 +138,11 @@ class Fields:
         if value is default and default is not _MISSING:
             return value
         if isinstance(value, float) and value.is_integer():
-            return int(value)
+            value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             raise Malformed(self._at(key), f"expected an integer, found {_name(value)}")
+        if value not in _INT64:
+            raise Malformed(self._at(key), "expected an integer of 64 bits")
         return value
 
     def optional_integer(self, key: str) -> int | None:
@@ -105,7 +165,7 @@ class Fields:
         try:
             parsed = datetime.fromisoformat(value.replace("Z", "+00:00"))
         except ValueError as error:
-            raise Malformed(self._at(key), f"expected an RFC 3339 instant, found {value!r}") from error
+            raise Malformed(self._at(key), "expected an RFC 3339 instant") from error
         return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
     def child(self, key: str) -> Fields:
@@ -130,10 +190,9 @@ class Fields:
         return tuple(clean(value) for value in self.array(key))
 
     def text_map(self, key: str) -> dict[str, str]:
-        value = self.raw(key, {})
-        if not isinstance(value, Mapping):
-            raise Malformed(self._at(key), f"expected an object, found {_name(value)}")
-        return {clean(str(name)): clean(str(entry)) for name, entry in value.items()}
+        """Texts by name; null reads as empty."""
+        fields = self.child(key)
+        return {clean(name): fields.text(name, "") for name in fields.names()}
 
     def _get(self, key: str, default: Any) -> Any:
         value = self._object.get(key)

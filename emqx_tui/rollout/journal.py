@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from emqx_tui.model.wire import Fields, Malformed
+from emqx_tui.model.wire import Fields, Malformed, Unparsable, read_json
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.policy import Approval
 
@@ -188,9 +188,9 @@ class Journal:
     def loads(cls, text: str) -> Journal:
         """Read a journal from text. Raises Malformed, NewerSchema."""
         try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise Malformed("journal", f"not JSON: {error}") from error
+            value = read_json(text)
+        except Unparsable as error:
+            raise Malformed("journal", str(error)) from error
         return cls.from_json(value)
 
 

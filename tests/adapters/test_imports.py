@@ -6,7 +6,15 @@ import subprocess
 import sys
 
 HEAVY = {"kubernetes", "aiohttp", "httpx", "httpcore", "anyio", "ruamel", "textual", "plotext"}
-LIGHT = ["connect", "kubeconfig", "credentials", "exec_plugin", "clock", "host", "flight_log", "log_file"]
+LIGHT = [
+    "connect",
+    "kubernetes.credentials",
+    "kubernetes.kubeconfig_access",
+    "machine.clock",
+    "machine.flight_log",
+    "machine.host",
+    "machine.log_file",
+]
 
 
 def test_nothing_heavy_is_imported_before_a_client_is_built():

@@ -72,6 +72,21 @@ def test_a_template_that_is_no_yaml_names_the_place(tmp_path: Path, capsys: pyte
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["spec: *hunter2", 'spec: "hunter2', "hunter2: [" * 2_000, "a: !!int hunter2", "hunter2", b"hunter2: \xe9"]
+)
+def test_a_template_that_is_no_yaml_is_not_quoted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | bytes
+) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert main(["rollout", "x", "--template", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert f"{file}" in told
+    assert "hunter2" not in told
+    assert told.count("\n") == 1
+
+
 def test_an_unexpected_failure_is_one_line_with_the_log(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

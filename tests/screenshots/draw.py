@@ -24,7 +24,7 @@ from textual.pilot import Pilot
 
 from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.access import AccessRequest
-from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.sandbox.run.runner import Sandbox, prepare

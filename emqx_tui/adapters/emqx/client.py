@@ -23,7 +23,9 @@ import httpx
 
 from emqx_tui import __version__
 from emqx_tui.adapters.emqx.errors import LIBRARY_ERRORS, STALE_CONNECTION, from_library, from_reply
+from emqx_tui.adapters.tls import client_context
 from emqx_tui.model.errors import AdapterError, MalformedAnswer, Rejected, Unreachable
+from emqx_tui.model.wire import Unparsable, read_json
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest
 
 logger = logging.getLogger(__name__)
@@ -138,7 +140,7 @@ def _plain_transport(connections: int, keepalive_s: float) -> httpx.AsyncBaseTra
         max_keepalive_connections=connections if keepalive_s else 0,
         keepalive_expiry=keepalive_s,
     )
-    return httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+    return httpx.AsyncHTTPTransport(verify=client_context(), limits=limits, trust_env=False)
 
 
 class NodeLink:
@@ -268,6 +270,6 @@ async def _read(answer: httpx.Response) -> bytes:
 
 def _reply(status: int, raw: bytes) -> EmqxReply:
     try:
-        return EmqxReply(status, json.loads(raw))
-    except ValueError:
+        return EmqxReply(status, read_json(raw))
+    except Unparsable:
         return EmqxReply(status, None, raw.decode("utf-8", "replace"))

@@ -49,6 +49,16 @@ class Tls:
 
 
 @dataclass(frozen=True)
+class Credential:
+    """What goes into the requests. Compared as a whole: another one is worth another try after a 401."""
+
+    authorization: str = field(default="", repr=False)
+    """Value of the Authorization header, empty for none."""
+    certificate: ClientCertificate | None = field(default=None, repr=False)
+    """From a plugin, in place of the kubeconfig's."""
+
+
+@dataclass(frozen=True)
 class NoLogin:
     """No credentials but, perhaps, a client certificate."""
 

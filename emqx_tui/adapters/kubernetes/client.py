@@ -8,7 +8,6 @@ AdapterError. The client comes to life with its first request, in the loop that 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import time
@@ -19,7 +18,6 @@ from typing import Any
 
 import aiohttp
 
-from emqx_tui.adapters.errors import one_line
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.credentials import Credential, Credentials, credentials_for
 from emqx_tui.adapters.kubernetes.errors import LIBRARY_ERRORS, from_library, from_status
@@ -27,6 +25,7 @@ from emqx_tui.adapters.kubernetes.http_session import KubeLink
 from emqx_tui.adapters.kubernetes.watch import Pace, Reflector
 from emqx_tui.model.errors import AdapterError, MalformedAnswer, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import Unparsable, read_json
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.ports import Scope, WatchSink
 
@@ -76,9 +75,9 @@ class KubeClient:
         if not raw:
             return {}
         try:
-            return json.loads(raw)
-        except ValueError as error:
-            raise MalformedAnswer(f"{self.server}: the answer is not JSON: {one_line(raw, 120)}") from error
+            return read_json(raw)
+        except Unparsable as error:
+            raise MalformedAnswer(f"{self.server}{request.path}: the answer cannot be read: {error}") from error
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
         """List and watch until cancelled: survives 410, resets and half-open links, tells them as Lost and Alive."""

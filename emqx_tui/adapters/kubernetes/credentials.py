@@ -10,32 +10,22 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, assert_never
 
 from emqx_tui.adapters.kubernetes.access import (
     Access,
     BasicLogin,
-    ClientCertificate,
+    Credential,
     ExecLogin,
     NoLogin,
     TokenFileLogin,
     TokenLogin,
 )
+from emqx_tui.adapters.kubernetes.exec_plugin import ExecCredentials
 from emqx_tui.model.errors import Unauthorized
 
 FILE_READ_EVERY_S = 10.0
-
-
-@dataclass(frozen=True)
-class Credential:
-    """What goes into the requests. Compared as a whole: another one is worth another try after a 401."""
-
-    authorization: str = field(default="", repr=False)
-    """Value of the Authorization header, empty for none."""
-    certificate: ClientCertificate | None = field(default=None, repr=False)
-    """From a plugin, in place of the kubeconfig's."""
 
 
 class Credentials(Protocol):
@@ -63,8 +53,6 @@ def credentials_for(access: Access, *, monotonic: Callable[[], float] = time.mon
         case TokenFileLogin():
             return TokenFileCredentials(access.login, monotonic=monotonic)
         case ExecLogin():
-            from emqx_tui.adapters.kubernetes.exec_plugin import ExecCredentials
-
             return ExecCredentials(access.login)
         case _:
             assert_never(access.login)

@@ -26,6 +26,7 @@ from emqx_tui.model.errors import (
     Unauthorized,
     Unreachable,
 )
+from emqx_tui.model.wire import Unparsable, read_json
 
 _BY_STATUS: dict[int, type[AdapterError]] = {
     401: Unauthorized,
@@ -94,8 +95,8 @@ def from_library(error: BaseException, where: str) -> AdapterError:
 def _status_words(body: str | bytes) -> tuple[str, str]:
     """Message and reason of a `Status`, or the text itself where the answer is something else."""
     try:
-        value = json.loads(body)
-    except ValueError:
+        value = read_json(body)
+    except Unparsable:
         return one_line(body), ""
     if not isinstance(value, dict):
         return one_line(body), ""

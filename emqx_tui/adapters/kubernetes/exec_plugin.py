@@ -17,10 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from emqx_tui.adapters.errors import one_line
-from emqx_tui.adapters.kubernetes.access import ClientCertificate, ExecLogin
-from emqx_tui.adapters.kubernetes.credentials import Credential
+from emqx_tui.adapters.kubernetes.access import ClientCertificate, Credential, ExecLogin
 from emqx_tui.model.errors import Unauthorized
-from emqx_tui.model.wire import Fields, Malformed
+from emqx_tui.model.wire import Fields, Malformed, Unparsable, read_json
 
 PLUGIN_TIMEOUT_S = 30.0
 RENEW_BEFORE_S = 60.0
@@ -104,16 +103,15 @@ def _is_past(instant: float | None, now: float) -> bool:
 
 def _status(login: ExecLogin, output: bytes) -> Fields:
     try:
-        answer = Fields(json.loads(output), "$")
+        answer = Fields(read_json(output), "$")
         if answer.text("apiVersion", "") != login.api_version:
-            raise _failed(login, f"it answered in {answer.text('apiVersion', 'no version')}, not {login.api_version}")
+            raise _failed(login, f"its answer is not of {login.api_version}")
         status = answer.child("status")
         status.instant("expirationTimestamp")
         return status
     except Malformed as error:
         raise _failed(login, f"its answer is not an ExecCredential: {error}") from error
-    except ValueError as error:
-        # Not the text itself: what a plugin prints is a secret.
+    except Unparsable as error:
         raise _failed(login, "its answer is not JSON") from error
 
 

@@ -25,6 +25,7 @@ from multidict import CIMultiDict
 from emqx_tui import __version__
 from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, Tls
+from emqx_tui.adapters.tls import client_context
 
 CONNECTIONS = 256
 """Watches and tunnels hold one each: nine a cluster and three a pod."""
@@ -133,12 +134,7 @@ def lively_socket(address: Any) -> socket.socket:
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
     """What the server's certificate is checked against. Raises ConfigError."""
-    try:
-        context = ssl.create_default_context(cadata=tls.ca_pem or None)
-    except (ssl.SSLError, ValueError) as error:
-        raise ConfigError(f"the certificate authority of the kubeconfig is not PEM ({one_line(str(error))})") from error
-    # Python 3.13 began to refuse authorities that every other client takes.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context = client_context(tls.ca_pem)
     if tls.is_unverified:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -1,9 +1,9 @@
-"""Which cluster we talk to, as kubectl reads it.
+"""Kubeconfig files, read and merged as kubectl does.
 
-Owns the files: which ones are read, how several are merged (the first to name an entry wins, whole), what relative
-paths are relative to. Follows client-go's loading rules, not those of the Python client, which resolves paths against
-the wrong file after a merge and lets the last `current-context` win. Anything wrong is one ConfigError that says what,
-where and what to do. Never writes a kubeconfig.
+Owns which files are read, how several are merged (the first to name an entry wins, whole) and what relative paths are
+relative to. Follows client-go's loading rules. The Python client's own loader is no substitute: after a merge it
+resolves paths against the wrong file, lets the last `current-context` win, and takes YAML that kubectl reads otherwise.
+Anything wrong is one ConfigError that says what, where and what to do, and quotes no value. Never writes a kubeconfig.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emqx_tui.adapters.errors import ConfigError, one_line
-from emqx_tui.adapters.kubernetes.access import Access, AccessRequest
+from emqx_tui.adapters.errors import ConfigError
+from emqx_tui.model.wire import Unparsable
+from emqx_tui.model.yaml_values import read_yaml
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LISTS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 
 
@@ -51,6 +51,13 @@ class Entry:
         """The file named under `key`, made absolute; empty when absent."""
         return absolute(self.text(key), self.file)
 
+    def items(self, key: str) -> list[Any]:
+        """The list under `key`, empty when absent. Raises ConfigError for another type."""
+        value = self.body.get(key)
+        if value is not None and not isinstance(value, list):
+            raise ConfigError(f"{self.where}.{key} in {self.file}: expected a list")
+        return value or []
+
     def mapping(self, key: str) -> Mapping[str, Any] | None:
         value = self.body.get(key)
         if value is not None and not isinstance(value, Mapping):
@@ -82,24 +89,6 @@ class KubeConfig:
         return not (self.clusters or self.contexts or self.users or self.current_context)
 
 
-def load_access(
-    wanted: AccessRequest,
-    environment: Mapping[str, str] | None = None,
-    *,
-    service_account: Path = SERVICE_ACCOUNT,
-) -> Access:
-    """The cluster and identity that kubectl would use for the same flags and variables. Raises ConfigError."""
-    from emqx_tui.adapters.kubernetes.kubeconfig_access import in_cluster, select
-
-    environment = os.environ if environment is None else environment
-    config = read_config(wanted.kubeconfig, environment)
-    if config.is_empty:
-        if access := in_cluster(wanted, environment, service_account):
-            return access
-        raise ConfigError(_nothing_found(wanted, config, environment))
-    return select(config, wanted)
-
-
 def read_config(explicit: str, environment: Mapping[str, str]) -> KubeConfig:
     """Read and merge the files that these settings name. Raises ConfigError."""
     if explicit:
@@ -120,29 +109,17 @@ def _default_file(environment: Mapping[str, str]) -> Path:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    from ruamel.yaml import YAML, YAMLError
-
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"cannot read kubeconfig {file}: {one_line(reason)}") from error
-    try:
-        value = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise ConfigError(f"kubeconfig {file} is not valid YAML: {_yaml_problem(error)}") from error
+        value = read_yaml(file.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"cannot read kubeconfig {file}: {error.strerror}") from error
+    except Unparsable as error:
+        raise ConfigError(f"kubeconfig {file} is not valid YAML: {error}") from error
     if value is None:
         return {}
     if not isinstance(value, Mapping):
         raise ConfigError(f"kubeconfig {file}: expected a mapping with clusters, contexts and users")
     return value
-
-
-def _yaml_problem(error: Exception) -> str:
-    """What and where, without the snippet of the file: it could hold a token."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return place + one_line(problem or type(error).__name__, 120)
 
 
 def _merge(read: list[tuple[Path, Mapping[str, Any]]]) -> KubeConfig:
@@ -170,18 +147,20 @@ def _entries(file: Path, value: Mapping[str, Any], plural: str, singular: str) -
     found: dict[str, Entry] = {}
     for index, item in enumerate(listed):
         where = f"{plural}[{index}]"
-        if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
+        item = {} if item is None else item
+        if not isinstance(item, Mapping) or not isinstance(name := item.get("name") or "", str):
             raise ConfigError(f"{where} in {file}: expected a mapping with a name")
         body = item.get(singular) or {}
         if not isinstance(body, Mapping):
             raise ConfigError(f"{where}.{singular} in {file}: expected a mapping")
-        if item["name"] in found:
-            raise ConfigError(f"{where} in {file}: a second {singular} named {item['name']!r}; remove one of them")
-        found[item["name"]] = Entry(item["name"], body, file, f"{where}.{singular}")
+        if name in found:
+            raise ConfigError(f"{where} in {file}: a second {singular} named {name!r}; remove one of them")
+        found[name] = Entry(name, body, file, f"{where}.{singular}")
     return found
 
 
-def _nothing_found(wanted: AccessRequest, config: KubeConfig, environment: Mapping[str, str]) -> str:
+def nothing_found(config: KubeConfig, environment: Mapping[str, str]) -> str:
+    """Why there is no cluster to talk to, and what to do."""
     if config.files:
         return f"kubeconfig {config.origin} names no cluster; add one or point --kubeconfig at another file"
     named = environment.get("KUBECONFIG") or str(_default_file(environment))

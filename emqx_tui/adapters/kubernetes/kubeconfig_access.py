@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import (
@@ -27,10 +27,29 @@ from emqx_tui.adapters.kubernetes.access import (
     TokenFileLogin,
     TokenLogin,
 )
-from emqx_tui.adapters.kubernetes.kubeconfig import Entry, KubeConfig, absolute
+from emqx_tui.adapters.kubernetes.kubeconfig import Entry, KubeConfig, absolute, nothing_found, read_config
+from emqx_tui.adapters.tls import certificates
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
+
+
+def load_access(
+    wanted: AccessRequest,
+    environment: Mapping[str, str] | None = None,
+    *,
+    service_account: Path = SERVICE_ACCOUNT,
+) -> Access:
+    """The cluster and identity that kubectl would use for the same flags and variables. Raises ConfigError."""
+    environment = os.environ if environment is None else environment
+    config = read_config(wanted.kubeconfig, environment)
+    if not config.is_empty:
+        return select(config, wanted)
+    if access := in_cluster(wanted, environment, service_account):
+        return access
+    raise ConfigError(nothing_found(config, environment))
 
 
 def select(config: KubeConfig, wanted: AccessRequest) -> Access:
@@ -74,7 +93,7 @@ def in_cluster(wanted: AccessRequest, environment: Mapping[str, str], folder: Pa
         all_namespaces=wanted.all_namespaces,
         context="in-cluster",
         user="service account",
-        tls=Tls(ca_pem=_file_text(str(folder / "ca.crt"), "certificate authority")),
+        tls=Tls(ca_pem=_certificates(_file_bytes(str(folder / "ca.crt"), "certificate authority"), folder / "ca.crt")),
         login=TokenFileLogin(str(token)),
         as_user=wanted.as_user,
         as_groups=wanted.as_groups,
@@ -113,14 +132,20 @@ def _server(cluster: Entry, tls: Tls) -> str:
     if "://" not in server:
         has_tls = bool(tls.ca_pem or tls.is_unverified)
         server = f"{'https' if has_tls else 'http'}://{server}"
-    try:
-        parts = urlsplit(server)
-        _ = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{cluster.where}.server in {cluster.file}: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _url(server)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"{cluster.where}.server in {cluster.file}: expected https://HOST:PORT")
-    return server
+    return parts.scheme + server[len(parts.scheme) :]
+
+
+def _url(text: str) -> SplitResult | None:
+    """The parts of a URL, its scheme in small letters; None where it is none."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _tls(cluster: Entry) -> Tls:
@@ -129,11 +154,15 @@ def _tls(cluster: Entry) -> Tls:
     if authority and is_unverified:
         place = f"{cluster.where} in {cluster.file}"
         raise ConfigError(f"{place}: a certificate authority and insecure-skip-tls-verify exclude each other")
-    try:
-        pem = authority.decode("ascii") if authority else ""
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{cluster.where}.certificate-authority in {cluster.file}: not PEM") from error
-    return Tls(ca_pem=pem, server_name=cluster.text("tls-server-name"), is_unverified=is_unverified)
+    place = f"{cluster.where}.certificate-authority in {cluster.file}"
+    pem = _certificates(authority, place) if authority else ""
+    return Tls(pem, cluster.text("tls-server-name"), is_unverified)
+
+
+def _certificates(bundle: bytes, place: str | Path) -> str:
+    if not (pem := certificates(bundle)):
+        raise ConfigError(f"{place}: no PEM certificate in it")
+    return pem
 
 
 def _certificate(user: Entry) -> ClientCertificate | None:
@@ -169,7 +198,8 @@ def _exec(plugin: Entry, cluster: Entry, tls: Tls) -> ExecLogin:
         raise ConfigError(f"{plugin.where}.command in {plugin.file}: missing")
     if version not in _EXEC_VERSIONS:
         expected = " or ".join(_EXEC_VERSIONS)
-        raise ConfigError(f"{plugin.where}.apiVersion in {plugin.file}: {version or 'missing'}; expected {expected}")
+        found = "not supported" if version else "missing"
+        raise ConfigError(f"{plugin.where}.apiVersion in {plugin.file}: {found}; expected {expected}")
     return ExecLogin(
         command=absolute(command, plugin.file) if os.sep in command else command,
         api_version=version,
@@ -191,25 +221,27 @@ def _cluster_info(cluster: Entry, tls: Tls) -> dict[str, Any]:
         info["insecure-skip-tls-verify"] = True
     if proxy := _proxy(cluster):
         info["proxy-url"] = proxy
-    for extension in cluster.body.get("extensions") or []:
+    for extension in cluster.items("extensions"):
         if isinstance(extension, Mapping) and extension.get("name") == _EXEC_EXTENSION:
             info["config"] = extension.get("extension")
     return info
 
 
 def _strings(entry: Entry, key: str) -> list[str]:
-    value = entry.body.get(key) or []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    """A list of texts; null among them is empty, as for kubectl."""
+    values = ["" if item is None else item for item in entry.items(key)]
+    if not all(isinstance(item, str) for item in values):
         raise ConfigError(f"{entry.where}.{key} in {entry.file}: expected a list of strings; put the values in quotes")
-    return value
+    return values
 
 
 def _environment(plugin: Entry) -> list[tuple[str, str]]:
     found = []
-    for index, item in enumerate(plugin.body.get("env") or []):
-        if not (isinstance(item, Mapping) and isinstance(item.get("name"), str)):
+    for index, item in enumerate(plugin.items("env")):
+        if not isinstance(item, Mapping):
             raise ConfigError(f"{plugin.where}.env[{index}] in {plugin.file}: expected a name and a value")
-        found.append((item["name"], str(item.get("value", ""))))
+        variable = Entry("", item, plugin.file, f"{plugin.where}.env[{index}]")
+        found.append((variable.text("name"), variable.text("value")))
     return found
 
 
@@ -219,13 +251,16 @@ def _as_groups(user: Entry | None) -> tuple[str, ...]:
 
 def _proxy(cluster: Entry) -> str:
     proxy = cluster.text("proxy-url")
-    if proxy and urlsplit(proxy).scheme not in ("http", "https"):
-        scheme = urlsplit(proxy).scheme or "no scheme"
+    if not proxy:
+        return ""
+    parts = _url(proxy)
+    if parts is None or parts.scheme not in ("http", "https"):
+        what = f"{parts.scheme} is" if parts and parts.scheme.startswith("socks") else "this is"
         raise ConfigError(
-            f"{cluster.where}.proxy-url in {cluster.file}: {scheme} is not supported; use an http proxy,"
+            f"{cluster.where}.proxy-url in {cluster.file}: {what} not supported; use an http proxy,"
             " or an SSH port forwarding and its local address as server"
         )
-    return proxy
+    return parts.scheme + proxy[len(parts.scheme) :]
 
 
 def _data_or_file(entry: Entry, key: str) -> bytes:
@@ -244,7 +279,3 @@ def _file_bytes(path: str, what: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read {path} ({what}): {error.strerror}") from error
-
-
-def _file_text(path: str, what: str) -> str:
-    return _file_bytes(path, what).decode("ascii", "replace")

@@ -9,7 +9,6 @@ and named, never guessed and never the end of the others.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import random
@@ -24,7 +23,7 @@ from emqx_tui.adapters.errors import one_line
 from emqx_tui.adapters.kubernetes.errors import LIBRARY_ERRORS, from_library, from_status_object
 from emqx_tui.model.errors import AdapterError, Expired, Forbidden, MalformedAnswer, NotFound, Unauthorized
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.wire import Malformed
+from emqx_tui.model.wire import Malformed, Unparsable, read_json
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, Scope, WatchSink
 
@@ -162,10 +161,12 @@ class Reflector:
 
     def _event(self, line: bytes) -> dict[str, Any]:
         try:
-            event = json.loads(line)
-        except ValueError as error:
+            event = read_json(line)
+        except Unparsable as error:
             self._version = ""
-            raise MalformedAnswer(f"{self._sender.server}{self._path}: {one_line(line, 120)} is no event") from error
+            raise MalformedAnswer(
+                f"{self._sender.server}{self._path}: a watch event cannot be read: {error}"
+            ) from error
         if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
             self._version = ""
             raise MalformedAnswer(f"{self._sender.server}{self._path}: a watch event without an object")

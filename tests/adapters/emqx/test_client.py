@@ -187,6 +187,13 @@ async def test_plain_text_is_kept_as_text(emqx, node):
     assert (reply.status, reply.body, reply.text) == (503, None, "Node é is not running")
 
 
+@pytest.mark.parametrize("text", ["[" * 5_000 + "]" * 5_000, "1" * 5_000, '{"data": NaN}'], ids=["deep", "long", "NaN"])
+async def test_what_is_no_value_is_kept_as_text(emqx, node, text):
+    node.answer = (200, "application/json", text.encode())
+    reply = await emqx.request(get())
+    assert (reply.body, reply.text) == (None, text)
+
+
 async def test_a_mute_node_is_unreachable_in_time(emqx, node):
     node.is_mute = True
     began = asyncio.get_running_loop().time()

@@ -114,14 +114,15 @@ async def test_a_long_refusal_is_cut(api, client_of, status_answer):
     assert len(told.value.message) <= 400
 
 
-@pytest.mark.parametrize("text", ["<html>login</html>", "{"])
+@pytest.mark.parametrize("text", ["<html>hunter2</html>", "{", "[" * 5_000, "1" * 5_000, '{"data": hunter2}'])
 async def test_an_answer_that_is_not_json(api, client_of, text):
     async def page(request):
         return web.Response(text=text, content_type="text/html")
 
     api.routes["GET", "/version"] = page
-    with pytest.raises(MalformedAnswer, match="the answer is not JSON"):
+    with pytest.raises(MalformedAnswer, match=r"/version: the answer cannot be read: ") as told:
         await client_of(api).request(GET)
+    assert "hunter2" not in told.value.message
 
 
 async def test_a_mute_server_is_unreachable_in_time(api, client_of):

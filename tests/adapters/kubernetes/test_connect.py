@@ -12,8 +12,8 @@ import pytest
 
 from emqx_tui.adapters.connect import connect
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.adapters.kubernetes.access import Access, AccessRequest
-from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.access import Access, AccessRequest, Tls
+from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.model.errors import Conflict, Expired, Forbidden, NotFound, Rejected, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.requests import MERGE_PATCH, EmqxRequest, KubeRequest
@@ -86,8 +86,9 @@ async def test_an_unreachable_server_is_a_problem_and_not_an_end():
 
 
 async def test_an_unusable_configuration_is_an_end():
-    with pytest.raises(ConfigError):
-        await connect(Access("https://127.0.0.1:1"), emqx_access="by pigeon")
+    authority = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    with pytest.raises(ConfigError, match="holds no PEM certificate"):
+        await connect(Access("https://127.0.0.1:1", tls=Tls(authority)))
 
 
 @pytest.mark.parametrize("way", ["port-forward", "direct"])

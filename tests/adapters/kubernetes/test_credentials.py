@@ -131,7 +131,7 @@ async def test_client_certificates(plugin):
         ("exit 1", "exit code 1: it said nothing"),
         ("echo secret-in-plain", "its answer is not JSON"),
         ("echo []", "its answer is not an ExecCredential: $: expected an object"),
-        ('echo \'{"apiVersion": "v9"}\'', f"it answered in v9, not {API}"),
+        ('echo \'{"apiVersion": "v9"}\'', f"its answer is not of {API}"),
         (f'echo \'{{"apiVersion": "{API}"}}\'', "neither a token nor a client certificate"),
         (
             f'echo \'{{"apiVersion": "{API}", "status": {{"clientKeyData": "x"}}}}\'',

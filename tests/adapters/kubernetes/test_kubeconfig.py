@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,7 +21,7 @@ from emqx_tui.adapters.kubernetes.access import (
     TokenFileLogin,
     TokenLogin,
 )
-from emqx_tui.adapters.kubernetes.kubeconfig import load_access
+from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 
 
 def config(*, current: str = "", **entries) -> dict:
@@ -140,14 +140,14 @@ def test_relative_paths_start_at_their_own_file(written, authority):
     assert access.login == TokenFileLogin(str(file.parent.parent / "one" / "tok"))
 
 
-def test_data_wins_over_the_file(written):
+def test_data_wins_over_the_file(written, authority):
     def data(text):
         return base64.b64encode(text.encode()).decode()
 
     user = {"client-certificate-data": data("cert"), "client-certificate": "/x", "client-key-data": data("key")}
-    cluster = {"certificate-authority-data": data("ca"), "certificate-authority": "/x"}
+    cluster = {"certificate-authority-data": data(authority.pem), "certificate-authority": "/x"}
     access = load(written(simple(user=user, cluster=cluster)))
-    assert access.tls.ca_pem == "ca"
+    assert access.tls.ca_pem == authority.pem
     assert access.certificate is not None
     assert (access.certificate.certificate, access.certificate.key) == (b"cert", b"key")
 
@@ -215,7 +215,7 @@ def test_servers(written, server, cluster, spelled):
 @pytest.mark.parametrize(
     ("value", "wanted", "words"),
     [
-        ("{", {}, "is not valid YAML: line 1"),
+        ("a: {\n", {}, "is not valid YAML: line 2, column 1: did not find expected node content"),
         ("- a", {}, "expected a mapping with clusters"),
         ("a: \x00", {}, "is not valid YAML"),
         ({}, {}, "names no cluster"),
@@ -244,7 +244,7 @@ def test_servers(written, server, cluster, spelled):
         (
             simple(user={"exec": {**EXEC, "apiVersion": "v1alpha1"}}),
             {},
-            "exec.apiVersion in {file}: v1alpha1; expected",
+            "exec.apiVersion in {file}: not supported; expected",
         ),
         (simple(user={"exec": {**EXEC, "args": [1]}}), {}, "exec.args in {file}: expected a list of strings"),
         (
@@ -253,6 +253,18 @@ def test_servers(written, server, cluster, spelled):
             "a certificate authority and insecure-skip-tls-verify exclude each other",
         ),
         (simple(cluster={"proxy-url": "socks5://p"}), {}, "proxy-url in {file}: socks5 is not supported; use an http"),
+        (
+            simple(cluster={"certificate-authority-data": "eA=="}),
+            {},
+            "clusters[0].cluster.certificate-authority in {file}: no PEM certificate in it",
+        ),
+        (
+            simple(cluster={"extensions": 7}, user={"exec": {**EXEC, "provideClusterInfo": True}}),
+            {},
+            "clusters[0].cluster.extensions in {file}: expected a list",
+        ),
+        (simple(user={"exec": {**EXEC, "env": "x"}}), {}, "users[0].user.exec.env in {file}: expected a list"),
+        (simple(user={"exec": {**EXEC, "env": [{"name": "n", "value": 7}]}}), {}, "env[0].value in {file}: expected"),
     ],
 )
 def test_what_is_wrong_is_one_line(written, value, wanted, words):
@@ -286,16 +298,16 @@ class TestInCluster:
     }
 
     @pytest.fixture
-    def account(self, tmp_path):
-        for name, text in (("token", "tok"), ("ca.crt", "PEM"), ("namespace", "mqtt\n")):
+    def account(self, tmp_path, authority):
+        for name, text in (("token", "tok"), ("ca.crt", authority.pem), ("namespace", "mqtt\n")):
             (tmp_path / name).write_text(text)
         return tmp_path
 
-    def test_the_service_account(self, account):
+    def test_the_service_account(self, account, authority):
         access = load_access(AccessRequest(), self.ENVIRONMENT, service_account=account)
         assert (access.server, access.namespace, access.origin) == ("https://[fd00::1]:443", "mqtt", "in-cluster")
         assert access.login == TokenFileLogin(str(account / "token"))
-        assert access.tls.ca_pem == "PEM"
+        assert access.tls.ca_pem == authority.pem
 
     def test_a_kubeconfig_comes_first(self, account, written):
         environment = {**self.ENVIRONMENT, "KUBECONFIG": str(written(simple()))}
@@ -306,10 +318,101 @@ class TestInCluster:
         assert access.namespace == "x"
 
 
+SECRET = "hunter2pass"
+NAMES = {"current-context", "cluster", "user"}
+PATHS = {"tokenFile", "client-certificate", "client-key", "certificate-authority"}
+PLACES = {
+    "clusters[0].cluster": "server tls-server-name proxy-url certificate-authority certificate-authority-data"
+    " insecure-skip-tls-verify extensions",
+    "contexts[0].context": "cluster user namespace",
+    "users[0].user": "token tokenFile username password client-certificate client-certificate-data client-key"
+    " client-key-data as as-groups exec auth-provider",
+    "users[0].user.exec": "command apiVersion args env installHint interactiveMode provideClusterInfo",
+}
+EVERYWHERE = [f"{above}.{key}" for above, keys in PLACES.items() for key in keys.split()]
+EVERYWHERE += ["current-context", "clusters", "users[0]", "users[0].user"]
+
+
+def refusal(file: Path) -> str:
+    """Why a file is not taken, empty when it is."""
+    try:
+        load(file)
+    except ConfigError as wrong:
+        return wrong.message
+    return ""
+
+
+@pytest.mark.parametrize("value", [SECRET, [SECRET], {SECRET: SECRET}, [{"name": "n", "value": [SECRET]}]], ids=repr)
+@pytest.mark.parametrize("place", EVERYWHERE)
+def test_no_message_quotes_a_secret_in_the_wrong_place(written, place, value):
+    """But for names and paths, which are what a person looks for."""
+    whole = simple(user={"exec": {**EXEC, "provideClusterInfo": True}} if "exec" in place else None)
+    at: Any = whole
+    *above, last = [int(step) if step.isdigit() else step for step in place.replace("[0]", ".0").split(".")]
+    for step in above:
+        at = at[step]
+    at[last] = value
+    if last not in NAMES | PATHS or value != SECRET:
+        assert SECRET not in refusal(written(whole))
+
+
+CASES = Path(__file__).parent / "kubeconfigs"
+"""Files after public reports, and their brothers; `SERVER` and `AUTHORITY` are filled in."""
+
+
+@pytest.fixture
+def case(written, authority):
+    def fill(name: str) -> Path:
+        text = (CASES / name).read_text("utf-8")
+        data = base64.b64encode(("# Kovács root\n" + authority.pem).encode("latin-1")).decode()
+        return written(text.replace("AUTHORITY", data))
+
+    return fill
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in CASES.iterdir()))
+def test_loaded_as_kubectl_loads_it(case, name):
+    file = case(name)
+    access = load(file)
+    assert access.server == "https://127.0.0.1:6443"
+    assert access.tls.is_unverified is (name == "yaml11-yes.yaml")
+    assert bool(access.tls.ca_pem) is (name != "yaml11-yes.yaml")
+    if name == "exec-env-null.yaml":
+        assert isinstance(access.login, ExecLogin)
+        assert access.login.environment == (("AWS_PROFILE", ""), ("TELEPORT_HOME", ""))
+        assert access.login.arguments == ("kube", "", "login")
+    else:
+        assert access.login == TokenLogin("the-token")
+
+
 def kubectl() -> str | None:
     beside = Path(os.path.realpath("/usr/bin/kubectl")).parent if Path("/usr/bin/kubectl").exists() else None
     names = [shutil.which("kubectl.1.32"), beside and shutil.which("kubectl.1.32", path=str(beside)), "kubectl"]
     return next((found for name in names if name and (found := shutil.which(name))), None)
+
+
+def kubectl_view(file: Path) -> tuple[dict, dict]:
+    """The cluster and the user that kubectl makes of a file."""
+    words = [str(kubectl()), "config", "view", "--raw", "--minify", "-o", "json", "--kubeconfig", str(file)]
+    told = json.loads(subprocess.run(words, check=True, capture_output=True, timeout=60).stdout)
+    return told["clusters"][0]["cluster"], told["users"][0]["user"]
+
+
+@pytest.mark.skipif(kubectl() is None, reason="kubectl is missing: the cases are not compared with the real one")
+@pytest.mark.parametrize("name", sorted(file.name for file in CASES.iterdir()))
+def test_real_kubectl_loads_the_cases_the_same_way(case, name):
+    file = case(name)
+    access = load(file)
+    cluster, user = kubectl_view(file)
+    assert access.server == cluster["server"].replace("HTTPS:", "https:")
+    assert access.tls.is_unverified == cluster.get("insecure-skip-tls-verify", False)
+    assert access.tls.server_name == cluster.get("tls-server-name", "")
+    assert bool(access.tls.ca_pem) == ("certificate-authority-data" in cluster)
+    if isinstance(access.login, ExecLogin):
+        assert [{"name": name, "value": value} for name, value in access.login.environment] == user["exec"]["env"]
+        assert list(access.login.arguments) == user["exec"]["args"]
+    else:
+        assert access.login == TokenLogin(user["token"])
 
 
 @pytest.mark.skipif(kubectl() is None, reason="kubectl is missing: the merge is not compared with the real one")
