@@ -18,8 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from emqx_tui.adapters.connect import PORT_FORWARD, check_emqx_access
-from emqx_tui.adapters.errors import ConfigError, one_line
+from emqx_tui.adapters.connect import DIRECT, PORT_FORWARD
+from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import AccessRequest
 from emqx_tui.adapters.machine.log_file import LEVELS
 from emqx_tui.rollout.policy import Approval
@@ -170,7 +170,9 @@ def _read_file(named: str, environment: Mapping[str, str]) -> tuple[Path, Mappin
         reason = getattr(error, "strerror", None) or "not text"
         raise ConfigError(f"cannot read {file}: {reason}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not valid TOML: {one_line(str(error), 120)}") from error
+        # Only the place: the words can quote what stands there.
+        place = re.search(r"\(at (.*)\)\Z", str(error))
+        raise ConfigError(f"{file} is not valid TOML" + (f" at {place[1]}" if place else "")) from error
     for key in value:
         if key not in OPTIONS:
             raise ConfigError(f"{file}: unknown setting {key!r}{_did_you_mean(key, list(OPTIONS))}")
@@ -180,8 +182,8 @@ def _read_file(named: str, environment: Mapping[str, str]) -> tuple[Path, Mappin
 def _read(option: Option, value: Any, place: str) -> Any:
     try:
         return option.read(value)
-    except (ValueError, ConfigError) as error:
-        raise ConfigError(f"{place}: {one_line(str(error), 160)}") from error
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from error
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -231,15 +233,15 @@ def duration_s(value: Any) -> float:
         units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
         seconds = sum(float(n) * units[unit] for n, _, unit in re.findall(r"(\d+(\.\d+)?)(ms|s|m|h)", text))
     else:
-        raise ValueError(f"expected a duration such as 30s or 1m, found {value!r}")
+        raise ValueError("expected a duration such as 30s or 1m")
     if not 0 <= seconds < 86400:
-        raise ValueError(f"expected at most a day, found {value!r}")
+        raise ValueError("expected at most a day")
     return seconds
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"expected a text, found {value!r}")
+        raise ValueError("expected a text")
     return value
 
 
@@ -249,7 +251,7 @@ def _texts(value: Any) -> tuple[str, ...]:
         return tuple(part.strip() for part in value.split(",") if part.strip())
     if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
         return tuple(value)
-    raise ValueError(f"expected a list of texts, found {value!r}")
+    raise ValueError("expected a list of texts")
 
 
 def _yes_or_no(value: Any) -> bool:
@@ -258,16 +260,16 @@ def _yes_or_no(value: Any) -> bool:
         return value
     if isinstance(value, str) and value.lower() in words:
         return words[value.lower()]
-    raise ValueError(f"expected true or false, found {value!r}")
+    raise ValueError("expected true or false")
 
 
 def _rate(value: Any) -> float:
     try:
         rate = float(value)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"expected a number, found {value!r}") from error
+        raise ValueError("expected a number from 1 to 600") from error
     if isinstance(value, bool) or not 1 <= rate <= 600:
-        raise ValueError(f"expected a number from 1 to 600, found {value!r}")
+        raise ValueError("expected a number from 1 to 600")
     return rate
 
 
@@ -278,7 +280,7 @@ def _path(value: Any) -> Path:
 def _level(value: Any) -> str:
     word = _text(value).lower()
     if word not in LEVELS:
-        raise ValueError(f"expected one of {', '.join(LEVELS)}, found {value!r}")
+        raise ValueError(f"expected one of {', '.join(LEVELS)}")
     return word
 
 
@@ -286,11 +288,12 @@ def _approval(value: Any) -> Approval:
     try:
         return Approval(value)
     except ValueError as error:
-        raise ValueError(f"expected one of {', '.join(Approval)}, found {value!r}") from error
+        raise ValueError(f"expected one of {', '.join(Approval)}") from error
 
 
 def _way_to_emqx(value: Any) -> str:
-    check_emqx_access(_text(value))
+    if value not in (PORT_FORWARD, DIRECT) and not _text(value).startswith(("http://", "https://")):
+        raise ValueError("expected port-forward, direct or a URL such as http://{pod}.emqx:8081")
     return value
 
 

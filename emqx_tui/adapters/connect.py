@@ -95,7 +95,6 @@ async def connect(
     from emqx_tui.adapters.kubernetes.client import KubeClient
     from emqx_tui.adapters.kubernetes.watch import Pace, scaled
 
-    check_emqx_access(emqx_access)
     clock = ClusterClock(clock_rate)
     kube = KubeClient(access, on_date=clock.observe, pace=scaled(Pace(), clock_rate))
     connection = Connection(access, kube, clock, host or ThisHost.detect(), emqx_access)
@@ -104,9 +103,3 @@ async def connect(
         await connection.close()
         raise connection.problem
     return connection
-
-
-def check_emqx_access(way: str) -> None:
-    """Refuse a way to EMQX that does not exist. Raises ConfigError."""
-    if way not in (PORT_FORWARD, DIRECT) and not way.startswith(("http://", "https://")):
-        raise ConfigError(f"--emqx-access {way!r}: expected port-forward, direct or http://...")
