@@ -362,14 +362,25 @@ async def test_an_old_kubectl(sandbox: Sandbox, tmp_path: Path) -> None:
     kubectl = Kubectl(OLD_KUBECTL or "", sandbox.kubeconfig_path, tmp_path)
     path = tmp_path / "emqx-update.yaml"
     path.write_text(MANIFEST)
-    assert "created" in (await kubectl("apply", "--validate=false", "-f", str(path))).ok()
+    assert "created" in (await kubectl("apply", "-f", str(path))).ok()
     waited = await kubectl("wait", "--for=condition=Running", "emqxenterprise/emqx-ee", "--timeout=30s")
     assert "condition met" in waited.ok()
     assert table((await kubectl("get", "emqxenterprises")).ok())["emqx-ee"][1] == "Running"
-    assert "unchanged" in (await kubectl("apply", "--validate=false", "-f", str(path))).ok()
+    assert "unchanged" in (await kubectl("apply", "-f", str(path))).ok()
     delay = '{"spec": {"blueGreenUpdate": {"initialDelaySeconds": 30}}}'
     assert "patched" in (await kubectl("patch", "emqxenterprise", "emqx-ee", "--type=merge", "-p", delay)).ok()
-    assert "configured" in (await kubectl("apply", "--validate=false", "-f", str(path))).ok()
+    assert "configured" in (await kubectl("apply", "-f", str(path))).ok()
+    dry = await kubectl("apply", "--dry-run=server", "-f", str(path))
+    assert dry.ok() == "emqxenterprise.apps.emqx.io/emqx-ee unchanged (server dry run)\n"
+    assert (await kubectl("diff", "-f", str(path))).code == 0
+    explained = (await kubectl("explain", "emqxenterprise.spec.blueGreenUpdate.evacuationStrategy")).ok()
+    assert re.search(r"connEvictRate\s+<integer>", explained)
+    assert re.search(r"replicas\s+<integer>", (await kubectl("explain", "statefulset.spec")).ok())
+    rewrite(path, "connEvictRate: 200", "connEvictRates: 150")
+    assert 'unknown field "connEvictRates"' in (await kubectl("apply", "-f", str(path))).refused()
+    rewrite(path, "connEvictRate: 200", "connEvictRate: 150")
+    difference = await kubectl("diff", "-f", str(path))
+    assert (difference.code, "+      connEvictRate: 150" in difference.out) == (1, True)
     assert "scaled" in (await kubectl("scale", "emqxenterprise", "emqx-ee", "--replicas=2")).ok()
     assert "deleted" in (await kubectl("delete", "emqxenterprise", "emqx-ee")).ok()
     assert "No resources found" in (await kubectl("get", "emqxenterprises")).err

@@ -1,7 +1,7 @@
-"""`/openapi/v3`: the index and its documents, each under a hash of its content.
+"""The documents below `/openapi`, made when they are first asked for.
 
-Clients keep documents by that hash across runs and across sandboxes, so it must change with the content and with
-nothing else. Documents are made once: types do not change while a sandbox runs.
+Clients cache v3 documents under a hash, across runs and across sandboxes: it changes with the content and with nothing
+else.
 """
 
 from __future__ import annotations
@@ -9,28 +9,50 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from emqx_tui.sandbox.apiserver import discovery, openapi
+from emqx_tui.sandbox.apiserver.openapi_v2 import PROTOBUF, document_v2, encode
 from emqx_tui.sandbox.kube.resources import Resource
+
+Document = dict[str, Any]
 
 
 class OpenApiIndex:
-    """Documents by path below `/openapi/v3/`: `api/v1`, `apis/apps/v1`."""
+    """v3 documents by path below `/openapi/v3/` (`api/v1`, `apis/apps/v1`), and the one v2 document."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
-        self._documents = {
-            (f"apis/{name}" if "/" in name else f"api/{name}"): openapi.document(grouped)
-            for name, grouped in discovery.group_versions(resources).items()
-        }
+        self._resources = list(resources)
 
-    def index(self) -> dict[str, Any]:
+    def index(self) -> Document:
         urls = {path: f"/openapi/v3/{path}?hash={_hash(each)}" for path, each in self._documents.items()}
         return {"paths": {path: {"serverRelativeURL": url} for path, url in urls.items()}}
 
-    def document(self, path: str) -> dict[str, Any] | None:
+    def document(self, path: str) -> Document | None:
         return self._documents.get(path)
 
+    def v2(self, accept: str) -> tuple[bytes, str]:
+        """The body and its media type."""
+        if PROTOBUF in accept:
+            return self._encoded_v2, f"{PROTOBUF}.v1.0+protobuf"
+        return json.dumps(self._v2).encode(), "application/json"
 
-def _hash(document: dict[str, Any]) -> str:
+    @cached_property
+    def _documents(self) -> dict[str, Document]:
+        return {
+            (f"apis/{name}" if "/" in name else f"api/{name}"): openapi.document(grouped)
+            for name, grouped in discovery.group_versions(self._resources).items()
+        }
+
+    @cached_property
+    def _v2(self) -> Document:
+        return document_v2(self._documents.values())
+
+    @cached_property
+    def _encoded_v2(self) -> bytes:
+        return encode(self._v2)
+
+
+def _hash(document: Document) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32].upper()

@@ -39,7 +39,6 @@ Object = dict[str, Any]
 _OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _BODY_LIMIT = 8 * 1024 * 1024
 _USER: web.RequestKey[User] = web.RequestKey("user", User)
-_OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2"
 
 
 @dataclass
@@ -146,7 +145,8 @@ class ApiServer:
             case ["apis", group, version]:
                 document = discovery.resource_list(resources, f"{group}/{version}")
             case ["openapi", "v2"]:
-                return _openapi_v2(request)
+                body, media_type = self._openapi.v2(request.headers.get("Accept", ""))
+                return web.Response(body=body, headers={"Content-Type": media_type})
             case ["openapi", "v3", *rest]:
                 document = self._openapi.document("/".join(rest)) if rest else self._openapi.index()
             case [""]:
@@ -228,15 +228,3 @@ def _compact(body: Object) -> bytes:
 
 def _line(event: Object) -> bytes:
     return _compact(event) + b"\n"
-
-
-def _openapi_v2(request: web.Request) -> web.Response:
-    """An OpenAPI 2 document without types: enough for clients that look for types and go on without."""
-    title, version = b"emqx-tui sandbox", b"v1"
-    if _OPENAPI_V2 in request.headers.get("Accept", ""):
-        # The protobuf form (gnostic openapiv2.Document): swagger = 1, info = 2 {title = 1, version = 2}, paths = 8.
-        info = b"\x0a" + bytes([len(title)]) + title + b"\x12" + bytes([len(version)]) + version
-        document = b"\x0a\x032.0" + b"\x12" + bytes([len(info)]) + info + b"\x42\x00"
-        return web.Response(body=document, headers={"Content-Type": f"{_OPENAPI_V2}.v1.0+protobuf"})
-    info_text = {"title": title.decode(), "version": version.decode()}
-    return _json({"swagger": "2.0", "info": info_text, "paths": {}, "definitions": {}})
