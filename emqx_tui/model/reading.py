@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from emqx_tui.model.wire import Unreadable
+
 T = TypeVar("T")
 
 
@@ -21,7 +23,9 @@ class Reading(Generic[T]):
     read_at: datetime | None
     """When the source last confirmed the value (cluster time)."""
     problem: str = ""
-    """Why the source is silent now; empty while it answers."""
+    """Why there is no value of now; empty while there is."""
+    unreadable: Unreadable | None = None
+    """The source answers, but not with what we take for such an object: `value` is its last readable state."""
 
     def age_s(self, now: datetime) -> float | None:
         """Seconds since the last confirmation, or None when there was none."""

@@ -11,6 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +42,22 @@ class Malformed(ValueError):
         super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What cannot be read of an object."""
+
+    field: str
+    """Path in the object, such as `spec.replicas`; empty for the object itself."""
+    reason: str
+
+    @classmethod
+    def of(cls, error: Malformed) -> Unreadable:
+        return cls(clean(error.path.removeprefix("$").removeprefix(".")), clean(error.problem))
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}" if self.field else self.reason
 
 
 def clean(text: str, *, lines: bool = False) -> str:

@@ -17,13 +17,13 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import pod_of, stats_from_json
-from emqx_tui.model.wire import Malformed
+from emqx_tui.model.wire import Malformed, Unreadable
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput
 from emqx_tui.session.sources import credentials
-from emqx_tui.session.view import UNREADABLE, ClusterRow, FleetView, SourceHealth, View
+from emqx_tui.session.view import ClusterRow, FleetView, SourceHealth, View
 
 COUNT_EVERY_S = 5.0
 MAX_COUNTED = 50
@@ -67,7 +67,7 @@ class Fleet:
         self._resources: dict[Key, EmqxEnterprise] = {}
         self._last: dict[Key, tuple[EmqxEnterprise, datetime]] = {}
         """Every object that is there, as it was read last, and when."""
-        self._unreadable: dict[Key, str] = {}
+        self._unreadable: dict[Key, Unreadable] = {}
         self._read_at: datetime | None = None
         self._problem = ""
         self._note = ""
@@ -112,8 +112,8 @@ class Fleet:
     def _take(self, found: WatchInput) -> None:
         now = self._clock.now()
         match found:
-            case Listed(objects=objects):
-                self._resources, self._unreadable = dict(objects), found.unreadable
+            case Listed(objects=objects, unreadable=unreadable):
+                self._resources, self._unreadable = dict(objects), dict(unreadable)
                 known = {key: self._last[key] for key in self._unreadable if key in self._last}
                 self._last = known | {key: (resource, now) for key, resource in objects.items()}
                 self._read_at, self._problem = now, ""
@@ -156,7 +156,7 @@ class Fleet:
         return sorted({*self._resources, *self._unreadable})
 
     def _unread(self) -> str:
-        return "; ".join(f"{'/'.join(key)} {UNREADABLE}{why}" for key, why in sorted(self._unreadable.items()))
+        return "; ".join(f"{'/'.join(key)} cannot be read: {why}" for key, why in sorted(self._unreadable.items()))
 
     def _known(self, key: Key, read_at: datetime) -> tuple[EmqxEnterprise, datetime]:
         """The object as it was read last, and when; all unknown but its name when it never was."""
@@ -167,7 +167,7 @@ class Fleet:
 
     def _row(self, key: Key, read_at: datetime) -> ClusterRow:
         resource, read_at = self._known(key, read_at)
-        why = self._unreadable.get(key, "")
+        unreadable = self._unreadable.get(key)
         count = self._counts.get(key, _Count(None, None))
         view = self._session_view(key)
         gate = view.decision.gate if view else None
@@ -181,8 +181,8 @@ class Fleet:
             wanted=len(resource.status_nodes) or resource.replicas,
             gate=gate.id if gate else "",
             is_held=bool(view and view.journal and view.journal.hold and not view.result),
-            problem=f"{UNREADABLE}{why}" if why else count.problem,
-            unreadable=why,
+            problem=f"cannot be read: {unreadable}" if unreadable else count.problem,
+            unreadable=unreadable,
         )
 
     async def _count(self) -> None:

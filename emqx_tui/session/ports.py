@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 
 
@@ -27,18 +28,8 @@ class Listed:
 
     kind: Kind
     objects: Mapping[tuple[str, str], Any]
-    malformed: tuple[str, ...] = ()
-    """One line for each object that could not be read; it is left out, not guessed."""
-
-    @property
-    def unreadable(self) -> dict[tuple[str, str], str]:
-        """Why the objects that were left out cannot be read: `spec.replicas: expected an integer, found a string`."""
-        found = {}
-        for told in self.malformed:
-            subject, _, why = told.partition(": ")
-            namespace, _, name = subject.rpartition(" ")[2].rpartition("/")
-            found[(namespace, name)] = why.removeprefix("$.")
-        return found
+    unreadable: Mapping[tuple[str, str], Unreadable] = field(default_factory=dict)
+    """The objects of the collection that could not be read, and why: left out of `objects`, never guessed at."""
 
 
 @dataclass(frozen=True)

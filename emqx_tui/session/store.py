@@ -13,9 +13,9 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.model.workloads import Lease, Secret
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchInput
-from emqx_tui.session.view import UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,11 @@ class Collection:
 
     objects: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     read_at: datetime | None = None
-    problem: str = "not read yet"
-    unreadable: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """Why; such an object is among the others as it was read last, if it ever was."""
+    """None: not listed yet."""
+    problem: str = ""
+    """Why the watch is silent; empty while it answers, and before its first word."""
+    unreadable: Mapping[tuple[str, str], Unreadable] = field(default_factory=dict)
+    """Such an object is in `objects` as it was read last, if it ever was."""
     is_forbidden: bool = False
     """It was never read, for want of a right."""
 
@@ -94,8 +96,8 @@ class Store:
 def fold(store: Store, found: StoreInput, now: datetime) -> Store:
     """Take in one input that arrived at `now` (cluster time)."""
     match found:
-        case Listed(kind=kind, objects=objects):
-            before, unreadable = store.collection(kind), found.unreadable
+        case Listed(kind=kind, objects=objects, unreadable=unreadable):
+            before = store.collection(kind)
             last = {key: before.objects[key] for key in unreadable if key in before.objects}
             return _with(store, kind, Collection({**last, **objects}, now, "", unreadable))
         case Changed(kind=kind, key=key, object=changed):
@@ -126,7 +128,7 @@ def fold(store: Store, found: StoreInput, now: datetime) -> Store:
             return replace(store, operator_image=Reading(image, now, problem))
 
 
-def _but(collection: Collection, key: tuple[str, str]) -> Mapping[tuple[str, str], str]:
+def _but(collection: Collection, key: tuple[str, str]) -> Mapping[tuple[str, str], Unreadable]:
     return {other: why for other, why in collection.unreadable.items() if other != key}
 
 
@@ -161,9 +163,15 @@ def _with_brokers(store: Store, answer: BrokerAnswer, now: datetime) -> Store:
 def _resource(collection: Collection, key: tuple[str, str]) -> Reading:
     """One that cannot be read is neither gone nor what it was: its last state, unconfirmed, so that no step begins."""
     known = collection.objects.get(key)
-    if key in collection.unreadable:
-        return Reading(known, None, f"{UNREADABLE}{collection.unreadable[key]}")
-    return Reading(known, collection.read_at, collection.problem)
+    if (unreadable := collection.unreadable.get(key)) is not None:
+        return Reading(known, None, f"cannot be read: {unreadable}", unreadable)
+    return _reading(collection, known)
+
+
+def _reading(collection: Collection, value: Any) -> Reading:
+    if collection.read_at is None:
+        return replace(MISSING, problem=collection.problem or MISSING.problem)
+    return Reading(value, collection.read_at, collection.problem)
 
 
 def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") -> Snapshot:
@@ -173,8 +181,7 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
 
     def many(kind: Kind) -> Reading:
         found = store.collection(kind)
-        values = None if found.read_at is None else tuple(found.objects.values())
-        return Reading(values, found.read_at, found.problem)
+        return _reading(found, tuple(found.objects.values()))
 
     return Snapshot(
         now=now,

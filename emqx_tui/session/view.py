@@ -9,6 +9,7 @@ from enum import StrEnum
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.change import Change, Difference, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision
 from emqx_tui.rollout.forecast import Forecast
@@ -18,8 +19,6 @@ from emqx_tui.rollout.policy import Policy, is_closed
 
 REFUSED = "refused: "
 """How the notice of a refusal begins."""
-UNREADABLE = "cannot be read: "
-"""How the problem of an object begins that is there, and is not what we take for one."""
 
 
 class Role(StrEnum):
@@ -123,10 +122,9 @@ class View:
         return self.snapshot.now
 
     @property
-    def unreadable(self) -> str:
-        """Why the custom resource cannot be read now (field: reason); empty when it can."""
-        problem = self.snapshot.resource.problem
-        return problem.removeprefix(UNREADABLE) if problem.startswith(UNREADABLE) else ""
+    def unreadable(self) -> Unreadable | None:
+        """Why the custom resource cannot be read now; None when it can."""
+        return self.snapshot.resource.unreadable
 
     @property
     def is_refusal(self) -> bool:
@@ -151,8 +149,8 @@ class ClusterRow:
     """Id of the gate that waits; empty when none does."""
     is_held: bool = False
     problem: str = ""
-    unreadable: str = ""
-    """Why the object cannot be read now (field: reason): `resource` is its last state, from `read_at`."""
+    unreadable: Unreadable | None = None
+    """Why the object cannot be read now: `resource` is its last state, from `read_at`."""
 
     @property
     def is_known(self) -> bool:

@@ -45,7 +45,7 @@ def health(store: Store, seen: Snapshot) -> tuple[SourceHealth, ...]:
     watched = [
         SourceHealth(kind.info.plural, not found.problem, found.read_at, found.problem, found.is_forbidden)
         for kind, found in ((kind, store.collection(kind)) for kind in Kind)
-        if found.read_at is not None or found.problem != "not read yet"
+        if found.read_at is not None or found.problem
     ]
     is_forbidden = store.is_emqx_forbidden and seen.stats.read_at is None
     brokers = SourceHealth("EMQX", not seen.stats.problem, seen.stats.read_at, seen.stats.problem, is_forbidden)

@@ -12,6 +12,7 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import StatusNode
 from emqx_tui.model.errors import Forbidden, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.fleet import MAX_COUNTED, Fleet
@@ -208,29 +209,29 @@ async def test_a_release_of_ours_shows_in_its_row() -> None:
         assert (other.phase, other.is_held) == (Phase.IDLE, False)
 
 
-UNREAD = "emqxenterprises default/emqx-ee: $.spec.replicas: expected an integer, found a string"
-WHY = "cannot be read: spec.replicas: expected an integer, found a string"
+WHY = Unreadable("spec.replicas", "expected an integer, found a string")
+SAID = "cannot be read: spec.replicas: expected an integer, found a string"
 
 
 async def test_an_object_that_cannot_be_read_stays_in_the_list_with_what_was_known_of_it() -> None:
     async with running() as desk:
         desk.tell(Listed(CR, {KEY: resource(), ("b", "other"): resource("other")}))
         desk.clock.tick(30.0)
-        desk.tell(Listed(CR, {("b", "other"): resource("other")}, (UNREAD,)))
+        desk.tell(Listed(CR, {("b", "other"): resource("other")}, {KEY: WHY}))
         desk.tell(Alive(CR))
         _, row = desk.view.rows
-        assert (row.problem, row.unreadable) == (WHY, WHY.removeprefix("cannot be read: "))
+        assert (row.problem, row.unreadable) == (SAID, WHY)
         assert (row.is_known, row.resource, row.read_at) == (True, resource(), START)
-        assert WHY in desk.view.problem
+        assert SAID in desk.view.problem
         assert desk.view.health[0].is_ok, "the watch answers: nothing is stale"
         desk.tell(Changed(CR, KEY, resource()))
         _, row = desk.view.rows
-        assert (row.problem, row.unreadable, desk.view.problem) == ("", "", "")
+        assert (row.problem, row.unreadable, desk.view.problem) == ("", None, "")
 
 
 async def test_an_object_that_never_could_be_read_is_listed_by_its_name() -> None:
     async with running() as desk:
-        desk.tell(Listed(CR, {}, (UNREAD,)))
+        desk.tell(Listed(CR, {}, {KEY: WHY}))
         (row,) = desk.view.rows
         assert (row.resource.namespace, row.resource.name) == KEY
         assert (row.is_known, row.ready, row.live_connections) == (False, None, None)

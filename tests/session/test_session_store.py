@@ -13,6 +13,7 @@ from emqx_tui.model.errors import Unreachable
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer, Store, StoreInput, fold, snapshot
 from tests.support import scenes as build
@@ -114,7 +115,7 @@ def test_one_watch_lost_does_not_touch_the_others() -> None:
     assert store.collection(Kind.POD).problem == ""
 
 
-UNREAD = Listed(CR, {}, ("emqxenterprises default/emqx-ee: $.spec.replicas: expected an integer, found a string",))
+UNREAD = Listed(CR, {}, {KEY: Unreadable("spec.replicas", "expected an integer, found a string")})
 
 
 def test_an_object_that_cannot_be_read_is_not_gone_and_not_confirmed() -> None:
@@ -125,6 +126,7 @@ def test_an_object_that_cannot_be_read_is_not_gone_and_not_confirmed() -> None:
         None,
         "cannot be read: spec.replicas: expected an integer, found a string",
     )
+    assert seen.unreadable == UNREAD.unreadable[KEY]
     never = snapshot(told(UNREAD), NOW, "").resource
     assert (never.value, never.read_at) == (None, None)
 

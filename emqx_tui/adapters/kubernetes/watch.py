@@ -23,7 +23,7 @@ from emqx_tui.adapters.errors import one_line
 from emqx_tui.adapters.kubernetes.errors import LIBRARY_ERRORS, from_library, from_status_object
 from emqx_tui.model.errors import AdapterError, Expired, Forbidden, MalformedAnswer, NotFound, Unauthorized
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.wire import Malformed, Unparsable, read_json
+from emqx_tui.model.wire import Malformed, Unparsable, Unreadable, read_json
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, Scope, WatchSink
 
@@ -73,7 +73,7 @@ class Reflector:
         self._chance = chance
         self._path = kind.info.path(scope.namespace)
         self._objects: dict[Key, Any] = {}
-        self._malformed: dict[Key, str] = {}
+        self._unreadable: dict[Key, Unreadable] = {}
         self._version = ""
         """resourceVersion to watch from; empty = list first."""
         self._failures = 0
@@ -95,18 +95,18 @@ class Reflector:
 
     async def _list(self) -> None:
         found: dict[Key, Any] = {}
-        malformed: dict[Key, str] = {}
+        unreadable: dict[Key, Unreadable] = {}
         query = {**self._selectors(), "limit": str(PAGE)}
         while True:
             page = await self._sender.request(KubeRequest("GET", self._path, query=query, timeout_s=LIST_TIMEOUT_S))
             meta = self._metadata(page)
             for value in page.get("items") or []:
-                self._read(value, found, malformed)
+                self._read(value, found, unreadable)
             if not (more := meta.get("continue")):
                 break
             query["continue"] = more
         gone = [key for key in self._objects if key not in found]
-        self._objects, self._malformed = found, malformed
+        self._objects, self._unreadable = found, unreadable
         self._version = str(meta.get("resourceVersion") or "")
         for key in gone:
             self._sink(Removed(self._kind, key))
@@ -189,9 +189,9 @@ class Reflector:
 
     def _change(self, value: dict[str, Any]) -> None:
         key = _key(value)
-        was_malformed = self._malformed.pop(key, None) is not None
+        was_unreadable = self._unreadable.pop(key, None) is not None
         self._objects.pop(key, None)
-        if not self._read(value, self._objects, self._malformed) or was_malformed:
+        if not self._read(value, self._objects, self._unreadable) or was_unreadable:
             self._tell_all()
         else:
             self._sink(Changed(self._kind, key, self._objects[key]))
@@ -199,21 +199,21 @@ class Reflector:
     def _remove(self, key: Key) -> None:
         self._objects.pop(key, None)
         self._sink(Removed(self._kind, key))
-        if self._malformed.pop(key, None) is not None:
+        if self._unreadable.pop(key, None) is not None:
             self._tell_all()
 
-    def _read(self, value: Any, objects: dict[Key, Any], malformed: dict[Key, str]) -> bool:
+    def _read(self, value: Any, objects: dict[Key, Any], unreadable: dict[Key, Unreadable]) -> bool:
         key = _key(value)
         try:
             objects[key] = self._kind.info.parse(value)
         except Malformed as error:
-            malformed[key] = one_line(f"{self._kind.info.plural} {key[0]}/{key[1]}: {error}")
-            logger.warning("unreadable: %s", malformed[key])
+            unreadable[key] = Unreadable.of(error)
+            logger.warning("unreadable: %s", one_line(f"{self._kind.info.plural} {key[0]}/{key[1]}: {error}"))
             return False
         return True
 
     def _tell_all(self) -> None:
-        self._sink(Listed(self._kind, dict(self._objects), tuple(self._malformed.values())))
+        self._sink(Listed(self._kind, dict(self._objects), dict(self._unreadable)))
 
     async def _lost(self, error: AdapterError) -> None:
         """Tell the failure, then wait.

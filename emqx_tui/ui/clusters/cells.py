@@ -101,7 +101,7 @@ def cells_of(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, 
 
 def _cells_from_before(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Line]:
     """The cells of a cluster whose object cannot be read: what was known of it last is dim, and called old."""
-    found = cells_of(replace(row, unreadable=""), now, room)
+    found = cells_of(replace(row, unreadable=None), now, room)
     mark, age = state(row), units.age(elapsed_s(row.read_at, now)).replace(" ", "")
     if not row.is_known:
         for name in ("version", "ready", "clients"):

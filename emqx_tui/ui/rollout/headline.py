@@ -132,7 +132,7 @@ def _ending(view: View) -> Headline | None:
 
 
 def _unreadable(view: View) -> Headline:
-    first = line(_word(ALARM, "CANNOT BE READ"), view.unreadable)
+    first = line(_word(ALARM, "CANNOT BE READ"), str(view.unreadable))
     known = "what is shown of the object is old" if view.snapshot.resource.value else "nothing is known of the object"
     keys = f"{key_words(Verb.HOLD)}{DOT}{key_words(Verb.FREEZE)}"
     stays = f"no step begins until it can be read{DOT}{keys}" if view.journal else ""

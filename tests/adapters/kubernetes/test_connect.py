@@ -179,7 +179,7 @@ async def test_watches_every_kind_and_sees_a_change(sandbox, connected, until):
     tasks = [asyncio.create_task(connection.kube.watch(kind, Scope("default"), found.append)) for kind in Kind]
     await until(lambda: len([one for one in found if isinstance(one, Alive)]) >= len(Kind))
     assert not [one for one in found if isinstance(one, Lost)]
-    assert not [line for one in found if isinstance(one, Listed) for line in one.malformed]
+    assert not [line for one in found if isinstance(one, Listed) for line in one.unreadable]
     patch = {"spec": {"blueGreenUpdate": {"initialDelaySeconds": 99}}}
     await connection.kube.request(KubeRequest("PATCH", RESOURCE, patch, MERGE_PATCH))
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from emqx_tui.model.errors import Forbidden, MalformedAnswer, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, Scope
 
 
@@ -170,17 +171,17 @@ async def test_an_unreadable_object_is_named_and_the_others_stay(api, watching, 
     seen = watching()
     listed = (await until(lambda: seen.of(Listed)))[0]
     assert [name for _, name in listed.objects] == ["good"]
-    assert listed.malformed == ("pods emqx/bad: $.status.phase: expected a string, found a number",)
+    assert listed.unreadable == {("emqx", "bad"): Unreadable("status.phase", "expected a string, found a number")}
 
     await until(lambda: api.watches)
     api.put("bad")
     await until(lambda: seen.names() == ["bad", "good"])
-    assert seen.of(Listed)[-1].malformed == ()
+    assert seen.of(Listed)[-1].unreadable == {}
     api.put("good", phase=7)
     await until(lambda: seen.names() == ["bad"])
-    assert seen.of(Listed)[-1].malformed[0].startswith("pods emqx/good:")
+    assert list(seen.of(Listed)[-1].unreadable) == [("emqx", "good")]
     api.put("good", "DELETED")
-    await until(lambda: seen.of(Listed)[-1].malformed == ())
+    await until(lambda: seen.of(Listed)[-1].unreadable == {})
 
 
 async def test_garbage_in_the_stream_is_told_and_listed_away(api, watching, until):

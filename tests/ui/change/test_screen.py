@@ -13,6 +13,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.change import Draft, Verdict, assess
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Start
@@ -437,7 +438,10 @@ async def test_a_cluster_that_goes_away_is_told():
 
 
 async def test_a_cluster_that_cannot_be_read_is_told_and_not_edited():
-    found = replace(row("emqx-ee", "mqtt", problem="cannot be read: spec.replicas: no"), unreadable="spec.replicas: no")
+    found = replace(
+        row("emqx-ee", "mqtt", problem="cannot be read: spec.replicas: no"),
+        unreadable=Unreadable("spec.replicas", "no"),
+    )
     backend = ScriptedBackend(fleet(found))
     app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None)
     async with app.run_test(size=(80, 24)) as pilot:

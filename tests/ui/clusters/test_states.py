@@ -93,7 +93,7 @@ def test_columns_fill_the_room_and_nothing_sticks_out(total):
         assert spans.width(cell) <= room[key], key
 
 
-WHY = "spec.replicas: expected an integer, found a string"
+WHY = Unreadable("spec.replicas", "expected an integer, found a string")
 
 
 def unreadable(**fields) -> ClusterRow:

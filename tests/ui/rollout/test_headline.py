@@ -9,6 +9,7 @@ import pytest
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
 from emqx_tui.rollout.journal import HoldRecord
@@ -245,13 +246,18 @@ def test_a_cluster_that_was_never_read_is_not_called_running():
 
 
 def test_an_object_that_cannot_be_read_is_not_lost_and_says_which_field_and_why():
-    why = "cannot be read: spec.replicas: expected an integer, found a string"
+    why = Unreadable("spec.replicas", "expected an integer, found a string")
     base = releases.draining()
-    view = replace(base, snapshot=replace(base.snapshot, resource=Reading(resource(), None, why)))
+    view = replace(
+        base, snapshot=replace(base.snapshot, resource=Reading(resource(), None, f"cannot be read: {why}", why))
+    )
     first, second = said(view)
     assert first == "▲ CANNOT BE READ spec.replicas: expected an integer, found a string"
     assert second.startswith("what is shown of the object is old · no step begins until it can be read")
-    idle = replace(releases.idle(), snapshot=replace(releases.idle().snapshot, resource=Reading(None, None, why)))
+    idle = replace(
+        releases.idle(),
+        snapshot=replace(releases.idle().snapshot, resource=Reading(None, None, f"cannot be read: {why}", why)),
+    )
     assert said(idle)[1] == "nothing is known of the object"
 
 
