@@ -263,7 +263,8 @@ class _Run:
         """The view in which the start is written down. Raises Refused."""
 
         def is_answered(view: View) -> bool:
-            refused = view.is_refusal and view.notice_number > before.notice_number
+            is_new = view.notice is not None and view.notice_number > before.notice_number
+            refused = is_new and view.notice is not None and view.notice.is_refusal
             return refused or (view.journal is not None and not view.is_unwritten and not view.result)
 
         view = await self.runner.until(is_answered, within_s=ANSWER_S)

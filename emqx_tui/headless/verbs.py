@@ -21,10 +21,10 @@ from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.view_diff import Told, begin, diff
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rollout.decision import CheckResult, Gate, Outcome
+from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome, RefusalReason
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.view import Notice, Role, View
 
 FIRST_DATA_S = 30.0
 HURRY_S = 5.0
@@ -180,7 +180,7 @@ class _Asking:
 
     async def _submitted(self) -> tuple[View, str]:
         """The view in which the intent is written down, and what it did. Raises _Refused."""
-        refusal = ""
+        refusal = "no answer in time"
         for _ in range(TRIES):
             intent = await self._intent()
             before = self.runner.view
@@ -192,10 +192,11 @@ class _Asking:
                 return view.notice_number > number and not view.is_unwritten
 
             view = await self.runner.until(is_answered, within_s=ANSWER_S)
-            if self._has_effect(view):
-                return view, view.notice
-            refusal = view.notice.removeprefix("refused: ") if view.notice_number > number else "no answer in time"
-            if "look at it again" not in refusal:
+            notice = view.notice if view.notice_number > number else None
+            if self._has_effect(view, notice):
+                return view, str(notice or "")
+            refusal = notice.text if notice else refusal
+            if notice is None or notice.reason is not RefusalReason.SUPERSEDED:
                 break
         raise _Refused(refusal, gate=self.gate.id if self.gate else None)
 
@@ -239,7 +240,7 @@ class _Asking:
             raise _Refused(f"gate {gate.id} is not to be approved now: {_why(failing)}", gate=gate.id)
         return gate
 
-    def _has_effect(self, view: View) -> bool:
+    def _has_effect(self, view: View, notice: Notice | None) -> bool:
         journal = view.journal
         if journal is None or view.is_unwritten:
             return False
@@ -249,7 +250,7 @@ class _Asking:
             case Verb.FREEZE:
                 return journal.hold is not None and journal.hold.freeze
             case Verb.RESUME:
-                return not view.is_refusal
+                return notice is not None and not notice.is_refusal
             case Verb.ABORT:
                 return journal.abort is not None
             case Verb.APPROVE:
@@ -303,7 +304,7 @@ class _Asking:
             case Verb.FREEZE:
                 return is_quiet and not is_draining(view)
             case Verb.APPROVE if view.journal.hold is None and self.gate is not None:
-                if self.gate.id.startswith("cut-over"):
+                if self.gate.kind is GateKind.CUT_OVER:
                     return view.decision.phase in _AFTER_CUT_OVER
                 member = next((m for m in view.snapshot.members if m.name == self.gate.target), None)
                 return member is None or member.evacuation is not None

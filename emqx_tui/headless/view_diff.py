@@ -165,7 +165,7 @@ def _sources(before: View, view: View) -> Found:
 
 def _notices(before: View, view: View) -> Found:
     if view.notice and view.notice_number != before.notice_number:
-        yield Event.NOTICE, {"text": view.notice}
+        yield Event.NOTICE, {"text": str(view.notice)}
 
 
 # -- the log ------------------------------------------------------------------------------------------------------

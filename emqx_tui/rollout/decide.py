@@ -15,7 +15,7 @@ from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.checks import auto_hold, gate_checks, gates
 from emqx_tui.rollout.commands import Command, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Gate, Step, StepState
+from emqx_tui.rollout.decision import Alarm, CheckResult, Decision, Gate, RefusalReason, Step, StepState
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import HoldRecord, Journal
@@ -50,13 +50,12 @@ def decide(
     phase = _derive(context)
     memory = _trends(context, phase)
     context = replace(context, memory=memory)
-    accepted, refused = "", ""
+    answer = None
     if intent is not None:
         # The person was looking at what has come true, which a console that does not drive has not written down.
         context = replace(context, journal=_record(context, phase, ()))
         phase = _derive(context)
         answer = intent_handlers.answer(intent, context, phase)
-        accepted, refused = answer.accepted, answer.refused
         resumed = context.is_held and answer.journal is not None and answer.journal.hold is None
         context = replace(context, journal=answer.journal or context.journal)
         if resumed:
@@ -79,8 +78,9 @@ def decide(
         alarms=alarms,
         commands=tuple(c for c in wanted if _is_due(context, c)),
         journal=context.journal,
-        refused=refused,
-        accepted=accepted,
+        refused=answer.refused if answer else "",
+        refusal=answer.refusal if answer else RefusalReason.NOT_NOW,
+        accepted=answer.accepted if answer else "",
         abort=abort.cost(context, phase),
         finished=str(phase) if phase in (Phase.DONE, Phase.ABORTED) else "",
         eta_s=_eta_s(context, phase),
@@ -103,7 +103,7 @@ def _without_release(
             seen = replace(snapshot, blue_uid=answer.journal.originals.blue_uid)
             decision, kept = decide(memory.afresh(), seen, answer.journal, None, settings)
             return replace(decision, accepted=answer.accepted), kept
-        return Decision(Phase.IDLE, refused=answer.refused), replace(memory, phase=Phase.IDLE)
+        return Decision(Phase.IDLE, refused=answer.refused, refusal=answer.refusal), replace(memory, phase=Phase.IDLE)
     refused = "no release is running" if intent is not None else ""
     return Decision(Phase.IDLE, refused=refused), replace(memory, phase=Phase.IDLE)
 

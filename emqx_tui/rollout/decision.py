@@ -116,6 +116,23 @@ class AbortCost:
     """To be named by the Abort intent."""
 
 
+class RefusalReason(StrEnum):
+    """Why an intent is refused, for those who act on it; the sentence is for people."""
+
+    NOT_NOW = "not-now"
+    """The state of the release does not allow it, or it is so already."""
+    SUPERSEDED = "superseded"
+    """It names a revision or an object that has changed since: look again, then it may be submitted anew."""
+    UNDER_WAY = "under-way"
+    """A release is under way already."""
+    HELD = "held"
+    """A hold stands, or its cause does."""
+    NOT_ALLOWED = "not-allowed"
+    """This console may not: read-only, no right, or a journal that it must not touch."""
+    NOT_WRITTEN = "not-written"
+    """The journal could not be written, or nobody knows whether it was."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """What is thought of a snapshot, and what is to be done about it."""
@@ -134,6 +151,8 @@ class Decision:
     """To be stored before any command is sent, when it differs from the stored one."""
     refused: str = ""
     """Why an intent was refused; for the person who submitted it."""
+    refusal: RefusalReason = RefusalReason.NOT_NOW
+    """The same as a value; only with `refused`."""
     accepted: str = ""
     """What an intent did, in a few words."""
     abort: AbortCost = field(default_factory=lambda: AbortCost(False, "no release is running"))

@@ -14,7 +14,7 @@ from emqx_tui.rollout.change import Plan, Rates
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import GateKind, Outcome
+from emqx_tui.rollout.decision import GateKind, Outcome, RefusalReason
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
 from emqx_tui.rollout.journal import AbortRecord, HoldRecord, Journal, Originals
 from emqx_tui.rollout.phases import FINAL, Phase
@@ -28,6 +28,7 @@ class Answer:
     journal: Journal | None
     accepted: str = ""
     refused: str = ""
+    refusal: RefusalReason = RefusalReason.NOT_NOW
 
 
 def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version: str, now: datetime) -> Answer:
@@ -35,9 +36,17 @@ def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version
     plan = intent.plan
     resource = snapshot.resource.value
     if resource is None or resource.meta.uid != plan.uid:
-        return Answer(None, refused="the object is gone or was re-created since the plan was made")
+        return Answer(
+            None,
+            refused="the object is gone or was re-created since the plan was made",
+            refusal=RefusalReason.SUPERSEDED,
+        )
     if resource.meta.metadata_generation != plan.metadata_generation:
-        return Answer(None, refused="the object was changed since the plan was made: look at it again")
+        return Answer(
+            None,
+            refused="the object was changed since the plan was made: look at it again",
+            refusal=RefusalReason.SUPERSEDED,
+        )
     live = [s for s in snapshot.sets if s.replicas > 0]
     service, endpoints = snapshot.listener_service, snapshot.listener_endpoints
     if len(live) != 1 or service is None or endpoints is None:
@@ -95,7 +104,7 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
         return Answer(journal, refused=f"the release is {phase}: nothing to do")
     match intent:
         case Start():
-            return Answer(journal, refused="a release is under way already")
+            return Answer(journal, refused="a release is under way already", refusal=RefusalReason.UNDER_WAY)
         case Approve():
             return _approve(intent, context, phase)
         case Hold(by=by, reason=reason):
@@ -160,7 +169,11 @@ def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
         waiting = f"gate '{gate.id}' waits" if gate else "no gate waits"
         return Answer(journal, refused=f"'{intent.gate}' is not to be approved now: {waiting}")
     if gate.revision != intent.revision:
-        return Answer(journal, refused="the situation has changed since the card was opened: look at it again")
+        return Answer(
+            journal,
+            refused="the cluster has changed since the card was opened: look at it again",
+            refusal=RefusalReason.SUPERSEDED,
+        )
     if not gate.is_open:
         bad = next(c for c in gate.checks if c.outcome is not Outcome.PASS)
         return Answer(journal, refused=f"not now: {bad.evidence}")
@@ -179,7 +192,11 @@ def _abort(intent: Abort, context: RolloutContext, phase: Phase) -> Answer:
     if not price.possible:
         return Answer(journal, refused=f"no abort now: {price.why_not}")
     if price.revision != intent.revision:
-        return Answer(journal, refused="the situation has changed since the card was opened: look at it again")
+        return Answer(
+            journal,
+            refused="the cluster has changed since the card was opened: look at it again",
+            refusal=RefusalReason.SUPERSEDED,
+        )
     evidence = fingerprint([str(phase), price.disconnects])
     record = AbortRecord(intent.by, context.now, evidence)
     return Answer(replace(journal, abort=record, hold=None), accepted="aborting: back to blue")

@@ -28,13 +28,14 @@ from emqx_tui.rollout.commands import (
     Target,
     WriteEndpoints,
 )
+from emqx_tui.rollout.decision import RefusalReason
 from emqx_tui.rollout.forecast import Forecast, forecast
 from emqx_tui.rollout.journal import journal_name
 from emqx_tui.rollout.policy import Approval, Policy, next_closed
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
 from emqx_tui.session.ports import Changed, Kube
-from emqx_tui.session.view import EditPreview
+from emqx_tui.session.view import EditPreview, Notice, NoticeKind
 
 _QUERY = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 
@@ -291,27 +292,31 @@ async def _room(snapshot: Snapshot, kube: Kube) -> str | None:
         return None
 
 
-async def save(edit: Draft | Plan, snapshot: Snapshot, kube: Kube) -> tuple[str, Changed | None]:
-    """Send an edit that starts no release. One line for the person, and the stored object."""
+async def save(edit: Draft | Plan, snapshot: Snapshot, kube: Kube) -> tuple[Notice, Changed | None]:
+    """Send an edit that starts no release. The answer for the person, and the stored object."""
     if isinstance(edit, Plan):
-        return "refused: a plan is started, not saved", None
+        return Notice.refused("a plan is started, not saved"), None
     judged = changes.assess(edit)
     if judged.verdict not in (Verdict.NEXT_RELEASE, Verdict.NO_EFFECT):
-        return f"refused: this edit {judged.verdict}", None
+        return Notice.refused(f"this edit {judged.verdict}"), None
     resource = snapshot.resource.value
     seen = edit.original.meta
     if resource is None or (resource.meta.uid, resource.meta.metadata_generation) != (
         seen.uid,
         seen.metadata_generation,
     ):
-        return "refused: the object was changed since you began: look at it again", None
+        return Notice.refused(
+            "the object was changed since you began: look at it again", RefusalReason.SUPERSEDED
+        ), None
     request = _patch_request(edit.original, judged)
     body = {**request.body, "metadata": {"uid": seen.uid, "resourceVersion": resource.meta.resource_version}}
     try:
         answer = await kube.request(replace(request, body=body))
     except NotFound:
-        return "refused: the object is gone", None
+        return Notice.refused("the object is gone", RefusalReason.SUPERSEDED), None
     except AdapterError as error:
-        return f"refused: {redact(error.message)}", None
+        return Notice.refused(redact(error.message)), None
     stored = EmqxEnterprise.from_json(answer)
-    return f"saved: {judged.verdict}", Changed(Kind.EMQX_ENTERPRISE, (stored.namespace, stored.name), stored)
+    return Notice(NoticeKind.ACCEPTED, f"saved: {judged.verdict}"), Changed(
+        Kind.EMQX_ENTERPRISE, (stored.namespace, stored.name), stored
+    )

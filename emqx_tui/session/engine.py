@@ -22,7 +22,7 @@ from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
-from emqx_tui.session.view import EditPreview, FleetView, View
+from emqx_tui.session.view import EditPreview, FleetView, Notice, NoticeKind, View
 
 if TYPE_CHECKING:
     from emqx_tui.session.session import Session
@@ -244,7 +244,8 @@ class Engine:
             logger.exception("the session of %s/%s ended", *key)
             view = self._views.get(key)
             if view is not None:
-                notice = f"internal error ({type(error).__name__}, see the log): the session starts anew"
+                words = f"internal error ({type(error).__name__}, see the log): the session starts anew"
+                notice = Notice(NoticeKind.PROBLEM, words)
                 self._publish_view(key, replace(view, notice=notice, notice_number=view.notice_number + 1))
             self._sessions.pop(key, None)
             await asyncio.sleep(RECONNECT_S)

@@ -46,7 +46,7 @@ class IntentAgain:
 
     intent: Intent
     refused: str = ""
-    """Why it cannot be: what stands there could not be read."""
+    """Why it cannot be: what stands there could not be read. Empty when it can."""
 
 
 class JournalBook:

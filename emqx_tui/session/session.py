@@ -27,7 +27,7 @@ from emqx_tui.rollout.commands import (
     RestoreTemplate,
 )
 from emqx_tui.rollout.decide import DecisionSettings, decide
-from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.decision import Decision, RefusalReason
 from emqx_tui.rollout.expectations import Expectations
 from emqx_tui.rollout.intents import Intent, Start
 from emqx_tui.rollout.journal import Journal
@@ -44,7 +44,7 @@ from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Changed
 from emqx_tui.session.store import BrokerAnswer, Store, fold, snapshot
-from emqx_tui.session.view import REFUSED, Arrival, EditPreview, View
+from emqx_tui.session.view import Arrival, EditPreview, Notice, NoticeKind, View
 
 TICK_S = 0.5
 MAX_JUDGED = 8
@@ -102,7 +102,7 @@ class Session:
         self._series = Series()
         self._log = EventLog()
         self._decision = Decision(Phase.IDLE)
-        self._notice = ""
+        self._notice: Notice | None = None
         self._notice_number = 0
         self._arrival: Arrival | None = None
         self._seen_release = ""
@@ -162,14 +162,16 @@ class Session:
     async def save(self, edit: Draft | Plan) -> None:
         """Send an edit that starts no release; the answer is the next view's notice."""
         if self._options.read_only:
-            self._say(f"{REFUSED}read-only")
+            self._notify(Notice.refused("this console was started read-only", RefusalReason.NOT_ALLOWED))
         elif self._book.present is not None:
-            self._say(f"{REFUSED}a release is under way, the object is not to be changed now")
+            self._notify(
+                Notice.refused("a release is under way, the object is not to be changed now", RefusalReason.UNDER_WAY)
+            )
         else:
-            answer, changed = await save(edit, self._snapshot(), self._ports.kube)
-            if changed is not None:
-                self._put(changed)
-            self._say(answer)
+            answer, stored = await save(edit, self._snapshot(), self._ports.kube)
+            if stored is not None:
+                self._put(stored)
+            self._notify(answer)
         self._put(_Tick())
 
     # -- tasks ----------------------------------------------------------------------------------------------------
@@ -205,7 +207,7 @@ class Session:
             case _Tick():
                 return
             case IntentAgain(refused=refused) if refused:
-                self._say(f"{REFUSED}{refused}")
+                self._notify(Notice.refused(refused, RefusalReason.NOT_WRITTEN))
             case _Submitted(intent=intent) | IntentAgain(intent=intent):
                 self._intents.append(intent)
             case CommandDone():
@@ -318,8 +320,8 @@ class Session:
             self._decide(None)
         while self._intents and self._book.writing is None:
             intent = self._intents.pop(0)
-            if refusal := self._not_taken(intent):
-                self._say(f"{REFUSED}{refusal}")
+            if refusal := self._refusal(intent):
+                self._notify(refusal)
                 continue
             self._decide(intent)
             if self._decision.accepted:
@@ -327,27 +329,26 @@ class Session:
         self._keep_lease()
         self._show()
 
-    def _not_taken(self, intent: Intent) -> str:
-        """Why no intent of any kind is taken now; empty when it may be decided on."""
+    def _refusal(self, intent: Intent) -> Notice | None:
+        """Why this intent is not even decided on; None when it may be."""
+        not_allowed = self._book.problem or view_builder.missing_right(self._store)
         if self._options.read_only:
-            return "this console was started read-only"
-        if self._book.problem:
-            return self._book.problem
-        if missing := view_builder.missing_right(self._store):
-            return missing
-        if isinstance(intent, Start):
-            return self._not_to_start(intent)
-        return ""
+            not_allowed = "this console was started read-only"
+        if not_allowed:
+            return Notice.refused(not_allowed, RefusalReason.NOT_ALLOWED)
+        return self._refusal_to_start(intent) if isinstance(intent, Start) else None
 
-    def _not_to_start(self, intent: Start) -> str:
-        """The screens refuse these too; a release must not depend on that."""
+    def _refusal_to_start(self, intent: Start) -> Notice | None:
+        """The front ends refuse these too; a release must not depend on that."""
         if not self._lease.is_free:
-            return f"{self._lease.holder or 'somebody'} drives this cluster"
+            return Notice.refused(f"{self._lease.holder or 'somebody'} drives this cluster", RefusalReason.UNDER_WAY)
         judged = next((found for found in reversed(self._judged) if found.plan == intent.plan), None)
         if judged is None:
-            return "this plan was not judged by this session: look at the change again"
+            return Notice.refused(
+                "this session has not checked this plan: look at the change again", RefusalReason.SUPERSEDED
+            )
         stopping = preflight.blocking(judged.checks, intent.overrides)
-        return f"{stopping[0].name}: {stopping[0].evidence}" if stopping else ""
+        return Notice.refused(f"{stopping[0].name}: {stopping[0].evidence}") if stopping else None
 
     def _decide(self, intent: Intent | None) -> None:
         journal = self._book.present
@@ -391,7 +392,7 @@ class Session:
 
     def _journal_written(self, answer: JournalWritten) -> None:
         if words := self._book.written(answer):
-            self._say(f"{REFUSED}{words}")
+            self._notify(Notice.refused(words, RefusalReason.NOT_WRITTEN))
         elif answer.secret is not None:
             # Watch events that came meanwhile were left aside: one of them may be newer than our own write.
             written = Changed(Kind.SECRET, (self.namespace, answer.secret.name), answer.secret)
@@ -442,7 +443,8 @@ class Session:
         self._closing = False
         if error is not None:
             self._close_failed_at = self._ports.clock.monotonic()
-            self._say(f"the release is {self._result}, but its journal could not be removed: {error.message}")
+            words = f"the release is {self._result}, but its journal could not be removed: {error.message}"
+            self._notify(Notice(NoticeKind.PROBLEM, words))
             return
         self._book.forget()
         self._lease.forget()
@@ -453,15 +455,17 @@ class Session:
 
     # -- publishing --------------------------------------------------------------------------------------------------
 
-    def _say(self, words: str) -> None:
-        self._notice = words
+    def _notify(self, notice: Notice) -> None:
+        self._notice = notice
         self._notice_number += 1
-        self._log.say(self._ports.clock.now(), words)
+        self._log.say(self._ports.clock.now(), str(notice))
 
     def _note_decision(self, before: Decision, intent: Intent | None) -> None:
         now, decision = self._ports.clock.now(), self._decision
-        if intent is not None and (decision.accepted or decision.refused):
-            self._say(decision.accepted or f"{REFUSED}{decision.refused}")
+        if intent is not None and decision.accepted:
+            self._notify(Notice(NoticeKind.ACCEPTED, decision.accepted))
+        elif intent is not None and decision.refused:
+            self._notify(Notice.refused(decision.refused, decision.refusal))
         if before.phase is not decision.phase:
             self._log.say(now, f"{decision.phase}")
             self._record("phase", {"phase": str(decision.phase)})

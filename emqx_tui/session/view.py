@@ -11,14 +11,40 @@ from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.change import Change, Difference, Plan
-from emqx_tui.rollout.decision import CheckResult, Decision
+from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
 from emqx_tui.rollout.forecast import Forecast
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Policy, is_closed
 
-REFUSED = "refused: "
-"""How the notice of a refusal begins."""
+
+class NoticeKind(StrEnum):
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    PROBLEM = "problem"
+    """Nobody asked, but a person has to know."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The answer to an intent or to an edit."""
+
+    kind: NoticeKind
+    text: str
+    """One sentence for a person."""
+    reason: RefusalReason | None = None
+    """Of a refusal."""
+
+    @classmethod
+    def refused(cls, text: str, reason: RefusalReason = RefusalReason.NOT_NOW) -> Notice:
+        return cls(NoticeKind.REFUSED, text, reason)
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.kind is NoticeKind.REFUSED
+
+    def __str__(self) -> str:
+        return f"refused: {self.text}" if self.is_refusal else self.text
 
 
 class Role(StrEnum):
@@ -96,8 +122,8 @@ class View:
     """Oldest first, bounded."""
     in_flight: tuple[str, ...] = ()
     """Descriptions of commands sent and not answered yet."""
-    notice: str = ""
-    """The answer to the last intent: what it did or why it was refused."""
+    notice: Notice | None = None
+    """The last one."""
     notice_number: int = 0
     """Grows with each notice, so that the same words twice are two notices."""
     health: tuple[SourceHealth, ...] = ()
@@ -125,11 +151,6 @@ class View:
     def unreadable(self) -> Unreadable | None:
         """Why the custom resource cannot be read now; None when it can."""
         return self.snapshot.resource.unreadable
-
-    @property
-    def is_refusal(self) -> bool:
-        """The notice is the refusal of an intent."""
-        return self.notice.startswith(REFUSED)
 
 
 @dataclass(frozen=True)

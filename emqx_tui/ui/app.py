@@ -24,7 +24,7 @@ from textual.timer import Timer
 
 from emqx_tui.rollout.phases import FINAL
 from emqx_tui.session.backend import Backend
-from emqx_tui.session.view import FleetView, Role
+from emqx_tui.session.view import FleetView, NoticeKind, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.help_screen import HelpScreen
@@ -142,7 +142,7 @@ class ConsoleApp(App[int]):
         view = self.published.view
         if view and view.notice and view.notice_number != self._notice_number:
             self._notice_number = view.notice_number
-            self.say(view.notice, severity="warning" if view.is_refusal else "information")
+            self.say(str(view.notice), severity="information" if view.notice.kind is NoticeKind.ACCEPTED else "warning")
 
     def say(self, text: str, *, severity: Severity = "information") -> None:
         """An answer that goes away by itself; the newest one stands alone. Never parsed as markup."""

@@ -148,8 +148,8 @@ def test_abort_is_refused_once_blue_is_gone() -> None:
 
     def act(session: object, view: View) -> None:
         late(session, view)  # type: ignore[arg-type]
-        if view.notice.startswith("refused: no abort"):
-            refused.append(view.notice)
+        if view.notice is not None and view.notice.is_refusal and view.notice.text.startswith("no abort"):
+            refused.append(view.notice.text)
 
     run, witness = play(world, Script(approval=Approval.AUTO, act=act), limit_s=1500)
     assert run.result == "done"

@@ -167,9 +167,9 @@ def test_an_approval_that_could_not_be_written_is_told_and_does_not_linger(answe
         denied = refuse("/secrets")
         console.meddlers.append(denied) if answered else console.takers.append(lose_secrets)
         console.session.submit(Approve(gate.id, gate.revision, "person"))
-        seen = await console.until(lambda view: view.notice.startswith("refused"))
+        seen = await console.until(lambda view: view.notice is not None and view.notice.is_refusal)
         expected = "cannot be written" if answered else "whether it counts shows"
-        assert expected in seen.notice
+        assert expected in seen.notice.text
         console.meddlers.clear()
         console.takers.clear()
         await asyncio.sleep(10.0)

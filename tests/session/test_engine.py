@@ -138,7 +138,7 @@ def test_an_opened_cluster_publishes_views_and_takes_intents(desk: Desk) -> None
     desk.engine.open(*KEY)
     desk.until(lambda: (view := desk.engine.view()) is not None and view.snapshot.resource.value is not None)
     desk.engine.submit(Hold("ann@host"))
-    desk.until(lambda: (view := desk.engine.view()) is not None and "no release is running" in view.notice)
+    desk.until(lambda: (view := desk.engine.view()) is not None and "no release is running" in str(view.notice))
 
 
 def test_a_cluster_opened_before_the_connection_stands_is_opened_with_it() -> None:
@@ -238,6 +238,6 @@ def test_a_session_that_breaks_is_told_in_its_view_and_logged(desk: Desk, caplog
     desk.until(lambda: desk.engine.view() is not None)
     session, _ = desk.engine._sessions[KEY]
     in_engine(desk, lambda: session._put(object()))
-    desk.until(lambda: (view := desk.engine.view()) is not None and "internal error" in view.notice)
+    desk.until(lambda: (view := desk.engine.view()) is not None and "internal error" in str(view.notice))
     assert "ended" in caplog.text
     assert desk.engine.failure is None

@@ -12,6 +12,7 @@ from emqx_tui.model.errors import Conflict, NotFound, Rejected
 from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.change import Draft
 from emqx_tui.session.edit_preview import save
+from emqx_tui.session.view import Notice, NoticeKind
 from tests.support import scenes as build
 from tests.support.fakes import FakeKube
 
@@ -31,18 +32,18 @@ ORIGINAL = EmqxEnterprise.from_json(stored())
 RATES = replace(Draft.of(ORIGINAL), blue_green=BlueGreenUpdate(60, 5, 50, 200))
 
 
-async def saved(edit: Any, *, now: dict[str, Any] | None = None, answer: Any = None) -> tuple[str, FakeKube]:
+async def saved(edit: Any, *, now: dict[str, Any] | None = None, answer: Any = None) -> tuple[Notice, FakeKube]:
     kube = FakeKube({PATH: answer or stored("12", 4)})
     resource = EmqxEnterprise.from_json(now or stored("11"))
     snapshot = replace(build.idle().snapshot(), resource=Reading(resource, build.NOW))
-    words, changed = await save(edit, snapshot, kube)
-    assert (changed is not None) is words.startswith("saved")
-    return words, kube
+    notice, changed = await save(edit, snapshot, kube)
+    assert (changed is not None) is (notice.kind is NoticeKind.ACCEPTED)
+    return notice, kube
 
 
 async def test_rates_are_saved_with_what_changed_and_nothing_else() -> None:
-    words, kube = await saved(RATES)
-    assert words == "saved: used by the next release"
+    notice, kube = await saved(RATES)
+    assert str(notice) == "saved: used by the next release"
     (request,) = kube.sent
     assert request.body == {
         "metadata": {"uid": "u", "resourceVersion": "11"},
@@ -72,8 +73,8 @@ REFUSED: dict[str, tuple[Any, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("edit", "given"), REFUSED.values(), ids=REFUSED)
 async def test_what_is_not_saved_is_not_sent(edit: Any, given: dict[str, Any]) -> None:
-    words, kube = await saved(edit, **given)
-    assert words.startswith("refused")
+    notice, kube = await saved(edit, **given)
+    assert notice.is_refusal
     assert kube.sent == []
 
 
@@ -89,6 +90,6 @@ async def test_what_is_not_saved_is_not_sent(edit: Any, given: dict[str, Any]) -
 )
 async def test_the_servers_refusal_is_told(answer: Exception, words: str) -> None:
     told, _ = await saved(RATES, answer=answer)
-    assert told.startswith("refused")
-    assert words in told
-    assert "hunter2" not in told
+    assert told.is_refusal
+    assert words in told.text
+    assert "hunter2" not in told.text

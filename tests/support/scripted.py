@@ -18,7 +18,7 @@ from emqx_tui.rollout.forecast import forecast
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import ClusterRow, EditPreview, FleetView, Role, SourceHealth, View
+from emqx_tui.session.view import ClusterRow, EditPreview, FleetView, Notice, NoticeKind, Role, SourceHealth, View
 
 NOW = datetime(2024, 5, 14, 12, 6, 1, tzinfo=UTC)
 CONTEXT, SERVER = "prod-eu", "https://10.0.0.1:6443"
@@ -300,11 +300,11 @@ class ScriptedBackend:
         if self._on_change:
             self._on_change()
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, kind: NoticeKind = NoticeKind.ACCEPTED) -> None:
         """The answer to an intent."""
         assert self.shown_view is not None
         number = self.shown_view.notice_number + 1
-        self.publish(view=replace(self.shown_view, notice=text, notice_number=number))
+        self.publish(view=replace(self.shown_view, notice=Notice(kind, text), notice_number=number))
 
 
 def figures():

@@ -15,7 +15,7 @@ import pytest
 
 from emqx_tui.rollout.intents import Hold
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.view import Role
+from emqx_tui.session.view import NoticeKind, Role
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen
@@ -179,6 +179,20 @@ async def test_a_notice_is_never_read_as_markup():
         await until_shown(pilot, "mqtt-stg")
         backend.notice("[bold]refused[/bold]")
         await until_shown(pilot, "[bold]refused[/bold]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity"),
+    [(NoticeKind.ACCEPTED, "information"), (NoticeKind.REFUSED, "warning"), (NoticeKind.PROBLEM, "warning")],
+)
+async def test_what_went_wrong_is_said_as_a_warning(kind: NoticeKind, severity: str):
+    backend = ScriptedBackend(shown_view=view())
+    app = console(backend)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        backend.notice("held", kind)
+        await until(pilot, lambda: app.notice is not None)
+        assert app.notice.severity == severity
 
 
 async def test_leaving_without_driving_asks_nothing():

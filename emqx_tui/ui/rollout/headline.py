@@ -121,7 +121,7 @@ def _ending(view: View) -> Headline | None:
         )
     if result == "failed":
         first = line(_word(FAILED, f"FAILED{after}"), view.decision.phase_text)
-        return Headline(Tone.BAD, first, line(f"{view.notice}"))
+        return Headline(Tone.BAD, first, line(str(view.notice or "")))
     if phase is Phase.DONE or result == "done":
         first = line(_word(DONE, "DONE"), f"{versions(view)}{after}")
         return Headline(Tone.GOOD, first, line("blue is gone, green serves; the operator has its own settings back"))

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Hold
-from emqx_tui.session.view import View
+from emqx_tui.session.view import NoticeKind, View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.typing_guard import SETTLE_S
@@ -267,7 +267,8 @@ async def test_an_answer_covers_nothing_of_a_card():
     """What came of the step before arrives while the next card is read."""
     async with opened(releases.at_gate(), renew_gate("node:0")) as hands:
         before = lines(hands.pilot.app)
-        hands.backend.notice("refused: [b]somebody else[/b] wrote the journal at the same moment, and more than once")
+        words = "[b]somebody else[/b] wrote the journal at the same moment, and more than once"
+        hands.backend.notice(words, NoticeKind.REFUSED)
         await until_shown(hands.pilot, "refused: [b]somebody else[/b] wrote the journal")
         after = lines(hands.pilot.app)
         changed = [number for number, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import ClusterRow
 from emqx_tui.ui.clusters.cells import cells_of, shown_columns, widths

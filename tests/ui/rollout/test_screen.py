@@ -15,7 +15,7 @@ from textual.strip import Strip
 from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.intents import Freeze, Hold, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import LogLine, LogSource, Role, SourceHealth, View
+from emqx_tui.session.view import LogLine, LogSource, Notice, NoticeKind, Role, SourceHealth, View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.change.screen import ChangeScreen
@@ -413,7 +413,7 @@ async def test_news_without_a_new_sample_draws_nothing():
         plot._next_at = float("-inf")
         drawn: list[None] = []
         plot._trace = lambda: drawn.append(None)  # type: ignore[method-assign]
-        await console.publish(releases.draining(notice="x", notice_number=1))
+        await console.publish(releases.draining(notice=Notice(NoticeKind.ACCEPTED, "x"), notice_number=1))
         assert drawn == []
         await console.publish(releases.draining(samples=releases.samples(NOW + timedelta(seconds=1))))
         assert drawn == [None]
