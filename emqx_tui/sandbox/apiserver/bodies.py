@@ -1,6 +1,6 @@
-"""Request bodies: JSON as clients mostly send it, YAML as server-side apply may, protobuf as kubectl likes to.
+"""Decoding of request bodies: JSON, YAML (server-side apply) and protobuf (some kubectl commands).
 
-Owns decoding and nothing else. YAML is read the way Kubernetes does: timestamps stay text.
+As in Kubernetes, YAML timestamps stay strings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PATCH_SUFFIX = "-patch+json"
 
 
 class _TextTimestamps(SafeConstructor):
-    """The JSON types only."""
+    """Types of JSON only."""
 
 
 _TextTimestamps.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)

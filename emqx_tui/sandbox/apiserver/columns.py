@@ -1,7 +1,7 @@
-"""What `kubectl get` prints of each kind: columns and their cells.
+"""Columns of `kubectl get`, by kind.
 
-Owns the columns of server-side printing, after `pkg/printers/internalversion/printers.go` and the additional printer
-columns of the EmqxEnterprise definition. Pure: ages are computed from the virtual instant that is handed in.
+Server-side printing after `pkg/printers/internalversion/printers.go` and the additional printer columns of the
+EmqxEnterprise definition. Pure: ages are relative to the `now` that is passed in.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Discovery documents: which groups, versions and kinds the sandbox serves.
+"""Discovery documents: groups, versions and kinds.
 
-Pure functions of the registered resources, in the plain (not aggregated) form that every kubectl understands.
+Pure functions of the registered resources, in the unaggregated form, which every kubectl reads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The documents below `/openapi`, made when they are first asked for.
+"""The documents below `/openapi`, built on first request.
 
-Clients cache v3 documents under a hash, across runs and across sandboxes: it changes with the content and with nothing
-else.
+Clients cache v3 documents by hash, across runs and sandboxes: the hash depends on the content only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The OpenAPI v2 document, which kubectl before 1.27 reads for `explain`, `diff`, `--dry-run=server` and validation.
 
-Owns its making out of the v3 documents, and its protobuf form, which is the only one that kubectl asks for (gnostic,
-`openapiv2/OpenAPIv2.proto`), as far as kubectl reads it.
+Owns the conversion of the v3 documents and the protobuf encoding, the only form that kubectl asks for (gnostic,
+`openapiv2/OpenAPIv2.proto`). Fields that kubectl does not read are left out of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PROTOBUF = "application/com.github.proto-openapi.spec.v2"
 
 
 def document_v2(documents: Iterable[Document]) -> Document:
-    """The whole API in one document."""
+    """One document for the whole API."""
     paths: dict[str, Any] = {}
     definitions: dict[str, Any] = {}
     for each in documents:
@@ -76,7 +76,7 @@ def _operation(operation: Mapping[str, Any]) -> bytes:
 
 
 def _parameters(parameters: Iterable[Mapping[str, Any]]) -> bytes:
-    """Each a QueryParameterSubSchema in a NonBodyParameter in a Parameter in a ParametersItem."""
+    """ParametersItem > Parameter > NonBodyParameter > QueryParameterSubSchema."""
     queries = (_text(2, each["in"]) + _text(4, each["name"]) for each in parameters)
     return b"".join(_bytes(8, _bytes(1, _bytes(2, _bytes(3, each)))) for each in queries)
 
@@ -97,7 +97,7 @@ def _schema(schema: Mapping[str, Any]) -> bytes:
 
 
 def _extensions(number: int, extended: Mapping[str, Any]) -> bytes:
-    """NamedAny with the value as YAML, of which JSON is a part."""
+    """Vendor extensions: NamedAny, with JSON for the YAML text."""
     return _named(number, {key: _text(2, json.dumps(extended[key])) for key in extended if key.startswith("x-")})
 
 

@@ -1,7 +1,7 @@
-"""Request bodies in Kubernetes' protobuf form, as far as kubectl sends them.
+"""Decoding of Kubernetes protobuf, for the request bodies that kubectl sends so.
 
-kubectl's typed commands (`auth can-i`, `create configmap`) write protobuf and do not fall back to JSON when refused.
-Only decoding is needed, and only of the few kinds listed here; answers go out as JSON, which every client reads.
+Commands with typed clients (`auth can-i`, `create configmap|secret|namespace|serviceaccount`) send protobuf and do not
+fall back to JSON. Responses are JSON, which every client accepts.
 Field numbers: `generated.proto` of apimachinery `runtime` and `meta/v1`, and of `authorization/v1` and `core/v1`.
 """
 

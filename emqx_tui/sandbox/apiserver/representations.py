@@ -1,4 +1,4 @@
-"""The form in which a client wants objects: as they are, as table rows, or their metadata alone.
+"""Representations of objects in responses: whole, as a Table, or PartialObjectMetadata.
 
 Owns content negotiation (the `Accept` header) and the conversions. Pure.
 """
@@ -22,7 +22,7 @@ METADATA = "PartialObjectMetadata"
 
 @dataclass(frozen=True)
 class Form:
-    """What to answer with; `included` says what a table row carries besides its cells."""
+    """The representation to respond with; `included` is the `includeObject` of table rows."""
 
     kind: str = PLAIN
     included: str = "Metadata"
@@ -64,7 +64,7 @@ def _metadata_only(obj: Object) -> Object:
 
 
 def wanted_form(accept: str, include_object: str | None) -> Form | None:
-    """The first form of an Accept header that we can make; None when there is none."""
+    """The first supported form of an Accept header, or None."""
     for media_range in (accept or "*/*").split(","):
         media_type, *parameters = (part.strip() for part in media_range.split(";"))
         if media_type not in ("application/json", "application/*", "*/*"):

@@ -1,8 +1,8 @@
-"""The schema at the API server's door: prune, default, validate, or refuse.
+"""Schema checks of every write: decoding, pruning, defaulting, validation.
 
-Owns these steps for custom resources and built-in kinds, and the wiring into the store. Objects are read before every
-webhook and judged after the mutating ones, as on a real server. What the mutating webhook could not have read is
-refused in its words here, so that it may count on values of the right types.
+Owns these steps for custom resources and built-in kinds, and installs them in the store. As on a real server, objects
+are decoded before any webhook and validated after the mutating ones. What the operator's mutating webhook cannot decode
+is refused here with its message, so that the simulated webhook can rely on types.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.store import AdmissionRequest, Store
 from emqx_tui.sandbox.schema.builtin_defaults import with_builtin_defaults
 from emqx_tui.sandbox.schema.builtin_rules import builtin_violations, normalized
-from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, custom_schema, is_known, object_meta, owned_schema
+from emqx_tui.sandbox.schema.catalog import custom_schema, is_known, object_meta, object_schema
 from emqx_tui.sandbox.schema.go_decoding import unmarshalled, unreadable
 from emqx_tui.sandbox.schema.metadata_rules import invalid, metadata_violations
 from emqx_tui.sandbox.schema.pruning import fill, prune
@@ -32,7 +32,7 @@ _GO_TYPES: dict[type, str] = {str: "string", bool: "bool", float: "float64", lis
 
 
 def install(store: Store) -> None:
-    """Give the store schemas, field ownership and strategic merge."""
+    """Add schemas, field ownership and strategic merge patches to the store."""
     schemas = SchemaAdmission(store.resources)
     store.reading.append(schemas.read)
     store.validation.append(schemas.judge)
@@ -41,7 +41,7 @@ def install(store: Store) -> None:
 
 
 class SchemaAdmission:
-    """Reads and judges every write by the schema of its kind."""
+    """Decodes and validates every write by the schema of its kind."""
 
     def __init__(self, resources: Mapping[str, Resource]) -> None:
         self._resources = resources
@@ -51,27 +51,23 @@ class SchemaAdmission:
         if request.new is None:
             return request.old or {}
         resource = self._resources[request.plural]
-        if _is_custom(resource):
+        if resource.custom:
             return _read_custom(request, request.new, resource)
         return _read_builtin(request, request.new, resource)
 
     def judge(self, request: AdmissionRequest) -> Object:
-        """The object as it came; ApiError 422."""
+        """The object as it is; ApiError 422 when it is invalid."""
         if request.new is None:
             return request.old or {}
         resource = self._resources[request.plural]
-        if _is_custom(resource):
+        if resource.custom:
             return _judge_custom(request, request.new, resource)
         return _judge_builtin(request, request.new, resource)
 
 
-def _is_custom(resource: Resource) -> bool:
-    return CUSTOM_KINDS.get(resource.kind) == resource.plural
-
-
 def _read_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = custom_schema(resource.kind)
-    # What is stored went through here before: only parts that are not the very same are looked at.
+    # What is stored has been checked: only parts that are not identical with it are looked at.
     fresh = _fresh(request.old, new)
     pruned, unknown = prune(fresh, schema, object_meta())
     _tell_unknown(request, resource, unknown)
@@ -99,15 +95,15 @@ def _judge_custom(request: AdmissionRequest, new: Object, resource: Resource) ->
 
 
 def _below_status(violation: Violation) -> Violation:
-    """The status is judged by itself, so texts leave out the way to it."""
+    """The status is validated by itself: messages have the path below it."""
     return violation._replace(message=violation.message.replace(" status.", " "))
 
 
 def _read_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+    schema = object_schema(resource.group_version, resource.kind)
     if request.field_validation != "Ignore" and is_known(resource.group_version, resource.kind):
-        new, unknown = prune(new, owned_schema(resource.group_version, resource.kind), object_meta())
+        new, unknown = prune(new, schema, object_meta())
         _tell_unknown(request, resource, unknown)
-    schema = owned_schema(resource.group_version, resource.kind)
     if why := unreadable(_fresh(request.old, new), schema, resource.kind, request.old):
         raise _undecodable(resource, why)
     return with_builtin_defaults(request.plural, normalized(request.plural, new), request.old)
@@ -122,7 +118,7 @@ def _judge_builtin(request: AdmissionRequest, new: Object, resource: Resource) -
 
 
 def _fresh(old: Object | None, new: Object) -> Object:
-    """The top-level parts of an object that are not simply those of the stored one."""
+    """The top-level fields that are not identical with those of the stored object."""
     return new if old is None else {key: value for key, value in new.items() if value is not old.get(key)}
 
 
@@ -142,7 +138,7 @@ def _refuse(resource: Resource, new: Object, violations: list[Violation]) -> Non
         raise api_error.invalid(resource, new["metadata"].get("name", ""), causes)
 
 
-# -- what cannot be read
+# -- field validation and decoding
 
 
 def _tell_unknown(request: AdmissionRequest, resource: Resource, unknown: list[str]) -> None:
@@ -157,7 +153,7 @@ def _tell_unknown(request: AdmissionRequest, resource: Resource, unknown: list[s
 
 
 def _bad_patch(resource: Resource, patched: Any, why: str) -> ApiError:
-    """A patch is refused with the whole object that it would have made, and without the kind's name."""
+    """The refusal of a patch has the whole patched object, and no name of the kind."""
     text = json.dumps(json.dumps(patched, separators=(",", ":"), sort_keys=True))
     told = f"Invalid value: {text}: {why}"
     causes = [{"reason": "FieldValueInvalid", "message": told, "field": "patch"}]
@@ -169,7 +165,7 @@ def _undecodable(resource: Resource, why: str) -> api_error.ApiError:
     return api_error.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
 
 
-# -- the scale subresource keeps an eye on replicas
+# -- replicas, which the scale subresource must be able to read
 
 
 def _scale(obj: Object) -> list[Violation]:

@@ -1,6 +1,6 @@
-"""Conflicts of a server-side apply: which fields it would take, and from whom.
+"""Conflicts of a server-side apply, by manager and field.
 
-Owns the texts of the refusal (apimachinery, `pkg/util/managedfields/internal/conflict.go`).
+Owns the error message (apimachinery, `pkg/util/managedfields/internal/conflict.go`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from emqx_tui.sandbox.kube.api_error import ApiError
 
 
 class Conflicts(Exception):
-    """Fields that an apply would take from others."""
+    """Fields that an apply would change and other managers own."""
 
     def __init__(self, by_manager: Mapping[Manager, tuple[Entry, Fields]]) -> None:
         super().__init__("apply conflicts")
         self.by_manager = dict(by_manager)
 
     def without(self, fields: Fields) -> Conflicts:
-        """Those that are not about these fields."""
+        """The conflicts in other fields than these."""
         rest = {manager: (entry, difference(hit, fields)) for manager, (entry, hit) in self.by_manager.items()}
         return Conflicts({manager: (entry, hit) for manager, (entry, hit) in rest.items() if hit})
 

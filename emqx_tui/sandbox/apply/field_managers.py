@@ -1,6 +1,6 @@
-"""The entries of `metadata.managedFields`: who wrote, how, and through which door.
+"""The entries of `metadata.managedFields`: manager, operation, API version and subresource.
 
-Owns their form on the wire, their order, and the cap on their number (apimachinery,
+Owns their JSON form, their order and the limit on their number (apimachinery,
 `pkg/util/managedfields/internal/{managedfields,capmanagers}.go`).
 """
 
@@ -17,7 +17,7 @@ _OLD_UPDATERS = "ancient-changes"
 
 
 class Manager(NamedTuple):
-    """Who wrote, how, and through which door: one entry each."""
+    """What identifies an entry."""
 
     name: str
     operation: str
@@ -26,7 +26,7 @@ class Manager(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What a manager owns, and since when."""
+    """What a manager owns, and the time of its last change."""
 
     fields: Fields
     at: str | None
@@ -36,7 +36,7 @@ Managers = dict[Manager, Entry]
 
 
 def entries_of(obj: Object | None) -> list[Object]:
-    """The entries of an object, as they are on the wire."""
+    """The managedFields of an object."""
     return (obj or {}).get("metadata", {}).get("managedFields") or []
 
 
@@ -51,7 +51,7 @@ def decoded(entries: list[Object]) -> Managers:
 
 
 def with_entries(obj: Object, managers: Managers) -> Object:
-    """The object with these entries instead of its own, in the order of a real server."""
+    """The object with these entries as its managedFields, in an API server's order."""
     metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     if managers:
         metadata["managedFields"] = [_encoded(manager, managers[manager]) for manager in _sorted(managers)]
@@ -79,15 +79,15 @@ def _encoded(manager: Manager, entry: Entry) -> Object:
 
 
 def capped(managers: Managers) -> Managers:
-    """The oldest updaters are lumped together once there are too many."""
+    """The entries, the oldest updaters merged into one when there are more than ten."""
     updaters = [manager for manager in managers if manager.operation == "Update"]
     if len(updaters) <= _MOST_UPDATERS:
         return managers
     updaters.sort(key=lambda each: (managers[each].at or "", each))
-    lumped = updaters[: len(updaters) - _MOST_UPDATERS + 1]
+    merged = updaters[: len(updaters) - _MOST_UPDATERS + 1]
     fields: Fields = {}
-    for each in lumped:
+    for each in merged:
         fields = union(fields, managers[each].fields)
-    kept = {manager: entry for manager, entry in managers.items() if manager not in lumped}
-    bucket = Manager(_OLD_UPDATERS, "Update", lumped[-1].api_version, "")
-    return {**kept, bucket: Entry(fields, managers[lumped[-1]].at)}
+    kept = {manager: entry for manager, entry in managers.items() if manager not in merged}
+    bucket = Manager(_OLD_UPDATERS, "Update", merged[-1].api_version, "")
+    return {**kept, bucket: Entry(fields, managers[merged[-1]].at)}

@@ -1,8 +1,8 @@
-"""Sets of field paths, kept in the form in which `managedFields` shows them (`fieldsV1`).
+"""Sets of field paths, in the form of `fieldsV1`.
 
-Owns the set algebra and the printed form of a path. A set is a tree of dicts: `{"f:spec": {"f:replicas": {}}}` holds
-one path, `.spec.replicas`. A node that is itself in the set and has paths below it has a `"."` entry. Sets are never
-changed in place; they are part of stored objects.
+Owns the set operations and the printed form of a path. A set is a tree of dicts: `{"f:spec": {"f:replicas": {}}}` holds
+one path, `.spec.replicas`. A node that is a member itself and has paths below it has a `"."` entry. Sets are part of
+stored objects and never changed in place.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def below(node: Fields) -> Fields:
 
 
 def node(member: bool, children: Fields) -> Fields | None:
-    """The node for a path and the paths below it; None when there is nothing to hold."""
+    """The node for a path and the paths below it; None when the set is empty."""
     if not children:
         return {} if member else None
     return {_SELF: {}, **children} if member else children

@@ -1,9 +1,8 @@
-"""Who owns which field: `metadata.managedFields`, and server-side apply.
+"""Field ownership (`metadata.managedFields`) and server-side apply.
 
-Owns the entries and the rules of ownership: a writer owns what it changed, everybody else loses it, an applier owns
-what its configuration names, and applying over somebody else's field is a conflict unless forced. Follows
-apimachinery (`pkg/util/managedfields/internal`) and structured-merge-diff (`merge/update.go`). Never changes the
-objects it is given. A write that changes nothing costs one comparison.
+Owns the rules of ownership: an updater owns the fields that it changed and other managers lose them; an applier owns
+the fields of its configuration, and changing another manager's field is a conflict unless forced. Follows apimachinery
+(`pkg/util/managedfields/internal`) and structured-merge-diff (`merge/update.go`). Never changes its arguments.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ from emqx_tui.sandbox.apply.typed_objects import (
 from emqx_tui.sandbox.apply.unknown_fields import undeclared_fields
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, Schema, owned_schema
+from emqx_tui.sandbox.schema.catalog import Schema, is_custom, object_schema
 
 Object = dict[str, Any]
 
 _BEFORE_APPLY = "before-first-apply"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_NOBODYS: Fields = {
+_UNOWNED: Fields = {
     "f:apiVersion": {},
     "f:kind": {},
     "f:metadata": {
@@ -61,44 +60,24 @@ _NOBODYS: Fields = {
         },
     },
 }
-"""Fields that the server fills in; nobody owns them."""
+"""Fields that the server sets; no manager owns them."""
 _UNCOMPARED = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "name", "namespace")
-# A new built-in object starts from Go's zero value, in which these parts exist already.
-_ZERO_SPECS: dict[str, Object] = {
-    "Pod": {"containers": None},
-    "StatefulSet": {
-        "selector": None,
-        "serviceName": "",
-        "template": {"metadata": {"creationTimestamp": None}, "spec": {"containers": None}},
-        "updateStrategy": {},
-    },
-    "Deployment": {
-        "selector": None,
-        "strategy": {},
-        "template": {"metadata": {"creationTimestamp": None}, "spec": {"containers": None}},
-    },
-    "Service": {},
-    "Lease": {},
-    "Namespace": {},
-    "Node": {},
-    "PersistentVolumeClaim": {"resources": {}},
-}
 
 
 class ManagedFields:
-    """Keeps `metadata.managedFields`; has no state of its own."""
+    """Maintains `metadata.managedFields`; stateless."""
 
     def track(
         self, old: Object | None, new: Object, manager: str, operation: str, subresource: str | None, now: str
     ) -> Object:
-        """`new` with its owners after a plain write (or the first apply); `now` is RFC 3339 text.
+        """`new` with its managers after a create or update; `now` is RFC 3339 text.
 
-        `new` comes with the owners so far. An update of an object without any keeps it so: somebody wanted that.
+        `new` comes with the managers so far. An object whose managedFields were cleared stays without.
         """
         managers = decoded(entries_of(new))
         if old is not None and not managers:
             return with_entries(new, {})
-        schema = owned_schema(new["apiVersion"], new["kind"])
+        schema = object_schema(new["apiVersion"], new["kind"])
         writer = Manager(manager or "unknown", operation, new["apiVersion"], subresource or "")
         if old is None and operation == "Apply":
             applied = _allowed(field_set(new, schema), subresource)
@@ -111,7 +90,7 @@ class ManagedFields:
     ) -> Object:
         """`old` after a server-side apply of `patch`; ApiError 409 names the managers in conflict."""
         live = old if old is not None else _newborn(patch)
-        schema = owned_schema(live["apiVersion"], live["kind"])
+        schema = object_schema(live["apiVersion"], live["kind"])
         _check_configuration(live, patch, schema)
         managers = decoded(entries_of(old))
         if old is not None and not managers:
@@ -123,15 +102,15 @@ class ManagedFields:
         except Conflicts as conflicts:
             if applier.name != "kubectl":
                 raise conflicts.refusal() from None
-            yielding = _set_by_client_side_apply(live, schema)
-            hard = conflicts.without(yielding)
+            migrating = _set_by_client_side_apply(live, schema)
+            hard = conflicts.without(migrating)
             if hard.by_manager:
                 raise hard.refusal() from None
             merged = _applied(live, patch, schema, managers, applier, True, now)
         return _refresh_last_applied(merged, patch) if applier.name == "kubectl" else merged
 
 
-# -- plain writes
+# -- create and update
 
 
 class _Change(NamedTuple):
@@ -140,7 +119,7 @@ class _Change(NamedTuple):
 
 
 def _change(old: Object | None, new: Object, schema: Schema, subresource: str | None) -> _Change:
-    """What left the object, and what the writer set; server-filled fields and foreign parts aside."""
+    """Fields that the write removed, and those that it set, as far as anybody can own them."""
     found = compare(_compared(old if old is not None else _newborn(new)), _compared(new), schema)
     return _Change(_allowed(found.removed, subresource), _allowed(union(found.modified, found.added), subresource))
 
@@ -151,21 +130,28 @@ def _compared(obj: Object) -> Object:
 
 
 def _newborn(obj: Object) -> Object:
-    """What an object of this kind is before its first write."""
-    kind = obj["kind"]
-    born: Object = {"apiVersion": obj["apiVersion"], "kind": kind, "metadata": {}}
-    if kind not in CUSTOM_KINDS and kind in _ZERO_SPECS:
-        born |= {"spec": _ZERO_SPECS[kind], "status": {}}
-    return born
+    """What a new object is compared with: for built-in kinds Go's zero value, in which some fields exist already."""
+    kind, version = obj["kind"], obj["apiVersion"]
+    zero = {} if is_custom(version, kind) else _zero(object_schema(version, kind))
+    return {**zero, "apiVersion": version, "kind": kind, "metadata": {}}
+
+
+def _zero(schema: Schema) -> Object:
+    """Structs that are no pointers have the default {}; a required field without a default is null."""
+    return {
+        name: _zero(child) if child.get("default") == {} else child.get("default")
+        for name, child in schema.get("properties", {}).items()
+        if "default" in child or name in schema.get("required", ())
+    }
 
 
 def _allowed(fields: Fields, subresource: str | None) -> Fields:
-    """What this door lets anybody own: the status by `/status` only, the rest by the object itself."""
+    """The fields that can be owned through a subresource: status through `/status` only, the others without."""
     if subresource == "status":
         kept = {key: child for key, child in fields.items() if key in ("f:status", "f:metadata")}
     else:
         kept = {key: child for key, child in fields.items() if key != "f:status"}
-    return difference(kept, _NOBODYS)
+    return difference(kept, _UNOWNED)
 
 
 def _take(managers: Managers, writer: Manager, change: _Change, now: str) -> None:
@@ -220,12 +206,12 @@ def _applied(
 
 
 def _without_dropped(merged: Object, last: Fields, managers: Managers, schema: Schema) -> Object:
-    """Without what the applier named last time, does not name now, and nobody else owns."""
+    """Without the fields that the applier has dropped from its configuration and that no other manager owns."""
     everybody: Fields = {}
     for entry in managers.values():
         everybody = union(everybody, entry.fields)
     mine = with_named_fields(last, schema)
-    kept = with_named_fields(union(everybody, _NOBODYS), schema)
+    kept = with_named_fields(union(everybody, _UNOWNED), schema)
     cut = remove(merged, mine, schema) or {}
     remaining = union(with_named_fields(field_set(cut, schema), schema), kept)
     present = with_named_fields(field_set(merged, schema), schema)
@@ -249,11 +235,11 @@ def _check_configuration(live: Object, patch: Object, schema: Schema) -> None:
         raise ApiError(500, "InternalError", f"failed to create typed patch object ({where}): {text}")
 
 
-# -- kubectl's move from client-side to server-side apply
+# -- migration from client-side to server-side apply
 
 
 def _set_by_client_side_apply(live: Object, schema: Schema) -> Fields:
-    """Fields that `kubectl apply` set and that still have its values: `kubectl apply --server-side` may take them."""
+    """Fields that still have the last-applied values of `kubectl apply`; its `--server-side` takes them over."""
     text = (live["metadata"].get("annotations") or {}).get(_LAST_APPLIED)
     try:
         applied = json.loads(text) if text else None

@@ -1,8 +1,8 @@
-"""Strategic merge patch for built-in kinds: lists merge by key, and directives steer.
+"""Strategic merge patch for built-in kinds: lists merge by key, directives delete, replace and order.
 
 Owns `$patch`, `$retainKeys`, `$setElementOrder/...` and `$deleteFromPrimitiveList/...` (apimachinery,
-`pkg/util/strategicpatch`). Which list merges by which key is in the schema of the kind; custom resources have no such
-rules, an API server refuses this kind of patch for them. Never changes its arguments.
+`pkg/util/strategicpatch`). The merge keys are in the schema of the kind; for custom
+resources an API server refuses this type of patch. Never changes its arguments.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, Schema, owned_schema
+from emqx_tui.sandbox.schema.catalog import Schema, is_custom, object_schema
 
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"
@@ -23,11 +23,11 @@ Object = dict[str, Any]
 
 def strategic_merge(plural: str, old: Object, patch: Any) -> Object:
     """`old` with the patch merged in; ApiError 415 for custom resources, 400 for a malformed patch."""
-    if CUSTOM_KINDS.get(old["kind"]) == plural:
+    if is_custom(old["apiVersion"], old["kind"]):
         accepted = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
         text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise ApiError(415, "UnsupportedMediaType", text)
-    return _merge_map(old, patch, owned_schema(old["apiVersion"], old["kind"]))
+    return _merge_map(old, patch, object_schema(old["apiVersion"], old["kind"]))
 
 
 def _merge_map(old: Object, patch: Object, schema: Schema) -> Object:
@@ -50,7 +50,7 @@ def _merge_map(old: Object, patch: Object, schema: Schema) -> Object:
 
 
 def _emptied(merged: Object, patch: Object, schema: Schema) -> Object:
-    """Directives for lists that the patch does not hold otherwise."""
+    """Apply the directives for lists that the patch names in no other way."""
     for directive in patch:
         for prefix in (_DELETE_ITEMS, _ORDER):
             key = directive.removeprefix(prefix)
@@ -63,9 +63,9 @@ def _retained(old: Object, patch: Object) -> Object:
     if _RETAIN not in patch:
         return dict(old)
     retained = patch[_RETAIN]
-    strangers = [key for key in patch if not key.startswith("$") and key not in retained]
-    if strangers:
-        raise api_error.bad_request(f"the list of retained keys does not hold {strangers[0]!r}, which the patch sets")
+    unretained = [key for key in patch if not key.startswith("$") and key not in retained]
+    if unretained:
+        raise api_error.bad_request(f"the list of retained keys does not hold {unretained[0]!r}, which the patch sets")
     return {key: value for key, value in old.items() if key in retained}
 
 
@@ -116,7 +116,7 @@ def _identity(item: Any, merge_key: str) -> Any:
 
 
 def _ordered(merged: list[Any], keys: list[Any], order: list[Any], before: list[Any]) -> list[Any]:
-    """Items of the order in that order; others stay behind the neighbour that they had."""
+    """Items that are named in `order` in that order; each other item stays behind its former predecessor."""
     rank = {key: position for position, key in enumerate(order)}
     ordered = sorted((key for key in keys if key in rank), key=rank.__getitem__)
     for key in keys:
@@ -128,7 +128,7 @@ def _ordered(merged: list[Any], keys: list[Any], order: list[Any], before: list[
 
 
 def _plain(value: Any) -> Any:
-    """A patch value as it is stored where nothing was before: without directives and nulls."""
+    """A patch value without directives and nulls, as it is stored where there was nothing before."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items() if not key.startswith("$") and each is not None}
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""Comparing, merging and cutting objects by their schema, in terms of field sets.
+"""Comparing and merging objects, and removing fields, by schema and in terms of field sets.
 
-Owns the walk over an object and its schema that field ownership is made of: which fields a change added, modified
-or removed, which fields an applied configuration names, how it merges into the live object. Follows
-structured-merge-diff (`typed/{compare,merge,remove,tofieldset}.go`). Objects are never changed in place.
+What field ownership needs: the fields that a change added, modified or removed, the fields of an applied configuration,
+and the configuration merged into the live object. Follows structured-merge-diff
+(`typed/{compare,merge,remove,tofieldset}.go`). Objects are never changed in place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _UNTYPED: Schema = {}
 
 
 class Comparison(NamedTuple):
-    """Fields by what happened to them; no field is in two of the sets."""
+    """Changed fields; no field is in two of the sets."""
 
     removed: Fields
     modified: Fields
@@ -54,7 +54,7 @@ def _child(schema: Schema, key: str) -> Schema:
 
 
 def _keyed(items: Any, schema: Schema) -> dict[str, Any]:
-    """Items of a granular list by their path element; of duplicates the first."""
+    """Items of a granular list by path element; the first of duplicates."""
     keys = schema.get("x-kubernetes-list-map-keys")
     keyed: dict[str, Any] = {}
     for item in items if isinstance(items, list) else ():
@@ -70,7 +70,7 @@ def _key_defaults(schema: Schema, keys: list[str] | None) -> dict[str, Any]:
 
 
 def duplicate_keys(value: Any, schema: Schema, path: str = "") -> list[str]:
-    """Complaints about lists that hold the same key twice."""
+    """Error messages, one for each key that is twice in a list."""
     if isinstance(value, dict):
         return [each for key in value for each in duplicate_keys(value[key], _child(schema, key), f"{path}.{key}")]
     if not isinstance(value, list):
@@ -89,7 +89,7 @@ def duplicate_keys(value: Any, schema: Schema, path: str = "") -> list[str]:
 
 
 def compare(old: Any, new: Any, schema: Schema) -> Comparison:
-    """What happened to which field between two objects."""
+    """The fields in which two objects differ."""
     removed, modified, added = _compare(old, new, schema)
     return Comparison(removed or {}, modified or {}, added or {})
 
@@ -144,11 +144,11 @@ def _gathered(old: Any, new: Any, found: dict[str, _Nodes]) -> _Nodes:
     return _Nodes(node(new is _ABSENT, removed), node(False, modified), node(old is _ABSENT, added))
 
 
-# -- what a configuration names
+# -- the fields of a configuration
 
 
 def field_set(value: Any, schema: Schema) -> Fields:
-    """The fields that an applied configuration names."""
+    """The fields that an applied configuration sets."""
     return _field_set(value, schema) or {}
 
 
@@ -193,7 +193,7 @@ def with_named_fields(fields: Fields, schema: Schema) -> Fields:
     return out
 
 
-# -- merging and cutting
+# -- merging and removing
 
 
 def merge(live: Any, applied: Any, schema: Schema) -> Any:
@@ -241,7 +241,7 @@ def _merged_order(mine: list[str], theirs: list[str]) -> list[str]:
 
 
 def remove(value: Any, fields: Fields, schema: Schema) -> Any:
-    """The value without the fields of a set; a map or list of which nothing is left becomes None."""
+    """The value without the fields of a set; a map or list that becomes empty is None."""
     if not fields:
         return value
     if isinstance(value, dict) and _is_granular_map(schema, value):
@@ -263,7 +263,7 @@ def remove(value: Any, fields: Fields, schema: Schema) -> Any:
 
 
 def without_nulls(value: Any, before: Any) -> Any:
-    """The value without the nulls that cutting left behind; nulls that were there before stay."""
+    """The value without the nulls that `remove` left behind; nulls that were there before stay."""
     if isinstance(value, dict) and isinstance(before, dict):
         return {
             key: without_nulls(child, before.get(key))
@@ -271,6 +271,6 @@ def without_nulls(value: Any, before: Any) -> Any:
             if child is not None or before.get(key, _ABSENT) is None
         }
     if isinstance(value, list):
-        # Items were cut one by one, so they are dicts without a counterpart at the same place.
+        # Fields were removed from each item, so they are dicts without a counterpart at the same place.
         return [without_nulls(each, dict.fromkeys(each, _ABSENT)) if isinstance(each, dict) else each for each in value]
     return value

@@ -1,6 +1,6 @@
-"""Fields of an applied configuration that its schema does not know.
+"""Fields of an applied configuration that are not in its schema.
 
-Server-side apply cannot own what it has no type for, so it refuses such a configuration in words of its own.
+Server-side apply refuses them with a message of its own, before pruning.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from emqx_tui.sandbox.schema.catalog import Schema
 
 
 def undeclared_fields(value: Any, schema: Schema, path: str = "") -> list[str]:
-    """Complaints, one per undeclared field."""
+    """Error messages, one for each undeclared field."""
     if isinstance(value, list):
         items = schema.get("items", {})
         return [each for index, item in enumerate(value) for each in undeclared_fields(item, items, f"{path}[{index}]")]

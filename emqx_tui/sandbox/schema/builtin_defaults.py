@@ -1,7 +1,7 @@
-"""What an API server fills in when it reads a built-in object.
+"""Defaults of built-in kinds.
 
-Owns the defaults of Pods, StatefulSets, Services and PersistentVolumeClaims, as far as the operator, kubectl and the
-console meet them (kubernetes, `pkg/apis/*/v1/defaults.go`). Whoever wrote the object owns them like fields of its own.
+Owns those of Pods, StatefulSets, Services and PersistentVolumeClaims that the operator, kubectl and the console meet
+(kubernetes, `pkg/apis/*/v1/defaults.go`). The author of an object owns its defaults too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PROBE: Object = {
 
 
 def with_builtin_defaults(plural: str, obj: Object, old: Object | None) -> Object:
-    """The object with the defaults of its kind; what was stored before has them already."""
+    """The object with the defaults of its kind; a spec that is the stored one has them already."""
     defaults = _DEFAULTS.get(plural)
     spec = obj.get("spec")
     if defaults is None or not isinstance(spec, dict) or (old is not None and spec is old.get("spec")):

@@ -1,8 +1,7 @@
-"""The few rules by which the simulated API server refuses built-in objects.
+"""Validation of built-in kinds.
 
-Owns light checks of Pods, StatefulSets, Services, Endpoints, Leases and Secrets, in an API server's words
-(kubernetes, `pkg/apis/*/validation`). One rule differs on purpose: Endpoints may hold loopback addresses, because
-the pods of the embedded cluster live on them.
+Owns a few checks of Pods, StatefulSets, Services, Endpoints, Leases, Secrets and ConfigMaps, with an API server's
+messages (kubernetes, `pkg/apis/*/validation`). Unlike there, Endpoints may have loopback addresses: those of the pods.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _STATEFULSET_FROZEN = (
 
 
 def builtin_violations(plural: str, new: Object, old: Object | None) -> list[Violation]:
-    """What is wrong with an object of a built-in kind, apart from its metadata."""
+    """Violations of an object of a built-in kind, without those of its metadata."""
     rule = _RULES.get(plural)
     return list(rule(new, old)) if rule else []
 

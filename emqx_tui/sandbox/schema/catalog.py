@@ -1,6 +1,6 @@
-"""The schema of each kind that the sandbox serves, out of published documents (see `data/README.md`).
+"""The schemas of the kinds that the sandbox serves, from published OpenAPI documents and CRDs (`data/README.md`).
 
-Owns loading them, once and when first needed, and writing their references out. Schemas are shared: never change one.
+Owns loading them, once and on first use, and resolving their references. Schemas are shared: never change one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 
 _DATA = Path(__file__).with_name("data")
 EMQX_API_VERSION = "apps.emqx.io/v1beta4"
-CUSTOM_KINDS = {"EmqxEnterprise": "emqxenterprises", "EmqxPlugin": "emqxplugins"}
+CUSTOM_KINDS = ("EmqxEnterprise", "EmqxPlugin")
 GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
@@ -26,13 +26,13 @@ def _data(name: str) -> dict[str, Any]:
 
 
 def builtin_schemas() -> dict[str, Schema]:
-    """OpenAPI v3 schemas by name, with references to one another."""
+    """OpenAPI v3 schemas by name, with references to each other."""
     return _data("kubernetes")
 
 
 @cache
 def builtin_names() -> dict[tuple[str, str], str]:
-    """The names of built-in kinds' schemas, by apiVersion and kind."""
+    """Names of the schemas of built-in kinds, by apiVersion and kind."""
     tagged = ((tag, name) for name, each in builtin_schemas().items() for tag in each.get(GROUP_VERSION_KIND, ()))
     return {(f"{tag['group']}/{tag['version']}".lstrip("/"), tag["kind"]): name for tag, name in tagged}
 
@@ -43,45 +43,46 @@ def custom_definition(kind: str) -> dict[str, Any]:
 
 
 def custom_schema(kind: str) -> Schema:
-    """The structural schema of a custom kind, as its definition has it."""
+    """The structural schema of a custom kind, from its definition."""
     [version] = custom_definition(kind)["spec"]["versions"]
     return version["schema"]["openAPIV3Schema"]
 
 
 def object_meta() -> Schema:
     """The schema of metadata."""
-    return _written_out(OBJECT_META)
+    return _resolved_type(OBJECT_META)
 
 
 def is_known(api_version: str, kind: str) -> bool:
     """Whether there is a schema for this kind."""
-    return (api_version, kind) in builtin_names() or _is_custom(api_version, kind)
+    return (api_version, kind) in builtin_names() or is_custom(api_version, kind)
 
 
-def _is_custom(api_version: str, kind: str) -> bool:
+def is_custom(api_version: str, kind: str) -> bool:
+    """Whether a kind is defined by a CustomResourceDefinition."""
     return api_version == EMQX_API_VERSION and kind in CUSTOM_KINDS
 
 
 @cache
-def owned_schema(api_version: str, kind: str) -> Schema:
-    """The schema of whole objects of a kind, ObjectMeta included; of an unknown kind only ObjectMeta."""
-    if _is_custom(api_version, kind):
+def object_schema(api_version: str, kind: str) -> Schema:
+    """The schema of whole objects of a kind, metadata included; of an unknown kind, metadata only."""
+    if is_custom(api_version, kind):
         custom = custom_schema(kind)
         return {**custom, "properties": {**custom["properties"], "metadata": object_meta()}}
     if name := builtin_names().get((api_version, kind)):
-        return _written_out(name)
+        return _resolved_type(name)
     return {"type": "object", "properties": {"metadata": object_meta()}}
 
 
 @cache
-def _written_out(name: str) -> Schema:
+def _resolved_type(name: str) -> Schema:
     return _resolved(builtin_schemas()[name])
 
 
 def _resolved(schema: Schema) -> Schema:
-    """The schema with the types that it refers to written out."""
+    """The schema with its references replaced by what they refer to; words of the field win."""
     if "$ref" in schema:
-        return _written_out(schema["$ref"].rpartition("/")[2])
+        return _resolved_type(schema["$ref"].rpartition("/")[2])
     resolved = dict(schema)
     for part in resolved.pop("allOf", ()):
         resolved = {**_resolved(part), **resolved}

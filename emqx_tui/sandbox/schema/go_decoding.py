@@ -1,7 +1,7 @@
-"""What a real API server could not even read: built-in objects and metadata become Go structs.
+"""Errors of Go's JSON decoder: an API server decodes built-in objects and metadata into Go structs.
 
-Owns the texts of Go's JSON decoder for values of a wrong type. It is blind to everything else: a readable value may
-still be refused by rules. Nulls are readable everywhere, they mean Go's zero value.
+Owns the messages for values of a wrong type; other rules are checked elsewhere. Null decodes everywhere, to Go's zero
+value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _JSON_NAMES: dict[type, str] = {str: "string", bool: "bool", int: "number", floa
 
 
 def unreadable(value: Any, schema: Schema, struct: str, old: Any = None, path: str = "") -> str | None:
-    """Why the value cannot be decoded, or None; parts that are the same as in `old` are not looked at."""
+    """Why the value cannot be decoded, or None; parts that are identical in `old` are not checked."""
     if value is None or value is old:
         return None
     if "oneOf" in schema:
@@ -84,7 +84,7 @@ def _mismatch(value: Any, struct: str, path: str, wanted: str) -> str:
     return f"json: cannot unmarshal {found} into Go struct field {struct}{path} of type {wanted}"
 
 
-# -- what the operator's webhook reads
+# -- the operator's webhook, which decodes EmqxEnterprise
 
 _STRUCTS = {
     ("EmqxEnterpriseSpec", "blueGreenUpdate"): "v1beta4.EmqxBlueGreenUpdate",
@@ -108,12 +108,12 @@ _STRUCTS = {
     ("ServiceTemplate", "spec"): "v1.ServiceSpec",
     ("ServiceSpec", "ports"): "v1.ServicePort",
 }
-"""Go types by struct and field, of the field or of its items; values below others are not looked at."""
+"""Go types by struct and field, of the field or of its items; values of other types are not checked."""
 _SCALARS = ("string", "integer", "boolean")
 
 
 def unmarshalled(spec: Any, schema: Schema) -> str | None:
-    """Why the operator's webhook cannot read the spec of a resource; None when it can, or no text is known."""
+    """Why the operator's webhook cannot decode the spec of an EmqxEnterprise, or None."""
     return _fields(spec, schema["properties"]["spec"], "EmqxEnterpriseSpec", ".spec")
 
 

@@ -1,6 +1,6 @@
-"""Rules of ObjectMeta that hold for every kind: names, labels, annotations, finalizers, owners.
+"""Validation of ObjectMeta, the same for every kind: names, labels, annotations, finalizers, owner references.
 
-Owns the character sets and their texts (apimachinery, `pkg/util/validation` and `pkg/api/validation`).
+Owns the formats and their messages (apimachinery, `pkg/util/validation` and `pkg/api/validation`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _ANNOTATIONS_LIMIT = 256 * 1024
 
 
 class Form(NamedTuple):
-    """What a name must look like."""
+    """A format of names."""
 
     pattern: str
     longest: int
     text: str
 
     def complaints(self, value: str) -> Iterator[str]:
-        """What is wrong with a value, in an API server's words."""
+        """An API server's messages about a value."""
         if len(value) > self.longest:
             yield f"must be no more than {self.longest} bytes"
         if not re.fullmatch(self.pattern, value):

@@ -1,8 +1,8 @@
-"""What happens to a custom resource before it is judged: unknown fields go, defaults come.
+"""Pruning of unknown fields and defaulting, before validation.
 
-Owns pruning (and the list of what was pruned, for strict field validation), the dropping of nulls, and defaulting,
-in the order of an API server (apiextensions-apiserver, `pkg/apiserver/schema/{pruning,defaulting}`). Never changes
-its argument: objects are shared with the store, so the answer shares every part that stayed the same.
+Owns pruning, which also lists the pruned fields for field validation, dropping nulls, and defaulting, in the order of
+an API server (apiextensions-apiserver, `pkg/apiserver/schema/{pruning,defaulting}`). Never changes its
+argument: objects are shared with the store. The result shares every part that stays the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def prune(obj: Mapping[str, Any], schema: Schema, meta: Schema) -> tuple[dict[st
     pruned: dict[str, Any] = {}
     for key, value in obj.items():
         if key == "metadata" and isinstance(value, dict):
-            # Only the fields are checked: labels and annotations are the author's own words.
+            # Top-level fields only: keys of labels and annotations are free.
             pruned[key] = _prune_names(value, meta, "metadata", unknown)
         elif key in _ROOT_FIELDS:
             pruned[key] = value
@@ -34,11 +34,11 @@ def prune(obj: Mapping[str, Any], schema: Schema, meta: Schema) -> tuple[dict[st
 
 
 def _prune_names(metadata: dict[str, Any], meta: Schema, path: str, unknown: list[str]) -> dict[str, Any]:
-    strangers = [key for key in metadata if key not in meta["properties"]]
-    if not strangers:
+    unknown_names = [key for key in metadata if key not in meta["properties"]]
+    if not unknown_names:
         return metadata
-    unknown.extend(f"{path}.{key}" for key in strangers)
-    return {key: value for key, value in metadata.items() if key not in strangers}
+    unknown.extend(f"{path}.{key}" for key in unknown_names)
+    return {key: value for key, value in metadata.items() if key not in unknown_names}
 
 
 def _prune(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:

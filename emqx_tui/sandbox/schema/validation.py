@@ -1,9 +1,9 @@
-"""Does a value fit a structural schema? The answer in an API server's words, with its field paths.
+"""Validation against a structural schema, with an API server's messages and field paths.
 
-Owns the checks and their texts (kube-openapi, `pkg/validation/validate`; apiextensions-apiserver,
-`pkg/apiserver/validation` and `schema/listtype`). Two habits of the original are kept on purpose. A number out of
-its format's range is told without a field (`<nil>`): API servers up to 1.35 let it pass here, later ones refuse it
-in this way. And a part that an update leaves alone is not judged again ("ratcheting"), which makes updates cheap too.
+Owns the checks and their messages (kube-openapi, `pkg/validation/validate`; apiextensions-apiserver,
+`pkg/apiserver/validation` and `schema/listtype`). No JSON Schema library gives these: messages, several causes of one
+int-or-string, duplicate list keys, and ratcheting, by which an update is not refused for values that it leaves alone. A
+number out of its format's range has no field (`<nil>`): API servers up to 1.35 let it pass, later ones refuse it so.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def is_date_time(text: str) -> bool:
 
 @dataclass
 class _Found:
-    """What a walk has found; duplicates of list keys are told last, as the original checks them separately."""
+    """Violations so far; duplicate list keys come last, because an API server checks them separately."""
 
     violations: list[Violation] = field(default_factory=list)
     duplicates: list[Violation] = field(default_factory=list)
 
 
 def validate(value: Any, schema: Schema, path: str = "", old: Any = _MISSING) -> list[Violation]:
-    """All violations in document order; `old` is what stood here before, if anything did."""
+    """All violations in document order; `old` is the stored value, if there is one."""
     found = _Found()
     _check(value, schema, path, old, found)
     if found.duplicates and old is not _MISSING:
@@ -113,9 +113,9 @@ def _check_type(value: Any, kind: str, number_form: str, schema: Schema, path: s
     if kind == "number" and wanted == "integer" and _is_whole(value):
         return
     if kind in ("string", "array") and form and wanted == "string":
-        return  # the format check speaks about it
+        return  # left to the format check
     if kind not in ("null", "string", "array") and form:
-        # With a format the original names formats, even where the value has none.
+        # For a schema with a format, the message names formats, even if the value has none.
         yield _wrong_type(path, form, number_form)
     else:
         yield _wrong_type(path, wanted, kind)
@@ -145,7 +145,7 @@ def _check_int_or_string(value: Any, schema: Schema, path: str) -> Iterator[Viol
 
 
 def _check_string(value: str, schema: Schema, path: str) -> Iterator[Violation]:
-    # Only the first of these is told, as the original returns early.
+    # An API server reports the first of these only.
     if "maxLength" in schema and len(value) > schema["maxLength"]:
         yield Violation("FieldValueTooLong", path, f"Too long: may not be more than {schema['maxLength']} bytes")
     elif "minLength" in schema and len(value) < schema["minLength"]:
@@ -228,7 +228,7 @@ def _duplicate_items(value: list[Any], schema: Schema, path: str) -> Iterator[Vi
             yield Violation("FieldValueDuplicate", f"{path}[{index}]", f"Duplicate value: {shown}")
 
 
-# -- as Go prints them
+# -- equality and formatting
 
 
 def _equal(left: Any, right: Any) -> bool:

@@ -14,7 +14,7 @@ from emqx_tui.sandbox.apply.field_sets import difference, intersection, paths, u
 from emqx_tui.sandbox.apply.managed_fields import ManagedFields
 from emqx_tui.sandbox.apply.typed_objects import compare, field_set, merge, remove, without_nulls
 from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.schema.catalog import owned_schema
+from emqx_tui.sandbox.schema.catalog import object_schema
 
 Object = dict[str, Any]
 
@@ -297,7 +297,7 @@ def test_a_key_twice_in_a_configuration_is_refused() -> None:
 
 # -- what must always hold
 
-_SCHEMA = owned_schema("v1", "Pod")
+_SCHEMA = object_schema("v1", "Pod")
 _unhurried = settings(deadline=None)
 _names = st.sampled_from(["a", "b", "c"])
 _containers = st.lists(

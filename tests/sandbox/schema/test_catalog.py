@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emqx_tui.sandbox.kube.resources import Resource, standard_resources
-from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, Schema, custom_schema, is_known, owned_schema
+from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, Schema, custom_schema, is_known, object_schema
 
 _KINDS = [each for each in standard_resources() if each.kind != "CustomResourceDefinition"]
 
@@ -21,21 +21,21 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def _container() -> Schema:
-    pod = owned_schema("apps/v1", "StatefulSet")["properties"]["spec"]["properties"]["template"]
+    pod = object_schema("apps/v1", "StatefulSet")["properties"]["spec"]["properties"]["template"]
     return pod["properties"]["spec"]["properties"]["containers"]["items"]["properties"]
 
 
 @pytest.mark.parametrize("resource", _KINDS, ids=lambda each: each.kind)
 def test_every_kind_is_written_out(resource: Resource) -> None:
     assert is_known(resource.group_version, resource.kind)
-    schema = owned_schema(resource.group_version, resource.kind)
+    schema = object_schema(resource.group_version, resource.kind)
     assert schema["properties"]["metadata"]["properties"]["labels"]["additionalProperties"]["type"] == "string"
     assert not {"$ref", "allOf"} & set(_keys(schema))
 
 
 def test_an_unknown_kind_has_metadata_only() -> None:
     assert not is_known("v1", "Nothing")
-    assert set(owned_schema("v1", "Nothing")["properties"]) == {"metadata"}
+    assert set(object_schema("v1", "Nothing")["properties"]) == {"metadata"}
 
 
 def test_built_in_lists_tell_how_they_merge() -> None:
