@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.quick)
         if room in ONE_AT_A_TIME:
             item.add_marker(pytest.mark.xdist_group(room))
+
+
+class _Failures(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(logging.Formatter().format(record))
+
+
+@pytest.fixture(autouse=True)
+def sandbox_failures() -> Iterator[list[str]]:
+    """What the sandbox logged as failed: the sandbox goes on, the test fails. Who provokes it clears the list."""
+    failures, logger = _Failures(), logging.getLogger("emqx_tui.sandbox")
+    logger.addHandler(failures)
+    yield failures.told
+    logger.removeHandler(failures)
+    assert not failures.told, "\n".join(failures.told)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
+from typing import Protocol
 
 
 class Timer:
@@ -23,6 +24,15 @@ class Timer:
 
     def cancel(self) -> None:
         self.cancelled = True
+
+
+class Scheduler(Protocol):
+    """Calls things later; instants are seconds since the Unix epoch."""
+
+    @property
+    def now(self) -> float: ...
+    def at(self, instant: float, call: Callable[[], None]) -> Timer: ...
+    def after(self, delay_s: float, call: Callable[[], None]) -> Timer: ...
 
 
 class Timeline:

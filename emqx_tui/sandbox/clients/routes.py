@@ -51,11 +51,13 @@ class Routes:
         if service is None:
             return []
         port = self._client_port(key)
-        if all(each["port"] != port for each in service["spec"].get("ports") or ()):
+        dialled = next((each for each in service["spec"].get("ports") or () if each["port"] == port), None)
+        if dialled is None:
             return []
         found: list[str] = []
         for each in self._objects.list("endpointslices", key[0], {SERVICE_LABEL: service["metadata"]["name"]}):
-            if all(named["port"] != port for named in each.get("ports") or ()):
+            # The Service's port and the slice's go by the same name; the broker listens at the port that clients dial.
+            if (dialled.get("name") or "", port) not in _named_ports(each):
                 continue
             for endpoint in each.get("endpoints") or ():
                 if (endpoint.get("conditions") or {}).get("ready", True):
@@ -99,3 +101,7 @@ class Routes:
         config = enterprise["spec"]["template"]["spec"]["emqxContainer"].get("emqxConfig") or {}
         text = config.get("listener.tcp.external", "1883").rpartition(":")[2]
         return int(text) if text.isdigit() else 1883
+
+
+def _named_ports(endpoint_slice: Object) -> list[tuple[str, int | None]]:
+    return [(each.get("name") or "", each.get("port")) for each in endpoint_slice.get("ports") or ()]

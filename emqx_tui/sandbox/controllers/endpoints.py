@@ -22,41 +22,35 @@ from emqx_tui.sandbox.kube.objects import (
 )
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.timestamps import rfc3339
-from emqx_tui.sandbox.timeline import Timeline
+from emqx_tui.sandbox.timeline import Scheduler
 
 MANAGER = "kube-controller-manager"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
 HEADLESS = "service.kubernetes.io/headless"
 CHANGED_AT = "endpoints.kubernetes.io/last-change-trigger-time"
+Ports = list[Object]
 _NOT_MIRRORED = (CHANGED_AT, "kubectl.kubernetes.io/last-applied-configuration")
 
 
 class EndpointsController:
-    """Slices follow Endpoints and pods."""
+    """Endpoints and slices follow Services and pods; slices follow hand-written Endpoints."""
 
-    def __init__(self, store: Store, timeline: Timeline, informer: Informer, *, mirror_lag_s: float) -> None:
+    def __init__(self, store: Store, timeline: Scheduler, informer: Informer, *, mirror_lag_s: float) -> None:
         self._store = store
         self._timeline = timeline
-        self._mirrors = Debounced(timeline, mirror_lag_s, self._mirror)
-        self._selected = Debounced(timeline, mirror_lag_s, self._select)
+        self._syncs = Debounced(timeline, mirror_lag_s, self._sync)
         self._pod_states: dict[str, tuple[object, ...]] = {}
-        informer.on("endpoints", self._on_endpoints)
+        informer.on("endpoints", lambda event_type, endpoints: self._syncs.request(key_of(endpoints)))
         informer.on("services", self._on_service)
         informer.on("pods", self._on_pod)
 
     # -- what changed
 
-    def _on_endpoints(self, event_type: str, endpoints: Object) -> None:
-        self._mirrors.request(key_of(endpoints))
-
     def _on_service(self, event_type: str, service: Object) -> None:
         if event_type == "DELETED" and self._store.find("endpoints", *key_of(service)):
             self._store.delete("endpoints", *key_of(service))
-        if service["spec"].get("selector"):
-            self._selected.request(key_of(service))
-        else:
-            self._mirrors.request(key_of(service))
+        self._syncs.request(key_of(service))
 
     def _on_pod(self, event_type: str, pod: Object) -> None:
         """Only what a Service's address list is made of makes the endpoints controller work."""
@@ -69,64 +63,59 @@ class EndpointsController:
         else:
             self._pod_states[uid] = state
         for service in self._store.list("services", pod["metadata"]["namespace"]):
-            selector = service["spec"].get("selector")
-            if selector and matches(pod["metadata"].get("labels"), selector):
-                self._selected.request(key_of(service))
+            if (selector := _selector(service)) and matches(pod["metadata"].get("labels"), selector):
+                self._syncs.request(key_of(service))
+
+    def _sync(self, key: Key) -> None:
+        service = self._store.find("services", *key)
+        if service is not None and _is_external_name(service):
+            return
+        if service is not None and _selector(service):
+            self._select(key, service)
+        else:
+            self._mirror(key, service)
 
     # -- mirrored slices: Services without a selector
 
-    def _mirror(self, key: Key) -> None:
+    def _mirror(self, key: Key, service: Object | None) -> None:
         endpoints = self._store.find("endpoints", *key)
-        service = self._store.find("services", *key)
-        if service is not None and service["spec"].get("selector"):
-            return
         labels = {} if endpoints is None else endpoints["metadata"].get("labels") or {}
         if endpoints is None or service is None or labels.get(SKIP_MIRROR) == "true":
             self._drop_slices(key, _MIRRORING)
             return
-        subsets = endpoints.get("subsets") or []
-        wanted = [_mirrored(endpoints, subset) for subset in subsets]
+        wanted = [_mirrored(endpoints, subset) for subset in endpoints.get("subsets") or []]
         self._write_slices(key, endpoints, wanted, _MIRRORING)
 
     # -- selected slices and Endpoints: Services with a selector
 
-    def _select(self, key: Key) -> None:
-        service = self._store.find("services", *key)
-        selector = None if service is None else service["spec"].get("selector")
-        if service is None or not selector:
-            self._drop_slices(key, "endpointslice-controller.k8s.io")
-            return
-        labels = {**(service["metadata"].get("labels") or {}), **_headless(service)}
+    def _select(self, key: Key, service: Object) -> None:
         pods = [
             pod
             for pod in self._store.list("pods", key[0])
-            if pod["status"].get("podIP") and matches(pod["metadata"].get("labels"), selector)
+            if pod["status"].get("podIP") and matches(pod["metadata"].get("labels"), _selector(service))
         ]
+        groups = _by_ports(service, pods)
         not_ready_too = bool(service["spec"].get("publishNotReadyAddresses"))
-        self._write_endpoints(service, pods, not_ready_too)
-        ports = [{"name": p["name"], "port": p["port"], "protocol": p["protocol"]} for p in service["spec"]["ports"]]
-        body: Object = {
-            "addressType": "IPv4",
-            "endpoints": [_selected(pod, service, not_ready_too) for pod in pods],
-            "ports": ports,
-        }
-        made = {"metadata": {"labels": labels, "annotations": self._changed_now()}, **body}
-        self._write_slices(key, service, [made], "endpointslice-controller.k8s.io")
+        self._write_endpoints(service, groups, not_ready_too)
+        labels = {**(service["metadata"].get("labels") or {}), **_headless(service)}
+        wanted: list[Object] = [
+            {
+                "metadata": {"labels": labels, "annotations": self._changed_now()},
+                "addressType": "IPv4",
+                "endpoints": [_selected(pod, service, not_ready_too) for pod in serving],
+                "ports": ports,
+            }
+            for ports, serving in groups
+        ]
+        self._write_slices(key, service, wanted, _SELECTING)
 
     def _changed_now(self) -> dict[str, str]:
         return {CHANGED_AT: rfc3339(self._timeline.now)}
 
-    def _write_endpoints(self, service: Object, pods: list[Object], not_ready_too: bool) -> None:
+    def _write_endpoints(self, service: Object, groups: list[tuple[Ports, list[Object]]], not_ready_too: bool) -> None:
         namespace, name = key_of(service)
-        alive = [pod for pod in pods if not is_terminating(pod)]
-        ready = [_address(pod, service) for pod in alive if not_ready_too or is_ready(pod)]
-        waiting = [_address(pod, service) for pod in alive if not (not_ready_too or is_ready(pod))]
-        ports = [{"name": p["name"], "port": p["port"], "protocol": p["protocol"]} for p in service["spec"]["ports"]]
-        subset: Object = {"ports": ports}
-        if ready:
-            subset["addresses"] = ready
-        if waiting:
-            subset["notReadyAddresses"] = waiting
+        subsets = [_subset(service, ports, pods, not_ready_too) for ports, pods in groups]
+        subsets = [subset for subset in subsets if len(subset) > 1]
         labels = {
             **(service["metadata"].get("labels") or {}),
             "endpoints.kubernetes.io/managed-by": "endpoint-controller",
@@ -134,8 +123,8 @@ class EndpointsController:
         }
         own = {"labels": labels, "annotations": self._changed_now()}
         made: Object = {"metadata": {"name": name, "namespace": namespace, **own}}
-        if ready or waiting:
-            made["subsets"] = [subset]
+        if subsets:
+            made["subsets"] = subsets
         old = self._store.find("endpoints", namespace, name)
         if old is None:
             self._store.create("endpoints", made, manager=MANAGER)
@@ -181,7 +170,65 @@ class EndpointsController:
 
 
 _MIRRORING = "endpointslicemirroring-controller.k8s.io"
-_CONTROLLERS = ("endpointslice-controller.k8s.io", _MIRRORING)
+_SELECTING = "endpointslice-controller.k8s.io"
+_CONTROLLERS = (_SELECTING, _MIRRORING)
+
+
+def _selector(service: Object) -> dict[str, str]:
+    return service["spec"].get("selector") or {}
+
+
+def _is_external_name(service: Object) -> bool:
+    """A name in DNS: nothing is selected, and nothing is mirrored."""
+    return service["spec"].get("type") == "ExternalName"
+
+
+def _by_ports(service: Object, pods: list[Object]) -> list[tuple[Ports, list[Object]]]:
+    """Pods that serve the Service at the same ports, together; one empty group when there is no pod."""
+    groups: list[tuple[Ports, list[Object]]] = []
+    for pod in pods:
+        ports = [
+            {"name": port.get("name", ""), "port": number, "protocol": port.get("protocol", "TCP")}
+            for port in service["spec"].get("ports") or ()
+            if (number := _target_port(port, pod)) is not None
+        ]
+        serving = next((together for same, together in groups if same == ports), None)
+        if serving is None:
+            groups.append((ports, [pod]))
+        else:
+            serving.append(pod)
+    return groups or [([], [])]
+
+
+def _target_port(port: Object, pod: Object) -> int | None:
+    """The number of a Service's port in a pod; a name is looked up in its containers, None when none has it."""
+    target = port.get("targetPort") or port["port"]
+    if isinstance(target, int):
+        return target
+    protocol = port.get("protocol", "TCP")
+    offered = (each for container in pod["spec"]["containers"] for each in container.get("ports") or ())
+    return next(
+        (
+            each["containerPort"]
+            for each in offered
+            if each.get("name") == target and each.get("protocol", "TCP") == protocol
+        ),
+        None,
+    )
+
+
+def _subset(service: Object, ports: Ports, pods: list[Object], not_ready_too: bool) -> Object:
+    """Of an Endpoints object, where a port without a name has none."""
+    alive = [pod for pod in pods if not is_terminating(pod)]
+    ready = [_address(pod, service) for pod in alive if not_ready_too or is_ready(pod)]
+    waiting = [_address(pod, service) for pod in alive if not (not_ready_too or is_ready(pod))]
+    named = [{key: value for key, value in port.items() if value != ""} for port in ports]
+    subset: Object = {"ports": named}
+    if ready:
+        subset["addresses"] = ready
+    if waiting:
+        subset["notReadyAddresses"] = waiting
+    return subset
 
 
 def _target(pod: Object) -> Object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.objects import Key, Object, key_of
 from emqx_tui.sandbox.kube.store import Store
-from emqx_tui.sandbox.timeline import Timeline, Timer
+from emqx_tui.sandbox.timeline import Scheduler, Timer
 
 KEPT_S = 3600.0
 
@@ -16,7 +16,7 @@ KEPT_S = 3600.0
 class EventExpiry:
     """Deletes Events that nobody wrote for an hour."""
 
-    def __init__(self, store: Store, timeline: Timeline, informer: Informer) -> None:
+    def __init__(self, store: Store, timeline: Scheduler, informer: Informer) -> None:
         self._store = store
         self._timeline = timeline
         self._timers: dict[str, Timer] = {}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.timestamps import rfc3339
-from emqx_tui.sandbox.timeline import Timeline
+from emqx_tui.sandbox.timeline import Scheduler
 
 MERGED_PREFIX = "(combined from similar events): "
 _SIMILAR_MAX = 10
@@ -57,7 +57,7 @@ class EventRecorder:
     """Writes Events about objects; `component` is who reports."""
 
     def __init__(
-        self, store: Store, timeline: Timeline, component: str, reports: deque[Report], *, manager: str = "manager"
+        self, store: Store, timeline: Scheduler, component: str, reports: deque[Report], *, manager: str = "manager"
     ) -> None:
         self._reports = reports
         self._store = store

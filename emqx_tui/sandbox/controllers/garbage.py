@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.objects import Object, is_terminating, key_of
 from emqx_tui.sandbox.kube.store import ApiError, Store
-from emqx_tui.sandbox.timeline import Timeline
+from emqx_tui.sandbox.timeline import Scheduler
 
 _LAG_S = 0.1
 _FOREGROUND = "foregroundDeletion"
@@ -20,7 +20,7 @@ _FOREGROUND = "foregroundDeletion"
 class GarbageCollector:
     """Follows owner references by uid."""
 
-    def __init__(self, store: Store, timeline: Timeline, informer: Informer) -> None:
+    def __init__(self, store: Store, timeline: Scheduler, informer: Informer) -> None:
         self._store = store
         self._timeline = timeline
         self._awaited: dict[str, tuple[str, tuple[str, str]]] = {}

@@ -1,50 +1,60 @@
 """Who hears of which change: one subscription to the store, sorted by kind.
 
 Owns the fan-out of store events to the simulated controllers, so that a pod write costs nothing for those who only
-watch Services. Delivery is synchronous and in the order of registration; a controller that has work to do puts it on
-the timeline instead of doing it inside somebody else's write.
+watch Services. Delivery is synchronous and in the order of registration. A handler that fails is logged and never
+fails the writer; a controller that has work to do puts it on the timeline, where it is retried.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
-from emqx_tui.sandbox.timeline import Timeline
+from emqx_tui.sandbox.timeline import Scheduler
 
-Listener = Callable[[str, dict[str, Any]], None]
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[str, Object], None]
 
 
 class Informer:
-    """Calls `listener(event_type, object)` for each change of a kind."""
+    """Calls `handler(event_type, object)` for each change of a kind."""
 
     def __init__(self, store: Store) -> None:
-        self._listeners: dict[str, list[Listener]] = {}
-        self._any: list[Callable[[str, str, dict[str, Any]], None]] = []
+        self._handlers: dict[str, list[Handler]] = {}
+        self._any: list[Callable[[str, str, Object], None]] = []
         store.subscribe(self._dispatch)
 
-    def on(self, plural: str, listener: Listener) -> None:
-        self._listeners.setdefault(plural, []).append(listener)
+    def on(self, plural: str, handler: Handler) -> None:
+        self._handlers.setdefault(plural, []).append(handler)
 
-    def on_any(self, listener: Callable[[str, str, dict[str, Any]], None]) -> None:
-        """Calls `listener(event_type, plural, object)` for every change."""
-        self._any.append(listener)
+    def on_any(self, handler: Callable[[str, str, Object], None]) -> None:
+        """Calls `handler(event_type, plural, object)` for every change."""
+        self._any.append(handler)
 
-    def _dispatch(self, event_type: str, plural: str, obj: dict[str, Any]) -> None:
-        for listener in self._listeners.get(plural, ()):
-            listener(event_type, obj)
-        for listener in self._any:
-            listener(event_type, plural, obj)
+    def _dispatch(self, event_type: str, plural: str, obj: Object) -> None:
+        for handler in self._handlers.get(plural, ()):
+            try:
+                handler(event_type, obj)
+            except Exception:
+                logger.exception("a handler failed on %s of %s %s", event_type, plural, obj["metadata"]["name"])
+        for handler in self._any:
+            try:
+                handler(event_type, plural, obj)
+            except Exception:
+                logger.exception("a handler failed on %s of %s %s", event_type, plural, obj["metadata"]["name"])
 
 
 class Debounced:
-    """Runs a call per key once, `lag_s` after the first request of a burst."""
+    """Calls `sync(key)` once, `lag_s` after the first request of a burst."""
 
-    def __init__(self, timeline: Timeline, lag_s: float, call: Callable[[Any], None]) -> None:
+    def __init__(self, timeline: Scheduler, lag_s: float, sync: Callable[[Any], None]) -> None:
         self.lag_s = lag_s
         self._timeline = timeline
-        self._call = call
+        self._sync = sync
         self._pending: set[Any] = set()
 
     def request(self, key: Any) -> None:
@@ -55,4 +65,4 @@ class Debounced:
 
     def _run(self, key: Any) -> None:
         self._pending.discard(key)
-        self._call(key)
+        self._sync(key)

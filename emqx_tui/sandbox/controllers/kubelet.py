@@ -22,7 +22,7 @@ from emqx_tui.sandbox.controllers.pod_status import conditions, container_status
 from emqx_tui.sandbox.kube.objects import Object, condition, is_terminating, key_of
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.timestamps import rfc3339
-from emqx_tui.sandbox.timeline import Timeline, Timer
+from emqx_tui.sandbox.timeline import Scheduler, Timer
 
 MANAGER = "kubelet"
 NO_PULL_SUFFIX = "-nopull"
@@ -96,12 +96,12 @@ class _Life:
 
 
 class Kubelet:
-    """Runs the pods that StatefulSets create. Only pods with a container named `emqx` hold a broker."""
+    """Runs the pods that StatefulSets create."""
 
     def __init__(
         self,
         store: Store,
-        timeline: Timeline,
+        timeline: Scheduler,
         informer: Informer,
         workload: Workload,
         addresses: PodAddresses,

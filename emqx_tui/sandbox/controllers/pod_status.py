@@ -64,7 +64,8 @@ def _kept_or_new(pod: Object, kind: str, value: bool, containers_ready: bool, no
     elif kind == "Ready" and containers_ready:
         made = _condition(kind, False, now, "ReadinessGatesNotReady", "the status of pod readiness gate is not True")
     else:
-        made = _condition(kind, False, now, "ContainersNotReady", "containers with unready status: [emqx]")
+        main = pod["spec"]["containers"][0]["name"]
+        made = _condition(kind, False, now, "ContainersNotReady", f"containers with unready status: [{main}]")
     old = condition(pod, kind)
     if old is not None and old["status"] == made["status"]:
         made["lastTransitionTime"] = old["lastTransitionTime"]

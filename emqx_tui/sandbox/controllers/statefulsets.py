@@ -20,7 +20,7 @@ from emqx_tui.sandbox.controllers.template_hash import revision_hash
 from emqx_tui.sandbox.kube.objects import Key, Object, controller_uid, is_ready, is_terminating, key_of, ordinal_of
 from emqx_tui.sandbox.kube.objects import owner_reference as reference_to
 from emqx_tui.sandbox.kube.store import ApiError, Store
-from emqx_tui.sandbox.timeline import Timeline
+from emqx_tui.sandbox.timeline import Scheduler
 
 MANAGER = "kube-controller-manager"
 _RETRY_S = 1.0
@@ -30,7 +30,7 @@ REVISION_LABEL = "controller-revision-hash"
 class StatefulSetController:
     """One sync per set and burst of changes, `lag_s` after the first of them."""
 
-    def __init__(self, store: Store, timeline: Timeline, informer: Informer, *, lag_s: float) -> None:
+    def __init__(self, store: Store, timeline: Scheduler, informer: Informer, *, lag_s: float) -> None:
         self._store = store
         self._timeline = timeline
         self._owners: dict[str, Key] = {}
@@ -200,9 +200,10 @@ def _claims(stateful_set: Object, ordinal: int) -> Iterator[Object]:
 
 def _pod_object(stateful_set: Object, ordinal: int, revision: str, claims: list[Object]) -> Object:
     template = stateful_set["spec"]["template"]
+    given = template.get("metadata") or {}
     name = f"{_name(stateful_set)}-{ordinal}"
     labels = {
-        **(template["metadata"].get("labels") or {}),
+        **(given.get("labels") or {}),
         REVISION_LABEL: revision,
         "statefulset.kubernetes.io/pod-name": name,
         "apps.kubernetes.io/pod-index": str(ordinal),
@@ -214,8 +215,8 @@ def _pod_object(stateful_set: Object, ordinal: int, revision: str, claims: list[
         "labels": labels,
         "ownerReferences": [reference_to(stateful_set)],
     }
-    if template["metadata"].get("annotations"):
-        metadata["annotations"] = template["metadata"]["annotations"]
+    if given.get("annotations"):
+        metadata["annotations"] = given["annotations"]
     templates = stateful_set["spec"].get("volumeClaimTemplates") or ()
     volumes = [
         {"name": each["metadata"]["name"], "persistentVolumeClaim": {"claimName": _name(claim)}}
@@ -228,7 +229,7 @@ def _pod_object(stateful_set: Object, ordinal: int, revision: str, claims: list[
         "schedulerName": "default-scheduler",
         **template["spec"],
         "hostname": name,
-        "subdomain": stateful_set["spec"]["serviceName"],
+        "subdomain": stateful_set["spec"].get("serviceName", ""),
         "volumes": [*volumes, *(template["spec"].get("volumes") or ())],
     }
     return {"metadata": metadata, "spec": spec}

@@ -11,16 +11,21 @@ from collections import deque
 from collections.abc import Callable
 
 from emqx_tui.sandbox.kube.objects import Key
-from emqx_tui.sandbox.timeline import Timeline, Timer
+from emqx_tui.sandbox.timeline import Scheduler, Timer
 
 _FIRST_BACK_OFF_S = 0.005
 _LONGEST_BACK_OFF_S = 1000.0
 
 
+def backoff_s(failures: int) -> float:
+    """How long a key waits after having failed `failures` times before: 5 ms, doubled each time."""
+    return min(_FIRST_BACK_OFF_S * 2.0 ** min(failures, 30), _LONGEST_BACK_OFF_S)
+
+
 class WorkQueue:
     """Calls `ready()` on the timeline whenever there may be something to take."""
 
-    def __init__(self, timeline: Timeline, ready: Callable[[], None]) -> None:
+    def __init__(self, timeline: Scheduler, ready: Callable[[], None]) -> None:
         self._timeline = timeline
         self._ready = ready
         self._queue: deque[Key] = deque()
@@ -52,7 +57,7 @@ class WorkQueue:
         """Exponential back-off, from 5 ms."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        self.add_after(key, min(_FIRST_BACK_OFF_S * 2.0 ** min(failures, 30), _LONGEST_BACK_OFF_S))
+        self.add_after(key, backoff_s(failures))
 
     def forget(self, key: Key) -> None:
         """It went well: the next failure starts from the shortest back-off."""

@@ -36,7 +36,7 @@ class Broker:
 
 
 class Brokers:
-    """Implements the kubelet's Workload for pods of EmqxEnterprise objects."""
+    """Implements the kubelet's Workload: a pod of an EmqxEnterprise with a container `emqx` holds a broker."""
 
     def __init__(self, objects: Objects, timeline: Timeline, rng: random.Random, profile: Profile) -> None:
         self.clusters: dict[Key, EmqxCluster] = {}
@@ -82,7 +82,10 @@ class Brokers:
     # -- what the kubelet tells
 
     def start(self, pod: Object) -> None:
-        key = (pod["metadata"]["namespace"], pod["metadata"]["labels"].get(INSTANCE_LABEL, ""))
+        instance = (pod["metadata"].get("labels") or {}).get(INSTANCE_LABEL)
+        if instance is None or all(each["name"] != "emqx" for each in pod["spec"]["containers"]):
+            return
+        key = (pod["metadata"]["namespace"], instance)
         cluster = self.cluster_of(key)
         self._load_credentials(cluster, key)
         name = node_name(pod)
@@ -94,8 +97,8 @@ class Brokers:
         self.changed(key)
 
     def close(self, pod: Object) -> None:
-        broker = self.running[pod["metadata"]["uid"]]
-        if not broker.listening:
+        broker = self.running.get(pod["metadata"]["uid"])
+        if broker is None or not broker.listening:
             return
         broker.listening = False
         node = broker.cluster.nodes[broker.name]
@@ -104,7 +107,9 @@ class Brokers:
         self.changed(self._key(broker))
 
     def stop(self, pod: Object) -> None:
-        broker = self.running.pop(pod["metadata"]["uid"])
+        broker = self.running.pop(pod["metadata"]["uid"], None)
+        if broker is None:
+            return
         broker.listening = False
         if self._by_ip.get(pod["status"]["podIP"]) is broker:
             del self._by_ip[pod["status"]["podIP"]]
@@ -153,7 +158,12 @@ def image_version(pod: Object) -> str:
 def _volume_of(pod: Object) -> tuple[str, ...]:
     """Where /opt/emqx/data is kept: a claim that outlives the pod, or an emptyDir that does not."""
     data = next(
-        (m["name"] for m in pod["spec"]["containers"][0]["volumeMounts"] if m["mountPath"] == "/opt/emqx/data"), ""
+        (
+            mount["name"]
+            for mount in pod["spec"]["containers"][0].get("volumeMounts") or ()
+            if mount["mountPath"] == "/opt/emqx/data"
+        ),
+        "",
     )
     for volume in pod["spec"].get("volumes") or ():
         if volume["name"] == data and "persistentVolumeClaim" in volume:

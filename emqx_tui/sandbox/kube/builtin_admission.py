@@ -37,6 +37,8 @@ class ServiceDefaults:
         spec.setdefault("sessionAffinity", "None")
         if not spec.get("selector"):
             spec.pop("selector", None)
+        if spec["type"] == "ExternalName":
+            return {**new, "spec": spec}
         old = (request.old or {}).get("spec") or {}
         if not spec.get("clusterIP"):
             spec["clusterIP"] = old.get("clusterIP") or f"10.96.{rng.randrange(1, 255)}.{rng.randrange(1, 255)}"
@@ -50,7 +52,7 @@ class ServiceDefaults:
 
 
 def _port(given: Object, kind: str, rng: random.Random) -> Object:
-    port = {"protocol": "TCP", "targetPort": given["port"], **given}
+    port = {"protocol": "TCP", "targetPort": given.get("port"), **given}
     if kind in ("NodePort", "LoadBalancer") and not port.get("nodePort"):
         port["nodePort"] = rng.choice(_NODE_PORTS)
     return port

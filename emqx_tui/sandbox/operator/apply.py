@@ -68,12 +68,13 @@ def _service_spec(live: Object, wanted: Object) -> Object:
     if kind == "ClusterIP" and live.get("clusterIP"):
         spec["clusterIP"] = live["clusterIP"]
     if kind in ("NodePort", "LoadBalancer"):
-        stored = {port["name"]: port.get("nodePort") for port in live.get("ports") or ()}
-        spec["ports"] = [
-            port if port.get("nodePort") or not stored.get(port["name"]) else {**port, "nodePort": stored[port["name"]]}
-            for port in spec["ports"]
-        ]
+        stored = {port.get("name"): port.get("nodePort") for port in live.get("ports") or ()}
+        spec["ports"] = [_with_node_port(port, stored.get(port.get("name"))) for port in spec["ports"]]
     return spec
+
+
+def _with_node_port(port: Object, stored: int | None) -> Object:
+    return {**port, "nodePort": stored} if stored and not port.get("nodePort") else port
 
 
 def _looks_like(live: Object, wanted: Object) -> bool:

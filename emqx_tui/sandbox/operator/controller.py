@@ -7,6 +7,7 @@ every object at once. While the process is down its webhooks are down too.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import deque
 from collections.abc import Callable, Generator
@@ -24,6 +25,8 @@ from emqx_tui.sandbox.operator.lines import Line
 from emqx_tui.sandbox.operator.reconcile import SOON_S, reconcile
 from emqx_tui.sandbox.operator.reconcile_pass import OperatorContext, Pass
 from emqx_tui.sandbox.timeline import Timeline, Timer
+
+logger = logging.getLogger(__name__)
 
 COMPONENT = "emqx-controller"
 START_S = 3.0
@@ -192,6 +195,10 @@ class Operator:
             self._finish(key, run, began_at, str(failed))
         except Panic as panic:
             self._crash(str(panic))
+        except Exception as failed:
+            logger.exception("a pass over %s failed", key[1])
+            self._queue.add_failed(key)
+            self._finish(key, run, began_at, repr(failed))
         else:
             self._resume = self._timeline.after(wait_s, lambda: self._resumed(key, run, steps, began_at))
 

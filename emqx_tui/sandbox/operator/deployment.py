@@ -11,7 +11,7 @@ from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.operator.controller import START_S, Operator
-from emqx_tui.sandbox.timeline import Timeline
+from emqx_tui.sandbox.timeline import Scheduler
 
 NAMESPACE = "emqx-operator-system"
 NAME = "emqx-operator-controller-manager"
@@ -23,7 +23,7 @@ _MANAGER = "kube-controller-manager"
 class OperatorDeployment:
     """One replica that leads as soon as it is up."""
 
-    def __init__(self, store: Store, timeline: Timeline, informer: Informer, operator: Operator) -> None:
+    def __init__(self, store: Store, timeline: Scheduler, informer: Informer, operator: Operator) -> None:
         self._store = store
         self._timeline = timeline
         self._operator = operator
@@ -51,7 +51,7 @@ class OperatorDeployment:
     def _on_deployment(self, event_type: str, deployment: Object) -> None:
         if deployment["metadata"]["name"] != NAME or deployment["metadata"]["namespace"] != NAMESPACE:
             return
-        wanted = 0 if event_type == "DELETED" else deployment["spec"]["replicas"]
+        wanted = 0 if event_type == "DELETED" else _replicas(deployment)
         if wanted == 0 and not self._operator.down:
             self._operator.down = True
         elif wanted > 0 and self._operator.down and self._scaled_up(deployment):
@@ -64,12 +64,12 @@ class OperatorDeployment:
 
     def _bring_up(self) -> None:
         deployment = self._store.find("deployments", NAMESPACE, NAME)
-        if deployment is not None and deployment["spec"]["replicas"] > 0:
+        if deployment is not None and _replicas(deployment) > 0:
             self._operator.down = False
 
     def _show(self, running: bool) -> None:
         deployment = self._store.find("deployments", NAMESPACE, NAME)
-        wanted = 0 if deployment is None else deployment["spec"]["replicas"]
+        wanted = 0 if deployment is None else _replicas(deployment)
         if deployment is not None:
             self._show_deployment(deployment, running)
         pod = self._pod()
@@ -110,7 +110,7 @@ class OperatorDeployment:
         return self._store.create("pods", pod, manager=_MANAGER)
 
     def _show_deployment(self, deployment: Object, running: bool) -> None:
-        replicas, ready = deployment["spec"]["replicas"], int(running)
+        replicas, ready = _replicas(deployment), int(running)
         status = {
             "observedGeneration": deployment["metadata"]["generation"],
             "replicas": replicas,
@@ -119,3 +119,7 @@ class OperatorDeployment:
             "availableReplicas": ready,
         }
         self._store.update("deployments", {**deployment, "status": status}, manager=_MANAGER, subresource="status")
+
+
+def _replicas(deployment: Object) -> int:
+    return deployment["spec"].get("replicas", 1)

@@ -12,7 +12,7 @@ from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.objects import Key, Object, is_terminating, key_of, matches
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.operator.apply import MANAGER
-from emqx_tui.sandbox.timeline import Timeline
+from emqx_tui.sandbox.timeline import Scheduler
 
 FINALIZER = "apps.emqx.io/finalizer"
 _LOADED_AFTER_S = 1.0
@@ -21,7 +21,7 @@ _LOADED_AFTER_S = 1.0
 class PluginController:
     """Works while `is_up()`; what changed in between is taken up by the next change of the object."""
 
-    def __init__(self, store: Store, timeline: Timeline, informer: Informer, is_up: Callable[[], bool]) -> None:
+    def __init__(self, store: Store, timeline: Scheduler, informer: Informer, is_up: Callable[[], bool]) -> None:
         self._store = store
         self._timeline = timeline
         self._is_up = is_up

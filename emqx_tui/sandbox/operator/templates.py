@@ -162,10 +162,10 @@ def merged_ports(first: list[Object], second: list[Object], number: str = "port"
     numbers: set[Any] = set()
     merged: list[Object] = []
     for port in [*first, *second]:
-        if port.get("name") in names or port[number] in numbers:
+        if port.get("name") in names or port.get(number) in numbers:
             continue
         names.add(port.get("name"))
-        numbers.add(port[number])
+        numbers.add(port.get(number))
         merged.append(port)
     return merged
 

@@ -20,6 +20,7 @@ from emqx_tui.sandbox.controllers.event_expiry import EventExpiry
 from emqx_tui.sandbox.controllers.garbage import GarbageCollector
 from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.controllers.kubelet import Durations, Kubelet
+from emqx_tui.sandbox.controllers.retries import RetryingScheduler
 from emqx_tui.sandbox.controllers.statefulsets import StatefulSetController
 from emqx_tui.sandbox.emqx.api import HttpReply
 from emqx_tui.sandbox.emqx.brokers import Brokers, image_version
@@ -95,6 +96,7 @@ class World:
             return random.Random(rng.getrandbits(64))
 
         self.timeline = Timeline(config.start - SETTLING_S)
+        scheduler = self._scheduler = RetryingScheduler(self.timeline)
         self.store = Store(self.timeline, own())
         for resource in standard_resources():
             self.store.register(resource)
@@ -109,23 +111,23 @@ class World:
         self.stateful_sets = StatefulSetController(
             self.store, self.timeline, self.informer, lag_s=config.statefulset_lag_s
         )
-        self.endpoints = EndpointsController(self.store, self.timeline, self.informer, mirror_lag_s=config.mirror_lag_s)
+        self.endpoints = EndpointsController(self.store, scheduler, self.informer, mirror_lag_s=config.mirror_lag_s)
         self.routes = Routes(self.store, self.brokers, ebpf=config.network == "ebpf")
         self.informer.on("services", self.routes.on_service)
         self.informer.on("endpointslices", self.routes.on_slice)
         self.informer.on("emqxenterprises", self.routes.on_enterprise)
-        self.garbage = GarbageCollector(self.store, self.timeline, self.informer)
-        self.event_expiry = EventExpiry(self.store, self.timeline, self.informer)
+        self.garbage = GarbageCollector(self.store, scheduler, self.informer)
+        self.event_expiry = EventExpiry(self.store, scheduler, self.informer)
         line = LINES[config.operator]
         self.operator = Operator(self.store, self.timeline, self.informer, own(), self.brokers, line)
-        self.plugins = PluginController(self.store, self.timeline, self.informer, lambda: self.operator.running)
+        self.plugins = PluginController(self.store, scheduler, self.informer, lambda: self.operator.running)
         webhooks = EnterpriseWebhooks(lambda: self.operator.running)
         self.store.admission += [webhooks.mutate, ReplicaRule(self.store.resources), ServiceDefaults(own())]
         self.store.reviews.append(webhooks.validate)
         self._first_image: str | None = None
         self._clients_given = False
         self._make_surroundings()
-        self.operator_deployment = OperatorDeployment(self.store, self.timeline, self.informer, self.operator)
+        self.operator_deployment = OperatorDeployment(self.store, scheduler, self.informer, self.operator)
         self.informer.on("emqxenterprises", self._on_enterprise)
         self.informer.on("persistentvolumeclaims", self._on_claim)
         self.operator.start()
@@ -259,7 +261,7 @@ class World:
 
     def _make_kubelet(self, config: WorldConfig) -> Kubelet:
         durations = Durations(config.pod_boot_s, config.pod_stop_s, config.kubelet_lag_s, config.pod_linger_s)
-        kubelet = Kubelet(self.store, self.timeline, self.informer, self.brokers, self.addresses, durations)
+        kubelet = Kubelet(self.store, self._scheduler, self.informer, self.brokers, self.addresses, durations)
         if config.green_boot_s is not None:
             durations.boot_rules.append((self.is_green, config.green_boot_s))
         if config.green_pull_fails:
