@@ -34,8 +34,8 @@ _GO_TYPES: dict[type, str] = {str: "string", bool: "bool", float: "float64", lis
 def install(store: Store) -> None:
     """Add schemas, field ownership and strategic merge patches to the store."""
     schemas = SchemaAdmission(store.resources)
-    store.reading.append(schemas.read)
-    store.validation.append(schemas.judge)
+    store.reading.append(schemas.decode)
+    store.validation.append(schemas.validate)
     store.fields = ManagedFields()
     store.strategic = strategic_merge
 
@@ -46,31 +46,31 @@ class SchemaAdmission:
     def __init__(self, resources: Mapping[str, Resource]) -> None:
         self._resources = resources
 
-    def read(self, request: AdmissionRequest) -> Object:
+    def decode(self, request: AdmissionRequest) -> Object:
         """The object without unknown fields and with the defaults of its kind; ApiError 400 or 422."""
         if request.new is None:
             return request.old or {}
         resource = self._resources[request.plural]
         if resource.custom:
-            return _read_custom(request, request.new, resource)
-        return _read_builtin(request, request.new, resource)
+            return _decode_custom(request, request.new, resource)
+        return _decode_builtin(request, request.new, resource)
 
-    def judge(self, request: AdmissionRequest) -> Object:
+    def validate(self, request: AdmissionRequest) -> Object:
         """The object as it is; ApiError 422 when it is invalid."""
         if request.new is None:
             return request.old or {}
         resource = self._resources[request.plural]
         if resource.custom:
-            return _judge_custom(request, request.new, resource)
-        return _judge_builtin(request, request.new, resource)
+            return _validate_custom(request, request.new, resource)
+        return _validate_builtin(request, request.new, resource)
 
 
-def _read_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+def _decode_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = custom_schema(resource.kind)
     # What is stored has been checked: only parts that are not identical with it are looked at.
     fresh = _fresh(request.old, new)
     pruned, unknown = prune(fresh, schema, object_meta())
-    _tell_unknown(request, resource, unknown)
+    _report_unknown_fields(request, resource, unknown)
     if why := unreadable(
         new["metadata"], object_meta(), "ObjectMeta", (request.old or {}).get("metadata"), ".metadata"
     ):
@@ -82,7 +82,7 @@ def _read_custom(request: AdmissionRequest, new: Object, resource: Resource) -> 
     return made
 
 
-def _judge_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+def _validate_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = custom_schema(resource.kind)
     violations = [each for each in _metadata(request, new) for _ in range(3 if request.old else 1)]
     violations += validate(new, schema, old=request.old) if request.old else validate(new, schema)
@@ -99,17 +99,17 @@ def _below_status(violation: Violation) -> Violation:
     return violation._replace(message=violation.message.replace(" status.", " "))
 
 
-def _read_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+def _decode_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = object_schema(resource.group_version, resource.kind)
     if request.field_validation != "Ignore" and is_known(resource.group_version, resource.kind):
         new, unknown = prune(new, schema, object_meta())
-        _tell_unknown(request, resource, unknown)
+        _report_unknown_fields(request, resource, unknown)
     if why := unreadable(_fresh(request.old, new), schema, resource.kind, request.old):
         raise _undecodable(resource, why)
     return with_builtin_defaults(request.plural, normalized(request.plural, new), request.old)
 
 
-def _judge_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
+def _validate_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     violations = _metadata(request, new)
     if request.subresource != "status":
         violations += builtin_violations(request.plural, new, request.old)
@@ -123,12 +123,12 @@ def _fresh(old: Object | None, new: Object) -> Object:
 
 
 def _metadata(request: AdmissionRequest, new: Object) -> list[Violation]:
-    if request.old is not None and _unversioned(new) == _unversioned(request.old):
+    if request.old is not None and _without_version(new) == _without_version(request.old):
         return []
     return metadata_violations(request.plural, new["metadata"])
 
 
-def _unversioned(obj: Object) -> Object:
+def _without_version(obj: Object) -> Object:
     return {key: value for key, value in obj["metadata"].items() if key not in ("managedFields", "resourceVersion")}
 
 
@@ -141,7 +141,7 @@ def _refuse(resource: Resource, new: Object, violations: list[Violation]) -> Non
 # -- field validation and decoding
 
 
-def _tell_unknown(request: AdmissionRequest, resource: Resource, unknown: list[str]) -> None:
+def _report_unknown_fields(request: AdmissionRequest, resource: Resource, unknown: list[str]) -> None:
     texts = [f'unknown field "{path}"' for path in unknown]
     if not texts:
         return
@@ -155,9 +155,9 @@ def _tell_unknown(request: AdmissionRequest, resource: Resource, unknown: list[s
 def _bad_patch(resource: Resource, patched: Any, why: str) -> ApiError:
     """The refusal of a patch has the whole patched object, and no name of the kind."""
     text = json.dumps(json.dumps(patched, separators=(",", ":"), sort_keys=True))
-    told = f"Invalid value: {text}: {why}"
-    causes = [{"reason": "FieldValueInvalid", "message": told, "field": "patch"}]
-    return ApiError(422, "Invalid", f' "" is invalid: patch: {told}', {"causes": causes})
+    detail = f"Invalid value: {text}: {why}"
+    causes = [{"reason": "FieldValueInvalid", "message": detail, "field": "patch"}]
+    return ApiError(422, "Invalid", f' "" is invalid: patch: {detail}', {"causes": causes})
 
 
 def _undecodable(resource: Resource, why: str) -> api_error.ApiError:

@@ -28,7 +28,7 @@ class Conflicts(Exception):
     def refusal(self) -> ApiError:
         """HTTP 409 with one cause per field."""
         listed = [
-            (_told(manager, entry), path)
+            (_described(manager, entry), path)
             for manager, (entry, hit) in sorted(self.by_manager.items(), key=lambda each: each[0])
             for path in paths(hit)
         ]
@@ -47,7 +47,7 @@ class Conflicts(Exception):
         return ApiError(409, "Conflict", text, {"causes": causes})
 
 
-def _told(manager: Manager, entry: Entry) -> str:
+def _described(manager: Manager, entry: Entry) -> str:
     who = json.dumps(manager.name)
     if manager.subresource:
         who = f"{who} with subresource {json.dumps(manager.subresource)}"

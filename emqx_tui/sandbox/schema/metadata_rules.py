@@ -143,11 +143,11 @@ def _owners(owners: list[dict[str, Any]]) -> Iterator[Violation]:
                 yield invalid(f"metadata.ownerReferences[{index}].{key}", "", "must not be empty")
     controllers = [f"{owner.get('kind')}/{owner.get('name')}" for owner in owners if owner.get("controller")]
     if len(controllers) > 1:
-        told = " and ".join(controllers[:2])
+        names = " and ".join(controllers[:2])
         yield invalid(
             "metadata.ownerReferences",
             owners,
-            f'Only one reference can have Controller set to true. Found "true" in references for {told}',
+            f'Only one reference can have Controller set to true. Found "true" in references for {names}',
         )
 
 

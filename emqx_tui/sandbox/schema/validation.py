@@ -89,7 +89,7 @@ def _check(value: Any, schema: Schema, path: str, old: Any, found: _Found) -> No
         found.violations.extend(_check_number(value, schema, path))
     if "enum" in schema and value not in schema["enum"]:
         supported = ", ".join(_quoted(str(each)) for each in schema["enum"])
-        text = f"Unsupported value: {_shown(value)}: supported values: {supported}"
+        text = f"Unsupported value: {_compact(value)}: supported values: {supported}"
         found.violations.append(Violation("FieldValueNotSupported", path, text))
 
 
@@ -168,7 +168,7 @@ def _check_number(value: float, schema: Schema, path: str) -> Iterator[Violation
 
 
 def _invalid(path: str, value: Any, rule: str) -> Violation:
-    return Violation("FieldValueInvalid", path, f"Invalid value: {_shown(value)}: {path} in body {rule}")
+    return Violation("FieldValueInvalid", path, f"Invalid value: {_compact(value)}: {path} in body {rule}")
 
 
 @cache
@@ -218,13 +218,13 @@ def _duplicate_items(value: list[Any], schema: Schema, path: str) -> Iterator[Vi
     times: dict[str, int] = {}
     for index, each in enumerate(value):
         if list_type == "map" and not isinstance(each, dict | None):
-            text = f"Invalid value: {_shown(each)}: must be an object for an array of list-type map"
+            text = f"Invalid value: {_compact(each)}: must be an object for an array of list-type map"
             yield Violation("FieldValueInvalid", f"{path}[{index}]", text)
             return
         identity = _list_key(each, keys) if list_type == "map" else json.dumps(each, sort_keys=True)
         times[identity] = times.get(identity, 0) + 1
         if times[identity] == 2:
-            shown = _compact(json.loads(identity)) if list_type == "map" else _shown(each)
+            shown = _compact(json.loads(identity)) if list_type == "map" else _compact(each)
             yield Violation("FieldValueDuplicate", f"{path}[{index}]", f"Duplicate value: {shown}")
 
 
@@ -244,7 +244,3 @@ def _quoted(text: str) -> str:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-
-
-def _shown(value: Any) -> str:
-    return _compact(value)
