@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from emqx_tui.sandbox.emqx.api import HttpReply
-from emqx_tui.sandbox.kube.store import AdmissionRequest
 from emqx_tui.sandbox.kube.timestamps import rfc3339
+from emqx_tui.sandbox.kube.writes import AdmissionRequest
 from emqx_tui.sandbox.world.scenario import manifest
 from tests.support.person import Person
 from tests.support.programs import Headless, command, environment, left_on_disk, run

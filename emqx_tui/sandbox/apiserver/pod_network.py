@@ -18,12 +18,12 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from emqx_tui.sandbox.emqx.api import Unreachable
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
 
 logger = logging.getLogger(__name__)
 
 EMQX_PORT = 8081
-Object = dict[str, Any]
 
 
 class PodWorld(Protocol):

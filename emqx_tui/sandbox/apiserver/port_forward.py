@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import WSMsgType, web
 
 from emqx_tui.sandbox.apiserver.pod_network import EMQX_PORT, PodServer
 from emqx_tui.sandbox.kube.api_error import bad_request
+from emqx_tui.sandbox.kube.objects import Object
 
 PROTOCOL = "v4.channel.k8s.io"
 _CHUNK = 64 * 1024
-Object = dict[str, Any]
 
 
 class PodServers(Protocol):

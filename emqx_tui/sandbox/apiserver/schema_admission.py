@@ -16,7 +16,8 @@ from emqx_tui.sandbox.apply.strategic_merge import strategic_merge
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.resources import Resource
-from emqx_tui.sandbox.kube.store import AdmissionRequest, Store
+from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.kube.writes import AdmissionRequest
 from emqx_tui.sandbox.schema.builtin_defaults import with_builtin_defaults
 from emqx_tui.sandbox.schema.builtin_rules import builtin_violations, normalized
 from emqx_tui.sandbox.schema.catalog import custom_schema, is_known, object_meta, object_schema

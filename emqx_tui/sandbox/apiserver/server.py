@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -28,6 +28,7 @@ from emqx_tui.sandbox.apiserver.users import Accounts
 from emqx_tui.sandbox.apiserver.watches import Wakeups, is_true, open_watch
 from emqx_tui.sandbox.kube.api import KubeApi, Reply
 from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.rbac import User, check_right
 from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.store import Store
@@ -35,7 +36,6 @@ from emqx_tui.sandbox.kube.targets import Target, parse_target, unknown_path, ve
 
 logger = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 _OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _BODY_LIMIT = 8 * 1024 * 1024
 _USER: web.RequestKey[User] = web.RequestKey("user", User)

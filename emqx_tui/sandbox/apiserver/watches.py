@@ -15,11 +15,11 @@ from emqx_tui.sandbox.apiserver.representations import TABLE, Form
 from emqx_tui.sandbox.kube.api_error import ApiError, bad_request
 from emqx_tui.sandbox.kube.history import Change
 from emqx_tui.sandbox.kube.listing import wanted_version
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.selectors import Predicate, selection
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.targets import Target
 
-Object = dict[str, Any]
 Event = dict[str, Any]
 
 _LONGEST_S = 3600.0

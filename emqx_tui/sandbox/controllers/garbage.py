@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emqx_tui.sandbox.controllers.informer import Informer
+from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object, is_terminating, key_of
-from emqx_tui.sandbox.kube.store import ApiError, Store
+from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.timeline import Scheduler
 
 _LAG_S = 0.1

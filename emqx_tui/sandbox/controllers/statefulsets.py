@@ -17,9 +17,10 @@ from typing import Any
 from emqx_tui.sandbox.controllers.event_recorder import EventRecorder
 from emqx_tui.sandbox.controllers.informer import Debounced, Informer
 from emqx_tui.sandbox.controllers.template_hash import revision_hash
+from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Key, Object, controller_uid, is_ready, is_terminating, key_of, ordinal_of
 from emqx_tui.sandbox.kube.objects import owner_reference as reference_to
-from emqx_tui.sandbox.kube.store import ApiError, Store
+from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.timeline import Scheduler
 
 MANAGER = "kube-controller-manager"

@@ -14,14 +14,13 @@ from typing import Any
 from emqx_tui.sandbox.kube import api_error, deletion
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.listing import list_objects
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.patches import merge_patch
 from emqx_tui.sandbox.kube.rbac import User, check_right, review_access, review_rules
 from emqx_tui.sandbox.kube.scale import replicas_patch, scale_of
 from emqx_tui.sandbox.kube.selectors import selection
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.targets import Target, method_not_allowed, parse_target, unknown_path, verb_of
-
-Object = dict[str, Any]
 
 PATCH_TYPES = {
     "application/json-patch+json": "json",

@@ -12,7 +12,7 @@ from typing import Any
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.resources import Resource
-from emqx_tui.sandbox.kube.store import AdmissionRequest
+from emqx_tui.sandbox.kube.writes import AdmissionRequest
 
 _NODE_PORTS = range(30000, 32768)
 

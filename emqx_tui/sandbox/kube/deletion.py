@@ -12,10 +12,9 @@ from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.targets import Target
-
-Object = dict[str, Any]
 
 FOREGROUND = "foregroundDeletion"
 _PROPAGATION = ("Background", "Foreground", "Orphan")

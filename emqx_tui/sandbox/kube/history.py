@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from emqx_tui.sandbox.kube import api_error
-from emqx_tui.sandbox.kube.object_rules import key_of
-
-Object = dict[str, Any]
+from emqx_tui.sandbox.kube.objects import Object, key_of
 
 
 class Change(NamedTuple):

@@ -10,15 +10,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.selectors import selection
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.targets import Target
-
-Object = dict[str, Any]
 
 _CONTINUE_EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "

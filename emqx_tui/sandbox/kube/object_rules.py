@@ -10,22 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.resources import Resource
-
-Object = dict[str, Any]
 
 _SYSTEM_METADATA = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 _OMITTED_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
-
-
-def key_of(obj: Object) -> tuple[str, str]:
-    metadata = obj["metadata"]
-    return metadata.get("namespace") or "", metadata["name"]
-
-
-def has_labels(obj: Object, wanted: Mapping[str, str]) -> bool:
-    labels = obj["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in wanted.items())
 
 
 def tidy_metadata(metadata: Object) -> Object:

@@ -31,7 +31,7 @@ ON_SERVING = "apps.emqx.io/on-serving"
 
 def key_of(obj: Object) -> Key:
     metadata = obj["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]
+    return metadata.get("namespace") or "", metadata["name"]
 
 
 def controller_uid(obj: Object) -> str | None:

@@ -8,13 +8,12 @@ watch with the field selector `metadata.name=x` is a request about `x`, as `requ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.selectors import selected_name
 from emqx_tui.sandbox.kube.targets import Target
 
-Object = dict[str, Any]
 REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews")
 
 

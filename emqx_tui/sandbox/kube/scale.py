@@ -6,12 +6,10 @@ Pure conversions; the store does the writing. All kinds here keep their replicas
 
 from __future__ import annotations
 
-from typing import Any
-
 from emqx_tui.sandbox.kube import api_error
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.resources import Resource
 
-Object = dict[str, Any]
 _SHOWN_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _SCALE = Resource("autoscaling", "v1", "scales", "Scale", "scale")
 

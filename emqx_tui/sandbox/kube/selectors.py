@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
+from emqx_tui.sandbox.kube.objects import Object
 
-Object = dict[str, Any]
 Predicate = Callable[[Object], bool]
 _Labels = dict[str, str]
 

@@ -1,9 +1,6 @@
-"""The object store of the simulated API server: versions, conflicts, admission, history.
+"""Writes to the simulated API server: names and versions, conflicts, admission, graceful deletion.
 
-Owns every Kubernetes object of the simulated world and the one resourceVersion counter. It must never touch a
-clock or the network, and stored objects are immutable by convention: nobody changes a dict that came out of here,
-writers hand in new ones, and unchanged parts are shared between versions. That makes history, consistent lists
-and no-op detection cheap enough for thousands of operator passes.
+Owns what happens to an object on its way into the storage. It must never touch a clock or the network.
 
 Behaviour follows k8s.io/apiserver: `registry/generic/registry/store.go` and `registry/rest/{create,update,delete}.go`.
 """
@@ -12,21 +9,17 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.kube.history import Change, History
 from emqx_tui.sandbox.kube.object_rules import (
     check_deletion,
     check_preconditions,
     check_uid,
-    has_labels,
     is_released,
-    key_of,
     same_content,
     same_owners,
     spec_differs,
@@ -35,29 +28,26 @@ from emqx_tui.sandbox.kube.object_rules import (
     with_status_of,
     with_system_fields_of,
 )
+from emqx_tui.sandbox.kube.objects import Object, key_of
 from emqx_tui.sandbox.kube.patches import PatchRefused, go_name, json_patch, merge_patch
-from emqx_tui.sandbox.kube.resources import Resource, standard_resources
+from emqx_tui.sandbox.kube.resources import Resource
+from emqx_tui.sandbox.kube.storage import Storage
 from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.kube.writes import AdmissionRequest, FieldTracker, Write
 from emqx_tui.sandbox.timeline import Timeline
 
-__all__ = ["AdmissionRequest", "ApiError", "Change", "FieldTracker", "Resource", "Store", "standard_resources"]
-
-Object = dict[str, Any]
-Subscriber = Callable[[str, str, Object], None]
 Admit = Callable[[AdmissionRequest], Object]
 
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _GRACE_PERIOD_S = 30
 
 
-class Store:
-    """Kubernetes objects by plural, namespace and name."""
+class Store(Storage):
+    """The objects, and the writes that clients may ask for."""
 
     def __init__(self, timeline: Timeline, rng: random.Random, *, history_limit: int = 1024) -> None:
+        super().__init__(history_limit)
         self.timeline = timeline
-        self.resources: dict[str, Resource] = {}
-        self.version = 1000
         self.reading: list[Admit] = []
         """What makes an object of a request's body: unknown fields, defaults of its kind. Owners are told after it."""
         self.admission: list[Admit] = []
@@ -71,81 +61,6 @@ class Store:
         self._rng = rng
         # A dry run must not move the world's random numbers, or looking would change what happens next.
         self._dry_rng = random.Random(rng.getrandbits(64))
-        self._history_limit = history_limit
-        self._history: dict[str, History] = {}
-        self._objects: dict[str, dict[tuple[str, str], Object]] = {}
-        self._sorted: dict[str, list[tuple[str, str]] | None] = {}
-        self._subscribers: list[Subscriber] = []
-        self._undelivered: deque[tuple[str, str, Object]] = deque()
-        self._delivering = False
-
-    def register(self, resource: Resource) -> None:
-        """Make a kind known; its plural must not be taken."""
-        if resource.plural in self.resources:
-            raise ValueError(f"{resource.plural} is registered already")
-        self.resources[resource.plural] = resource
-        self._objects[resource.plural] = {}
-        self._sorted[resource.plural] = None
-        self._history[resource.plural] = History(self._history_limit)
-
-    # -- reading
-
-    def find(self, plural: str, namespace: str | None, name: str) -> Object | None:
-        """The object, or None."""
-        return self._objects[plural].get((self._scope(plural, namespace), name))
-
-    def get(self, plural: str, namespace: str | None, name: str) -> Object:
-        """The object; ApiError 404."""
-        found = self.find(plural, namespace, name)
-        if found is None:
-            raise api_error.not_found(self.resources[plural], name)
-        return found
-
-    def list(self, plural: str, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
-        """Objects sorted by namespace and name; all namespaces when None."""
-        objects = self._objects[plural]
-        if not self.resources[plural].namespaced:
-            namespace = None
-        found = (objects[key] for key in self._keys(plural) if namespace is None or key[0] == namespace)
-        return [each for each in found if not labels or has_labels(each, labels)]
-
-    def _keys(self, plural: str) -> list[tuple[str, str]]:
-        keys = self._sorted[plural]
-        if keys is None:
-            keys = self._sorted[plural] = sorted(self._objects[plural])
-        return keys
-
-    def _scope(self, plural: str, namespace: str | None) -> str:
-        return (namespace or "") if self.resources[plural].namespaced else ""
-
-    # -- history
-
-    def changes(self, plural: str, since: int) -> list[Change]:
-        """Changes newer than resourceVersion `since`, oldest first; ApiError 410 when some are forgotten."""
-        return self._history[plural].since(since)
-
-    def history(self, plural: str, since: int) -> list[tuple[int, str, Object]]:
-        """Events newer than resourceVersion `since`, oldest first; ApiError 410 when some are forgotten."""
-        return [(change.version, change.type, change.object) for change in self.changes(plural, since)]
-
-    def snapshot(self, plural: str, version: int) -> list[Object]:
-        """The objects as they were at `version`, sorted; ApiError 410 when that is forgotten."""
-        return self._history[plural].undo(self._objects[plural].values(), version)
-
-    def trim(self, before: int) -> None:
-        """Forget history up to and including resourceVersion `before`."""
-        for history in self._history.values():
-            history.forget(before)
-
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber(type, plural, object)` after each change, in order; returns how to end that."""
-        self._subscribers.append(subscriber)
-
-        def unsubscribe() -> None:
-            if subscriber in self._subscribers:
-                self._subscribers.remove(subscriber)
-
-        return unsubscribe
 
     # -- writing
 
@@ -249,7 +164,7 @@ class Store:
     def _create(self, resource: Resource, obj: Object, how: Write) -> Object:
         newborn = self._newborn(resource, obj, how.dry_run)
         name = newborn["metadata"]["name"]
-        if key_of(newborn) in self._objects[resource.plural]:
+        if self.find(resource.plural, *key_of(newborn)) is not None:
             raise api_error.already_exists(resource, name)
         new = self._passed(self.reading, "CREATE", resource, None, newborn, how)
         if self.fields:
@@ -259,7 +174,7 @@ class Store:
             owned = self.fields.track(None, configured, how.manager, how.operation, None, now)
             new = with_owners_of(new, owned)
         new = self._admitted("CREATE", resource, None, new, how)
-        return new if how.dry_run else self._commit("ADDED", resource, None, new)
+        return new if how.dry_run else self.commit("ADDED", resource, None, new)
 
     def _newborn(self, resource: Resource, obj: Object, dry_run: bool) -> Object:
         rng = self._dry_rng if dry_run else self._rng
@@ -316,7 +231,7 @@ class Store:
             return new
         if is_released(resource, new):
             return self._remove(resource, new, False, previous=old)
-        return self._commit("MODIFIED", resource, old, new)
+        return self.commit("MODIFIED", resource, old, new)
 
     def _patched(self, plural: str, old: Object, patch: Any, patch_type: str) -> Object:
         try:
@@ -389,42 +304,12 @@ class Store:
         if resource.generation and marked_s is None:
             metadata["generation"] = metadata.get("generation", 0) + 1
         new = {**old, "metadata": metadata}
-        return new if dry_run else self._commit("MODIFIED", resource, old, new)
+        return new if dry_run else self.commit("MODIFIED", resource, old, new)
 
     def _remove(self, resource: Resource, last: Object, dry_run: bool, previous: Object | None = None) -> Object:
         if dry_run:
             return last
-        return self._commit("DELETED", resource, previous or last, last)
-
-    # -- the one place where something changes
-
-    def _commit(self, event_type: str, resource: Resource, previous: Object | None, new: Object) -> Object:
-        self.version += 1
-        new = {**new, "metadata": {**new["metadata"], "resourceVersion": str(self.version)}}
-        plural, key = resource.plural, key_of(new)
-        if event_type == "DELETED":
-            del self._objects[plural][key]
-        else:
-            self._objects[plural][key] = new
-        if event_type != "MODIFIED":
-            self._sorted[plural] = None
-        self._history[plural].remember(Change(self.version, event_type, new, previous))
-        self._deliver(event_type, plural, new)
-        return new
-
-    def _deliver(self, event_type: str, plural: str, obj: Object) -> None:
-        """A subscriber may write: its change waits its turn, so that all see one order."""
-        self._undelivered.append((event_type, plural, obj))
-        if self._delivering:
-            return
-        self._delivering = True
-        try:
-            while self._undelivered:
-                event = self._undelivered.popleft()
-                for subscriber in tuple(self._subscribers):
-                    subscriber(*event)
-        finally:
-            self._delivering = False
+        return self.commit("DELETED", resource, previous or last, last)
 
 
 def _or_new(warnings: list[str] | None) -> list[str]:

@@ -20,11 +20,6 @@ def rfc3339(instant: float) -> str:
     return _whole(int(instant))
 
 
-def rfc3339_micro(instant: float) -> str:
-    """`MicroTime`: six digits of a second."""
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def parse_rfc3339(text: str) -> float:
     """The instant that `Time` or `MicroTime` text means; ValueError when it is neither."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -6,9 +6,9 @@ Owns the shapes that the store and those who hook into it (webhooks, schemas, fi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-Object = dict[str, Any]
+from emqx_tui.sandbox.kube.objects import Object
 
 
 @dataclass

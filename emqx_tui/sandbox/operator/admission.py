@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object
-from emqx_tui.sandbox.kube.store import AdmissionRequest
+from emqx_tui.sandbox.kube.writes import AdmissionRequest
 from emqx_tui.sandbox.operator.templates import KUBECTL_LAST_APPLIED, merged_ports
 
 _ACL = [

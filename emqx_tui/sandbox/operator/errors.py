@@ -6,7 +6,7 @@ which ends the operator's process and with it all passes of all objects.
 
 from __future__ import annotations
 
-from emqx_tui.sandbox.kube.store import ApiError
+from emqx_tui.sandbox.kube.api_error import ApiError
 
 _NOT_FOUND_OR_CONFLICT = (404, 409)
 
@@ -34,7 +34,3 @@ def from_api(refused: ApiError) -> PassError:
 
 def sets_not_ready() -> PassError:
     return PassError("Sts not ready", is_common=True)
-
-
-def pod_not_ready() -> PassError:
-    return PassError("Pod not ready", is_common=True)

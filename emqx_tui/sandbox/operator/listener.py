@@ -12,8 +12,8 @@ from collections.abc import Generator
 from itertools import pairwise
 from typing import Any
 
+from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object, is_ready
-from emqx_tui.sandbox.kube.store import ApiError
 from emqx_tui.sandbox.operator.errors import PassError, from_api
 from emqx_tui.sandbox.operator.reconcile_pass import Pass
 from emqx_tui.sandbox.operator.requester import field_of

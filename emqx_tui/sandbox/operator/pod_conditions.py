@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import ON_SERVING, Object, condition, is_condition_true
-from emqx_tui.sandbox.kube.store import ApiError
 from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.operator.errors import from_api
 from emqx_tui.sandbox.operator.reconcile_pass import Pass

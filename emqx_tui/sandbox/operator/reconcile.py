@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object
-from emqx_tui.sandbox.kube.store import ApiError
 from emqx_tui.sandbox.operator import templates
 from emqx_tui.sandbox.operator.errors import PassError, from_api
 from emqx_tui.sandbox.operator.listener import listener_ports, listener_step, selecting_service

@@ -10,8 +10,8 @@ from collections.abc import Generator
 from typing import Any
 
 from emqx_tui.sandbox.controllers.template_hash import template_hash
+from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object
-from emqx_tui.sandbox.kube.store import ApiError
 from emqx_tui.sandbox.kube.timestamps import parse_rfc3339
 from emqx_tui.sandbox.operator.apply import last_applied
 from emqx_tui.sandbox.operator.errors import Panic, PassError, from_api

@@ -9,7 +9,8 @@ import pytest
 
 from emqx_tui.sandbox.apiserver.schema_admission import install
 from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.kube.store import Store, standard_resources
+from emqx_tui.sandbox.kube.resources import standard_resources
+from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.timeline import Timeline
 
 Object = dict[str, Any]

@@ -9,7 +9,9 @@ import pytest
 
 from emqx_tui.sandbox.kube.api import KubeApi, Reply
 from emqx_tui.sandbox.kube.rbac import Rule, User
-from emqx_tui.sandbox.kube.store import AdmissionRequest, Store, standard_resources
+from emqx_tui.sandbox.kube.resources import standard_resources
+from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.kube.writes import AdmissionRequest
 from emqx_tui.sandbox.timeline import Timeline
 
 PODS = "/api/v1/namespaces/default/pods"

@@ -10,12 +10,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from emqx_tui.sandbox.kube.store import ApiError, Resource, Store
+from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.resources import Resource
+from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.timeline import Timeline
 
 NAMES = st.sampled_from(["a", "b", "c"])
 VALUES = st.dictionaries(st.sampled_from("xyz"), st.integers(0, 2), max_size=2)
 Key = tuple[str, str]
+
+
+def history(store: Store, plural: str, since: int) -> list[tuple[int, str, dict[str, Any]]]:
+    """Events newer than `since`, oldest first."""
+    return [(change.version, change.type, change.object) for change in store.changes(plural, since)]
 
 
 def key(obj: dict[str, Any]) -> Key:
@@ -105,7 +112,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def watch(self) -> None:
-        events, code = attempt(lambda: self.store.history("widgets", self.watched_at))
+        events, code = attempt(lambda: history(self.store, "widgets", self.watched_at))
         if code == 410:
             self.replica = {key(obj): obj for obj in self.store.list("widgets")}
             self.watched_at = self.store.version
