@@ -13,7 +13,7 @@ from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_c
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StopDrain, Target
 from emqx_tui.rollout.context import EVICTING, RolloutContext
-from emqx_tui.rollout.decision import AbortCost, Outcome
+from emqx_tui.rollout.decision import AbortCost
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.forward import is_empty_by_own_word, stops
 from emqx_tui.rollout.phases import WITH_WAY_BACK, Phase
@@ -36,22 +36,6 @@ def cost(context: RolloutContext, phase: Phase) -> AbortCost:
         boot = GREEN_UP_S if blue.replicas < context.wanted else 0.0
         seconds = FINISH_S + boot + (drain_s(on_green, 0, context.journal.rates) if on_green else 0.0)
     return AbortCost(True, "", on_green, seconds, gates.revision(context, "abort", ()))
-
-
-def derive(context: RolloutContext) -> Phase:
-    """ABORTED once everything is as it was; LOST when the object is gone; ABORTING until then."""
-    snapshot = context.snapshot
-    if snapshot.resource.read_at is None or snapshot.stateful_sets.read_at is None:
-        return Phase.ABORTING
-    if context.resource is None or snapshot.blue_set is None:
-        return Phase.LOST
-    if not context.is_template_original or not finish.is_gone(context.green) or context.is_valve_closed:
-        return Phase.ABORTING
-    blue = context.blue
-    if blue is None or blue.replicas != context.resource.replicas:
-        return Phase.ABORTING
-    done = all(result.outcome is Outcome.PASS for result in finish.close_out(context, blue))
-    return Phase.ABORTED if done else Phase.ABORTING
 
 
 def commands(context: RolloutContext) -> list[Command]:

@@ -45,6 +45,11 @@ class RolloutContext:
     def observations(self) -> Observations:
         return self.memory.observations
 
+    @property
+    def is_read(self) -> bool:
+        """The custom resource and the StatefulSets have been read at least once."""
+        return self.snapshot.resource.read_at is not None and self.snapshot.stateful_sets.read_at is not None
+
     @cached_property
     def resource(self) -> EmqxEnterprise | None:
         """The custom resource, if it is the one the journal is about."""

@@ -9,61 +9,20 @@ from __future__ import annotations
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout import finish
-from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, without_dead
+from emqx_tui.rollout.addresses import endpoint_commands, service_commands, without_dead
 from emqx_tui.rollout.checks import gate_checks, gates
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
     CloseValve,
     Command,
     Scale,
-    StartDrain,
     StopDrain,
     Target,
     WriteEndpoints,
 )
 from emqx_tui.rollout.context import EVICTING, RolloutContext
-from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import next_closed
-
-
-def derive(context: RolloutContext) -> Phase:
-    """The phase, from what is seen. Memory of what was sent plays no part."""
-    journal, snapshot = context.journal, context.snapshot
-    if snapshot.resource.read_at is None or snapshot.stateful_sets.read_at is None:
-        return context.memory.phase if context.memory.phase is not Phase.IDLE else Phase.STARTING
-    blue = snapshot.blue_set
-    if context.resource is None:
-        return Phase.LOST
-    if blue is None:
-        # Somebody removed it: what is left to do is to set the operator free again with green.
-        return _after_cut_over(context) if snapshot.green is not None else Phase.LOST
-    if context.is_template_original and not context.is_template_applied and snapshot.green is None:
-        return Phase.STARTING
-    if journal.cut_over_at is not None:
-        return _after_cut_over(context)
-    green = snapshot.green
-    if green is None or not green.is_complete or context.started_at is None:
-        return Phase.CREATING_GREEN
-    over_at = context.delay_over_at
-    if over_at is None or context.now < over_at:
-        return Phase.WAITING_DELAY
-    if not context.is_cut_over_approved:
-        return Phase.READY_TO_CUT_OVER
-    if journal.late_removal or journal.canary_passed_at is not None:
-        return Phase.CUTTING_OVER
-    return Phase.READY_TO_CUT_OVER if journal.canary_failed else Phase.CANARY
-
-
-def _after_cut_over(context: RolloutContext) -> Phase:
-    blue = context.blue
-    if blue is not None and blue.replicas > 0:
-        return Phase.DRAINING
-    staying = context.green
-    if staying is None or context.is_valve_closed or not finish.is_gone(blue):
-        return Phase.FINISHING
-    done = all(result.outcome is Outcome.PASS for result in finish.close_out(context, staying))
-    return Phase.DONE if done else Phase.FINISHING
 
 
 def commands(context: RolloutContext, phase: Phase) -> list[Command]:
@@ -254,13 +213,3 @@ def _finishing(context: RolloutContext) -> list[Command]:
     if not finish.is_gone(context.blue):
         return []
     return finish.commands(context, context.green)
-
-
-def drain_command_sent(wanted: tuple[Command, ...] | list[Command]) -> bool:
-    """True when one of `wanted` begins a drain."""
-    return any(isinstance(command, StartDrain) for command in wanted)
-
-
-def is_cut_over_seen(context: RolloutContext, phase: Phase) -> bool:
-    """The proxies use the cut-over's addresses."""
-    return phase is Phase.CUTTING_OVER and is_switched(context, phase)

@@ -18,6 +18,8 @@ class Memory:
     """The phase that was seen last, what is awaited, and what only shows over time."""
 
     phase: Phase = Phase.IDLE
+    journal: Journal | None = None
+    """The journal under which `phase` was settled."""
     was_held: bool = False
     expectations: Expectations = field(default_factory=Expectations)
     observations: Observations = field(default_factory=Observations)

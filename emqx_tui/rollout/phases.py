@@ -1,16 +1,18 @@
-"""The phases of a rollout and which may follow which.
+"""The life of a release: its phases, and the table of what leads from one to the next.
 
-The phase is derived from what is seen (`decide.py`); this table checks the derivation. A pair that is not in it never
-happens; meeting one is a bug or a cluster that somebody else changed under us, and is told as such.
+The table is the documentation: `emqx_tui/README.md` prints it, and a test holds both together. What a condition means
+is in `lifecycle.py`, under the same name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Where a rollout stands."""
+    """Where a release stands."""
 
     IDLE = "idle"
     """No release of ours."""
@@ -35,9 +37,32 @@ class Phase(StrEnum):
     """The object of this journal is gone or is another one."""
 
 
-P = Phase
+class When(StrEnum):
+    """The conditions of the table."""
 
-_FORWARD = (
+    JOURNAL_WRITTEN = "a person starts a release: its journal is written"
+    JOURNAL_REMOVED = "the journal is removed"
+    OBJECT_GONE = "the EmqxEnterprise is gone or was re-created"
+    SETS_GONE = "both StatefulSets are gone"
+    BLUE_GONE = "the blue StatefulSet is gone"
+    ABORT_ASKED = "a person aborts"
+    TEMPLATE_APPLIED = "the object asks for the new template"
+    CUT_OVER_SEEN = "the proxies were seen to follow the cut-over, or somebody removed blue"
+    GREEN_COMPLETE = "green is Ready and Running in EMQX, and the operator has set startedAt"
+    GREEN_INCOMPLETE = "green is no longer complete: a pod was lost"
+    DELAY_OVER = "the user's own initial delay is over"
+    DELAY_RUNNING = "the initial delay runs anew"
+    CANARY_DUE = "the cut-over is approved and a canary comes first"
+    CANARY_FAILED = "the canary lost clients: its address is put back"
+    CUT_OVER_DUE = "the cut-over is approved, and the canary has passed or addresses are removed late"
+    BLUE_EMPTY = "blue is scaled to 0"
+    CLOSED_OUT = "blue's pods are gone, the delay is restored, every close-out check passes"
+    RESTORED = "template, delay and blue are as before, green is gone, every close-out check passes"
+
+
+P, W = Phase, When
+
+FORWARD = (
     P.STARTING,
     P.CREATING_GREEN,
     P.WAITING_DELAY,
@@ -46,58 +71,60 @@ _FORWARD = (
     P.CUTTING_OVER,
     P.DRAINING,
     P.FINISHING,
-    P.DONE,
 )
+"""The phases of a release that goes well, in order."""
 
-TRANSITIONS: frozenset[tuple[Phase, Phase]] = frozenset(
-    {
-        (P.IDLE, P.STARTING),
-        (P.STARTING, P.IDLE),
-        (P.DONE, P.IDLE),
-        (P.DONE, P.STARTING),
-        # One that looked away (cut off, asleep, a spectator) sees a later phase next; gates can be open already.
-        *((before, after) for at, before in enumerate(_FORWARD) for after in _FORWARD[at + 1 :]),
-        # The canary's address is put back when it fails.
-        (P.CANARY, P.READY_TO_CUT_OVER),
-        (P.CUTTING_OVER, P.CANARY),
-        # A pod of green can go away before the cut-over: the operator drops its status and builds again.
-        (P.WAITING_DELAY, P.CREATING_GREEN),
-        (P.READY_TO_CUT_OVER, P.CREATING_GREEN),
-        (P.READY_TO_CUT_OVER, P.WAITING_DELAY),
-        (P.CANARY, P.CREATING_GREEN),
-        (P.CANARY, P.WAITING_DELAY),
-        (P.CUTTING_OVER, P.CREATING_GREEN),
-        (P.CUTTING_OVER, P.WAITING_DELAY),
-        # The way back is on offer until the last blue node is scaled away.
-        (P.STARTING, P.ABORTING),
-        (P.CREATING_GREEN, P.ABORTING),
-        (P.WAITING_DELAY, P.ABORTING),
-        (P.READY_TO_CUT_OVER, P.ABORTING),
-        (P.CANARY, P.ABORTING),
-        (P.CUTTING_OVER, P.ABORTING),
-        (P.DRAINING, P.ABORTING),
-        # Before the first patch there is nothing to take back; who looked away sees the end of an abort only.
-        *((phase, P.ABORTED) for phase in _FORWARD[:-2]),
-        (P.ABORTING, P.ABORTED),
-        (P.ABORTED, P.IDLE),
-        (P.ABORTED, P.STARTING),
-        *((phase, P.LOST) for phase in Phase if phase not in (P.IDLE, P.LOST, P.DONE, P.ABORTED)),
-        (P.LOST, P.IDLE),
-    }
-)
+BEFORE_CUT_OVER = FORWARD[: FORWARD.index(P.DRAINING)]
+"""Until the proxies were seen on green, blue is whole."""
 
-FINAL = frozenset({P.IDLE, P.DONE, P.ABORTED, P.LOST})
-"""Phases in which nothing is driven."""
-
-BEFORE_CUT_OVER = frozenset(
-    {P.STARTING, P.CREATING_GREEN, P.WAITING_DELAY, P.READY_TO_CUT_OVER, P.CANARY, P.CUTTING_OVER}
-)
-"""Phases in which the abort before the cut-over is on offer: until the proxies were seen on green, blue is whole."""
-
-WITH_WAY_BACK = BEFORE_CUT_OVER | {P.DRAINING}
+WITH_WAY_BACK = (*BEFORE_CUT_OVER, P.DRAINING)
 """Phases in which an abort is on offer, as long as one blue node is left."""
 
+DRIVEN = (*FORWARD, P.ABORTING)
 
-def is_allowed(before: Phase, after: Phase) -> bool:
-    """True when `after` may follow `before`; staying is always allowed."""
-    return before is after or (before, after) in TRANSITIONS
+FINAL = frozenset(Phase) - frozenset(DRIVEN)
+"""Phases in which nothing is driven."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """At phase `at`, `when` leads to `then`."""
+
+    at: Phase
+    when: When
+    then: Phase
+
+
+def _each(phases: Iterable[Phase], when: When, then: Phase) -> tuple[Row, ...]:
+    return tuple(Row(phase, when, then) for phase in phases)
+
+
+LIFE: tuple[Row, ...] = (
+    Row(P.IDLE, W.JOURNAL_WRITTEN, P.STARTING),
+    *_each(DRIVEN, W.OBJECT_GONE, P.LOST),
+    *_each(FORWARD, W.SETS_GONE, P.LOST),
+    # An abort can be asked for while the last blue scale is on its way.
+    *_each(FORWARD, W.ABORT_ASKED, P.ABORTING),
+    Row(P.STARTING, W.TEMPLATE_APPLIED, P.CREATING_GREEN),
+    *_each(BEFORE_CUT_OVER[1:], W.CUT_OVER_SEEN, P.DRAINING),
+    *_each(BEFORE_CUT_OVER[2:], W.GREEN_INCOMPLETE, P.CREATING_GREEN),
+    *_each(BEFORE_CUT_OVER[3:], W.DELAY_RUNNING, P.WAITING_DELAY),
+    Row(P.CREATING_GREEN, W.GREEN_COMPLETE, P.WAITING_DELAY),
+    Row(P.WAITING_DELAY, W.DELAY_OVER, P.READY_TO_CUT_OVER),
+    Row(P.READY_TO_CUT_OVER, W.CANARY_DUE, P.CANARY),
+    Row(P.CANARY, W.CANARY_FAILED, P.READY_TO_CUT_OVER),
+    *_each((P.READY_TO_CUT_OVER, P.CANARY), W.CUT_OVER_DUE, P.CUTTING_OVER),
+    Row(P.DRAINING, W.BLUE_EMPTY, P.FINISHING),
+    Row(P.FINISHING, W.CLOSED_OUT, P.DONE),
+    Row(P.ABORTING, W.BLUE_GONE, P.LOST),
+    Row(P.ABORTING, W.RESTORED, P.ABORTED),
+    *_each((phase for phase in Phase if phase is not P.IDLE), W.JOURNAL_REMOVED, P.IDLE),
+)
+"""Of the rows of one phase the first whose condition holds is taken."""
+
+
+def settle(phase: Phase, holds: Callable[[When], bool]) -> Phase:
+    """Follow the table from `phase` until no row holds. Opposite conditions never hold together, so it ends."""
+    while (row := next((row for row in LIFE if row.at is phase and holds(row.when)), None)) is not None:
+        phase = row.then
+    return phase

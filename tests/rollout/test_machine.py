@@ -77,7 +77,7 @@ class Releases(RuleBasedStateMachine):
 
     # -- the console ----------------------------------------------------------------------------------------------
 
-    def look(self, intent: Intent | None = None, *, loses: bool = False) -> Decision:
+    def look(self, intent: Intent | None = None, *, loses: bool = False, is_written: bool = True) -> Decision:
         """Decide as the session does: journal first, commands only when it stands."""
         scene = self.cluster.view(self.journal, self.memory)
         settings = replace(build.SETTINGS, policy=scene.policy)
@@ -88,7 +88,7 @@ class Releases(RuleBasedStateMachine):
         self.judge(decision, intent)
         self.decision, self.memory = decision, memory
         if decision.journal != self.journal:
-            self.journal = decision.journal
+            self.journal = decision.journal if is_written else self.journal
             return decision
         for command in decision.commands:
             self.send(command, loses=loses)
@@ -111,6 +111,8 @@ class Releases(RuleBasedStateMachine):
     def judge(self, decision: Decision, intent: Intent | None) -> None:
         """What must be true of any decision."""
         journal = decision.journal
+        if any(alarm.check == "impossible-phase" for alarm in decision.alarms):
+            self.broken.append(f"from {self.decision.phase} to {decision.phase} is taken for impossible")
         if journal is None:
             return
         if journal.hold and not journal.abort and any(c.advancing for c in decision.commands):
@@ -155,6 +157,15 @@ class Releases(RuleBasedStateMachine):
     @rule(loses=st.booleans())
     def decide_again(self, loses: bool) -> None:
         self.look(loses=loses)
+
+    @rule()
+    def decide_without_a_journal_that_can_be_written(self) -> None:
+        """A spectator, or a write that lost its race: what was noted stands nowhere."""
+        self.look(is_written=False)
+
+    @rule(is_stale=st.booleans())
+    def lose_the_write_of_an_abort(self, is_stale: bool) -> None:
+        self.look(Abort(BY, "stale" if is_stale else self.decision.abort.revision), is_written=False)
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 6.0, 61.0]))
     def wait(self, seconds: float) -> None:

@@ -1,0 +1,88 @@
+"""What a decision writes into the journal: what has come true, automatic holds, and counters for a later driver."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from emqx_tui.model.snapshot import Colour
+from emqx_tui.rollout import canary
+from emqx_tui.rollout.addresses import is_switched
+from emqx_tui.rollout.commands import Command, StartDrain
+from emqx_tui.rollout.context import RolloutContext
+from emqx_tui.rollout.decision import Alarm
+from emqx_tui.rollout.forward import is_empty_by_own_word
+from emqx_tui.rollout.journal import HoldRecord, Journal, Totals
+from emqx_tui.rollout.observations import returned
+from emqx_tui.rollout.phases import FINAL, Phase
+
+
+def with_milestones(context: RolloutContext, phase: Phase) -> Journal:
+    """The journal with what has come true: green's UID, the canary's verdict, the cut-over."""
+    journal, green = context.journal, context.green
+    if phase in FINAL or journal.abort:
+        return journal
+    if green is not None and not journal.green_uid and green.colour is Colour.GREEN:
+        journal = replace(journal, green_uid=green.stateful_set.meta.uid)
+    if phase is Phase.CANARY:
+        journal = _with_verdict(context, journal)
+    if phase is Phase.CUTTING_OVER and is_switched(context, phase) and context.is_cut_over_approved:
+        journal = replace(journal, cut_over_at=context.now)
+    return journal
+
+
+def _with_verdict(context: RolloutContext, journal: Journal) -> Journal:
+    verdict = canary.judge(context)
+    if verdict.passed is None:
+        return journal
+    if verdict.passed:
+        return replace(journal, canary_passed_at=context.now)
+    reason = f"canary: {verdict.evidence}; its address is put back"
+    hold = HoldRecord("console", context.now, reason, auto=True, check="canary")
+    return replace(journal, canary_failed=verdict.evidence, hold=journal.hold or hold)
+
+
+def with_auto_hold(context: RolloutContext, phase: Phase, alarms: tuple[Alarm, ...]) -> Journal:
+    """The journal, held for the first alarm that nobody has accepted. An abort goes on whatever alarms."""
+    journal = context.journal
+    pressing = next((alarm for alarm in alarms if alarm.check not in journal.acknowledged), None)
+    if pressing is None or journal.hold is not None or journal.abort or phase in FINAL:
+        return journal
+    reason = f"{pressing.evidence} ({pressing.limit})" if pressing.limit else pressing.evidence
+    return replace(journal, hold=HoldRecord("console", context.now, reason, auto=True, check=pressing.check))
+
+
+def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) -> Journal:
+    """The journal with the counters that a later driver and the summary need."""
+    journal, known, now = context.journal, context.observations, context.now
+    drained = _drained(context)
+    totals = journal.totals
+    if totals.first_drain_at is None and not journal.abort and any(isinstance(c, StartDrain) for c in wanted):
+        totals = replace(totals, first_drain_at=now, clients=context.blue.live_connections if context.blue else None)
+    if totals.drained_at is None and len(drained) >= context.wanted:
+        totals = replace(totals, drained_at=now)
+    totals = replace(
+        totals,
+        lowest_sum=_lower(totals, known.lowest_sum),
+        start_sum=totals.start_sum if totals.start_sum is not None else known.start_sum,
+        evicted=max(totals.evicted, known.ledger.evicted or 0),
+        returned=max(totals.returned, returned(known, context.snapshot)),
+        initial_back=known.initial_back,
+        killed=max(totals.killed, known.killed),
+        baseline=known.baseline,
+        initial=known.initial,
+        green_baseline=known.green_baseline,
+        finished_at=totals.finished_at or (now if phase in (Phase.DONE, Phase.ABORTED) else None),
+    )
+    return replace(journal, totals=totals, drained=tuple(sorted(drained)))
+
+
+def _lower(totals: Totals, seen: int | None) -> int | None:
+    return min((n for n in (totals.lowest_sum, seen) if n is not None), default=None)
+
+
+def _drained(context: RolloutContext) -> set[str]:
+    journal = context.journal
+    if journal.cut_over_at is None or journal.abort:
+        return set(journal.drained)
+    drained = (m.name for m in context.blue_members if m.is_drained and is_empty_by_own_word(context, m))
+    return {*journal.drained, *drained}

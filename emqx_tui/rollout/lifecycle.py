@@ -1,0 +1,128 @@
+"""Where a release stands: what the conditions of the table in `phases.py` mean, and the phase that follows from them.
+
+The engine is level-triggered: each condition looks at the cluster and the journal, never at what was sent. Followed
+from the first phase the table gives the phase; followed from the phase that was known it has to give the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from emqx_tui.model.snapshot import Generation
+from emqx_tui.rollout import finish
+from emqx_tui.rollout.context import RolloutContext
+from emqx_tui.rollout.decision import Alarm, Outcome
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.phases import FINAL, Phase, When
+from emqx_tui.rollout.phases import settle as settle_by
+
+
+def settle(phase: Phase, context: RolloutContext) -> Phase:
+    """The phase that follows from `phase` in this context."""
+    return settle_by(phase, lambda when: _holds(when, context))
+
+
+def locate(context: RolloutContext) -> tuple[Phase, tuple[Alarm, ...]]:
+    """The phase as it is seen, and an alarm when no release comes there from the phase that was known.
+
+    Then somebody changed the cluster under us, or we are wrong: a reason to hold either way.
+    """
+    known = context.memory.phase
+    followed = settle(known, context)
+    if not context.is_read:
+        return followed, ()
+    seen = settle(Phase.IDLE, context)
+    if followed is seen or known in FINAL or not _is_continued(context.memory.journal, context.journal):
+        return seen, ()
+    evidence = f"the cluster went from '{known}' to '{seen}', which no release does"
+    return seen, (Alarm("impossible-phase", evidence),)
+
+
+def _is_continued(before: Journal | None, now: Journal) -> bool:
+    """Nothing of `before` is missing in `now`: what was written down is taken back when its write loses a race."""
+    if before is None:
+        return True
+    is_kept = all(is_set or not was_set for was_set, is_set in zip(_marks(before), _marks(now), strict=True))
+    return is_kept and now.approvals[: len(before.approvals)] == before.approvals
+
+
+def _marks(journal: Journal) -> tuple[bool, ...]:
+    return (
+        journal.abort is not None,
+        journal.cut_over_at is not None,
+        journal.canary_passed_at is not None,
+        journal.late_removal,
+    )
+
+
+def _holds(when: When, context: RolloutContext) -> bool:
+    """Before the cluster is read only what the journal says is known."""
+    return (context.is_read or when in _OF_JOURNAL) and CONDITIONS[when](context)
+
+
+def _is_template_applied(context: RolloutContext) -> bool:
+    is_untouched = context.is_template_original and not context.is_template_applied
+    return not is_untouched or context.green is not None
+
+
+def _is_green_complete(context: RolloutContext) -> bool:
+    return context.green is not None and context.green.is_complete and context.started_at is not None
+
+
+def _is_delay_over(context: RolloutContext) -> bool:
+    return context.delay_over_at is not None and context.now >= context.delay_over_at
+
+
+def _may_skip_canary(context: RolloutContext) -> bool:
+    return context.journal.late_removal or context.journal.canary_passed_at is not None
+
+
+def _is_canary_due(context: RolloutContext) -> bool:
+    is_open = not _may_skip_canary(context) and not context.journal.canary_failed
+    return is_open and context.is_cut_over_approved
+
+
+def _is_blue_empty(context: RolloutContext) -> bool:
+    return context.blue is None or context.blue.replicas == 0
+
+
+def _is_closed_out(context: RolloutContext) -> bool:
+    return finish.is_gone(context.blue) and _passes_close_out(context, context.green)
+
+
+def _is_restored(context: RolloutContext) -> bool:
+    blue, resource = context.blue, context.resource
+    if blue is None or resource is None or blue.replicas != resource.replicas:
+        return False
+    return context.is_template_original and finish.is_gone(context.green) and _passes_close_out(context, blue)
+
+
+def _passes_close_out(context: RolloutContext, staying: Generation | None) -> bool:
+    if staying is None or context.resource is None:
+        return False
+    return all(result.outcome is Outcome.PASS for result in finish.close_out(context, staying))
+
+
+CONDITIONS: Mapping[When, Callable[[RolloutContext], bool]] = {
+    When.JOURNAL_WRITTEN: lambda context: True,
+    When.JOURNAL_REMOVED: lambda context: False,
+    When.OBJECT_GONE: lambda context: context.resource is None,
+    When.SETS_GONE: lambda context: context.snapshot.blue_set is None and context.green is None,
+    When.BLUE_GONE: lambda context: context.snapshot.blue_set is None,
+    When.ABORT_ASKED: lambda context: context.journal.abort is not None,
+    When.TEMPLATE_APPLIED: _is_template_applied,
+    When.CUT_OVER_SEEN: lambda context: context.journal.cut_over_at is not None or context.snapshot.blue_set is None,
+    When.GREEN_COMPLETE: _is_green_complete,
+    When.GREEN_INCOMPLETE: lambda context: not _is_green_complete(context),
+    When.DELAY_OVER: _is_delay_over,
+    When.DELAY_RUNNING: lambda context: not _is_delay_over(context),
+    When.CANARY_DUE: _is_canary_due,
+    When.CANARY_FAILED: lambda context: bool(context.journal.canary_failed) and not _may_skip_canary(context),
+    When.CUT_OVER_DUE: lambda context: context.is_cut_over_approved and _may_skip_canary(context),
+    When.BLUE_EMPTY: _is_blue_empty,
+    When.CLOSED_OUT: _is_closed_out,
+    When.RESTORED: _is_restored,
+}
+"""A context has a journal: how it begins and ends is `decide`'s to say."""
+
+_OF_JOURNAL = frozenset({When.JOURNAL_WRITTEN, When.ABORT_ASKED})
