@@ -2,21 +2,18 @@
 
 Owns every connection of a KubeClient. Keep-alive and TCP_USER_TIMEOUT are set on each socket, because neither aiohttp
 nor `kubernetes.aio` has a time-out for one read: without them a half-open link looks like a quiet cluster. The session
-is handed to the library's ApiClient, so that the websockets of the port-forward share it. Environment proxies are
-resolved here: aiohttp's `trust_env` would also send `~/.netrc` passwords and proxy the loopback.
+is handed to the library's ApiClient, so that the websockets of the port-forward share it. Proxies are looked up here:
+aiohttp's `trust_env` would also send `~/.netrc` passwords and proxy the loopback.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import ssl
 import tempfile
-import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from kubernetes.aio import client
@@ -25,6 +22,7 @@ from multidict import CIMultiDict
 from emqx_tui import __version__
 from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, Tls
+from emqx_tui.adapters.kubernetes.proxy import environment_proxy
 from emqx_tui.adapters.tls import client_context
 
 CONNECTIONS = 256
@@ -39,7 +37,7 @@ class KubeLink:
     def __init__(self, access: Access) -> None:
         self.access = access
         self.server = access.server
-        self.proxy = access.proxy_url or environment_proxy(access.server)
+        self.proxy = access.proxy_url or environment_proxy(access.server, os.environ)
         self._tls = tls_context(access.tls) if access.server.startswith("https:") else None
         self._certificate = access.certificate
         self._retired: aiohttp.ClientSession | None = None
@@ -152,22 +150,3 @@ def load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) ->
             context.load_cert_chain(file)
         except (ssl.SSLError, ValueError) as error:
             raise ConfigError(f"the client certificate cannot be used ({one_line(str(error))})") from error
-
-
-def environment_proxy(server: str) -> str:
-    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for `server`; never one for the loopback."""
-    parts = urlsplit(server)
-    host = parts.hostname or ""
-    if host == "localhost" or _is_loopback(host):
-        return ""
-    proxy = urllib.request.getproxies_environment().get(parts.scheme, "")
-    if not proxy or urllib.request.proxy_bypass(host):
-        return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,7 +11,7 @@ from aiohttp import web
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, ExecLogin, NoLogin, Tls, TokenLogin
 from emqx_tui.adapters.kubernetes.credentials import Credential
-from emqx_tui.adapters.kubernetes.http_session import environment_proxy, lively_socket
+from emqx_tui.adapters.kubernetes.http_session import lively_socket
 from emqx_tui.model.errors import (
     Conflict,
     Expired,
@@ -257,29 +257,6 @@ class TestTls:
         ):
             with pytest.raises(ConfigError, match="certificate"):
                 await client_of(api, access=broken).request(GET)
-
-
-@pytest.mark.parametrize(
-    ("server", "variables", "proxy"),
-    [
-        ("https://k8s:6443", {}, ""),
-        ("https://k8s:6443", {"https_proxy": "http://p:3128"}, "http://p:3128"),
-        ("https://k8s:6443", {"HTTPS_PROXY": "p:3128"}, "http://p:3128"),
-        ("https://k8s:6443", {"http_proxy": "http://p:3128"}, ""),
-        ("https://k8s:6443", {"https_proxy": "http://p", "no_proxy": "k8s"}, ""),
-        ("https://api.corp:6443", {"https_proxy": "http://p", "no_proxy": ".corp"}, ""),
-        ("https://127.0.0.1:6443", {"https_proxy": "http://p"}, ""),
-        ("https://localhost:6443", {"https_proxy": "http://p"}, ""),
-        ("https://[::1]:6443", {"https_proxy": "http://p"}, ""),
-    ],
-)
-def test_proxies_of_the_environment(monkeypatch, server, variables, proxy):
-    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert environment_proxy(server) == proxy
 
 
 async def test_a_proxy_gets_the_request(api, client_of):
