@@ -8,6 +8,7 @@ first screen of the console must not wait for libraries that only its engine nee
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -15,16 +16,27 @@ from collections.abc import Sequence
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.machine.log_file import LogFile
 from emqx_tui.cli.arguments import UsageError, parse
+from emqx_tui.cli.standard_output import OutputLost, flush, occupy_closed_descriptors, say
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.model.errors import AdapterError, Unreachable
 
-USAGE, LOST_CONTACT = 2, 6
+FAILED, USAGE, LOST_CONTACT = 1, 2, 6
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    occupy_closed_descriptors()
+    code = _run(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = parse(sys.argv[1:] if argv is None else argv)
+        flush()
+    except OutputLost as lost:
+        return complain(f"emqx-tui: {lost.message}", code or FAILED)
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        arguments = parse(argv)
     except UsageError as wrong:
         return complain(str(wrong), USAGE)
     except SystemExit as told:
@@ -33,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command in _PLAIN:
             return _PLAIN[arguments.command](arguments)
         settings = load_settings(arguments.settings, config_file=arguments.config_file)
-    except ConfigError as wrong:
-        return complain(f"emqx-tui: {wrong.message}", USAGE)
+    except (ConfigError, OutputLost) as wrong:
+        return complain(f"emqx-tui: {wrong.message}", USAGE if isinstance(wrong, ConfigError) else FAILED)
     except KeyboardInterrupt:
         return 130
     return _with_log(settings, arguments)
@@ -42,18 +54,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def complain(line: str, code: int) -> int:
     """Say one line on standard error; the exit code."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):
         sys.stderr.write(line + "\n")
     return code
 
 
 def _with_log(settings: Settings, arguments: Namespace) -> int:
-    import logging
-
     try:
         log = LogFile(settings.log_file, settings.log_level)
     except ConfigError as wrong:
-        return complain(f"emqx-tui: {wrong.message}", USAGE)
+        # A log that nobody asked for is no reason not to look.
+        if arguments.command not in _READING or settings.source("log_file") != "default":
+            return complain(f"emqx-tui: {wrong.message}", USAGE)
+        complain(f"emqx-tui: no log: {wrong.message}", 0)
+        log = contextlib.nullcontext()
+    with log:
+        return _with_settings(settings, arguments)
+
+
+def _with_settings(settings: Settings, arguments: Namespace) -> int:
     try:
         for warning in settings.warnings:
             complain(f"emqx-tui: {warning}", 0)
@@ -66,13 +85,11 @@ def _with_log(settings: Settings, arguments: Namespace) -> int:
         return 130
     except Exception as error:
         logging.getLogger(__name__).exception("%s failed", arguments.command)
-        return complain(f"emqx-tui: unexpected {type(error).__name__}; the log has it: {settings.log_file}", 1)
-    finally:
-        log.close()
+        return complain(f"emqx-tui: unexpected {type(error).__name__}; the log has it: {settings.log_file}", FAILED)
 
 
 def _exit_code(error: AdapterError) -> int:
-    return LOST_CONTACT if isinstance(error, Unreachable) else 1
+    return LOST_CONTACT if isinstance(error, Unreachable) else FAILED
 
 
 def _version(arguments: Namespace) -> int:
@@ -81,7 +98,7 @@ def _version(arguments: Namespace) -> int:
     text = (
         f'{{"version": "{__version__}"}}' if getattr(arguments, "output", "") == "json" else f"emqx-tui {__version__}"
     )
-    sys.stdout.write(text + "\n")
+    say(text)
     return 0
 
 
@@ -107,9 +124,33 @@ def _sandbox(arguments: Namespace) -> int:
 
 
 def _config(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.scripted import show_config
+    from emqx_tui.cli.show_config import show_config
 
     return show_config(settings, arguments.output)
+
+
+def _get(arguments: Namespace, settings: Settings) -> int:
+    from emqx_tui.cli.get import run_get
+
+    return run_get(arguments, settings)
+
+
+def _status(arguments: Namespace, settings: Settings) -> int:
+    from emqx_tui.cli.status import run_status
+
+    return run_status(arguments, settings)
+
+
+def _rollout(arguments: Namespace, settings: Settings) -> int:
+    from emqx_tui.cli.rollout import run_rollout_arguments
+
+    return run_rollout_arguments(arguments, settings)
+
+
+def _verb(arguments: Namespace, settings: Settings) -> int:
+    from emqx_tui.cli.verbs import run_verb_command
+
+    return run_verb_command(arguments, settings)
 
 
 def _console(arguments: Namespace, settings: Settings) -> int:
@@ -124,16 +165,14 @@ def _demo(arguments: Namespace, settings: Settings) -> int:
     return run_demo(arguments, settings)
 
 
-def _scripted(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.scripted import run_scripted
-
-    return run_scripted(arguments, settings)
-
-
 _PLAIN = {"version": _version, "sandbox": _sandbox}
+_READING = ("config", "get", "status")
 _COMMANDS = {
     "console": _console,
     "demo": _demo,
     "config": _config,
-    **dict.fromkeys(("rollout", "get", "status", "approve", "hold", "freeze", "resume", "abort"), _scripted),
+    "get": _get,
+    "status": _status,
+    "rollout": _rollout,
+    **dict.fromkeys(("approve", "hold", "freeze", "resume", "abort"), _verb),
 }

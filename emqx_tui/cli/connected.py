@@ -1,4 +1,4 @@
-"""From settings to a connected cluster, and to its session runner: for commands without a screen.
+"""From settings to a connected cluster, for commands without a screen.
 
 Owns how signals and the time-out reach a command. A first signal lets it stop its session and give the lease back; a
 second one ends the process at once.
@@ -9,19 +9,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
-from emqx_tui import __version__
 from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
-from emqx_tui.adapters.machine.flight_log import FlightLog
-from emqx_tui.cli.arguments import UsageError
 from emqx_tui.config import Settings
-from emqx_tui.headless.listing import Place
-from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.model.errors import Forbidden, NotFound
-from emqx_tui.rollout.policy import Policy
-from emqx_tui.session.options import Options, Ports
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -48,42 +41,10 @@ class Connected:
             await self._connection.close()
 
 
-def runner_of(
-    connection: Connection, settings: Settings, name: str, *, drives: bool, is_recorded: bool = True
-) -> SessionRunner:
-    """A session runner for the cluster `name` of the settings' namespace. Raises UsageError."""
-    if connection.access.all_namespaces:
-        raise UsageError("-A and a NAME exclude each other; give -n NAMESPACE")
-    namespace = connection.access.namespace
-    recorder = FlightLog(settings.flight_log_dir, namespace, name) if is_recorded else None
-    ports = Ports(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host, recorder)
-    return SessionRunner(namespace, name, ports, options_of(settings, drives=drives))
+class Stoppable(Protocol):
+    """The part of a session runner that a signal needs."""
 
-
-def options_of(settings: Settings, *, drives: bool) -> Options:
-    """How a session of these settings behaves."""
-    policy = Policy().at_rate(settings.clock_rate)
-    return Options(policy=policy, read_only=settings.read_only, drives=drives, console_version=__version__)
-
-
-def place_of(connection: Connection, settings: Settings) -> Place:
-    """Where `get` looks."""
-    access = connection.access
-
-    def ports(namespace: str, name: str) -> Ports:
-        return Ports(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host)
-
-    return Place(
-        context=access.context,
-        server=access.server,
-        namespace=access.scope,
-        fallback_namespace=access.namespace,
-        kube=connection.kube,
-        emqx=connection.emqx,
-        clock=connection.clock,
-        ports=ports,
-        options=options_of(settings, drives=False),
-    )
+    def stop(self, reason: str, code: int | None = None) -> None: ...
 
 
 class Ending:
@@ -92,7 +53,7 @@ class Ending:
     def __init__(self, timeout_s: float | None = None) -> None:
         self.code: int | None = None
         """Exit code by a signal."""
-        self._runner: SessionRunner | None = None
+        self._runner: Stoppable | None = None
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         for number in SIGNALS:
@@ -100,7 +61,7 @@ class Ending:
         if timeout_s:
             self._loop.call_later(timeout_s, self._end, "timeout", None)
 
-    def end_at(self, runner: SessionRunner) -> None:
+    def end_at(self, runner: Stoppable) -> None:
         """Signals reach this runner from now on."""
         self._runner = runner
 

@@ -79,7 +79,7 @@ def _load_beside() -> None:
 
 
 def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
-    from emqx_tui.cli.scripted import run_rollout_command
+    from emqx_tui.cli.rollout import run_rollout_command
     from emqx_tui.headless.release_options import parse_sets
     from emqx_tui.headless.rollout import RolloutOptions
 

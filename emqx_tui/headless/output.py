@@ -45,6 +45,8 @@ class Output:
         self._write = write
         self._lines: queue.Queue[str | None] = queue.Queue()
         """None ends the thread."""
+        self.is_complete = False
+        """Everything up to the last line has been written; known once it is closed."""
         self._thread = threading.Thread(target=self._write_all, name="output", daemon=True)
         self._thread.start()
 
@@ -80,3 +82,4 @@ class Output:
         with contextlib.suppress(OSError, ValueError):
             while (line := self._lines.get()) is not None:
                 self._write(line)
+            self.is_complete = True

@@ -74,6 +74,7 @@ class Fleet:
         self._counts: dict[Key, _Count] = {}
         self._clients: dict[Key, Emqx] = {}
         self._sequence = 0
+        self._first_list = asyncio.Event()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -113,6 +114,7 @@ class Fleet:
         now = self._clock.now()
         match found:
             case Listed(objects=objects, unreadable=unreadable):
+                self._first_list.set()
                 self._resources, self._unreadable = dict(objects), dict(unreadable)
                 known = {key: self._last[key] for key in self._unreadable if key in self._last}
                 self._last = known | {key: (resource, now) for key, resource in objects.items()}
@@ -186,6 +188,8 @@ class Fleet:
         )
 
     async def _count(self) -> None:
+        self.show()
+        await self._first_list.wait()
         while True:
             keys = self._keys()[:MAX_COUNTED]
             results = await asyncio.gather(*(self._count_one(key) for key in keys))

@@ -89,6 +89,7 @@ def test_a_reader_that_does_not_read_stops_nobody_and_misses_only_progress() -> 
     output.tell(Record(Event.NOTICE, AT, None, {"text": "end"}))
     reads.set()
     output.finish(Record(Event.FINISHED, AT, None, {"result": "done"}))
+    assert output.is_complete
     told = [json.loads(line) for line in lines]
     assert len(told) == MANY_LINES + 12
     assert {record["event"] for record in told} == {"notice", "finished"}
@@ -102,3 +103,4 @@ def test_a_reader_that_is_gone_is_no_failure() -> None:
     output = Output(Format.TEXT, write)
     output.tell(Record(Event.NOTICE, AT, None, {"text": "x"}))
     output.finish(Record(Event.FINISHED, AT, None, {"result": "done"}))
+    assert not output.is_complete

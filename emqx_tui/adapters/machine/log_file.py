@@ -57,6 +57,12 @@ class LogFile:
         self._is_closed = False
         atexit.register(self.close)
 
+    def __enter__(self) -> LogFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self, timeout_s: float = 1.0) -> None:
         """Give the logging tree back and write what is queued, within `timeout_s`."""
         if self._is_closed:

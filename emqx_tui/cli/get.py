@@ -1,0 +1,68 @@
+"""`emqx-tui get`: the clusters in reach, once or with every change."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from emqx_tui.adapters.connect import Connection
+from emqx_tui.cli.connected import Connected, run_until_signal
+from emqx_tui.cli.runner import options_of
+from emqx_tui.cli.standard_output import say
+from emqx_tui.config import Settings
+from emqx_tui.headless.listing import Listing, Place
+from emqx_tui.headless.rows import Printer
+from emqx_tui.model.errors import NotFound, Unreachable
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rollout.requests import KubeRequest
+from emqx_tui.session.options import Ports
+
+
+def run_get(arguments: Namespace, settings: Settings) -> int:
+    """`emqx-tui get`; the exit code."""
+    return run_until_signal(lambda ending: get(arguments, settings))
+
+
+async def get(arguments: Namespace, settings: Settings) -> int:
+    """Print the list. Raises AdapterError."""
+    name = arguments.name or ""
+    async with Connected(settings) as connection, Listing(place_of(connection, settings), name) as listing:
+        fleet = await listing.first()
+        if fleet is None or not fleet.is_synced:
+            # Ask once more, for the kind of failure.
+            path = Kind.EMQX_ENTERPRISE.info.path(connection.access.scope)
+            await connection.kube.request(KubeRequest("GET", path, query={"limit": "1"}))
+            raise Unreachable(fleet.problem if fleet and fleet.problem else "the cluster did not answer in time")
+        printer = Printer(arguments.output, all_namespaces=connection.access.all_namespaces, write=say)
+        if fleet.problem:
+            sys.stderr.write(f"emqx-tui get: {fleet.problem}\n")
+        if name and not fleet.rows:
+            raise NotFound(f"no EmqxEnterprise {name!r} in namespace {fleet.namespace}")
+        if not fleet.rows and arguments.output in ("table", "wide"):
+            where = f" in {fleet.namespace} namespace" if fleet.namespace else ""
+            sys.stderr.write(f"No EmqxEnterprise found{where}.\n")
+        printer.all(fleet)
+        if arguments.watch:
+            async for changed in listing.changes():
+                printer.changed(changed)
+    return 0
+
+
+def place_of(connection: Connection, settings: Settings) -> Place:
+    """Where `get` looks."""
+    access = connection.access
+
+    def ports(namespace: str, name: str) -> Ports:
+        return Ports(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host)
+
+    return Place(
+        context=access.context,
+        server=access.server,
+        namespace=access.scope,
+        fallback_namespace=access.namespace,
+        kube=connection.kube,
+        emqx=connection.emqx,
+        clock=connection.clock,
+        ports=ports,
+        options=options_of(settings, drives=False),
+    )

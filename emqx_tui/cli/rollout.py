@@ -1,0 +1,114 @@
+"""`emqx-tui rollout`: from flags to a release, and from what came of it to the last line and an exit code.
+
+Owns the order of the end: the session is left, and its lease with it, before the last line is written.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from emqx_tui.adapters.errors import ConfigError
+from emqx_tui.cli.arguments import UsageError, existing_file
+from emqx_tui.cli.connected import Connected, Ending, run_until_signal
+from emqx_tui.cli.runner import runner_of
+from emqx_tui.cli.standard_output import STANDARD_OUTPUT, OutputLost
+from emqx_tui.config import Settings
+from emqx_tui.headless.events import Event, Record
+from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result
+from emqx_tui.headless.output import Format, Output, write_to
+from emqx_tui.headless.release_options import Edit, InvalidOption, parse_sets, read_template
+from emqx_tui.headless.rollout import RolloutOptions, run_rollout
+from emqx_tui.headless.summary import summary
+from emqx_tui.model.errors import AdapterError, Unreachable
+from emqx_tui.model.wire import Unparsable
+from emqx_tui.model.yaml_values import read_yaml
+from emqx_tui.rollout.policy import Approval
+
+
+def run_rollout_arguments(arguments: Namespace, settings: Settings) -> int:
+    """`emqx-tui rollout`; the exit code."""
+    options = rollout_options(arguments, settings)
+    return run_rollout_command(arguments.name, options, settings, arguments.output, arguments.timeout)
+
+
+def rollout_options(arguments: Namespace, settings: Settings) -> RolloutOptions:
+    """What `rollout` was asked for. Raises UsageError, ConfigError."""
+    if settings.read_only:
+        raise UsageError("--read-only and rollout exclude each other; use status --watch")
+    try:
+        edit = parse_sets(arguments.sets)
+        if arguments.template:
+            edit = Edit(edit.image, edit.parameters, read_template(_yaml(arguments.template), arguments.template))
+    except InvalidOption as wrong:
+        raise UsageError(str(wrong)) from wrong
+    on_hold = True if arguments.exit_on_hold else False if arguments.wait_on_hold else None
+    return RolloutOptions(
+        edit=edit,
+        approval=Approval(arguments.approval) if arguments.approval else None,
+        default_approval=settings.approval,
+        leaving=Leaving(arguments.exit_at_gate, on_hold),
+        overrides=tuple(arguments.override),
+        late_removal=arguments.late_removal,
+        parallel_drains=arguments.parallel_drains,
+    )
+
+
+def _yaml(path: str) -> Any:
+    try:
+        return read_yaml(sys.stdin.buffer.read() if path == "-" else existing_file(path, "--template"))
+    except Unparsable as error:
+        raise ConfigError(f"--template {path}, {error}" if error.line else f"--template {path}: {error}") from error
+
+
+Prepare = Callable[[Callable[[str], None]], Awaitable[Settings]]
+"""Something to be waited for before the cluster can be reached, that gives the settings to reach it with. It is given
+a way to say a line."""
+
+
+def run_rollout_command(
+    name: str,
+    options: RolloutOptions,
+    settings: Settings,
+    form: str,
+    timeout_s: float | None = None,
+    prepare: Prepare | None = None,
+) -> int:
+    """`emqx-tui rollout`: whatever happens, the last line says so."""
+    output = Output(Format(form), write_to(STANDARD_OUTPUT))
+    last: Record | None = None
+
+    def say(event: Event, text: str) -> None:
+        output.tell(Record(event, datetime.now(UTC), None, {"text": text}))
+
+    async def work(ending: Ending) -> int:
+        nonlocal last
+        own = await prepare(lambda text: say(Event.NOTICE, text)) if prepare else settings
+        async with Connected(own) as connection, runner_of(connection, own, name, drives=True) as runner:
+            ending.end_at(runner)
+            last, code = await run_rollout(runner, options, output)
+            return code
+
+    def failed(result: Result) -> Record:
+        return last or summary(None, result, datetime.now(UTC))
+
+    try:
+        code = run_until_signal(work, timeout_s)
+    except (UsageError, ConfigError):
+        output.close()
+        raise
+    except AdapterError as error:
+        result = Result.LOST_CONTACT if isinstance(error, Unreachable) else Result.FAILED
+        say(Event.PROBLEM, error.message)
+        output.finish(failed(result))
+        return EXIT_CODES[result]
+    except BaseException:
+        output.finish(failed(Result.FAILED))
+        raise
+    output.finish(failed(Result.FAILED))
+    if code == 0 and not output.is_complete:
+        raise OutputLost("the release is done, its last line is lost")
+    return code

@@ -1,0 +1,54 @@
+"""`emqx-tui status`: where the release of a cluster stands."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from emqx_tui.cli.connected import Connected, run_until_signal
+from emqx_tui.cli.runner import runner_of
+from emqx_tui.cli.standard_output import say
+from emqx_tui.config import Settings
+from emqx_tui.headless.events import dumps
+from emqx_tui.headless.readiness import is_whole, why_unreadable
+from emqx_tui.headless.rollout import FIRST_DATA_S
+from emqx_tui.headless.session_runner import SessionRunner
+from emqx_tui.headless.status import document, lines
+from emqx_tui.model.errors import NotFound
+from emqx_tui.model.kinds import Kind
+from emqx_tui.session.view import View
+
+STATUS_AGAIN_S = 2.0
+
+
+def run_status(arguments: Namespace, settings: Settings) -> int:
+    """`emqx-tui status`; the exit code."""
+    return run_until_signal(lambda ending: status(arguments, settings))
+
+
+async def status(arguments: Namespace, settings: Settings) -> int:
+    """Print it once, or with every change until the release ends. Raises AdapterError."""
+    async with (
+        Connected(settings) as connection,
+        runner_of(connection, settings, arguments.name, drives=False, is_recorded=False) as runner,
+    ):
+        view = await runner.until(is_whole, within_s=FIRST_DATA_S)
+        if view.snapshot.resource.value is None:
+            problem = why_unreadable(view, Kind.EMQX_ENTERPRISE)
+            where = f"namespace {view.snapshot.namespace}"
+            raise NotFound(problem or f"no EmqxEnterprise {arguments.name!r} in {where}")
+        shown = ""
+        while True:
+            text = dumps(document(view)) if arguments.output == "json" else "\n".join(lines(view))
+            if text != shown:
+                say(text + ("\n" if arguments.watch and arguments.output == "text" else ""))
+            shown = text
+            if not arguments.watch or view.result or view.journal is None:
+                return 0
+            view = await _after(runner, STATUS_AGAIN_S)
+
+
+async def _after(runner: SessionRunner, seconds: float) -> View:
+    """The first view after so much wall time."""
+    begun = runner.clock.monotonic()
+    await runner.next()
+    return await runner.until(lambda seen: bool(seen.result) or runner.clock.monotonic() - begun >= seconds)

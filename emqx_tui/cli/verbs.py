@@ -1,0 +1,53 @@
+"""`emqx-tui approve`, `hold`, `freeze`, `resume` and `abort`: one intent, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from emqx_tui.cli.arguments import UsageError
+from emqx_tui.cli.connected import Connected, Ending, run_until_signal
+from emqx_tui.cli.runner import runner_of
+from emqx_tui.cli.standard_output import say
+from emqx_tui.config import Settings
+from emqx_tui.headless.events import dumps
+from emqx_tui.headless.verbs import Code, Verb, VerbOptions, run_verb
+
+
+def run_verb_command(arguments: Namespace, settings: Settings) -> int:
+    """`emqx-tui approve`, `hold`, `freeze`, `resume`, `abort`; the exit code."""
+    options = verb_options(arguments, settings)
+    return run_until_signal(lambda ending: verb(options, arguments, settings, ending))
+
+
+def verb_options(arguments: Namespace, settings: Settings) -> VerbOptions:
+    """What `approve` and the like were asked for. Raises UsageError."""
+    if settings.read_only:
+        raise UsageError(f"--read-only and {arguments.command} exclude each other")
+    if arguments.command == "abort" and arguments.confirm != arguments.name:
+        raise UsageError(f"--confirm {arguments.confirm}: expected the name again, {arguments.name}")
+    return VerbOptions(
+        Verb(arguments.command),
+        gate=getattr(arguments, "gate", None) or "",
+        count=getattr(arguments, "count", 1),
+        token=getattr(arguments, "token", None) or "",
+        reason=getattr(arguments, "reason", ""),
+    )
+
+
+async def verb(options: VerbOptions, arguments: Namespace, settings: Settings, ending: Ending) -> int:
+    """Submit the intent and tell its outcome. Raises AdapterError."""
+    is_json = arguments.output == "json"
+    async with (
+        Connected(settings) as connection,
+        runner_of(connection, settings, arguments.name, drives=False) as runner,
+    ):
+        ending.end_at(runner)
+        answer = await run_verb(runner, options, (lambda line: None) if is_json else say)
+    if is_json:
+        say(dumps(answer.to_json(options.verb)))
+    elif answer.code in (0, Code.NOTHING_WAITS):
+        say(answer.sentence)
+    else:
+        sys.stderr.write(f"emqx-tui {options.verb}: {answer.message}\n")
+    return answer.code
