@@ -11,10 +11,13 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from emqx_tui import __version__
 from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.config import Settings
 from emqx_tui.model.errors import Forbidden, NotFound
+from emqx_tui.rollout.policy import Policy
+from emqx_tui.session.options import Options
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,6 +42,12 @@ class Connected:
     async def __aexit__(self, *_: object) -> None:
         if self._connection is not None:
             await self._connection.close()
+
+
+def options_of(settings: Settings, *, drives: bool) -> Options:
+    """How a session of these settings behaves."""
+    policy = Policy().at_rate(settings.clock_rate)
+    return Options(policy=policy, read_only=settings.read_only, drives=drives, console_version=__version__)
 
 
 class Stoppable(Protocol):

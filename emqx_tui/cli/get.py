@@ -6,8 +6,7 @@ import sys
 from argparse import Namespace
 
 from emqx_tui.adapters.connect import Connection
-from emqx_tui.cli.connected import Connected, run_until_signal
-from emqx_tui.cli.runner import options_of
+from emqx_tui.cli.connected import Connected, options_of, run_until_signal
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
 from emqx_tui.headless.listing import Listing, Place

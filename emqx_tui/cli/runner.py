@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from emqx_tui import __version__
 from emqx_tui.adapters.connect import Connection
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli.arguments import UsageError
+from emqx_tui.cli.connected import options_of
 from emqx_tui.config import Settings
 from emqx_tui.headless.session_runner import SessionRunner
-from emqx_tui.rollout.policy import Policy
-from emqx_tui.session.options import Options, Ports
+from emqx_tui.session.options import Ports
 
 
 def runner_of(
@@ -22,9 +21,3 @@ def runner_of(
     recorder = FlightLog(settings.flight_log_dir, namespace, name) if is_recorded else None
     ports = Ports(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host, recorder)
     return SessionRunner(namespace, name, ports, options_of(settings, drives=drives))
-
-
-def options_of(settings: Settings, *, drives: bool) -> Options:
-    """How a session of these settings behaves."""
-    policy = Policy().at_rate(settings.clock_rate)
-    return Options(policy=policy, read_only=settings.read_only, drives=drives, console_version=__version__)

@@ -17,7 +17,6 @@ from emqx_tui.headless.rows import key as key_of
 from emqx_tui.session.fleet import Fleet
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Kube
-from emqx_tui.session.session import Session
 from emqx_tui.session.view import ClusterRow, FleetView, View
 
 Key = tuple[str, str]
@@ -85,6 +84,9 @@ class Listing:
                 self._tasks[key] = asyncio.create_task(self._session(key), name=f"session {key[1]}")
 
     async def _session(self, key: Key) -> None:
+        # Half of what `get` would load, for the few clusters that are in a release.
+        from emqx_tui.session.session import Session
+
         def publish(view: View) -> None:
             self._views[key] = view
 

@@ -28,3 +28,25 @@ def test_the_console_loads_nothing_heavy_before_its_first_frame(command: str) ->
 def test_mistakes_and_versions_load_no_screen() -> None:
     loaded = loaded_by("emqx_tui.cli")
     assert not loaded & {*HEAVY, *OURS, "textual"}
+
+
+def test_a_list_loads_no_release_and_no_part_of_a_library_that_it_does_not_use() -> None:
+    loaded = loaded_by("emqx_tui.cli.get", "emqx_tui.adapters.emqx.client", "emqx_tui.adapters.kubernetes.client")
+    assert {"httpx", "kubernetes.aio.client"} <= loaded
+    spare = {
+        "kubernetes.config",
+        "kubernetes.dynamic",
+        "urllib3",
+        "requests",
+        "httpx._main",
+        "click",
+        "rich",
+        "textual",
+    }
+    assert not loaded & {*spare, "emqx_tui.session.session", "emqx_tui.rollout.decide"}
+
+
+def test_what_a_list_leaves_out_can_be_imported_later() -> None:
+    program = "import emqx_tui.adapters.kubernetes.client, kubernetes.config; print(kubernetes.config.load_kube_config)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "function load_kube_config" in done.stdout

@@ -19,10 +19,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import httpx
-
 from emqx_tui import __version__
 from emqx_tui.adapters.emqx.errors import LIBRARY_ERRORS, STALE_CONNECTION, from_library, from_reply
+from emqx_tui.adapters.emqx.library import httpx
 from emqx_tui.adapters.tls import client_context
 from emqx_tui.model.errors import AdapterError, MalformedAnswer, Rejected, Unreachable
 from emqx_tui.model.wire import Unparsable, read_json

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ssl
 
 import httpcore
-import httpx
 
+from emqx_tui.adapters.emqx.library import httpx
 from emqx_tui.adapters.errors import one_line
 from emqx_tui.model.errors import (
     AdapterError,

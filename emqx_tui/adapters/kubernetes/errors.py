@@ -12,9 +12,9 @@ import ssl
 from typing import Any
 
 import aiohttp
-from kubernetes.aio.client.exceptions import ApiException, OpenApiException
 
 from emqx_tui.adapters.errors import one_line
+from emqx_tui.adapters.kubernetes.library import ApiException, OpenApiException
 from emqx_tui.model.errors import (
     AdapterError,
     Conflict,

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from kubernetes.aio import client
 from multidict import CIMultiDict
 
 from emqx_tui import __version__
 from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, Tls
+from emqx_tui.adapters.kubernetes.library import client
 from emqx_tui.adapters.kubernetes.proxy import environment_proxy
 from emqx_tui.adapters.tls import client_context
 

@@ -1,0 +1,27 @@
+"""Imports a library without the parts of it that its packages load for everybody.
+
+`import kubernetes.aio.client` also loads the synchronous client, its websockets and OAuth, and `import httpx` loads a
+command line with its colours: together as long as everything that a list of clusters needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+
+@contextmanager
+def without(*modules: str) -> Iterator[None]:
+    """Inside the block these modules are empty; who imports them later gets them whole."""
+    empty = {name: ModuleType(name) for name in modules if name not in sys.modules}
+    sys.modules.update(empty)
+    try:
+        yield
+    finally:
+        for name, module in empty.items():
+            del sys.modules[name]
+            package, _, attribute = name.rpartition(".")
+            if getattr(sys.modules.get(package), attribute, None) is module:
+                delattr(sys.modules[package], attribute)
