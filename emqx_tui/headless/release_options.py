@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -66,9 +67,11 @@ def parse_sets(given: Sequence[str]) -> Edit:
         if name in _IMAGE:
             if not value:
                 raise InvalidOption(f"--set {text}: a value is missing")
+            if name == "image.version" and (problem := changes.version_problem(value)):
+                raise InvalidOption(f"--set {text}: {problem}")
             image[_IMAGE[name]] = value
         elif name in _PARAMETERS:
-            parameters[_PARAMETERS[name]] = _number(text, value)
+            parameters[_PARAMETERS[name]] = _number(text, _PARAMETERS[name], value)
         else:
             close = difflib.get_close_matches(name, NAMES, 1, 0.4)
             meant = f"; did you mean {close[0]}?" if close else ""
@@ -76,9 +79,12 @@ def parse_sets(given: Sequence[str]) -> Edit:
     return Edit(image, parameters)
 
 
-def _number(text: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit():
+def _number(text: str, field_name: str, value: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,18}", value):
         raise InvalidOption(f"--set {text}: expected a whole number, found {value!r}")
+    alone = replace(BlueGreenUpdate(None, None, None, None), **{field_name: int(value)})
+    for problem in changes.parameter_problems(alone):
+        raise InvalidOption(f"--set {text}: {problem.sentence}")
     return int(value)
 
 

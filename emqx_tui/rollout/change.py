@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -116,7 +116,7 @@ class Plan:
 
 def assess(draft: Draft) -> Change:
     """Compare an edit with its original and say what it would do."""
-    problems = tuple(_template_problems(draft)) + tuple(_parameter_problems(draft.blue_green))
+    problems = tuple(_template_problems(draft)) + tuple(parameter_problems(draft.blue_green))
     template_patch = merge_diff(draft.original.template, draft.template)
     before, after = draft.original.blue_green or BlueGreenUpdate(None, None, None, None), draft.blue_green
     differences = tuple(_differences(draft.original.template, draft.template, "spec.template")) + tuple(
@@ -209,6 +209,16 @@ def parse_version(text: str) -> tuple[int, int, int] | None:
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
+def version_problem(version: str) -> str:
+    """Why the operator refuses an EMQX version, empty when it takes it."""
+    parsed = parse_version(version)
+    if parsed is None:
+        return f"{version!r} is no semantic version; the operator refuses it"
+    if not (4, 4, 14) <= parsed < (5, 0, 0):
+        return f"{version} is out of range: the operator takes 4.4.14 up to below 5.0.0"
+    return ""
+
+
 def _template_problems(draft: Draft):
     before, after = draft.original.template, draft.template
     container = _dig(after, "spec", "emqxContainer") or {}
@@ -220,12 +230,8 @@ def _template_problems(draft: Draft):
     version = image.get("version") if isinstance(image, Mapping) else None
     if not isinstance(version, str) or not version:
         yield Problem(f"{path}.image.version", "is required")
-    elif (parsed := parse_version(version)) is None:
-        yield Problem(f"{path}.image.version", f"{version!r} is no semantic version; the operator refuses it")
-    elif not (4, 4, 14) <= parsed < (5, 0, 0):
-        yield Problem(
-            f"{path}.image.version", f"{version} is out of range: the operator takes 4.4.14 up to below 5.0.0"
-        )
+    elif sentence := version_problem(version):
+        yield Problem(f"{path}.image.version", sentence)
     config = container.get("emqxConfig") or {}
     if not isinstance(config, Mapping):
         yield Problem(f"{path}.emqxConfig", "must be a map of strings")
@@ -245,7 +251,8 @@ def _frozen_config(before: Mapping[str, Any], after: Mapping[str, Any], path: st
             yield Problem(f"{path}.emqxConfig.{key}", "cannot be changed: the operator refuses it")
 
 
-def _parameter_problems(parameters: BlueGreenUpdate):
+def parameter_problems(parameters: BlueGreenUpdate) -> Iterator[Problem]:
+    """Why the CRD or this console refuses blue-green parameters; those that are None are not asked about."""
     path = "spec.blueGreenUpdate"
     delay = parameters.initial_delay_s
     if delay is not None and not 0 <= delay <= INT32_MAX:

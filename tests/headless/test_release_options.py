@@ -50,7 +50,7 @@ def test_all_names_at_once() -> None:
 
 
 def test_the_last_of_two_wins_and_the_rest_stays() -> None:
-    draft = parse_sets(["image.version=1", "image.version=4.4.15"]).draft(RESOURCE)
+    draft = parse_sets(["image.version=4.4.14", "image.version=4.4.15"]).draft(RESOURCE)
     assert image_of(draft.template) == {"repository": "emqx/emqx-ee", "version": "4.4.15"}
     assert draft.blue_green == RESOURCE.blue_green
     assert draft.template["metadata"] == {"labels": {"team": "messaging"}}
@@ -70,7 +70,15 @@ def test_nothing_asked_for_is_no_edit() -> None:
         ("connevictrate=1", "did you mean connEvictRate?"),
         ("colour=green", "known: image.version"),
         ("connEvictRate=fast", "expected a whole number, found 'fast'"),
-        ("connEvictRate=-1", "expected a whole number, found '-1'"),
+        ("connEvictRate=-1", "-1 is out of range: 1 to 2147483647 per second"),
+        ("connEvictRate=0", "0 is out of range: 1 to 2147483647 per second"),
+        ("sessEvictRate=2147483648", "2147483648 is out of range: 1 to 2147483647 per second"),
+        ("waitTakeover=-1", "-1 is out of range: 0 to 2147483647 s"),
+        ("initialDelaySeconds=-1", "-1 is out of range: 0 to 2147483647 s"),
+        ("initialDelaySeconds=1000000000", "holds the operator"),
+        ("waitTakeover=" + "9" * 5_000, "expected a whole number"),
+        ("image.version=latest", "'latest' is no semantic version"),
+        ("image.version=5.1.0", "5.1.0 is out of range: the operator takes 4.4.14 up to below 5.0.0"),
         ("waitTakeover=5s", "expected a whole number, found '5s'"),
         ("waitTakeover=٥", "expected a whole number"),
     ],

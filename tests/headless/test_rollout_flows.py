@@ -273,21 +273,24 @@ def test_nothing_to_do_is_done() -> None:
     assert room.world.store.find("secrets", "default", "emqx-tui-emqx-ee") is None
 
 
+def template_of(version: str) -> dict[str, Any]:
+    return {"spec": {"emqxContainer": {"image": {"repository": "emqx/emqx-ee", "version": version}}}}
+
+
 @pytest.mark.parametrize(
-    ("sets", "words"),
+    ("edit", "words"),
     [
-        ([], "say what to change"),
-        (["connEvictRate=500"], "starts no release"),
-        (["image.version=5.1.0"], "out of range"),
-        (["image.version=latest"], "no semantic version"),
-        (["image.version=4.4.15", "connEvictRate=0"], "connEvictRate"),
+        (Edit(), "say what to change"),
+        (parse_sets(["connEvictRate=500"]), "starts no release"),
+        (Edit(template=template_of("5.1.0")), "out of range"),
+        (Edit(template=template_of("latest")), "no semantic version"),
     ],
-    ids=["nothing asked", "parameters alone", "version too new", "no version", "rate of zero"],
+    ids=["nothing asked", "parameters alone", "version too new", "no version"],
 )
-def test_what_cannot_be_started_fails_and_says_why(sets: list[str], words: str) -> None:
+def test_what_cannot_be_started_fails_and_says_why(edit: Edit, words: str) -> None:
     room = Room()
     desk = room.terminal()
-    assert play(room, desk.rollout(parse_sets(sets))) == 1
+    assert play(room, desk.rollout(edit)) == 1
     check_lines(desk)
     assert desk.last["result"] == "failed"
     assert words in desk.events("problem")[-1]["text"]
