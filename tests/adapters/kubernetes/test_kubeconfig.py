@@ -140,6 +140,11 @@ def test_relative_paths_start_at_their_own_file(written, authority):
     assert access.login == TokenFileLogin(str(file.parent.parent / "one" / "tok"))
 
 
+def test_an_authority_in_a_file_with_comments(written, tmp_path, authority):
+    (tmp_path / "ca.crt").write_bytes("# Kovács Gateway Root\n".encode("latin-1") + authority.pem.encode())
+    assert load(written(simple(cluster={"certificate-authority": "ca.crt"}))).tls.ca_pem == authority.pem
+
+
 def test_data_wins_over_the_file(written, authority):
     def data(text):
         return base64.b64encode(text.encode()).decode()

@@ -11,6 +11,7 @@ import pytest
 from emqx_tui.adapters.emqx.client import EmqxClient, PortForward
 from emqx_tui.adapters.kubernetes.access import Access, TokenLogin
 from emqx_tui.adapters.kubernetes.port_forward import PROTOCOL, BackendTransport, PodBackend, PodStream
+from emqx_tui.adapters.tls import client_context
 from emqx_tui.model.errors import Forbidden, NotFound, Unauthorized, Unreachable
 from emqx_tui.rollout.requests import EmqxRequest
 
@@ -53,7 +54,7 @@ async def test_carries_large_answers_and_many_requests(api, client_of, broker):
 
 async def test_tls_inside_the_tunnel(api, client_of, broker, authority):
     api.pods["pod-0"] = await broker(authority.server_context("pod-0.emqx"))
-    context = ssl.create_default_context(cadata=authority.pem)
+    context = client_context(authority.pem)
     transport = BackendTransport(PodBackend(client_of(api)), connections=1, keepalive_s=4, verify=context)
     async with httpx.AsyncClient(transport=transport) as client:
         assert (await client.get("https://pod-0.emqx:8081/?70000")).content == b"1" * 70_000
