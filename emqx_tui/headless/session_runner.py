@@ -6,6 +6,7 @@ Owns the session's task. Every view is handed on, none is skipped, because answe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -81,13 +82,12 @@ class SessionRunner:
 
     async def until(self, is_true: Callable[[View], bool], *, within_s: float | None = None) -> View:
         """The first view of which something is true, or the newest after `within_s` of wall time. Raises as `next`."""
-        begun = self.clock.monotonic()
-        view = self.view or await self.next()
-        while not is_true(view):
-            if within_s is not None and self.clock.monotonic() - begun > within_s:
-                break
-            view = await self.next()
-        return view
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                view = self.view or await self.next()
+                while not is_true(view):
+                    view = await self.next()
+        return self.view or await self.next()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

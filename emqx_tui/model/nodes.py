@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emqx_tui.model.wire import Fields, Malformed, clean
+from emqx_tui.model.wire import Fields, Malformed
 
 
 def pod_of(node: str) -> str:
@@ -24,7 +24,6 @@ class EmqxNode:
 
     name: str
     version: str
-    uptime: str
 
     @property
     def pod_name(self) -> str:
@@ -37,7 +36,6 @@ def nodes_from_json(value: Any) -> tuple[EmqxNode, ...]:
         EmqxNode(
             name=fields.text("node"),
             version=fields.text("version", ""),
-            uptime=clean(str(fields.raw("uptime", ""))),
         )
         for fields in _enveloped(value)
         if "error" not in fields and fields.text("node_status", "Running") == "Running"

@@ -1,22 +1,20 @@
-"""Being the driver: taking, renewing and giving back the lease.
+"""The driver lease: one console drives, any number look on, everybody may hold.
 
 Commands may be sent only while `is_held` is true: the lease is ours, and was asked for so lately that nobody can have
-taken it over.
+taken it over. Another console's lease is judged by the renewals that we see ourselves, never by its timestamps; a
+driver on this very host whose process is gone is succeeded at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from emqx_tui.model.errors import AdapterError, Conflict, MalformedAnswer
 from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Lease
-from emqx_tui.session import lease as leases
 from emqx_tui.session import records
+from emqx_tui.session.inputs import LeaseAnswered, Put
 from emqx_tui.session.options import Ports
 
 RETRY_S = 1.0
@@ -26,23 +24,17 @@ YIELD_S = 3.0
 """Wall seconds that a console which only looks on leaves to the one that has just written the first journal."""
 
 
-@dataclass(frozen=True)
-class LeaseAnswered:
-    """What came of asking for the lease; into the session's inbox."""
-
-    lease: Lease | None
-    error: AdapterError | None = None
-
-
 class DriverLease:
     """The lease of one cluster, as this console sees and holds it."""
 
-    def __init__(self, namespace: str, name: str, ports: Ports, put: Callable[[Any], None]) -> None:
+    def __init__(self, namespace: str, name: str, ports: Ports, put: Put) -> None:
         self._namespace = namespace
         self._name = name
         self._ports = ports
         self._put = put
-        self._watch = leases.LeaseWatch()
+        self._known: Lease | None = None
+        self._renewed_at = 0.0
+        """When we saw the lease renewed (monotonic wall seconds)."""
         self._asking: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._problem = ""
@@ -58,28 +50,33 @@ class DriverLease:
 
     @property
     def is_free(self) -> bool:
-        """Nobody else drives."""
-        return leases.is_free(self._watch, self._ports.host, self._ports.clock)
+        """Nobody else drives: no lease, released, ours, expired before our eyes, or its process is dead."""
+        lease, host = self._known, self._ports.host
+        if lease is None or lease.holder in ("", host.identity) or host.is_dead(lease.holder):
+            return True
+        return self._ports.clock.monotonic() - self._renewed_at > lease.duration_s
 
     @property
     def lease(self) -> Lease | None:
-        return self._watch.lease
+        return self._known
 
     @property
     def holder(self) -> str:
         """Identity of the driver, ours or another's; empty without one."""
-        return self._watch.lease.holder if self._watch.lease else ""
+        return self._known.holder if self._known else ""
 
     @property
     def other_seen_s(self) -> float | None:
         """Wall seconds since another driver's last renewal that we saw; None without another driver."""
         if self.holder in ("", self._ports.host.identity):
             return None
-        return self._ports.clock.monotonic() - self._watch.seen_at
+        return self._ports.clock.monotonic() - self._renewed_at
 
     def observe(self, lease: Lease | None) -> None:
         """Take in what the watch tells."""
-        self._watch = leases.observe(self._watch, lease, self._ports.clock)
+        known, self._known = self._known, lease
+        if lease is not None and (known is None or _version(known) != _version(lease)):
+            self._renewed_at = self._ports.clock.monotonic()
         if lease is None or lease.holder != self._ports.host.identity:
             self._held_at = None
 
@@ -94,7 +91,7 @@ class DriverLease:
         begins is left to whoever has begun it.
         """
         clock = self._ports.clock
-        if self._watch.lease is not None:
+        if self._known is not None:
             self._vacant_since = None
         elif is_onlooker:
             self._vacant_since = clock.monotonic() if self._vacant_since is None else self._vacant_since
@@ -115,7 +112,7 @@ class DriverLease:
                 self._name,
                 holder=self._ports.host.identity,
                 now=self._ports.clock.now(),
-                known=self._watch.lease,
+                known=self._known,
                 owner_uid=owner_uid,
             )
             self._put(LeaseAnswered(taken))
@@ -129,7 +126,7 @@ class DriverLease:
         self._asking = None
         if answer.lease is not None:
             is_news = self._held_at is None
-            self._watch = leases.LeaseWatch(answer.lease, self._ports.clock.monotonic())
+            self._known, self._renewed_at = answer.lease, self._ports.clock.monotonic()
             self._held_at = self._asked_at
             self._problem = ""
             return "this console drives the release" if is_news else ""
@@ -145,7 +142,11 @@ class DriverLease:
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
-        lease = self._watch.lease
+        lease = self._known
         if lease is not None and lease.holder == self._ports.host.identity and self._held_at is not None:
             with contextlib.suppress(AdapterError, asyncio.CancelledError):
                 await records.release_lease(self._ports.kube, lease)
+
+
+def _version(lease: Lease) -> tuple[str, str]:
+    return lease.holder, lease.meta.resource_version

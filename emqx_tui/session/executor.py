@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
@@ -15,29 +14,10 @@ from emqx_tui.model.wire import Malformed, clean
 from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.commands import Command, Nudge, RestoreTemplate, StartDrain, StopDrain
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+from emqx_tui.session.inputs import CommandDone, CommandFailed
 from emqx_tui.session.ports import Changed, Emqx, Kube
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CommandDone:
-    """A command took effect. `observed` is the object as the server stored it, where it answered with one."""
-
-    command: Command
-    observed: Changed | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class CommandFailed:
-    """A command was refused, lost a race, or got no answer (its effect is then unknown until seen)."""
-
-    command: Command
-    message: str
-    is_refusal: bool
-    lost_race: bool = False
-    """A nudge met somebody else's write, which does as well: nothing is wrong, and it is sent again if still needed."""
 
 
 class Executor:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from emqx_tui.model.api_version import V4
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Rejected, Unauthorized
@@ -19,6 +18,7 @@ from emqx_tui.model.wire import Fields, Malformed, clean
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.journal import journal_name
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+from emqx_tui.session.inputs import Put
 from emqx_tui.session.ports import Clock, Emqx, Kube, Scope
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer
 
@@ -52,7 +52,7 @@ async def watch_cluster(
     kube: Kube,
     clock: Clock,
     latest: Callable[[], Snapshot],
-    put: Callable[[Any], None],
+    put: Put,
 ) -> None:
     """Watch everything of one cluster, and the operator's image, until cancelled."""
 
@@ -97,7 +97,7 @@ class Brokers:
         emqx: Emqx,
         clock: Clock,
         latest: Callable[[], Snapshot],
-        put: Callable[[Any], None],
+        put: Put,
     ) -> None:
         self._namespace = namespace
         self._name = name

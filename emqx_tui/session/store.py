@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
@@ -86,6 +87,10 @@ class Store:
     def collection(self, kind: Kind) -> Collection:
         return self.collections.get(kind, Collection())
 
+    def resource(self) -> EmqxEnterprise | None:
+        """The custom resource as it was read last."""
+        return self.collection(Kind.EMQX_ENTERPRISE).objects.get((self.namespace, self.name))
+
     def lease(self) -> Lease | None:
         return next(iter(self.collection(Kind.LEASE).objects.values()), None)
 
@@ -160,10 +165,10 @@ def _with_brokers(store: Store, answer: BrokerAnswer, now: datetime) -> Store:
     )
 
 
-def _resource(collection: Collection, key: tuple[str, str]) -> Reading:
+def _resource(store: Store) -> Reading[EmqxEnterprise]:
     """One that cannot be read is neither gone nor what it was: its last state, unconfirmed, so that no step begins."""
-    known = collection.objects.get(key)
-    if (unreadable := collection.unreadable.get(key)) is not None:
+    collection, known = store.collection(Kind.EMQX_ENTERPRISE), store.resource()
+    if (unreadable := collection.unreadable.get((store.namespace, store.name))) is not None:
         return Reading(known, None, f"cannot be read: {unreadable}", unreadable)
     return _reading(collection, known)
 
@@ -176,8 +181,6 @@ def _reading(collection: Collection, value: Any) -> Reading:
 
 def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") -> Snapshot:
     """Everything seen, as of `now`."""
-    resources = store.collection(Kind.EMQX_ENTERPRISE)
-    key = (store.namespace, store.name)
 
     def many(kind: Kind) -> Reading:
         found = store.collection(kind)
@@ -187,7 +190,7 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
         now=now,
         namespace=store.namespace,
         name=store.name,
-        resource=_resource(resources, key),
+        resource=_resource(store),
         stateful_sets=many(Kind.STATEFUL_SET),
         pods=many(Kind.POD),
         services=many(Kind.SERVICE),

@@ -344,9 +344,9 @@ def test_a_stopped_node_is_not_running() -> None:
     assert nodes_from_json({"code": 0, "data": [{"node": "a@b", "node_status": "Stopped"}]}) == ()
 
 
-def test_an_uptime_is_cleaned_like_any_text() -> None:
-    (node,) = nodes_from_json({"code": 0, "data": [{"node": "a@b", "uptime": "1\x1b[2J"}]})
-    assert node.uptime == "1�[2J"
+def test_a_version_is_cleaned_like_any_text() -> None:
+    (node,) = nodes_from_json({"code": 0, "data": [{"node": "a@b", "version": "1\x1b[2J"}]})
+    assert node.version == "1�[2J"
 
 
 def test_live_connections_are_open_sockets_and_a_node_without_them_is_left_out(recorded: Read) -> None:

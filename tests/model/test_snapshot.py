@@ -130,7 +130,7 @@ def test_members_join_pod_node_counts_and_evacuation() -> None:
     snapshot = seen(
         BLUE,
         pods=(a_pod("x-old-0", "blue"),),
-        nodes=Reading((EmqxNode(node, "4.4.14", ""),), NOW),
+        nodes=Reading((EmqxNode(node, "4.4.14"),), NOW),
         stats=Reading({node: NodeStats(7, 9)}, NOW),
         evacuations=Reading(GlobalStatus((evacuation,), 0), NOW),
     )
@@ -154,7 +154,7 @@ def test_members_join_pod_node_counts_and_evacuation() -> None:
     ids=["well", "no address", "going away", "not in EMQX", "gate frozen: EMQX counts"],
 )
 def test_who_accepts_clients(pod: Pod, joined: bool, accepts: bool) -> None:
-    nodes = (EmqxNode("x@x-old-0.h", "4.4.14", ""),) if joined else ()
+    nodes = (EmqxNode("x@x-old-0.h", "4.4.14"),) if joined else ()
     (member,) = seen(BLUE, pods=(pod,), nodes=Reading(nodes, NOW)).members
     assert member.accepts_clients is accepts
 
@@ -191,7 +191,7 @@ def test_drained_means_prohibiting_and_both_counters_zero(
     (member,) = seen(
         BLUE,
         pods=(a_pod("x-old-0", "blue"),),
-        nodes=Reading((EmqxNode(node, "", ""),), NOW),
+        nodes=Reading((EmqxNode(node, ""),), NOW),
         evacuations=Reading(GlobalStatus((evacuation,), 0), NOW),
     ).members
     assert member.is_drained is drained

@@ -1,4 +1,4 @@
-"""The driver's lock: judged by renewals that we see, taken and renewed against the version that is known."""
+"""The driver lease: judged by renewals that we see, taken and renewed against the version that is known."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from emqx_tui.model.errors import Conflict, Forbidden
 from emqx_tui.model.workloads import Lease
-from emqx_tui.session.driver_lease import DriverLease, LeaseAnswered
-from emqx_tui.session.lease import LeaseWatch, is_free, observe, seconds_until_free
+from emqx_tui.session.driver_lease import DriverLease
+from emqx_tui.session.inputs import LeaseAnswered
 from emqx_tui.session.options import Ports
 from tests.support.fakes import FakeClock, FakeHost, FakeKube, until
 
@@ -23,11 +23,11 @@ def lease(holder: str = "bob@there/9", version: str = "1", duration_s: int = 15)
     return Lease.from_json({"metadata": meta, "spec": spec})
 
 
-def seen(clock: FakeClock, *found: Lease | None) -> LeaseWatch:
-    watch = LeaseWatch()
-    for each in found:
-        watch = observe(watch, each, clock)
-    return watch
+def seen(clock: FakeClock, found: Lease | None, host: FakeHost = HOST) -> DriverLease:
+    """The driver lease of a console whose watch told of `found`."""
+    driver = DriverLease("default", "emqx-ee", Ports(FakeKube(), None, clock, host), lambda answer: None)  # type: ignore[arg-type]
+    driver.observe(found)
+    return driver
 
 
 @pytest.mark.parametrize(
@@ -36,55 +36,52 @@ def seen(clock: FakeClock, *found: Lease | None) -> LeaseWatch:
     ids=["none", "released", "ours", "another's"],
 )
 def test_who_may_drive(found: Lease | None, free: bool) -> None:
-    clock = FakeClock()
-    assert is_free(seen(clock, found), HOST, clock) is free
+    assert seen(FakeClock(), found).is_free is free
 
 
 def test_another_driver_is_gone_when_no_renewal_was_seen_for_the_whole_duration() -> None:
     clock = FakeClock(elapsed_s=1000.0)
-    watch = seen(clock, lease())
+    driver = seen(clock, lease())
     clock.tick(15.0)
-    assert not is_free(watch, HOST, clock)
-    assert seconds_until_free(watch, clock) == 0.0
+    assert not driver.is_free
     clock.tick(0.1)
-    assert is_free(watch, HOST, clock)
+    assert driver.is_free
 
 
 def test_a_renewal_that_was_seen_starts_the_wait_anew() -> None:
     clock = FakeClock(elapsed_s=1000.0)
-    watch = seen(clock, lease(version="1"))
+    driver = seen(clock, lease(version="1"))
     clock.tick(14.0)
-    watch = observe(watch, lease(version="2"), clock)
-    clock.tick(14.0)
-    assert not is_free(watch, HOST, clock)
-    assert seconds_until_free(watch, clock) == 1.0
+    driver.observe(lease(version="2"))
+    clock.tick(15.0)
+    assert not driver.is_free
+    clock.tick(0.1)
+    assert driver.is_free
 
 
 def test_the_same_object_told_again_is_no_renewal() -> None:
     clock = FakeClock(elapsed_s=1000.0)
-    watch = seen(clock, lease())
+    driver = seen(clock, lease())
     for _ in range(4):
         clock.tick(5.0)
-        watch = observe(watch, lease(), clock)
-    assert is_free(watch, HOST, clock)
+        driver.observe(lease())
+    assert driver.is_free
 
 
 def test_times_in_the_lease_are_the_holders_clock_and_are_not_read() -> None:
     """An old renewTime of a driver whose clock is wrong frees nothing."""
     meta = {"name": "x", "resourceVersion": "1"}
     spec = {"holderIdentity": "bob@there/9", "leaseDurationSeconds": 15, "renewTime": "2001-01-01T00:00:00.000000Z"}
-    clock = FakeClock()
-    assert not is_free(seen(clock, Lease.from_json({"metadata": meta, "spec": spec})), HOST, clock)
+    assert not seen(FakeClock(), Lease.from_json({"metadata": meta, "spec": spec})).is_free
 
 
 def test_a_dead_process_of_this_host_is_succeeded_at_once() -> None:
-    clock = FakeClock()
     host = FakeHost(dead={"ann@host/7"})
-    assert is_free(seen(clock, lease("ann@host/7")), host, clock)
-    assert not is_free(seen(clock, lease("ann@host/8")), host, clock)
+    assert seen(FakeClock(), lease("ann@host/7"), host).is_free
+    assert not seen(FakeClock(), lease("ann@host/8"), host).is_free
 
 
-# -- lease -------------------------------------------------------------------------------------------------------
+# -- taking and renewing ------------------------------------------------------------------------------------------
 
 
 class Desk:
@@ -182,7 +179,7 @@ async def test_an_onlooker_succeeds_a_driver_that_has_gone_at_once() -> None:
     assert [r.method for r in desk.kube.sent] == ["PATCH"]
 
 
-async def test_a_lost_race_ends_the_tenure_at_once() -> None:
+async def test_a_lost_race_ends_driving_at_once() -> None:
     desk = Desk(granting())
     await desk.keep()
     desk.kube.answers[f"{PATH}/emqx-tui-emqx-ee"] = Conflict("somebody was faster", status=409)
@@ -191,7 +188,7 @@ async def test_a_lost_race_ends_the_tenure_at_once() -> None:
     assert not desk.lease.is_held
 
 
-async def test_another_holder_in_the_watch_ends_the_tenure_at_once() -> None:
+async def test_another_holder_in_the_watch_ends_driving_at_once() -> None:
     desk = Desk(granting())
     await desk.keep()
     desk.lease.observe(replace(lease("bob@there/9"), duration_s=15))

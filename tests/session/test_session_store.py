@@ -145,7 +145,7 @@ def test_an_object_that_could_not_be_read_and_is_removed_is_gone() -> None:
 
 # -- EMQX ---------------------------------------------------------------------------------------------------------
 
-NODES = (EmqxNode("x@p-0.h", "4.4.14", ""), EmqxNode("x@p-1.h", "4.4.14", ""))
+NODES = (EmqxNode("x@p-0.h", "4.4.14"), EmqxNode("x@p-1.h", "4.4.14"))
 STATS = {"x@p-0.h": NodeStats(5, 6)}
 QUIET = GlobalStatus((), 0)
 ANSWER = BrokerAnswer(NODES, STATS, QUIET, "p-0")

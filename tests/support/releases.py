@@ -86,7 +86,7 @@ def snapshot(
     if pods is None:
         pods = tuple(pod(BLUE, n) for n in range(blue)) + tuple(pod(GREEN, n) for n in range(green))
     names = [p.name for p in pods if p.is_ready]
-    members = tuple(EmqxNode(node_name(n), "4.4.14" if n.startswith(BLUE) else "4.4.15", "1 hour") for n in names)
+    members = tuple(EmqxNode(node_name(n), "4.4.14" if n.startswith(BLUE) else "4.4.15") for n in names)
     stats = {node_name(n): NodeStats(live[n], live[n] + 40) for n in names if n in live}
     ips = tuple(p.ip for p in pods if p.name.startswith(serving))
     labels = (("kubernetes.io/service-name", "emqx-ee"),)

@@ -179,7 +179,7 @@ class Scene:
             services=Reading((self._service(),), at),
             endpoints=Reading((self._endpoints(),), at),
             slices=Reading((self._slice(),), at),
-            nodes=Reading(tuple(EmqxNode(node_name(pod_name(s, k)), s.version, "1 h") for s, k, _ in joined), read),
+            nodes=Reading(tuple(EmqxNode(node_name(pod_name(s, k)), s.version) for s, k, _ in joined), read),
             stats=Reading(
                 {
                     node_name(pod_name(s, k)): NodeStats(p.live, p.sessions or 0)

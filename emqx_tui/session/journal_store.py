@@ -7,7 +7,7 @@ has been read, and the intent behind the write is decided on again.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.journal import Journal, journal_name
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session import records
+from emqx_tui.session.inputs import JournalWritten, Put, SubmittedAgain
 from emqx_tui.session.options import Ports
 from emqx_tui.session.ports import Changed, Removed
 
@@ -31,25 +32,7 @@ TOTALS_EVERY_S = 30.0
 """Counters alone are written to the journal this often; with anything else they go at once."""
 
 
-@dataclass(frozen=True)
-class JournalWritten:
-    """What came of a write; into the session's inbox."""
-
-    journal: Journal
-    secret: Secret | None
-    error: AdapterError | None = None
-
-
-@dataclass(frozen=True)
-class IntentAgain:
-    """An intent whose write lost a race: to be decided on with what stands in the journal now."""
-
-    intent: Intent
-    refused: str = ""
-    """Why it cannot be: what stands there could not be read. Empty when it can."""
-
-
-class JournalBook:
+class JournalStore:
     """The journal of one cluster."""
 
     def __init__(
@@ -57,7 +40,7 @@ class JournalBook:
         namespace: str,
         name: str,
         ports: Ports,
-        put: Callable[[Any], None],
+        put: Put,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self._namespace = namespace
@@ -184,13 +167,13 @@ class JournalBook:
         try:
             while not await self._read_once():
                 if intent is not None:
-                    self._put(IntentAgain(intent, "the journal cannot be read: try again"))
+                    self._put(SubmittedAgain(intent, "the journal cannot be read: try again"))
                     intent = None
                 await self._ports.clock.sleep_wall(RETRY_S)
         finally:
             self._reading = False
         if intent is not None:
-            self._put(IntentAgain(intent))
+            self._put(SubmittedAgain(intent))
 
     async def still_stands(self) -> str:
         """Read the journal itself: empty when nobody holds, aborts or wants it otherwise by now, else what is so."""

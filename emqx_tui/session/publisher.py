@@ -1,0 +1,101 @@
+"""What a session tells: views that differ from the last one, notices, the log and the flight log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from emqx_tui.model.reading import Reading
+from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.rollout.decision import Decision
+from emqx_tui.session.log import EventLog
+from emqx_tui.session.options import Ports
+from emqx_tui.session.view import Notice, View
+
+COUNTING_S = 1.0
+"""Wall seconds between two views that differ only in ages, while the screen shows one that grows ..."""
+CONFIRM_S = 3.0
+"""... and while it shows none: a screen without news for five seconds calls its figures stale."""
+FRESH_S = 2.0
+"""The EMQX figures of a healthy cluster are never older; older ones are shown with their age."""
+
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+class Publisher:
+    """Publishes the views of one session."""
+
+    def __init__(self, ports: Ports, publish: Callable[[View], None]) -> None:
+        self._ports = ports
+        self._publish = publish
+        self._published_at = float("-inf")
+        self._content: View | None = None
+        """The last view without what only time changes."""
+        self._sequence = 0
+        self.log = EventLog()
+        self.notice: Notice | None = None
+        self.notice_number = 0
+
+    def publish(self, view: View) -> None:
+        """Publish a view in which something is new, or an age that is shown has grown."""
+        wall = self._ports.clock.monotonic()
+        content = without_time(view)
+        every_s = COUNTING_S if is_counting(view) else CONFIRM_S
+        if content == self._content and wall - self._published_at < every_s:
+            return
+        self._content, self._published_at = content, wall
+        self._sequence += 1
+        self._publish(replace(view, sequence=self._sequence))
+
+    def notify(self, notice: Notice) -> None:
+        """Answer whoever submitted something; the next view carries it."""
+        self.notice = notice
+        self.notice_number += 1
+        self.say(str(notice))
+
+    def say(self, words: str) -> None:
+        self.log.say(self._ports.clock.now(), words)
+
+    def alarm(self, words: str) -> None:
+        self.log.alarm(self._ports.clock.now(), words)
+
+    def decided(self, before: Decision, decision: Decision) -> None:
+        """Tell a new phase and new alarms."""
+        if before.phase is not decision.phase:
+            self.say(f"{decision.phase}")
+            self.record("phase", phase=str(decision.phase))
+        known = {alarm.check for alarm in before.alarms}
+        for alarm in decision.alarms:
+            if alarm.check not in known:
+                self.alarm(alarm.evidence)
+                self.record("alarm", check=alarm.check, evidence=alarm.evidence)
+
+    def record(self, event: str, **told: Any) -> None:
+        """Write to the flight log."""
+        recorder = self._ports.recorder
+        if recorder is not None:
+            recorder.record(event, {"at": self._ports.clock.now().isoformat(), **told})
+
+
+def is_counting(view: View) -> bool:
+    """Something on the screen counts seconds: a release, a source that is silent, old figures."""
+    age_s = view.snapshot.stats.age_s(view.now)
+    is_old = age_s is not None and age_s > FRESH_S
+    return (view.journal is not None and not view.result) or is_old or any(not s.is_ok for s in view.health)
+
+
+def without_time(view: View) -> View:
+    """The view without instants of reading: two such views are equal when nothing but time lies between them."""
+    health = tuple(replace(source, read_at=None) for source in view.health)
+    return replace(view, snapshot=_undated(view.snapshot), health=health, samples=(), driver_seen_s=None, sequence=0)
+
+
+def _undated(snapshot: Snapshot) -> Snapshot:
+    values = {f.name: getattr(snapshot, f.name) for f in fields(snapshot)}
+    undated: Mapping[str, Any] = {
+        name: replace(value, read_at=None) for name, value in values.items() if isinstance(value, Reading)
+    }
+    own = {pod: replace(reading, read_at=None) for pod, reading in snapshot.own.items()}
+    return replace(snapshot, now=_ANY_TIME, own=own, **undated)

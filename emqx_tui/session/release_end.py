@@ -1,0 +1,82 @@
+"""The end of a release: its result as an Event, then the journal goes, then the lease.
+
+Owns what is still shown of a release that has ended, and the attempts to remove its records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.errors import AdapterError
+from emqx_tui.model.workloads import Lease, Secret
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.policy import is_closed
+from emqx_tui.session import records
+from emqx_tui.session.inputs import Put, ReleaseClosed
+from emqx_tui.session.options import Ports
+
+RETRY_S = 10.0
+"""Wall seconds between two attempts to remove the records."""
+
+
+class ReleaseEnd:
+    """How the last release ended, if it did in this session's sight."""
+
+    def __init__(self, ports: Ports, put: Put, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        self._ports = ports
+        self._put = put
+        self._spawn = spawn
+        self._failed_at = float("-inf")
+        self.is_closing = False
+        """The records are being removed: nothing else is written meanwhile."""
+        self.journal: Journal | None = None
+        """The last journal of the release that has ended."""
+        self.result = ""
+        """`done`, `aborted` or `failed`."""
+
+    def begin(
+        self,
+        journal: Journal,
+        result: str,
+        *,
+        resource: EmqxEnterprise | None,
+        secret: Secret | None,
+        lease: Lease | None,
+    ) -> None:
+        """Record the result and remove the records; the answer is ReleaseClosed. Not so soon after a failure."""
+        if self._ports.clock.monotonic() - self._failed_at < RETRY_S:
+            return
+        self.is_closing, self.journal, self.result = True, journal, result
+        self._spawn(self._close(journal, result, resource, secret, lease))
+
+    async def _close(
+        self,
+        journal: Journal,
+        result: str,
+        resource: EmqxEnterprise | None,
+        secret: Secret | None,
+        lease: Lease | None,
+    ) -> None:
+        try:
+            now = self._ports.clock.now()
+            await records.end_release(self._ports.kube, journal, result, resource, secret, lease, now)
+            self._put(ReleaseClosed())
+        except AdapterError as error:
+            self._put(ReleaseClosed(error))
+
+    def closed(self, answer: ReleaseClosed) -> None:
+        """Take in the answer."""
+        self.is_closing = False
+        if answer.error is not None:
+            self._failed_at = self._ports.clock.monotonic()
+
+    def ended_elsewhere(self, journal: Journal, resource: EmqxEnterprise | None) -> None:
+        """The journal vanished: another console came to the end of the release, or somebody removed it."""
+        wanted = journal.originals.template_mark if journal.abort else journal.target_mark
+        is_there = resource is not None and wanted in ("", resource.template_mark)
+        parameters = resource.blue_green if resource else None
+        is_free = not (parameters and is_closed(parameters.effective_delay_s))
+        self.journal = journal
+        self.result = ("aborted" if journal.abort else "done") if is_there and is_free else "failed"

@@ -1,0 +1,112 @@
+"""What is published: what can be seen to differ, an age that is shown, and a sign of life. No bare tick of a clock."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
+from emqx_tui.rehearsal.virtual_loop import run_in
+from emqx_tui.session.options import Options, Ports
+from emqx_tui.session.publisher import CONFIRM_S, COUNTING_S, Publisher
+from emqx_tui.session.session import Session
+from emqx_tui.session.view import Notice, NoticeKind, SourceHealth, View
+from emqx_tui.ui.shell.identity import QUIET_S
+from tests.support import releases
+from tests.support.desk import small_world
+from tests.support.fakes import FakeClock, FakeHost, FakeKube
+
+IDLE, RELEASE = releases.idle(), releases.draining()
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.views: list[View] = []
+        ports = Ports(FakeKube(), None, self.clock, FakeHost())  # type: ignore[arg-type]
+        self.publisher = Publisher(ports, self.views.append)
+
+    def publish(self, view: View, after_s: float = 0.0) -> None:
+        self.clock.tick(after_s)
+        self.publisher.publish(view)
+
+
+def later(view: View, seconds: float) -> View:
+    """The same, read and looked at a moment later."""
+    now = view.now + timedelta(seconds=seconds)
+    stats = replace(view.snapshot.stats, read_at=now)
+    return replace(view, snapshot=replace(view.snapshot, now=now, stats=stats))
+
+
+@pytest.mark.parametrize(("view", "every_s"), [(IDLE, CONFIRM_S), (RELEASE, COUNTING_S)], ids=["idle", "release"])
+def test_time_alone_is_published_as_seldom_as_the_screen_needs_it(view: View, every_s: float) -> None:
+    desk = Desk()
+    desk.publish(view)
+    desk.publish(later(view, 0.5), after_s=every_s - 0.1)
+    assert len(desk.views) == 1
+    desk.publish(later(view, 1.0), after_s=0.2)
+    assert [shown.sequence for shown in desk.views] == [1, 2]
+    assert desk.views[1].now == view.now + timedelta(seconds=1), "the newest one, with its own instants"
+
+
+def test_a_screen_never_takes_a_quiet_cluster_for_a_silent_engine() -> None:
+    assert max(CONFIRM_S, COUNTING_S) + 1.0 < QUIET_S
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "a notice": {"notice": Notice(NoticeKind.ACCEPTED, "held"), "notice_number": 1},
+    "the same notice again": {"notice_number": 2},
+    "a source is silent": {"health": (SourceHealth("pods", False, IDLE.now, "reset"),)},
+    "a command is on its way": {"in_flight": ("nudge",)},
+    "another driver": {"driver": "bob@there/9"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_can_be_seen_is_published_at_once(change: dict[str, Any]) -> None:
+    desk = Desk()
+    desk.publish(IDLE)
+    desk.publish(replace(later(IDLE, 0.1), **change))
+    assert len(desk.views) == 2
+
+
+def test_another_count_of_clients_is_published_at_once() -> None:
+    desk = Desk()
+    desk.publish(IDLE)
+    stats = dict(IDLE.snapshot.stats.value or {})
+    name = next(iter(stats))
+    stats[name] = replace(stats[name], live_connections=1)
+    snapshot = replace(IDLE.snapshot, stats=replace(IDLE.snapshot.stats, value=stats))
+    desk.publish(replace(IDLE, snapshot=snapshot))
+    assert len(desk.views) == 2
+
+
+def test_figures_that_grow_old_are_counted_up() -> None:
+    desk = Desk()
+    desk.publish(IDLE)
+    old = replace(IDLE, snapshot=replace(IDLE.snapshot, now=IDLE.now + timedelta(seconds=3)))
+    desk.publish(old, after_s=COUNTING_S)
+    assert len(desk.views) == 2
+
+
+def test_an_idle_cluster_publishes_little() -> None:
+    """In the simulated world, with its watches and polls, for a minute."""
+    world, views = small_world(churn_per_s=0.0), list[View]()
+    wire = Wire()
+    ports = Ports(SimKube(world, wire), SimEmqx(world, wire), SimClock(world), SimHost(1, set()))
+    session = Session("default", "emqx-ee", ports, Options(drives=False), views.append)
+
+    async def look() -> int:
+        running = asyncio.create_task(session.run())
+        await asyncio.sleep(20.0)
+        before = len(views)
+        await asyncio.sleep(60.0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return len(views) - before
+
+    assert 15 <= run_in(world, look()) <= 25
