@@ -1,4 +1,4 @@
-"""What the screens may ask of the engine, and nothing more. No call blocks; answers come as newer views."""
+"""What the screens may ask of the engine. No call blocks; answers come as newer views."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Backend(Protocol):
     """Started with --read-only: no intent is taken."""
 
     def start(self, on_change: Callable[[], None]) -> None:
-        """Begin. `on_change` is called from the engine's thread, at most once until the next `take` of anything."""
+        """Begin. `on_change` is called from the engine's thread, once until something is fetched below."""
         ...
 
     def stop(self, timeout_s: float = 2.0) -> None:

@@ -56,12 +56,12 @@ async def preview(
     """The whole answer to one edit."""
     judged = changes.assess(draft)
     if judged.verdict in (Verdict.REFUSED, Verdict.UNCHANGED):
-        return EditPreview(number, judged, is_final=True)
+        return EditPreview(number, judged)
     snapshot = latest()
     ok, answer, admitted = await _dry_run(draft.original, judged, kube)
     extra = _server_differences(draft, judged, admitted)
     if judged.verdict is not Verdict.STARTS_RELEASE:
-        return EditPreview(number, judged, (), None, ok, answer, extra, None, is_final=True)
+        return EditPreview(number, judged, (), None, ok, answer, extra, None)
     facts = await _facts(snapshot, kube, log_in, journal_secret)
     mark = admitted.template_mark if admitted else ""
     facts = replace(facts, resource_patch="" if ok else answer, admitted_mark=mark)
@@ -71,7 +71,7 @@ async def preview(
     question = preflight.Question(snapshot, rates if given else None, policy, facts)
     plan = _plan(draft, judged, approval, late_removal, parallel_drains, mark)
     estimate = _forecast(snapshot, draft, policy, late_removal, parallel_drains)
-    return EditPreview(number, judged, preflight.run(question), plan, ok, answer, extra, estimate, is_final=True)
+    return EditPreview(number, judged, preflight.run(question), plan, ok, answer, extra, estimate)
 
 
 def _plan(

@@ -7,7 +7,6 @@ all namespaces is not allowed it looks at one, and says which right is missing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +39,7 @@ class _Count:
 
 
 class Fleet:
-    """Runs in the engine's loop; `publish` gets a new view whenever something changed."""
+    """Runs in the engine's loop; `publish` gets a new view with every news of the watch and every count."""
 
     def __init__(
         self,
@@ -81,9 +80,6 @@ class Fleet:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             group.create_task(self._count())
-
-    def resource(self, key: Key) -> EmqxEnterprise | None:
-        return self._resources.get(key)
 
     async def _watch(self) -> None:
         while True:
@@ -228,10 +224,3 @@ class Fleet:
                 client.set_credentials(*found)
             self._clients[key] = client
         return client
-
-
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for it."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

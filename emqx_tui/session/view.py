@@ -68,7 +68,6 @@ class LogSource(StrEnum):
     CONSOLE = "console"
     JOURNAL = "journal"
     """What is written of the time before this console looked."""
-    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class SourceHealth:
 
 @dataclass(frozen=True)
 class View:
-    """Everything about one cluster. Immutable; a new one is published when anything changed, at most a few a second."""
+    """Everything about one cluster. Published when something in it is new, and now and then for the ages in it."""
 
     snapshot: Snapshot
     decision: Decision
@@ -132,7 +131,7 @@ class View:
     rates: tuple[tuple[str, float], ...] = ()
     """(pod name, clients per second leaving it, measured over the last samples)."""
     result: str = ""
-    """`done`, `failed`, `aborted` or `lost_contact` once the release has ended in this session's sight."""
+    """`done`, `failed` or `aborted` once the release has ended in this session's sight."""
     arrival: Arrival | None = None
     """None without a release, and for one that was begun here."""
     is_unwritten: bool = False
@@ -221,5 +220,3 @@ class EditPreview:
     server_differences: tuple[Difference, ...] = ()
     """What the server would change by itself (defaults, webhooks), beyond the edit."""
     forecast: Forecast | None = None
-    is_final: bool = False
-    """False while parts are still being asked for."""

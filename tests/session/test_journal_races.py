@@ -149,7 +149,7 @@ async def test_what_another_wrote_while_our_write_was_answered_is_not_lost() -> 
 
 def judged(*checks: CheckResult) -> EditPreview:
     """The answer to an edit that makes `build.plan()`."""
-    return EditPreview(1, Change(Verdict.STARTS_RELEASE, (), (), {}), checks, build.plan(), is_final=True)
+    return EditPreview(1, Change(Verdict.STARTS_RELEASE, (), (), {}), checks, build.plan())
 
 
 BAD = CheckResult("blue-green", Outcome.FAIL, "the object has no blueGreenUpdate")

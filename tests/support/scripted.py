@@ -217,7 +217,7 @@ class Asked:
     late_removal: bool
     parallel_drains: int
 
-    def answer(self, *checks: CheckResult, dry_run_ok: bool | None = True, is_final: bool = True, **fields: Any):
+    def answer(self, *checks: CheckResult, dry_run_ok: bool | None = True, **fields: Any):
         """What the engine would answer, built from the draft."""
         found = changes.assess(self.draft)
         starts = found.verdict is changes.Verdict.STARTS_RELEASE
@@ -227,7 +227,6 @@ class Asked:
             checks=checks,
             plan=plan_of(self.draft, found, self.approval) if starts else None,
             dry_run_ok=dry_run_ok,
-            is_final=is_final,
             **fields,
         )
 

@@ -271,8 +271,6 @@ def _start_blocked(preview: EditPreview, view: View | None, failed: list[CheckRe
         return problem
     if view and view.decision.phase not in FINAL:
         return "a release is running already"
-    if not preview.is_final:
-        return "still asking the server"
     if preview.dry_run_ok is not True:
         return f"the server did not accept the change: {preview.dry_run or 'not asked yet'}"
     fatal = [check for check in failed if not check.can_override]

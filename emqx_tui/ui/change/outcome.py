@@ -249,8 +249,7 @@ def _server(answer: EditPreview | None, *, is_wanted: bool) -> list[Line]:
 def _plan(answer: EditPreview) -> list[Line]:
     forecast = answer.forecast
     if forecast is None:
-        waiting = "◌ being worked out…" if not answer.is_final else "no estimate: the nodes were not counted"
-        return [line((waiting, Tone.WAIT))]
+        return [line(("no estimate: the nodes were not counted", Tone.WAIT))]
     drains = [seconds for *_, seconds in forecast.nodes]
     known = [seconds for seconds in drains if seconds is not None]
     each = f"{len(drains)} × {units.span(max(known))}" if known else f"{len(drains)} drains"
@@ -329,7 +328,7 @@ def why_not(edit: Edit | None, answer: EditPreview | None, accepted: frozenset[s
         return _where(edit.problems[0]) if edit.problems else "the edit is refused"
     if edit.change.verdict is Verdict.UNCHANGED:
         return "nothing is changed"
-    if answer is None or answer.dry_run_ok is None or not answer.is_final:
+    if answer is None or answer.dry_run_ok is None:
         return UNANSWERED
     if not answer.dry_run_ok:
         return f"the server refused it: {clean(answer.dry_run)}"

@@ -114,11 +114,6 @@ def _ending(view: View) -> Headline | None:
     if phase is Phase.LOST:
         first = line(_word(ALARM, "LOST"), "the object of this release is gone or is another one")
         return Headline(Tone.BAD, first, line("nothing is driven any more: look at the cluster before anything else"))
-    if result == "lost_contact":
-        first = line(_word(ALARM, "LOST CONTACT"), "the cluster has not answered for too long")
-        return Headline(
-            Tone.BAD, first, line("a drain that was approved runs to its end inside EMQX, nothing else does")
-        )
     if result == "failed":
         first = line(_word(FAILED, f"FAILED{after}"), view.decision.phase_text)
         return Headline(Tone.BAD, first, line(str(view.notice or "")))

@@ -17,7 +17,6 @@ _TONES = {
     LogSource.YOU: Tone.STRONG,
     LogSource.CONSOLE: Tone.STRONG,
     LogSource.JOURNAL: Tone.PLAIN,
-    LogSource.OTHER: Tone.DIM,
 }
 _SOURCE = 10
 COMMAND_FROM = 100

@@ -215,7 +215,6 @@ def test_a_check_that_was_accepted_before_is_not_asked_again():
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (preview(PASSES, is_final=False), "still asking the server"),
         (
             preview(PASSES, dry_run_ok=False, dry_run="422 spec.x"),
             "the server did not accept the change: 422 spec.x",
@@ -224,7 +223,7 @@ def test_a_check_that_was_accepted_before_is_not_asked_again():
         (preview(CheckResult("gitops", Outcome.FAIL, "argocd owns it")), "a check does not pass: argocd owns it"),
         (preview(CheckResult("data", Outcome.WAIT, "not read yet")), "a check does not pass: not read yet"),
     ],
-    ids=["not final", "refused", "not asked", "fatal", "waits"],
+    ids=["refused", "not asked", "fatal", "waits"],
 )
 def test_what_blocks_a_start(found, reason):
     assert start_card(found).blocked == reason

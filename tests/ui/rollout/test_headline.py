@@ -191,14 +191,13 @@ def test_what_was_sent_and_not_answered_is_told():
     assert said(view)[1] == "sent, not answered yet: kubectl patch …"
 
 
-def test_done_aborted_lost_failed_and_lost_contact_are_told_apart():
+def test_done_aborted_lost_and_failed_are_told_apart():
     done = releases.done()
     assert said(done)[0] == "✔ DONE 4.4.14 → 4.4.15 after 11 min 42 s"
     aborted = replace(done, decision=Decision(Phase.ABORTED), result="aborted")
     assert said(aborted)[0].startswith("✔ ABORTED back on 4.4.14")
     assert headline(replace(done, decision=Decision(Phase.LOST), result="")).tone is Tone.BAD
     assert "FAILED" in said(replace(done, decision=Decision(Phase.DRAINING), result="failed"))[0]
-    assert "LOST CONTACT" in said(replace(done, decision=Decision(Phase.DRAINING), result="lost_contact"))[0]
 
 
 def test_idle_is_the_live_view_of_the_cluster():
