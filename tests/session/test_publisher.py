@@ -95,7 +95,7 @@ def test_figures_that_grow_old_are_counted_up() -> None:
 
 def test_an_idle_cluster_publishes_little() -> None:
     """In the simulated world, with its watches and polls, for a minute."""
-    world, views = small_world(churn_per_s=0.0), list[View]()
+    world, views = small_world(), list[View]()
     wire = Wire()
     ports = Ports(SimKube(world, wire), SimEmqx(world, wire), SimClock(world), SimHost(1, set()))
     session = Session("default", "emqx-ee", ports, Options(drives=False), views.append)
@@ -109,4 +109,4 @@ def test_an_idle_cluster_publishes_little() -> None:
         await asyncio.gather(running, return_exceptions=True)
         return len(views) - before
 
-    assert 15 <= run_in(world, look()) <= 25
+    assert 15 <= run_in(world, look()) <= 40, "189 when every tick and every poll was a view"
