@@ -104,8 +104,6 @@ def is_waiting_at_gate(view: View) -> bool:
 def needs_person(gate: Gate, approval: Approval) -> bool:
     """True when the policy leaves this gate to a person."""
     match gate.kind:
-        case GateKind.START:
-            return True
         case GateKind.CUT_OVER:
             return approval is not Approval.AUTO
         case GateKind.NODE:

@@ -98,7 +98,6 @@ class EmqxEnterprise:
     """Field managers of `spec.blueGreenUpdate.initialDelaySeconds`."""
     version_owners: tuple[str, ...]
     """Field managers of the image version."""
-    instance_labels: tuple[tuple[str, str], ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The object as read, for editing and for restoring. It can hold secrets: never printed, never logged."""
 
@@ -119,11 +118,6 @@ class EmqxEnterprise:
     def is_running(self) -> bool:
         """The operator says Running, and says it now."""
         return bool(self.condition and self.condition.type == "Running" and self.condition.status)
-
-    @property
-    def heartbeat_at(self) -> datetime | None:
-        """When the operator last wrote the status, to the second."""
-        return self.condition.last_update_at if self.condition else None
 
     @property
     def template(self) -> Mapping[str, Any]:
@@ -159,7 +153,6 @@ class EmqxEnterprise:
             status_mark=fingerprint(fields.raw("status", {})),
             delay_owners=owners(("spec", "blueGreenUpdate", "initialDelaySeconds")),
             version_owners=owners(("spec", "template", "spec", "emqxContainer", "image", "version")),
-            instance_labels=meta.labels,
             raw=value,
         )
 

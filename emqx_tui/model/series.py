@@ -88,10 +88,3 @@ class Ledger:
     max_missing: int | None = None
     on_their_way: int | None = None
     """How many of the missing were evicted so recently that they may still be reconnecting."""
-
-    @property
-    def missing_ratio(self) -> float | None:
-        """Missing as a part of the evicted."""
-        if self.missing is None or not self.evicted:
-            return None
-        return self.missing / self.evicted

@@ -152,8 +152,6 @@ class Snapshot:
     green_uid: str = ""
     """UID of the green StatefulSet as it was first seen; empty before. It keeps a third set from passing for green."""
     operator_image: Reading[str] = MISSING
-    same_name: tuple[str, ...] = ()
-    """Other kinds (EMQX, EmqxBroker) that have an object of this name in this namespace."""
 
     @cached_property
     def sets(self) -> tuple[StatefulSet, ...]:

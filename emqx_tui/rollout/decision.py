@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 
 from emqx_tui.rollout.advice import Advice
@@ -35,7 +34,6 @@ class CheckResult:
 
 
 class GateKind(StrEnum):
-    START = "start"
     CUT_OVER = "cut-over"
     NODE = "node"
 
@@ -45,12 +43,12 @@ class Gate:
     """A point at which a person decides. Figures are None while unknown."""
 
     id: str
-    """`start`, `cut-over` or `node:<ordinal>`."""
+    """`cut-over`, `cut-over:late` or `node:<ordinal>`."""
     kind: GateKind
     revision: str
     """Changes when something changes that the person should have seen; an approval of another one is refused."""
     token: str
-    """What has to be typed: the target version, `green`, or the node's ordinal."""
+    """What has to be typed: `green`, or the node's ordinal."""
     checks: tuple[CheckResult, ...]
     commands: tuple[str, ...]
     """What approving sends, in kubectl's or curl's words, redacted."""
@@ -78,7 +76,6 @@ class StepState(StrEnum):
     """At its gate."""
     DONE = "done"
     HELD = "held"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -86,12 +83,11 @@ class Step:
     """One of the steps on the rail."""
 
     id: str
-    """`create-green`, `cut-over`, `drain`, `finish`; in an abort `restore`, `drain-green`, `remove-green`, `finish`."""
+    """`create-green`, `cut-over`, `drain`, `finish`; in an abort `restore`, `remove-green`, `finish`."""
     state: StepState
     done: int = 0
     total: int = 0
     """Nodes done and nodes in all, for the drain."""
-    started_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ async def preview(
         return EditPreview(number, judged, (), None, ok, answer, extra, None)
     facts = await _facts(snapshot, kube, log_in, journal_secret)
     mark = admitted.template_mark if admitted else ""
-    facts = replace(facts, resource_patch="" if ok else answer, admitted_mark=mark)
+    facts = replace(facts, resource_patch="" if ok else answer)
     parameters = draft.blue_green
     rates = changes.rates_of(parameters)
     given = draft.original.blue_green

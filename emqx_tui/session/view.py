@@ -162,7 +162,7 @@ class ClusterRow:
     """Of a release of ours, IDLE without one."""
     live_connections: int | None = None
     live_at: datetime | None = None
-    """When the connections were counted; None = taken from the status, at `resource.heartbeat_at`."""
+    """When the connections were counted; None = taken from the status."""
     ready: int | None = None
     wanted: int | None = None
     gate: str = ""

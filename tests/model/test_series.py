@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emqx_tui.model.series import Ledger, Sample, Series, summarise
+from emqx_tui.model.series import Sample, Series, summarise
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -70,9 +70,3 @@ def test_the_legend_leaves_gaps_out_but_shows_that_the_newest_is_one() -> None:
     summary = summarise([1, None, 3, None])
     assert (summary.minimum, summary.maximum, summary.average, summary.current) == (1, 3, 2.0, None)
     assert summarise([None, None]).minimum is None
-
-
-def test_the_missing_ratio_is_unknown_rather_than_zero() -> None:
-    assert Ledger(evicted=200, landed=150, bounced=30, missing=20).missing_ratio == 0.1
-    assert Ledger(evicted=0, missing=0).missing_ratio is None
-    assert Ledger().missing_ratio is None

@@ -39,8 +39,6 @@ class Facts:
     """How many keys the licence Secret has; None = not readable or none."""
     capacity: str | None = None
     """Empty = the namespace's quotas leave room for a second generation; else why not. None = not readable."""
-    admitted_mark: str = ""
-    """Fingerprint of the template as the server would store it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,6 @@ class Question:
     rates: Rates | None
     policy: Policy
     facts: Facts = field(default_factory=Facts)
-    target_version: str = ""
 
     @property
     def resource(self) -> EmqxEnterprise | None:

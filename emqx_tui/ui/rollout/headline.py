@@ -309,8 +309,6 @@ def _leaving(view: View) -> str:
 
 def gate_words(gate: Gate) -> str:
     """The step behind a gate, its size and its length: `drain …86d7758868-0 · 33,120 clients · about 2 min 46 s`."""
-    if gate.kind is GateKind.START:
-        return f"start the release to {gate.token}"
     parts = ["cut over to green" if gate.kind is GateKind.CUT_OVER else f"drain {tail(gate.target)}"]
     if gate.kind is GateKind.NODE:
         parts.append(f"{units.count(gate.clients)} clients")

@@ -15,7 +15,7 @@ from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.session.view import View
 from emqx_tui.ui.rollout.readings import cannot_act, check_words, duration_s, evicting, has_ended, short_names
 from emqx_tui.ui.text import units
-from emqx_tui.ui.text.glyphs import ALARM, DONE, FAILED, HELD, RUNNING, TODO, WAITING
+from emqx_tui.ui.text.glyphs import ALARM, DONE, HELD, RUNNING, TODO, WAITING
 from emqx_tui.ui.text.marks import check_line
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line, pad, width
 
@@ -25,7 +25,6 @@ STEP_WORDS = {
     "drain": "drain",
     "finish": "finish",
     "restore": "restore blue",
-    "drain-green": "drain green",
     "remove-green": "remove green",
 }
 
@@ -40,7 +39,7 @@ def rail(view: View) -> tuple[Line, Line]:
         word = STEP_WORDS.get(step.id, step.id)
         if step.total and step.state not in (StepState.TODO, StepState.DONE):
             word += f" {min(step.done + 1, step.total)} of {step.total}"
-        word += {StepState.HELD: " held", StepState.FAILED: " failed"}.get(step.state, "")
+        word += " held" if step.state is StepState.HELD else ""
         parts += [Span(f"{glyph} {word}", tone), Span("  ")]
     return tuple(parts[:-1]), _times(view)
 
@@ -69,7 +68,6 @@ def _step_sign(step: Step, *, is_busy: bool) -> tuple[str, Tone]:
         StepState.WAITING: (WAITING, Tone.WARN),
         StepState.DONE: (DONE, Tone.GOOD),
         StepState.HELD: (HELD, Tone.BAD),
-        StepState.FAILED: (FAILED, Tone.BAD),
     }[step.state]
 
 

@@ -33,7 +33,7 @@ GRANTED = Facts(
 
 def question(scene: Scene = IDLE, rates: Rates | None = build.RATES, facts: Facts = GRANTED, **parts: Any) -> Question:
     snapshot = replace(scene.snapshot(), **parts)
-    return Question(snapshot, rates, Policy(), facts, "4.4.15")
+    return Question(snapshot, rates, Policy(), facts)
 
 
 def told(**facts: Any) -> Question:

@@ -9,7 +9,7 @@ import pytest
 
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger
-from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome, StepState
+from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.session.view import Role, SourceHealth, View
 from emqx_tui.ui.rollout import words as present
@@ -33,8 +33,6 @@ def test_the_rail_shows_each_step_with_a_sign_and_the_time():
 def test_a_step_at_its_gate_and_a_held_one_are_told_apart_by_sign_and_word():
     assert "◆ drain 3 of 3" in rail(releases.at_gate())[0]
     assert "‖ drain 2 of 3 held" in rail(releases.held())[0]
-    failed = replace(releases.at_gate(), decision=Decision(Phase.DRAINING, steps=releases.steps(2, StepState.FAILED)))
-    assert "✘ drain 1 of 3 failed" in rail(failed)[0]
 
 
 def test_the_rail_of_an_idle_cluster_tells_what_a_release_would_use():
