@@ -1,4 +1,4 @@
-"""Random draws whose cost hardly depends on how many clients they are drawn for.
+"""Random distributions whose cost hardly depends on how many clients they are sampled for.
 
 Owns the distributions the client cohorts need: binomial, even and weighted splits, Poisson. All of them are exact
 (Poisson is a rounded normal above `NORMAL_ABOVE`) and use only the seeded generator they are handed, so a seed is a

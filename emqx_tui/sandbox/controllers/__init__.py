@@ -1,1 +1,1 @@
-"""The simulated control plane around the store: StatefulSet controller, kubelet, Endpoints, garbage collector."""
+"""The simulated control plane: informer, work queue, event recorder, and the controllers and kubelet built on them."""

@@ -1,1 +1,1 @@
-"""The Kubernetes API without sockets: object store, patches, selectors, lists, access rules."""
+"""The Kubernetes API without sockets: storage, writes, patches, selectors, lists, RBAC."""
