@@ -12,6 +12,7 @@ from emqx_tui.model.snapshot import Member
 from emqx_tui.model.workloads import Address, Endpoints, Port, port_row
 from emqx_tui.rollout.commands import Command, RepairEndpoints, RepairService, SwitchEndpoints, Target
 from emqx_tui.rollout.context import RolloutContext
+from emqx_tui.rollout.observations import RECONNECT_ALLOWANCE_S
 from emqx_tui.rollout.phases import Phase
 
 
@@ -56,9 +57,13 @@ def wanted_members(context: RolloutContext, phase: Phase) -> tuple[Member, ...]:
 
 def _green_to_keep(context: RolloutContext) -> tuple[Member, ...]:
     """A network that fails the canary cuts clients whose address leaves: green keeps its address with them."""
-    if not (context.journal.canary_failed or context.journal.late_removal):
+    journal = context.journal
+    if not (journal.canary_failed or journal.late_removal):
         return ()
-    return tuple(m for m in context.green_members if _keeps_address(m))
+    since_switch_s = context.expectations.seconds_since_sent(SwitchEndpoints.name, context.now)
+    # Whom the canary's switch has cut is on the way to green: that nobody is there yet says nothing.
+    are_landing = bool(journal.canary_failed) and not journal.late_removal and since_switch_s < RECONNECT_ALLOWANCE_S
+    return tuple(m for m in context.green_members if _keeps_address(m) or (are_landing and m.accepts_clients))
 
 
 def _keeps_address(member: Member) -> bool:

@@ -152,6 +152,19 @@ def test_the_cut_over_follows_a_passed_canary_unless_held(hold: bool) -> None:
     assert [{a.ip for a in c.addresses} for c in switches] == ([] if hold else [build.ips(scene.green)])
 
 
+@pytest.mark.parametrize(("switched_s", "keeps_green"), [(2, True), (60, False)], ids=["just now", "a minute ago"])
+def test_a_failed_canary_leaves_green_in_the_service_while_clients_land_there(
+    switched_s: float, keeps_green: bool
+) -> None:
+    """Such a network cuts whoever is at an address that leaves: none may go before the counts know who has come."""
+    scene = with_place(noted(approved(build.ready(), "cut-over"), canary_failed="lost 30"), "green", 0, live=0)
+    switched = replace(scene, addresses=build.ips(scene.green) | build.ips(scene.blue, but=(2,)))
+    (repair,) = remembered(switched, sent_at={"switch-endpoints": ago(switched_s)}).commands()
+    assert isinstance(repair, RepairEndpoints)
+    assert build.ips(scene.blue) <= {a.ip for a in repair.addresses}
+    assert ("10.0.2.0" in {a.ip for a in repair.addresses}) is keeps_green
+
+
 def test_late_removal_keeps_blue_addresses_that_have_clients() -> None:
     scene = noted(approved(build.ready(), "cut-over", "cut-over:late"), late_removal=True, canary_failed="lost 30")
     (switch,) = with_place(scene, "blue", 1, live=0).commands()
