@@ -57,7 +57,8 @@ from emqx_tui.session.release_end import ReleaseEnd
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer, Store, fold, snapshot
 from emqx_tui.session.view import EditPreview, Notice, NoticeKind, View
 
-TICK_S = 0.5
+TICK_S = 0.6
+"""The longest time without a decision. More than half a poll of EMQX: between two of its answers one tick is enough."""
 MAX_PREVIEWS = 8
 """Previews that are remembered: a card may show an older one than the newest."""
 
@@ -78,6 +79,7 @@ class Session:
         self.namespace = namespace
         self.name = name
         self._ports = ports
+        self._stepped_at = ports.clock.now()
         self._options = options
         self._inbox: asyncio.Queue[SessionInput] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -172,9 +174,15 @@ class Session:
         )
 
     async def _tick(self) -> None:
+        """Passing time is an input too, as long as no other comes."""
+        clock = self._ports.clock
         while True:
-            await self._ports.clock.sleep(TICK_S)
-            self._put(Tick())
+            left_s = TICK_S - (clock.now() - self._stepped_at).total_seconds()
+            if left_s < 0.01:
+                self._put(Tick())
+                left_s = TICK_S
+            # The cluster's clock may be set back meanwhile.
+            await clock.sleep(min(left_s, TICK_S))
 
     async def _consume(self) -> None:
         while True:
@@ -298,7 +306,8 @@ class Session:
 
     def _step(self) -> None:
         """Judge what is seen now, act on it, publish it."""
-        self._seen = snapshot(self._store, self._ports.clock.now(), "")
+        self._stepped_at = self._ports.clock.now()
+        self._seen = snapshot(self._store, self._stepped_at, "")
         if not self._intents:
             self._decide(None)
         while self._intents and self._journal.writing is None:
