@@ -11,7 +11,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from emqx_tui.model.errors import (
@@ -170,7 +170,7 @@ class SimClock:
         self._world = world
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=self._world.timeline.now)
+        return datetime.fromtimestamp(self._world.timeline.now, UTC)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -22,6 +22,10 @@ _INLINE = (
 )
 
 
+_CANNOT_HOLD_ANY = re.compile(r"[^\s:=]*")
+"""Text without space, colon and equals sign matches none of the above."""
+
+
 def redact(value: Any) -> Any:
     """A copy of a JSON value in which every value that can be a secret is replaced."""
     if isinstance(value, Mapping):
@@ -45,6 +49,8 @@ def _is_secret(key: str) -> bool:
 
 def redact_text(text: str) -> str:
     """`text` without what looks like credentials inside it."""
+    if _CANNOT_HOLD_ANY.fullmatch(text):
+        return text
     for pattern in _INLINE:
         text = pattern.sub(lambda match: (match[1] if match.lastindex else "") + REDACTED, text)
     return text

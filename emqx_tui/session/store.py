@@ -34,6 +34,9 @@ class Collection:
     """It was never read, for want of a right."""
 
 
+_UNREAD = Collection()
+
+
 @dataclass(frozen=True)
 class BrokerAnswer:
     """One round of questions to EMQX. A part that failed is None and told in `problem`."""
@@ -85,7 +88,7 @@ class Store:
     """EMQX was not asked the last time, for want of a right."""
 
     def collection(self, kind: Kind) -> Collection:
-        return self.collections.get(kind, Collection())
+        return self.collections.get(kind, _UNREAD)
 
     def resource(self) -> EmqxEnterprise | None:
         """The custom resource as it was read last."""

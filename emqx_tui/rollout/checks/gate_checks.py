@@ -96,11 +96,13 @@ def ports_unchanged(context: RolloutContext) -> CheckResult:
     if service is None or endpoints is None:
         return _wait("ports-unchanged", "listener Service or Endpoints not seen")
     originals = context.journal.originals
-    lost = [p for p in originals.service_ports if p not in {port_row(port) for port in service.ports}]
+    offered = {port_row(port) for port in service.ports}
+    lost = [p for p in originals.service_ports if p not in offered]
     if lost:
         evidence = f"the Service lost or changed port {lost[0][0] or lost[0][1]}"
         return _fail("ports-unchanged", evidence, "it is put back when we may; else do it by hand, or abort")
-    gone = [p for p in originals.endpoint_ports if p not in {(q.name, q.port, q.protocol) for q in endpoints.ports}]
+    reached = {(q.name, q.port, q.protocol) for q in endpoints.ports}
+    gone = [p for p in originals.endpoint_ports if p not in reached]
     if gone:
         return _fail("ports-unchanged", f"the Endpoints lost port {gone[0][0] or gone[0][1]}")
     return _passed("ports-unchanged", "Service and Endpoints have the ports they had")
