@@ -8,6 +8,7 @@ console may act without the lease, and the release must come to an end: nothing 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.view import View
+from tests.support.checkpoint import Checkpoint
 from tests.support.stage import Console, Person, Stage, begin, conflict, lose, refuse
 
 NAMESPACE, NAME = "default", "emqx-ee"
@@ -362,11 +364,12 @@ class Ending:
     killed: int = 0
 
 
-def suffer(fault: Fault, phase: str) -> Ending:
-    """One release, with `fault` struck at the first sight of `phase`."""
+def suffer(choose: Callable[[], Fault], phase: str) -> Ending:
+    """One release, with a fault, chosen when it is time, struck at the first sight of `phase`."""
     world = scenario("smooth", clients=CLIENTS, churn_per_s=0.2, seed=5)
     stage = Stage(world)
     ending = Ending()
+    expected: list[str] = []
 
     async def script(stage: Stage) -> None:
         console = stage.console()
@@ -377,6 +380,8 @@ def suffer(fault: Fault, phase: str) -> Ending:
             console.session.submit(Abort("person@host", seen.decision.abort.revision))
         await console.until(lambda view: str(view.decision.phase) == phase or view.result, 1200.0)
         await asyncio.sleep(1.0)
+        fault = choose()
+        expected.extend(fault.promises)
         fault.strike(console)
         if fault.mend:
             await asyncio.sleep(fault.for_s)
@@ -390,9 +395,7 @@ def suffer(fault: Fault, phase: str) -> Ending:
         ending.holds = person.holds
 
     stage.play(script)
-    ending.broken = [
-        line for line in stage.broken + stage.witness.broken if not any(word in line for word in fault.promises)
-    ]
+    ending.broken = [line for line in stage.broken + stage.witness.broken if not any(word in line for word in expected)]
     ending.killed = world.cluster().truth.since_mark().killed
     if ending.result in ENDS:
         try:
@@ -402,15 +405,25 @@ def suffer(fault: Fault, phase: str) -> Ending:
     return ending
 
 
+@functools.cache
+def struck_in(phase: str) -> Checkpoint:
+    """A release at the first sight of `phase`, to be resumed with the name of a fault."""
+    by_name = {fault.name: fault for fault in FAULTS}
+    return Checkpoint(lambda stop: suffer(lambda: by_name[stop()], phase))
+
+
 def _drains(view: View) -> bool:
     return view.decision.phase is Phase.DRAINING and bool(view.snapshot.blue and view.snapshot.blue.replicas == 2)
 
 
 def _cases() -> list[Any]:
-    """All, or, in a plain run, for each fault every other phase: odd faults get the odd ones."""
+    """All, or, in a plain run, for each fault every other phase: odd faults get the odd ones.
+
+    One worker takes all of one phase, so that the release up to there is played once.
+    """
     every = 1 if os.environ.get("EMQX_TUI_FAULTS") == "all" else 2
     return [
-        pytest.param(fault, phase, id=f"{fault.name} while {phase}")
+        pytest.param(fault, phase, id=f"{fault.name} while {phase}", marks=pytest.mark.xdist_group(phase))
         for number, fault in enumerate(FAULTS)
         for phase in fault.phases[number % every :: every]
     ]
@@ -418,7 +431,7 @@ def _cases() -> list[Any]:
 
 @pytest.mark.parametrize(("fault", "phase"), _cases())
 def test_no_fault_breaks_a_promise_or_leaves_a_release_stuck(fault: Fault, phase: str) -> None:
-    ending = suffer(fault, phase)
+    ending = struck_in(phase).resume(fault.name)
     assert ending.broken == []
     assert ending.result in (fault.ends | {"aborted"} if phase == "aborting" else fault.ends), ending
     assert fault.kills or ending.killed == 0
@@ -426,8 +439,11 @@ def test_no_fault_breaks_a_promise_or_leaves_a_release_stuck(fault: Fault, phase
         assert fault.holds & set(ending.holds)
 
 
-@pytest.mark.parametrize("phase", ["waiting for the delay", "canary", "draining"])
+@pytest.mark.parametrize(
+    "phase",
+    [pytest.param(p, marks=pytest.mark.xdist_group(p)) for p in ("waiting for the delay", "canary", "draining")],
+)
 def test_an_opened_valve_costs_one_node_at_most(phase: str) -> None:
     """One pass is the operator's; then the valve is closed again."""
-    ending = suffer(next(fault for fault in FAULTS if fault.name == "valve opened"), phase)
+    ending = struck_in(phase).resume("valve opened")
     assert ending.killed <= CLIENTS // 3
