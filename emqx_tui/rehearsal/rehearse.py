@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -75,7 +75,7 @@ def rehearse(
     *,
     policy: Policy | None = None,
     limit_s: float = 4 * 3600.0,
-    kill_at: tuple[tuple[int, str], ...] = (),
+    kill_at: Container[tuple[int, str]] = (),
     dead_for_s: float = 3.0,
     namespace: str = "default",
     name: str = "emqx-ee",
@@ -94,7 +94,7 @@ class _Stage:
         script: Script,
         policy: Policy,
         limit_s: float,
-        kill_at: tuple[tuple[int, str], ...],
+        kill_at: Container[tuple[int, str]],
         dead_for_s: float,
         namespace: str,
         name: str,
@@ -103,7 +103,7 @@ class _Stage:
         self.script = script
         self.policy = policy
         self.limit_s = limit_s
-        self.kills = list(kill_at)
+        self.kill_at = kill_at
         self.dead_for_s = dead_for_s
         self.namespace = namespace
         self.name = name
@@ -177,8 +177,7 @@ class _Stage:
             return
         if when == "before":
             self.writes.append(f"{request.method} {request.path}")
-        if (len(self.writes), when) in self.kills:
-            self.kills.remove((len(self.writes), when))
+        if (len(self.writes), when) in self.kill_at:
             wire.is_cut = True
             self.dead.add(host.identity)
             self.killed.set()
