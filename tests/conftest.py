@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.quick)
         if room in ONE_AT_A_TIME:
             item.add_marker(pytest.mark.xdist_group(room))
+
+
+def pytest_collection_finish() -> None:
+    """All test modules stay until the end: the garbage collector need not look through them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Failures(logging.Handler):
