@@ -7,6 +7,7 @@ fork of it does so to the end.
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import traceback
@@ -72,8 +73,15 @@ def _play(play: Callable[[Callable[[], Any]], Any], connection: Connection, thei
             os.wait()
         return None
 
+    failures: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: failures.append(handler.format(record))
+    logging.getLogger("emqx_tui.sandbox").addHandler(handler)
     try:
         told = play(stop)
+        if failures:
+            # As in tests/conftest.py, which sees only its own process.
+            told = _Failed("\n".join(failures))
     except EOFError:
         # The tests are over.
         os._exit(0)
