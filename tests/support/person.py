@@ -6,7 +6,7 @@ from tests.support.terminal import Terminal
 
 CARD = "┏━"
 TRIES = 6
-REFUSALS = ("nothing was sent", "nothing is taken", "no key is taken", "key by key", "keys one by one", "changed while")
+REFUSALS = ("cleared", "nothing was sent", "nothing is taken", "key by key", "keys one by one", "changed while")
 
 
 class Person:

@@ -2,7 +2,8 @@
 
 A card that can cut off a hundred thousand clients takes no key for its first second and a half, no paste (marked as
 such or not), no key that repeats by itself, and no text that comes faster than hands are. What is refused clears what
-was typed: half a word never stays for a later key to complete. The clock is the caller's, in seconds.
+was typed, and the rest of that word is refused with it: over a slow line a word arrives in pieces, and neither piece
+may stand for another word. The clock is the caller's, in seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ SETTLE_S = 1.5
 """From the opening of a card until its first key."""
 BURST_S = 0.005
 """Two keys closer than this were not typed by hand."""
+PAUSE_S = 0.8
+"""After a refusal: what comes sooner after the key before it belongs to the word that was refused."""
 REPEAT_S = 0.1
 """The same key again within this time is a key that is held down (terminals repeat 10 to 40 times a second)."""
 
@@ -32,6 +35,7 @@ class TypingGuard:
         self.text = ""
         self._last_at = float("-inf")
         self._last_key = ""
+        self._is_refusing = False
 
     def remaining_s(self, now: float) -> float:
         """Seconds until keys are taken."""
@@ -69,10 +73,14 @@ class TypingGuard:
     def _suspicious(self, key: str, at: float) -> Refusal | None:
         gap_s, same = at - self._last_at, key == self._last_key
         self._last_at, self._last_key = at, key
+        sentence = ""
         if self.remaining_s(at) > 0:
-            return Refusal("read it first: no key is taken yet")
-        if same and gap_s < REPEAT_S:
-            return Refusal("a key that repeats is not taken: press keys one by one")
-        if gap_s < BURST_S:
-            return Refusal("too fast for hands: type it key by key")
-        return None
+            sentence = "read it first: nothing is taken yet, and the field is cleared"
+        elif same and gap_s < REPEAT_S:
+            sentence = "a key that repeats is not taken: the field is cleared, press keys one by one"
+        elif gap_s < BURST_S:
+            sentence = "keys came all at once: the field is cleared, wait a second and type it again"
+        elif self._is_refusing and gap_s < PAUSE_S:
+            sentence = "the field was cleared while you typed: wait a second and type the whole word again"
+        self._is_refusing = bool(sentence)
+        return Refusal(sentence) if sentence else None

@@ -143,7 +143,8 @@ async def test_a_key_that_repeats_is_refused():
         assert "a key that repeats is not taken" in text(hands.pilot.app)
         await hands.type("enter")
         assert hands.backend.intents == []
-        await hands.type("1", "1", "enter", gap_s=0.25)
+        await hands.type("1", gap_s=1.0)
+        await hands.type("1", "enter", gap_s=0.25)
         assert [intent.gate for intent in hands.backend.intents if isinstance(intent, Approve)] == ["node:11"]
 
 

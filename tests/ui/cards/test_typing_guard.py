@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emqx_tui.ui.cards.typing_guard import BURST_S, REPEAT_S, SETTLE_S, TypingGuard
+from emqx_tui.ui.cards.typing_guard import BURST_S, PAUSE_S, REPEAT_S, SETTLE_S, TypingGuard
 
 OPENED = 100.0
 LATER = OPENED + SETTLE_S + 0.01
@@ -86,6 +86,29 @@ def test_backspace_may_repeat():
     guard.erase(LATER + 2)
     guard.erase(LATER + 2.03)
     assert guard.text == "gre"
+
+
+def test_the_rest_of_a_word_that_came_in_pieces_is_refused_with_it():
+    """Over a slow line `green` arrives as `gr` at once, then `een`: `een` is no word that anybody typed."""
+    guard = TypingGuard(OPENED)
+    guard.press("g", LATER)
+    guard.press("r", LATER + BURST_S / 2)
+    refused = [guard.press(key, LATER + 0.3 * number) for number, key in enumerate("een", start=1)]
+    assert all(found is not None and "field was cleared" in found.sentence for found in refused)
+    entered = guard.enter(LATER + 1.2)
+    assert entered is not None
+    assert "type the whole word again" in entered.sentence
+    assert guard.text == ""
+    for number, key in enumerate("green"):
+        assert guard.press(key, LATER + 1.3 + PAUSE_S + 0.2 * number) is None
+    assert guard.text == "green"
+
+
+def test_a_word_begun_before_keys_are_taken_has_to_be_typed_again():
+    guard = TypingGuard(OPENED)
+    guard.press("g", LATER - 0.1)
+    assert guard.press("r", LATER + 0.1) is not None
+    assert guard.text == ""
 
 
 def test_half_a_word_before_a_burst_does_not_stay_for_the_rest():
