@@ -25,12 +25,15 @@ from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
 from emqx_tui.session.view import EditPreview, FleetView, Notice, NoticeKind, View
 
 if TYPE_CHECKING:
+    from emqx_tui.session.fleet import Fleet
     from emqx_tui.session.session import Session
 
 logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 RECONNECT_S = 5.0
+MAX_FOLLOWED = 10
+"""Releases that are followed for the list at the same time: each takes a session's watches and polls."""
 
 
 class Connected(Protocol):
@@ -89,6 +92,7 @@ class Engine:
         self._main: asyncio.Task[None] | None = None
         self._sessions: dict[Key, tuple[Session, asyncio.Task[None]]] = {}
         self._connection: Connected | None = None
+        self._fleet: Fleet | None = None
         self._judging: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -180,7 +184,7 @@ class Engine:
 
             connection = await self._connected()
             self._connection = connection
-            fleet = Fleet(
+            self._fleet = fleet = Fleet(
                 context=self.identity.context,
                 server=self.identity.server,
                 namespace=self.identity.namespace,
@@ -219,8 +223,16 @@ class Engine:
 
     async def _open(self, namespace: str, name: str) -> None:
         key = (namespace, name)
+        if key in self._sessions:
+            if self._options.drives:
+                self._sessions[key][0].carry_on()
+        else:
+            self._begin(key, self._options)
+
+    def _begin(self, key: Key, options: Options) -> None:
+        namespace, name = key
         connection = self._connection
-        if connection is None or key in self._sessions:
+        if connection is None:
             return
         ports = Ports(
             connection.kube,
@@ -231,7 +243,7 @@ class Engine:
         )
         from emqx_tui.session.session import Session
 
-        session = Session(namespace, name, ports, self._options, lambda view: self._publish_view(key, view))
+        session = Session(namespace, name, ports, options, lambda view: self._publish_view(key, view))
         self._sessions[key] = (session, asyncio.create_task(self._watched(key, session), name=f"session {name}"))
 
     async def _watched(self, key: Key, session: Session) -> None:
@@ -249,7 +261,7 @@ class Engine:
                 self._publish_view(key, replace(view, notice=notice, notice_number=view.notice_number + 1))
             self._sessions.pop(key, None)
             await asyncio.sleep(RECONNECT_S)
-            await self._open(*key)
+            self._begin(key, session.options)
 
     async def _close(self, key: Key) -> None:
         """A session that drives, or that watches a running release, goes on."""
@@ -263,6 +275,16 @@ class Engine:
         await asyncio.gather(entry[1], return_exceptions=True)
         with self._lock:
             self._views.pop(key, None)
+
+    def _follow_releases(self, fleet: FleetView) -> None:
+        """Give every release in the list a session that only looks on, and end those that nobody needs any more."""
+        releasing = [row.key for row in fleet.rows if row.is_releasing][:MAX_FOLLOWED]
+        for key in releasing:
+            if key not in self._sessions:
+                self._begin(key, replace(self._options, drives=False))
+        for key in [key for key in self._sessions if key not in releasing and key != self._opened]:
+            if key in self._views:
+                self._call(self._close(key))
 
     async def _submit(self, key: Key, intent: Intent) -> None:
         if (entry := self._sessions.get(key)) is not None:
@@ -296,14 +318,17 @@ class Engine:
 
     def _publish_view(self, key: Key, view: View) -> None:
         with self._lock:
-            self._views[key] = view
+            before, self._views[key] = self._views.get(key), view
         if key == self._opened:
             self._tell()
+        if self._fleet is not None and (before is None or _in_list(before) != _in_list(view)):
+            self._fleet.show()
 
     def _publish_fleet(self, view: FleetView) -> None:
         with self._lock:
             self._fleet_view = view
         self._tell()
+        self._follow_releases(view)
 
     def _tell_problem(self, problem: str) -> None:
         with self._lock:
@@ -338,3 +363,9 @@ class Engine:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task of the engine failed", exc_info=error)
             self._tell_problem(f"internal error: {type(error).__name__} (see the log)")
+
+
+def _in_list(view: View) -> tuple[Any, ...]:
+    """What the list of clusters shows of a view: a change there is not left to the next count of clients."""
+    hold = view.journal.hold if view.journal else None
+    return (view.decision.phase, view.decision.gate, hold, view.role, view.driver, view.result)

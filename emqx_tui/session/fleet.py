@@ -1,7 +1,8 @@
 """All clusters in reach: the list that the first screen shows.
 
-Watches the custom resources, and asks each cluster's brokers for live connections every few seconds. Where listing
-all namespaces is not allowed it looks at one, and says which right is missing.
+Watches the custom resources, and asks each cluster's brokers for live connections every few seconds. Gate, hold and
+driver of a release come from the session that follows it (see `Engine`). Where listing all namespaces is not allowed
+it looks at one, and says which right is missing.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput
 from emqx_tui.session.sources import credentials
-from emqx_tui.session.view import ClusterRow, FleetView, SourceHealth, View
+from emqx_tui.session.view import ClusterRow, FleetView, Role, SourceHealth, View
 
 COUNT_EVERY_S = 5.0
+UNDRIVEN_AFTER_S = 5.0
+"""Wall seconds without a driver before a release is called undriven: a new one is driven a moment after it began."""
 MAX_COUNTED = 50
 """Clusters beyond this many are listed with the connections of their status only."""
 
@@ -72,6 +75,7 @@ class Fleet:
         self._note = ""
         self._counts: dict[Key, _Count] = {}
         self._clients: dict[Key, Emqx] = {}
+        self._undriven_since: dict[Key, float] = {}
         self._sequence = 0
         self._first_list = asyncio.Event()
 
@@ -169,6 +173,7 @@ class Fleet:
         count = self._counts.get(key, _Count(None, None))
         view = self._session_view(key)
         gate = view.decision.gate if view else None
+        is_running = bool(view and view.journal and not view.result)
         return ClusterRow(
             resource=resource,
             read_at=read_at,
@@ -178,10 +183,22 @@ class Fleet:
             ready=resource.ready_replicas if resource.meta.uid else None,
             wanted=len(resource.status_nodes) or resource.replicas,
             gate=gate.id if gate else "",
-            is_held=bool(view and view.journal and view.journal.hold and not view.result),
+            is_held=bool(is_running and view and view.journal and view.journal.hold),
+            driver=view.driver if view and is_running else "",
+            is_mine=bool(view and is_running and view.role is Role.DRIVER),
+            is_undriven=self._is_undriven(key, view if is_running else None),
+            why_unknown=view.role_reason if view and view.role is Role.WATCH_ONLY and not view.journal else "",
             problem=f"cannot be read: {unreadable}" if unreadable else count.problem,
             unreadable=unreadable,
         )
+
+    def _is_undriven(self, key: Key, running: View | None) -> bool:
+        is_seen = running is not None and any(source.name == "leases" and source.is_ok for source in running.health)
+        if not is_seen or running is None or (running.role is not Role.IDLE and running.driver):
+            self._undriven_since.pop(key, None)
+            return False
+        since = self._undriven_since.setdefault(key, self._clock.monotonic())
+        return self._clock.monotonic() - since >= UNDRIVEN_AFTER_S
 
     async def _count(self) -> None:
         self.show()

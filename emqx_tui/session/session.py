@@ -115,6 +115,14 @@ class Session:
         """Hand over an intent; the answer is a notice in a later view."""
         self._put(Submitted(intent))
 
+    @property
+    def options(self) -> Options:
+        return self._options
+
+    def carry_on(self) -> None:
+        """From now on drive an unfinished release whose driver is gone, as `Options.drives` says."""
+        self._options = replace(self._options, drives=True)
+
     async def run(self) -> None:
         """Look and drive until cancelled; a running drain inside EMQX is left alone."""
         try:

@@ -14,7 +14,7 @@ from emqx_tui.rollout.change import Change, Difference, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
 from emqx_tui.rollout.forecast import Forecast
 from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Policy, is_closed
 
 
@@ -168,6 +168,14 @@ class ClusterRow:
     gate: str = ""
     """Id of the gate that waits; empty when none does."""
     is_held: bool = False
+    driver: str = ""
+    """Identity of whoever drives the release, as far as this console can see."""
+    is_mine: bool = False
+    """This console drives it."""
+    is_undriven: bool = False
+    """A release is under way and nobody drives it."""
+    why_unknown: str = ""
+    """Why gate, hold and driver of a release are not known: which right is missing."""
     problem: str = ""
     unreadable: Unreadable | None = None
     """Why the object cannot be read now: `resource` is its last state, from `read_at`."""
@@ -176,6 +184,21 @@ class ClusterRow:
     def is_known(self) -> bool:
         """The object was read once."""
         return bool(self.resource.meta.uid)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(namespace, name)."""
+        return (self.resource.namespace, self.resource.name)
+
+    @property
+    def is_releasing(self) -> bool:
+        """A release runs, a console's or the operator's own."""
+        return self.phase not in FINAL or self.resource.blue_green_status is not None or self.is_gated
+
+    @property
+    def needs_person(self) -> bool:
+        """Nothing goes on until somebody acts: a gate waits, or the release is held, lost or has no driver."""
+        return bool(self.gate) or self.is_held or self.is_undriven or self.phase is Phase.LOST
 
     @property
     def is_gated(self) -> bool:

@@ -13,10 +13,16 @@ import pytest
 
 from emqx_tui.model.errors import Unauthorized
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.workloads import Lease, Meta, Secret
 from emqx_tui.rollout.intents import Hold
+from emqx_tui.rollout.journal import journal_name
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.driver_lease import YIELD_S
 from emqx_tui.session.engine import Engine, Identity
+from emqx_tui.session.fleet import UNDRIVEN_AFTER_S
 from emqx_tui.session.options import Options
 from emqx_tui.session.ports import Listed, Scope, WatchSink
+from emqx_tui.session.view import ClusterRow
 from tests.support import scenes as build
 from tests.support.fakes import FakeClock, FakeEmqx, FakeHost, FakeKube
 
@@ -241,3 +247,89 @@ def test_a_session_that_breaks_is_told_in_its_view_and_logged(desk: Desk, caplog
     desk.until(lambda: (view := desk.engine.view()) is not None and "internal error" in str(view.notice))
     assert "ended" in caplog.text
     assert desk.engine.failure is None
+
+
+# --- releases of the list ----------------------------------------------------------------------------------------
+
+
+class Releasing(Connection):
+    """A cluster in a release whose journal, lease and workloads can be read; its brokers say nothing."""
+
+    def __init__(self, scene: build.Scene, holder: str) -> None:
+        super().__init__()
+        assert scene.journal is not None
+        seen, name = scene.snapshot(), journal_name(scene.journal.name)
+        meta = Meta("default", name, "uid-records", "1", None, False, 1, (), "uid-cr")
+        self.found: dict[Kind, dict[tuple[str, str], Any]] = {
+            Kind.EMQX_ENTERPRISE: {KEY: scene.resource()},
+            Kind.STATEFUL_SET: {("default", found.name): found for found in seen.stateful_sets.value or ()},
+            Kind.POD: {("default", found.name): found for found in seen.pods.value or ()},
+            Kind.SERVICE: {("default", found.meta.name): found for found in seen.services.value or ()},
+            Kind.SECRET: {("default", name): Secret(meta, {"journal": scene.journal.dumps()})},
+            Kind.LEASE: {("default", name): Lease(meta, holder, 15, 0)} if holder else {},
+        }
+
+    def _list(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
+        self.sinks.append(sink)
+        sink(Listed(kind, self.found.get(kind, {})))
+
+
+def row_of(desk: Desk) -> ClusterRow | None:
+    return next(iter(desk.engine.fleet().rows), None)
+
+
+def test_the_list_tells_hold_and_driver_of_a_release_that_nobody_has_opened() -> None:
+    desk = Desk()
+    desk.connection = Releasing(build.held(build.draining()), "bob@bastion/7")
+    desk.start().until(lambda: (row := row_of(desk)) and row.is_held)
+    row = row_of(desk)
+    assert row is not None
+    assert (row.driver, row.is_mine, row.is_undriven, row.needs_person) == ("bob@bastion/7", False, False, True)
+    assert desk.engine.view() is None
+    desk.engine.stop()
+
+
+def test_the_list_tells_the_gate_at_which_a_release_waits() -> None:
+    desk = Desk()
+    desk.connection = Releasing(build.draining(), "bob@bastion/7")
+    desk.start().until(lambda: (row := row_of(desk)) and row.gate)
+    row = row_of(desk)
+    assert row is not None
+    assert (row.gate, row.needs_person) == ("node:2", True)
+    desk.engine.stop()
+
+
+def test_a_release_without_a_driver_is_told_and_not_taken_by_looking_at_the_list() -> None:
+    desk = Desk()
+    connection = desk.connection = Releasing(build.draining(), "")
+    desk.start().until(lambda: (row := row_of(desk)) and row.phase is Phase.DRAINING)
+
+    def ticked(condition: Callable[[], Any]) -> Callable[[], Any]:
+        return lambda: (in_engine(desk, lambda: connection.clock.tick(1.0)), condition())[1]
+
+    def is_lease_asked_for() -> bool:
+        return any("leases" in request.path and request.method == "POST" for request in connection.kube.sent)
+
+    desk.until(ticked(lambda: (row := row_of(desk)) and row.is_undriven))
+    assert connection.clock.elapsed_s >= UNDRIVEN_AFTER_S
+    desk.until(ticked(lambda: desk.engine.fleet() and connection.clock.elapsed_s > 3 * YIELD_S))
+    assert not is_lease_asked_for()
+    desk.engine.open(*KEY)
+    desk.until(ticked(is_lease_asked_for))
+    desk.engine.stop()
+
+
+def test_a_release_that_has_ended_is_followed_no_longer() -> None:
+    desk = Desk()
+    connection = desk.connection = Releasing(build.draining(), "bob@bastion/7")
+    desk.start().until(lambda: (row := row_of(desk)) and row.phase is Phase.DRAINING)
+    connection.found = {Kind.EMQX_ENTERPRISE: {KEY: build.idle().resource()}}
+
+    def end() -> None:
+        for kind in (Kind.SECRET, Kind.LEASE, Kind.EMQX_ENTERPRISE):
+            for sink in connection.sinks:
+                sink(Listed(kind, connection.found.get(kind, {})))
+
+    in_engine(desk, end)
+    desk.until(lambda: not desk.engine._sessions)
+    desk.engine.stop()

@@ -119,6 +119,10 @@ def row(
     phase: Phase = Phase.IDLE,
     gate: str = "",
     is_held: bool = False,
+    driver: str = "",
+    is_mine: bool = False,
+    is_undriven: bool = False,
+    why_unknown: str = "",
     problem: str = "",
     live: int | None = None,
     live_age_s: float = 0.3,
@@ -132,6 +136,10 @@ def row(
         live_at=NOW - timedelta(seconds=live_age_s) if live is not None else None,
         gate=gate,
         is_held=is_held,
+        driver=driver,
+        is_mine=is_mine,
+        is_undriven=is_undriven,
+        why_unknown=why_unknown,
         problem=problem,
     )
 
