@@ -40,7 +40,14 @@ def run_console(settings: Settings) -> int:
     return show(settings, access, host, connected)
 
 
-def show(settings: Settings, access: Access, host: ThisHost, connected: Callable[[], Awaitable[Connection]]) -> int:
+def show(
+    settings: Settings,
+    access: Access,
+    host: ThisHost,
+    connected: Callable[[], Awaitable[Connection]],
+    *,
+    is_demo: bool = False,
+) -> int:
     """Open the console; `connected` is called in the engine's loop."""
     from emqx_tui.ui.app import ConsoleApp
 
@@ -60,6 +67,7 @@ def show(settings: Settings, access: Access, host: ThisHost, connected: Callable
         namespace=access.scope,
         is_production=settings.is_production(access.context),
         is_ascii=settings.ascii,
+        is_demo=is_demo,
     )
     app.run()
     if engine.failure is not None:

@@ -69,7 +69,7 @@ def _on_screen(settings: Settings, child: SandboxChild) -> int:
         access = load_access(replace(settings.access_request(), kubeconfig=await child.ready()))
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
 
-    return show(settings, placeholder, host, connected)
+    return show(settings, placeholder, host, connected, is_demo=True)
 
 
 def _load_beside() -> None:

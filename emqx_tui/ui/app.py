@@ -27,6 +27,7 @@ from emqx_tui.session.backend import Backend
 from emqx_tui.session.view import FleetView, NoticeKind, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping, before_quitting
 from emqx_tui.ui.shell.help_screen import HelpScreen
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.line_filters import AsciiFilter
@@ -41,10 +42,10 @@ from emqx_tui.ui.shell.messages import (
 )
 from emqx_tui.ui.shell.notice_line import STANDS_S, Notice, Severity
 from emqx_tui.ui.shell.palette import ConsoleCommands
-from emqx_tui.ui.shell.quit_card import QuitCard
 from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews, not_sent
-from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind
-from emqx_tui.ui.text import paint
+from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind, restore_title, save_title, set_title, suspend
+from emqx_tui.ui.text import paint, units
+from emqx_tui.ui.text.marks import clean
 
 UI = Path(__file__).parent
 """The folder of the style sheets: each lies with what it styles."""
@@ -74,6 +75,7 @@ class ConsoleApp(App[int]):
         is_production: bool = False,
         read_only_reason: str = "",
         is_ascii: bool = False,
+        is_demo: bool = False,
         opened: tuple[str, str] | None = None,
     ) -> None:
         """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken."""
@@ -84,10 +86,12 @@ class ConsoleApp(App[int]):
         self.is_production = is_production
         self.read_only_reason = read_only_reason or ("started with --read-only" if backend.is_read_only else "")
         self.is_ascii = is_ascii
+        self.is_demo = is_demo
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened
         self._shown: tuple[str, str] | None = None
-        self._driven: set[tuple[str, str]] = set()
+        self._calling: frozenset[tuple[str, str]] = frozenset()
+        """Clusters that need a person."""
         self.notice: Notice | None = None
         self._notice_number = 0
         self._notice_timer: Timer | None = None
@@ -99,6 +103,8 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         exit_on_signals(self)
+        save_title(self)
+        set_title(self, title(0, self.context))
         self.push_screen(ClustersScreen())
         if self._opened:
             self._show_rollout(*self._opened)
@@ -106,6 +112,7 @@ class ConsoleApp(App[int]):
 
     def on_unmount(self) -> None:
         self.backend.stop()
+        restore_title(self)
 
     # --- news downwards --------------------------------------------------------------------------------------
 
@@ -121,7 +128,7 @@ class ConsoleApp(App[int]):
             return
         backend = self.backend
         self.published = Published(backend.fleet(), backend.view(), backend.edit_preview())
-        self._note_driving()
+        self._call_person()
         self._tell_notice()
         self.hand_out()
 
@@ -137,6 +144,15 @@ class ConsoleApp(App[int]):
             if not screen.is_modal or time.monotonic() - self._shown_through_at < SHOW_THROUGH_S:
                 return
             self._shown_through_at = time.monotonic()
+
+    def _call_person(self) -> None:
+        """Ring the bell when one more cluster needs a person; the terminal's title counts them."""
+        calling = frozenset(row.key for row in self.published.fleet.rows if row.needs_person)
+        if calling != self._calling:
+            set_title(self, title(len(calling), self.context))
+        if calling - self._calling:
+            self.bell()
+        self._calling = calling
 
     def _tell_notice(self) -> None:
         view = self.published.view
@@ -212,6 +228,15 @@ class ConsoleApp(App[int]):
 
     def _show(self, screen: ConsoleScreen, namespace: str, name: str) -> None:
         """Above the list there is one screen of one cluster; its change screen may lie above its rollout screen."""
+        if unsent := self._unsent():
+            self.push_screen(
+                ConfirmCard(before_dropping(unsent)),
+                lambda sure: self._show_now(screen, namespace, name) if sure else None,
+            )
+        else:
+            self._show_now(screen, namespace, name)
+
+    def _show_now(self, screen: ConsoleScreen, namespace: str, name: str) -> None:
         below = self.screen
         is_beside = screen.AREA is Area.CHANGE and isinstance(below, ConsoleScreen) and below.AREA is Area.ROLLOUT
         while len(self.screen_stack) > 2 and not (is_beside and self._shown == (namespace, name)):
@@ -244,30 +269,33 @@ class ConsoleApp(App[int]):
         self.refresh(repaint=True, layout=True)
 
     async def action_quit(self) -> None:
-        if not self._is_driving():
+        question = before_quitting(is_driving=self._is_driving(), is_demo=self.is_demo, unsent=self._unsent())
+        if question is None:
             self.exit(return_code=0)
-            return
-        self.push_screen(QuitCard(), lambda sure: self.exit(return_code=0) if sure else None)
+        elif not isinstance(self.screen, ConfirmCard):
+            self.push_screen(ConfirmCard(question), lambda sure: self.exit(return_code=0) if sure else None)
 
     def action_help_quit(self) -> None:
         """Ctrl-C leaves like `q` does."""
         self.run_worker(self.action_quit(), exclusive=True)
 
-    def _note_driving(self) -> None:
-        view = self.published.view
-        if view is None:
+    def action_suspend(self) -> None:
+        """Ctrl-Z: stop until the shell's `fg`. The engine stops, too: its lease lapses and others may take over."""
+        before = time.monotonic()
+        if why_not := suspend(self):
+            self.say(f"The console cannot be suspended: {why_not}", severity="warning")
             return
-        key = (view.snapshot.namespace, view.snapshot.name)
-        if view.role is Role.DRIVER and view.decision.phase not in FINAL:
-            self._driven.add(key)
-        else:
-            self._driven.discard(key)
+        away = units.span(time.monotonic() - before)
+        self.say(f"The console was suspended for {away}; it drove and checked nothing meanwhile.", severity="warning")
+
+    def _unsent(self) -> str:
+        screens = [screen for screen in self.screen_stack if isinstance(screen, ConsoleScreen)]
+        return next((screen.unsent for screen in screens if screen.unsent), "")
 
     def _is_driving(self) -> bool:
-        phases = {(row.resource.namespace, row.resource.name): row.phase for row in self.published.fleet.rows}
         view = self.published.view
-        opened = (view.snapshot.namespace, view.snapshot.name) if view else None
-        return any(key == opened or phases.get(key) not in (*FINAL, None) for key in self._driven)
+        is_opened = view is not None and view.role is Role.DRIVER and view.decision.phase not in FINAL
+        return is_opened or any(row.is_mine for row in self.published.fleet.rows)
 
     def _fatal_error(self) -> None:
         """A crash tells where it happened, and no value of any variable: templates and views can hold secrets."""
@@ -282,8 +310,8 @@ class ConsoleApp(App[int]):
     # --- looks -----------------------------------------------------------------------------------------------
 
     def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
-        yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
-        yield SystemCommand("Quit", "Leave the console; the release stays where it is.", self.action_quit)
+        yield SystemCommand("Theme", "Change the colours.", self.action_change_theme)
+        yield SystemCommand("Quit", "Quit the console; the release stays where it is.", self.action_quit)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         theme = self.available_themes.get(self.theme)
@@ -293,6 +321,12 @@ class ConsoleApp(App[int]):
         """NO_COLOR means no colours, not greys; --ascii means ASCII, borders included."""
         filters = [_NO_COLOR if isinstance(known, Monochrome) else known for known in super().get_line_filters()]
         return [*filters, _ASCII] if self.is_ascii else filters
+
+
+def title(calling: int, context: str) -> str:
+    """The title of the terminal: how many clusters need a person, then where."""
+    call = f"{calling} {'needs' if calling == 1 else 'need'} you - " if calling else ""
+    return f"{call}emqx-tui {clean(context)}"
 
 
 _NO_COLOR, _ASCII = NoColor(), AsciiFilter()

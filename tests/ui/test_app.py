@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from textual.events import Key
 
-from emqx_tui.rollout.intents import Hold
+from emqx_tui.rollout.intents import Freeze, Hold
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import NoticeKind, Role
 from emqx_tui.ui.app import ConsoleApp
@@ -21,11 +25,12 @@ from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.rollout.screen import RolloutScreen
 from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping
 from emqx_tui.ui.shell.help_screen import HelpScreen
 from emqx_tui.ui.shell.keymap import KEYS, Area, spell
 from emqx_tui.ui.shell.line_filters import to_ascii
 from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, RolloutWanted
-from emqx_tui.ui.shell.quit_card import QuitCard
+from tests.support.scenes import journal
 from tests.support.screen_text import lines, text, until, until_said, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, resource, row, three_clusters, view
 
@@ -61,7 +66,8 @@ async def test_every_key_of_the_table_runs_its_action(area, monkeypatch):
             screen.query_one("#field-initial_delay_s").focus()
         for key in keymap.keys_of(area):
             await pilot.press(key.key)
-            assert pressed[-1:] == [key.action], f"{key.key} did not run {key.action}"
+            # A key that sends at once waits a moment for others that came with it.
+            await until(pilot, lambda wanted=key.action: pressed[-1:] == [wanted])
     assert pressed == [key.action for key in keymap.keys_of(area)]
 
 
@@ -212,31 +218,133 @@ async def test_a_driver_is_asked_for_a_word():
     async with app.run_test() as pilot:
         await until_shown(pilot, "mqtt-stg")
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(app.screen, QuitCard))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmCard))
         await pilot.press("enter", "q", "escape")
         await until(pilot, lambda: isinstance(app.screen, ClustersScreen))
         assert app.is_running
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: isinstance(app.screen, QuitCard))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmCard))
         await pilot.press(*"quit")
         await until(pilot, lambda: not app.is_running)
 
 
 async def test_a_driven_cluster_that_is_not_looked_at_is_not_forgotten():
-    backend = ScriptedBackend(shown_view=view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER))
+    driven = row("emqx-ee", "mqtt", phase=Phase.DRAINING, driver="ann@bastion/1", is_mine=True)
+    backend = ScriptedBackend(fleet(driven))
     app = console(backend)
     async with app.run_test() as pilot:
-        await until_shown(pilot, "mqtt-stg")
-        backend.shown_view = None
-        backend.publish()
-        await pilot.pause()
+        await until_shown(pilot, "driver: you")
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(app.screen, QuitCard))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmCard))
         await pilot.press("escape")
         backend.publish(fleet=fleet(row("emqx-ee", "mqtt", phase=Phase.DONE)))
         await pilot.pause()
         await pilot.press("q")
         await until(pilot, lambda: not app.is_running)
+
+
+@pytest.mark.parametrize(("is_demo", "words"), [(True, "The demo ends here"), (False, "to carry on.")])
+async def test_a_demo_is_not_said_to_go_on(is_demo, words):
+    driving = view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER)
+    app = console(ScriptedBackend(shown_view=driving), is_demo=is_demo)
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("q")
+        await until_shown(pilot, words)
+        assert ("to carry on." in text(app)) is not is_demo
+
+
+async def edited(pilot) -> None:
+    """Open the change screen of the first cluster and type another version."""
+    await until_shown(pilot, "mqtt-stg")
+    pilot.app.post_message(ChangeWanted(("mqtt-stg", "emqx-ee")))
+    await until_shown(pilot, "nothing changed")
+    await pilot.press(*"4.4.16")
+    await until_shown(pilot, "unsaved · 1 change")
+
+
+async def test_unsent_edits_are_asked_for_before_quitting():
+    app = console(ScriptedBackend())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await edited(pilot)
+        await pilot.press("q")
+        await until_shown(pilot, "Quit with unsent edits?", "mqtt-stg/emqx-ee: 1 change is not sent and will be lost.")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChangeScreen))
+        assert "4.4.16" in text(app)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmCard))
+        await pilot.press(*"quit")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_unsent_edits_are_asked_for_before_another_cluster_is_opened():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await edited(pilot)
+        app.screen.post_message(RolloutWanted(("mqtt", "emqx-ee")))
+        await until_shown(pilot, "Drop the unsent edits?")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChangeScreen))
+        assert backend.opened == [("mqtt-stg", "emqx-ee")]
+        app.screen.post_message(RolloutWanted(("mqtt", "emqx-ee")))
+        await until_shown(pilot, "Drop the unsent edits?")
+        await pilot.press(*"drop")
+        await until(pilot, lambda: isinstance(app.screen, RolloutScreen))
+        assert backend.opened == [("mqtt-stg", "emqx-ee"), ("mqtt", "emqx-ee")]
+
+
+# --- calling a person --------------------------------------------------------------------------------------------
+
+
+async def test_bell_and_title_call_when_one_more_cluster_needs_a_person(monkeypatch):
+    rung: list[bool] = []
+    titles: list[str] = []
+    monkeypatch.setattr(ConsoleApp, "bell", lambda self: rung.append(True))
+    monkeypatch.setattr("emqx_tui.ui.app.set_title", lambda app, words: titles.append(words))
+    at_rest = row("other", "stg", live=5)
+    waits = row("emqx-ee", "mqtt", phase=Phase.DRAINING, gate="node:1")
+    backend = ScriptedBackend(fleet(at_rest))
+    app = console(backend)
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "other")
+        assert (titles, rung) == (["emqx-tui prod-eu"], [])
+        backend.publish(fleet=fleet(at_rest, waits))
+        await until(pilot, lambda: rung == [True])
+        assert titles[-1] == "1 needs you - emqx-tui prod-eu"
+        backend.publish(fleet=fleet(at_rest, waits))
+        backend.publish(fleet=fleet(row("other", "stg", phase=Phase.DRAINING, is_undriven=True), waits))
+        await until(pilot, lambda: rung == [True, True])
+        assert titles[-1] == "2 need you - emqx-tui prod-eu"
+        backend.publish(fleet=fleet(at_rest))
+        await until(pilot, lambda: titles[-1] == "emqx-tui prod-eu")
+        assert rung == [True, True]
+
+
+# --- keys that were typed for something else ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["fg", "hx", "gf"])
+async def test_keys_that_come_together_send_nothing(typed):
+    releasing = view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER, journal=journal())
+    backend = ScriptedBackend(shown_view=releasing)
+    app = console(backend)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        app.post_message(RolloutWanted(("mqtt", "emqx-ee")))
+        await until(pilot, lambda: isinstance(app.screen, RolloutScreen))
+        at = monotonic()
+        for key in typed:
+            event = Key(key, key)
+            event.time = at
+            app.post_message(event)
+        await until_said(pilot, "Nothing was sent: " + " ".join(typed) + " came together. Press one key.")
+        assert isinstance(app.screen, RolloutScreen)
+        assert backend.intents == []
+        await pilot.press("f")
+        await until(pilot, lambda: len(backend.intents) == 1)
+        assert isinstance(backend.intents[0], Freeze)
 
 
 # --- news --------------------------------------------------------------------------------------------------------
@@ -276,7 +384,7 @@ async def test_back_leads_where_one_came_from():
     app = console(backend)
     async with app.run_test(size=(100, 30)) as pilot:
         await until_shown(pilot, "mqtt-stg")
-        await pilot.press("down", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RolloutScreen) and app.screen.is_mounted)
         await pilot.press("e")
         await until(pilot, lambda: isinstance(app.screen, ChangeScreen))
@@ -343,7 +451,7 @@ async def test_a_screen_below_a_card_is_drawn_now_and_then_only(monkeypatch):
     taken: list[object] = []
     async with app.run_test(size=(80, 24)) as pilot:
         await until_shown(pilot, "mqtt-stg")
-        await app.push_screen(QuitCard())
+        await app.push_screen(ConfirmCard(before_dropping("mqtt/emqx-ee: 1 change is")))
         monkeypatch.setattr(ClustersScreen, "take", lambda self, published: taken.append(published))
         for _ in range(5):
             app.hand_out()
@@ -373,15 +481,32 @@ class Terminal:
     """The console as a process on a pseudo-terminal."""
 
     def __init__(self, program: str = PROGRAM, **values: str) -> None:
+        self._start([sys.executable, "-c", program.format(folder=str(Path(__file__).parents[2]), **values)], {})
+
+    @classmethod
+    def of(cls, command: list[str], env: dict[str, str]) -> Terminal:
+        """Another command on such a terminal."""
+        made = cls.__new__(cls)
+        made._start(command, env)
+        return made
+
+    def _start(self, command: list[str], env: dict[str, str]) -> None:
         leader, follower = pty.openpty()
-        program = program.format(folder=str(Path(__file__).parents[2]), **values)
-        env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-        command = [sys.executable, "-c", program]
+        env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24", **env}
         self.process = subprocess.Popen(
-            command, stdin=follower, stdout=follower, stderr=follower, env=env, start_new_session=True
+            command,
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env=env,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(follower)
         self.leader, self.output = leader, b""
+
+    def type(self, keys: str) -> None:
+        os.write(self.leader, keys.encode())
 
     def read_until(self, wanted: bytes, deadline_s: float = 30.0) -> None:
         end = monotonic() + deadline_s
@@ -464,6 +589,40 @@ def test_a_signal_ends_a_console_whose_terminal_does_not_read(stalled):
 def test_a_terminal_that_does_not_read_is_not_written_to_until_the_loop_stands(stalled):
     _, written_ahead = stalled
     assert written_ahead < 10, "the queue of the driver fills up; at 30 it stops the loop"
+
+
+@pytest.fixture
+def shell():
+    """An interactive shell that starts the console as its job."""
+    program = PROGRAM.format(folder=str(Path(__file__).parents[2]))
+    running = Terminal.of(["bash", "--norc", "--noprofile", "-i"], {"PS1": "at-the-shell$ "})
+    running.read_until(b"at-the-shell$ ")
+    running.type(f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}\n")
+    running.read_until(b"mqtt-stg")
+    yield running
+    running.close()
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_comes_back(shell):
+    shell.output = b""
+    shell.type("\x1a")
+    shell.read_until(b"emqx-tui is suspended")
+    shell.read_until(b"at-the-shell$ ")
+    assert b"\x1b[?1049l" in shell.output, "the alternate screen was left on"
+    shell.output = b""
+    shell.type("fg\n")
+    shell.read_until(b"meanwhile.")
+    assert b"\x1b[?1049h" in shell.output
+    shell.type("q")
+    shell.read_until(b"stopped True")
+
+
+def test_ctrl_z_without_a_shell_says_why_it_does_nothing(terminal):
+    terminal.read_until(b"mqtt-stg")
+    terminal.type("\x1a")
+    terminal.read_until(b"suspended:")
+    terminal.type("q")
+    terminal.read_until(b"stopped True")
 
 
 # --- a crash -----------------------------------------------------------------------------------------------------

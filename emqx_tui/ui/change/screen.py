@@ -77,6 +77,8 @@ class ChangeScreen(ConsoleScreen):
         self._pane = "form"
         self._is_stale = False
         self._is_warned = False
+        self._is_sent = False
+        """The edit as it stands was handed over: nothing of it would be lost."""
         self._is_wanted = False
         """The start was asked for while the server had not answered: it goes on when it has."""
         self._reading: Timer | None = None
@@ -150,10 +152,20 @@ class ChangeScreen(ConsoleScreen):
         if self._edit.is_changed:
             self._ask_later(is_same_content=is_same)
 
+    @property
+    def unsent(self) -> str:
+        self._read_editor()
+        edit = self._edit
+        if edit is None or not edit.is_changed or self._is_sent:
+            return ""
+        number = len(edit.change.differences) if edit.change else 0
+        counted = "1 change is" if number == 1 else f"{number} changes are" if number else "Edits are"
+        return f"{'/'.join(clean(part) for part in self._key)}: {counted}"
+
     def _set(self, edit: Edit) -> None:
         """A person edited something."""
         self._edit = edit
-        self._is_warned = self._is_wanted = False
+        self._is_warned = self._is_wanted = self._is_sent = False
         self._ask_later(is_same_content=False)
         self._show()
 
@@ -336,7 +348,7 @@ class ChangeScreen(ConsoleScreen):
     def action_leave(self) -> None:
         self._read_editor()
         self._is_wanted = False
-        if self._edit is not None and self._edit.is_changed and not self._is_warned:
+        if self.unsent and not self._is_warned:
             self._is_warned = True
             self.console.say("There are unsaved changes: press esc again to drop them.", severity="warning")
             return
@@ -395,8 +407,10 @@ class ChangeScreen(ConsoleScreen):
 
     def _on_saved(self, is_sure: bool | None) -> None:
         if is_sure and self._edit is not None and self._edit.draft is not None:
+            self._is_sent = True
             self.post_message(SaveConfirmed(self._edit.draft))
 
     def _on_started(self, is_sent: bool | None) -> None:
         if is_sent:
+            self._is_sent = True
             self.post_message(RolloutWanted(self._key))

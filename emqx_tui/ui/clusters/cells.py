@@ -8,7 +8,7 @@ from datetime import datetime
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.view import ClusterRow
 from emqx_tui.ui.clusters.lines import counted_words
-from emqx_tui.ui.clusters.states import clients_of, ready_of, state, step_word, version_words
+from emqx_tui.ui.clusters.states import clients_of, driver_words, ready_of, state, step_word, version_words
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import NONE, clean, elapsed_s, fit, fit_middle, object_age
 from emqx_tui.ui.text.spans import Line, Tone, line, plain
@@ -94,9 +94,13 @@ def cells_of(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, 
         "age": line((age, Tone.DIM)),
     }
     if NOTE.key in room:
-        note = (clean(row.problem), Tone.WARN) if row.problem else (counted_words(row, now), Tone.DIM)
+        note = (clean(row.problem), Tone.WARN) if row.problem else (_note_words(row, now), Tone.DIM)
         found[NOTE.key] = line("  ", (fit(note[0], room[NOTE.key] - 2), note[1]))
     return found
+
+
+def _note_words(row: ClusterRow, now: datetime) -> str:
+    return " · ".join(words for words in (driver_words(row), counted_words(row, now)) if words)
 
 
 def _cells_from_before(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Line]:

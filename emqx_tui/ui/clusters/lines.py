@@ -6,28 +6,28 @@ from __future__ import annotations
 from datetime import datetime
 
 from emqx_tui.session.view import ClusterRow, FleetView
-from emqx_tui.ui.clusters.states import clients_of, is_releasing, state, step_word
+from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean, elapsed_s, joined
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line
 
 
-def waiting_count(fleet: FleetView) -> Line:
-    """`1 waits for you`; empty when none does."""
-    waiting = sum(bool(row.gate) and not row.is_held for row in fleet.rows)
-    if not waiting:
+def call_count(fleet: FleetView) -> Line:
+    """`1 needs you`; empty when none does."""
+    calling = sum(row.needs_person for row in fleet.rows)
+    if not calling:
         return EMPTY
-    return line((f"{waiting} waits for you" if waiting == 1 else f"{waiting} wait for you", Tone.CALL))
+    return line((f"{calling} needs you" if calling == 1 else f"{calling} need you", Tone.CALL))
 
 
 def counts(fleet: FleetView) -> Line:
-    """`3 clusters · 1 in release · 1 waits for you`."""
+    """`3 clusters · 1 in release · 1 needs you`."""
     if not fleet.rows:
         return EMPTY
-    releasing = sum(is_releasing(row) for row in fleet.rows)
+    releasing = sum(row.is_releasing for row in fleet.rows)
     parts = [line(units.plural(len(fleet.rows), "cluster"))]
     parts += [line(f"{releasing} in release")] if releasing else []
-    return joined([*parts, waiting_count(fleet)])
+    return joined([*parts, call_count(fleet)])
 
 
 def detail(row: ClusterRow, now: datetime) -> tuple[Line, Line]:
@@ -38,7 +38,8 @@ def detail(row: ClusterRow, now: datetime) -> tuple[Line, Line]:
     first = joined(
         [
             line((name, Tone.STRONG)),
-            line(mark.span, f" at {step}" if is_releasing(row) and step != "?" else ""),
+            line(mark.span, f" at {step}" if row.is_releasing and step != "?" else ""),
+            line(driver_words(row)),
             line((clean(resource.image), Tone.DIM)),
         ]
     )

@@ -11,8 +11,8 @@ from textual.widgets import DataTable, Input, Static
 
 from emqx_tui.session.view import ClusterRow
 from emqx_tui.ui.clusters.cells import COLUMNS
-from emqx_tui.ui.clusters.lines import counts, detail, empty_line, waiting_count
-from emqx_tui.ui.clusters.states import key_of, matches
+from emqx_tui.ui.clusters.lines import call_count, counts, detail, empty_line
+from emqx_tui.ui.clusters.states import matches
 from emqx_tui.ui.clusters.table import ClusterTable
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, scope_words
@@ -76,7 +76,7 @@ class ClustersScreen(ConsoleScreen):
             return self._selected() is not None
         if isinstance(self.focused, FilterInput):
             return False
-        if action in ("filter", "sort", "invert"):
+        if action in ("filter", "sort", "reverse"):
             return bool(self._published and self._published.fleet.rows)
         return True
 
@@ -90,7 +90,7 @@ class ClustersScreen(ConsoleScreen):
             scope=scope_words(fleet.namespace),
             live=fleet_live(fleet, quiet_s),
             middle=counts(fleet),
-            short_middle=waiting_count(fleet),
+            short_middle=call_count(fleet),
             is_production=self.console.is_production,
             is_read_only=bool(self.console.read_only_reason),
         )
@@ -127,7 +127,7 @@ class ClustersScreen(ConsoleScreen):
         if self._published is None or not self.is_mounted:
             return None
         key = self.query_one(ClusterTable).selected
-        return next((row for row in self._published.fleet.rows if key_of(row) == key), None)
+        return next((row for row in self._published.fleet.rows if row.key == key), None)
 
     # --- keys and clicks -------------------------------------------------------------------------------------
 
@@ -155,11 +155,11 @@ class ClustersScreen(ConsoleScreen):
 
     def action_open(self) -> None:
         if row := self._selected():
-            self.post_message(RolloutWanted(key_of(row)))
+            self.post_message(RolloutWanted(row.key))
 
     def action_change(self) -> None:
         if row := self._selected():
-            self.post_message(ChangeWanted(key_of(row)))
+            self.post_message(ChangeWanted(row.key))
 
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)
@@ -180,7 +180,7 @@ class ClustersScreen(ConsoleScreen):
         table = self.query_one(ClusterTable)
         self._sort(names[(names.index(table.sort_column) + 1) % len(names)])
 
-    def action_invert(self) -> None:
+    def action_reverse(self) -> None:
         self._sort(self.query_one(ClusterTable).sort_column)
 
     def _sort(self, column: str) -> None:

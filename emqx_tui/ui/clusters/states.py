@@ -23,17 +23,8 @@ _STEPS = {
     Phase.CUTTING_OVER: "cut-over",
     Phase.DRAINING: "drain",
     Phase.FINISHING: "finish",
-    Phase.ABORTING: "way back",
+    Phase.ABORTING: "abort",
 }
-
-
-def key_of(row: ClusterRow) -> Key:
-    return (row.resource.namespace, row.resource.name)
-
-
-def is_releasing(row: ClusterRow) -> bool:
-    """A release runs, ours or the operator's own."""
-    return row.phase not in FINAL or row.resource.blue_green_status is not None or row.is_gated
 
 
 def state(row: ClusterRow) -> Mark:
@@ -45,12 +36,14 @@ def state(row: ClusterRow) -> Mark:
         return Mark(glyphs.ALARM, "unreadable", Tone.BAD)
     if row.is_held:
         return Mark(glyphs.HELD, "held", Tone.WARN)
+    if row.phase is Phase.LOST:
+        return Mark(glyphs.FAILED, "lost", Tone.BAD)
+    if row.is_undriven:
+        return Mark(glyphs.ALARM, "no driver", Tone.CALL)
     if row.gate:
         return Mark(glyphs.WAITING, "waits for you", Tone.CALL)
     if row.phase is Phase.ABORTING:
         return Mark("◂", "aborting", Tone.WARN)
-    if row.phase is Phase.LOST:
-        return Mark(glyphs.FAILED, "lost", Tone.BAD)
     if row.phase not in FINAL or row.is_gated:
         return Mark(glyphs.RUNNING, "releasing", Tone.STRONG)
     if resource.blue_green_status is not None:
@@ -70,19 +63,30 @@ def _state_at_rest(row: ClusterRow) -> Mark:
     return Mark(glyphs.ALARM, "not running", Tone.BAD)
 
 
+def driver_words(row: ClusterRow) -> str:
+    """Who drives the release, or why that is not known; empty without a release."""
+    if row.is_mine:
+        return "driver: you"
+    if row.driver and not row.is_undriven:
+        return f"driver: {clean(row.driver.partition('/')[0])}"
+    if row.is_undriven:
+        return "no driver"
+    return clean(row.why_unknown) if row.is_releasing else ""
+
+
 def step_word(row: ClusterRow) -> str:
     """Where the release stands, or the gate it waits at."""
     if row.gate.startswith("node:"):
         return f"node {clean(row.gate.removeprefix('node:'))}"
     if row.gate:
         return clean(row.gate)
-    return _STEPS.get(row.phase, "?" if is_releasing(row) else NONE)
+    return _STEPS.get(row.phase, "?" if row.is_releasing else NONE)
 
 
 def version_words(row: ClusterRow) -> str:
     """`4.4.14→4.4.15` while a release runs, else the version asked for."""
     wanted = clean(row.resource.image.version) or "?"
-    if not is_releasing(row):
+    if not row.is_releasing:
         return wanted
     older = sorted({node.version for node in row.resource.status_nodes if node.version not in ("", wanted)})
     return f"{clean(older[0])}→{wanted}" if older else wanted
@@ -120,7 +124,7 @@ def sort_value(row: ClusterRow, column: str) -> tuple:
 
 
 _BY_URGENCY = (
-    *("unreadable", "waits for you", "held", "lost", "degraded", "not running"),
+    *("lost", "held", "no driver", "waits for you", "unreadable", "degraded", "not running"),
     *("aborting", "releasing", "operator alone", "new"),
 )
 _URGENCY = {word: number for number, word in enumerate(_BY_URGENCY)}

@@ -12,7 +12,7 @@ from textual.widgets.data_table import ColumnKey
 
 from emqx_tui.session.view import ClusterRow
 from emqx_tui.ui.clusters.cells import Column, cells_of, shown_columns, widths
-from emqx_tui.ui.clusters.states import Key, key_of, sort_value
+from emqx_tui.ui.clusters.states import Key, sort_value
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import fit
 from emqx_tui.ui.text.spans import Line, Tone, line
@@ -38,8 +38,8 @@ class ClusterTable(DataTable, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__(cursor_type="row", cell_padding=0, cursor_foreground_priority="renderable")
-        self.sort_column = "namespace"
-        self.is_inverted = False
+        self.sort_column = "phase"
+        self.is_reversed = False
         self._widths: dict[str, int] = {}
         self._drawn: dict[Key, dict[str, Line]] = {}
         self._keys: dict[str, Key] = {}
@@ -65,7 +65,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
 
     def _label(self, column: Column) -> Text:
         is_sorted = column.key == self.sort_column
-        arrow = ("↑" if self.is_inverted else "↓") if is_sorted else ""
+        arrow = ("↑" if self.is_reversed else "↓") if is_sorted else ""
         text = fit(column.label, self._widths[column.key] - len(arrow)) + arrow
         return paint.cell(line((text, Tone.STRONG if is_sorted else Tone.DIM)), {}, align=column.align)
 
@@ -74,7 +74,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self._rows, self._now = rows, now
         if not self._widths:
             return
-        order = [key_of(row) for row in self._sorted(rows)]
+        order = [row.key for row in self._sorted(rows)]
         chosen = self.selected
         for key in [key for key in self._drawn if key not in order]:
             del self._drawn[key]
@@ -87,7 +87,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
             self.select(chosen)
 
     def _show_row(self, row: ClusterRow, now: datetime) -> None:
-        key, cells = key_of(row), cells_of(row, now, self._widths)
+        key, cells = row.key, cells_of(row, now, self._widths)
         drawn = self._drawn.get(key)
         aligns = {column.key: column.align for column in shown_columns(self._widths)}
         theme = self.app.theme_variables
@@ -105,7 +105,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         return [self._keys[row.key.value or ""] for row in self.ordered_rows]
 
     def _sorted(self, rows: tuple[ClusterRow, ...]) -> list[ClusterRow]:
-        return sorted(rows, key=lambda row: sort_value(row, self.sort_column), reverse=self.is_inverted)
+        return sorted(rows, key=lambda row: sort_value(row, self.sort_column), reverse=self.is_reversed)
 
     def _sort(self, order: list[Key]) -> None:
         chosen, place = self.selected, {key: number for number, key in enumerate(order)}
@@ -113,13 +113,13 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self.select(chosen)
 
     def sort_by(self, column: str) -> None:
-        """Order by this column; the same one again turns the order round."""
-        self.is_inverted = not self.is_inverted if column == self.sort_column else False
+        """Order by this column; the same column again reverses the order."""
+        self.is_reversed = not self.is_reversed if column == self.sort_column else False
         self.sort_column = column
         for spec in shown_columns(self._widths):
             self.columns[ColumnKey(spec.key)].label = self._label(spec)
-        shown = [row for row in self._rows if key_of(row) in self._drawn]
-        self._sort([key_of(row) for row in self._sorted(tuple(shown))])
+        shown = [row for row in self._rows if row.key in self._drawn]
+        self._sort([row.key for row in self._sorted(tuple(shown))])
 
     @property
     def selected(self) -> Key | None:

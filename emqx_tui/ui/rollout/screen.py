@@ -172,7 +172,6 @@ class RolloutScreen(ConsoleScreen):
         key = next((key for key in keymap.keys_of(self.AREA) if key.key == event.key), None)
         reason = self._reasons.get(key.action) if key else ""
         if key and reason:
-            event.prevent_default()
             self.console.say(f"{key.label}: {reason}", severity="warning" if key.action in SENDING else "information")
 
     def _send(self, intent: Intent) -> None:

@@ -36,7 +36,9 @@ class Key:
     sentence: str
     """For the help."""
     sends: bool = False
-    """Asks the cluster for something: greyed in read-only mode."""
+    """Asks the cluster for something: greyed out in read-only mode."""
+    is_instant: bool = False
+    """Sends without a card: taken only when it is pressed on its own (`lone_key.py`)."""
     on_key_line: bool = True
 
 
@@ -51,21 +53,21 @@ KEYS: tuple[Key, ...] = (
         "Show only rows that contain these words; `!word` leaves out. Esc clears.",
     ),
     Key(Area.CLUSTERS, "s", "sort", "sort", "Sort by the next column. A click on a header does the same."),
-    Key(Area.CLUSTERS, "i", "invert", "invert", "Turn the order of the rows round.", on_key_line=False),
+    Key(Area.CLUSTERS, "i", "reverse", "reverse", "Reverse the sort order.", on_key_line=False),
     Key(
         Area.CHANGE,
         "w",
         "start",
         "start…",
-        "Open the start card; an edit that starts no release is saved after its diff was shown.",
+        "Open the start card; an edit that starts no release is saved once you have seen its diff.",
         sends=True,
     ),
     Key(Area.CHANGE, "p", "show_form", "plan", "Show the form, and what the edit will do."),
     Key(Area.CHANGE, "t", "show_template", "template", "Edit the template as YAML. Esc leaves the editor."),
     Key(Area.CHANGE, "d", "show_diff", "diff", "Show every value that the edit changes."),
     Key(Area.CHANGE, "u", "undo_all", "undo all", "Drop all unsent edits."),
-    Key(Area.CHANGE, "o", "open_editor", "$EDITOR", "Edit the YAML in $EDITOR; a text that cannot be read is kept."),
-    Key(Area.ROLLOUT, "a", "approve", "approve", "Open the approval card of the gate that waits.", sends=True),
+    Key(Area.CHANGE, "o", "open_editor", "$EDITOR", "Edit the YAML in $EDITOR; text that is not valid YAML is kept."),
+    Key(Area.ROLLOUT, "a", "approve", "approve", "Open the approval card of the waiting gate.", sends=True),
     Key(
         Area.ROLLOUT,
         "h",
@@ -73,16 +75,17 @@ KEYS: tuple[Key, ...] = (
         "hold",
         "Hold at once: no further step begins; a drain that runs goes on.",
         sends=True,
+        is_instant=True,
     ),
-    Key(Area.ROLLOUT, "f", "freeze", "freeze", "Hold, and stop the drain that runs, too.", sends=True),
-    Key(Area.ROLLOUT, "r", "resume", "resume", "Lift a hold or a freeze.", sends=True),
+    Key(Area.ROLLOUT, "f", "freeze", "freeze", "Hold, and stop the drain that runs, too.", sends=True, is_instant=True),
+    Key(Area.ROLLOUT, "r", "resume", "resume", "Lift a hold or a freeze.", sends=True, is_instant=True),
     Key(Area.ROLLOUT, "x", "abort", "abort", "Open the abort card: what going back costs now.", sends=True),
-    Key(Area.ROLLOUT, "s", "speed", "speed", "Drain with other rates.", sends=True),
-    Key(Area.ROLLOUT, "p", "policy", "policy", "Choose which gates need a person from here on.", sends=True),
+    Key(Area.ROLLOUT, "s", "speed", "speed", "Change the drain rates.", sends=True),
+    Key(Area.ROLLOUT, "p", "policy", "policy", "Choose which gates need an approval from here on.", sends=True),
     Key(Area.ROLLOUT, "n", "per_node", "per node", "Plot one line per node, or blue, green and sum."),
     Key(Area.ROLLOUT, "l", "log", "log", "Show the whole log, with the command of each action."),
     Key(Area.ROLLOUT, "e", "change", "change", "Open the change screen of this cluster."),
-    Key(Area.EVERYWHERE, "escape", "back", "back", "Back to where you came from; a release goes on."),
+    Key(Area.EVERYWHERE, "escape", "back", "back", "Go back; a release goes on."),
     Key(Area.EVERYWHERE, "colon", "command_palette", "command", "Find any action or cluster by name."),
     Key(Area.EVERYWHERE, "question_mark", "help", "help", "Show the keys of this screen."),
     Key(
@@ -97,7 +100,15 @@ KEYS: tuple[Key, ...] = (
         "ctrl+l",
         "redraw",
         "redraw",
-        "Draw the whole screen anew.",
+        "Redraw the screen.",
+        on_key_line=False,
+    ),
+    Key(
+        Area.EVERYWHERE,
+        "ctrl+z",
+        "suspend",
+        "suspend",
+        "Suspend the console; fg resumes it. Until then it drives nothing.",
         on_key_line=False,
     ),
 )
@@ -126,6 +137,11 @@ def bindings(area: Area) -> list[Binding]:
 def find(area: Area, action: str) -> Key | None:
     """The key of an action on a screen, looked up everywhere, too."""
     return next((key for key in KEYS if key.action == action and key.area in (area, Area.EVERYWHERE)), None)
+
+
+def pressed(area: Area, key: str) -> Key | None:
+    """The entry of a key on a screen."""
+    return next((found for found in keys_of(area) if found.key == key), None)
 
 
 def sends(area: Area, action: str) -> bool:

@@ -16,6 +16,7 @@ from textual.widgets import Static
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.console import Console, console_of
 from emqx_tui.ui.shell.keymap import Area
+from emqx_tui.ui.shell.lone_key import ALONE_S, LoneKey
 from emqx_tui.ui.shell.messages import Published
 from emqx_tui.ui.shell.notice_line import Notice, NoticeLine
 
@@ -40,10 +41,19 @@ class ConsoleScreen(TakesNews):
     AREA: ClassVar[Area]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  Textual's own spelling
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._lone_key = LoneKey()
+
     @property
     def console(self) -> Console:
         """The app, as far as screens know it."""
         return console_of(self)
+
+    @property
+    def unsent(self) -> str:
+        """What would be lost with this screen: `mqtt/emqx-ee: 2 changes are`, for "not sent" to follow."""
+        return ""
 
     def can(self, action: str) -> bool:
         """Does the key do something now? Keys that do not are left out of the key line."""
@@ -77,10 +87,31 @@ class ConsoleScreen(TakesNews):
         return None if self.console.read_only_reason and keymap.sends(self.AREA, action) else True
 
     def on_key(self, event: events.Key) -> None:
-        """A greyed-out key says why it does nothing."""
-        reason = self.console.read_only_reason
-        if reason and any(key.key == event.key and key.sends for key in keymap.keys_of(self.AREA)):
-            self.console.say(not_sent(reason))
+        """A greyed-out key says why it does nothing; one that sends without a card has to be pressed on its own."""
+        key = keymap.pressed(self.AREA, event.key)
+        if reason := self.console.read_only_reason:
+            if key and key.sends:
+                self.console.say(not_sent(reason))
+            return
+        if not event.is_printable and event.key != "enter":
+            return
+        is_instant = key is not None and key.is_instant and bool(self.check_action(key.action, ()))
+        together = self._lone_key.press(event.key, event.time, sends_at_once=is_instant)
+        if together:
+            self.console.say(f"Nothing was sent: {together} came together. Press one key.", severity="warning")
+        if key and (key.is_instant or (together and key.sends)):
+            event.stop()
+        if self._lone_key.waiting:
+            self.set_timer(ALONE_S, self._after_keys_on_their_way)
+
+    def _after_keys_on_their_way(self) -> None:
+        """On a busy machine the next key may have been read, and not have come here yet."""
+        self.app.call_later(self.call_later, self._run_lone_key)
+
+    async def _run_lone_key(self) -> None:
+        key = keymap.pressed(self.AREA, self._lone_key.settle())
+        if key and self.is_current and self.check_action(key.action, ()):
+            await self.run_action(key.action)
 
 
 def not_sent(read_only_reason: str) -> str:

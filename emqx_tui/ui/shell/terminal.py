@@ -10,14 +10,15 @@ import contextlib
 import os
 import queue
 import signal
+import sys
 import termios
 import threading
 from types import FrameType
 
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 
 _MODES_OFF = b"".join(b"\x1b[?%dl" % mode for mode in (2026, 1000, 1003, 1015, 1006, 1004, 2004, 2048))
-LEAVE = b"\x18" + _MODES_OFF + b"\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h"
+LEAVE = b"\x18" + _MODES_OFF + b"\x1b[23;2t\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h"
 """Ends a sequence that was cut short, then takes back every mode that the driver has set."""
 LAST_WRITE_S = 0.5
 GIVE_BACK_S, HARD_EXIT_S = 1.0, 3.0
@@ -46,6 +47,51 @@ def exit_on_signals(app: App[int]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
+
+
+def suspend(app: App[int]) -> str:
+    """Stop the process, as ctrl-z does, until the shell continues it. Why it cannot be done, else empty.
+
+    The whole process group stops: what wraps the console (`uv run`) must give the shell its terminal back, too.
+    """
+    if not _has_job_control():
+        return "no shell is there to resume it with fg"
+    try:
+        with app.suspend():
+            print("emqx-tui is suspended: until fg it drives and checks nothing.", file=sys.__stderr__, flush=True)
+            os.killpg(os.getpgrp(), signal.SIGSTOP)
+    except SuspendNotSupported:
+        return "this terminal does not support it"
+    return ""
+
+
+def _has_job_control() -> bool:
+    """Some process of this session outside our process group can continue us: the shell that started it."""
+    process = os.getppid()
+    with contextlib.suppress(OSError):
+        if os.getpgid(process) == os.getpgrp():
+            process = os.getpgrp()
+            return os.getsid(process) != process
+        return os.getsid(process) == os.getsid(0)
+    return False
+
+
+def set_title(app: App[int], title: str) -> None:
+    """Set the title of the terminal's window or tab."""
+    if (driver := getattr(app, "_driver", None)) is not None:
+        driver.write(f"\x1b]2;{title}\x07")
+
+
+def save_title(app: App[int]) -> None:
+    """Have the terminal keep its present title for `restore_title`."""
+    if (driver := getattr(app, "_driver", None)) is not None:
+        driver.write("\x1b[22;2t")
+
+
+def restore_title(app: App[int]) -> None:
+    """Give the terminal the title back that it had before."""
+    if (driver := getattr(app, "_driver", None)) is not None:
+        driver.write("\x1b[23;2t")
 
 
 def give_back(app: App) -> None:

@@ -99,13 +99,15 @@ async def test_all_that_is_needed_to_decide_stands_on_one_screen_in_one_order(si
 
 async def test_hold_freeze_and_resume_are_sent_at_once_and_without_a_dialog():
     async with session(releases.draining()) as console:
-        await console.press("h", "f")
-        assert console.backend.intents == [Hold("ann@bastion"), Freeze("ann@bastion")]
+        await console.press("h")
+        await until(console.pilot, lambda: console.backend.intents == [Hold("ann@bastion")])
+        await console.press("f")
+        await until(console.pilot, lambda: console.backend.intents[1:] == [Freeze("ann@bastion")])
         assert isinstance(console.app.screen, RolloutScreen)
         await console.publish(releases.held())
         assert "HELD by bob@laptop" in console.shown
         await console.press("r")
-        assert console.backend.intents[2:] == [Resume("ann@bastion")]
+        await until(console.pilot, lambda: console.backend.intents[2:] == [Resume("ann@bastion")])
 
 
 async def test_a_key_that_does_nothing_now_says_why_and_sends_nothing():
@@ -160,7 +162,7 @@ async def test_a_spectator_sees_who_drives_and_may_hold():
     async with session(releases.draining(role=Role.SPECTATOR, driver="bob@laptop/77")) as console:
         assert "driver: bob@laptop " in lines(console.app)[0]
         await console.press("h")
-        assert console.backend.intents == [Hold("ann@bastion")]
+        await until(console.pilot, lambda: console.backend.intents == [Hold("ann@bastion")])
 
 
 async def test_a_driver_that_fell_silent_is_told():
@@ -247,7 +249,7 @@ async def test_resizing_keeps_everything_and_changes_no_order():
         assert "…86d7758868-1 blue" in console.shown
         assert "CLIENTS evicted" in console.shown
         await console.pilot.resize_terminal(60, 20)
-        await until_shown(console.pilot, "This terminal has 60x20")
+        await until_shown(console.pilot, "The terminal is 60x20")
         assert "DRAINING" in console.shown
 
 
@@ -367,6 +369,7 @@ async def test_a_view_of_another_cluster_is_not_shown():
     async with session(releases.draining()) as console:
         await console.publish(bare_view(resource("other", "mqtt")))
         await console.press("h")
+        assert console.said.startswith("hold: ")
         assert console.backend.intents == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from emqx_tui.model.reading import Reading
 from emqx_tui.session.view import SourceHealth
-from emqx_tui.ui.clusters.lines import counts, waiting_count
+from emqx_tui.ui.clusters.lines import call_count, counts
 from emqx_tui.ui.shell.identity import Identity, fleet_live, identity_line, view_live
 from emqx_tui.ui.text import spans
 from tests.support.scripted import CONTEXT, NOW, SERVER, fleet, resource, row, three_clusters, view
@@ -39,8 +39,8 @@ def test_long_names_lose_their_middle_not_their_ends():
 @pytest.mark.parametrize(
     ("width", "shown", "hidden"),
     [
-        (140, ("3 clusters · 1 in release · 1 waits for you", SERVER), ()),
-        (84, ("1 waits for you", SERVER, "all namespaces"), ("3 clusters",)),
+        (140, ("3 clusters · 1 in release · 1 needs you", SERVER), ()),
+        (84, ("1 needs you", SERVER, "all namespaces"), ("3 clusters",)),
         (80, (SERVER, "all namespaces"), ("3 clusters",)),
     ],
 )
@@ -52,7 +52,7 @@ def test_what_gives_way_in_the_list(width, shown, hidden):
         "all namespaces",
         fleet_live(listed),
         middle=counts(listed),
-        short_middle=waiting_count(listed),
+        short_middle=call_count(listed),
         is_production=False,
     )
     text = spans.plain(identity_line(identity, width))
