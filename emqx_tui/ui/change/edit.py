@@ -15,7 +15,9 @@ from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Draft, Verdict
 from emqx_tui.rollout.policy import is_closed
 from emqx_tui.ui.change import masking
-from emqx_tui.ui.change.yaml_text import Document, Path, Uneditable, Unreadable, write
+from emqx_tui.ui.change.yaml_document import Document, Path, Uneditable
+from emqx_tui.ui.change.yaml_values import Unreadable
+from emqx_tui.ui.change.yaml_writing import write
 
 _IMAGE: Path = ("spec", "template", "spec", "emqxContainer", "image")
 _PARAMETERS: Path = ("spec", "blueGreenUpdate")

@@ -1,4 +1,4 @@
-"""$EDITOR on a file that nobody else can read and that is gone afterwards. Knows nothing of YAML or of the screen."""
+"""$EDITOR on a file that nobody else can read and that is removed afterwards. Knows nothing of YAML."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from textual.app import App, SuspendNotSupported
 
 
 class EditorFailed(Exception):
@@ -37,6 +39,21 @@ def edit_text(text: str, command: list[str], *, name: str) -> str:
             raise EditorFailed("what the editor left cannot be read") from error
 
 
-def run(text: str, *, name: str) -> str:
-    """`edit_text` with this process's environment."""
-    return edit_text(text, editor_command(os.environ), name=name)
+def run(app: App, text: str, *, name: str) -> str:
+    """`edit_text` on the app's terminal, with this process's environment. Raises EditorFailed."""
+    try:
+        with app.suspend():
+            # Raised in here, an error would leave the terminal with the editor's modes.
+            result = _attempt(text, name)
+    except SuspendNotSupported as error:
+        raise EditorFailed("this terminal cannot be handed to an editor") from error
+    if isinstance(result, EditorFailed):
+        raise result
+    return result
+
+
+def _attempt(text: str, name: str) -> str | EditorFailed:
+    try:
+        return edit_text(text, editor_command(os.environ), name=name)
+    except EditorFailed as error:
+        return error

@@ -20,7 +20,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from emqx_tui.ui.change.outcome import FORM, OPTIONS, FormRow
+from emqx_tui.ui.change.form_rows import FORM, OPTIONS, FormRow
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.spans import Line
 

@@ -7,9 +7,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from emqx_tui.session.view import EditPreview
-from emqx_tui.ui.change import outcome as present
 from emqx_tui.ui.change.accept_row import AcceptRow
 from emqx_tui.ui.change.edit import Edit
+from emqx_tui.ui.change.outcome import check_rows, outcome
+from emqx_tui.ui.change.readiness import acceptable
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.spans import Line
 
@@ -31,9 +32,9 @@ class OutcomePanel(VerticalScroll):
     ) -> None:
         """Draw the newest answer to this edit; `is_wanted`: its card opens as soon as there is one."""
         width = max(20, self.scrollable_content_region.width - 1)
-        _update(self.query_one("#outcome", Static), present.outcome(edit, answer, width, is_wanted=is_wanted))
-        _update(self.query_one("#checks", Static), present.check_rows(answer, width))
-        self._show_rows(present.acceptable(answer), accepted)
+        _update(self.query_one("#outcome", Static), outcome(edit, answer, width, is_wanted=is_wanted))
+        _update(self.query_one("#checks", Static), check_rows(answer, width))
+        self._show_rows(acceptable(answer), accepted)
 
     def _show_rows(self, checks, accepted: frozenset[str]) -> None:
         holder = self.query_one("#accept-rows", Vertical)

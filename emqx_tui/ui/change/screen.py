@@ -1,7 +1,6 @@
-"""The change screen: form and template of one cluster, in step, and what the edit would do before anything is sent.
+"""The change screen: form and template of one cluster, kept in step, and what the edit would do before it is sent.
 
-It owns the edit and nothing else: judging it is asked for by message, starting is the approval card's business. An
-answer is shown only for the very content that it was asked for.
+It owns the edit and nothing else: the preview is asked for by message, and the approval card starts the release.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from textual import events
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.timer import Timer
@@ -20,19 +19,22 @@ from textual.widgets import Static, TextArea
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import EditPreview, View
+from emqx_tui.session.view import View
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.words import renew_start
 from emqx_tui.ui.change import external_editor
-from emqx_tui.ui.change import outcome as present
 from emqx_tui.ui.change.accept_row import AcceptRow
+from emqx_tui.ui.change.differences import difference_lines, problem_line
 from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.form import ChangeForm, ChoiceField
-from emqx_tui.ui.change.outcome import Options
+from emqx_tui.ui.change.form_rows import FORM, OPTIONS, Options, field_note, fleet_versions, option_note
+from emqx_tui.ui.change.outcome import VERDICTS, head_line
 from emqx_tui.ui.change.outcome_panel import OutcomePanel
+from emqx_tui.ui.change.preview import Preview
+from emqx_tui.ui.change.readiness import UNANSWERED, acceptable, why_not
 from emqx_tui.ui.change.save_card import SaveCard
 from emqx_tui.ui.change.template_editor import TemplateEditor
-from emqx_tui.ui.change.yaml_text import Uneditable
+from emqx_tui.ui.change.yaml_document import Uneditable
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
@@ -53,13 +55,13 @@ PANES = ("form", "template", "diff")
 
 
 class ChangeScreen(ConsoleScreen):
-    """Edit, look, start."""
+    """Edit, preview, start."""
 
     AREA = Area.CHANGE
     ASK_AFTER_S: ClassVar[float] = 0.4
-    """Wall time without a key before the server is asked."""
+    """Wall seconds without a key before the server is asked."""
     READ_AFTER_S: ClassVar[float] = 0.15
-    """Wall time without a key before a typed text is read."""
+    """Wall seconds without a key before a typed text is read."""
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings(Area.CHANGE),
         Binding("escape", "leave", "back"),
@@ -71,16 +73,14 @@ class ChangeScreen(ConsoleScreen):
         self._edit: Edit | None = None
         self._options = Options()
         self._accepted: frozenset[str] = frozenset()
-        self._answer: EditPreview | None = None
-        self._first_valid = 0
-        """Number of the first question about the present content: older answers are about something else."""
+        self._preview = Preview()
         self._pane = "form"
         self._is_stale = False
         self._is_warned = False
         self._is_sent = False
-        """The edit as it stands was handed over: nothing of it would be lost."""
+        """The edit was handed over as it is: nothing of it would be lost."""
         self._is_wanted = False
-        """The start was asked for while the server had not answered: it goes on when it has."""
+        """The start was asked for before the server had answered; its card opens when it has."""
         self._reading: Timer | None = None
         self._asking: Timer | None = None
 
@@ -116,9 +116,7 @@ class ChangeScreen(ConsoleScreen):
         row = rows.get(self._key)
         if row is not None and not row.unreadable:
             self._follow(row.resource)
-        answer = published.edit_preview
-        if answer is not None and self._first_valid and answer.number >= self._first_valid:
-            self._answer = answer
+        self._preview.take(published.edit_preview)
         if row is None and published.fleet.is_synced:
             self.query_one(OutcomePanel).say(line(("✘ This cluster no longer exists.", Tone.BAD)))
         elif row is not None and row.unreadable:
@@ -130,12 +128,12 @@ class ChangeScreen(ConsoleScreen):
             self._go_on()
 
     def _go_on(self) -> None:
-        """The answer that a person waits for is there."""
-        if self._is_wanted and self._answer is not None and self.app.screen is self:
+        """Open the card that a person waits for."""
+        if self._is_wanted and self._preview.answer is not None and self.app.screen is self:
             self.action_start()
 
     def _follow(self, resource: EmqxEnterprise) -> None:
-        """The object as it stands now: compare with it, and say so when somebody else changed what is edited."""
+        """Compare with the object as it is now, and say so when somebody else changed what is edited."""
         edit = self._edit
         if edit is None:
             self._edit = Edit.of(resource)
@@ -173,7 +171,7 @@ class ChangeScreen(ConsoleScreen):
 
     def _ask_later(self, *, is_same_content: bool) -> None:
         if not is_same_content:
-            self._answer, self._first_valid = None, 0
+            self._preview.forget()
         if self._asking:
             self._asking.stop()
         self._asking = self.set_timer(self.ASK_AFTER_S, self._ask)
@@ -185,7 +183,7 @@ class ChangeScreen(ConsoleScreen):
         if edit.change.verdict in (Verdict.UNCHANGED, Verdict.REFUSED):
             return
         number = self.console.next_number()
-        self._first_valid = self._first_valid or number
+        self._preview.asked(number)
         options = self._options
         self.post_message(
             EditPreviewWanted(number, edit.draft, options.approval, options.late_removal, options.parallel_drains)
@@ -217,33 +215,31 @@ class ChangeScreen(ConsoleScreen):
         self._show_head()
         self._show_form(edit)
         self.query_one(TemplateEditor).show_text(edit.text) if not self._reading else None
-        self.query_one(OutcomePanel).show(edit, self._answer, self._accepted, is_wanted=self._is_wanted)
-        problems = [present.problem_line(problem) for problem in edit.problems[:3]]
+        self.query_one(OutcomePanel).show(edit, self._preview.answer, self._accepted, is_wanted=self._is_wanted)
+        problems = [problem_line(problem) for problem in edit.problems[:3]]
         self._update("#text-problems", problems)
         width = max(20, self.query_one("#diff-pane").scrollable_content_region.width - 1)
-        self._update("#differences", present.difference_lines(edit, self._answer, width))
+        self._update("#differences", difference_lines(edit, self._preview.answer, width))
         self.refresh_bindings()
 
     def _show_head(self) -> None:
         is_wide = self.size.width >= WIDE
-        head = present.head_line(
-            self._pane, self._edit, is_wide=is_wide, is_stale=self._is_stale, width=self.size.width
-        )
+        head = head_line(self._pane, self._edit, is_wide=is_wide, is_stale=self._is_stale, width=self.size.width)
         self._update("#head", [head])
 
     def _show_form(self, edit: Edit) -> None:
         form = self.query_one(ChangeForm)
         form.set_locked(not edit.is_readable)
         form.show_fields(edit.fields)
-        seen = present.fleet_versions(self.console.published.fleet.rows, edit.original.image.version)
-        for row in present.FORM:
-            form.show_note(row.name, present.field_note(row, edit, seen))
+        seen = fleet_versions(self.console.published.fleet.rows, edit.original.image.version)
+        for row in FORM:
+            form.show_note(row.name, field_note(row, edit, seen))
         options = self._options
         form.show_choice("approval", options.approval.value)
         form.show_choice("late_removal", "on" if options.late_removal else "off")
         form.show_choice("parallel_drains", str(options.parallel_drains))
-        for row in present.OPTIONS:
-            form.show_note(row.name, present.option_note(row.name, options, edit))
+        for row in OPTIONS:
+            form.show_note(row.name, option_note(row.name, options, edit))
 
     def _update(self, selector: str, lines: list[Line]) -> None:
         widget, painted = self.query_one(selector, Static), paint.content(*lines)
@@ -270,7 +266,7 @@ class ChangeScreen(ConsoleScreen):
         self._read_editor()
         form = self.query_one(ChangeForm)
         if self._edit is None or message.value != form.typed(message.field):
-            # The next key is here already; its message says more than this one.
+            # The next key was typed already: its message is the newer one.
             return
         try:
             self._set(self._edit.with_field(message.field, message.value))
@@ -298,7 +294,7 @@ class ChangeScreen(ConsoleScreen):
         self._reading = self.set_timer(self.READ_AFTER_S, self._read_editor)
 
     def _read_editor(self) -> None:
-        """Take over what was typed into the editor, when that has not been done yet."""
+        """Take over what was typed into the editor and not read yet."""
         if not self._reading or self._edit is None:
             return
         self._reading.stop()
@@ -358,19 +354,11 @@ class ChangeScreen(ConsoleScreen):
         self._read_editor()
         if self._edit is None:
             return
-        text, failed = self._edit.text, ""
         try:
-            with self.app.suspend():
-                try:
-                    text = external_editor.run(text, name=f"{self._key[1]}.yaml")
-                except external_editor.EditorFailed as error:
-                    failed = str(error)
-        except SuspendNotSupported:
-            failed = "This terminal cannot be handed to an editor."
-        if failed:
-            self.console.say(failed, severity="warning")
+            self._take_text(external_editor.run(self.app, self._edit.text, name=f"{self._key[1]}.yaml"))
+        except external_editor.EditorFailed as error:
+            self.console.say(str(error), severity="warning")
             return
-        self._take_text(text)
         if not self._edit.is_readable:
             problem = self._edit.problems[0]
             where = f"line {problem.line}, column {problem.column}"
@@ -380,25 +368,25 @@ class ChangeScreen(ConsoleScreen):
 
     def action_start(self) -> None:
         self._read_editor()
-        reason = present.why_not(self._edit, self._answer, self._accepted)
-        self._is_wanted = reason == present.UNANSWERED
+        reason = why_not(self._edit, self._preview.answer, self._accepted)
+        self._is_wanted = reason == UNANSWERED
         if self._is_wanted:
             self._show()
             self.console.say(f"Not yet: {reason}; the card opens when it has")
             return
-        if reason or self._edit is None or self._edit.change is None or self._answer is None:
+        if reason or self._edit is None or self._edit.change is None or self._preview.answer is None:
             self.console.say(f"Not yet: {reason}", severity="warning")
             return
         if self._edit.change.verdict is not Verdict.STARTS_RELEASE:
-            verdict = line(present.VERDICTS[self._edit.change.verdict].span)
-            differences = present.difference_lines(self._edit, self._answer, 64)
+            verdict = line(VERDICTS[self._edit.change.verdict].span)
+            differences = difference_lines(self._edit, self._preview.answer, 64)
             self.app.push_screen(SaveCard(verdict, differences), self._on_saved)
             return
-        failing = {check.name for check in present.acceptable(self._answer)}
+        failing = {check.name for check in acceptable(self._preview.answer)}
         card = ApprovalCard(
-            renew_start(self._answer, tuple(sorted(self._accepted & failing))),
+            renew_start(self._preview.answer, tuple(sorted(self._accepted & failing))),
             self._view,
-            self._answer,
+            self._preview.answer,
             by=self.console.person,
             place=" ▸ ".join(clean(part) for part in (self.console.context, *self._key)),
             read_only_reason=self.console.read_only_reason,

@@ -10,7 +10,7 @@ from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.redaction import REDACTED
 from emqx_tui.ui.change.edit import NUMBERS, PATHS, Edit
 from emqx_tui.ui.change.masking import Unknown, mask, unmask
-from emqx_tui.ui.change.yaml_text import Uneditable
+from emqx_tui.ui.change.yaml_document import Uneditable
 from tests.support.scripted import TEMPLATE, resource
 
 COMMENTED = """\

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emqx_tui.ui.change.yaml_text import Document, Uneditable, Unreadable, resolve, write
+from emqx_tui.ui.change.yaml_document import Document, Uneditable
+from emqx_tui.ui.change.yaml_values import Unreadable, resolve
+from emqx_tui.ui.change.yaml_writing import write
 
 WORDS = st.text(max_size=12) | st.sampled_from(
     [

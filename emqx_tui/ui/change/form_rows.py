@@ -1,0 +1,100 @@
+"""PURE: the rows of the form: labels, units, and the note behind each field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import ClusterRow
+from emqx_tui.ui.change.edit import PATHS, Edit
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.marks import clean
+from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line
+
+APPROVALS = {
+    Approval.EVERY_NODE: "you approve start, cut-over, every node",
+    Approval.CUT_OVER: "you approve start and cut-over",
+    Approval.AUTO: "you approve the start, nothing after it",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a release is run; no part of the object."""
+
+    approval: Approval = Approval.EVERY_NODE
+    late_removal: bool = False
+    parallel_drains: int = 1
+
+
+@dataclass(frozen=True)
+class FormRow:
+    """One row of the form: what it is called, its unit, and how wide its field is."""
+
+    name: str
+    label: str
+    unit: str = ""
+    width: int = 10
+    hint: str = ""
+
+
+FORM = (
+    FormRow("repository", "Image", "", 28),
+    FormRow("version", "Version", "", 16),
+    FormRow("initial_delay_s", "Initial delay", "s", 10, "green complete → cut-over, 0 or more"),
+    FormRow("wait_takeover_s", "Wait takeover", "s", 10, "after a node's last connection; 0 = EMQX's 60 s"),
+    FormRow("conn_evict_rate_per_s", "Connections", "/s", 10, "evicted per node, 1 or more"),
+    FormRow("sess_evict_rate_per_s", "Sessions", "/s", 10, "evicted per node, 1 or more"),
+)
+OPTIONS = (
+    FormRow("approval", "Approval", "", 16),
+    FormRow("late_removal", "Late removal", "", 16),
+    FormRow("parallel_drains", "Drains at once", "", 10),
+)
+
+
+def field_note(row: FormRow, edit: Edit, fleet_versions: Iterable[str]) -> Line:
+    """What stands right of a field: its problem, what it was, or what it means."""
+    if row.name == "initial_delay_s" and edit.is_held:
+        return line(("held by the release; yours comes back after it", Tone.DIM))
+    path = ".".join(PATHS[row.name])
+    problem = next((found for found in edit.problems if found.path == path), None)
+    if problem:
+        return line((f"✘ {clean(problem.sentence)}", Tone.BAD))
+    was = original_value(row.name, edit)
+    if edit.fields.get(row.name, "") != was:
+        return line((f"was {clean(was) or 'not given'}", Tone.WARN))
+    if row.name == "version":
+        seen = ", ".join(clean(version) for version in fleet_versions)
+        return line((f"in the fleet: {seen}", Tone.DIM)) if seen else EMPTY
+    return line((row.hint, Tone.DIM))
+
+
+def original_value(name: str, edit: Edit) -> str:
+    """What a field held before the edit."""
+    resource = edit.original
+    if name == "repository":
+        return resource.image.repository
+    if name == "version":
+        return resource.image.version
+    value = getattr(resource.blue_green, name) if resource.blue_green else None
+    return "" if value is None else str(value)
+
+
+def option_note(name: str, options: Options, edit: Edit | None) -> Line:
+    """What an option means, with the total rate where several nodes drain at once."""
+    if name == "approval":
+        return line((APPROVALS[options.approval], Tone.DIM))
+    if name == "late_removal":
+        on = "a blue address leaves the Service when its node is empty"
+        return line((on if options.late_removal else "blue leaves the Service at the cut-over", Tone.DIM))
+    rate = edit.fields.get("conn_evict_rate_per_s", "") if edit else ""
+    total = f", {int(rate) * options.parallel_drains:,}/s in all" if rate.isdigit() and len(rate) < 12 else ""
+    return line((f"{units.plural(options.parallel_drains, 'blue node')}{total}", Tone.DIM))
+
+
+def fleet_versions(rows: Iterable[ClusterRow], but: str) -> tuple[str, ...]:
+    """Versions that other clusters run, newest last."""
+    found = {row.resource.image.version for row in rows if row.resource.is_running} - {but, ""}
+    return tuple(sorted(found))[-4:]
