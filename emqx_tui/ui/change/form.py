@@ -182,7 +182,7 @@ class ChangeForm(Vertical):
                 with field.prevent(Input.Changed):
                     field.value = value
                 if field.has_focus and not field.is_editing:
-                    # As after a tab: what is typed next stands instead of the value, not behind it.
+                    # As after a tab: what is typed next replaces the value.
                     field.select_all()
 
     def show_choice(self, name: str, value: str) -> None:

@@ -120,13 +120,13 @@ class Document:
     def _inserted(self, parents: Sequence[tuple[MappingNode, Node, Node]], missing: Path, value: str | int) -> str:
         if not parents:
             if not isinstance(self.root, MappingNode):
-                raise Uneditable("the text is no map: edit it in the template")
+                raise Uneditable("the text is not a map: edit it in the template")
             return self._into(self.root, missing, value)
         parent, key, node = parents[-1]
         if isinstance(node, MappingNode):
             return self._into(node, missing, value)
         if not isinstance(node, ScalarNode) or node.style is not None or resolve(node.value) is not None:
-            raise Uneditable("there is something else than a map: edit it in the template")
+            raise Uneditable("there is something other than a map: edit it in the template")
         start, end = self._span(key, node)
         if parent.flow_style:
             return f"{self.text[:start].rstrip(' ')} {{{_nested_flow(missing, value)}}}{self.text[end:]}"

@@ -70,7 +70,7 @@ class _Reader:
     def read(self, node: Node) -> Any:
         self._count += 1
         if self._count > MAX_NODES or id(node) in self._open:
-            raise _at(node, "the text unfolds without end")
+            raise _at(node, "aliases expand without end")
         self._open.add(id(node))
         try:
             if isinstance(node, ScalarNode):
@@ -100,14 +100,14 @@ class _Reader:
                 for source in self._sources(value):
                     merged = {**source, **merged}
             elif name in own:
-                raise _at(key, f"the key {name} stands here twice")
+                raise _at(key, f"the key {name} is defined twice")
             else:
                 own[name] = self.read(value)
         return {**merged, **own}
 
     def _key(self, key: Node) -> str:
         if not isinstance(key, ScalarNode):
-            raise _at(key, "a key must be a word")
+            raise _at(key, "a key must be a scalar")
         return str(key.value)
 
     def _sources(self, node: Node) -> Iterator[dict[str, Any]]:
