@@ -127,7 +127,7 @@ def test_leaving_at_the_gate_and_aborting_with_nobody_driving(terminals: Termina
     argv = ["rollout", "emqx-ee", "--set", "image.version=4.4.15", "--set", "initialDelaySeconds=5", "--exit-at-gate"]
     code, out, _ = terminals.run(*argv)
     assert code == 3
-    assert "emqx-tui approve emqx-ee -n default cut-over" in out.splitlines()[-3]
+    assert "emqx-tui approve emqx-ee cut-over -n default" in out.splitlines()[-3]
     code, out, _ = terminals.run("abort", "emqx-ee", "--confirm", "emqx-ee")
     assert code == 0
     assert "the release is aborted" in out
