@@ -21,6 +21,11 @@ class EvacuationState(StrEnum):
     """A word we do not know: shown, never taken for done."""
 
 
+_BEFORE_TAKEOVER = frozenset(
+    {EvacuationState.WAITING_HEALTH_CHECK, EvacuationState.EVICTING_CONNS, EvacuationState.UNKNOWN}
+)
+
+
 @dataclass(frozen=True)
 class Evacuation:
     """One node's evacuation.
@@ -37,6 +42,16 @@ class Evacuation:
     current_connected: int
     initial_sessions: int
     current_sessions: int
+
+    @property
+    def is_running(self) -> bool:
+        """Clients or sessions still have to leave. A state that is not known counts as one that runs."""
+        return self.state is not EvacuationState.PROHIBITING
+
+    @property
+    def evicts_connections(self) -> bool:
+        """It has not come to its takeover wait; not known counts as not."""
+        return self.state in _BEFORE_TAKEOVER
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Evacuation:

@@ -88,3 +88,8 @@ class Ledger:
     max_missing: int | None = None
     on_their_way: int | None = None
     """How many of the missing were evicted so recently that they may still be reconnecting."""
+
+    @property
+    def overdue(self) -> int | None:
+        """Missing and not on their way; below 0 when more landed than were evicted. None while it cannot be known."""
+        return None if self.missing is None or self.on_their_way is None else self.missing - self.on_their_way

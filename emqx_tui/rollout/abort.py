@@ -12,7 +12,7 @@ from emqx_tui.rollout import finish
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StopDrain, Target
-from emqx_tui.rollout.context import EVICTING, RolloutContext
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import AbortCost
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.forward import is_empty_by_own_word, stops
@@ -174,7 +174,7 @@ def _drain_green(context: RolloutContext, waiting: list[Member]) -> list[Command
     """Node by node, highest ordinal first, once all of blue serves again and the proxies use it."""
     if len(serving(context.blue_members)) < blue_size(context) or not is_switched(context, Phase.ABORTING):
         return []
-    evicting = [m for m in context.green_members if m.evacuation and m.evacuation.state in EVICTING]
+    evicting = [m for m in context.green_members if m.evacuation and m.evacuation.evicts_connections]
     places = context.journal.parallel_drains - len(evicting)
     wanted: list[Command] = []
     for member in sorted(waiting, key=lambda m: -m.ordinal):

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Generation, Member, Snapshot
@@ -20,8 +19,6 @@ from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory
 from emqx_tui.rollout.observations import Observations
 from emqx_tui.rollout.policy import Policy, is_closed
-
-EVICTING = frozenset({EvacuationState.WAITING_HEALTH_CHECK, EvacuationState.EVICTING_CONNS, EvacuationState.UNKNOWN})
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ class RolloutContext:
     @property
     def evicting(self) -> tuple[Member, ...]:
         """Blue nodes that still evict connections."""
-        return tuple(m for m in self.blue_evacuating if m.evacuation and m.evacuation.state in EVICTING)
+        return tuple(m for m in self.blue_evacuating if m.evacuation and m.evacuation.evicts_connections)
 
     @property
     def foreign_evacuations(self) -> tuple[str, ...]:

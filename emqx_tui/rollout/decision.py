@@ -31,6 +31,8 @@ class CheckResult:
     hint: str = ""
     """What to do about it."""
     can_override: bool = False
+    is_accepted: bool = False
+    """It passes only because a person has accepted what it found; the evidence says who."""
 
 
 class GateKind(StrEnum):

@@ -20,7 +20,7 @@ from emqx_tui.rollout.commands import (
     Target,
     WriteEndpoints,
 )
-from emqx_tui.rollout.context import EVICTING, RolloutContext
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import next_closed
 
@@ -85,7 +85,7 @@ def stops(context: RolloutContext, members: tuple[Member, ...]) -> list[Command]
             rates.conn_evict_rate_per_s,
             rates.sess_evict_rate_per_s,
         )
-        may_restart = not context.is_held and evacuation.state in EVICTING
+        may_restart = not context.is_held and evacuation.evicts_connections
         if context.is_frozen or (other_rate and may_restart):
             reason = "frozen" if context.is_frozen else "other rates"
             wanted.append(StopDrain(member.pod.meta.namespace, member.name, evacuation.node, reason))

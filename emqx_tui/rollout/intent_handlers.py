@@ -113,7 +113,7 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
             record = HoldRecord(by, now, reason or "frozen by hand", freeze=True)
             return _hold(journal, record, "frozen: the running drain is stopped")
         case Resume():
-            return _resume(context)
+            return _resume(context, intent.by)
         case SetRates():
             return _set_rates(intent, journal)
         case SetPolicy(policy=word):
@@ -138,14 +138,15 @@ def _on_top_of(present: HoldRecord, record: HoldRecord) -> HoldRecord:
     return replace(record, check=present.check, reason=f"{record.reason}; held before by {who}: {present.reason}")
 
 
-def _resume(context: RolloutContext) -> Answer:
+def _resume(context: RolloutContext, by: str) -> Answer:
     journal = context.journal
     hold = journal.hold
     if hold is None:
         return Answer(journal, refused="nothing is held")
     resumed = replace(journal, hold=None)
     if hold.check in LIFTABLE:
-        resumed = replace(resumed, acknowledged=(*journal.acknowledged, hold.check))
+        accepted = (*journal.acknowledged, hold.check)
+        resumed = replace(resumed, acknowledged=accepted, acknowledged_by={**journal.acknowledged_by, hold.check: by})
     if journal.canary_failed and not journal.late_removal:
         resumed = replace(resumed, late_removal=True)
         return Answer(resumed, accepted="goes on with late removal: a blue address leaves when its node is empty")

@@ -155,6 +155,8 @@ class Journal:
     """Fingerprint of the admitted target template."""
     acknowledged: tuple[str, ...] = ()
     """Checks whose auto-hold a person has lifted: they alarm, and do not hold again."""
+    acknowledged_by: Mapping[str, str] = field(default_factory=dict)
+    """By check: who lifted its hold."""
     metadata_generation: int = 0
     """Of the object that was planned with: the first patch goes to no other."""
 
@@ -287,6 +289,7 @@ def _decode(fields: Fields) -> Journal:
         drained=fields.texts("drained"),
         target_mark=fields.text("target_mark", ""),
         acknowledged=fields.texts("acknowledged"),
+        acknowledged_by=_texts(fields.child("acknowledged_by")),
         metadata_generation=fields.integer("metadata_generation", 0),
     )
 
@@ -324,6 +327,10 @@ def _decode_abort(fields: Fields) -> AbortRecord:
 
 def _counts(fields: Fields) -> dict[str, int]:
     return {name: fields.integer(name) for name in fields.names()}
+
+
+def _texts(fields: Fields) -> dict[str, str]:
+    return {name: fields.text(name) for name in fields.names()}
 
 
 def _decode_totals(fields: Fields) -> Totals:

@@ -100,7 +100,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
     if journal.abort:
         return _with_drains_back(known, snapshot, journal)
     known = _with_drains(known, snapshot, journal)
-    return _with_ledger(known, snapshot)
+    return _with_ledger(known, snapshot, journal)
 
 
 def _reset_seen_at(known: Observations, snapshot: Snapshot, journal: Journal | None) -> datetime | None:
@@ -256,13 +256,14 @@ def returned(known: Observations, snapshot: Snapshot) -> int:
     return sum(max(0, count - (live.get(name) or 0)) for name, count in known.initial_back.items())
 
 
-def _with_ledger(known: Observations, snapshot: Snapshot) -> Observations:
+def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
     """Evicted = landed + bounced + missing. Clients that move by themselves are taken out of both sides."""
     blue, green = snapshot.blue, snapshot.green
     if not known.initial or blue is None or green is None or snapshot.pods.read_at is None:
         return known
     live = {m.name: m.live_connections for m in blue.members}
-    if any(m.is_running and m.live_connections is None for m in (*blue.members, *green.members)):
+    is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None
+    if not is_counted or any(m.is_running and m.live_connections is None for m in (*blue.members, *green.members)):
         return known
     now = snapshot.now
     evicted = sum(count - (live.get(name) or 0) for name, count in known.initial.items())
@@ -276,7 +277,12 @@ def _with_ledger(known: Observations, snapshot: Snapshot) -> Observations:
     allowance = now - timedelta(seconds=RECONNECT_ALLOWANCE_S)
     track = (*((at, n) for at, n in known.evicted_track if at >= now - timedelta(seconds=60)), (now, evicted))
     earlier = [n for at, n in track if at <= allowance]
-    on_their_way = max(0, evicted - (earlier[-1] if earlier else 0))
+    first_drain_at = journal.totals.first_drain_at
+    if not earlier and first_drain_at is not None and first_drain_at <= allowance:
+        # A console that came to a drain has not seen yet how many were evicted a moment before.
+        on_their_way = None
+    else:
+        on_their_way = max(0, evicted - (earlier[-1] if earlier else 0))
     ledger = Ledger(
         evicted=evicted,
         landed=landed,

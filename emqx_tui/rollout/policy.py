@@ -84,6 +84,10 @@ class Policy:
     """Between two attempts to start a refused evacuation."""
     scale_retry_s: float = 1.0
 
+    def missing_limit(self, evicted: int) -> int:
+        """How many of the evicted may be missing, beyond those on their way."""
+        return max(self.missing_floor, int(self.missing_budget * evicted))
+
     def at_rate(self, rate: float) -> Policy:
         """The policy for a clock that runs `rate` times faster.
 

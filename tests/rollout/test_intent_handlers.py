@@ -250,7 +250,8 @@ def test_resuming_what_is_not_held_is_refused() -> None:
 
 def test_lifting_an_accepted_figure_is_remembered_and_lifting_a_fact_is_not() -> None:
     liftable = held(build.draining(), auto=True, check="drain-stalled")
-    assert journal_of(liftable.decide(Resume(BY))).acknowledged == ("drain-stalled",)
+    lifted = journal_of(liftable.decide(Resume(BY)))
+    assert (lifted.acknowledged, lifted.acknowledged_by) == (("drain-stalled",), {"drain-stalled": BY})
     fact = held(build.draining(), auto=True, check="third-set")
     assert journal_of(fact.decide(Resume(BY))).acknowledged == ()
 

@@ -93,6 +93,7 @@ _journals = st.builds(
     drained=st.lists(_word, max_size=3).map(tuple),
     target_mark=_word,
     acknowledged=st.lists(_word, max_size=2).map(tuple),
+    acknowledged_by=st.dictionaries(_word, _word, max_size=2),
     metadata_generation=_count,
 )
 
@@ -170,9 +171,18 @@ def test_what_is_no_journal_is_malformed(text: str) -> None:
 
 def test_fields_that_came_later_have_their_defaults() -> None:
     value = json.loads(build.journal().dumps())
-    for name in ("acknowledged", "metadata_generation", "totals", "drained", "late_removal", "parallel_drains"):
+    for name in (
+        "acknowledged",
+        "acknowledged_by",
+        "metadata_generation",
+        "totals",
+        "drained",
+        "late_removal",
+        "parallel_drains",
+    ):
         value.pop(name)
     journal = Journal.from_json(value)
+    assert journal.acknowledged_by == {}
     assert (journal.acknowledged, journal.parallel_drains, journal.totals) == ((), 1, Totals())
 
 

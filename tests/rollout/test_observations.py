@@ -171,6 +171,26 @@ def test_who_was_evicted_within_ten_seconds_is_on_the_way() -> None:
     assert later.ledger.max_missing == 50
 
 
+def test_who_comes_to_a_drain_does_not_know_yet_who_is_on_the_way() -> None:
+    """What was evicted a moment before is neither missing nor on its way: nobody here has seen it."""
+    known = Totals(first_drain_at=ago(60), baseline={TOP: 300, MIDDLE: 300, LOW: 300}, initial={TOP: 300})
+    scene = noted(counted(evacuating(DRAINING, 2, live=100), g0=150), totals=known)
+    memory = seen(scene)
+    assert (memory.ledger.evicted, memory.ledger.missing) == (200, 50)
+    assert (memory.ledger.on_their_way, memory.ledger.overdue) == (None, None)
+    later = seen(at(scene, 11), memory=memory)
+    assert (later.ledger.on_their_way, later.ledger.overdue) == (0, 50)
+
+
+@pytest.mark.parametrize("unread", ["nodes", "stats"])
+def test_nobody_is_missing_before_the_brokers_were_read(unread: str) -> None:
+    known = Totals(first_drain_at=ago(60), baseline={TOP: 300, MIDDLE: 300, LOW: 300}, initial={TOP: 300})
+    scene = noted(evacuating(DRAINING, 2, live=100), totals=known)
+    memory = observe(Memory(), replace(scene.snapshot(), **{unread: MISSING}), scene.journal)
+    assert memory.ledger.evicted is None
+    assert memory.ledger.max_missing is None
+
+
 def test_without_a_drain_there_are_no_books() -> None:
     assert seen(DRAINING).ledger.evicted is None
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import gates
-from emqx_tui.rollout.checks.gate_checks import missing_limit, ports_unchanged
+from emqx_tui.rollout.checks.gate_checks import ports_unchanged
 from emqx_tui.rollout.commands import ApplyTemplate
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Outcome
@@ -176,11 +176,10 @@ def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
     waited = (context.now - since).total_seconds()
     if waited < context.policy.missing_for_s:
         return None
-    beyond = (ledger.missing or 0) - (ledger.on_their_way or 0)
     return Alarm(
         "clients-missing",
-        f"{beyond:,} of {ledger.evicted or 0:,} evicted clients have been missing for {waited:.0f} s",
-        f"limit {missing_limit(context):,} for {context.policy.missing_for_s:.0f} s",
+        f"{ledger.overdue or 0:,} of {ledger.evicted or 0:,} evicted clients have been missing for {waited:.0f} s",
+        f"limit {context.policy.missing_limit(ledger.evicted or 0):,} for {context.policy.missing_for_s:.0f} s",
         (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
     )
 
@@ -188,9 +187,9 @@ def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
 def is_missing_over_limit(context: RolloutContext) -> bool:
     """More clients are missing than the budget allows, beyond those on their way."""
     ledger = context.observations.ledger
-    if ledger.missing is None:
+    if ledger.overdue is None or ledger.evicted is None:
         return False
-    return ledger.missing - (ledger.on_their_way or 0) > missing_limit(context)
+    return ledger.overdue > context.policy.missing_limit(ledger.evicted)
 
 
 def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:

@@ -159,18 +159,16 @@ def clients_back(context: RolloutContext) -> CheckResult:
     ledger = context.observations.ledger
     if ledger.evicted is None or ledger.missing is None:
         return _passed("clients-back", "no client evicted yet")
-    beyond = ledger.missing - (ledger.on_their_way or 0)
-    limit = missing_limit(context)
-    evidence = f"{max(0, beyond):,} clients missing of {ledger.evicted:,} evicted (limit {limit:,})"
-    if beyond > limit and "clients-missing" not in context.journal.acknowledged:
+    if ledger.overdue is None:
+        return _wait("clients-back", "how many of the evicted clients are on their way is not known yet")
+    limit = context.policy.missing_limit(ledger.evicted)
+    evidence = f"{max(0, ledger.overdue):,} clients missing of {ledger.evicted:,} evicted (limit {limit:,})"
+    if ledger.overdue <= limit:
+        return _passed("clients-back", evidence)
+    if "clients-missing" not in context.journal.acknowledged:
         return _fail("clients-back", evidence, "wait until they are back, or resume to accept it")
-    return _passed("clients-back", evidence)
-
-
-def missing_limit(context: RolloutContext) -> int:
-    """How many clients may be missing, beyond those on their way."""
-    evicted = context.observations.ledger.evicted or 0
-    return max(context.policy.missing_floor, int(context.policy.missing_budget * evicted))
+    who = context.journal.acknowledged_by.get("clients-missing", "somebody")
+    return CheckResult("clients-back", Outcome.PASS, f"{evidence}: accepted by {who}", is_accepted=True)
 
 
 def previous_evicted(context: RolloutContext) -> CheckResult:
