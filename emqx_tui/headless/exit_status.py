@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from emqx_tui.model.evacuation import EvacuationState
-from emqx_tui.rollout.decision import Gate, GateKind
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session import facts
 from emqx_tui.session.view import Role, View
 
 LOST_CONTACT_S = 120.0
@@ -83,31 +82,15 @@ def _leaves_hold(view: View, leaving: Leaving) -> bool:
     if wanted is None:
         # A person who holds by hand is there to resume; in a pipeline nobody lifts what a check raised.
         wanted = journal.approval is Approval.AUTO and journal.hold.auto
-    return wanted and not is_draining(view)
-
-
-def is_draining(view: View) -> bool:
-    """A drain runs inside EMQX, and is not at its end."""
-    evacuated = [m for m in view.snapshot.members if m.evacuation]
-    return any(m.evacuation and m.evacuation.state is not EvacuationState.PROHIBITING for m in evacuated)
+    return wanted and not facts.draining(view)
 
 
 def is_waiting_at_gate(view: View) -> bool:
     """A gate that only a person opens is open to be approved, and everything approved before has been done."""
-    gate, journal = view.decision.gate, view.journal
-    if gate is None or journal is None or not gate.is_open or not needs_person(gate, journal.approval):
+    if not facts.waits_for_person(view):
         return False
     is_busy = view.role is Role.DRIVER and bool(view.decision.commands)
     return not is_busy and not any(m.evacuation for m in view.snapshot.members)
-
-
-def needs_person(gate: Gate, approval: Approval) -> bool:
-    """True when the policy leaves this gate to a person."""
-    match gate.kind:
-        case GateKind.CUT_OVER:
-            return approval is not Approval.AUTO
-        case GateKind.NODE:
-            return approval is Approval.EVERY_NODE
 
 
 def all_watches_lost(view: View) -> bool:

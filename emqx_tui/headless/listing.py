@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emqx_tui.headless.readiness import is_whole
-from emqx_tui.headless.rows import in_release, timeless
 from emqx_tui.headless.rows import key as key_of
+from emqx_tui.headless.rows import timeless
+from emqx_tui.session.cluster_facts import with_view
 from emqx_tui.session.fleet import Fleet
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Kube
@@ -80,7 +81,7 @@ class Listing:
         self._fleet = replace(fleet, rows=tuple(row for row in fleet.rows if self._name in ("", row.resource.name)))
         for row in self._fleet.rows:
             key = key_of(row)
-            if in_release(row) and key not in self._tasks and len(self._tasks) < MAX_SESSIONS:
+            if row.is_releasing and key not in self._tasks and len(self._tasks) < MAX_SESSIONS:
                 self._tasks[key] = asyncio.create_task(self._session(key), name=f"session {key[1]}")
 
     async def _session(self, key: Key) -> None:
@@ -122,12 +123,7 @@ class Listing:
         return None if fleet is None else replace(fleet, rows=tuple(self._with_view(row) for row in fleet.rows))
 
     def _with_view(self, row: ClusterRow) -> ClusterRow:
-        view = self._views.get(key_of(row))
-        if view is None:
-            return row
-        gate, journal = view.decision.gate, view.journal
-        held = bool(journal and journal.hold and not view.result)
-        return replace(row, phase=view.decision.phase, gate=gate.id if gate and gate.is_open else "", is_held=held)
+        return with_view(row, self._views.get(key_of(row)))
 
     def _is_complete(self) -> bool:
         fleet = self._fleet

@@ -12,13 +12,13 @@ from datetime import datetime
 
 from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import Event, Record
-from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result, ending, is_draining, unfinished
+from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result, ending, unfinished
 from emqx_tui.headless.output import Output
 from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
 from emqx_tui.headless.release_options import Edit, InvalidOption, differs_from
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.summary import summary
-from emqx_tui.headless.view_diff import Told, begin, check_fields, diff, hold_fields, versions
+from emqx_tui.headless.view_diff import Told, begin, check_fields, diff, hold_fields
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.change import Draft, Verdict
@@ -27,6 +27,7 @@ from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.intents import SetPolicy, Start
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session import facts
 from emqx_tui.session.view import EditPreview, Role, View
 
 FIRST_DATA_S = 30.0
@@ -106,7 +107,7 @@ class _Run:
         view = self.runner.view
         if view is None or view.journal is None or view.result:
             return "nothing was started"
-        drain = "the drain inside EMQX goes on to its end; " if is_draining(view) else ""
+        drain = "the drain inside EMQX goes on to its end; " if facts.draining(view) else ""
         how = command("rollout", view.snapshot.namespace, view.snapshot.name)
         return f"{drain}no further step begins until somebody drives: {how}"
 
@@ -134,10 +135,10 @@ class _Run:
                 raise Refused(str(wrong)) from wrong
             if difference:
                 raise Refused(f"{difference}; run it without --set and --template to carry on with it")
-        before, after = versions(journal)
+        found = facts.versions(journal)
         self.tell(
             Event.CARRIED_ON,
-            **{"from": before, "to": after},
+            **{"from": found.before, "to": found.after},
             phase=str(view.decision.phase),
             started_at=journal.created_at.isoformat(),
             started_by=journal.created_by,

@@ -9,7 +9,8 @@ from typing import Any
 from emqx_tui.headless.events import SCHEMA, dumps, spell
 from emqx_tui.headless.words import count, span
 from emqx_tui.model.wire import clean
-from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.cluster_facts import cluster_state, readiness, row_versions
 from emqx_tui.session.view import ClusterRow, FleetView
 
 
@@ -18,45 +19,20 @@ def key(row: ClusterRow) -> tuple[str, str]:
     return (row.resource.namespace, row.resource.name)
 
 
-def in_release(row: ClusterRow) -> bool:
-    """A release of ours holds the valve, or the operator's own runs."""
-    return row.is_gated or row.resource.blue_green_status is not None
-
-
-def phase_word(row: ClusterRow) -> str:
-    """What the cluster does, in one or two words."""
-    resource = row.resource
-    if resource.meta.deleting:
-        return "Deleting"
-    if row.unreadable:
-        return "Unreadable"
-    if row.is_held:
-        return "Held"
-    if row.phase not in FINAL:
-        return "Waiting" if row.gate else "Aborting" if row.phase is Phase.ABORTING else "Releasing"
-    if row.is_gated:
-        return "Releasing"
-    if resource.blue_green_status is not None:
-        return "OperatorAlone"
-    if resource.condition is None:
-        return "New"
-    if row.ready is not None and row.wanted is not None and row.ready < row.wanted:
-        return "Degraded"
-    return "Running" if resource.is_running else "NotRunning"
-
-
 def item(row: ClusterRow, now: datetime) -> dict[str, Any]:
     """One cluster for programs; unknown figures are null."""
     resource = row.resource
     created = resource.meta.created_at
+    (ready, wanted), versions = readiness(row), row_versions(row)
     return {
         "namespace": resource.namespace,
         "name": resource.name,
-        "phase": phase_word(row),
+        "phase": str(cluster_state(row)),
         "version": resource.image.version,
+        "from": None if versions.before == versions.after else versions.before,
         "image": str(resource.image),
-        "ready": row.ready,
-        "wanted": row.wanted,
+        "ready": ready,
+        "wanted": wanted,
         "connections": row.live_connections,
         "release_phase": None if row.phase is Phase.IDLE else str(row.phase),
         "gate": row.gate or None,
@@ -96,8 +72,8 @@ def cells(row: ClusterRow, now: datetime, *, all_namespaces: bool, wide: bool) -
     plain = (
         found["name"],
         found["phase"],
-        found["version"] or "?",
-        f"{'?' if row.ready is None else row.ready}/{'?' if row.wanted is None else row.wanted}",
+        _version(row),
+        f"{'?' if found['ready'] is None else found['ready']}/{found['wanted']}",
         count(found["connections"]),
         step.replace(" ", "-"),
         span(found["age_s"]).replace(" ", ""),
@@ -106,6 +82,11 @@ def cells(row: ClusterRow, now: datetime, *, all_namespaces: bool, wide: bool) -
         clean(cell)
         for cell in (((resource.namespace,) if all_namespaces else ()) + plain + (_wide(row) if wide else ()))
     )
+
+
+def _version(row: ClusterRow) -> str:
+    found = row_versions(row)
+    return f"{found.before}->{found.after}" if found.before != found.after else found.after or "?"
 
 
 def _wide(row: ClusterRow) -> tuple[str, ...]:

@@ -7,24 +7,24 @@ from typing import Any
 
 from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import SCHEMA, spell
-from emqx_tui.headless.exit_status import needs_person
 from emqx_tui.headless.readiness import why_unreadable
-from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, newest, versions
-from emqx_tui.headless.words import check, clients, count, span
+from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields
+from emqx_tui.headless.words import check, clients, count, policy, span
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.wire import clean
-from emqx_tui.rollout.decision import Outcome
+from emqx_tui.rollout.decision import CheckResult, Outcome, Step
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.view import Role, View
+from emqx_tui.session import facts
+from emqx_tui.session.facts import Driving, NodeState
+from emqx_tui.session.view import View
 
 
 def document(view: View) -> dict[str, Any]:
     """Everything, for `-o json`; unknown figures are null."""
     seen, decision, journal = view.snapshot, view.decision, view.journal
-    resource, sample = seen.resource.value, newest(view)
-    gate = decision.gate
-    before, after = versions(journal) if journal else (resource.image.version if resource else None, None)
+    resource, sample, remaining_s = seen.resource.value, facts.newest_sample(view), facts.remaining_s(view)
+    gate, versions = decision.gate, facts.versions(journal) if journal else None
     return {
         "schema": SCHEMA,
         "at": spell(view.now),
@@ -34,15 +34,15 @@ def document(view: View) -> dict[str, Any]:
         "phase": str(decision.phase),
         "text": decision.phase_text or None,
         "result": view.result or None,
-        "from": before,
-        "to": after,
+        "from": versions.before if versions else resource.image.version if resource else None,
+        "to": versions.after if versions else None,
         "started_at": spell(journal.created_at) if journal else None,
         "started_by": journal.created_by if journal else None,
         "approval": str(journal.approval) if journal else None,
         "role": str(view.role),
         "driver": view.driver or None,
         "steps": [{"step": s.id, "state": str(s.state), "done": s.done, "total": s.total} for s in decision.steps],
-        "gate": gate_fields(gate, for_person=needs_person(gate, journal.approval)) if gate and journal else None,
+        "gate": gate_fields(gate, for_person=facts.needs_person(gate, journal.approval)) if gate and journal else None,
         "hold": hold_fields(journal.hold) if journal and journal.hold else None,
         "checks": [check_fields(c) for c in decision.checks],
         "alarms": [{"check": a.check, "evidence": a.evidence, "limit": a.limit or None} for a in decision.alarms],
@@ -68,23 +68,29 @@ def document(view: View) -> dict[str, Any]:
             "missing": view.ledger.missing,
             "on_their_way": view.ledger.on_their_way,
         },
-        "eta_s": None if decision.eta_s is None else round(decision.eta_s),
+        "early_clients": facts.early_clients(view),
+        "eta_s": None if remaining_s is None else round(remaining_s),
         "problems": [f"{s.name}: {s.problem}" for s in view.health if s.problem],
     }
 
 
 def _node(view: View, member: Member) -> dict[str, Any]:
-    evacuation = member.evacuation
     return {
         "node": member.name,
         "generation": str(member.colour),
         "version": member.node.version if member.node else None,
         "ready": member.pod.is_ready,
-        "state": str(evacuation.state) if evacuation else ("serving" if member.is_running else "not running"),
+        "state": _state(view, member),
+        "evacuation": str(member.evacuation.state) if member.evacuation else None,
         "connections": member.live_connections,
         "sessions": member.sessions,
-        "initial": dict(view.drain_initial).get(member.name),
+        "initial": facts.initial_clients(view, member.name),
     }
+
+
+def _state(view: View, member: Member) -> str:
+    state = facts.node_state(view, member)
+    return member.pod.trouble if state is NodeState.TROUBLE else str(state)
 
 
 def lines(view: View) -> list[str]:
@@ -103,36 +109,44 @@ def _lines(view: View) -> Iterator[str]:
         release = "its journal cannot be read: a release may be under way" if unread else "no release is under way"
         yield f"{name}  {version}  {well}, {release}"
     else:
-        before, after = versions(journal)
+        versions = facts.versions(journal)
         text = f": {decision.phase_text}" if decision.phase_text else ""
-        yield f"{name}  {before} to {after}  {view.result or decision.phase}{text}"
+        yield f"{name}  {versions.before} to {versions.after}  {view.result or decision.phase}{text}"
         age = span((view.now - journal.created_at).total_seconds())
-        yield f"release  {journal.release_id}, begun {age} ago by {journal.created_by}, policy {journal.approval}"
+        yield f"release  {journal.release_id}, begun {age} ago by {journal.created_by}"
+        yield f"policy   {journal.approval}: {policy(journal.approval)}"
         yield f"driver   {_driver(view)}"
         yield f"steps    {' · '.join(_step(s) for s in decision.steps)}"
         yield from _waiting(view)
     yield from _nodes(view)
-    ledger = view.ledger
-    if ledger.evicted is not None:
-        yield (
-            f"ledger   evicted {count(ledger.evicted)}, landed {count(ledger.landed)}, bounced "
-            f"{count(ledger.bounced)}, missing {count(ledger.missing)}, {count(ledger.on_their_way)} on their way"
-        )
+    yield from _clients(view)
     for source in view.health:
         if source.problem:
             yield f"problem  {source.name}: {source.problem}"
 
 
+def _clients(view: View) -> Iterator[str]:
+    if early := facts.early_clients(view):
+        yield f"early    {clients(early)} connected to green before the cut-over"
+    if view.ledger.evicted is not None:
+        net, way = facts.landed(view), view.ledger.on_their_way
+        unasked = f", {count(net.unasked)} more came by themselves" if net.unasked else ""
+        yield (
+            f"ledger   evicted {count(view.ledger.evicted)} = landed {count(net.landed)} + bounced "
+            f"{count(view.ledger.bounced)} + missing {count(net.missing)}, of which {count(way)} on their way{unasked}"
+        )
+
+
 def _driver(view: View) -> str:
-    if view.role is Role.DRIVER:
+    found, seen = facts.driver(view), view.snapshot
+    if found is not None and found.kind is Driving.THIS_CONSOLE:
         return "this console"
-    if view.role is Role.SPECTATOR:
-        return view.driver
-    seen = view.snapshot
+    if found is not None and found.kind is Driving.ANOTHER:
+        return found.name
     return f"nobody: {command('rollout', seen.namespace, seen.name)}"
 
 
-def _step(step: Any) -> str:
+def _step(step: Step) -> str:
     nodes = f" {step.done}/{step.total}" if step.total else ""
     return f"{step.id} {step.state}{nodes}"
 
@@ -150,15 +164,20 @@ def _waiting(view: View) -> Iterator[str]:
     if gate is not None:
         cost = f", disconnects {clients(gate.clients)}" if gate.clients else ""
         took = f", about {span(gate.seconds)}" if gate.seconds else ""
-        who = "a person" if needs_person(gate, journal.approval) else f"policy {journal.approval}"
+        who = "a person" if facts.needs_person(gate, journal.approval) else f"policy {journal.approval}"
         yield f"gate     {gate.id} {gate.target} waits for {who if gate.is_open else 'its checks'}{cost}{took}"
         for result in gate.checks:
-            mark = "ok  " if result.outcome is Outcome.PASS else "  - "
-            yield f"  {mark}   {check(check_fields(result))}"
+            yield f"  {_mark(result)}   {check(check_fields(result))}"
     elif decision.phase not in (Phase.IDLE, Phase.DONE):
         for result in decision.checks:
             if result.outcome is not Outcome.PASS:
                 yield f"  -      {check(check_fields(result))}"
+
+
+def _mark(result: CheckResult) -> str:
+    if result.is_accepted:
+        return "  ! "
+    return "ok  " if result.outcome is Outcome.PASS else "  - "
 
 
 def _nodes(view: View) -> Iterator[str]:

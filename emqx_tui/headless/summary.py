@@ -18,6 +18,7 @@ from typing import Any
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import Result
 from emqx_tui.rollout.journal import Journal
+from emqx_tui.session import facts
 from emqx_tui.session.view import View
 
 SETTLED_S = 60.0
@@ -38,25 +39,16 @@ def figures(view: View, journal: Journal) -> Mapping[str, Any]:
     """Everything that the last line says of a release, by field name."""
     totals = journal.totals
     return {
-        "from": version_of(journal.from_image),
-        "to": version_of(journal.to_image),
-        "duration_s": _span(journal.created_at, totals.finished_at),
-        "drain_s": _span(totals.first_drain_at, totals.drained_at),
-        "limit_s": limit_s(journal),
+        "from": facts.versions(journal).before,
+        "to": facts.versions(journal).after,
+        "duration_s": facts.seconds_between(journal.created_at, totals.finished_at),
+        "drain_s": facts.drain_duration_s(journal),
+        "limit_s": facts.drain_limit_s(journal),
         "disconnects_per_client": _per_client(journal),
         "clients_lost": clients_lost(view, journal),
         "lowest_sum_ratio": _ratio(totals.lowest_sum, totals.start_sum),
+        "early_clients": facts.early_clients(view),
     }
-
-
-def limit_s(journal: Journal) -> float | None:
-    """The time no drain can beat: all clients at the rate of all nodes that drain at once, and one takeover wait."""
-    clients = journal.totals.clients
-    if clients is None:
-        return None
-    at_once = max(1, min(journal.parallel_drains, journal.originals.replicas or 1))
-    rates = journal.rates
-    return round(clients / (rates.conn_evict_rate_per_s * at_once) + rates.effective_wait_takeover_s, 1)
 
 
 def clients_lost(view: View, journal: Journal) -> int | None:
@@ -81,13 +73,3 @@ def _per_client(journal: Journal) -> float | None:
 
 def _ratio(part: int | None, whole: int | None) -> float | None:
     return None if part is None or not whole else round(part / whole, 5)
-
-
-def _span(begin: datetime | None, end: datetime | None) -> float | None:
-    return None if begin is None or end is None else round((end - begin).total_seconds(), 1)
-
-
-def version_of(image: str) -> str:
-    """The tag of an image; the whole of it when it has none."""
-    tag = image.rpartition(":")[2]
-    return tag if tag and "/" not in tag else image

@@ -16,7 +16,6 @@ from typing import Any
 from emqx_tui.headless import words
 from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import SCHEMA, Event, spell
-from emqx_tui.headless.exit_status import is_draining
 from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.view_diff import Told, begin, diff
@@ -24,6 +23,7 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome, RefusalReason
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.session import facts
 from emqx_tui.session.view import Notice, Role, View
 
 FIRST_DATA_S = 30.0
@@ -302,7 +302,7 @@ class _Asking:
             case Verb.ABORT:
                 return False
             case Verb.FREEZE:
-                return is_quiet and not is_draining(view)
+                return is_quiet and not facts.draining(view)
             case Verb.APPROVE if view.journal.hold is None and self.gate is not None:
                 if self.gate.kind is GateKind.CUT_OVER:
                     return view.decision.phase in _AFTER_CUT_OVER
@@ -315,7 +315,7 @@ def _left(view: View) -> str:
     """What is true once this console has left."""
     if view.result:
         return f"the release is {view.result}"
-    drain = "the drain goes on inside EMQX, " if is_draining(view) else ""
+    drain = "the drain goes on inside EMQX, " if facts.draining(view) else ""
     seen = view.snapshot
     return f"{drain}nobody drives from here on: {command('rollout', seen.namespace, seen.name)}"
 

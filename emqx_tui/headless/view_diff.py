@@ -13,12 +13,10 @@ from typing import Any
 
 from emqx_tui.headless.advice import advise
 from emqx_tui.headless.events import Event, Record
-from emqx_tui.headless.exit_status import needs_person
-from emqx_tui.headless.summary import version_of
-from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
 from emqx_tui.rollout.journal import HoldRecord, Journal
-from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session import facts
 from emqx_tui.session.view import LogLine, LogSource, View
 
 PROGRESS_EVERY_S = 10.0
@@ -133,7 +131,7 @@ def _steps(before: View, view: View) -> Found:
 def _state(step: Step, view: View) -> StepState:
     """Waiting means waiting for a person; what the policy opens by itself is active."""
     gate, journal = view.decision.gate, view.journal
-    by_policy = gate is not None and journal is not None and not needs_person(gate, journal.approval)
+    by_policy = gate is not None and journal is not None and not facts.needs_person(gate, journal.approval)
     return StepState.ACTIVE if step.state is StepState.WAITING and by_policy else step.state
 
 
@@ -207,10 +205,10 @@ def _gate(told: Told, view: View) -> tuple[list[Mapping[str, Any]], Told]:
     gate, journal = view.decision.gate, view.journal
     if gate is None or journal is None or view.result:
         return [], replace(told, gate=None)
-    for_person = needs_person(gate, journal.approval)
+    for_person = facts.needs_person(gate, journal.approval)
     if not for_person and all(check.outcome is not Outcome.FAIL for check in gate.checks):
         return [], told
-    state = (gate.id, gate.is_open, tuple(check.name for check in not_passing(gate)))
+    state = (gate.id, gate.is_open, tuple(check.name for check in facts.not_passing(gate)))
     if state == told.gate:
         return [], told
     is_same = told.gate is not None and told.gate[0] == gate.id
@@ -230,12 +228,8 @@ def gate_fields(gate: Gate, *, for_person: bool) -> Mapping[str, Any]:
         "clients": gate.clients,
         "seconds": gate.seconds,
         "token": gate.token,
-        "checks": [check_fields(check) for check in not_passing(gate)],
+        "checks": [check_fields(check) for check in facts.not_passing(gate)],
     }
-
-
-def not_passing(gate: Gate) -> list[CheckResult]:
-    return [check for check in gate.checks if check.outcome is not Outcome.PASS]
 
 
 def check_fields(check: CheckResult) -> dict[str, Any]:
@@ -248,7 +242,7 @@ def check_fields(check: CheckResult) -> dict[str, Any]:
 
 
 def _is_progress_due(told: Told, view: View, wall: float) -> bool:
-    if view.journal is None or view.result or view.decision.phase in FINAL:
+    if not facts.is_under_way(view):
         return False
     if wall - told.progress_wall < PROGRESS_WALL_S:
         return False
@@ -257,25 +251,16 @@ def _is_progress_due(told: Told, view: View, wall: float) -> bool:
 
 def progress(view: View) -> Mapping[str, Any]:
     """The counts as the fields of a progress record."""
-    sample = newest(view)
+    sample, remaining_s = facts.newest_sample(view), facts.remaining_s(view)
     return {
         "phase": str(view.decision.phase),
         "blue": sample.blue if sample else None,
         "green": sample.green if sample else None,
         "sum": sample.sum if sample else None,
         "draining": [_draining(view, member.name) for member in view.snapshot.members if member.evacuation],
-        "missing": _missing(view.ledger),
-        "eta_s": None if view.decision.eta_s is None else round(view.decision.eta_s),
+        "missing": facts.overdue(view),
+        "eta_s": None if remaining_s is None else round(remaining_s),
     }
-
-
-def newest(view: View) -> Sample | None:
-    """The newest counts; None while EMQX does not answer: an old count is not a count of now."""
-    return view.samples[-1] if view.samples and not view.snapshot.stats.problem else None
-
-
-def _missing(ledger: Ledger) -> int | None:
-    return None if ledger.missing is None else max(0, ledger.missing - (ledger.on_their_way or 0))
 
 
 def _draining(view: View, name: str) -> dict[str, Any]:
@@ -286,11 +271,6 @@ def _draining(view: View, name: str) -> dict[str, Any]:
         "node": name,
         "state": str(member.evacuation.state),
         "left": member.live_connections,
-        "initial": dict(view.drain_initial).get(name),
+        "initial": facts.initial_clients(view, name),
         "rate_per_s": None if rate is None else round(rate),
     }
-
-
-def versions(journal: Journal) -> tuple[str, str]:
-    """(from, to)."""
-    return version_of(journal.from_image), version_of(journal.to_image)

@@ -8,6 +8,7 @@ from typing import Any
 
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.model.wire import clean
+from emqx_tui.rollout.policy import Approval
 
 Fields = Mapping[str, Any]
 COMMAND_CHARACTERS = 240
@@ -38,6 +39,15 @@ def span(seconds: float | None) -> str:
 
 def clients(value: int | None) -> str:
     return "? clients" if value is None else f"{value:,} client{'' if value == 1 else 's'}"
+
+
+def policy(approval: Approval) -> str:
+    """What a person is asked for from here on."""
+    return {
+        Approval.EVERY_NODE: "a person approves the cut-over and every node",
+        Approval.CUT_OVER: "a person approves the cut-over; the nodes follow by themselves",
+        Approval.AUTO: "nobody is asked: cut-over and nodes follow by themselves",
+    }[approval]
 
 
 def check(fields: Fields) -> str:
@@ -150,6 +160,8 @@ def finished(fields: Fields) -> str:
         parts.append(f"{clients(fields['clients_lost'])} lost" if fields["clients_lost"] else "no client lost")
     if fields.get("lowest_sum_ratio") is not None:
         parts.append(f"lowest sum {fields['lowest_sum_ratio']:.2%}")
+    if fields.get("early_clients"):
+        parts.append(f"{clients(fields['early_clients'])} on green before the cut-over")
     took = f" in {span(fields['duration_s'])}" if fields.get("duration_s") is not None else ""
     word = str(fields["result"]).replace("_", " ")
     return f"{word}{way}{took}" + (f"; {', '.join(parts)}" if parts else "")

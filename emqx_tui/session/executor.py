@@ -36,17 +36,22 @@ class Executor:
         self._put = put
         self._may_advance = may_advance
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._sent: dict[str, Command] = {}
 
     @property
     def keys(self) -> frozenset[str]:
         return frozenset(self._running)
+
+    def last_sent(self, key: str) -> Command:
+        """The command of this key that was sent last."""
+        return self._sent[key]
 
     def send(self, command: Command) -> bool:
         """Begin; False when a command of the same key is still on its way."""
         if command.key in self._running:
             return False
         task = asyncio.create_task(self._run(command), name=f"command {command.key}")
-        self._running[command.key] = task
+        self._running[command.key], self._sent[command.key] = task, command
         return True
 
     async def close(self) -> None:

@@ -21,6 +21,7 @@ from emqx_tui.model.wire import Malformed, Unreadable
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
+from emqx_tui.session.cluster_facts import with_view
 from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput
 from emqx_tui.session.sources import credentials
 from emqx_tui.session.view import ClusterRow, FleetView, Role, SourceHealth, View
@@ -172,18 +173,15 @@ class Fleet:
         unreadable = self._unreadable.get(key)
         count = self._counts.get(key, _Count(None, None))
         view = self._session_view(key)
-        gate = view.decision.gate if view else None
         is_running = bool(view and view.journal and not view.result)
-        return ClusterRow(
+        row = ClusterRow(
             resource=resource,
             read_at=read_at,
-            phase=view.decision.phase if view else Phase.IDLE,
+            phase=Phase.IDLE,
             live_connections=count.connections,
             live_at=count.at,
             ready=resource.ready_replicas if resource.meta.uid else None,
             wanted=len(resource.status_nodes) or resource.replicas,
-            gate=gate.id if gate else "",
-            is_held=bool(is_running and view and view.journal and view.journal.hold),
             driver=view.driver if view and is_running else "",
             is_mine=bool(view and is_running and view.role is Role.DRIVER),
             is_undriven=self._is_undriven(key, view if is_running else None),
@@ -191,6 +189,7 @@ class Fleet:
             problem=f"cannot be read: {unreadable}" if unreadable else count.problem,
             unreadable=unreadable,
         )
+        return with_view(row, view)
 
     def _is_undriven(self, key: Key, running: View | None) -> bool:
         is_seen = running is not None and any(source.name == "leases" and source.is_ok for source in running.health)

@@ -75,15 +75,15 @@ class EventLog:
         self._add(LogLine(at, LogSource.JOURNAL, redact_text(words), is_alarm=is_alarm))
 
     def sent(self, at: datetime, command: Command) -> None:
-        self._add(LogLine(at, LogSource.YOU, _words(command), command.describe()))
+        self._add(LogLine(at, LogSource.YOU, command_words(command), command.describe()))
 
     def done(self, at: datetime, command: Command, note: str) -> None:
         if note:
-            self._add(LogLine(at, LogSource.CONSOLE, f"{_words(command)}: {note}"))
+            self._add(LogLine(at, LogSource.CONSOLE, f"{command_words(command)}: {note}"))
 
     def failed(self, at: datetime, command: Command, message: str, *, is_routine: bool = False) -> None:
         """`is_routine`: nothing that a person has to know of at once."""
-        text = f"{_words(command)} failed: {redact_text(message)}"
+        text = f"{command_words(command)} failed: {redact_text(message)}"
         self._add(LogLine(at, LogSource.CONSOLE, text, is_alarm=not is_routine))
 
     def say(self, at: datetime, words: str) -> None:
@@ -102,7 +102,8 @@ class EventLog:
         self._frozen = None
 
 
-def _words(command: Command) -> str:
+def command_words(command: Command) -> str:
+    """What a command does, in a few words."""
     words = _WORDS.get(command.name, command.name)
     match command.name:
         case "start-drain" | "stop-drain":

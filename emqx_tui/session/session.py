@@ -50,6 +50,7 @@ from emqx_tui.session.inputs import (
     Tick,
 )
 from emqx_tui.session.journal_store import JournalStore
+from emqx_tui.session.log import command_words
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchInput
 from emqx_tui.session.publisher import Publisher
@@ -440,11 +441,11 @@ class Session:
             journal=journal.present or end.journal,
             role=role,
             role_reason=reason,
-            driver=self._lease.holder,
+            driver=self._lease.holder if self._lease.is_held or not self._lease.is_free else "",
             samples=self._series.frozen(),
             ledger=observations.ledger,
             log=self._log.lines(),
-            in_flight=tuple(sorted(expectations.in_flight)),
+            in_flight=tuple(command_words(self._executor.last_sent(key)) for key in sorted(expectations.in_flight)),
             notice=publisher.notice,
             notice_number=publisher.notice_number,
             health=view_builder.health(self._store, self._seen),

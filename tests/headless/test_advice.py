@@ -17,6 +17,8 @@ from emqx_tui.headless.rollout import how_to_go_on
 from emqx_tui.headless.status import lines
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import auto_hold
+from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import Role
 from emqx_tui.ui.rollout.advice import advise as screen_advice
 from tests.rollout.checks.test_auto_hold import ALARMS
@@ -50,8 +52,8 @@ def test_what_is_no_command_of_ours_is_said_in_words_or_in_kubectls() -> None:
     [
         (releases.at_gate(), Result.WAITING, ["approve", "rollout"]),
         (releases.before_cut_over(), Result.WAITING, ["approve", "rollout"]),
-        (releases.held(), Result.HELD, ["resume", "rollout"]),
-        (releases.held(decision=releases.before_cut_over().decision), Result.HELD, ["resume", "rollout", "abort"]),
+        (releases.held(), Result.HELD, ["resume", "rollout", "abort"]),
+        (releases.held(decision=Decision(Phase.FINISHING)), Result.HELD, ["resume", "rollout"]),
     ],
 )
 def test_how_to_go_on_is_said_in_commands_that_work(view, result, verbs) -> None:

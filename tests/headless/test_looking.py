@@ -90,6 +90,7 @@ def test_the_document() -> None:
         "name": "emqx-ee",
         "phase": "Running",
         "version": "4.4.14",
+        "from": None,
         "image": "emqx/emqx-ee:4.4.14",
         "ready": 3,
         "wanted": 3,
@@ -121,7 +122,7 @@ def test_a_release_shows_its_gate_or_its_hold(hold: bool) -> None:
 
     row = printed(play(room, work()), "table")[1].split()
     assert row[:2] == ["emqx-ee", "Held" if hold else "Waiting"]
-    assert row[2:4] == ["4.4.15", "6/6"]
+    assert row[2:4] == ["4.4.14->4.4.15", "6/6"]
     assert row[5] == "cut-over"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from emqx_tui.headless.events import FIELDS, Event
 from emqx_tui.headless.exit_status import EXIT_CODES, Result
-from emqx_tui.headless.summary import SETTLED_S, summary, version_of
+from emqx_tui.headless.summary import SETTLED_S, summary
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Rates
@@ -18,6 +18,7 @@ from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.journal import AbortRecord, Journal, Originals, Totals
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.facts import image_version
 from emqx_tui.session.view import View
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -86,6 +87,7 @@ def test_a_release_that_is_done() -> None:
         "disconnects_per_client": 1.0,
         "clients_lost": 0,
         "lowest_sum_ratio": 0.997,
+        "early_clients": None,
     }
 
 
@@ -171,4 +173,4 @@ def test_exit_codes_are_those_that_are_documented() -> None:
     [("emqx/emqx-ee:4.4.14", "4.4.14"), ("host:5000/emqx/emqx-ee", "host:5000/emqx/emqx-ee"), ("a:b/c:1", "1")],
 )
 def test_the_version_of_an_image(image: str, version: str) -> None:
-    assert version_of(image) == version
+    assert image_version(image) == version

@@ -186,7 +186,7 @@ def test_who_comes_to_a_drain_does_not_know_yet_who_is_on_the_way() -> None:
 def test_nobody_is_missing_before_the_brokers_were_read(unread: str) -> None:
     known = Totals(first_drain_at=ago(60), baseline={TOP: 300, MIDDLE: 300, LOW: 300}, initial={TOP: 300})
     scene = noted(evacuating(DRAINING, 2, live=100), totals=known)
-    memory = observe(Memory(), replace(scene.snapshot(), **{unread: MISSING}), scene.journal)
+    memory = observe(Observations(), replace(scene.snapshot(), **{unread: MISSING}), scene.journal)
     assert memory.ledger.evicted is None
     assert memory.ledger.max_missing is None
 

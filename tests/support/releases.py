@@ -127,6 +127,14 @@ def journal(**fields: Any) -> Journal:
             ApprovalRecord(2, "node:2", "ann@bastion", CUT_OVER + timedelta(seconds=64), "e2"),
         ),
         drained=(f"{BLUE}-2",),
+        cut_over_at=CUT_OVER,
+        totals=Totals(
+            clients=99_999,
+            first_drain_at=CUT_OVER + timedelta(seconds=64),
+            lowest_sum=99_760,
+            start_sum=100_000,
+            evicted=39_532,
+        ),
     )
     return replace(base, **fields)
 
@@ -233,7 +241,7 @@ LOG = (
         f"curl -X POST http://{BLUE}-1:8081/api/v4/load_rebalance/emqx-ee@{BLUE}-1/evacuation/start -d '…'",
     ),
 )
-ABORT_GONE = AbortCost(False, "clients are on green: going back is a new release")
+WAY_BACK = AbortCost(True, "", 39_450, 233.0, "abort-2")
 
 
 def idle(**fields: Any) -> View:
@@ -257,7 +265,7 @@ def draining(**fields: Any) -> View:
         steps(2, StepState.WAITING, 1),
         gate,
         checks(previous_evicted=waiting),
-        abort=ABORT_GONE,
+        abort=WAY_BACK,
         eta_s=341.0,
     )
     found = snapshot(
@@ -288,7 +296,13 @@ def at_gate(**fields: Any) -> View:
         base.decision, phase_text="", gate=node_gate(0), checks=checks(), steps=steps(2, StepState.WAITING, 2)
     )
     found = snapshot(live, blue=1)
-    done = replace(base, snapshot=found, decision=decision, rates=(), ledger=Ledger(66_663, 66_520, 0, 143, 240, 0))
+    way_back = replace(WAY_BACK, disconnects=66_915, seconds=370.0, revision="abort-3")
+    decision = replace(decision, abort=way_back)
+    records = (*journal().approvals, ApprovalRecord(3, "node:1", "ann@bastion", NOW - timedelta(seconds=203), "e3"))
+    totals = replace(journal().totals, evicted=66_663)
+    gone = journal(approvals=records, drained=(f"{BLUE}-1", f"{BLUE}-2"), totals=totals)
+    done = replace(base, snapshot=found, decision=decision, journal=gone, rates=())
+    done = replace(done, ledger=Ledger(66_663, 66_520, 0, 143, 240, 0))
     return replace(done, **fields)
 
 
@@ -327,7 +341,9 @@ def before_cut_over(**fields: Any) -> View:
     base = View(
         snapshot(live, serving=BLUE, now=until),
         decision,
-        journal=journal(approvals=(), drained=()),
+        journal=journal(
+            approvals=(), drained=(), cut_over_at=None, totals=Totals(lowest_sum=99_998, start_sum=100_000)
+        ),
         role=Role.DRIVER,
         samples=samples(until),
         log=LOG[:2],

@@ -10,8 +10,8 @@ from textual.pilot import Pilot
 from emqx_tui.session.view import View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.cards.gate_card import renew_gate
 from emqx_tui.ui.cards.typing_guard import SETTLE_S
-from emqx_tui.ui.cards.words import renew_gate
 from emqx_tui.ui.shell.identity import IdentityBar
 from tests.support import releases
 from tests.support.screen_text import until_shown

@@ -21,9 +21,9 @@ from textual.screen import ModalScreen
 
 from emqx_tui.rollout.intents import Hold
 from emqx_tui.session.view import EditPreview, View
+from emqx_tui.ui.cards.card import Card, Renew
 from emqx_tui.ui.cards.typing_guard import TypingGuard
-from emqx_tui.ui.cards.words import Card, Renew
-from emqx_tui.ui.rollout.words import key_reasons
+from emqx_tui.ui.rollout.key_reasons import key_reasons
 from emqx_tui.ui.shell.messages import IntentSubmitted, Published
 from emqx_tui.ui.shell.notice_line import Notice
 from emqx_tui.ui.shell.screen import TakesNews

@@ -21,7 +21,7 @@ from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import View
 from emqx_tui.ui.cards.approval import ApprovalCard
-from emqx_tui.ui.cards.words import renew_start
+from emqx_tui.ui.cards.start_card import renew_start
 from emqx_tui.ui.change import external_editor
 from emqx_tui.ui.change.accept_row import AcceptRow
 from emqx_tui.ui.change.differences import difference_lines, problem_line

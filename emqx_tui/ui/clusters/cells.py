@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from emqx_tui.rollout.policy import Policy
+from emqx_tui.session.cluster_facts import readiness
 from emqx_tui.session.view import ClusterRow
 from emqx_tui.ui.clusters.lines import counted_words
-from emqx_tui.ui.clusters.states import clients_of, driver_words, ready_of, state, step_word, version_words
+from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word, version_words
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import NONE, clean, elapsed_s, fit, fit_middle, object_age
 from emqx_tui.ui.text.spans import Line, Tone, line, plain
@@ -78,7 +79,7 @@ def _clients_line(row: ClusterRow, now: datetime, room: int) -> Line:
 def cells_of(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Line]:
     """The cells of one row; `room` has the cells of each column."""
     resource, mark = row.resource, state(row)
-    ready, wanted = ready_of(row)
+    ready, wanted = readiness(row)
     age = object_age(elapsed_s(resource.meta.created_at, now))
     short = ready is not None and ready < wanted
     if row.unreadable:

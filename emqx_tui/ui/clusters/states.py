@@ -6,7 +6,8 @@ condition that is True, which may be months old.
 
 from __future__ import annotations
 
-from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.cluster_facts import ClusterState, cluster_state, readiness, row_versions
 from emqx_tui.session.view import ClusterRow
 from emqx_tui.ui.text import glyphs
 from emqx_tui.ui.text.marks import NONE, Mark, clean
@@ -27,40 +28,26 @@ _STEPS = {
 }
 
 
+_STATES = {
+    ClusterState.DELETING: Mark(glyphs.FAILED, "deleting", Tone.WARN),
+    ClusterState.UNREADABLE: Mark(glyphs.ALARM, "unreadable", Tone.BAD),
+    ClusterState.HELD: Mark(glyphs.HELD, "held", Tone.WARN),
+    ClusterState.NO_DRIVER: Mark(glyphs.ALARM, "no driver", Tone.CALL),
+    ClusterState.WAITING: Mark(glyphs.WAITING, "waits for you", Tone.CALL),
+    ClusterState.ABORTING: Mark("◂", "aborting", Tone.WARN),
+    ClusterState.LOST: Mark(glyphs.FAILED, "lost", Tone.BAD),
+    ClusterState.RELEASING: Mark(glyphs.RUNNING, "releasing", Tone.STRONG),
+    ClusterState.OPERATOR_ALONE: Mark(glyphs.RUNNING, "operator alone", Tone.WARN),
+    ClusterState.NEW: Mark(glyphs.STARTING, "new", Tone.WAIT),
+    ClusterState.DEGRADED: Mark(glyphs.ALARM, "degraded", Tone.BAD),
+    ClusterState.RUNNING: Mark(glyphs.SERVING, "running", Tone.GOOD),
+    ClusterState.NOT_RUNNING: Mark(glyphs.ALARM, "not running", Tone.BAD),
+}
+
+
 def state(row: ClusterRow) -> Mark:
-    """What a cluster does, the most urgent first."""
-    resource = row.resource
-    if resource.meta.deleting:
-        return Mark(glyphs.FAILED, "deleting", Tone.WARN)
-    if row.unreadable:
-        return Mark(glyphs.ALARM, "unreadable", Tone.BAD)
-    if row.is_held:
-        return Mark(glyphs.HELD, "held", Tone.WARN)
-    if row.phase is Phase.LOST:
-        return Mark(glyphs.FAILED, "lost", Tone.BAD)
-    if row.is_undriven:
-        return Mark(glyphs.ALARM, "no driver", Tone.CALL)
-    if row.gate:
-        return Mark(glyphs.WAITING, "waits for you", Tone.CALL)
-    if row.phase is Phase.ABORTING:
-        return Mark("◂", "aborting", Tone.WARN)
-    if row.phase not in FINAL or row.is_gated:
-        return Mark(glyphs.RUNNING, "releasing", Tone.STRONG)
-    if resource.blue_green_status is not None:
-        return Mark(glyphs.RUNNING, "operator alone", Tone.WARN)
-    return _state_at_rest(row)
-
-
-def _state_at_rest(row: ClusterRow) -> Mark:
-    resource = row.resource
-    ready, wanted = ready_of(row)
-    if resource.condition is None:
-        return Mark(glyphs.STARTING, "new", Tone.WAIT)
-    if ready is not None and ready < wanted:
-        return Mark(glyphs.ALARM, "degraded", Tone.BAD)
-    if resource.is_running:
-        return Mark(glyphs.SERVING, "running", Tone.GOOD)
-    return Mark(glyphs.ALARM, "not running", Tone.BAD)
+    """What a cluster does."""
+    return _STATES[cluster_state(row)]
 
 
 def driver_words(row: ClusterRow) -> str:
@@ -85,11 +72,9 @@ def step_word(row: ClusterRow) -> str:
 
 def version_words(row: ClusterRow) -> str:
     """`4.4.14→4.4.15` while a release runs, else the version asked for."""
-    wanted = clean(row.resource.image.version) or "?"
-    if not row.is_releasing:
-        return wanted
-    older = sorted({node.version for node in row.resource.status_nodes if node.version not in ("", wanted)})
-    return f"{clean(older[0])}→{wanted}" if older else wanted
+    found = row_versions(row)
+    before, after = clean(found.before) or "?", clean(found.after) or "?"
+    return before if before == after else f"{before}→{after}"
 
 
 def clients_of(row: ClusterRow) -> int | None:
@@ -98,11 +83,6 @@ def clients_of(row: ClusterRow) -> int | None:
         return row.live_connections
     nodes = row.resource.status_nodes
     return sum(node.connections for node in nodes) if nodes else None
-
-
-def ready_of(row: ClusterRow) -> tuple[int | None, int]:
-    ready = row.ready if row.ready is not None else row.resource.ready_replicas
-    return ready, row.wanted if row.wanted is not None else row.resource.replicas
 
 
 def sort_value(row: ClusterRow, column: str) -> tuple:
@@ -114,7 +94,7 @@ def sort_value(row: ClusterRow, column: str) -> tuple:
         "name": resource.name,
         "phase": _URGENCY.get(state(row).word, 9),
         "version": resource.image.version,
-        "ready": (ready_of(row)[0] or 0) / max(1, ready_of(row)[1]),
+        "ready": (readiness(row)[0] or 0) / max(1, readiness(row)[1]),
         "clients": -(clients_of(row) or 0),
         "step": step_word(row),
         "age": -created.timestamp() if created else 0.0,

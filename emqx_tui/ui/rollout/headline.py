@@ -1,7 +1,6 @@
-"""PURE: the one line of the rollout screen that changes everything, and the line below that says why or what to do.
+"""PURE: the status bar of the rollout screen: what matters most now, and below it why, or what to do.
 
-A person reads this first, at 3 am often only this. So: the loudest thing wins, what is not known is told as not known,
-and no result is guessed before the cluster tells it.
+The most urgent thing wins; what is not known is told as not known; no result is told before the cluster shows it.
 """
 
 from __future__ import annotations
@@ -14,21 +13,11 @@ from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
 from emqx_tui.rollout.journal import HoldRecord
-from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
+from emqx_tui.session import facts
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words
-from emqx_tui.ui.rollout.readings import (
-    cannot_act,
-    check_words,
-    duration_s,
-    eta_s,
-    evicting,
-    from_version,
-    ready_pods,
-    short_names,
-    tail,
-    versions,
-)
+from emqx_tui.ui.rollout.names import blocked_words, check_words, short_names, tail, version_words
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line, wrap
@@ -56,18 +45,18 @@ def bar_lines(found: Headline, cells: int) -> list[Line]:
 
 
 _PHASES = {
-    Phase.STARTING: ("STARTING", "the patch of the template is on its way; no client is touched"),
-    Phase.CREATING_GREEN: ("CREATING GREEN", "the operator builds green; clients stay on blue"),
+    Phase.STARTING: ("STARTING", "the template is being patched; no client is disconnected"),
+    Phase.CREATING_GREEN: ("CREATING GREEN", "the operator creates green; nobody is moved yet"),
     Phase.WAITING_DELAY: (
         "WAITING FOR THE DELAY",
-        "green is complete; your own initial delay runs; clients stay on blue",
+        "green is complete; your initialDelaySeconds run; nobody is moved yet",
     ),
-    Phase.READY_TO_CUT_OVER: ("READY TO CUT OVER", "green is complete; clients stay on blue"),
-    Phase.CANARY: ("CANARY", "one blue address is out of the Service; its node is watched for losses"),
+    Phase.READY_TO_CUT_OVER: ("READY TO CUT OVER", "green is complete; nobody is moved yet"),
+    Phase.CANARY: ("CANARY", "one blue address has left the Service; its node is watched for lost connections"),
     Phase.CUTTING_OVER: ("CUTTING OVER", "new connections go to green; connected clients stay where they are"),
     Phase.DRAINING: ("DRAINING", "clients move from blue to green, node by node"),
-    Phase.FINISHING: ("FINISHING", "blue is empty and gone; the operator is given its settings back"),
-    Phase.ABORTING: ("GOING BACK TO BLUE", "clients go to blue; green is taken away"),
+    Phase.FINISHING: ("FINISHING", "blue is gone; the operator gets its own settings back"),
+    Phase.ABORTING: ("GOING BACK TO BLUE", "clients move back to blue; then green is removed"),
 }
 
 
@@ -86,12 +75,21 @@ def _loudest(view: View) -> Headline:
         return _idle(view)
     if view.journal and view.journal.hold:
         return _held(view, view.journal.hold)
-    if view.decision.alarms:
-        return _alarmed(view, view.decision.alarms[0])
+    if alarms := facts.pressing_alarms(view):
+        return _alarmed(view, alarms)
     gate = view.decision.gate
-    if gate and (gate.is_open or _is_blocked(gate) or not _is_moving(view)):
+    if gate and (_waits(view, gate) or _is_blocked(gate) or not _is_moving(view)):
         return _at_gate(view, gate)
     return _running(view)
+
+
+def _waits(view: View, gate: Gate) -> bool:
+    """The gate is open, and stays shut until a person opens it."""
+    return gate.is_open and _needs_person(view, gate)
+
+
+def _needs_person(view: View, gate: Gate) -> bool:
+    return view.journal is None or facts.needs_person(gate, view.journal.approval)
 
 
 def _is_blocked(gate: Gate) -> bool:
@@ -100,7 +98,7 @@ def _is_blocked(gate: Gate) -> bool:
 
 def _is_moving(view: View) -> bool:
     """Something runs by itself towards the gate: that is what a person wants to read, not that the gate is shut."""
-    return bool(evicting(view)) or view.decision.phase is Phase.WAITING_DELAY
+    return bool(facts.draining(view)) or view.decision.phase is Phase.WAITING_DELAY
 
 
 def _word(glyph: str, word: str) -> tuple[str, Tone]:
@@ -109,7 +107,7 @@ def _word(glyph: str, word: str) -> tuple[str, Tone]:
 
 def _ending(view: View) -> Headline | None:
     phase, result = view.decision.phase, view.result
-    took = duration_s(view)
+    took = facts.duration_s(view)
     after = f" after {units.span(took)}" if took is not None else ""
     if phase is Phase.LOST:
         first = line(_word(ALARM, "LOST"), "the object of this release is gone or is another one")
@@ -118,12 +116,16 @@ def _ending(view: View) -> Headline | None:
         first = line(_word(FAILED, f"FAILED{after}"), view.decision.phase_text)
         return Headline(Tone.BAD, first, line(str(view.notice or "")))
     if phase is Phase.DONE or result == "done":
-        first = line(_word(DONE, "DONE"), f"{versions(view)}{after}")
+        first = line(_word(DONE, "DONE"), f"{version_words(view)}{after}")
         return Headline(Tone.GOOD, first, line("blue is gone, green serves; the operator has its own settings back"))
     if phase is Phase.ABORTED or result == "aborted":
-        first = line(_word(DONE, "ABORTED"), f"back on {from_version(view)}{after}")
+        first = line(_word(DONE, "ABORTED"), f"back on {_blue_version(view)}{after}")
         return Headline(Tone.WARN, first, line("blue serves as before; green is gone"))
     return None
+
+
+def _blue_version(view: View) -> str:
+    return facts.versions(view.journal).before if view.journal else "the old version"
 
 
 def _unreadable(view: View) -> Headline:
@@ -138,7 +140,7 @@ def _idle(view: View) -> Headline:
     resource = view.snapshot.resource.value
     if resource is None:
         return Headline(Tone.WARN, line(_word("?", "NOT READ YET"), view.snapshot.resource.problem))
-    ready, wanted = ready_pods(view), resource.replicas
+    ready, wanted = _ready_pods(view, resource.ready_replicas), resource.replicas
     clients = f"{units.count(view.snapshot.total_live)} clients"
     figures = DOT.join((resource.image.version, f"{ready}/{wanted} ready", clients))
     if resource.blue_green_status is not None or len(view.snapshot.generations) > 1:
@@ -153,7 +155,7 @@ def _idle(view: View) -> Headline:
         second = line((f"{ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
     else:
         second = line("no release is running; ", ("e", Tone.KEY), " changes something")
-    if not view.snapshot.stats.is_fresh(view.now, view.policy.max_broker_age_s):
+    if not facts.is_live(view):
         age_s = view.snapshot.stats.age_s(view.now)
         why = view.snapshot.stats.problem or f"figures are {units.age(age_s)} old"
         said = second if view.role is Role.WATCH_ONLY else line(f"EMQX: {why}")
@@ -164,10 +166,16 @@ def _idle(view: View) -> Headline:
     return Headline(Tone.GOOD, line(_word(SERVING, "RUNNING"), figures), second)
 
 
+def _ready_pods(view: View, told: int) -> int:
+    """Pods that are Ready; what the operator last said where no pod is known."""
+    generations = view.snapshot.generations
+    return sum(generation.ready for generation in generations) if generations else told
+
+
 def _held(view: View, hold: HoldRecord) -> Headline:
     if hold.auto:
         return _auto_held(view, hold)
-    since = f"since {units.clock(hold.at)} ({units.age((view.now - hold.at).total_seconds())})"
+    since = f"since {units.clock(hold.at)} ({units.age(facts.held_s(view, hold))})"
     reason = f": {hold.reason}" if hold.reason else ""
     goes_on = _goes_on(view, hold)
     if hold.freeze:
@@ -207,7 +215,7 @@ def _auto_held(view: View, hold: HoldRecord) -> Headline:
 def _way_on(view: View, hold: HoldRecord, alarm: Alarm | None) -> tuple[Advice, ...]:
     """What may be done about a hold of a check: what the check advises, and always how to go on and how to go back."""
     found = list(alarm.advice) if alarm else []
-    if not found and alarm and evicting(view):
+    if not found and alarm and facts.draining(view):
         found.append(Advice(Verb.FREEZE, "stops the drain"))
     if not any(each.verb is Verb.RESUME for each in found):
         found.append(on_resume(hold.check, is_alarmed=alarm is not None))
@@ -228,14 +236,14 @@ def _limit(alarm: Alarm | None) -> str:
 
 
 def _goes_on(view: View, hold: HoldRecord) -> str:
-    running = evicting(view)
+    running = facts.draining(view)
     if hold.freeze or not running:
         return ""
     return f"the drain of {', '.join(tail(member.name) for member in running)} goes on"
 
 
-def _alarmed(view: View, alarm: Alarm) -> Headline:
-    more = len(view.decision.alarms) - 1
+def _alarmed(view: View, alarms: tuple[Alarm, ...]) -> Headline:
+    alarm, more = alarms[0], len(alarms) - 1
     first = line(_word(ALARM, check_words(alarm.check).upper()), f"{alarm.evidence}{_limit(alarm)}")
     rest = f"{DOT}{units.plural(more, 'more alarm')}" if more else ""
     return Headline(Tone.WARN, first, line(f"{advise(alarm.advice) or view.decision.phase_text}{rest}"))
@@ -243,31 +251,59 @@ def _alarmed(view: View, alarm: Alarm) -> Headline:
 
 def _at_gate(view: View, gate: Gate) -> Headline:
     what = f"next: {gate_words(gate)}"
-    problem = cannot_act(view)
+    problem = blocked_words(facts.why_no_intent(view))
+    if gate.is_open and not _needs_person(view, gate):
+        first = line(_word(RUNNING, "NEXT"), gate_words(gate))
+        return Headline(Tone.PLAIN, first, line(f"policy {_policy(view)} opens it: nobody is asked"))
     if gate.is_open and problem:
         return Headline(Tone.WARN, line(_word(WAITING, "WAITING"), what), line(f"{problem}"))
     if gate.is_open:
         first = line(_word(WAITING, "WAITING FOR YOU"), f"to {gate_words(gate)}")
         running = meanwhile(view)
-        passed = f"{DONE} all {len(gate.checks)} checks pass{f'{DOT}{running}' if running else ''}"
+        passed = f"{_passed(gate)}{f'{DOT}{running}' if running else ''}"
         return Headline(Tone.CALL, first, line("press ", ("a", Tone.KEY), f" to read and approve{DOT}{passed}"))
-    blocking = [check for check in gate.checks if check.outcome is not Outcome.PASS]
-    failed = [check for check in blocking if check.outcome is Outcome.FAIL]
-    first_check = (failed or blocking)[0]
+    blocking = facts.not_passing(gate)
+    first_check = blocking[0]
     more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
     why = f"{first_check.evidence}{more}"
-    if failed:
+    if first_check.outcome is Outcome.FAIL:
         hint = f"{DOT}{first_check.hint}" if first_check.hint else ""
         return Headline(Tone.WARN, line(_word(ALARM, "NOT SAFE YET"), what), line(f"{FAILED} {why}{hint}"))
     return Headline(Tone.WAIT, line(_word(STARTING, "NOT YET"), what), line(f"waits for: {why}"))
 
 
+def _passed(gate: Gate) -> str:
+    """That all checks pass, and what passes only because somebody accepted it."""
+    accepted = [check for check in gate.checks if check.is_accepted]
+    if accepted:
+        return f"{ALARM} {accepted[0].evidence}"
+    return f"{DONE} all {len(gate.checks)} checks pass"
+
+
+def _policy(view: View) -> str:
+    return view.journal.approval.value if view.journal else ""
+
+
+def _then(view: View, gate: Gate) -> str:
+    """What comes after what runs now, by the policy that holds now."""
+    if _needs_person(view, gate):
+        return f"then it waits for you: {gate_words(gate)}"
+    return f"then, without asking (policy {_policy(view)}): {gate_words(gate)}"
+
+
+def _early(view: View) -> str:
+    """Before the cut-over a few clients may be on green already: they are counted, not denied."""
+    early = facts.early_clients(view) if view.decision.phase in BEFORE_CUT_OVER else None
+    return f"{DOT}{units.plural(early, 'client')} on green already" if early else ""
+
+
 def _running(view: View) -> Headline:
     word, meaning = _PHASES.get(view.decision.phase, (view.decision.phase.value.upper(), ""))
+    meaning += _early(view)
     drains, gate = meanwhile(view) or _leaving(view), view.decision.gate
     first = line(_word(RUNNING, word), drains or view.decision.phase_text or meaning)
     if gate:
-        second = f"then it waits for you: {gate_words(gate)}"
+        second = _then(view, gate)
     elif drains or view.decision.phase_text:
         second = meaning
     else:
@@ -282,13 +318,14 @@ def in_flight(view: View) -> str:
 
 def meanwhile(view: View) -> str:
     """What runs inside EMQX now."""
-    return "; ".join(f"{tail(member.name)} {_doing(view, member)}" for member in evicting(view))
+    return "; ".join(f"{tail(member.name)} {_doing(view, member)}" for member in facts.draining(view))
 
 
 def _doing(view: View, member: Member) -> str:
     evacuation = member.evacuation
     if evacuation is None or evacuation.state is EvacuationState.EVICTING_CONNS:
-        left, initial, eta = member.live_connections, dict(view.drain_initial).get(member.name), eta_s(view, member)
+        left, initial = member.live_connections, facts.initial_clients(view, member.name)
+        eta = facts.drain_remaining_s(view, member)
         of = f" of {units.count(initial)}" if initial is not None else ""
         to_go = f", {units.span(eta)} to go" if eta is not None else ""
         return f"drains: {units.count(left)}{of} left{to_go}"
@@ -296,6 +333,8 @@ def _doing(view: View, member: Member) -> str:
         return "has evicted all: waits for takeovers"
     if evacuation.state is EvacuationState.EVICTING_SESSIONS:
         return f"moves its sessions: {units.count(evacuation.current_sessions)} left"
+    if evacuation.state is EvacuationState.UNKNOWN:
+        return "is being evacuated, in a state that this console does not know"
     return "waits for its health check"
 
 

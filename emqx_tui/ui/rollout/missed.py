@@ -1,7 +1,7 @@
 """PURE: what happened in a release before this console came to it, in one to three lines above the log.
 
-For whoever is called at 3 am: the journal knows who approved what and when, what it was held for, and which nodes are
-drained; the lease, since when nobody drove. It stands until something is ordered here: from then on the log tells all.
+The journal has who approved what and when, what it was held for, and which nodes are drained; the lease, since when
+nobody drove. Shown until the first intent of this console: from then on the log tells all.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from datetime import datetime
 
 from emqx_tui.rollout.journal import ApprovalRecord, Journal
 from emqx_tui.session.view import Arrival, View
-from emqx_tui.ui.cards.words import gate_name
-from emqx_tui.ui.rollout.readings import check_words
+from emqx_tui.ui.rollout.names import check_words, gate_name
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, wrap
@@ -22,7 +21,7 @@ JUST_NOW_S = 10.0
 """A release that was seen so soon was seen from its beginning."""
 UNDRIVEN_S = 30.0
 """A driver renews its lease every few seconds: this long a gap is told."""
-LABEL = "before you came: "
+LABEL = "earlier: "
 
 
 def missed_lines(view: View, cells: int, rows: int) -> list[Line]:
@@ -54,11 +53,16 @@ def _parts(view: View) -> Iterator[str]:
     if journal.totals.killed:
         yield f"{units.count(journal.totals.killed)} clients cut off without a drain"
     if journal.acknowledged:
-        yield f"accepted: {', '.join(check_words(name) for name in journal.acknowledged)}"
+        yield f"accepted: {', '.join(_accepted(journal, name) for name in journal.acknowledged)}"
     warnings = sum(entry.is_alarm and journal.created_at <= entry.at < arrival.at for entry in view.log)
     if warnings:
         yield f"{units.plural(warnings, 'warning')} (l)"
     yield f"begun {units.clock_minute(journal.created_at)} by {journal.created_by}"
+
+
+def _accepted(journal: Journal, check: str) -> str:
+    by = journal.acknowledged_by.get(check, "")
+    return check_words(check) + (f" by {by}" if by else "")
 
 
 def _ordered_at(journal: Journal) -> Iterator[datetime]:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Colour, Generation, Member
+from emqx_tui.session import facts
+from emqx_tui.session.facts import NodeState
 from emqx_tui.session.view import View
-from emqx_tui.ui.rollout.readings import BUSY, eta_s, pace_per_s, tail
+from emqx_tui.ui.rollout.names import tail
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM, DONE, OUT, RUNNING, SERVING, STARTING
 from emqx_tui.ui.text.marks import NONE, Mark, clean, fit_middle
@@ -53,9 +54,9 @@ class NodeRow:
 
 def node_rows(view: View) -> list[NodeRow]:
     """All rows, in order."""
-    snapshot, rows = view.snapshot, []
+    rows = []
     next_up = view.decision.gate.target if view.decision.gate else ""
-    is_old = not snapshot.stats.is_fresh(snapshot.now, view.policy.max_broker_age_s)
+    is_old = not facts.is_live(view)
     for generation in _in_order(view):
         members = {member.ordinal: member for member in generation.members}
         places = max([generation.replicas, _places(view, generation), *(o + 1 for o in members)], default=0)
@@ -84,7 +85,7 @@ def _places(view: View, generation: Generation) -> int:
 
 
 def _absent(view: View, generation: Generation, ordinal: int, name: str) -> NodeRow:
-    initial = dict(view.drain_initial).get(name)
+    initial = facts.initial_clients(view, name)
     if ordinal >= generation.replicas:
         mark, weight = Mark(DONE, "gone", Tone.DIM), Weight.CALM
         return NodeRow(
@@ -96,12 +97,12 @@ def _absent(view: View, generation: Generation, ordinal: int, name: str) -> Node
 
 def _present(view: View, generation: Generation, member: Member, *, is_next: bool, is_old: bool) -> NodeRow:
     mark, weight = _state(view, member)
-    initial = dict(view.drain_initial).get(member.name)
+    initial = facts.initial_clients(view, member.name)
     rate = dict(view.rates).get(member.name)
     left = member.live_connections
     is_draining = member.evacuation is not None
     progress = 1 - min(1.0, left / initial) if is_draining and initial and left is not None else None
-    pace = pace_per_s(view, member)
+    pace = facts.drain_rate_per_s(view, member)
     return NodeRow(
         key=member.name,
         name=member.name,
@@ -114,52 +115,35 @@ def _present(view: View, generation: Generation, member: Member, *, is_next: boo
         sessions=member.sessions,
         rate_per_s=pace if pace is not None or is_draining else rate if (rate or 0) >= 1 else None,
         progress=progress,
-        eta_s=eta_s(view, member),
+        eta_s=facts.drain_remaining_s(view, member),
         is_old=is_old,
     )
 
 
-_EVACUATION = {
-    EvacuationState.WAITING_HEALTH_CHECK: Mark(RUNNING, "health check", Tone.STRONG),
-    EvacuationState.EVICTING_CONNS: Mark(RUNNING, "evicting", Tone.STRONG),
-    EvacuationState.WAITING_TAKEOVER: Mark(RUNNING, "takeover wait", Tone.STRONG),
-    EvacuationState.EVICTING_SESSIONS: Mark(RUNNING, "sessions", Tone.STRONG),
+_MARKS = {
+    NodeState.STOPPING: (STARTING, Tone.DIM, Weight.BUSY),
+    NodeState.TROUBLE: (ALARM, Tone.BAD, Weight.TROUBLE),
+    NodeState.NOT_READ: ("?", Tone.WAIT, Weight.CALM),
+    NodeState.NOT_IN_EMQX: (ALARM, Tone.BAD, Weight.TROUBLE),
+    NodeState.STARTING: (STARTING, Tone.WAIT, Weight.BUSY),
+    NodeState.HEALTH_CHECK: (RUNNING, Tone.STRONG, Weight.BUSY),
+    NodeState.EVICTING: (RUNNING, Tone.STRONG, Weight.BUSY),
+    NodeState.TAKEOVER_WAIT: (RUNNING, Tone.STRONG, Weight.BUSY),
+    NodeState.MOVING_SESSIONS: (RUNNING, Tone.STRONG, Weight.BUSY),
+    NodeState.DRAINED: (DONE, Tone.GOOD, Weight.BUSY),
+    NodeState.NOT_EMPTY: (ALARM, Tone.WARN, Weight.TROUBLE),
+    NodeState.UNKNOWN: ("?", Tone.WARN, Weight.TROUBLE),
+    NodeState.RUNNING: (SERVING, Tone.PLAIN, Weight.CALM),
+    NodeState.SERVING: (SERVING, Tone.GOOD, Weight.CALM),
+    NodeState.NOT_READY: (STARTING, Tone.WAIT, Weight.BUSY),
+    NodeState.OUT_OF_SERVICE: (OUT, Tone.PLAIN, Weight.CALM),
 }
 
 
 def _state(view: View, member: Member) -> tuple[Mark, Weight]:
-    pod = member.pod
-    if pod.meta.deleting:
-        return Mark(STARTING, "stopping", Tone.DIM), Weight.BUSY
-    if pod.trouble:
-        return Mark(ALARM, clean(pod.trouble), Tone.BAD), Weight.TROUBLE
-    if member.node is None:
-        if view.snapshot.nodes.value is None:
-            return Mark("?", "not read", Tone.WAIT), Weight.CALM
-        if pod.is_ready:
-            return Mark(ALARM, "not in EMQX", Tone.BAD), Weight.TROUBLE
-        return Mark(STARTING, "starting", Tone.WAIT), Weight.BUSY
-    if member.evacuation:
-        return _evacuating(member)
-    if view.snapshot.slice_ips is None:
-        return Mark(SERVING, "running", Tone.PLAIN), Weight.CALM
-    if pod.ip in view.snapshot.slice_ips:
-        return Mark(SERVING, "serving", Tone.GOOD), Weight.CALM
-    if not pod.is_ready and member.colour is Colour.GREEN:
-        return Mark(STARTING, "not Ready", Tone.WAIT), Weight.BUSY
-    return Mark(OUT, "out of Service", Tone.PLAIN), Weight.CALM
-
-
-def _evacuating(member: Member) -> tuple[Mark, Weight]:
-    evacuation = member.evacuation
-    assert evacuation is not None
-    if evacuation.state in BUSY:
-        return _EVACUATION[evacuation.state], Weight.BUSY
-    if evacuation.state is EvacuationState.UNKNOWN:
-        return Mark("?", "unknown state", Tone.WARN), Weight.TROUBLE
-    if member.live_connections == 0:
-        return Mark(DONE, "drained", Tone.GOOD), Weight.BUSY
-    return Mark(ALARM, "not empty", Tone.WARN), Weight.TROUBLE
+    state = facts.node_state(view, member)
+    glyph, tone, weight = _MARKS[state]
+    return Mark(glyph, clean(member.pod.trouble) if state is NodeState.TROUBLE else state.value, tone), weight
 
 
 # --- lines ---

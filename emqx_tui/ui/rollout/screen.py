@@ -1,7 +1,7 @@
 """The rollout screen: is it safe, what happens next, what do I press. Before a release, the cluster's live view.
 
-From top to bottom, on every size: who this is and how old the figures are, the steps, the bar that changes everything,
-the plot with legend and checks, the nodes, the ledger, the log, the keys. The screen holds no rule: it shows a View and
+From top to bottom, on every size: identity and age of the figures, the steps, the status bar, the plot with legend and
+checks, the nodes, the ledger, the log, the keys. The screen holds no rule: it shows a View and
 sends intents; what an intent did is told by the next View.
 """
 
@@ -16,22 +16,23 @@ from textual.containers import Horizontal, Vertical
 
 from emqx_tui.rollout.intents import Freeze, Hold, Intent, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import View
+from emqx_tui.session import facts
+from emqx_tui.session.view import Role, View
+from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.cards.card import Renew
+from emqx_tui.ui.cards.gate_card import renew_gate
+from emqx_tui.ui.cards.policy_card import is_looser, renew_policy
 from emqx_tui.ui.cards.settings_cards import PolicyCard, RatesCard
-from emqx_tui.ui.cards.words import Renew, is_looser, renew_abort, renew_gate, renew_policy
-from emqx_tui.ui.rollout.check_list import CheckList
 from emqx_tui.ui.rollout.connection_plot import ConnectionPlot, Legend
 from emqx_tui.ui.rollout.event_log import EventLog
-from emqx_tui.ui.rollout.gate_line import GateLine
 from emqx_tui.ui.rollout.headline import bar_lines, headline
+from emqx_tui.ui.rollout.key_reasons import SENDING, key_reasons
 from emqx_tui.ui.rollout.layout import share
-from emqx_tui.ui.rollout.ledger_line import LedgerLine
-from emqx_tui.ui.rollout.node_table import NodeTable
+from emqx_tui.ui.rollout.lines import CheckList, GateLine, LedgerLine, NodeTable, StepRail
+from emqx_tui.ui.rollout.names import driver_words, version_words
 from emqx_tui.ui.rollout.nodes import node_rows
-from emqx_tui.ui.rollout.readings import driver_words, versions
-from emqx_tui.ui.rollout.step_rail import StepRail
-from emqx_tui.ui.rollout.words import SENDING, is_live, key_reasons, summary_lines
+from emqx_tui.ui.rollout.summary import summary_lines
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
@@ -39,8 +40,8 @@ from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, Published
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text.line_box import LineBox
-from emqx_tui.ui.text.marks import clean
-from emqx_tui.ui.text.spans import Line, Tone, line
+from emqx_tui.ui.text.marks import clean, joined
+from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line, plain
 
 LOG_KEYS = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10, "home": -1_000_000, "end": 1_000_000}
 
@@ -141,7 +142,7 @@ class RolloutScreen(ConsoleScreen):
         room = self.query_one("#side").size.height
         checks = 1 if plot.is_per_node else CHECKS_MIN
         legend.styles.height = max(2, min(len(found) + 1, room - checks))
-        legend.show(found, is_live=is_live(self._view), is_plain=plot.is_plain)
+        legend.show(found, is_live=facts.is_live(self._view), is_plain=plot.is_plain)
 
     def _identity(self, quiet_s: float) -> Identity:
         view, console = self._view, self.console
@@ -151,6 +152,7 @@ class RolloutScreen(ConsoleScreen):
             scope="",
             live=view_live(view, quiet_s),
             middle=_middle(view) if view else (),
+            short_middle=_short_middle(view) if view else (),
             is_production=console.is_production,
             is_read_only=bool(console.read_only_reason),
         )
@@ -256,4 +258,31 @@ class RolloutScreen(ConsoleScreen):
 
 
 def _middle(view: View) -> Line:
-    return line((versions(view), Tone.STRONG), "   ", (driver_words(view), Tone.DIM))
+    return _beside(_versions(view), _policy(view, "policy "), line((driver_words(view), Tone.DIM)))
+
+
+def _short_middle(view: View) -> Line:
+    """Never without the policy; who drives is told where it is somebody else."""
+    policy = _policy(view)
+    if not policy:
+        return EMPTY
+    is_ours = view.role is Role.DRIVER
+    return _beside(policy, _versions(view) if is_ours else line((driver_words(view), Tone.DIM)))
+
+
+def _beside(*parts: Line) -> Line:
+    return joined([part for part in parts if plain(part)], "  ")
+
+
+def _versions(view: View) -> Line:
+    return line((version_words(view), Tone.STRONG))
+
+
+def _policy(view: View, label: str = "") -> Line:
+    """Which gates need a person; loud where none does."""
+    if view.journal is None or not facts.is_under_way(view):
+        return EMPTY
+    approval = view.journal.approval
+    if approval is Approval.AUTO:
+        return line((f" {label}AUTO ", Tone.CALL))
+    return line(f"{label}{approval.value}")

@@ -39,7 +39,7 @@ class Identity:
     live: Mark
     middle: Line = EMPTY
     short_middle: Line = EMPTY
-    """Instead of `middle` where that has no room."""
+    """Instead of `middle` where that has no room; of one cluster, names give way to it."""
     is_production: bool = False
     is_read_only: bool = False
 
@@ -102,11 +102,12 @@ def identity_line(identity: Identity, width: int) -> Line:
     middle = (Span("   "), *identity.middle) if identity.middle else EMPTY
     short = (Span("   "), *identity.short_middle) if identity.short_middle else EMPTY
     path = _path(identity.path, room)
-    tails = ((*server, *scope, *middle), (*server, *scope, *short), (*server, *scope))
-    for tail in (*tails, (*scope, *middle) if is_list else middle):
+    tails = [(*server, *scope, *middle), (*server, *scope, *short)]
+    tails += [(*server, *scope), (*scope, *middle)] if is_list else [middle, short] if short else [server, middle]
+    for tail in tails:
         if spans.width(path) + spans.width(tail) <= room:
             return spans.spread((Span(" "), *path, *tail), (*right, Span(" ")), width)
-    keep = server + scope if is_list else middle
+    keep = server + scope if is_list else short or middle
     path = _path(identity.path, max(room - spans.width(keep), room // 2))
     return spans.spread((Span(" "), *path, *keep), (*right, Span(" ")), width)
 

@@ -111,9 +111,13 @@ CHECK_MARKS = {
 }
 
 
+ACCEPTED = ("▲", Tone.WARN)
+"""It passes only because a person has accepted what it found."""
+
+
 def check_line(check: CheckResult) -> Line:
     """One check: its glyph, its evidence, and what to do where it does not pass."""
-    glyph, tone = CHECK_MARKS[check.outcome]
+    glyph, tone = ACCEPTED if check.is_accepted else CHECK_MARKS[check.outcome]
     is_passed = check.outcome is Outcome.PASS
     hint = "" if is_passed or not check.hint else f"  {clean(check.hint)}"
     return line((f"{glyph} ", tone), (clean(check.evidence), Tone.PLAIN if is_passed else tone), (hint, Tone.DIM))

@@ -17,9 +17,11 @@ from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Hold
 from emqx_tui.session.view import NoticeKind, View
 from emqx_tui.ui.app import ConsoleApp
+from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.cards.card import Renew
+from emqx_tui.ui.cards.gate_card import renew_gate
 from emqx_tui.ui.cards.typing_guard import SETTLE_S
-from emqx_tui.ui.cards.words import Renew, renew_abort, renew_gate
 from tests.support import releases
 from tests.support.screen_text import lines, text, until, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
@@ -187,7 +189,7 @@ async def test_a_check_that_stops_passing_shuts_the_card_without_a_new_revision(
         waits = CheckResult("broker-data", Outcome.WAIT, "EMQX is silent for 11 s")
         gate = releases.node_gate(checks=releases.checks(broker_data=waits))
         await hands.publish(releases.at_gate(decision=replace(releases.at_gate().decision, gate=gate)))
-        assert "a check does not pass: EMQX is silent for 11 s" in text(hands.pilot.app)
+        assert "broker data: EMQX is silent for 11 s" in text(hands.pilot.app)
         await hands.type("enter")
         assert hands.backend.intents == []
 

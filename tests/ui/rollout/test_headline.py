@@ -14,6 +14,7 @@ from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
 from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, gate_words, headline
 from emqx_tui.ui.text.spans import Tone, plain, width
@@ -35,6 +36,33 @@ def test_a_drain_that_runs_says_how_much_is_left_and_what_comes_then():
     first, second = said(releases.draining())
     assert first == "▶ DRAINING …86d7758868-1 drains: 27,131 of 33,330 left, 2 min 16 s to go"
     assert second == "then it waits for you: drain …86d7758868-0 · 33,120 clients · about 2 min 51 s"
+
+
+@pytest.mark.parametrize("approval", [Approval.CUT_OVER, Approval.AUTO])
+def test_what_comes_next_obeys_the_policy(approval):
+    """Under another policy than every-node the next node drains unasked: nobody is promised a gate."""
+    view = releases.draining(journal=releases.journal(approval=approval))
+    assert said(view)[1].startswith(f"then, without asking (policy {approval.value}): drain …86d7758868-0")
+    opened = replace(releases.at_gate(), journal=releases.journal(approval=approval))
+    assert "WAITING FOR YOU" not in " ".join(said(opened))
+
+
+def test_a_loss_that_was_accepted_is_no_tick_and_hides_no_gate():
+    evidence = "660 clients missing of 66,663 evicted (limit 666): accepted by ann@bastion"
+    check = CheckResult("clients-back", Outcome.PASS, evidence, is_accepted=True)
+    journal = releases.journal(acknowledged=("clients-missing",), acknowledged_by={"clients-missing": "ann@bastion"})
+    gate = releases.node_gate(checks=releases.checks(clients_back=check))
+    alarms = releases.auto_held().decision.alarms
+    first, second = said(replace(with_decision(releases.at_gate(), gate=gate, alarms=alarms), journal=journal))
+    assert first.startswith("◆ WAITING FOR YOU")
+    assert second.endswith(f"▲ {evidence}")
+    assert "✔" not in second
+
+
+def test_clients_that_are_on_green_already_are_counted_before_the_cut_over():
+    live = {f"{BLUE}-0": 90_000, f"{GREEN}-0": 100, f"{GREEN}-1": 40, f"{GREEN}-2": 25}
+    view = releases.before_cut_over(snapshot=releases.snapshot(live, serving=BLUE))
+    assert "165 clients on green already" in said(with_decision(view, gate=None))[0]
 
 
 def test_at_a_gate_the_loudest_thing_is_that_a_person_is_waited_for():
@@ -73,6 +101,7 @@ def test_an_auto_hold_shows_check_evidence_limit_what_goes_on_and_the_next_key()
     )
     assert second == (
         "the drain of …86d7758868-1 goes on · f freeze: stops the drain · r resume: accepts the loss and goes on"
+        " · x abort"
     )
 
 
@@ -102,7 +131,7 @@ def test_an_auto_hold_in_80_cells_loses_no_word():
     assert all(width(row) <= 80 for row in rows)
     text = " ".join(plain(row).strip() for row in rows)
     assert "(limit 395 for 10 s)" in text
-    assert text.endswith("r resume: accepts the loss and goes on")
+    assert text.endswith("r resume: accepts the loss and goes on · x abort")
 
 
 def test_a_hold_names_who_since_when_why_and_what_goes_on():
@@ -187,8 +216,10 @@ def test_the_initial_delay_counts_down_and_tells_the_gate_behind_it():
 
 
 def test_what_was_sent_and_not_answered_is_told():
-    view = replace(releases.before_cut_over(), decision=Decision(Phase.CUTTING_OVER), in_flight=("kubectl patch …",))
-    assert said(view)[1] == "sent, not answered yet: kubectl patch …"
+    view = replace(
+        releases.before_cut_over(), decision=Decision(Phase.CUTTING_OVER), in_flight=("Service switched: green only",)
+    )
+    assert said(view)[1] == "sent, not answered yet: Service switched: green only"
 
 
 def test_done_aborted_lost_and_failed_are_told_apart():

@@ -43,7 +43,7 @@ def said(view: View, cells: int = 400, rows: int = 3) -> str:
 
 def test_who_approved_what_when_what_holds_and_since_when_nobody_drove() -> None:
     assert said(come_late()) == (
-        "before you came: held 11:26 by check clients missing · nobody drove from 11:27 to 12:06 · 1 of 3 nodes "
+        "earlier: held 11:26 by check clients missing · nobody drove from 11:27 to 12:06 · 1 of 3 nodes "
         "drained · approved: cut-over 11:10 by ann@bastion; node 2 11:14 by bob@laptop · begun 11:06 by ann@bastion"
     )
 

@@ -10,11 +10,15 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.view import View
-from emqx_tui.ui.cards.words import gate_card
+from emqx_tui.ui.cards.gate_card import gate_card
+from emqx_tui.ui.rollout.checks import check_lines, stale_lines
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, headline
+from emqx_tui.ui.rollout.key_reasons import key_reasons
+from emqx_tui.ui.rollout.ledger import ledger_line
 from emqx_tui.ui.rollout.log import long_log, short_log
 from emqx_tui.ui.rollout.nodes import NodeRow, columns_for, fit_rows, node_rows, row_line
-from emqx_tui.ui.rollout.words import check_lines, key_reasons, ledger_line, rail, stale_lines, summary
+from emqx_tui.ui.rollout.rail import rail
+from emqx_tui.ui.rollout.summary import summary
 from emqx_tui.ui.text.spans import crop, plain, width
 
 

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from emqx_tui.model.reading import Reading
+from emqx_tui.rollout.decision import AbortCost
 from emqx_tui.rollout.intents import Freeze, Hold, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import LogLine, LogSource, Notice, NoticeKind, Role, SourceHealth, View
@@ -23,7 +24,7 @@ from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.rollout import connection_plot
 from emqx_tui.ui.rollout.connection_plot import ConnectionPlot
 from emqx_tui.ui.rollout.event_log import EventLog
-from emqx_tui.ui.rollout.node_table import NodeTable
+from emqx_tui.ui.rollout.lines import NodeTable
 from emqx_tui.ui.rollout.screen import RolloutScreen
 from emqx_tui.ui.text.line_box import LineBox
 from tests.support import releases
@@ -111,11 +112,13 @@ async def test_hold_freeze_and_resume_are_sent_at_once_and_without_a_dialog():
 
 
 async def test_a_key_that_does_nothing_now_says_why_and_sends_nothing():
-    async with session(releases.draining()) as console:
+    gone = AbortCost(False, "blue is gone: the way back is a new release")
+    view = releases.draining()
+    async with session(replace(view, decision=replace(view.decision, abort=gone))) as console:
         await console.press("a")
         assert console.said.endswith("still evicts connections")
         await console.press("x")
-        assert console.said == "abort: clients are on green: going back is a new release"
+        assert console.said == "abort: blue is gone: the way back is a new release"
         await console.press("r")
         assert console.said == "resume: nothing is held"
         assert console.backend.intents == []

@@ -11,15 +11,20 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.session import facts
 from emqx_tui.session.view import Role, SourceHealth, View
-from emqx_tui.ui.rollout import words as present
+from emqx_tui.ui.rollout.checks import check_lines, stale_lines
+from emqx_tui.ui.rollout.key_reasons import key_reasons
+from emqx_tui.ui.rollout.ledger import ledger_line
+from emqx_tui.ui.rollout.rail import rail as rail_of
+from emqx_tui.ui.rollout.summary import summary
 from emqx_tui.ui.text.spans import Tone, plain, width
 from tests.support import releases
 from tests.support.releases import BLUE, NOW
 
 
 def rail(view: View) -> tuple[str, str]:
-    left, right = present.rail(view)
+    left, right = rail_of(view)
     return plain(left), plain(right)
 
 
@@ -42,7 +47,7 @@ def test_the_rail_of_an_idle_cluster_tells_what_a_release_would_use():
 def test_a_release_that_ended_does_not_go_on_counting():
     view = releases.done()
     later = replace(view, snapshot=replace(view.snapshot, now=view.now + timedelta(hours=3)))
-    assert rail(later)[1] == "11:42 gone "
+    assert rail(later)[1] == "took 11:42 "
 
 
 def test_checks_that_do_not_pass_come_first():
@@ -50,82 +55,83 @@ def test_checks_that_do_not_pass_come_first():
     waits = CheckResult("broker-data", Outcome.WAIT, "EMQX is silent")
     gate = releases.node_gate(checks=releases.checks(valve_closed=fails, broker_data=waits))
     view = replace(releases.at_gate(), decision=replace(releases.at_gate().decision, gate=gate))
-    shown = [plain(found) for found in present.check_lines(view, 4)]
+    shown = [plain(found) for found in check_lines(view, 4)]
     assert "the operator acts by itself" in shown[0]
     assert "EMQX is silent" in shown[1]
     assert shown[3] == "✔ 5 more pass"
-    assert "acts by itself" in plain(present.check_lines(view, 1)[0])
+    assert "acts by itself" in plain(check_lines(view, 1)[0])
 
 
 def test_hidden_checks_that_do_not_pass_are_counted_as_such():
     waits = [CheckResult(f"c{n}", Outcome.WAIT, f"waits {n}") for n in range(5)]
     gate = releases.node_gate(checks=tuple(waits))
     view = replace(releases.at_gate(), decision=replace(releases.at_gate().decision, gate=gate))
-    assert plain(present.check_lines(view, 3)[-1]) == "3 more, 3 not green"
+    assert plain(check_lines(view, 3)[-1]) == "3 more, 3 not green"
 
 
 def test_a_silent_source_is_told_with_its_age():
     health = (SourceHealth("pods", False, NOW - timedelta(seconds=70), "403 forbidden"),)
-    assert [plain(found) for found in present.stale_lines(releases.draining(health=health))] == [
+    assert [plain(found) for found in stale_lines(releases.draining(health=health))] == [
         "▲ pods: 403 forbidden, last read 70 s ago"
     ]
 
 
 def test_the_ledger_adds_up_in_words():
-    assert plain(present.ledger_line(releases.draining())) == (
+    assert plain(ledger_line(releases.draining())) == (
         " CLIENTS evicted 39,532 = green 39,419 + back on blue 0 + missing 113 (0.29 %)"
-        " · 100 on their way · most missing at once 240"
+        " · 100 on their way · most missing at once 240 · lowest sum 99,760"
     )
 
 
 def test_the_ledger_fits_80_cells_and_keeps_what_matters():
-    shown = present.ledger_line(releases.draining(), 80)
+    shown = ledger_line(releases.draining(), 80)
     assert width(shown) <= 80
     assert "missing 113 (0.29 %)" in plain(shown)
 
 
 def test_too_many_missing_are_marked():
-    tones = {span.tone for span in present.ledger_line(releases.auto_held()) if "missing 1,009" in span.text}
+    tones = {span.tone for span in ledger_line(releases.auto_held()) if "missing 1,009" in span.text}
     assert tones == {Tone.WARN}
 
 
 def test_clients_that_moved_unasked_do_not_make_less_than_none_missing():
     view = releases.draining(ledger=Ledger(98_829, 99_757, 0, -928, 230, 0))
-    assert plain(present.ledger_line(view)) == (
+    assert plain(ledger_line(view)) == (
         " CLIENTS evicted 98,829 = green 98,829 + back on blue 0 + missing 0 (0.00 %)"
-        " · most missing at once 230 · 928 came by themselves"
+        " · most missing at once 230 · 928 came by themselves · lowest sum 99,760"
     )
 
 
 def test_clients_on_their_way_are_no_reason_to_worry():
-    shown = present.ledger_line(releases.draining(ledger=Ledger(17_516, 17_316, 0, 200, 200, 200)), 80)
+    shown = ledger_line(releases.draining(ledger=Ledger(17_516, 17_316, 0, 200, 200, 200)), 80)
     assert plain(shown).endswith("missing 200 (on their way)")
     assert Tone.WARN not in {span.tone for span in shown}
 
 
 def test_an_unknown_ledger_is_not_zero():
     view = releases.draining(ledger=Ledger(39_532, None, None, None))
-    assert "missing ? (?)" in plain(present.ledger_line(view))
+    assert "missing ? (?)" in plain(ledger_line(view))
     unknown = replace(
         releases.draining(ledger=Ledger()),
         journal=releases.journal(totals=replace(releases.journal().totals, clients=100_000)),
     )
-    assert plain(present.ledger_line(unknown)) == " CLIENTS ?"
+    assert plain(ledger_line(unknown)) == " CLIENTS ? · 21 on green before the cut-over · lowest sum 99,760"
 
 
 def test_before_the_first_drain_nobody_was_disconnected():
-    assert plain(present.ledger_line(releases.before_cut_over())) == " CLIENTS none evicted yet"
+    assert plain(ledger_line(releases.before_cut_over())) == " CLIENTS none evicted yet · lowest sum 99,998"
 
 
 def test_without_a_release_the_line_counts_clients_and_sessions():
-    assert plain(present.ledger_line(releases.idle())) == " CLIENTS 100,002 connected · 100,122 sessions"
+    assert plain(ledger_line(releases.idle())) == " CLIENTS 100,002 connected · 100,122 sessions"
 
 
 def test_the_summary_has_the_figures_people_ask_for():
-    assert dict(present.summary(releases.done())) == {
+    assert dict(summary(releases.done())) == {
         "total": "11 min 42 s",
         "drain": "8 min 34 s with waits for you (1.02 x the limit of 8 min 25 s)",
         "disconnects": "99,998 = 1.00 per client",
+        "early": "21 clients on green before the cut-over",
         "missing": "2 of 99,998 evicted (0.00 %)",
         "lowest sum": "99,795 (99.8 % of the start)",
         "approvals": "4, policy every-node",
@@ -140,32 +146,37 @@ def after_the_end() -> View:
 
 def test_the_end_stays_on_the_screen_when_the_session_is_idle_again():
     view = after_the_end()
-    assert dict(present.summary(view))["total"] == "11 min 42 s"
-    assert rail(view) == ("", "11:42 gone ")
-    assert plain(present.ledger_line(view)) == " CLIENTS 99,998 evicted · lowest sum 99,795"
+    assert dict(summary(view))["total"] == "11 min 42 s"
+    assert rail(view) == ("", "took 11:42 ")
+    assert plain(ledger_line(view)) == " CLIENTS 99,998 evicted · lowest sum 99,795"
 
 
 def test_clients_cut_off_without_a_drain_are_in_the_summary():
     view = releases.done()
     assert view.journal
     totals = replace(view.journal.totals, killed=1_000)
-    rows = dict(present.summary(replace(view, journal=replace(view.journal, totals=totals))))
+    rows = dict(summary(replace(view, journal=replace(view.journal, totals=totals))))
     assert rows["disconnects"] == "100,998 = 1.01 per client, 1,000 of them cut off without a drain"
 
 
 def test_there_is_no_summary_while_a_release_runs():
-    assert present.summary(releases.draining()) == ()
+    assert summary(releases.draining()) == ()
 
 
 def reasons(view: View | None, **fields) -> dict[str, str]:
-    return present.key_reasons(view, **fields)
+    return key_reasons(view, **fields)
 
 
-def test_at_an_open_gate_everything_works_but_resume_change_and_the_way_back():
+def test_at_an_open_gate_everything_works_but_resume_and_change():
     found = reasons(releases.at_gate())
-    blocked = {action for action, reason in found.items() if reason}
-    assert blocked == {"resume", "change", "abort"}
-    assert found["abort"] == releases.ABORT_GONE.why_not
+    assert {action for action, reason in found.items() if reason} == {"resume", "change"}
+
+
+def test_the_way_back_is_closed_when_blue_is_gone():
+    gone = AbortCost(False, "blue is gone: the way back is a new release")
+    view = releases.at_gate()
+    found = reasons(replace(view, decision=replace(view.decision, abort=gone)))
+    assert found["abort"] == "blue is gone: the way back is a new release"
 
 
 def test_approve_is_greyed_with_the_check_that_does_not_pass():
@@ -183,7 +194,7 @@ def test_approve_is_greyed_when_the_figures_are_old():
     old = Reading(view.snapshot.stats.value, NOW - timedelta(seconds=14))
     view = replace(view, snapshot=replace(view.snapshot, stats=old))
     assert reasons(view)["approve"] == "the brokers' figures are 14 s old (limit 10 s)"
-    assert not present.is_live(view)
+    assert not facts.is_live(view)
 
 
 def test_a_hold_can_be_made_a_freeze_but_not_a_hold():

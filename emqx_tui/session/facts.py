@@ -1,0 +1,359 @@
+"""PURE: what both front ends ask of a View, worked out once; screens, lines and documents only word it.
+
+What is not known is None, never 0. Nothing here is a sentence: a figure, an instant, a member, or one of an enum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+
+from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.series import Sample
+from emqx_tui.model.snapshot import Colour, Member
+from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, GateKind, Outcome
+from emqx_tui.rollout.journal import HoldRecord, Journal
+from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.view import Role, View
+
+# -- versions ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Of a release: the version that blue has, and the one that green has."""
+
+    before: str
+    after: str
+
+
+def image_version(image: str) -> str:
+    """The tag of an image; the whole of it when it has none."""
+    tag = image.rpartition(":")[2]
+    return tag if tag and "/" not in tag else image
+
+
+def versions(journal: Journal) -> Versions:
+    return Versions(image_version(journal.from_image), image_version(journal.to_image))
+
+
+# -- time ----------------------------------------------------------------------------------------------------------
+
+
+def has_ended(view: View) -> bool:
+    """A release has come to its end in this session's sight, and its record is still at hand."""
+    return view.journal is not None and (bool(view.result) or view.decision.phase in (Phase.DONE, Phase.ABORTED))
+
+
+def is_under_way(view: View) -> bool:
+    """A release of ours is neither finished nor lost."""
+    return view.journal is not None and not view.result and view.decision.phase not in FINAL
+
+
+def duration_s(view: View) -> float | None:
+    """Seconds since the release began, or that it took; None without one."""
+    if view.journal is None:
+        return None
+    end = view.journal.totals.finished_at or view.now
+    return max(0.0, (end - view.journal.created_at).total_seconds())
+
+
+def remaining_s(view: View) -> float | None:
+    """About how long until the end, waits at gates not counted; None while held: it may take any time."""
+    is_held = view.journal is not None and view.journal.hold is not None
+    return view.decision.eta_s if is_under_way(view) and not is_held else None
+
+
+def held_s(view: View, hold: HoldRecord) -> float:
+    return max(0.0, (view.now - hold.at).total_seconds())
+
+
+# -- drains --------------------------------------------------------------------------------------------------------
+
+SETTLE_TICKS = 10
+"""A drain's measured rate counts from then on; before, the samples from before its start are still in it."""
+
+
+def draining(view: View) -> tuple[Member, ...]:
+    """Members whose clients or sessions are being moved away now, one in a state that is not known among them."""
+    return tuple(m for m in view.snapshot.members if m.evacuation and m.evacuation.is_running)
+
+
+def initial_clients(view: View, pod: str) -> int | None:
+    """Clients of a node when its drain began or, before, when the first one did."""
+    return dict(view.drain_initial).get(pod)
+
+
+def drain_rate_per_s(view: View, member: Member) -> float | None:
+    """Clients per second that leave a node that evicts: as measured, at first as ordered; None when none do."""
+    evacuation = member.evacuation
+    if evacuation is None or evacuation.state is not EvacuationState.EVICTING_CONNS:
+        return None
+    measured, ordered = dict(view.rates).get(member.name), evacuation.conn_evict_rate_per_s
+    initial, left = initial_clients(view, member.name), member.live_connections
+    is_settled = initial is not None and left is not None and initial - left >= SETTLE_TICKS * ordered
+    return measured if is_settled and measured is not None else float(ordered) or None
+
+
+def drain_remaining_s(view: View, member: Member) -> float | None:
+    """Seconds until a node that evicts has no client left, at its rate; None while that is not known."""
+    rate, left = drain_rate_per_s(view, member), member.live_connections
+    return left / rate if left is not None and rate is not None and rate >= 1 else None
+
+
+def drain_limit_s(journal: Journal) -> float | None:
+    """The time no drain can beat: all clients at the rate of all nodes that drain at once, and one takeover wait."""
+    clients = journal.totals.clients
+    if clients is None:
+        return None
+    at_once = max(1, min(journal.parallel_drains, journal.originals.replicas or 1))
+    rates = journal.rates
+    return round(clients / (rates.conn_evict_rate_per_s * at_once) + rates.effective_wait_takeover_s, 1)
+
+
+def drain_duration_s(journal: Journal) -> float | None:
+    """From the first drain command to the last blue node without a client."""
+    return seconds_between(journal.totals.first_drain_at, journal.totals.drained_at)
+
+
+def seconds_between(begin: datetime | None, end: datetime | None) -> float | None:
+    return None if begin is None or end is None else round((end - begin).total_seconds(), 1)
+
+
+# -- clients -------------------------------------------------------------------------------------------------------
+
+
+def newest_sample(view: View) -> Sample | None:
+    """The newest counts; None while EMQX does not answer: an old count is not a count of now."""
+    return view.samples[-1] if view.samples and not view.snapshot.stats.problem else None
+
+
+def is_live(view: View) -> bool:
+    """The brokers' figures are young enough to be relied on."""
+    return view.snapshot.stats.is_fresh(view.now, view.policy.max_broker_age_s)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """The ledger net of blue clients that reconnect unasked and land on green without an eviction."""
+
+    landed: int | None
+    missing: int | None
+    unasked: int = 0
+
+
+def landed(view: View) -> Landed:
+    ledger = view.ledger
+    if ledger.landed is None or ledger.missing is None or ledger.missing >= 0:
+        return Landed(ledger.landed, ledger.missing)
+    return Landed(ledger.landed + ledger.missing, 0, -ledger.missing)
+
+
+def overdue(view: View) -> int | None:
+    """Evicted clients that should be back by now and are on neither side."""
+    found = view.ledger.overdue
+    return None if found is None else max(0, found)
+
+
+def is_missing_over_limit(view: View) -> bool:
+    """More are missing than the auto-hold allows."""
+    found, evicted = view.ledger.overdue, view.ledger.evicted
+    return found is not None and evicted is not None and found > view.policy.missing_limit(evicted)
+
+
+def max_missing(view: View) -> int | None:
+    """Most that were missing at once; None where this session has not seen the drains from the first one on."""
+    journal = view.journal
+    if journal is None or journal.totals.first_drain_at is None or not view.samples:
+        return None
+    return view.ledger.max_missing if view.samples[0].at <= journal.totals.first_drain_at else None
+
+
+def early_clients(view: View) -> int | None:
+    """Clients that connected to green before the cut-over; None where this session has not counted them.
+
+    While green comes up the operator lists its addresses beside blue's for a moment, and those who connect then stay.
+    """
+    journal = view.journal
+    if journal is None:
+        return None
+    if is_under_way(view) and view.decision.phase in BEFORE_CUT_OVER:
+        return view.snapshot.green.live_connections if view.snapshot.green else 0
+    until = journal.cut_over_at or (journal.abort.at if journal.abort else None)
+    if until is None:
+        return None
+    seen = (s for s in reversed(view.samples) if journal.created_at <= s.at <= until and s.green is not None)
+    newest = next(seen, None)
+    return newest.green if newest else None
+
+
+# -- who drives, who decides ---------------------------------------------------------------------------------------
+
+
+class Driving(StrEnum):
+    """Who sends the commands of a release."""
+
+    THIS_CONSOLE = auto()
+    ANOTHER = auto()
+    NOBODY = auto()
+
+
+@dataclass(frozen=True)
+class Driver:
+    kind: Driving
+    name: str = ""
+    """Identity of another console."""
+    silent_s: float | None = None
+    """Since its last renewal of the lease, as seen here."""
+
+
+def driver(view: View) -> Driver | None:
+    """None without a release."""
+    if view.role is Role.DRIVER:
+        return Driver(Driving.THIS_CONSOLE)
+    if view.driver:
+        return Driver(Driving.ANOTHER, view.driver, view.driver_seen_s)
+    return Driver(Driving.NOBODY) if is_under_way(view) else None
+
+
+def needs_person(gate: Gate, approval: Approval) -> bool:
+    """The policy leaves this gate to a person."""
+    match gate.kind:
+        case GateKind.CUT_OVER:
+            return approval is not Approval.AUTO
+        case GateKind.NODE:
+            return approval is Approval.EVERY_NODE
+
+
+def waits_for_person(view: View) -> bool:
+    """A gate is open, and nobody but a person opens it; a hold comes first."""
+    gate, journal = view.decision.gate, view.journal
+    if gate is None or journal is None or journal.hold is not None or view.result:
+        return False
+    return gate.is_open and needs_person(gate, journal.approval)
+
+
+# -- what stands in the way ----------------------------------------------------------------------------------------
+
+
+def not_passing(gate: Gate) -> tuple[CheckResult, ...]:
+    """The checks that keep a gate shut, failed ones first."""
+    found = [check for check in gate.checks if check.outcome is not Outcome.PASS]
+    return tuple(sorted(found, key=lambda check: check.outcome is not Outcome.FAIL))
+
+
+class Obstacle(StrEnum):
+    """Why an intent would be refused."""
+
+    NOT_READ = auto()
+    WATCH_ONLY = auto()
+    NO_RELEASE = auto()
+    HELD = auto()
+    NO_GATE = auto()
+    OLD_FIGURES = auto()
+    CHECK = auto()
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """One obstacle, with the value that it is about."""
+
+    by: Obstacle
+    check: CheckResult | None = None
+    age_s: float | None = None
+    limit_s: float = 0.0
+    reason: str = ""
+
+
+def why_no_intent(view: View | None) -> Blocked | None:
+    """Why no intent of any kind can be given; None when one can."""
+    if view is None:
+        return Blocked(Obstacle.NOT_READ)
+    if view.role is Role.WATCH_ONLY:
+        return Blocked(Obstacle.WATCH_ONLY, reason=view.role_reason)
+    return None
+
+
+def why_not_approved(view: View) -> Blocked | None:
+    """Why the gate that waits cannot be approved now; None when it can."""
+    if blocked := why_no_intent(view):
+        return blocked
+    if not is_under_way(view):
+        return Blocked(Obstacle.NO_RELEASE)
+    gate = view.decision.gate
+    if view.journal and view.journal.hold:
+        return Blocked(Obstacle.HELD)
+    if gate is None:
+        return Blocked(Obstacle.NO_GATE)
+    age_s, limit_s = view.snapshot.stats.age_s(view.now), view.policy.max_broker_age_s
+    if age_s is None or age_s > limit_s:
+        return Blocked(Obstacle.OLD_FIGURES, age_s=age_s, limit_s=limit_s)
+    failing = not_passing(gate)
+    return Blocked(Obstacle.CHECK, check=failing[0]) if failing else None
+
+
+def pressing_alarms(view: View) -> tuple[Alarm, ...]:
+    """The alarms that nobody has accepted yet."""
+    accepted = view.journal.acknowledged if view.journal else ()
+    return tuple(alarm for alarm in view.decision.alarms if alarm.check not in accepted)
+
+
+# -- nodes ---------------------------------------------------------------------------------------------------------
+
+
+class NodeState(StrEnum):
+    """What a node does, in the words of every front end."""
+
+    STOPPING = "stopping"
+    TROUBLE = "in trouble"
+    """Its container cannot run: the pod says why."""
+    NOT_READ = "not read"
+    NOT_IN_EMQX = "not in EMQX"
+    STARTING = "starting"
+    HEALTH_CHECK = "health check"
+    EVICTING = "evicting"
+    TAKEOVER_WAIT = "takeover wait"
+    MOVING_SESSIONS = "sessions"
+    DRAINED = "drained"
+    NOT_EMPTY = "not empty"
+    """Evacuated, and clients are on it."""
+    UNKNOWN = "unknown state"
+    RUNNING = "running"
+    """In EMQX; which addresses the Service has is not known."""
+    SERVING = "serving"
+    """In EMQX, and new connections come to it."""
+    NOT_READY = "not Ready"
+    OUT_OF_SERVICE = "out of Service"
+    """In EMQX with its clients; new connections do not come to it."""
+
+
+_EVACUATION = {
+    EvacuationState.WAITING_HEALTH_CHECK: NodeState.HEALTH_CHECK,
+    EvacuationState.EVICTING_CONNS: NodeState.EVICTING,
+    EvacuationState.WAITING_TAKEOVER: NodeState.TAKEOVER_WAIT,
+    EvacuationState.EVICTING_SESSIONS: NodeState.MOVING_SESSIONS,
+    EvacuationState.UNKNOWN: NodeState.UNKNOWN,
+}
+
+
+def node_state(view: View, member: Member) -> NodeState:
+    """What a node does: the pod first, then EMQX's word, then whether proxies send clients to it."""
+    pod, addresses = member.pod, view.snapshot.slice_ips
+    if pod.meta.deleting:
+        return NodeState.STOPPING
+    if pod.trouble:
+        return NodeState.TROUBLE
+    if member.node is None:
+        if view.snapshot.nodes.value is None:
+            return NodeState.NOT_READ
+        return NodeState.NOT_IN_EMQX if pod.is_ready else NodeState.STARTING
+    if member.evacuation:
+        done = NodeState.DRAINED if member.live_connections == 0 else NodeState.NOT_EMPTY
+        return _EVACUATION.get(member.evacuation.state, done)
+    if addresses is None:
+        return NodeState.RUNNING
+    if pod.ip in addresses:
+        return NodeState.SERVING
+    return NodeState.NOT_READY if not pod.is_ready and member.colour is Colour.GREEN else NodeState.OUT_OF_SERVICE

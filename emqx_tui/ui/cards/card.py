@@ -1,0 +1,90 @@
+"""PURE: what a card consists of, and the rows that several cards have.
+
+A card tells consequences in plain words and units, what is checked, the way back, and the very commands that will be
+sent (redacted where they were made). It names one revision: an approval is of what was read, or it is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.rollout.intents import Intent
+from emqx_tui.session import facts
+from emqx_tui.session.view import EditPreview, View
+from emqx_tui.ui.rollout.advice import DOT
+from emqx_tui.ui.rollout.headline import meanwhile
+from emqx_tui.ui.rollout.names import gate_name
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.marks import check_line, clean
+from emqx_tui.ui.text.spans import TIE, Line, Span, line
+
+Rows = tuple[tuple[str, tuple[Line, ...]], ...]
+"""(label, lines)."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One word that has to be typed, and what typing it means."""
+
+    token: str
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is read before something is approved."""
+
+    title: str
+    rows: Rows
+    warning: str
+    asked: tuple[Asked, ...]
+    """Typed one after another; the last one sends."""
+    revision: str
+    """Another one means that the person has read something else."""
+    blocked: str
+    """Why it cannot be approved now; empty when it can."""
+    intent: Callable[[str], Intent] = field(compare=False, repr=False)
+    """Who approves -> what is sent."""
+
+
+Renew = Callable[[View | None, EditPreview | None], Card | None]
+"""The card as it would be opened now; None when it is not on offer any more."""
+
+
+def filled(rows: Iterable[tuple[str, tuple[Line, ...]]]) -> Rows:
+    """The rows that say something."""
+    return tuple((label, lines) for label, lines in rows if lines)
+
+
+def check_rows(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
+    """Those that do not simply pass first, each on a line; then those that pass, in a row: they are relied on."""
+    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.PASS: 2}
+    notable = (check for check in checks if check.outcome is not Outcome.PASS or check.is_accepted)
+    apart = sorted(notable, key=lambda check: order[check.outcome])
+    passing: list[Span] = []
+    for check in checks:
+        if check not in apart:
+            unbroken = (Span(span.text.replace(" ", TIE), span.tone) for span in check_line(check))
+            passing += [*unbroken, Span("   ")]
+    return (*(check_line(check) for check in apart), *([tuple(passing[:-1])] if passing else []))
+
+
+def since(view: View) -> tuple[Line, ...]:
+    """What has happened since the last approval."""
+    journal = view.journal
+    if journal is None or not journal.approvals:
+        return ()
+    last, most = journal.approvals[-1], facts.max_missing(view)
+    ago = units.span((view.now - last.at).total_seconds())
+    parts = [f"{gate_name(last.gate)} approved by {last.by} {ago} ago"]
+    if journal.drained:
+        parts.append(f"{len(journal.drained)} of {units.plural(journal.originals.replicas, 'node')} drained")
+    if most is not None:
+        parts.append(f"at most {units.count(most)} missing at once")
+    if journal.totals.killed:
+        parts.append(f"{units.count(journal.totals.killed)} cut off without a drain")
+    if running := meanwhile(view):
+        parts.append(running)
+    return (line(clean(DOT.join(parts))),)

@@ -1,0 +1,46 @@
+"""PURE: the checks of the gate that waits or of the step that runs, and the sources that are silent, as lines."""
+
+from __future__ import annotations
+
+from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.session.view import View
+from emqx_tui.ui.rollout.names import short_names
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.glyphs import ALARM, DONE
+from emqx_tui.ui.text.marks import check_line
+from emqx_tui.ui.text.spans import Line, Tone, line
+
+_ORDER = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.PASS: 3}
+
+
+def checks_now(view: View) -> tuple[CheckResult, ...]:
+    """The checks that matter now, worst first; one that passes because a person accepted it comes before the others."""
+    checks = view.decision.gate.checks if view.decision.gate else view.decision.checks
+    return tuple(sorted(checks, key=lambda check: 2 if check.is_accepted else _ORDER[check.outcome]))
+
+
+def check_lines(view: View, room: int) -> list[Line]:
+    """At most `room` lines; what does not fit is counted, and never a check that does not pass before one that does."""
+    checks = checks_now(view)
+    if not checks or room <= 0:
+        return []
+    if len(checks) <= room:
+        return [short_names(check_line(check), view) for check in checks]
+    if room == 1 and checks[0].outcome is not Outcome.PASS:
+        return [short_names(check_line(checks[0]), view)]
+    shown, rest = checks[: room - 1], checks[room - 1 :]
+    bad = sum(check.outcome is not Outcome.PASS for check in rest)
+    more = f"{len(rest)} more, {bad} not green" if bad else f"{DONE} {len(rest)} {'more ' if shown else 'checks '}pass"
+    return [*(short_names(check_line(check), view) for check in shown), line((more, Tone.BAD if bad else Tone.DIM))]
+
+
+def stale_lines(view: View) -> list[Line]:
+    """One line for each source that is silent or too old, for the place where the checks stand."""
+    lines = []
+    for source in view.health:
+        if not source.is_ok:
+            age_s = None if source.read_at is None else (view.now - source.read_at).total_seconds()
+            last = "" if source.is_forbidden else f", last read {units.age(age_s)} ago"
+            text = f"{ALARM} {source.name}: {source.problem or 'silent'}{last}"
+            lines.append(line((text, Tone.WARN)))
+    return lines

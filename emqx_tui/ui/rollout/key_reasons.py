@@ -1,0 +1,32 @@
+"""PURE: why a key of the rollout screen does nothing now."""
+
+from __future__ import annotations
+
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session import facts
+from emqx_tui.session.view import View
+from emqx_tui.ui.rollout.names import blocked_words
+
+SENDING = ("approve", "hold", "freeze", "resume", "abort", "speed", "policy")
+"""Actions that ask the cluster for something."""
+READ_ONLY = "started with --read-only"
+
+
+def key_reasons(view: View | None, is_read_only: bool = False) -> dict[str, str]:
+    """For each action, why it does nothing now; empty = it works."""
+    reason = READ_ONLY if is_read_only else blocked_words(facts.why_no_intent(view))
+    if view is None or reason:
+        return dict.fromkeys(SENDING, reason)
+    hold = view.journal.hold if view.journal else None
+    running = "" if facts.is_under_way(view) else "no release is running"
+    back = "going back already" if view.decision.phase is Phase.ABORTING else ""
+    return {
+        "approve": blocked_words(facts.why_not_approved(view)),
+        "hold": running or ("held already" if hold else ""),
+        "freeze": running or ("frozen already" if hold and hold.freeze else ""),
+        "resume": running or ("" if hold else "nothing is held"),
+        "abort": running or ("" if view.decision.abort.possible else view.decision.abort.why_not or "no way back"),
+        "speed": running or back,
+        "policy": running or back,
+        "change": "" if running else "a release is running",
+    }

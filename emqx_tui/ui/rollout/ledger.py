@@ -1,0 +1,62 @@
+"""PURE: where the disconnected clients are, on one line. What is not known is told as not known."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.session import facts
+from emqx_tui.session.view import View
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.spans import Line, Tone, line, width
+
+
+def ledger_line(view: View, cells: int = 200) -> Line:
+    """Evicted = landed + bounced + missing; missing in percent of the evicted, and never counted while unknown."""
+    title = (" CLIENTS ", Tone.STRONG)
+    ledger, journal = view.ledger, view.journal
+    if journal is None:
+        sessions = [member.sessions for member in view.snapshot.members if member.sessions is not None]
+        kept = f" · {units.count(sum(sessions))} sessions" if sessions else ""
+        return line(title, f"{units.count(view.snapshot.total_live)} connected{kept}")
+    if not ledger.evicted and journal.totals.evicted and facts.has_ended(view):
+        return line(title, f"{units.count(journal.totals.evicted)} evicted{_lowest(journal)}")
+    if not ledger.evicted:
+        is_known = ledger.evicted == 0 or journal.totals.clients is None
+        return line(title, f"{'none evicted yet' if is_known else units.UNKNOWN}{_early(view)}{_lowest(journal)}")
+    return _balance(view, journal, title, cells)
+
+
+def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) -> Line:
+    ledger, net, on_way = view.ledger, facts.landed(view), view.ledger.on_their_way
+    figures = f"evicted {units.count(ledger.evicted)} = green {units.count(net.landed)} + "
+    is_only_on_way = bool(net.missing) and on_way is not None and on_way >= (net.missing or 0)
+    share = "on their way" if is_only_on_way else units.percent(_ratio(net.missing, ledger.evicted))
+    tone = Tone.WARN if facts.is_missing_over_limit(view) else Tone.PLAIN
+    missing_words = (f"missing {units.count(net.missing)} ({share})", tone)
+    bounced = f"{units.count(ledger.bounced)} + "
+    shown = line(title, figures, f"back on blue {bounced}", missing_words)
+    if width(shown) > cells:
+        shown = line(title, figures, f"back {bounced}", missing_words)
+    most = facts.max_missing(view)
+    worst = f" · most missing at once {units.count(most)}" if most is not None else ""
+    way = f" · {units.count(on_way)} on their way" if on_way and on_way < (net.missing or 0) else ""
+    more = f" · {units.count(net.unasked)} came by themselves" if net.unasked else ""
+    for extra in (f"{way}{worst}{more}{_lowest(journal)}", f"{way}{worst}", worst, way):
+        if width(shown) + cell_len(extra) <= cells:
+            return line(*shown, (extra, Tone.DIM))
+    return shown
+
+
+def _early(view: View) -> str:
+    early = facts.early_clients(view)
+    return f" · {units.count(early)} on green before the cut-over" if early else ""
+
+
+def _ratio(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _lowest(journal: Journal) -> str:
+    totals = journal.totals
+    return f" · lowest sum {units.count(totals.lowest_sum)}" if totals.lowest_sum is not None else ""

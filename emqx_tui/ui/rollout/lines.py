@@ -1,0 +1,62 @@
+"""The parts of the rollout screen that are lines made from a View: bar, rail, checks, nodes, ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emqx_tui.session.view import View
+from emqx_tui.ui.rollout.checks import check_lines, stale_lines
+from emqx_tui.ui.rollout.headline import bar_lines, headline
+from emqx_tui.ui.rollout.ledger import ledger_line
+from emqx_tui.ui.rollout.nodes import NodeRow, columns_for, fit_rows, header_line, node_rows, row_line
+from emqx_tui.ui.rollout.rail import rail
+from emqx_tui.ui.text.line_box import ViewBox
+from emqx_tui.ui.text.spans import Line, Tone, line, spread
+
+
+class GateLine(ViewBox):
+    """The bar takes the tone of what it says; its words say the same without colour."""
+
+    tone: Tone | None = None
+
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        found = headline(view)
+        if self.tone is not found.tone:
+            self.tone = found.tone
+            for tone in Tone:
+                self.set_class(tone is found.tone, f"-tone-{tone}")
+        return bar_lines(found, width)
+
+
+class StepRail(ViewBox):
+    """All steps of the release on one line, and the time at its right end."""
+
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        return [spread(*rail(view), width)]
+
+
+class CheckList(ViewBox):
+    """Sources that are silent, then as many checks as there are lines, worst first; the rest is counted."""
+
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        silent = stale_lines(view)[: max(1, height // 2)]
+        return [*silent, *check_lines(view, height - len(silent))]
+
+
+class NodeTable(ViewBox):
+    """Titles and one row a node; where rows do not fit, calm ones are counted together."""
+
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        layout = columns_for(width)
+        body = [
+            row_line(row, layout) if isinstance(row, NodeRow) else line((f" {row}", Tone.DIM))
+            for row in fit_rows(node_rows(view), height - 1)
+        ]
+        return [header_line(layout), *body]
+
+
+class LedgerLine(ViewBox):
+    """Where the disconnected clients are, on one line."""
+
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        return [ledger_line(view, width)]

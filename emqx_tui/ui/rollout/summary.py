@@ -1,0 +1,58 @@
+"""PURE: the figures of a release that has ended."""
+
+from __future__ import annotations
+
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session import facts
+from emqx_tui.session.view import View
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line, pad
+
+
+def summary(view: View) -> tuple[tuple[str, str], ...]:
+    """The figures as (name, value); empty while a release runs."""
+    journal = view.journal
+    if journal is None or not facts.has_ended(view):
+        return ()
+    rows = [("total", units.span(facts.duration_s(view))), *_drain(journal), *_clients(view, journal)]
+    rows.append(("approvals", f"{len(journal.approvals)}, policy {journal.approval.value}"))
+    return tuple(rows)
+
+
+def _drain(journal: Journal) -> list[tuple[str, str]]:
+    drain_s, limit_s = facts.drain_duration_s(journal), facts.drain_limit_s(journal)
+    if drain_s is None or not limit_s:
+        return []
+    waits = " with waits for you" if journal.approval is Approval.EVERY_NODE else ""
+    return [("drain", f"{units.span(drain_s)}{waits} ({drain_s / limit_s:.2f} x the limit of {units.span(limit_s)})")]
+
+
+def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
+    totals, missing, rows = journal.totals, facts.landed(view).missing, []
+    if totals.clients:
+        per_client = totals.disconnects / totals.clients
+        killed = f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""
+        rows.append(("disconnects", f"{units.count(totals.disconnects)} = {per_client:.2f} per client{killed}"))
+    elif totals.disconnects:
+        rows.append(("disconnects", f"{units.count(totals.disconnects)}, before any node of blue was drained"))
+    if early := facts.early_clients(view):
+        rows.append(("early", f"{units.plural(early, 'client')} on green before the cut-over"))
+    if missing is not None and view.ledger.evicted:
+        share = units.percent(missing / view.ledger.evicted)
+        rows.append(("missing", f"{units.count(missing)} of {units.count(view.ledger.evicted)} evicted ({share})"))
+    if totals.lowest_sum is not None and totals.start_sum:
+        ratio = totals.lowest_sum / totals.start_sum
+        rows.append(("lowest sum", f"{units.count(totals.lowest_sum)} ({units.percent(ratio, 1)} of the start)"))
+    return rows
+
+
+def summary_lines(view: View, cells: int) -> list[Line]:
+    """The summary in lines: two figures beside each other where there is room."""
+    rows = summary(view)
+    found = [line((f" {name} ".ljust(13), Tone.DIM), (value, Tone.STRONG)) for name, value in rows]
+    if cells < 130:
+        return found
+    half = cells // 2
+    pairs = [found[at : at + 2] for at in range(0, len(found), 2)]
+    return [pad(pair[0], half) + (pair[1] if len(pair) > 1 else EMPTY) for pair in pairs]

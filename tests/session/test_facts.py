@@ -1,0 +1,181 @@
+"""What both front ends ask of a View, from views of one release at its moments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.series import Ledger, Sample
+from emqx_tui.rollout.decision import Alarm, CheckResult, GateKind, Outcome
+from emqx_tui.rollout.journal import HoldRecord, Totals
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session import facts
+from emqx_tui.session.cluster_facts import ClusterState, cluster_state, with_view
+from emqx_tui.session.facts import Driving, NodeState, Obstacle
+from emqx_tui.session.view import Role, View
+from tests.support import releases
+from tests.support.releases import BLUE, CUT_OVER, GREEN, NOW, STARTED
+from tests.support.scripted import row
+
+
+def evacuated(state: EvacuationState, left: int = 10) -> View:
+    found = (releases.evacuation(f"{BLUE}-1", state, 33_330, left),)
+    return releases.draining(snapshot=releases.snapshot({f"{BLUE}-1": left, f"{BLUE}-0": 9}, blue=2, evacuations=found))
+
+
+@pytest.mark.parametrize("state", list(EvacuationState))
+def test_a_drain_runs_until_it_prohibits_and_a_state_that_is_not_known_runs(state: EvacuationState) -> None:
+    running = [member.name for member in facts.draining(evacuated(state))]
+    assert running == ([] if state is EvacuationState.PROHIBITING else [f"{BLUE}-1"])
+
+
+def test_no_drain_beats_the_rate_of_as_many_nodes_as_there_are() -> None:
+    journal = releases.journal(totals=Totals(clients=100_000), parallel_drains=8)
+    assert facts.drain_limit_s(journal) == 171.7
+    assert facts.drain_limit_s(replace(journal, parallel_drains=1)) == 505.0
+    assert facts.drain_limit_s(replace(journal, totals=Totals())) is None
+
+
+def test_nobody_knows_how_long_a_hold_takes() -> None:
+    assert facts.remaining_s(releases.draining()) == 341.0
+    assert facts.remaining_s(releases.held()) is None
+    assert facts.remaining_s(releases.done()) is None
+
+
+@pytest.mark.parametrize(
+    ("approval", "kind", "asked"),
+    [
+        (Approval.EVERY_NODE, GateKind.NODE, True),
+        (Approval.CUT_OVER, GateKind.NODE, False),
+        (Approval.CUT_OVER, GateKind.CUT_OVER, True),
+        (Approval.AUTO, GateKind.CUT_OVER, False),
+    ],
+)
+def test_the_policy_says_who_is_asked(approval: Approval, kind: GateKind, asked: bool) -> None:
+    assert facts.needs_person(releases.node_gate(kind=kind), approval) is asked
+
+
+def test_an_open_gate_waits_for_a_person_unless_the_policy_opens_it_or_somebody_holds() -> None:
+    assert facts.waits_for_person(releases.at_gate())
+    assert not facts.waits_for_person(releases.draining())
+    held = HoldRecord("bob", NOW, "x")
+    for changed in ({"approval": Approval.AUTO}, {"hold": held}):
+        view = releases.at_gate()
+        assert view.journal
+        assert not facts.waits_for_person(replace(view, journal=replace(view.journal, **changed)))
+
+
+def test_what_keeps_a_gate_shut_is_told_worst_first() -> None:
+    waits = CheckResult("broker-data", Outcome.WAIT, "silent")
+    fails = CheckResult("two-sets", Outcome.FAIL, "a third one")
+    gate = releases.node_gate(checks=(waits, *releases.checks(), fails))
+    assert [check.name for check in facts.not_passing(gate)] == ["two-sets", "broker-data"]
+    view = replace(releases.at_gate(), decision=replace(releases.at_gate().decision, gate=gate))
+    blocked = facts.why_not_approved(view)
+    assert blocked
+    assert (blocked.by, blocked.check) == (Obstacle.CHECK, fails)
+
+
+@pytest.mark.parametrize(
+    ("view", "by"),
+    [
+        (releases.at_gate(role=Role.WATCH_ONLY), Obstacle.WATCH_ONLY),
+        (releases.done(), Obstacle.NO_RELEASE),
+        (releases.held(), Obstacle.HELD),
+        (replace(releases.at_gate(), decision=replace(releases.at_gate().decision, gate=None)), Obstacle.NO_GATE),
+        (releases.draining(), Obstacle.CHECK),
+    ],
+)
+def test_each_obstacle_to_an_approval(view: View, by: Obstacle) -> None:
+    blocked = facts.why_not_approved(view)
+    assert blocked
+    assert blocked.by is by
+    assert facts.why_not_approved(releases.at_gate()) is None
+
+
+def test_who_drives() -> None:
+    def driving(**fields) -> Driving | None:
+        found = facts.driver(releases.draining(**fields))
+        return found.kind if found else None
+
+    assert driving() is Driving.THIS_CONSOLE
+    assert driving(role=Role.SPECTATOR, driver="bob@laptop/1") is Driving.ANOTHER
+    assert driving(role=Role.WATCH_ONLY, driver="bob@laptop/1") is Driving.ANOTHER, "one that only looks says so, too"
+    assert driving(role=Role.IDLE, driver="") is Driving.NOBODY
+    assert facts.driver(releases.idle()) is None
+
+
+def test_what_a_restart_has_not_seen_is_not_known() -> None:
+    view = releases.draining()
+    assert facts.max_missing(view) == 240
+    late = replace(view, samples=tuple(s for s in view.samples if s.at > NOW - timedelta(seconds=5)))
+    assert facts.max_missing(late) is None
+    assert facts.early_clients(late) is None
+
+
+def test_clients_that_came_to_green_before_the_cut_over_are_counted() -> None:
+    view = releases.draining(samples=(Sample(CUT_OVER - timedelta(seconds=1), 99_800, 165, {}),))
+    assert facts.early_clients(view) == 165
+    live = {f"{BLUE}-0": 90_000, f"{GREEN}-0": 100, f"{GREEN}-1": 40, f"{GREEN}-2": 25}
+    before = releases.before_cut_over(snapshot=releases.snapshot(live, serving=BLUE))
+    assert facts.early_clients(before) == 165
+    assert facts.early_clients(releases.idle()) is None
+
+
+def test_who_is_overdue_is_told_apart_from_who_is_on_the_way() -> None:
+    assert facts.overdue(releases.draining()) == 13
+    assert facts.overdue(releases.draining(ledger=Ledger(10, 10, 0, -3, 0, 0))) == 0
+    assert facts.overdue(releases.draining(ledger=Ledger(10, 5, 0, 5, 5, None))) is None
+    assert facts.is_missing_over_limit(releases.auto_held())
+    assert not facts.is_missing_over_limit(releases.draining())
+
+
+def test_an_accepted_alarm_presses_no_longer() -> None:
+    view = releases.auto_held()
+    assert view.journal
+    assert [alarm.check for alarm in facts.pressing_alarms(view)] == ["clients-missing"]
+    accepted = replace(view, journal=replace(view.journal, acknowledged=("clients-missing",)))
+    assert facts.pressing_alarms(accepted) == ()
+    other = Alarm("third-set", "x")
+    both = replace(accepted, decision=replace(accepted.decision, alarms=(*accepted.decision.alarms, other)))
+    assert facts.pressing_alarms(both) == (other,)
+
+
+def test_a_node_serves_when_the_service_sends_clients_to_it() -> None:
+    def states(view: View) -> dict[str, set[NodeState]]:
+        found = view.snapshot.members
+        return {c: {facts.node_state(view, m) for m in found if m.colour == c} for c in ("blue", "green")}
+
+    assert states(releases.before_cut_over()) == {"blue": {NodeState.SERVING}, "green": {NodeState.OUT_OF_SERVICE}}
+    after = states(releases.at_gate())
+    assert after == {"blue": {NodeState.OUT_OF_SERVICE}, "green": {NodeState.SERVING}}
+    unread = releases.at_gate()
+    unread = replace(unread, snapshot=replace(unread.snapshot, slices=MISSING))
+    assert states(unread) == {"blue": {NodeState.RUNNING}, "green": {NodeState.RUNNING}}
+
+
+def test_a_row_takes_what_a_session_has_derived() -> None:
+    plain = row(version="4.4.15", status_version="4.4.14", releasing=True)
+    waiting = with_view(plain, releases.at_gate())
+    assert (waiting.gate, waiting.ready, waiting.wanted) == ("node:0", 4, 4)
+    assert cluster_state(waiting) is ClusterState.WAITING
+    view = releases.at_gate()
+    assert view.journal
+    by_policy = with_view(plain, replace(view, journal=replace(view.journal, approval=Approval.AUTO)))
+    assert cluster_state(by_policy) is ClusterState.RELEASING
+    assert cluster_state(with_view(plain, releases.held())) is ClusterState.HELD
+    assert with_view(plain, None) is plain
+
+
+def test_a_release_that_ended_took_its_time() -> None:
+    view = releases.done()
+    later = replace(view, snapshot=replace(view.snapshot, now=NOW + timedelta(hours=3)))
+    assert facts.duration_s(later) == 702
+    assert facts.seconds_between(STARTED, None) is None
+    assert facts.is_live(releases.draining())
+    old = replace(view, snapshot=replace(view.snapshot, stats=Reading({}, STARTED)))
+    assert not facts.is_live(old)
