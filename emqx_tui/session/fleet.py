@@ -91,10 +91,13 @@ class Fleet:
             refused = asyncio.Event()
 
             def take(found: WatchInput, refused: asyncio.Event = refused) -> None:
-                self._take(found)
-                final = isinstance(found, Lost) and found.is_final and isinstance(found.error, Forbidden)
-                if final and self._namespace is None:
+                is_refused = isinstance(found, Lost) and found.is_final and isinstance(found.error, Forbidden)
+                if isinstance(found, Lost) and is_refused and self._namespace is None:
+                    # One namespace is tried next: until it was, nobody is told that nothing can be listed.
+                    self._problem = found.error.message
                     refused.set()
+                else:
+                    self._take(found)
 
             watching = asyncio.create_task(self._kube.watch(Kind.EMQX_ENTERPRISE, Scope(self._namespace), take))
             giving_up = asyncio.create_task(refused.wait())
