@@ -79,7 +79,7 @@ def _node(view: View, member: Member) -> dict[str, Any]:
         "node": member.name,
         "generation": str(member.colour),
         "version": member.node.version if member.node else None,
-        "ready": member.pod.is_ready,
+        "ready": member.pod.is_ready and not member.pod.meta.deleting,
         "state": _state(view, member),
         "evacuation": str(member.evacuation.state) if member.evacuation else None,
         "connections": member.live_connections,

@@ -71,7 +71,12 @@ def readiness(row: ClusterRow) -> tuple[int | None, int]:
 
 
 def row_versions(row: ClusterRow) -> Versions:
-    """The version that most clients are on, and the one that is asked for: the same while no release runs."""
+    """The version that is left and the one that is moved to: the same while no release runs.
+
+    From the journal; where that was not read, from what the object asks for and what its status lists.
+    """
+    if row.to_version:
+        return Versions(row.from_version, row.to_version)
     wanted = row.resource.image.version
     if not row.is_releasing:
         return Versions(wanted, wanted)
@@ -85,8 +90,11 @@ def with_view(row: ClusterRow, view: View | None) -> ClusterRow:
         return row
     gate, journal = view.decision.gate, view.journal
     pods = view.snapshot.generations if view.snapshot.pods.read_at is not None else ()
+    versions = facts.versions(journal) if journal and facts.is_under_way(view) else Versions("", "")
     return replace(
         row,
+        from_version=versions.before,
+        to_version=versions.after,
         phase=view.decision.phase,
         gate=gate.id if gate and journal and gate.is_open and facts.needs_person(gate, journal.approval) else "",
         is_held=bool(journal and journal.hold and not view.result),

@@ -160,6 +160,10 @@ class ClusterRow:
     read_at: datetime
     phase: Phase
     """Of a release of ours, IDLE without one."""
+    from_version: str = ""
+    """What clients are moved off, where the journal of a release was read ..."""
+    to_version: str = ""
+    """... and what they are moved to: the object asks for it later, and no more during an abort."""
     live_connections: int | None = None
     live_at: datetime | None = None
     """When the connections were counted; None = taken from the status."""

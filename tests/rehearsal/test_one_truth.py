@@ -1,0 +1,248 @@
+"""At the same instant list, screen, cards, `get`, `status`, the lines and the end say the same, and it is so.
+
+Releases and accidents are rehearsed; whenever a View is published, what every front end says of it is compared with
+what the others say and with the simulated clients and Service.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import pytest
+
+from emqx_tui.headless import rows, status
+from emqx_tui.headless.exit_status import Result
+from emqx_tui.headless.summary import summary as finished
+from emqx_tui.headless.view_diff import progress
+from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
+from emqx_tui.rollout.intents import SetPolicy
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.session import facts
+from emqx_tui.session.cluster_facts import with_view
+from emqx_tui.session.session import Session
+from emqx_tui.session.view import ClusterRow, View
+from emqx_tui.ui.cards.abort_card import abort_card
+from emqx_tui.ui.cards.gate_card import gate_card
+from emqx_tui.ui.clusters.states import state, step_word, version_words
+from emqx_tui.ui.rollout.checks import check_lines
+from emqx_tui.ui.rollout.headline import headline
+from emqx_tui.ui.rollout.nodes import node_rows
+from emqx_tui.ui.rollout.rail import rail
+from emqx_tui.ui.rollout.summary import summary
+from emqx_tui.ui.text.spans import plain
+
+CLIENTS = 3_000
+LAG = 850
+"""Clients that may move between a poll and the instant of the truth: four seconds at 200/s, and churn."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A View, and what was true when it was published."""
+
+    view: View
+    evicted: int
+    offline: int
+    """Clients on no node, those that gave up among them."""
+
+
+@dataclass(frozen=True)
+class Told:
+    run: Run
+    seen: list[Seen]
+
+    def while_(self, *phases: Phase) -> list[Seen]:
+        return [each for each in self.seen if each.view.decision.phase in phases and not each.view.result]
+
+
+@functools.cache
+def told(
+    name: str, approval: Approval, switch_to: str = "", resume_after_s: float | None = None, kill_at: int = 0
+) -> Told:
+    world = scenario(name, clients=CLIENTS)
+    truth, seen = world.cluster().truth, []
+    switched: list[str] = []
+
+    def act(session: Session, view: View) -> None:
+        gone = truth.since_mark()
+        seen.append(Seen(view, gone.evicted, truth.offline + gone.lost))
+        if switch_to and not switched and facts.draining(view):
+            switched.append(switch_to)
+            session.submit(SetPolicy("ann@bastion", switch_to))
+
+    script = Script(approval=approval, act=act, resume_after_s=resume_after_s)
+    kills = ((kill_at, "after"),) if kill_at else ()
+    run = rehearse(world, script, limit_s=2_400.0, kill_at=kills, dead_for_s=40.0)
+    return Told(run, seen)
+
+
+def row_of(view: View) -> ClusterRow:
+    resource = view.snapshot.resource.value
+    assert resource is not None
+    return with_view(ClusterRow(resource, view.now, Phase.IDLE), view)
+
+
+def bar(view: View) -> str:
+    found = headline(view)
+    return f"{plain(found.first)} {plain(found.second)}"
+
+
+RUNS = {
+    "every node": ("smooth", Approval.EVERY_NODE),
+    "auto from the first drain on": ("smooth", Approval.EVERY_NODE, "auto"),
+    "a green node lost": ("node-lost", Approval.EVERY_NODE, "", 30.0),
+    "a slow node": ("slow-drain", Approval.CUT_OVER, "", 30.0),
+    "green never ready": ("green-never-ready", Approval.AUTO),
+}
+
+
+@pytest.fixture(params=RUNS.values(), ids=RUNS)
+def played(request: pytest.FixtureRequest) -> Told:
+    return told(*request.param)
+
+
+def under_way(played: Told) -> list[View]:
+    views = [each.view for each in played.seen]
+    return [v for v in views if facts.is_under_way(v) and v.snapshot.resource.value and v.snapshot.slices.value]
+
+
+def test_list_get_screen_and_status_agree_on_who_is_waited_for(played: Told) -> None:
+    for view in under_way(played):
+        row, said = row_of(view), " ".join(status.lines(view))
+        is_waiting = facts.waits_for_person(view)
+        assert (state(row).word == "waits for you") is is_waiting, view.decision.phase
+        assert (rows.item(row, view.now)["phase"] == "Waiting") is is_waiting
+        assert ("waits for a person" in said) is (is_waiting or ("waits for a person" in said and _is_open(view)))
+        if "WAITING FOR YOU" in bar(view):
+            assert is_waiting
+        assert step_word(row) != "?"
+
+
+def _is_open(view: View) -> bool:
+    gate, journal = view.decision.gate, view.journal
+    return gate is not None and journal is not None and gate.is_open and facts.needs_person(gate, journal.approval)
+
+
+def test_no_sentence_promises_a_question_that_the_policy_does_not_ask(played: Told) -> None:
+    for view in under_way(played):
+        gate, journal = view.decision.gate, view.journal
+        if gate is None or journal is None or facts.needs_person(gate, journal.approval):
+            continue
+        assert "waits for you" not in bar(view).lower(), (journal.approval, bar(view))
+        card = gate_card(gate, view)
+        assert "waits for you" not in " ".join(plain(line) for _, lines in card.rows for line in lines)
+
+
+def test_every_front_end_names_the_same_versions_and_states(played: Told) -> None:
+    for view in under_way(played):
+        journal = view.journal
+        assert journal
+        row, document, found = row_of(view), status.document(view), facts.versions(journal)
+        assert (document["from"], document["to"]) == (found.before, found.after)
+        assert version_words(row) == f"{found.before}→{found.after}"
+        assert rows.cells(row, view.now, all_namespaces=False, wide=False)[2] == version_words(row).replace("→", "->")
+        shown = {each.name: each.mark.word for each in node_rows(view)}
+        for node in document["nodes"]:
+            assert shown[node["node"]] == node["state"], node
+        assert rows.item(row, view.now)["ready"] == sum(node["ready"] for node in document["nodes"])
+
+
+def test_who_serves_is_whom_the_service_sends_clients_to(played: Told) -> None:
+    for each in played.while_(Phase.READY_TO_CUT_OVER, Phase.DRAINING):
+        view = each.view
+        generation = "blue" if view.decision.phase is Phase.READY_TO_CUT_OVER else "green"
+        serving = {n["generation"] for n in status.document(view)["nodes"] if n["state"] == "serving"}
+        if view.snapshot.slice_ips:
+            assert serving <= {generation}, (view.decision.phase, serving)
+
+
+def test_time_to_go_is_told_by_all_or_by_none_and_never_while_held(played: Told) -> None:
+    for view in under_way(played):
+        told_by = {
+            "to go" in plain(rail(view)[1]),
+            status.document(view)["eta_s"] is not None,
+            progress(view)["eta_s"] is not None,
+        }
+        assert len(told_by) == 1
+        if view.journal and view.journal.hold:
+            assert told_by == {False}
+
+
+def test_the_ledger_is_what_happened_to_the_clients(played: Told) -> None:
+    for each in played.seen:
+        ledger = status.document(each.view)["ledger"]
+        if (
+            ledger["evicted"] is not None
+            and not each.view.result
+            and not (each.view.journal and each.view.journal.abort)
+        ):
+            assert abs(ledger["evicted"] - each.evicted) <= LAG, each.view.decision.phase
+        overdue = facts.overdue(each.view)
+        assert overdue == progress(each.view)["missing"]
+        if overdue is not None and overdue > LAG:
+            assert overdue <= each.offline + LAG
+
+
+def test_nothing_over_a_limit_has_a_tick(played: Told) -> None:
+    for view in under_way(played):
+        for line in check_lines(view, 20):
+            if "clients missing of" in plain(line) and facts.is_missing_over_limit(view):
+                assert not plain(line).startswith("✔"), plain(line)
+                assert plain(line).startswith("▲")
+
+
+def test_a_loss_that_somebody_accepted_is_said_with_the_name() -> None:
+    played = told(*RUNS["a green node lost"])
+    said = [
+        plain(line)
+        for view in under_way(played)
+        if view.journal and view.journal.acknowledged and facts.is_missing_over_limit(view)
+        for line in check_lines(view, 20)
+    ]
+    assert all("accepted by sim@host" in line for line in said if "clients missing of" in line)
+
+
+def test_what_going_back_costs_is_who_is_on_green(played: Told) -> None:
+    for view in under_way(played):
+        cost, green = view.decision.abort, view.snapshot.green
+        if not cost.possible or cost.disconnects is None or green is None:
+            continue
+        assert cost.disconnects == status.document(view)["abort"]["disconnects"] == green.live_connections
+        costs = dict(abort_card(view).rows)["Costs"]
+        assert plain(costs[0]).startswith(f"{cost.disconnects:,} disconnects")
+
+
+def test_what_is_in_flight_is_said_by_what_it_does(played: Told) -> None:
+    commands = {words for each in played.seen for words in each.view.in_flight}
+    assert commands
+    assert not [words for words in commands if ":" in words.split(" ")[0] or "-" in words.split(" ")[0]]
+
+
+def test_the_end_is_told_alike_by_the_screen_and_the_last_line() -> None:
+    played = told(*RUNS["every node"])
+    view = played.run.view
+    assert view
+    assert view.journal
+    line, shown = finished(view, Result.DONE, view.now).to_json(), dict(summary(view))
+    assert line["early_clients"] == facts.early_clients(view)
+    assert f"the limit of {round(line['limit_s'])} s" in shown["drain"]
+    assert abs(view.journal.totals.disconnects - played.run.truth.disconnects) <= LAG
+    assert facts.duration_s(view) == pytest.approx(line["duration_s"], abs=0.1)
+
+
+def test_a_console_that_comes_to_a_drain_knows_nothing_that_it_has_not_seen() -> None:
+    first = told(*RUNS["every node"])
+    start = next(n for n, write in enumerate(first.run.writes, 1) if write.endswith("evacuation/start"))
+    played = told("smooth", Approval.EVERY_NODE, kill_at=start)
+    assert played.run.consoles == 2
+    for each in played.while_(Phase.DRAINING):
+        most, way = facts.max_missing(each.view), each.view.ledger.on_their_way
+        assert most is None or most <= LAG, most
+        assert way is None or way <= 11 * 200 + LAG, way
+    view = played.run.view
+    assert view
+    assert view.journal
+    assert abs(view.journal.totals.evicted - played.run.truth.evicted) <= LAG
