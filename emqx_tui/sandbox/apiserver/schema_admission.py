@@ -78,7 +78,7 @@ def _decode_custom(request: AdmissionRequest, new: Object, resource: Resource) -
         raise _undecodable(resource, why)
     filled: Object = fill(pruned, schema)
     made = {key: filled.get(key, value) for key, value in new.items() if key not in fresh or key in filled}
-    if resource.restless and not request.subresource and (why := unmarshalled(made.get("spec"), schema)):
+    if resource.changed_by_every_write and not request.subresource and (why := unmarshalled(made.get("spec"), schema)):
         raise ApiError(400, "", f'admission webhook "mutating.enterprise.emqx.io" denied the request: {why}')
     return made
 

@@ -21,6 +21,7 @@ from emqx_tui.sandbox.kube.scale import replicas_patch, scale_of
 from emqx_tui.sandbox.kube.selectors import selection
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.targets import Target, method_not_allowed, parse_target, unknown_path, verb_of
+from emqx_tui.sandbox.kube.writes import WriteOptions
 
 PATCH_TYPES = {
     "application/json-patch+json": "json",
@@ -55,9 +56,10 @@ class _Call:
     def dry_run(self) -> bool:
         return self.query.get("dryRun") == "All"
 
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments that all writes of the store share."""
+    def options(self, subresource: str | None = None) -> WriteOptions:
+        """Keyword arguments of a write of the store."""
         return {
+            "subresource": subresource,
             "manager": self.manager,
             "dry_run": self.dry_run,
             "field_validation": self.query.get("fieldValidation") or "Warn",
@@ -156,7 +158,7 @@ class KubeApi:
                 "Invalid value: 0: must be specified for an update",
             )
             raise api_error.invalid(target.resource, target.name or "", [cause], by_plural=True)
-        return self.store.update(target.plural, obj, subresource=target.subresource, **call.options())
+        return self.store.update(target.plural, obj, **call.options(target.subresource))
 
     def _addressed(self, call: _Call, obj: Object) -> Object:
         """The body, with kind, name and namespace checked against the URL and filled in from it."""
@@ -207,9 +209,8 @@ class KubeApi:
             name,
             patch,
             patch_type,
-            subresource=target.subresource,
             force=force,
-            **call.options(),
+            **call.options(target.subresource),
         )
         return (200 if existed else 201), patched
 
@@ -231,8 +232,7 @@ class KubeApi:
             target.name or "",
             replicas_patch(scale, target.resource),
             "merge",
-            subresource="scale",
-            **call.options(),
+            **call.options("scale"),
         )
         return 200, scale_of(scaled)
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-STATUS = frozenset({"status"})
-STATUS_AND_SCALE = frozenset({"status", "scale"})
+_STATUS = frozenset({"status"})
+_SCALED = frozenset({"status", "scale"})
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Resource:
     categories: tuple[str, ...] = ()
     virtual: bool = False
     """Only POST, answered on the spot and never stored (access reviews)."""
-    restless: bool = False
-    """Its webhook leaves traces (nulls that are dropped later) that count as a change in every write of the object."""
+    changed_by_every_write: bool = False
+    """Its webhook adds nulls that are dropped later, so every write counts as a change and raises the generation."""
     unconditional_update: bool = True
     """A PUT may leave out metadata.resourceVersion."""
 
@@ -56,120 +56,53 @@ class Resource:
         return "status" in self.subresources
 
 
-def _core(plural: str, kind: str, *short_names: str, **more: Any) -> Resource:
-    more.setdefault("generation", False)
-    return Resource("", "v1", plural, kind, kind.lower(), short_names, **more)
+def _kind(group_version: str, kind: str, *short_names: str, plural: str = "", **more: Any) -> Resource:
+    group, _, version = group_version.rpartition("/")
+    return Resource(group, version, plural or f"{kind.lower()}s", kind, kind.lower(), short_names, **more)
 
 
-def _core_resources() -> list[Resource]:
-    return [
-        _core(
-            "namespaces", "Namespace", "ns", namespaced=False, subresources=STATUS, initial_status={"phase": "Active"}
-        ),
-        _core(
-            "pods",
-            "Pod",
-            "po",
-            subresources=STATUS,
-            graceful=True,
-            initial_status={"phase": "Pending", "qosClass": "BestEffort"},
-            categories=("all",),
-        ),
-        _core(
-            "services", "Service", "svc", subresources=STATUS, initial_status={"loadBalancer": {}}, categories=("all",)
-        ),
-        _core("endpoints", "Endpoints", "ep"),
-        _core("events", "Event", "ev"),
-        _core("secrets", "Secret"),
-        _core("configmaps", "ConfigMap", "cm"),
-        _core("nodes", "Node", "no", namespaced=False),
-        _core(
-            "persistentvolumeclaims",
-            "PersistentVolumeClaim",
-            "pvc",
-            subresources=STATUS,
-            initial_status={"phase": "Pending"},
-        ),
-        _core("serviceaccounts", "ServiceAccount", "sa"),
-        _core("resourcequotas", "ResourceQuota", "quota", subresources=STATUS),
-    ]
+def _core(kind: str, *short_names: str, **more: Any) -> Resource:
+    return _kind("v1", kind, *short_names, generation=False, **more)
 
 
-def _apps_resources() -> list[Resource]:
-    starting = {"replicas": 0}
-    return [
-        Resource(
-            "apps",
-            "v1",
-            "statefulsets",
-            "StatefulSet",
-            "statefulset",
-            ("sts",),
-            subresources=STATUS_AND_SCALE,
-            initial_status=starting,
-            categories=("all",),
-        ),
-        Resource(
-            "apps",
-            "v1",
-            "deployments",
-            "Deployment",
-            "deployment",
-            ("deploy",),
-            subresources=STATUS_AND_SCALE,
-            categories=("all",),
-        ),
-        Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "endpointslice"),
-        Resource("coordination.k8s.io", "v1", "leases", "Lease", "lease", generation=False, unconditional_update=False),
-        Resource(
-            "apiextensions.k8s.io",
-            "v1",
-            "customresourcedefinitions",
-            "CustomResourceDefinition",
-            "customresourcedefinition",
-            ("crd", "crds"),
-            namespaced=False,
-            categories=("api-extensions",),
-            unconditional_update=False,
-        ),
-    ]
+_ALL = ("all",)
+_PENDING = {"phase": "Pending"}
+_POD_PENDING = {**_PENDING, "qosClass": "BestEffort"}
+_CUSTOM: dict[str, Any] = {"custom": True, "unconditional_update": False}
+_REVIEW: dict[str, Any] = {"namespaced": False, "virtual": True}
 
-
-def _review_resources() -> list[Resource]:
-    group = "authorization.k8s.io"
-    return [
-        Resource(group, "v1", f"{kind.lower()}s", kind, kind.lower(), namespaced=False, virtual=True)
-        for kind in ("SelfSubjectAccessReview", "SelfSubjectRulesReview")
-    ]
-
-
-def _emqx_resources() -> list[Resource]:
-    group, version = "apps.emqx.io", "v1beta4"
-    return [
-        Resource(
-            group,
-            version,
-            "emqxenterprises",
-            "EmqxEnterprise",
-            "emqxenterprise",
-            subresources=STATUS_AND_SCALE,
-            custom=True,
-            restless=True,
-            unconditional_update=False,
-        ),
-        Resource(
-            group,
-            version,
-            "emqxplugins",
-            "EmqxPlugin",
-            "emqxplugin",
-            subresources=STATUS,
-            custom=True,
-            unconditional_update=False,
-        ),
-    ]
+_RESOURCES = (
+    _core("Namespace", "ns", namespaced=False, subresources=_STATUS, initial_status={"phase": "Active"}),
+    _core("Pod", "po", subresources=_STATUS, graceful=True, initial_status=_POD_PENDING, categories=_ALL),
+    _core("Service", "svc", subresources=_STATUS, initial_status={"loadBalancer": {}}, categories=_ALL),
+    _core("Endpoints", "ep", plural="endpoints"),
+    _core("Event", "ev"),
+    _core("Secret"),
+    _core("ConfigMap", "cm"),
+    _core("Node", "no", namespaced=False),
+    _core("PersistentVolumeClaim", "pvc", subresources=_STATUS, initial_status=_PENDING),
+    _core("ServiceAccount", "sa"),
+    _core("ResourceQuota", "quota", subresources=_STATUS),
+    _kind("apps/v1", "StatefulSet", "sts", subresources=_SCALED, initial_status={"replicas": 0}, categories=_ALL),
+    _kind("apps/v1", "Deployment", "deploy", subresources=_SCALED, categories=_ALL),
+    _kind("discovery.k8s.io/v1", "EndpointSlice"),
+    _kind("coordination.k8s.io/v1", "Lease", generation=False, unconditional_update=False),
+    _kind(
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        "crd",
+        "crds",
+        namespaced=False,
+        categories=("api-extensions",),
+        unconditional_update=False,
+    ),
+    _kind("authorization.k8s.io/v1", "SelfSubjectAccessReview", **_REVIEW),
+    _kind("authorization.k8s.io/v1", "SelfSubjectRulesReview", **_REVIEW),
+    _kind("apps.emqx.io/v1beta4", "EmqxEnterprise", subresources=_SCALED, changed_by_every_write=True, **_CUSTOM),
+    _kind("apps.emqx.io/v1beta4", "EmqxPlugin", subresources=_STATUS, **_CUSTOM),
+)
 
 
 def standard_resources() -> list[Resource]:
     """Every kind that the world and its clients need, core group first."""
-    return [*_core_resources(), *_apps_resources(), *_review_resources(), *_emqx_resources()]
+    return list(_RESOURCES)

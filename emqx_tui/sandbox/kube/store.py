@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Unpack
 
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
@@ -33,7 +32,7 @@ from emqx_tui.sandbox.kube.patches import PatchRefused, go_name, json_patch, mer
 from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.storage import Storage
 from emqx_tui.sandbox.kube.timestamps import rfc3339
-from emqx_tui.sandbox.kube.writes import AdmissionRequest, FieldTracker, Write
+from emqx_tui.sandbox.kube.writes import AdmissionRequest, FieldTracker, WriteOptions
 from emqx_tui.sandbox.timeline import Timeline
 
 Admit = Callable[[AdmissionRequest], Object]
@@ -49,13 +48,13 @@ class Store(Storage):
         super().__init__(history_limit)
         self.timeline = timeline
         self.reading: list[Admit] = []
-        """What makes an object of a request's body: unknown fields, defaults of its kind. Owners are told after it."""
+        """Decoding: what becomes of unknown fields, and defaults. Field ownership is worked out after it."""
         self.admission: list[Admit] = []
-        """Mutating webhooks and their like; nobody owns what they add."""
+        """Mutating webhooks and built-in admission; nobody owns what they add."""
         self.validation: list[Admit] = []
-        """The rules of the kind"""
+        """Schemas and the rules of built-in kinds."""
         self.reviews: list[Admit] = []
-        """Validating webhooks"""
+        """Validating webhooks."""
         self.fields: FieldTracker | None = None
         self.strategic: Callable[[str, Object, Any], Object] | None = None
         self._rng = rng
@@ -64,39 +63,18 @@ class Store(Storage):
 
     # -- writing
 
-    def create(
-        self,
-        plural: str,
-        obj: Object,
-        *,
-        manager: str = "",
-        dry_run: bool = False,
-        field_validation: str = "Ignore",
-        warnings: list[str] | None = None,
-    ) -> Object:
+    def create(self, plural: str, obj: Object, **options: Unpack[WriteOptions]) -> Object:
         """Store a new object; ApiError 409 when the name is taken.
 
         With a status subresource the author's status is dropped, as a real API server does: write it afterwards.
         """
-        how = Write(manager, None, dry_run, field_validation, _or_new(warnings))
-        return self._create(self.resources[plural], obj, how)
+        return self._create(obj, AdmissionRequest("CREATE", plural, None, obj, **options))
 
-    def update(
-        self,
-        plural: str,
-        obj: Object,
-        *,
-        manager: str = "",
-        subresource: str | None = None,
-        dry_run: bool = False,
-        field_validation: str = "Ignore",
-        warnings: list[str] | None = None,
-    ) -> Object:
+    def update(self, plural: str, obj: Object, **options: Unpack[WriteOptions]) -> Object:
         """Replace an object; resourceVersion and uid, if present, are preconditions (ApiError 409)."""
         metadata = obj["metadata"]
         old = self.get(plural, metadata.get("namespace"), metadata["name"])
-        how = Write(manager, subresource, dry_run, field_validation, _or_new(warnings))
-        return self._update(self.resources[plural], old, obj, how)
+        return self._update(old, obj, AdmissionRequest("UPDATE", plural, old, obj, **options))
 
     def patch(
         self,
@@ -106,28 +84,25 @@ class Store(Storage):
         patch: Any,
         patch_type: str,
         *,
-        manager: str = "",
-        subresource: str | None = None,
-        dry_run: bool = False,
         force: bool = False,
-        field_validation: str = "Ignore",
-        warnings: list[str] | None = None,
+        **options: Unpack[WriteOptions],
     ) -> Object:
         """Change an object by a patch of type merge, json, strategic or apply (which may also create)."""
         resource = self.resources[plural]
-        how = Write(manager, subresource, dry_run, field_validation, _or_new(warnings))
+        applied = patch_type == "apply"
         old = self.find(plural, namespace, name)
         if old is None:
-            if patch_type != "apply" or subresource:
+            if not applied or options.get("subresource"):
                 raise api_error.not_found(resource, name)
             named = {"name": name, "namespace": namespace} if resource.namespaced else {"name": name}
             new = {**patch, "metadata": {**(patch.get("metadata") or {}), **named}}
-            return self._create(resource, new, replace(how, operation="Apply"))
-        if patch_type == "apply":
-            return self._update(resource, old, self._applied(old, patch, how, force), replace(how, operation="Apply"))
+            return self._create(new, AdmissionRequest("CREATE", plural, None, new, applied=True, **options))
+        request = AdmissionRequest("UPDATE", plural, old, None, applied=applied, **options)
+        if applied:
+            return self._update(old, self._applied(old, patch, request, force), request)
         patched = self._patched(plural, old, patch, patch_type)
         check_uid(resource, old, patched)
-        return self._update(resource, old, patched, how)
+        return self._update(old, patched, request)
 
     def delete(
         self,
@@ -161,20 +136,23 @@ class Store(Storage):
 
     # -- how a write goes
 
-    def _create(self, resource: Resource, obj: Object, how: Write) -> Object:
-        newborn = self._newborn(resource, obj, how.dry_run)
-        name = newborn["metadata"]["name"]
+    def _create(self, obj: Object, request: AdmissionRequest) -> Object:
+        resource = self.resources[request.plural]
+        newborn = self._newborn(resource, obj, request.dry_run)
         if self.find(resource.plural, *key_of(newborn)) is not None:
-            raise api_error.already_exists(resource, name)
-        new = self._passed(self.reading, "CREATE", resource, None, newborn, how)
+            raise api_error.already_exists(resource, newborn["metadata"]["name"])
+        new = _passed(self.reading, request, newborn)
         if self.fields:
             # An applier owns what its configuration names, not what defaults add to it.
-            configured = newborn if how.operation == "Apply" else new
-            now = rfc3339(self.timeline.now)
-            owned = self.fields.track(None, configured, how.manager, how.operation, None, now)
+            configured, operation = (newborn, "Apply") if request.applied else (new, "Update")
+            owned = self.fields.track(None, configured, request.manager, operation, None, self._now)
             new = with_owners_of(new, owned)
-        new = self._admitted("CREATE", resource, None, new, how)
-        return new if how.dry_run else self.commit("ADDED", resource, None, new)
+        new = self._admitted(request, new)
+        return new if request.dry_run else self.commit("ADDED", resource, None, new)
+
+    @property
+    def _now(self) -> str:
+        return rfc3339(self.timeline.now)
 
     def _newborn(self, resource: Resource, obj: Object, dry_run: bool) -> Object:
         rng = self._dry_rng if dry_run else self._rng
@@ -192,7 +170,7 @@ class Store(Storage):
             **tidy_metadata(given),
             "name": name,
             "uid": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
-            "creationTimestamp": rfc3339(self.timeline.now),
+            "creationTimestamp": self._now,
         }
         metadata.pop("resourceVersion", None)
         metadata.pop("generation", None)
@@ -210,24 +188,23 @@ class Store(Storage):
                 new["status"] = dict(resource.initial_status)
         return new
 
-    def _update(self, resource: Resource, old: Object, obj: Object, how: Write) -> Object:
+    def _update(self, old: Object, obj: Object, request: AdmissionRequest) -> Object:
+        resource, applied, of_status = self.resources[request.plural], request.applied, request.subresource == "status"
         check_preconditions(resource, old, obj.get("metadata") or {})
-        scoped = with_status_of(old, obj) if how.subresource == "status" else with_system_fields_of(resource, old, obj)
-        new = with_owners_of(scoped, obj if how.operation == "Apply" else old)
-        new = self._passed(self.reading, "UPDATE", resource, old, new, how)
-        if self.fields and how.operation != "Apply" and not same_content(new, old):
-            now = rfc3339(self.timeline.now)
-            new = self.fields.track(old, new, how.manager, "Update", how.subresource, now)
-        new = self._admitted("UPDATE", resource, old, new, how)
-        restless = resource.restless and not how.subresource
-        if how.operation != "Apply" and same_content(new, old) and not restless:
+        scoped = with_status_of(old, obj) if of_status else with_system_fields_of(resource, old, obj)
+        new = _passed(self.reading, request, with_owners_of(scoped, obj if applied else old))
+        if self.fields and not applied and not same_content(new, old):
+            new = self.fields.track(old, new, request.manager, "Update", request.subresource, self._now)
+        new = self._admitted(request, new)
+        always_changes = resource.changed_by_every_write and not request.subresource
+        if not applied and same_content(new, old) and not always_changes:
             return old
-        if how.subresource != "status" and resource.generation and (restless or spec_differs(resource, old, new)):
+        if not of_status and resource.generation and (always_changes or spec_differs(resource, old, new)):
             metadata = {**new["metadata"], "generation": old["metadata"].get("generation", 0) + 1}
             new = {**new, "metadata": metadata}
-        if same_content(new, old) and same_owners(new, old) and not restless:
+        if same_content(new, old) and same_owners(new, old) and not always_changes:
             return old
-        if how.dry_run:
+        if request.dry_run:
             return new
         if is_released(resource, new):
             return self._remove(resource, new, False, previous=old)
@@ -249,35 +226,13 @@ class Store(Storage):
             return self.strategic(plural, old, patch)
         return merge_patch(old, patch)
 
-    def _applied(self, old: Object, patch: Object, how: Write, force: bool) -> Object:
+    def _applied(self, old: Object, patch: Object, request: AdmissionRequest, force: bool) -> Object:
         if self.fields is None:
             return merge_patch(old, patch)
-        now = rfc3339(self.timeline.now)
-        return self.fields.apply(old, patch, how.manager, force, how.subresource, now)
+        return self.fields.apply(old, patch, request.manager, force, request.subresource, self._now)
 
-    def _admitted(self, operation: str, resource: Resource, old: Object | None, new: Object, how: Write) -> Object:
-        steps = [*self.admission, *self.validation, *self.reviews]
-        return self._passed(steps, operation, resource, old, new, how)
-
-    @staticmethod
-    def _passed(
-        steps: Sequence[Admit], operation: str, resource: Resource, old: Object | None, new: Object, how: Write
-    ) -> Object:
-        for admit in steps:
-            new = admit(
-                AdmissionRequest(
-                    operation,
-                    resource.plural,
-                    old,
-                    new,
-                    how.subresource,
-                    how.manager,
-                    how.dry_run,
-                    how.field_validation,
-                    how.warnings,
-                )
-            )
-        return new
+    def _admitted(self, request: AdmissionRequest, new: Object) -> Object:
+        return _passed([*self.admission, *self.validation, *self.reviews], request, new)
 
     # -- deletion
 
@@ -312,5 +267,8 @@ class Store(Storage):
         return self.commit("DELETED", resource, previous or last, last)
 
 
-def _or_new(warnings: list[str] | None) -> list[str]:
-    return [] if warnings is None else warnings
+def _passed(steps: Iterable[Admit], request: AdmissionRequest, new: Object) -> Object:
+    for admit in steps:
+        request.new = new
+        new = admit(request)
+    return new

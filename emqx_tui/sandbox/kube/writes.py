@@ -1,4 +1,4 @@
-"""A write on its way into the store: what admission sees of it, and who will own its fields.
+"""A write on its way into the store: what a client may ask for, what admission sees, and who will own its fields.
 
 Owns the shapes that the store and those who hook into it (webhooks, schemas, field ownership) agree on. No behaviour.
 """
@@ -6,9 +6,19 @@ Owns the shapes that the store and those who hook into it (webhooks, schemas, fi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from emqx_tui.sandbox.kube.objects import Object
+
+
+class WriteOptions(TypedDict, total=False):
+    """Keyword arguments of every write: the request's options, and the list that its warnings are added to."""
+
+    manager: str
+    subresource: str | None
+    dry_run: bool
+    field_validation: str
+    warnings: list[str]
 
 
 @dataclass
@@ -27,6 +37,8 @@ class AdmissionRequest:
     """Strict, Warn or Ignore: what to do about unknown fields."""
     warnings: list[str] = field(default_factory=list)
     """Texts for the client's `Warning:` headers."""
+    applied: bool = False
+    """By server-side apply: the applier owns what its configuration names, not all that the write changed."""
 
 
 class FieldTracker(Protocol):
@@ -41,15 +53,3 @@ class FieldTracker(Protocol):
     def apply(self, old: Object, patch: Object, manager: str, force: bool, subresource: str | None, now: str) -> Object:
         """`old` after a server-side apply of `patch`; ApiError 409 names conflicting managers."""
         ...
-
-
-@dataclass(frozen=True)
-class Write:
-    """How a write came in, as far as it matters on its way into the store."""
-
-    manager: str = ""
-    subresource: str | None = None
-    dry_run: bool = False
-    field_validation: str = "Ignore"
-    warnings: list[str] = field(default_factory=list)
-    operation: str = "Update"
