@@ -1,14 +1,13 @@
 """Schema checks of every write: decoding, pruning, defaulting, validation.
 
-Owns these steps for custom resources and built-in kinds, and installs them in the store. As on a real server, objects
-are decoded before any webhook and validated after the mutating ones. What the operator's mutating webhook cannot decode
-is refused here with its message, so that the simulated webhook can rely on types.
+Owns these steps for custom resources and built-in kinds, and installs them in the store. As on a real API server,
+objects are decoded before any webhook runs and validated after the mutating ones. What the operator's mutating webhook
+could not decode is refused here, with its message, so that the simulated webhook can rely on types.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from emqx_tui.sandbox.apply.managed_fields import ManagedFields
@@ -34,43 +33,28 @@ _GO_TYPES: dict[type, str] = {str: "string", bool: "bool", float: "float64", lis
 
 def install(store: Store) -> None:
     """Add schemas, field ownership and strategic merge patches to the store."""
-    schemas = SchemaAdmission(store.resources)
-    store.reading.append(schemas.decode)
-    store.validation.append(schemas.validate)
+
+    def decode(request: AdmissionRequest) -> Object:
+        """The object without unknown fields and with the defaults of its kind; ApiError 400 or 422."""
+        resource = store.resources[request.plural]
+        return (_decode_custom if resource.custom else _decode_builtin)(request, request.new or {}, resource)
+
+    def validate_object(request: AdmissionRequest) -> Object:
+        """The object as it is; ApiError 422 when it is invalid."""
+        resource = store.resources[request.plural]
+        return (_validate_custom if resource.custom else _validate_builtin)(request, request.new or {}, resource)
+
+    store.reading.append(decode)
+    store.validation.append(validate_object)
     store.fields = ManagedFields()
     store.strategic = strategic_merge
-
-
-class SchemaAdmission:
-    """Decodes and validates every write by the schema of its kind."""
-
-    def __init__(self, resources: Mapping[str, Resource]) -> None:
-        self._resources = resources
-
-    def decode(self, request: AdmissionRequest) -> Object:
-        """The object without unknown fields and with the defaults of its kind; ApiError 400 or 422."""
-        if request.new is None:
-            return request.old or {}
-        resource = self._resources[request.plural]
-        if resource.custom:
-            return _decode_custom(request, request.new, resource)
-        return _decode_builtin(request, request.new, resource)
-
-    def validate(self, request: AdmissionRequest) -> Object:
-        """The object as it is; ApiError 422 when it is invalid."""
-        if request.new is None:
-            return request.old or {}
-        resource = self._resources[request.plural]
-        if resource.custom:
-            return _validate_custom(request, request.new, resource)
-        return _validate_builtin(request, request.new, resource)
 
 
 def _decode_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = custom_schema(resource.kind)
     # What is stored has been checked: only parts that are not identical with it are looked at.
     fresh = _fresh(request.old, new)
-    pruned, unknown = prune(fresh, schema, object_meta())
+    pruned, unknown = prune(fresh, object_schema(resource.group_version, resource.kind))
     _report_unknown_fields(request, resource, unknown)
     if why := unreadable(
         new["metadata"], object_meta(), "ObjectMeta", (request.old or {}).get("metadata"), ".metadata"
@@ -103,7 +87,7 @@ def _below_status(violation: Violation) -> Violation:
 def _decode_builtin(request: AdmissionRequest, new: Object, resource: Resource) -> Object:
     schema = object_schema(resource.group_version, resource.kind)
     if request.field_validation != "Ignore" and is_known(resource.group_version, resource.kind):
-        new, unknown = prune(new, schema, object_meta())
+        new, unknown = prune(new, schema)
         _report_unknown_fields(request, resource, unknown)
     if why := unreadable(_fresh(request.old, new), schema, resource.kind, request.old):
         raise _undecodable(resource, why)

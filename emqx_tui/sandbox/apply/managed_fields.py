@@ -30,10 +30,10 @@ from emqx_tui.sandbox.apply.typed_objects import (
     with_named_fields,
     without_nulls,
 )
-from emqx_tui.sandbox.apply.unknown_fields import undeclared_fields
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.schema.catalog import Schema, is_custom, object_schema
+from emqx_tui.sandbox.schema.pruning import prune
 
 Object = dict[str, Any]
 
@@ -227,7 +227,8 @@ def _check_configuration(live: Object, patch: Object, schema: Schema) -> None:
             "Incorrect version specified in apply patch. "
             f"Specified patch version: {patch.get('apiVersion')}, expected: {live['apiVersion']}"
         )
-    complaints = [*undeclared_fields(patch, schema), *duplicate_keys(patch, schema)]
+    _, unknown = prune(patch, schema)
+    complaints = [*(f".{path}: field not declared in schema" for path in unknown), *duplicate_keys(patch, schema)]
     if complaints:
         metadata, version = patch.get("metadata") or {}, live["apiVersion"]
         where = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {version}, Kind={live['kind']}"

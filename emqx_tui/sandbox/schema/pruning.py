@@ -7,38 +7,17 @@ argument: objects are shared with the store. The result shares every part that s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from emqx_tui.sandbox.schema.catalog import Schema
 
-_ROOT_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 _NOTHING: Schema = {}
 
 
-def prune(obj: Mapping[str, Any], schema: Schema, meta: Schema) -> tuple[dict[str, Any], list[str]]:
-    """The object without unknown fields, and their sorted paths; `meta` is the schema of its metadata."""
+def prune(obj: dict[str, Any], schema: Schema) -> tuple[dict[str, Any], list[str]]:
+    """The object without unknown fields, and their sorted paths; below an object schema without fields all are known."""
     unknown: list[str] = []
-    pruned: dict[str, Any] = {}
-    for key, value in obj.items():
-        if key == "metadata" and isinstance(value, dict):
-            # Top-level fields only: keys of labels and annotations are free.
-            pruned[key] = _prune_names(value, meta, "metadata", unknown)
-        elif key in _ROOT_FIELDS:
-            pruned[key] = value
-        elif key in schema["properties"]:
-            pruned[key] = _prune(value, schema["properties"][key], key, unknown)
-        else:
-            unknown.append(key)
-    return pruned, sorted(unknown)
-
-
-def _prune_names(metadata: dict[str, Any], meta: Schema, path: str, unknown: list[str]) -> dict[str, Any]:
-    unknown_names = [key for key in metadata if key not in meta["properties"]]
-    if not unknown_names:
-        return metadata
-    unknown.extend(f"{path}.{key}" for key in unknown_names)
-    return {key: value for key, value in metadata.items() if key not in unknown_names}
+    return _prune_object(obj, schema, "", unknown), sorted(unknown)
 
 
 def _prune(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
@@ -52,19 +31,19 @@ def _prune(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
 
 
 def _prune_object(value: dict[str, Any], schema: Schema, path: str, unknown: list[str]) -> dict[str, Any]:
-    if "x-kubernetes-preserve-unknown-fields" in schema:
+    properties, others = schema.get("properties"), schema.get("additionalProperties")
+    if "x-kubernetes-preserve-unknown-fields" in schema or (properties is None and others is None):
         return value
-    properties = schema.get("properties", _NOTHING)
-    others = schema.get("additionalProperties")
     pruned: dict[str, Any] = {}
     changed = False
     for key, child in value.items():
-        known = properties.get(key, others)
+        known = (properties or _NOTHING).get(key, others)
+        step = f"{path}.{key}" if path else key
         if known is None:
-            unknown.append(f"{path}.{key}")
+            unknown.append(step)
             changed = True
             continue
-        pruned[key] = _prune(child, known, f"{path}.{key}", unknown)
+        pruned[key] = _prune(child, known, step, unknown)
         changed = changed or pruned[key] is not child
     return pruned if changed else value
 

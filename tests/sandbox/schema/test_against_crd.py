@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from emqx_tui.sandbox.kube.patches import merge_patch
-from emqx_tui.sandbox.schema.catalog import Schema, custom_schema, object_meta
+from emqx_tui.sandbox.schema.catalog import Schema, custom_schema
 from emqx_tui.sandbox.schema.pruning import fill, prune
 from emqx_tui.sandbox.schema.validation import Violation, validate
 
@@ -274,7 +274,7 @@ def test_the_table_is_long_enough() -> None:
 
 def _judged(patch: dict[str, Any], schema: Schema) -> tuple[dict[str, Any], list[Violation]]:
     manifest = merge_patch(copy.deepcopy(_GOOD), patch)
-    pruned, _ = prune(manifest, schema, object_meta())
+    pruned, _ = prune(manifest, schema)
     stored = fill(pruned, schema)
     return stored, validate(stored, schema)
 
@@ -395,6 +395,6 @@ def _samples() -> list[Path]:
 def test_the_operators_samples_are_good(path: Path) -> None:
     for manifest in yaml.safe_load_all(path.read_text()):
         schema = custom_schema(manifest["kind"])
-        pruned, unknown = prune(manifest, schema, object_meta())
+        pruned, unknown = prune(manifest, schema)
         assert unknown == []
         assert validate(fill(pruned, schema), schema) == []
