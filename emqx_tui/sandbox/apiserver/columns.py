@@ -6,6 +6,7 @@ EmqxEnterprise definition. Pure: ages are relative to the `now` that is passed i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from emqx_tui.sandbox.kube.timestamps import parse_rfc3339
 
 Object = dict[str, Any]
 _SHOWN_ENDPOINTS = 3
+_DAY = 24 * 3600
+_YEAR = 365 * _DAY
 
 
 @dataclass(frozen=True)
@@ -33,33 +36,28 @@ class Column:
         return {"name": self.name, "type": self.type, "format": self.format, "description": "", "priority": priority}
 
 
+_DURATIONS = (
+    (120, 1, "s", 0, ""),
+    (600, 60, "m", 1, "s"),
+    (180 * 60, 60, "m", 0, ""),
+    (8 * 3600, 3600, "h", 60, "m"),
+    (48 * 3600, 3600, "h", 0, ""),
+    (8 * _DAY, _DAY, "d", 3600, "h"),
+    (2 * _YEAR, _DAY, "d", 0, ""),
+    (8 * _YEAR, _YEAR, "y", _DAY, "d"),
+    (math.inf, _YEAR, "y", 0, ""),
+)
+"""Below so many seconds: the large unit, and the small one if it is shown too."""
+
+
 def human_duration(seconds: float) -> str:
     """A duration as kubectl prints it (apimachinery `duration.HumanDuration`)."""
     whole = int(seconds)
     if whole < 0:
         return "<invalid>" if whole < -1 else "0s"
-    minutes, hours = whole // 60, whole // 3600
-    if whole < 120:
-        return f"{whole}s"
-    if minutes < 10:
-        return _two(minutes, "m", whole % 60, "s")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return _two(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    if hours < 192:
-        return _two(hours // 24, "d", hours % 24, "h")
-    if hours < 2 * 8760:
-        return f"{hours // 24}d"
-    if hours < 8 * 8760:
-        return _two(hours // 8760, "y", hours // 24 % 365, "d")
-    return f"{hours // 8760}y"
-
-
-def _two(large: int, unit: str, small: int, small_unit: str) -> str:
-    return f"{large}{unit}{small}{small_unit}" if small else f"{large}{unit}"
+    _, size, unit, small_size, small_unit = next(row for row in _DURATIONS if whole < row[0])
+    small = whole % size // small_size if small_size else 0
+    return f"{whole // size}{unit}" + (f"{small}{small_unit}" if small else "")
 
 
 def since(text: str | None, now: float) -> str:
@@ -67,7 +65,7 @@ def since(text: str | None, now: float) -> str:
     return human_duration(now - parse_rfc3339(text)) if text else "<unknown>"
 
 
-def at(path: str, missing: str = "<none>") -> Callable[[Object, float], Any]:
+def at(path: str, missing: Any = "<none>") -> Callable[[Object, float], Any]:
     """A cell that shows the value at a dotted path."""
     parts = path.split(".")
 
@@ -92,8 +90,8 @@ def _count(path: str) -> Callable[[Object, float], Any]:
     return lambda obj, _now: len(obj.get(path) or ())
 
 
-def _ready_replicas(obj: Object, _now: float) -> str:
-    return f"{(obj.get('status') or {}).get('readyReplicas') or 0}/{(obj.get('spec') or {}).get('replicas', 1)}"
+def _ready_replicas(obj: Object, now: float) -> str:
+    return f"{at('status.readyReplicas', 0)(obj, now)}/{at('spec.replicas', 1)(obj, now)}"
 
 
 def _of_containers(field: str) -> Callable[[Object, float], Any]:
@@ -262,8 +260,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "deployments": (
         NAME,
         Column("Ready", _ready_replicas),
-        Column("Up-to-date", lambda obj, _now: (obj.get("status") or {}).get("updatedReplicas") or 0, "integer"),
-        Column("Available", lambda obj, _now: (obj.get("status") or {}).get("availableReplicas") or 0, "integer"),
+        Column("Up-to-date", at("status.updatedReplicas", 0), "integer"),
+        Column("Available", at("status.availableReplicas", 0), "integer"),
         AGE,
         *_IMAGES,
         Column("Selector", _selector("spec.selector.matchLabels"), wide=True),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
@@ -21,62 +20,50 @@ class NotDecodable(ValueError):
     """Not protobuf, or a kind that is not known here."""
 
 
-@dataclass(frozen=True)
-class _Field:
-    name: str
-    kind: str = "text"
-    """text, bytes, flag, message, textMap, bytesMap"""
-    fields: dict[int, _Field] | None = None
+_Fields = dict[int, Any]
+"""By number: the name of a text field, or name and type: bytes, bool, textMap, bytesMap, or the fields of a message."""
 
-
-_META = {
-    1: _Field("name"),
-    2: _Field("generateName"),
-    3: _Field("namespace"),
-    5: _Field("uid"),
-    6: _Field("resourceVersion"),
-    11: _Field("labels", "textMap"),
-    12: _Field("annotations", "textMap"),
+_META: _Fields = {
+    1: "name",
+    2: "generateName",
+    3: "namespace",
+    5: "uid",
+    6: "resourceVersion",
+    11: ("labels", "textMap"),
+    12: ("annotations", "textMap"),
 }
-_METADATA = _Field("metadata", "message", _META)
-_RESOURCE_ATTRIBUTES = {
-    1: _Field("namespace"),
-    2: _Field("verb"),
-    3: _Field("group"),
-    4: _Field("version"),
-    5: _Field("resource"),
-    6: _Field("subresource"),
-    7: _Field("name"),
+_METADATA = ("metadata", _META)
+_RESOURCE: _Fields = {
+    1: "namespace",
+    2: "verb",
+    3: "group",
+    4: "version",
+    5: "resource",
+    6: "subresource",
+    7: "name",
 }
-_ACCESS_SPEC = {
-    1: _Field("resourceAttributes", "message", _RESOURCE_ATTRIBUTES),
-    2: _Field("nonResourceAttributes", "message", {1: _Field("path"), 2: _Field("verb")}),
-}
-_KINDS: dict[tuple[str, str], dict[int, _Field]] = {
-    ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): {1: _METADATA, 2: _Field("spec", "message", _ACCESS_SPEC)},
-    ("authorization.k8s.io/v1", "SelfSubjectRulesReview"): {
-        1: _METADATA,
-        2: _Field("spec", "message", {1: _Field("namespace")}),
-    },
+_ACCESS: _Fields = {1: ("resourceAttributes", _RESOURCE), 2: ("nonResourceAttributes", {1: "path", 2: "verb"})}
+_KINDS: dict[tuple[str, str], _Fields] = {
+    ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): {1: _METADATA, 2: ("spec", _ACCESS)},
+    ("authorization.k8s.io/v1", "SelfSubjectRulesReview"): {1: _METADATA, 2: ("spec", {1: "namespace"})},
     ("v1", "Namespace"): {1: _METADATA},
     ("v1", "ConfigMap"): {
         1: _METADATA,
-        2: _Field("data", "textMap"),
-        3: _Field("binaryData", "bytesMap"),
-        4: _Field("immutable", "flag"),
+        2: ("data", "textMap"),
+        3: ("binaryData", "bytesMap"),
+        4: ("immutable", "bool"),
     },
     ("v1", "Secret"): {
         1: _METADATA,
-        2: _Field("data", "bytesMap"),
-        3: _Field("type"),
-        4: _Field("stringData", "textMap"),
-        5: _Field("immutable", "flag"),
+        2: ("data", "bytesMap"),
+        3: "type",
+        4: ("stringData", "textMap"),
+        5: ("immutable", "bool"),
     },
     ("v1", "ServiceAccount"): {1: _METADATA},
 }
-_TYPE_META = {1: _Field("apiVersion"), 2: _Field("kind")}
-_ENVELOPE = {1: _Field("typeMeta", "message", _TYPE_META), 2: _Field("raw", "bytes")}
-_ENTRY = {1: _Field("key"), 2: _Field("value", "bytes")}
+_ENVELOPE: _Fields = {1: ("typeMeta", {1: "apiVersion", 2: "kind"}), 2: ("raw", "bytes")}
+_ENTRY: _Fields = {1: "key", 2: ("value", "bytes")}
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -95,29 +82,29 @@ def decode(body: bytes) -> dict[str, Any]:
         raise NotDecodable(f"the body is cut or garbled: {cut}") from cut
 
 
-def _message(data: bytes, fields: dict[int, _Field]) -> dict[str, Any]:
+def _message(data: bytes, fields: _Fields) -> dict[str, Any]:
     decoded: dict[str, Any] = {}
     for number, value in _wire(data):
-        field = fields.get(number)
-        if field is None:
+        if number not in fields:
             continue
-        match field.kind:
-            case "flag":
-                decoded[field.name] = bool(value)
-            case _ if not isinstance(value, bytes):
-                raise NotDecodable(f"{field.name} has another type than expected")
-            case "text":
-                if value:
-                    decoded[field.name] = value.decode()
-            case "bytes":
-                decoded[field.name] = value
-            case "message":
-                decoded[field.name] = _message(value, field.fields or {})
-            case _:
-                entry = _message(value, _ENTRY)
-                raw = entry.get("value", b"")
-                shown = base64.b64encode(raw).decode() if field.kind == "bytesMap" else raw.decode()
-                decoded.setdefault(field.name, {})[entry.get("key", "")] = shown
+        field = fields[number]
+        name, kind = (field, "text") if isinstance(field, str) else field
+        if kind == "bool":
+            decoded[name] = bool(value)
+        elif not isinstance(value, bytes):
+            raise NotDecodable(f"{name} has another type than expected")
+        elif kind == "text":
+            if value:
+                decoded[name] = value.decode()
+        elif kind == "bytes":
+            decoded[name] = value
+        elif isinstance(kind, dict):
+            decoded[name] = _message(value, kind)
+        else:
+            entry = _message(value, _ENTRY)
+            raw = entry.get("value", b"")
+            shown = base64.b64encode(raw).decode() if kind == "bytesMap" else raw.decode()
+            decoded.setdefault(name, {})[entry.get("key", "")] = shown
     return decoded
 
 

@@ -6,16 +6,14 @@ claims) stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.deletion import FOREGROUND, dependents
 from emqx_tui.sandbox.kube.objects import Object, is_terminating, key_of
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.timeline import Scheduler
 
 _LAG_S = 0.1
-_FOREGROUND = "foregroundDeletion"
 
 
 class GarbageCollector:
@@ -38,35 +36,27 @@ class GarbageCollector:
             for owner in metadata.get("ownerReferences") or ():
                 if owner["uid"] in self._awaited:
                     self._timeline.after(_LAG_S, lambda owner=owner["uid"]: self._release(owner))
-        elif uid not in self._awaited and is_terminating(obj) and _FOREGROUND in (metadata.get("finalizers") or ()):
+        elif uid not in self._awaited and is_terminating(obj) and FOREGROUND in (metadata.get("finalizers") or ()):
             self._awaited[uid] = (plural, key_of(obj))
             self._timeline.after(_LAG_S, lambda: self._delete_dependents(uid))
             self._timeline.after(_LAG_S, lambda: self._release(uid))
 
-    def _dependents(self, uid: str) -> Iterator[tuple[str, Object]]:
-        for plural, resource in self._store.resources.items():
-            if resource.virtual:
-                continue
-            for obj in self._store.list(plural):
-                if any(owner["uid"] == uid for owner in obj["metadata"].get("ownerReferences") or ()):
-                    yield plural, obj
-
     def _delete_dependents(self, uid: str) -> None:
         """Dependents of an owner in foreground deletion are deleted in the foreground too, down to the pods."""
         foreground = uid in self._awaited
-        for plural, obj in list(self._dependents(uid)):
+        for plural, obj in list(dependents(self._store, uid)):
             if is_terminating(obj):
                 continue
-            has_dependents = foreground and any(self._dependents(obj["metadata"]["uid"]))
+            has_dependents = foreground and any(dependents(self._store, obj["metadata"]["uid"]))
             try:
-                self._store.delete(plural, *key_of(obj), finalizer=_FOREGROUND if has_dependents else None)
+                self._store.delete(plural, *key_of(obj), finalizer=FOREGROUND if has_dependents else None)
             except ApiError as refused:
                 if refused.code != 404:
                     raise
 
     def _release(self, uid: str) -> None:
         """Foreground deletion ends when no dependent is left."""
-        if uid in self._awaited and not any(self._dependents(uid)):
+        if uid in self._awaited and not any(dependents(self._store, uid)):
             plural, key = self._awaited.pop(uid)
             self._drop_finalizer(plural, key)
 
@@ -74,7 +64,7 @@ class GarbageCollector:
         obj = self._store.find(plural, *key)
         if obj is None:
             return
-        finalizers = [each for each in obj["metadata"].get("finalizers") or () if each != _FOREGROUND]
+        finalizers = [each for each in obj["metadata"].get("finalizers") or () if each != FOREGROUND]
         self._store.update(plural, {**obj, "metadata": {**obj["metadata"], "finalizers": finalizers}})
 
 

@@ -44,6 +44,9 @@ class Call:
     authorization: str | None
 
 
+Endpoint = Callable[..., HttpReply]
+
+
 class NotFound(Exception):
     """No such route, or a name in the path that the cluster never heard."""
 
@@ -145,34 +148,26 @@ def _node(call: Call, name: str) -> HttpReply:
     return _data(down if member is None else responses.node(member, call.cluster.timeline.now))
 
 
-def _stats(call: Call) -> HttpReply:
-    now = call.cluster.timeline.now
-    members = call.cluster.running_nodes()
-    return _data([{"node": member.name, "stats": responses.stats(member, now)} for member in members])
+def _each(key: str, shape: Callable[[EmqxNode, float], object]) -> Endpoint:
+    """What every running node says, by its name."""
+
+    def endpoint(call: Call) -> HttpReply:
+        now = call.cluster.timeline.now
+        return _data([{"node": member.name, key: shape(member, now)} for member in call.cluster.running_nodes()])
+
+    return endpoint
 
 
-def _node_stats(call: Call, name: str) -> HttpReply:
-    member = _member(call, name)
-    if member is None or not member.running:
-        return _json({"message": "nodedown"})
-    return _data(responses.stats(member, call.cluster.timeline.now))
+def _one(shape: Callable[[EmqxNode, float], object]) -> Endpoint:
+    """What the node in the path says."""
 
+    def endpoint(call: Call, name: str) -> HttpReply:
+        member = _member(call, name)
+        if member is None or not member.running:
+            return _json({"message": "nodedown"})
+        return _data(shape(member, call.cluster.timeline.now))
 
-def _listeners(call: Call) -> HttpReply:
-    members = call.cluster.running_nodes()
-    return _data([{"node": member.name, "listeners": responses.listeners(member)} for member in members])
-
-
-def _node_listeners(call: Call, name: str) -> HttpReply:
-    member = _member(call, name)
-    if member is None or not member.running:
-        return _json({"message": "nodedown"})
-    return _data(responses.listeners(member))
-
-
-def _plugins(call: Call) -> HttpReply:
-    members = call.cluster.running_nodes()
-    return _data([{"node": member.name, "plugins": responses.plugins(member)} for member in members])
+    return endpoint
 
 
 # evacuation
@@ -248,16 +243,15 @@ def _parameters(body: bytes) -> dict[str, object]:
     return value
 
 
-Endpoint = Callable[..., HttpReply]
 _OF_NODE = "*"
 _ROUTES: dict[tuple[str, tuple[str, ...]], Endpoint] = {
     ("GET", ("nodes",)): _nodes,
     ("GET", ("nodes", _OF_NODE)): _node,
-    ("GET", ("nodes", _OF_NODE, "stats")): _node_stats,
-    ("GET", ("nodes", _OF_NODE, "listeners")): _node_listeners,
-    ("GET", ("stats",)): _stats,
-    ("GET", ("listeners",)): _listeners,
-    ("GET", ("plugins",)): _plugins,
+    ("GET", ("nodes", _OF_NODE, "stats")): _one(responses.stats),
+    ("GET", ("nodes", _OF_NODE, "listeners")): _one(responses.listeners),
+    ("GET", ("stats",)): _each("stats", responses.stats),
+    ("GET", ("listeners",)): _each("listeners", responses.listeners),
+    ("GET", ("plugins",)): _each("plugins", responses.plugins),
 }
 _EVACUATION_ROUTES: dict[tuple[str, tuple[str, ...]], Endpoint] = {
     ("GET", ("load_rebalance", "status")): _status,

@@ -78,7 +78,7 @@ def stats(member: EmqxNode, now: float) -> Json:
     return shape
 
 
-def listeners(member: EmqxNode) -> list[Json]:
+def listeners(member: EmqxNode, now: float) -> list[Json]:
     """MQTT listeners, then the management API's own. All clients are on the TCP listener."""
     connected = member.live + member.retained
     sent_elsewhere = {"use_another_server": member.sent_elsewhere} if member.sent_elsewhere else []
@@ -110,7 +110,7 @@ def _mqtt(protocol: str, listen_on: str, identifier: str, connected: int, shutdo
     }
 
 
-def plugins(member: EmqxNode) -> list[Json]:
+def plugins(member: EmqxNode, now: float) -> list[Json]:
     return [
         {"name": name, "description": description, "version": member.version, "active": True, "type": "feature"}
         for name, description in PLUGINS

@@ -1,12 +1,12 @@
 """What a DELETE request does: options, propagation, and what it answers.
 
-Background propagation is left to the garbage collector of the world; foreground marks the owner and leaves it to
-the same collector to finish; orphan cuts the dependents loose here, since nobody else would.
+Background and foreground propagation are left to the garbage collector of the world, foreground by a finalizer on the
+owner. Orphan propagation removes the owner references of the dependents here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,9 +56,9 @@ def delete(store: Store, target: Target, options: DeleteOptions) -> Object:
     if plural == "namespaces":
         _empty_namespace(store, name, options)
     found = store.get(plural, namespace, name)
-    dependents = _dependents(store, found["metadata"]["uid"])
+    owned = list(dependents(store, found["metadata"]["uid"]))
     if options.propagation == "Orphan" and not options.dry_run:
-        _orphan(store, dependents, found["metadata"]["uid"])
+        _orphan(store, owned, found["metadata"]["uid"])
     last = store.delete(
         plural,
         namespace,
@@ -66,7 +66,7 @@ def delete(store: Store, target: Target, options: DeleteOptions) -> Object:
         preconditions=options.preconditions,
         dry_run=options.dry_run,
         grace_period_s=options.grace_period_s,
-        finalizer=FOREGROUND if options.propagation == "Foreground" and dependents else None,
+        finalizer=FOREGROUND if options.propagation == "Foreground" and owned else None,
     )
     still_there = store.find(plural, namespace, name)
     held = still_there is not None and not options.dry_run
@@ -80,17 +80,16 @@ def _success(target: Target, last: Object) -> Object:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
 
-def _dependents(store: Store, uid: str) -> list[tuple[str, Object]]:
-    return [
-        (plural, each)
-        for plural in store.resources
-        for each in store.list(plural)
-        if any(owner.get("uid") == uid for owner in each["metadata"].get("ownerReferences") or ())
-    ]
+def dependents(store: Store, uid: str) -> Iterator[tuple[str, Object]]:
+    """Objects that the object with this uid owns, each with the plural of its kind."""
+    for plural in store.resources:
+        for each in store.list(plural):
+            if any(owner.get("uid") == uid for owner in each["metadata"].get("ownerReferences") or ()):
+                yield plural, each
 
 
-def _orphan(store: Store, dependents: list[tuple[str, Object]], uid: str) -> None:
-    for plural, each in dependents:
+def _orphan(store: Store, owned: list[tuple[str, Object]], uid: str) -> None:
+    for plural, each in owned:
         metadata = each["metadata"]
         owners = [owner for owner in metadata["ownerReferences"] if owner.get("uid") != uid]
         patch = {"metadata": {"ownerReferences": owners}}

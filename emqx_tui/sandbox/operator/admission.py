@@ -13,13 +13,21 @@ from collections.abc import Callable
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.writes import AdmissionRequest
-from emqx_tui.sandbox.operator.templates import KUBECTL_LAST_APPLIED, merged_ports
+from emqx_tui.sandbox.operator.templates import emqx_container, merged_ports, without_kubectl
 
 _ACL = [
     '{allow, {user, "dashboard"}, subscribe, ["$SYS/#"]}.',
     '{allow, {ipaddr, "127.0.0.1"}, pubsub, ["$SYS/#", "#"]}.',
     '{deny, all, subscribe, ["$SYS/#", {eq, "#"}]}.',
     "{allow, all}.",
+]
+_CONTAINER_PORTS = [
+    {"name": "management", "protocol": "TCP", "containerPort": 8081},
+    {"name": "dashboard", "protocol": "TCP", "containerPort": 18083},
+]
+_SERVICE_PORTS = [
+    {"name": "http-management-8081", "port": 8081, "protocol": "TCP", "targetPort": 8081},
+    {"name": "http-dashboard-18083", "port": 18083, "protocol": "TCP", "targetPort": 18083},
 ]
 _USER = {"runAsUser": 1000, "runAsGroup": 1000}
 _SEMVER = re.compile(r"^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$")
@@ -76,15 +84,29 @@ def with_defaults(cr: Object) -> Object:
     name, namespace = metadata["name"], metadata.get("namespace") or "default"
     own = {"apps.emqx.io/managed-by": "emqx-operator", "apps.emqx.io/instance": name}
     labels = {**(metadata.get("labels") or {}), **own}
-    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != KUBECTL_LAST_APPLIED}
+    annotations = without_kubectl(metadata.get("annotations") or {})
+
+    def inherited(given: Object, default_name: str = "") -> Object:
+        """Metadata with what it lacks of the resource's labels and annotations, and with a name if it needs one."""
+        filled = dict(given.get("metadata") or {})
+        if default_name:
+            filled |= {"name": filled.get("name") or default_name, "namespace": namespace}
+        filled["labels"] = {**labels, **(filled.get("labels") or {})}
+        filled["annotations"] = without_kubectl({**annotations, **(filled.get("annotations") or {})})
+        return {key: value for key, value in filled.items() if value or key not in ("labels", "annotations")}
+
     spec = dict(cr.get("spec") or {})
     spec.setdefault("replicas", 3)
     spec.setdefault("clusterDomain", "cluster.local")
-    spec["template"] = _template(spec, name, namespace, labels, annotations)
-    spec["serviceTemplate"] = _service_template(spec, name, namespace, labels, annotations)
+    template, service = spec.get("template") or {}, spec.get("serviceTemplate") or {}
+    dns_name = f"{name}-headless.{namespace}.svc.{spec['clusterDomain']}"
+    pod = _pod_spec(template.get("spec") or {}, name, dns_name)
+    spec["template"] = {**template, "metadata": inherited(template), "spec": pod}
+    service_spec = _service_spec(service.get("spec") or {}, labels)
+    spec["serviceTemplate"] = {**service, "metadata": inherited(service, name), "spec": service_spec}
     spec.setdefault("license", {})
-    if spec.get("persistent"):
-        spec["persistent"] = _persistent(spec["persistent"], name, namespace, labels, annotations)
+    if persistent := spec.get("persistent"):
+        spec["persistent"] = {**persistent, "metadata": inherited(persistent, f"{name}-data")}
     if spec.get("blueGreenUpdate") is not None:
         spec["blueGreenUpdate"] = _marshalled_update(spec["blueGreenUpdate"])
     else:
@@ -92,29 +114,8 @@ def with_defaults(cr: Object) -> Object:
     return {**cr, "metadata": {**metadata, "labels": labels}, "spec": spec}
 
 
-def _merged(has: dict[str, str] | None, more: dict[str, str]) -> dict[str, str]:
-    """Missing keys are added; nothing is overwritten or removed."""
-    return {**more, **(has or {})}
-
-
-def _without_kubectl(annotations: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in annotations.items() if key != KUBECTL_LAST_APPLIED}
-
-
-def _put(metadata: Object, field: str, value: dict[str, str]) -> None:
-    """As `omitempty` prints a map."""
-    if value:
-        metadata[field] = value
-    else:
-        metadata.pop(field, None)
-
-
-def _template(spec: Object, name: str, namespace: str, labels: dict[str, str], annotations: dict[str, str]) -> Object:
-    given = spec.get("template") or {}
-    metadata = dict(given.get("metadata") or {})
-    _put(metadata, "labels", _merged(metadata.get("labels"), labels))
-    _put(metadata, "annotations", _without_kubectl(_merged(metadata.get("annotations"), annotations)))
-    pod = dict(given.get("spec") or {})
+def _pod_spec(given: Object, name: str, dns_name: str) -> Object:
+    pod = dict(given)
     pod.setdefault("reloaderImage", "emqx/emqx-operator-reloader:0.0.2")
     pod.setdefault(
         "podSecurityContext",
@@ -129,55 +130,23 @@ def _template(spec: Object, name: str, namespace: str, labels: dict[str, str], a
     container.setdefault("securityContext", {**_USER, "runAsNonRoot": True})
     if not container.get("emqxACL"):
         container["emqxACL"] = list(_ACL)
-    domain = spec["clusterDomain"]
     defaults = {
         "name": name,
         "log.to": "console",
         "cluster.discovery": "dns",
         "cluster.dns.type": "srv",
         "cluster.dns.app": name,
-        "cluster.dns.name": f"{name}-headless.{namespace}.svc.{domain}",
+        "cluster.dns.name": dns_name,
         "listener.tcp.internal": "",
     }
-    container["emqxConfig"] = _merged(container.get("emqxConfig"), defaults)
-    own_ports = [
-        {"name": "management", "protocol": "TCP", "containerPort": 8081},
-        {"name": "dashboard", "protocol": "TCP", "containerPort": 18083},
-    ]
-    container["ports"] = merged_ports(container.get("ports") or [], own_ports, "containerPort")
+    container["emqxConfig"] = {**defaults, **(container.get("emqxConfig") or {})}
+    container["ports"] = merged_ports(container.get("ports") or [], _CONTAINER_PORTS, "containerPort")
     container.setdefault("resources", {})
-    pod["emqxContainer"] = container
-    return {**given, "metadata": metadata, "spec": pod}
+    return {**pod, "emqxContainer": container}
 
 
-def _service_template(
-    spec: Object, name: str, namespace: str, labels: dict[str, str], annotations: dict[str, str]
-) -> Object:
-    given = spec.get("serviceTemplate") or {}
-    metadata = dict(given.get("metadata") or {})
-    metadata["name"] = metadata.get("name") or name
-    metadata["namespace"] = namespace
-    _put(metadata, "labels", _merged(metadata.get("labels"), labels))
-    _put(metadata, "annotations", _without_kubectl(_merged(metadata.get("annotations"), annotations)))
-    service = dict(given.get("spec") or {})
-    service["selector"] = dict(labels)
-    own_ports = [
-        {"name": "http-management-8081", "port": 8081, "protocol": "TCP", "targetPort": 8081},
-        {"name": "http-dashboard-18083", "port": 18083, "protocol": "TCP", "targetPort": 18083},
-    ]
-    service["ports"] = merged_ports(service.get("ports") or [], own_ports)
-    return {**given, "metadata": metadata, "spec": service}
-
-
-def _persistent(
-    given: Object, name: str, namespace: str, labels: dict[str, str], annotations: dict[str, str]
-) -> Object:
-    metadata = dict(given.get("metadata") or {})
-    metadata["name"] = metadata.get("name") or f"{name}-data"
-    metadata["namespace"] = namespace
-    _put(metadata, "labels", _merged(metadata.get("labels"), labels))
-    _put(metadata, "annotations", _without_kubectl(_merged(metadata.get("annotations"), annotations)))
-    return {**given, "metadata": metadata}
+def _service_spec(given: Object, labels: dict[str, str]) -> Object:
+    return {**given, "selector": dict(labels), "ports": merged_ports(given.get("ports") or [], _SERVICE_PORTS)}
 
 
 def _marshalled_update(given: Object) -> Object:
@@ -193,8 +162,8 @@ def _marshalled_update(given: Object) -> Object:
 
 def refusal(new: Object, old: Object | None) -> str | None:
     """Why the validating webhook refuses this; None when it does not."""
-    container = _container(new)
-    before = {} if old is None else _container(old)
+    container = emqx_container(new)
+    before = {} if old is None else emqx_container(old)
     if old is not None and (container.get("bootstrapAPIKeys") or []) != (before.get("bootstrapAPIKeys") or []):
         return "bootstrap APIKey cannot be updated"
     why = _bad_version(container["image"].get("version", ""))
@@ -203,10 +172,6 @@ def refusal(new: Object, old: Object | None) -> str | None:
     if new["spec"].get("persistent") != old["spec"].get("persistent"):
         return "refuse to update Persistent "
     return _bad_config(container.get("emqxConfig") or {}, before.get("emqxConfig") or {})
-
-
-def _container(cr: Object) -> Object:
-    return cr["spec"]["template"]["spec"]["emqxContainer"]
 
 
 def _bad_version(version: str) -> str | None:

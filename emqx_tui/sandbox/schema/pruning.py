@@ -15,7 +15,7 @@ _NOTHING: Schema = {}
 
 
 def prune(obj: dict[str, Any], schema: Schema) -> tuple[dict[str, Any], list[str]]:
-    """The object without unknown fields, and their sorted paths; below an object schema without fields all are known."""
+    """The object without unknown fields, and their sorted paths; a free-form object (FieldsV1) has none."""
     unknown: list[str] = []
     return _prune_object(obj, schema, "", unknown), sorted(unknown)
 
