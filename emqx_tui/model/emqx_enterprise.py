@@ -13,7 +13,7 @@ from typing import Any
 
 from emqx_tui.model.evacuation import Evacuation
 from emqx_tui.model.wire import Fields
-from emqx_tui.model.workloads import Meta, fingerprint
+from emqx_tui.model.workloads import KubeObject, Meta, fingerprint
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,8 @@ class Condition:
 
 @dataclass(frozen=True)
 class BlueGreenStatus:
-    """`status.blueGreenUpdateStatus`. Names may flip with the sizes of the sets: never choose a victim by them."""
+    """`status.blueGreenUpdateStatus`, without its StatefulSet names: they flip with the sizes of the sets."""
 
-    origin_stateful_set: str
-    current_stateful_set: str
     started_at: datetime | None
     evacuations: tuple[Evacuation, ...]
 
@@ -76,10 +74,9 @@ class StatusNode:
 
 
 @dataclass(frozen=True)
-class EmqxEnterprise:
+class EmqxEnterprise(KubeObject):
     """One EMQX Enterprise cluster as its owner asked for it and as the operator last described it."""
 
-    meta: Meta
     replicas: int
     image: Image
     blue_green: BlueGreenUpdate | None
@@ -100,14 +97,6 @@ class EmqxEnterprise:
     """Field managers of the image version."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The object as read, for editing and for restoring. It can hold secrets: never printed, never logged."""
-
-    @property
-    def namespace(self) -> str:
-        return self.meta.namespace
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @property
     def condition(self) -> Condition | None:
@@ -188,8 +177,6 @@ def _status_node(fields: Fields) -> StatusNode:
 
 def _status(fields: Fields) -> BlueGreenStatus:
     return BlueGreenStatus(
-        origin_stateful_set=fields.text("originStatefulSet", ""),
-        current_stateful_set=fields.text("currentStatefulSet", ""),
         started_at=fields.instant("startedAt"),
         evacuations=tuple(Evacuation.from_fields(e) for e in fields.children("evacuationsStatus")),
     )

@@ -48,6 +48,21 @@ class Meta:
         )
 
 
+@dataclass(frozen=True)
+class KubeObject:
+    """What every Kubernetes object has."""
+
+    meta: Meta
+
+    @property
+    def namespace(self) -> str:
+        return self.meta.namespace
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+
 def fingerprint(value: Any) -> str:
     """A short, stable digest of a JSON value, for comparing without keeping it."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -55,10 +70,9 @@ def fingerprint(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class StatefulSet:
+class StatefulSet(KubeObject):
     """One generation's StatefulSet."""
 
-    meta: Meta
     replicas: int
     """`spec.replicas`: what is wanted."""
     status_replicas: int
@@ -69,10 +83,6 @@ class StatefulSet:
     update_revision: str
     image: str
     """Image of the `emqx` container."""
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @property
     def is_settled(self) -> bool:
@@ -110,10 +120,9 @@ class StatefulSet:
 
 
 @dataclass(frozen=True)
-class Pod:
+class Pod(KubeObject):
     """One pod of a generation."""
 
-    meta: Meta
     phase: str
     ip: str
     node_name: str
@@ -125,10 +134,6 @@ class Pod:
     trouble: str
     """The container's waiting or terminated reason, such as ImagePullBackOff; empty when all is well."""
     restarts: int
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @property
     def ordinal(self) -> int:
@@ -197,19 +202,13 @@ def port_row(port: Port) -> tuple[str, int, str, str, int]:
 
 
 @dataclass(frozen=True)
-class Service:
+class Service(KubeObject):
     """A Service: whom it selects and what it offers."""
 
-    meta: Meta
     type: str
     selector: tuple[tuple[str, str], ...]
     ports: tuple[Port, ...]
     external_traffic_policy: str
-    is_headless: bool
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @classmethod
     def from_json(cls, value: Any) -> Service:
@@ -222,7 +221,6 @@ class Service:
             selector=tuple(sorted(spec.text_map("selector").items())),
             ports=tuple(Port.from_fields(p) for p in spec.children("ports")),
             external_traffic_policy=spec.text("externalTrafficPolicy", "Cluster"),
-            is_headless=spec.text("clusterIP", "") == "None",
         )
 
 
@@ -237,17 +235,11 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Endpoints:
+class Endpoints(KubeObject):
     """The addresses behind a Service, as the operator or we wrote them."""
 
-    meta: Meta
     addresses: tuple[Address, ...]
-    not_ready: tuple[Address, ...]
     ports: tuple[Port, ...]
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @classmethod
     def from_json(cls, value: Any) -> Endpoints:
@@ -257,7 +249,6 @@ class Endpoints:
         return cls(
             meta=Meta.from_fields(fields),
             addresses=tuple(_address(a) for s in subsets for a in s.children("addresses")),
-            not_ready=tuple(_address(a) for s in subsets for a in s.children("notReadyAddresses")),
             ports=tuple(Port.from_fields(p) for s in subsets[:1] for p in s.children("ports")),
         )
 
@@ -273,16 +264,11 @@ def _address(fields: Fields) -> Address:
 
 
 @dataclass(frozen=True)
-class EndpointSlice:
+class EndpointSlice(KubeObject):
     """A slice of a Service's addresses: what proxies really use."""
 
-    meta: Meta
     service: str
     ips: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @classmethod
     def from_json(cls, value: Any) -> EndpointSlice:
@@ -298,35 +284,25 @@ class EndpointSlice:
 
 
 @dataclass(frozen=True)
-class ClusterEvent:
+class ClusterEvent(KubeObject):
     """A Kubernetes Event about an object of ours: for reading, never for deciding."""
 
-    meta: Meta
     type: str
     reason: str
     message: str
-    object_kind: str
-    object_name: str
     component: str
     count: int
     last_at: datetime | None
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @classmethod
     def from_json(cls, value: Any) -> ClusterEvent:
         """Read a `v1` Event. Raises Malformed."""
         fields = Fields(value)
-        involved = fields.child("involvedObject")
         return cls(
             meta=Meta.from_fields(fields),
             type=fields.text("type", "Normal"),
             reason=fields.text("reason", ""),
             message=fields.text("message", ""),
-            object_kind=involved.text("kind", ""),
-            object_name=involved.text("name", ""),
             component=fields.child("source").text("component", "") or fields.text("reportingComponent", ""),
             count=fields.integer("count", 1),
             last_at=fields.instant("lastTimestamp") or fields.instant("eventTime") or fields.instant("firstTimestamp"),
@@ -334,16 +310,11 @@ class ClusterEvent:
 
 
 @dataclass(frozen=True)
-class Secret:
+class Secret(KubeObject):
     """A Secret that is ours to read: the journal, or the management API's credentials."""
 
-    meta: Meta
     texts: Mapping[str, str] = field(repr=False, compare=False)
     """Decoded values that are UTF-8."""
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @classmethod
     def from_json(cls, value: Any) -> Secret:
@@ -361,20 +332,15 @@ def _decoded(fields: Fields, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Lease:
+class Lease(KubeObject):
     """Who drives. Times in it are the holder's clock: expiry is judged by renewals that we see, not by them."""
 
-    meta: Meta
     holder: str
     """Empty = nobody."""
     duration_s: int
     transitions: int
     renewed_at: datetime | None = None
     """By the holder's clock: for people, never for a decision."""
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
 
     @classmethod
     def from_json(cls, value: Any) -> Lease:

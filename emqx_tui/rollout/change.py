@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
+from emqx_tui.model.records import AT_LEAST
 from emqx_tui.rollout.policy import Approval, is_closed
 from emqx_tui.rollout.redaction import redact_value
 
@@ -31,8 +32,8 @@ class Verdict(StrEnum):
 class Rates:
     """Evacuation parameters, as `evacuation/start` takes them. Rates are clients per second and node, at least 1."""
 
-    conn_evict_rate_per_s: int
-    sess_evict_rate_per_s: int
+    conn_evict_rate_per_s: int = field(metadata={AT_LEAST: 1})
+    sess_evict_rate_per_s: int = field(metadata={AT_LEAST: 1})
     wait_takeover_s: int
     """0 is not sent: EMQX then waits its default of 60 s."""
 

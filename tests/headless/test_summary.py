@@ -55,7 +55,7 @@ def release(totals: Totals = DONE, **fields: Any) -> View:
         to_image="emqx/emqx-ee:4.4.15",
         patch={},
         resource_version="1",
-        originals=Originals(template={}, replicas=3),
+        originals=Originals(template={}, blue_uid="uid-blue", replicas=3),
         rates=Rates(200, 200, 5),
         approval=Approval.AUTO,
         totals=totals,

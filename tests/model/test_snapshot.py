@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from emqx_tui.model.emqx_enterprise import BlueGreenStatus, EmqxEnterprise
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, GlobalStatus
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.model.reading import Reading
@@ -60,14 +60,6 @@ def test_blue_is_the_set_of_the_plan_and_green_the_newest_other() -> None:
     snapshot = seen(GREEN, BLUE)
     assert colours(snapshot) == {"x-old": Colour.BLUE, "x-new": Colour.GREEN}
     assert [g.colour for g in snapshot.generations] == [Colour.BLUE, Colour.GREEN]
-
-
-def test_colours_stay_when_the_names_in_the_status_flip() -> None:
-    status = BlueGreenStatus(origin_stateful_set="x-new", current_stateful_set="x-old", started_at=None, evacuations=())
-    snapshot = seen(BLUE, GREEN)
-    flipped = replace(snapshot, resource=Reading(replace(RESOURCE, blue_green_status=status), NOW))
-    assert flipped.blue_set is not None
-    assert (flipped.blue_set.name, colours(flipped)) == ("x-old", colours(snapshot))
 
 
 @pytest.mark.parametrize("sizes", [(3, 1), (1, 3), (0, 3)], ids=["blue larger", "green larger", "blue at 0"])

@@ -140,6 +140,8 @@ MALFORMED: dict[str, tuple[str, Any, str]] = {
     "no blue": ("originals.blue_uid", ..., "journal.originals.blue_uid"),
     "originals as list": ("originals", [], "journal.originals"),
     "a template that is none": ("originals.template", "x", "journal.originals.template"),
+    "no template": ("originals.template", ..., "journal.originals.template"),
+    "no patch": ("patch", ..., "journal.patch"),
     "a patch that is none": ("patch", [1], "journal.patch"),
     "ports that are none": ("originals.service_ports", [5], "journal.originals.service_ports[0]"),
     "a port row too short": ("originals.service_ports", [["a", 1]], "journal.originals.service_ports[0]"),
@@ -184,6 +186,13 @@ def test_fields_that_came_later_have_their_defaults() -> None:
     journal = Journal.from_json(value)
     assert journal.acknowledged_by == {}
     assert (journal.acknowledged, journal.parallel_drains, journal.totals) == ((), 1, Totals())
+
+
+def test_fields_of_a_newer_console_are_ignored() -> None:
+    journal = build.journal()
+    value = {**journal.to_json(), "mood": "good"}
+    value["totals"] = {**value["totals"], "mood": 3}
+    assert Journal.from_json(value) == journal
 
 
 def test_approvals_are_numbered_without_gaps_and_a_gate_is_opened_once() -> None:

@@ -119,7 +119,7 @@ def journal(**fields: Any) -> Journal:
         to_image="emqx/emqx-ee:4.4.15",
         patch={},
         resource_version="1001",
-        originals=Originals({}, replicas=3, blue_uid=f"uid-{BLUE}", blue_name=BLUE, delay_s=60),
+        originals=Originals({}, f"uid-{BLUE}", replicas=3, blue_name=BLUE, delay_s=60),
         rates=Rates(200, 200, 5),
         approval=Approval.EVERY_NODE,
         approvals=(

@@ -217,7 +217,7 @@ class Scene:
         template: Mapping[str, Any] = _TEMPLATES[self.template]
         image = template["spec"]["emqxContainer"]["image"]
         started = None if self.started_ago_s is None else self.now - timedelta(seconds=self.started_ago_s)
-        status = BlueGreenStatus(BLUE_NAME, GREEN_NAME, started, ()) if self.has_status else None
+        status = BlueGreenStatus(started, ()) if self.has_status else None
         kind = "Running" if self.is_running else "BlueGreenUpdating"
         return EmqxEnterprise(
             meta=_meta(NAME, self.uid, self.resource_version, generation=self.metadata_generation),
@@ -264,13 +264,11 @@ class Scene:
         return Reading(EvictionStatus(place.own_enabled, *counts), at, place.own_problem)
 
     def _service(self) -> Service:
-        return Service(
-            _meta(NAME, "uid-svc", "7"), "NodePort", self.selector, self.service_ports, self.traffic_policy, False
-        )
+        return Service(_meta(NAME, "uid-svc", "7"), "NodePort", self.selector, self.service_ports, self.traffic_policy)
 
     def _endpoints(self) -> Endpoints:
         addresses = tuple(Address(found) for found in sorted(self.addresses))
-        return Endpoints(_meta(NAME, "uid-ep", "55"), addresses, (), self.endpoint_ports)
+        return Endpoints(_meta(NAME, "uid-ep", "55"), addresses, self.endpoint_ports)
 
     def _slice(self) -> EndpointSlice:
         found = self.addresses if self.slices is None else self.slices

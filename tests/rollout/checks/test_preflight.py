@@ -55,7 +55,7 @@ def beside(name: str, selector: tuple[tuple[str, str], ...]) -> Question:
     """Another Service in the namespace, and pods that carry labels."""
     snapshot = IDLE.snapshot()
     meta = Meta("default", name, "u", "1", None, False, 1, (), "")
-    other = Service(meta, "LoadBalancer", selector, (), "Cluster", False)
+    other = Service(meta, "LoadBalancer", selector, (), "Cluster")
     pods = tuple(replace(p, meta=replace(p.meta, labels=LABELS)) for p in snapshot.pods.value or ())
     return question(
         services=Reading((*(snapshot.services.value or ()), other), build.NOW), pods=Reading(pods, build.NOW)
