@@ -84,28 +84,23 @@ class Change:
     patch: Mapping[str, Any] = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A release that can be started: what was seen, what is wanted, how fast, and who approves what."""
+@dataclass(frozen=True, kw_only=True)
+class ReleaseSpec:
+    """What a release is to do: planned by a person, then kept in the journal."""
 
     namespace: str
     name: str
     uid: str
+    """Of the EmqxEnterprise: a re-created object is another release."""
     resource_version: str
     """Of the object that the person was looking at."""
-    metadata_generation: int
-    """Of that object. The operator's status writes move the resourceVersion every 20 s and leave this alone: an object
-    of the same generation is still the one that was looked at."""
+    metadata_generation: int = 0
+    """Of that object: the first patch goes to no other. The operator's status writes move the resourceVersion every
+    20 s and leave this alone."""
     from_image: str
     to_image: str
-    from_version: str
-    to_version: str
     patch: Mapping[str, Any] = field(repr=False)
-    """Merge patch of `spec.template` alone."""
-    differences: tuple[Difference, ...]
-    delay_s: int
-    """The user's own initialDelaySeconds, waited out before the cut-over and restored at the end."""
-    delay_was_absent: bool
+    """Merge patch of `spec.template`."""
     rates: Rates
     approval: Approval
     target_mark: str = ""
@@ -113,6 +108,18 @@ class Plan:
     parallel_drains: int = 1
     late_removal: bool = False
     """Take a blue address out of the Service only when its node has no client left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(ReleaseSpec):
+    """A release that can be started."""
+
+    from_version: str
+    to_version: str
+    differences: tuple[Difference, ...]
+    delay_s: int
+    """The user's own initialDelaySeconds, waited out before the cut-over and restored at the end."""
+    delay_was_absent: bool
 
 
 def assess(draft: Draft) -> Change:
@@ -139,15 +146,12 @@ def assess(draft: Draft) -> Change:
 
 def parameters_json(parameters: BlueGreenUpdate) -> dict[str, Any]:
     """The four parameters as the API spells them; those not given are left out."""
-    strategy = {
-        "waitTakeover": parameters.wait_takeover_s,
-        "connEvictRate": parameters.conn_evict_rate_per_s,
-        "sessEvictRate": parameters.sess_evict_rate_per_s,
-    }
-    spelled: dict[str, Any] = {}
-    if parameters.initial_delay_s is not None:
-        spelled["initialDelaySeconds"] = parameters.initial_delay_s
-    spelled["evacuationStrategy"] = {key: value for key, value in strategy.items() if value is not None}
+    spelled: dict[str, Any] = {"evacuationStrategy": {}}
+    for parameter in _PARAMETERS:
+        value = getattr(parameters, parameter.name)
+        if value is not None:
+            *above, last = parameter.path
+            (spelled[above[0]] if above else spelled)[last] = value
     return spelled
 
 
@@ -252,39 +256,44 @@ def _frozen_config(before: Mapping[str, Any], after: Mapping[str, Any], path: st
             yield Problem(f"{path}.emqxConfig.{key}", "cannot be changed: the operator refuses it")
 
 
+@dataclass(frozen=True)
+class _Parameter:
+    """A field of BlueGreenUpdate and where it stands in `spec.blueGreenUpdate`."""
+
+    name: str
+    path: tuple[str, ...]
+    least: int
+    unit: str
+
+    def __str__(self) -> str:
+        return ".".join(("spec.blueGreenUpdate", *self.path))
+
+
+_PARAMETERS = (
+    _Parameter("initial_delay_s", ("initialDelaySeconds",), 0, "s"),
+    _Parameter("wait_takeover_s", ("evacuationStrategy", "waitTakeover"), 0, "s"),
+    _Parameter("conn_evict_rate_per_s", ("evacuationStrategy", "connEvictRate"), 1, "per second"),
+    _Parameter("sess_evict_rate_per_s", ("evacuationStrategy", "sessEvictRate"), 1, "per second"),
+)
+
+
 def parameter_problems(parameters: BlueGreenUpdate) -> Iterator[Problem]:
     """Why the CRD or this console refuses blue-green parameters; those that are None are not asked about."""
-    path = "spec.blueGreenUpdate"
-    delay = parameters.initial_delay_s
-    if delay is not None and not 0 <= delay <= INT32_MAX:
-        yield Problem(f"{path}.initialDelaySeconds", f"{delay} is out of range: 0 to {INT32_MAX} s")
-    elif delay is not None and is_closed(delay):
-        yield Problem(
-            f"{path}.initialDelaySeconds",
-            f"{delay} is a value that holds the operator; give the delay that you want after the release",
-        )
-    strategy = f"{path}.evacuationStrategy"
-    takeover = parameters.wait_takeover_s
-    if takeover is not None and not 0 <= takeover <= INT32_MAX:
-        yield Problem(f"{strategy}.waitTakeover", f"{takeover} is out of range: 0 to {INT32_MAX} s")
-    for name, value in (
-        ("connEvictRate", parameters.conn_evict_rate_per_s),
-        ("sessEvictRate", parameters.sess_evict_rate_per_s),
-    ):
-        if value is not None and not 1 <= value <= INT32_MAX:
-            yield Problem(f"{strategy}.{name}", f"{value} is out of range: 1 to {INT32_MAX} per second")
+    for parameter in _PARAMETERS:
+        value, least = getattr(parameters, parameter.name), parameter.least
+        if value is not None and not least <= value <= INT32_MAX:
+            sentence = f"{value} is out of range: {least} to {INT32_MAX} {parameter.unit}"
+            yield Problem(str(parameter), sentence)
+        elif value is not None and parameter.name == "initial_delay_s" and is_closed(value):
+            sentence = f"{value} is a value that holds the operator; give the delay that you want after the release"
+            yield Problem(str(parameter), sentence)
 
 
 def _parameter_differences(before: BlueGreenUpdate, after: BlueGreenUpdate):
-    names = {
-        "spec.blueGreenUpdate.initialDelaySeconds": "initial_delay_s",
-        "spec.blueGreenUpdate.evacuationStrategy.waitTakeover": "wait_takeover_s",
-        "spec.blueGreenUpdate.evacuationStrategy.connEvictRate": "conn_evict_rate_per_s",
-        "spec.blueGreenUpdate.evacuationStrategy.sessEvictRate": "sess_evict_rate_per_s",
-    }
-    for path, name in names.items():
-        if getattr(before, name) != getattr(after, name):
-            yield Difference(path, getattr(before, name), getattr(after, name))
+    for parameter in _PARAMETERS:
+        old, new = getattr(before, parameter.name), getattr(after, parameter.name)
+        if old != new:
+            yield Difference(str(parameter), old, new)
 
 
 def _differences(before: Any, after: Any, path: str):

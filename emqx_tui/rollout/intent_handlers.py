@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import assert_never
 
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import fingerprint, port_row
 from emqx_tui.rollout import abort
-from emqx_tui.rollout.change import Plan, Rates
+from emqx_tui.rollout.change import Rates, ReleaseSpec
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import GateKind, Outcome, RefusalReason
+from emqx_tui.rollout.decision import Gate, GateKind, Outcome, RefusalReason
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
 from emqx_tui.rollout.journal import AbortRecord, HoldRecord, Journal, Originals
 from emqx_tui.rollout.phases import FINAL, Phase
@@ -36,17 +35,9 @@ def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version
     plan = intent.plan
     resource = snapshot.resource.value
     if resource is None or resource.meta.uid != plan.uid:
-        return Answer(
-            None,
-            refused="the object is gone or was re-created since the plan was made",
-            refusal=RefusalReason.SUPERSEDED,
-        )
+        return _superseded(None, "the object is gone or was re-created since the plan was made")
     if resource.meta.metadata_generation != plan.metadata_generation:
-        return Answer(
-            None,
-            refused="the object was changed since the plan was made: look at it again",
-            refusal=RefusalReason.SUPERSEDED,
-        )
+        return _superseded(None, "the object was changed since the plan was made: look at it again")
     live = [s for s in snapshot.sets if s.replicas > 0]
     service, endpoints = snapshot.listener_service, snapshot.listener_endpoints
     if len(live) != 1 or service is None or endpoints is None:
@@ -65,36 +56,22 @@ def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version
         endpoint_ports=tuple((p.name, p.port, p.protocol) for p in endpoints.ports),
         operator_image=snapshot.operator_image.value or "",
     )
-    journal = _journal(plan, originals, intent, release_id, console_version, now)
+    journal = Journal(
+        **{field.name: getattr(plan, field.name) for field in fields(ReleaseSpec)},
+        release_id=release_id,
+        console_version=console_version,
+        created_at=now,
+        created_by=intent.by,
+        originals=originals,
+        overrides=intent.overrides,
+    )
     evidence = fingerprint([plan.target_mark, plan.resource_version, list(intent.overrides)])
     opened = journal.with_approval("start", intent.by, now, evidence)
     return Answer(opened, accepted=f"release {plan.from_version} to {plan.to_version} begins")
 
 
-def _journal(
-    plan: Plan, originals: Originals, intent: Start, release_id: str, console_version: str, now: datetime
-) -> Journal:
-    return Journal(
-        release_id=release_id,
-        uid=plan.uid,
-        namespace=plan.namespace,
-        name=plan.name,
-        console_version=console_version,
-        created_at=now,
-        created_by=intent.by,
-        from_image=plan.from_image,
-        to_image=plan.to_image,
-        patch=plan.patch,
-        resource_version=plan.resource_version,
-        metadata_generation=plan.metadata_generation,
-        originals=originals,
-        rates=plan.rates,
-        approval=plan.approval,
-        parallel_drains=plan.parallel_drains,
-        late_removal=plan.late_removal,
-        overrides=intent.overrides,
-        target_mark=plan.target_mark,
-    )
+def _superseded(journal: Journal | None, refused: str) -> Answer:
+    return Answer(journal, refused=refused, refusal=RefusalReason.SUPERSEDED)
 
 
 def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
@@ -170,15 +147,11 @@ def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
         waiting = f"gate '{gate.id}' waits" if gate else "no gate waits"
         return Answer(journal, refused=f"'{intent.gate}' is not to be approved now: {waiting}")
     if gate.revision != intent.revision:
-        return Answer(
-            journal,
-            refused="the cluster has changed since the card was opened: look at it again",
-            refusal=RefusalReason.SUPERSEDED,
-        )
+        return _superseded(journal, "the cluster has changed since the card was opened: look at it again")
     if not gate.is_open:
         bad = next(c for c in gate.checks if c.outcome is not Outcome.PASS)
         return Answer(journal, refused=f"not now: {bad.evidence}")
-    evidence = fingerprint([[c.name, str(c.outcome), c.evidence] for c in gate.checks])
+    evidence = _evidence(gate)
     opened = journal.with_approval(gate.id, intent.by, context.now, evidence)
     if gate.kind is GateKind.NODE:
         first = int(gate.token)
@@ -193,30 +166,24 @@ def _abort(intent: Abort, context: RolloutContext, phase: Phase) -> Answer:
     if not price.possible:
         return Answer(journal, refused=f"no abort now: {price.why_not}")
     if price.revision != intent.revision:
-        return Answer(
-            journal,
-            refused="the cluster has changed since the card was opened: look at it again",
-            refusal=RefusalReason.SUPERSEDED,
-        )
+        return _superseded(journal, "the cluster has changed since the card was opened: look at it again")
     evidence = fingerprint([str(phase), price.disconnects])
     record = AbortRecord(intent.by, context.now, evidence)
     return Answer(replace(journal, abort=record, hold=None), accepted="aborting: back to blue")
 
 
+def _evidence(gate: Gate) -> str:
+    return fingerprint([[check.name, str(check.outcome), check.evidence] for check in gate.checks])
+
+
+_BY_POLICY = {GateKind.CUT_OVER: (Approval.AUTO,), GateKind.NODE: (Approval.AUTO, Approval.CUT_OVER)}
+"""By kind of gate: the policies under which the console opens it."""
+
+
 def approve_by_policy(context: RolloutContext, phase: Phase) -> Journal:
     """Open the gate that the policy leaves to the console, if every check passes now."""
     journal = context.journal
-    if journal.approval is Approval.EVERY_NODE or context.is_held:
+    gate = None if context.is_held else gates.next_gate(context, phase)
+    if gate is None or journal.approval not in _BY_POLICY[gate.kind] or not gate.is_open:
         return journal
-    gate = gates.next_gate(context, phase)
-    if gate is None or not gate.is_open:
-        return journal
-    by_policy: dict[GateKind, Callable[[Approval], bool]] = {
-        GateKind.CUT_OVER: lambda approval: approval is Approval.AUTO,
-        GateKind.NODE: lambda approval: approval in (Approval.AUTO, Approval.CUT_OVER),
-    }
-    allowed = by_policy.get(gate.kind)
-    if allowed is None or not allowed(journal.approval):
-        return journal
-    evidence = fingerprint([[c.name, str(c.outcome), c.evidence] for c in gate.checks])
-    return journal.with_approval(gate.id, f"policy {journal.approval}", context.now, evidence)
+    return journal.with_approval(gate.id, f"policy {journal.approval}", context.now, _evidence(gate))

@@ -14,8 +14,7 @@ from typing import Any
 
 from emqx_tui.model.records import decode, encode
 from emqx_tui.model.wire import Fields, Malformed, Unparsable, read_json
-from emqx_tui.rollout.change import Rates
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.change import ReleaseSpec
 
 SCHEMA = 1
 
@@ -117,49 +116,33 @@ class Totals:
         return self.evicted + self.returned + self.killed
 
 
-@dataclass(frozen=True)
-class Journal:
+@dataclass(frozen=True, kw_only=True)
+class Journal(ReleaseSpec):
     """The record of one release of one object."""
 
     release_id: str
-    uid: str
-    """Of the EmqxEnterprise: a re-created object is another release."""
-    namespace: str
-    name: str
     console_version: str
     created_at: datetime
     created_by: str
-    from_image: str
-    to_image: str
-    patch: Mapping[str, Any] = field(repr=False)
-    """Merge patch of `spec.template`."""
-    resource_version: str
     originals: Originals
-    rates: Rates
-    approval: Approval
-    parallel_drains: int = 1
-    late_removal: bool = False
     approvals: tuple[ApprovalRecord, ...] = ()
     hold: HoldRecord | None = None
     abort: AbortRecord | None = None
     cut_over_at: datetime | None = None
-    """When the proxies were first seen to use the cut-over's addresses; afterwards they are repaired, not switched."""
+    """When the proxies were first seen to use the cut-over's addresses; from then on they are repaired."""
     canary_passed_at: datetime | None = None
     canary_failed: str = ""
     """Evidence of a failed canary; empty when it passed or was not tried."""
     green_uid: str = ""
     overrides: tuple[str, ...] = ()
+    """Names of failed pre-flight checks that a person accepted."""
     totals: Totals = field(default_factory=Totals)
     drained: tuple[str, ...] = ()
-    """Names of blue nodes whose drain came to its end."""
-    target_mark: str = ""
-    """Fingerprint of the admitted target template."""
+    """Names of the blue nodes that have been drained."""
     acknowledged: tuple[str, ...] = ()
     """Checks whose auto-hold a person has lifted: they alarm, and do not hold again."""
     acknowledged_by: Mapping[str, str] = field(default_factory=dict)
     """By check: who lifted its hold."""
-    metadata_generation: int = 0
-    """Of the object that was planned with: the first patch goes to no other."""
 
     def is_approved(self, gate: str) -> bool:
         return any(record.gate == gate for record in self.approvals)
