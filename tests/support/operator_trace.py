@@ -120,6 +120,12 @@ class Trace:
         reply = self.world.api.request("PATCH", path, {}, patch, "application/merge-patch+json")
         assert reply.status == 200, reply.body
 
+    def green_unready(self, ordinal: int, *, ready: bool = False) -> None:
+        """Make a pod of the newest set fail its readiness probe, or pass it again."""
+        sets = [each for each in self.world.store.list("statefulsets") if each["spec"]["replicas"]]
+        newest = max(sets, key=lambda each: each["metadata"]["creationTimestamp"])
+        self.world.set_ready(f"{newest['metadata']['name']}-{ordinal}", ready)
+
     def start_evacuation(self, short: str, towards: str) -> None:
         """What a console does: POST to the node's cluster with the other colour as recipients."""
         cluster = self.world.cluster()

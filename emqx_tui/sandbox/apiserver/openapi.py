@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from emqx_tui.sandbox.kube.api import accepted_patch_types
 from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.schema.catalog import (
     GROUP_VERSION_KIND,
@@ -22,8 +23,6 @@ from emqx_tui.sandbox.schema.catalog import (
 Document = dict[str, Any]
 
 _PATCH_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force", "pretty")
-_PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
-_STRATEGIC = "application/strategic-merge-patch+json"
 
 
 def document(resources: Iterable[Resource]) -> Document:
@@ -54,7 +53,7 @@ def _paths(resource: Resource) -> dict[str, Any]:
     collection = f"{root}{scope}/{resource.plural}"
     if resource.virtual:
         return {collection: {"post": _operation(resource, "post")}}
-    patch_types = _PATCH_TYPES if resource.custom else (*_PATCH_TYPES, _STRATEGIC)
+    patch_types = accepted_patch_types(resource)
     one = {verb: _operation(resource, verb) for verb in ("get", "put", "delete")}
     one["patch"] = {
         **_operation(resource, "patch"),

@@ -1,8 +1,8 @@
 """Strategic merge patch for built-in kinds: lists merge by key, directives delete, replace and order.
 
 Owns `$patch`, `$retainKeys`, `$setElementOrder/...` and `$deleteFromPrimitiveList/...` (apimachinery,
-`pkg/util/strategicpatch`). The merge keys are in the schema of the kind; for custom
-resources an API server refuses this type of patch. Never changes its arguments.
+`pkg/util/strategicpatch`). The merge keys are in the schema of the kind; custom resources have none, so an API server
+refuses this type of patch for them. Never changes its arguments.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
-from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.schema.catalog import Schema, is_custom, object_schema
+from emqx_tui.sandbox.schema.catalog import Schema, object_schema
 
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"
@@ -21,12 +20,8 @@ _DELETE_ITEMS = "$deleteFromPrimitiveList/"
 Object = dict[str, Any]
 
 
-def strategic_merge(plural: str, old: Object, patch: Any) -> Object:
-    """`old` with the patch merged in; ApiError 415 for custom resources, 400 for a malformed patch."""
-    if is_custom(old["apiVersion"], old["kind"]):
-        accepted = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
-        text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        raise ApiError(415, "UnsupportedMediaType", text)
+def strategic_merge(old: Object, patch: Any) -> Object:
+    """`old` with the patch merged in; ApiError 400 for a malformed patch."""
     return _merge_map(old, patch, object_schema(old["apiVersion"], old["kind"]))
 
 

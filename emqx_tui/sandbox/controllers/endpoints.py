@@ -19,6 +19,7 @@ from emqx_tui.sandbox.kube.objects import (
     key_of,
     matches,
     owner_reference,
+    pod_reference,
 )
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.timestamps import rfc3339
@@ -231,11 +232,6 @@ def _subset(service: Object, ports: Ports, pods: list[Object], not_ready_too: bo
     return subset
 
 
-def _target(pod: Object) -> Object:
-    metadata = pod["metadata"]
-    return {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
-
-
 def _headless(service: Object) -> dict[str, str]:
     return {HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {}
 
@@ -247,7 +243,7 @@ def _hostname(pod: Object, service: Object) -> dict[str, str]:
 
 
 def _address(pod: Object, service: Object) -> Object:
-    where = {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName"), "targetRef": _target(pod)}
+    where = {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName"), "targetRef": pod_reference(pod)}
     return {**where, **_hostname(pod, service)}
 
 
@@ -261,7 +257,7 @@ def _selected(pod: Object, service: Object, not_ready_too: bool) -> Object:
             "terminating": terminating,
         },
         "nodeName": pod["spec"].get("nodeName"),
-        "targetRef": _target(pod),
+        "targetRef": pod_reference(pod),
         **_hostname(pod, service),
     }
 

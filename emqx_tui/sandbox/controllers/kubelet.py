@@ -56,7 +56,7 @@ class Workload(Protocol):
 
 @dataclass
 class Durations:
-    """How long things take, in seconds; rules may give single pods another boot or stop time."""
+    """How long things take, in seconds; rules may give single pods another boot time."""
 
     boot_s: float
     """from the pod's creation to a broker that has joined its cluster"""
@@ -67,15 +67,13 @@ class Durations:
     linger_s: float = 0.0
     """how much longer than its broker a deleted pod exists: a slow sidecar, a preStop hook"""
     boot_rules: list[tuple[PodRule, float]] = field(default_factory=list)
-    stop_rules: list[tuple[PodRule, float]] = field(default_factory=list)
 
     def boot_of(self, pod: Object) -> float:
         return next((seconds for rule, seconds in self.boot_rules if rule(pod)), self.boot_s)
 
     def stop_of(self, pod: Object) -> float:
         grace_s = pod["metadata"].get("deletionGracePeriodSeconds", 30)
-        stop_s = next((seconds for rule, seconds in self.stop_rules if rule(pod)), self.stop_s)
-        return min(stop_s, float(grace_s))
+        return min(self.stop_s, float(grace_s))
 
 
 @dataclass

@@ -224,10 +224,6 @@ def _pod_object(stateful_set: Object, ordinal: int, revision: str, claims: list[
         for each, claim in zip(templates, claims, strict=True)
     ]
     spec = {
-        "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": 30,
-        "dnsPolicy": "ClusterFirst",
-        "schedulerName": "default-scheduler",
         **template["spec"],
         "hostname": name,
         "subdomain": stateful_set["spec"].get("serviceName", ""),

@@ -17,6 +17,7 @@ from emqx_tui.sandbox.kube.listing import list_objects
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.patches import merge_patch
 from emqx_tui.sandbox.kube.rbac import User, check_right, review_access, review_rules
+from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.scale import replicas_patch, scale_of
 from emqx_tui.sandbox.kube.selectors import selection
 from emqx_tui.sandbox.kube.store import Store
@@ -296,7 +297,12 @@ def _bad_patch_options(what: str, message: str, field_name: str) -> ApiError:
     return ApiError(422, "Invalid", text, {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": causes})
 
 
+def accepted_patch_types(resource: Resource) -> list[str]:
+    """Media types of patches: custom resources take no strategic merge patch."""
+    return [name for name, kind in PATCH_TYPES.items() if not (kind == "strategic" and resource.custom)]
+
+
 def _unknown_patch(target: Target) -> ApiError:
-    accepted = [name for name, kind in PATCH_TYPES.items() if not (kind == "strategic" and target.resource.custom)]
+    accepted = accepted_patch_types(target.resource)
     message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
     return ApiError(415, "UnsupportedMediaType", message)

@@ -55,6 +55,12 @@ def owner_reference(owner: Object) -> Object:
     }
 
 
+def pod_reference(pod: Object) -> Object:
+    """The `targetRef` of an address."""
+    metadata = pod["metadata"]
+    return {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
+
+
 def condition(obj: Object, kind: str) -> Object | None:
     for each in (obj.get("status") or {}).get("conditions") or ():
         if each["type"] == kind:

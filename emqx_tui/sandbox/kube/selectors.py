@@ -18,6 +18,7 @@ Predicate = Callable[[Object], bool]
 _Labels = dict[str, str]
 
 _SET_TERM = re.compile(r"(?P<key>\S+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)")
+_COMPARISON = re.compile(r"(?P<left>.*?)(?P<op>!=|==|=)(?P<right>.*)")
 _KEY = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 _COMMON_FIELDS = ("metadata.name", "metadata.namespace")
@@ -76,13 +77,11 @@ def _label_term(term: str) -> Callable[[_Labels], bool]:
         if found["op"] == "in":
             return lambda labels: labels.get(key) in values
         return lambda labels: labels.get(key) not in values
-    for operator in ("!=", "==", "="):
-        if operator in term:
-            left, right = term.split(operator, 1)
-            key, value = _key(left.strip()), _value(right.strip())
-            if operator == "!=":
-                return lambda labels: labels.get(key) != value
-            return lambda labels: labels.get(key) == value
+    if compared := _COMPARISON.fullmatch(term):
+        key, value = _key(compared["left"].strip()), _value(compared["right"].strip())
+        if compared["op"] == "!=":
+            return lambda labels: labels.get(key) != value
+        return lambda labels: labels.get(key) == value
     if term.startswith("!"):
         absent = _key(term[1:].strip())
         return lambda labels: absent not in labels
@@ -110,23 +109,20 @@ def field_selector(text: str | None, plural: str) -> Predicate | None:
 
 def selected_name(text: str | None) -> str | None:
     """The one name that a field selector asks for, None when it does not."""
-    for term in (text or "").split(","):
-        field, equals, value = term.strip().replace("==", "=", 1).partition("=")
-        if equals and field == "metadata.name":
-            return value
-    return None
+    terms = (_COMPARISON.fullmatch(term.strip()) for term in (text or "").split(","))
+    return next(
+        (each["right"] for each in terms if each and each["op"] != "!=" and each["left"] == "metadata.name"), None
+    )
 
 
 def _field_term(term: str, plural: str) -> Predicate:
-    for operator in ("!=", "==", "="):
-        if operator in term:
-            field, value = term.split(operator, 1)
-            break
-    else:
+    compared = _COMPARISON.fullmatch(term)
+    if compared is None:
         raise api_error.bad_request(f"invalid field selector: {term!r}")
+    field, value = compared["left"], compared["right"]
     if field not in (*_COMMON_FIELDS, *_FIELDS.get(plural, ())):
         raise api_error.bad_request(f"field label not supported: {field}")
-    if operator == "!=":
+    if compared["op"] == "!=":
         return lambda obj: _field(obj, field) != value
     return lambda obj: _field(obj, field) == value
 

@@ -56,7 +56,7 @@ class Store(Storage):
         self.reviews: list[Admit] = []
         """Validating webhooks."""
         self.fields: FieldTracker | None = None
-        self.strategic: Callable[[str, Object, Any], Object] | None = None
+        self.strategic: Callable[[Object, Any], Object] | None = None
         self._rng = rng
         # A dry run must not move the world's random numbers, or looking would change what happens next.
         self._dry_rng = random.Random(rng.getrandbits(64))
@@ -100,7 +100,7 @@ class Store(Storage):
         request = AdmissionRequest("UPDATE", plural, old, None, applied=applied, **options)
         if applied:
             return self._update(old, self._applied(old, patch, request, force), request)
-        patched = self._patched(plural, old, patch, patch_type)
+        patched = self._patched(old, patch, patch_type)
         check_uid(resource, old, patched)
         return self._update(old, patched, request)
 
@@ -210,7 +210,7 @@ class Store(Storage):
             return self._remove(resource, new, False, previous=old)
         return self.commit("MODIFIED", resource, old, new)
 
-    def _patched(self, plural: str, old: Object, patch: Any, patch_type: str) -> Object:
+    def _patched(self, old: Object, patch: Any, patch_type: str) -> Object:
         try:
             if patch_type == "json":
                 return json_patch(old, patch)
@@ -223,7 +223,7 @@ class Store(Storage):
                 raise api_error.bad_request(str(refused)) from refused
             raise ApiError(422, "Invalid", api_error.UNPROCESSABLE) from refused
         if patch_type == "strategic" and self.strategic:
-            return self.strategic(plural, old, patch)
+            return self.strategic(old, patch)
         return merge_patch(old, patch)
 
     def _applied(self, old: Object, patch: Object, request: AdmissionRequest, force: bool) -> Object:

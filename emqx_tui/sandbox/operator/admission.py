@@ -13,7 +13,7 @@ from collections.abc import Callable
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.writes import AdmissionRequest
-from emqx_tui.sandbox.operator.templates import emqx_container, merged_ports, without_kubectl
+from emqx_tui.sandbox.operator.templates import RELOADER_IMAGE, emqx_container, merged_ports, without_kubectl
 
 _ACL = [
     '{allow, {user, "dashboard"}, subscribe, ["$SYS/#"]}.',
@@ -116,7 +116,7 @@ def with_defaults(cr: Object) -> Object:
 
 def _pod_spec(given: Object, name: str, dns_name: str) -> Object:
     pod = dict(given)
-    pod.setdefault("reloaderImage", "emqx/emqx-operator-reloader:0.0.2")
+    pod.setdefault("reloaderImage", RELOADER_IMAGE)
     pod.setdefault(
         "podSecurityContext",
         {**_USER, "fsGroup": 1000, "fsGroupChangePolicy": "Always", "supplementalGroups": [1000]},

@@ -29,7 +29,6 @@ class Line:
     """what one call to EMQX's API takes on average; port-forwards are set up anew for each"""
     plugins: tuple[str, ...]
     adds_log_volume: bool
-    reloader_image: str
     forgets_empty_list: bool = True
     """its client empties an object before it reads the answer to a write into it: an evacuation list that is empty,
     and so not written, is missing after the status write, which is what the nil rule looks for"""
@@ -38,10 +37,10 @@ class Line:
 _PLUGINS = ("emqx_eviction_agent", "emqx_node_rebalance", "emqx_rule_engine", "emqx_retainer", "emqx_modules")
 _PORT_FORWARD_S = 0.25
 
-_G1 = Line("2.1.2", False, False, False, True, False, 0.0, _PLUGINS, False, "emqx/emqx-operator-reloader:0.0.2")
-_G1_EAGER = Line("2.1.0", False, False, False, False, False, _PORT_FORWARD_S, _PLUGINS, False, _G1.reloader_image)
-_G2 = Line("2.1.4", True, True, True, True, False, 0.0, (*_PLUGINS, "emqx_schema_registry"), True, _G1.reloader_image)
-_G3 = Line("2.2.29", True, True, True, True, True, 0.0, (*_PLUGINS, "emqx_schema_registry"), True, _G1.reloader_image)
+_G1 = Line("2.1.2", False, False, False, True, False, 0.0, _PLUGINS, False)
+_G1_EAGER = Line("2.1.0", False, False, False, False, False, _PORT_FORWARD_S, _PLUGINS, False)
+_G2 = Line("2.1.4", True, True, True, True, False, 0.0, (*_PLUGINS, "emqx_schema_registry"), True)
+_G3 = Line("2.2.29", True, True, True, True, True, 0.0, (*_PLUGINS, "emqx_schema_registry"), True)
 
 _G2_MENDED, _G3_MENDED = (replace(line, forgets_empty_list=False) for line in (_G2, _G3))
 """No release: as the operator would drain if it kept the empty list. The reference traces were thought out so."""

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from emqx_tui.sandbox.kube.objects import ON_SERVING, Object
 from emqx_tui.sandbox.operator.lines import Line
-from emqx_tui.sandbox.operator.templates import emqx_container, headless_name, metadata_of, name_of, without_kubectl
+from emqx_tui.sandbox.operator.templates import (
+    RELOADER_IMAGE,
+    emqx_container,
+    headless_name,
+    metadata_of,
+    name_of,
+    without_kubectl,
+)
 
 MANAGED_CONTAINERS = "apps.emqx.io/manage-containers"
 _COPIED_FIELDS = (
@@ -68,7 +75,7 @@ def stateful_set(cr: Object, line: Line, licence: Object | None) -> Object:
     pod_labels = dict(template["metadata"].get("labels") or {})
     containers: list[Object] = [
         _main_container(cr, line),
-        _reloader(cr, line),
+        _reloader(cr),
         *(template["spec"].get("extraContainers") or ()),
     ]
     volumes: list[Object] = list(template["spec"].get("volumes") or ())
@@ -119,9 +126,9 @@ def _main_container(cr: Object, line: Line) -> Object:
     return {**container, "volumeMounts": mounts}
 
 
-def _reloader(cr: Object, line: Line) -> Object:
+def _reloader(cr: Object) -> Object:
     given = emqx_container(cr)
-    image = cr["spec"]["template"]["spec"].get("reloaderImage") or line.reloader_image
+    image = cr["spec"]["template"]["spec"].get("reloaderImage") or RELOADER_IMAGE
     container: Object = {
         "name": "reloader",
         "image": image,

@@ -12,10 +12,11 @@ import random
 import string
 from typing import Any
 
-from emqx_tui.sandbox.kube.objects import Object
+from emqx_tui.sandbox.kube.objects import Object, pod_reference
 from emqx_tui.sandbox.operator.lines import Line
 
 OPERATOR_USER = "emqx_operator_controller"
+RELOADER_IMAGE = "emqx/emqx-operator-reloader:0.0.2"
 KUBECTL_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SECRET_LENGTH = 64
 
@@ -176,12 +177,7 @@ def listener_endpoints(service: Object, pods: list[Object]) -> Object:
         {
             "ip": pod["status"].get("podIP", ""),
             "nodeName": pod["spec"].get("nodeName", ""),
-            "targetRef": {
-                "kind": "Pod",
-                "namespace": pod["metadata"]["namespace"],
-                "name": pod["metadata"]["name"],
-                "uid": pod["metadata"]["uid"],
-            },
+            "targetRef": pod_reference(pod),
         }
         for pod in pods
     ]

@@ -179,12 +179,10 @@ def _address(text: Any, path: str) -> Iterator[Violation]:
 
 def _lease(new: Object, old: Object | None) -> Iterator[Violation]:
     spec = new.get("spec") or {}
-    duration_s = spec.get("leaseDurationSeconds")
-    if duration_s is not None and duration_s <= 0:
-        yield invalid("spec.leaseDurationSeconds", duration_s, "must be greater than 0")
-    transitions = spec.get("leaseTransitions")
-    if transitions is not None and transitions < 0:
-        yield invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0")
+    for name, least, rule in (("leaseDurationSeconds", 1, "0"), ("leaseTransitions", 0, "or equal to 0")):
+        value = spec.get(name)
+        if value is not None and value < least:
+            yield invalid(f"spec.{name}", value, f"must be greater than {rule}")
 
 
 def _files(new: Object, old: Object | None) -> Iterator[Violation]:

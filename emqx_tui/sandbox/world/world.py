@@ -46,6 +46,7 @@ SETTLING_S = 600.0
 """How long before `start` the clock of a world begins, so that a cluster can be made and settle."""
 _FIRST_FULL_PASS_BEFORE_START_S = 290.0
 """When a settled cluster got its StatefulSet. The operator's passes then fall 10 s after `start`, and every 20 s."""
+_MACHINES = 6
 _PASSES_OF_ONE_SECOND = 2
 """The Secret and the plugins' ConfigMap cost a pass of one second each when a cluster is made, as each plugin does."""
 
@@ -76,9 +77,6 @@ class WorldConfig:
     pod_subnet: str = "10.244.0.0/16"
     reuse_addresses: bool = False
     """the address of a dead pod goes to the next new one"""
-    machines: int = 6
-    green_boot_s: float | None = None
-    """boot time of pods with another image than the first one"""
     green_pull_fails: tuple[int, ...] = ()
     """ordinals whose pods never get their image, if it is another than the first one"""
 
@@ -106,7 +104,7 @@ class World:
         self.informer = Informer(self.store)
         self.brokers = Brokers(self.store, self.timeline, own(), config.profile)
         self.clusters: dict[Key, EmqxCluster] = self.brokers.clusters
-        self.addresses = PodAddresses(config.pod_subnet, machines=config.machines, reuse=config.reuse_addresses)
+        self.addresses = PodAddresses(config.pod_subnet, machines=_MACHINES, reuse=config.reuse_addresses)
         self.kubelet = self._make_kubelet(config)
         self.stateful_sets = StatefulSetController(
             self.store, self.timeline, self.informer, lag_s=config.statefulset_lag_s
@@ -144,17 +142,6 @@ class World:
 
     def run_until(self, instant: float) -> None:
         self.timeline.run_until(instant)
-
-    def run_while(self, condition: Callable[[], bool], *, limit_s: float) -> bool:
-        """Step until `condition` is False or `limit_s` have passed; True when it became False."""
-        deadline = self.timeline.now + limit_s
-        while condition():
-            upcoming = self.timeline.next_at()
-            if upcoming is None or upcoming > deadline:
-                self.timeline.run_until(deadline)
-                return not condition()
-            self.timeline.step()
-        return True
 
     # -- what the outside asks
 
@@ -242,16 +229,6 @@ class World:
         """Make a pod fail (or pass) its readiness probe while its broker works."""
         self.kubelet.set_ready(namespace, name, ready)
 
-    def green_unready(self, ordinal: int = 0, *, ready: bool = False, namespace: str = "default") -> str:
-        """Make a pod of the newest set fail its readiness probe, or pass it again; returns the pod's name."""
-        newest = max(
-            (each for each in self.store.list("statefulsets", namespace) if each["spec"]["replicas"]),
-            key=lambda each: each["metadata"]["creationTimestamp"],
-        )
-        name = f"{newest['metadata']['name']}-{ordinal}"
-        self.set_ready(name, ready, namespace)
-        return name
-
     def upgrade_operator(self, line: str) -> None:
         """Another operator release takes over; what it generates differs, so it may start a release by itself."""
         self.operator.upgrade(LINES[line])
@@ -262,8 +239,6 @@ class World:
     def _make_kubelet(self, config: WorldConfig) -> Kubelet:
         durations = Durations(config.pod_boot_s, config.pod_stop_s, config.kubelet_lag_s, config.pod_linger_s)
         kubelet = Kubelet(self.store, self._scheduler, self.informer, self.brokers, self.addresses, durations)
-        if config.green_boot_s is not None:
-            durations.boot_rules.append((self.is_green, config.green_boot_s))
         if config.green_pull_fails:
             ordinals = config.green_pull_fails
             kubelet.pull_failures.append(

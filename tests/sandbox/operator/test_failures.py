@@ -19,7 +19,7 @@ def test_s2b_a_release_while_green_is_not_ready_fires_the_nil_rule() -> None:
         trace.to(second)
         trace.delay(delay_s)
     trace.to(262)
-    trace.world.green_unready(0)
+    trace.green_unready(0)
     trace.to(270)
     clients = next(n.live for name, n in trace.world.cluster().nodes.items() if trace.full("B-1") in name)
     trace.delay(1)
@@ -73,7 +73,7 @@ def test_s8b_a_green_pod_that_is_not_ready_kills_two_nodes() -> None:
     """The reference kills 675. Here a start follows each scale-down and its first tick evicts 100 before the end."""
     trace = started(5)
     trace.to(52)
-    trace.world.green_unready(0)
+    trace.green_unready(0)
     trace.to(90)
     assert trace.acts(since=52) == ["55 B to 2", "55 start B-2", "75 B to 1", "75 start B-1"]
     truth = trace.world.cluster().truth.total
@@ -88,14 +88,14 @@ def test_s7_s8_the_same_faults_do_no_harm_while_the_list_is_stored_non_empty(fau
     if fault == "api":
         trace.world.operator.faults.append(ApiFault("refused", through="service"))
     else:
-        trace.world.green_unready(0)
+        trace.green_unready(0)
     trace.to(110)
     trace.delay(4)
     trace.to(130)
     assert trace.acts(since=96) == []
     trace.world.operator.faults.clear()
     if fault == "green":
-        trace.world.green_unready(0, ready=True)
+        trace.green_unready(0, ready=True)
     trace.to(300)
     assert trace.killed == 0
     assert trace.replicas("B") == 0
@@ -112,12 +112,12 @@ def test_s14_a_stored_list_keeps_the_nil_rule_quiet() -> None:
     trace.to(62)
     assert trace.update is not None
     assert trace.update["evacuationsStatus"][0]["state"] == "evicting_conns"
-    trace.world.green_unready(0)
+    trace.green_unready(0)
     trace.to(80)
     trace.delay(1)
     trace.to(101)
     assert trace.replicas("B") == 3
-    trace.world.green_unready(0, ready=True)
+    trace.green_unready(0, ready=True)
     trace.to(121)
     assert trace.acts(since=62) == ["120 evacuated B-2", "120 B to 2"]
     assert trace.killed == 0

@@ -199,9 +199,9 @@ def test_s17_a_sentinel_keeps_the_operator_from_starting_anything() -> None:
     trace.to(180)
     trace.world.operator.faults.clear()
     trace.to(190)
-    trace.world.green_unready(1)
+    trace.green_unready(1)
     trace.to(230)
-    trace.world.green_unready(1, ready=True)
+    trace.green_unready(1, ready=True)
     trace.to(240)
     assert trace.acts(since=62) == []
     trace.start_evacuation("B-2", towards="G")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,6 +28,18 @@ def patch(world: World, body: Object, path: str = CR_PATH) -> Object:
 
 def release(world: World, version: str = "4.4.15") -> None:
     patch(world, {"spec": {"template": {"spec": {"emqxContainer": {"image": {"version": version}}}}}})
+
+
+def run_while(world: World, condition: Callable[[], bool], *, limit_s: float) -> bool:
+    """Step until `condition` is False or `limit_s` have passed; True when it became False."""
+    deadline = world.now + limit_s
+    while condition():
+        upcoming = world.timeline.next_at()
+        if upcoming is None or upcoming > deadline:
+            world.run_until(deadline)
+            return not condition()
+        world.timeline.step()
+    return True
 
 
 def status(world: World) -> Object:
@@ -184,7 +197,7 @@ def test_node_lost_takes_a_green_node_in_the_first_drain() -> None:
     world = scenario("node-lost", clients=30_000, churn_per_s=0.0)
     release(world)
     cluster = world.cluster()
-    assert world.run_while(lambda: not any(node.evacuation for node in cluster.nodes.values()), limit_s=300)
+    assert run_while(world, lambda: not any(node.evacuation for node in cluster.nodes.values()), limit_s=300)
     world.advance(25)
     green = [node for node in cluster.nodes.values() if node.version == "4.4.15"]
     assert [node.running for node in green].count(False) == 1
@@ -250,7 +263,7 @@ def test_nudges_make_the_operator_scale_down_twice_for_one_drained_node(lag_s: f
     (blue,) = sets(world)
     release(world)
     world.stateful_sets.lag_s = lag_s
-    assert world.run_while(lambda: sets(world)[blue] == 3, limit_s=200)
+    assert run_while(world, lambda: sets(world)[blue] == 3, limit_s=200)
     world.advance(0.5)
     patch(world, {"spec": {"blueGreenUpdate": {"initialDelaySeconds": 4}}})
     world.advance(0.1)
@@ -351,7 +364,7 @@ def test_a_pod_that_outlives_its_broker_and_a_stale_list_cost_a_second_one(linge
     world = scenario(clients=900, churn_per_s=0.0, cr=manifest(delay_s=5), **config)
     (blue,) = sets(world)
     release(world)
-    assert world.run_while(lambda: sets(world)[blue] == 3, limit_s=200)
+    assert run_while(world, lambda: sets(world)[blue] == 3, limit_s=200)
     world.operator.faults.append(ApiFault("refused", path="/load_rebalance/global_status"))
     world.advance(25)
     assert sets(world)[blue] == downs
