@@ -1,7 +1,7 @@
-"""Virtual time: a heap of things that will happen.
+"""Virtual time: a heap of scheduled calls.
 
-Owns the only clock of the simulated world. Nothing here looks at a real clock, so the same schedule gives the
-same history. Instants are seconds since the Unix epoch, as floats.
+Owns the only clock of the simulated world. Nothing here looks at a real clock, so the same schedule gives the same
+history. Instants are seconds since the Unix epoch, as floats.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class Timer:
-    """A scheduled call; `cancel()` makes it never happen."""
+    """A scheduled call that can be cancelled."""
 
     __slots__ = ("at", "call", "cancelled")
 

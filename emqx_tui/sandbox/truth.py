@@ -1,7 +1,7 @@
-"""What really happened to the clients, whatever any API says about it.
+"""What really happened to the clients, independent of any API.
 
-Owns counters that only the simulated brokers and clients write. They exist so that a console's numbers can be
-compared with reality; nothing in the simulated world may decide by them.
+Owns counters that only the simulated brokers and clients write. They exist so that a console's numbers can be compared
+with reality; nothing in the simulated world may decide by them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Counts:
 
     @property
     def disconnects(self) -> int:
-        """Disconnects that somebody caused: evictions, kills and resets, without natural ones."""
+        """Forced disconnects: evictions, kills and resets."""
         return self.evicted + self.killed + self.reset
 
     def minus(self, earlier: Counts) -> Counts:

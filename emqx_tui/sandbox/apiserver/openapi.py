@@ -1,7 +1,7 @@
 """OpenAPI v3 documents, one per group version.
 
-They contain what kubectl reads: `explain` needs the schemas, found by group, version and kind; the parameters and media
-types of PATCH tell whether the server supports dry runs, field validation and strategic merge.
+They contain only what kubectl reads: `explain` needs the schemas, found by group, version and kind; the parameters and
+media types of PATCH tell whether the server supports dry runs, field validation and strategic merge.
 """
 
 from __future__ import annotations

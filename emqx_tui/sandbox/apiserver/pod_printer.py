@@ -1,7 +1,7 @@
-"""Pods in the few words that `kubectl get pods` has for them.
+"""The cells of `kubectl get pods`.
 
-Pure, after `printPod` in `pkg/printers/internalversion/printers.go`: the word in the Status column is put together
-from phase, container states and the deletion mark.
+Pure, after `printPod` in `pkg/printers/internalversion/printers.go`: the status is put together from phase, container
+states and the deletion timestamp.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`pods/<pod>/portforward` over a websocket, channel protocol v4.
 
 Owns the framing: the first byte of a frame is a channel; port number i has data on channel 2i and errors on 2i+1, and
-the first frame on each says the port, little endian. One websocket carries one connection per port
+the first frame on each holds the port, little endian. One websocket carries one connection per port
 (`kubelet/pkg/cri/streaming/portforward/websocket.go`).
 """
 
@@ -22,7 +22,7 @@ _CHUNK = 64 * 1024
 
 
 class PodServers(Protocol):
-    """Who knows what runs in a pod."""
+    """Access to the servers in pods."""
 
     def server_of(self, pod: Object) -> PodServer: ...
 
@@ -85,7 +85,7 @@ async def _connect(servers: PodServers, pod: Object, port: int) -> tuple[asyncio
 
 
 def _refusal(pod: Object, port: int, refused: ConnectionRefusedError) -> str:
-    """The kubelet's words; clients show them as they are."""
+    """The kubelet's error message; clients show it as it is."""
     return (
         f"error forwarding port {port} to pod {pod['metadata']['uid']}, uid : failed to execute portforward in network "
         f"namespace: failed to connect to localhost:{port} inside namespace, IPv4: dial tcp4 127.0.0.1:{port}: "

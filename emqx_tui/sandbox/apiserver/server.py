@@ -1,8 +1,7 @@
-"""The Kubernetes API over HTTP: who is asking, what for, and in which form the answer goes out.
+"""The Kubernetes API over HTTP.
 
-Owns authentication, discovery paths, content negotiation and the `Date` header, which tells virtual time so that
-clients can compare the cluster's instants with something. Objects are the business of `KubeApi`; nothing here
-changes one.
+Owns authentication, discovery paths, content negotiation and the `Date` header, which has virtual time, so that clients
+can compute ages. Objects are read and written by `KubeApi` alone.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ class ApiServer:
         response.headers["Date"] = formatdate(self.now(), usegmt=True)
         response.headers["Cache-Control"] = "no-cache, private"
 
-    # -- who
+    # -- authentication
 
     @web.middleware
     async def _frame(
@@ -111,7 +110,7 @@ class ApiServer:
             raise ApiError(403, "Forbidden", f'{message} in API group "" at the cluster scope')
         return impersonated
 
-    # -- what for
+    # -- routing
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         path = urlsplit(request.raw_path).path.rstrip("/") or "/"

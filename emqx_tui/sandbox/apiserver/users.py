@@ -1,4 +1,4 @@
-"""Who may talk to the sandbox: three users, their tokens and their rights.
+"""Users of the sandbox: three, with their tokens and rights.
 
 The users are named like the contexts of the kubeconfig. Tokens are random for each sandbox and never logged.
 """
@@ -34,7 +34,7 @@ class Accounts:
         return None
 
     def impersonated(self, user: User, name: str) -> User | None:
-        """`name` as `user` may act as it (only the admin may); somebody unknown has no rights at all."""
+        """`name` as `user` may act as it (only the admin may); an unknown user has no rights."""
         if user.name != ADMIN:
             return None
         return self.users.get(name, User(name, ()))

@@ -1,7 +1,7 @@
 """Watches: the store's changes as a stream of events, from a version on.
 
-A watcher pulls from history when it is woken, so a slow client costs nothing and loses nothing: it falls behind until
-history is forgotten, and is then told to list again (410), as a real API server does.
+A watch reads from history when it is woken, so a slow client loses nothing until its version is dropped from history;
+then it gets 410 and has to list again, as with a real API server.
 """
 
 from __future__ import annotations

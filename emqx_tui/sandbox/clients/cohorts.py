@@ -68,7 +68,7 @@ class Population:
     def keep_sessions(self) -> bool:
         return self.preset.keeps_session
 
-    # what a scenario does
+    # -- called by scenarios
 
     def connect_all_at_once(self) -> None:
         """Put every client on the routed brokers, evenly and at this instant; the accept limit does not apply."""
@@ -97,7 +97,7 @@ class Population:
         node.retained += count
         self._park(self._session(node, expiry_s), count)
 
-    # what happens to clients
+    # -- called by the cluster
 
     def disconnect(self, node: EmqxNode, count: int, why: str) -> None:
         """`count` live clients of `node` lose their connection; `why` is the truth's field to count it in."""
@@ -150,7 +150,7 @@ class Population:
                 node.virtual += moved
                 yield self._session(node, session.expiry_s, virtual=True), moved
 
-    # waiting and coming back
+    # -- reconnecting
 
     def _wait(self, absent: Absent, count: int) -> None:
         """Until the next attempt, or for ever when the preset makes none."""
@@ -220,7 +220,7 @@ class Population:
         self.live += count
 
     def _die(self, absent: Absent, count: int) -> None:
-        """Nobody comes back for these sessions, but the broker does not know that."""
+        """No client comes back for these sessions; the broker keeps them until they expire."""
         self.dead += count
         self._truth.add("lost", count)
         if absent.session is not None:
@@ -239,7 +239,7 @@ class Population:
             self.disconnect(node, count, "natural")
         self._timeline.after(CHURN_PERIOD_S, self._churn)
 
-    # sessions without a connection
+    # -- sessions without a connection
 
     def _session(self, node: EmqxNode, expiry_s: float, *, virtual: bool = False) -> Session:
         expires_at = math.inf
@@ -286,7 +286,7 @@ class Population:
 
 
 def add_clients(cluster: EmqxCluster, preset: Preset | str, size: int, *, churn_per_s: float = 0.0) -> Population:
-    """Give `cluster` its clients; they connect when they are told to."""
+    """Give `cluster` its clients; they connect with `connect_all_at_once`."""
     population = Population(cluster, PRESETS[preset] if isinstance(preset, str) else preset, size, churn_per_s)
     cluster.attach(population)
     return population

@@ -1,7 +1,7 @@
 """IP addresses: of pods, of nodes, of Services.
 
-Owns which address belongs to whom. Pod addresses come from one subnet; with `reuse` an address that a dead pod left
-is given to the next pod at once, which is how a stale address list ends up pointing at somebody else's pod.
+Owns which address belongs to whom. Pod addresses come from one subnet; with `reuse` an address that a dead pod left is
+given to the next pod at once, so a stale address list can point at another set's pod.
 """
 
 from __future__ import annotations

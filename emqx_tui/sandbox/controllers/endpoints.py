@@ -1,8 +1,8 @@
 """Endpoints and EndpointSlices.
 
-Owns two controllers of a real cluster: endpoints and slices of Services with a selector, and the mirror of
-hand-written Endpoints of Services without one. Who writes the listener's Endpoints (the operator, the console, a
-person) makes no difference here; the routes in `routes` follow what the slices say, a mirror lag later.
+Owns two controllers of a real cluster: endpoints and slices of Services with a selector, and the mirror of hand-written
+Endpoints of Services without one. Who writes the listener's Endpoints (the operator, the console, a person) makes no
+difference here; the routes in `routes` follow what the slices say, a mirror lag later.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ class EndpointsController:
         self._drop_slices(key, other)
         old = list(self._slices(key, managed_by))
         for made, stored in zip(wanted, old, strict=False):
-            told = stored["metadata"].get("annotations") or {}
-            copies = managed_by == _MIRRORING and told != (made["metadata"].get("annotations") or {})
+            annotations = stored["metadata"].get("annotations") or {}
+            copies = managed_by == _MIRRORING and annotations != (made["metadata"].get("annotations") or {})
             if copies or any(stored.get(part) != made.get(part) for part in ("endpoints", "ports")):
                 metadata = {**stored["metadata"], "annotations": made["metadata"].get("annotations") or {}}
                 if managed_by == _MIRRORING:

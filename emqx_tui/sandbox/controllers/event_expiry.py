@@ -14,7 +14,7 @@ KEPT_S = 3600.0
 
 
 class EventExpiry:
-    """Deletes Events that nobody wrote for an hour."""
+    """Deletes Events an hour after their last update."""
 
     def __init__(self, store: Store, timeline: Scheduler, informer: Informer) -> None:
         self._store = store

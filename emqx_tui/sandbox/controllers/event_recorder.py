@@ -1,9 +1,8 @@
 """Kubernetes Events as client-go's recorder sends them.
 
-Owns the correlator: similar events are merged after ten different messages in ten minutes, and each object has a
-budget of 25 events that refills by one in five minutes. What the correlator swallows is never seen by anybody, which
-is why nothing should be decided by Events. A restart of the operator forgets all of it.
-(k8s.io/client-go/tools/record/events_cache.go)
+Owns the correlator: similar events are merged after ten different messages in ten minutes, and each object has a budget
+of 25 events that refills by one in five minutes. No client sees what the correlator drops, so nothing may depend on
+Events. A restart of the operator resets the correlator. (k8s.io/client-go/tools/record/events_cache.go)
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class _Budget:
 
 
 class Report(NamedTuple):
-    """What was reported, whatever became of it."""
+    """What was reported, before correlation."""
 
     at: float
     name: str

@@ -1,4 +1,4 @@
-"""The garbage collector: what goes with its owner.
+"""The garbage collector.
 
 Owns the deletion of dependents, and the end of a foreground deletion. Objects without an owner reference (volume
 claims) stay.

@@ -1,8 +1,8 @@
-"""Who hears of which change: one subscription to the store, sorted by kind.
+"""One subscription to the store, dispatched to handlers by kind.
 
-Owns the fan-out of store events to the simulated controllers, so that a pod write costs nothing for those who only
-watch Services. Delivery is synchronous and in the order of registration. A handler that fails is logged and never
-fails the writer; a controller that has work to do puts it on the timeline, where it is retried.
+Owns the fan-out of store events to the simulated controllers, so that a pod write costs nothing to handlers of
+Services. Delivery is synchronous and in the order of registration. A handler that fails is logged and never fails the
+writer; a controller that has work to do puts it on the timeline, where it is retried.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Scheduler and kubelet: what becomes of a pod object.
+"""Scheduler and kubelet: the life of a pod.
 
 Owns node assignment, pod IPs, phases, container statuses, conditions, start, stop, restart and the removal of the
-object. What runs inside (the broker) belongs to `brokers.py`, which is told when it starts and stops. Everything here
-takes time: a readiness gate that somebody sets becomes `Ready` a kubelet lag later, and a deleted pod keeps its phase
-`Running` until its containers have ended, both of which the operator trips over.
+object. The broker inside belongs to `brokers.py`, which is notified when it starts and stops. Nothing is immediate: a
+readiness gate shows in `Ready` a kubelet lag later, and a deleted pod keeps its phase `Running` until its containers
+have ended. The operator handles neither well.
 
 Stopping: at SIGTERM a broker closes its listeners and drops its clients at once, while the Erlang node stays a member
-of the EMQX cluster, and its management API answers, until the container has ended. That is the reading behind the
-kill counts of the reference traces.
+of the EMQX cluster, and its management API answers, until the container has ended. The kill counts of the reference
+traces assume that.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Kubelet:
     def _on_pod(self, event_type: str, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
         if event_type == "DELETED":
-            self._bury(uid, pod)
+            self._forget(uid, pod)
         elif event_type == "ADDED" and _is_ours(pod):
             life = self._lives[uid] = _Life(pod, self._timeline.now)
             life.timers.append(self._timeline.after(_SCHEDULING_S, lambda: self._schedule(life)))
@@ -157,7 +157,7 @@ class Kubelet:
             life.pod = pod
             if is_terminating(pod):
                 self._terminate(life)
-            self._notice_gates(pod)
+            self._on_gates(pod)
 
     def _schedule(self, life: _Life) -> None:
         if any(rule(life.pod) for rule in self.unschedulable):
@@ -235,7 +235,7 @@ class Kubelet:
             life.serving = False
             self._workload.stop(life.pod)
 
-    def _bury(self, uid: str, pod: Object) -> None:
+    def _forget(self, uid: str, pod: Object) -> None:
         life = self._lives.pop(uid, None)
         if life is None:
             return
@@ -250,7 +250,7 @@ class Kubelet:
     def _now(self) -> str:
         return rfc3339(self._timeline.now)
 
-    def _notice_gates(self, pod: Object) -> None:
+    def _on_gates(self, pod: Object) -> None:
         wanted = should_be_ready(pod)
         shown = condition(pod, "Ready")
         if shown is not None and (shown["status"] == "True") != wanted:

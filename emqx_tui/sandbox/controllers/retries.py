@@ -1,4 +1,4 @@
-"""The timeline as controllers use it: work that fails is logged and done again, and nobody else is disturbed.
+"""A scheduler that logs and retries calls that fail, so that one controller's failure does not stop the others.
 
 Owns client-go's rules for failed work: a backoff that doubles from 5 ms, and the end of trying after fifteen times.
 """

@@ -1,8 +1,8 @@
 """The StatefulSet controller: pods by ordinal, status with a lag, rolling restart.
 
-Owns pod objects' birth and their deletion by scale-down or template change. It never decides how many replicas there
-are, and it never removes a pod object: it marks, the kubelet removes. The lag between a change of the spec and the
-status that reflects it is a parameter because the operator reads that status as if it were fresh.
+Owns the creation of pods and their deletion by scale-down or template change. It never decides on `replicas`, and never
+removes a pod: it marks it for deletion, and the kubelet removes it. The lag between a change of the spec and the status
+that reflects it is a parameter because the operator reads that status as if it were fresh.
 
 Pod management is Parallel (the operator's choice): all missing ordinals are created at once, surplus ones are deleted
 from the highest *numeric* ordinal down, which is not the order in which the operator picks its victims.
@@ -110,9 +110,9 @@ class StatefulSetController:
 
     def _delete_pod(self, stateful_set: Object, pod: Object) -> None:
         self._store.delete("pods", *key_of(pod))
-        self._tell(stateful_set, "SuccessfulDelete", f"delete Pod {_name(pod)}", "successful")
+        self._record(stateful_set, "SuccessfulDelete", f"delete Pod {_name(pod)}", "successful")
 
-    def _tell(self, stateful_set: Object, reason: str, what: str, how: str) -> None:
+    def _record(self, stateful_set: Object, reason: str, what: str, how: str) -> None:
         self._recorder.event(stateful_set, "Normal", reason, f"{what} in StatefulSet {_name(stateful_set)} {how}")
 
     def _restart_one(self, stateful_set: Object, pods: list[Object], outdated: list[Object]) -> list[Object]:
@@ -150,11 +150,11 @@ class StatefulSetController:
             if self._store.find("persistentvolumeclaims", *key_of(claim)) is None:
                 self._create_claim(claim)
                 pod_name = f"{_name(stateful_set)}-{ordinal}"
-                self._tell(stateful_set, "SuccessfulCreate", f"create Claim {_name(claim)} Pod {pod_name}", "success")
+                self._record(stateful_set, "SuccessfulCreate", f"create Claim {_name(claim)} Pod {pod_name}", "success")
         pod = _pod_object(stateful_set, ordinal, revision, claims)
         try:
             self._store.create("pods", pod, manager=MANAGER)
-            self._tell(stateful_set, "SuccessfulCreate", f"create Pod {_name(pod)}", "successful")
+            self._record(stateful_set, "SuccessfulCreate", f"create Pod {_name(pod)}", "successful")
         except ApiError as refused:
             if refused.code != 409:
                 raise

@@ -1,8 +1,8 @@
-"""The work queue of one controller: what waits, until when, and what is being worked on.
+"""The work queue of one controller (client-go `util/workqueue`).
 
 Owns client-go's rules: a key is never worked on twice at a time, a change during a pass makes one more pass, a delayed
 key keeps its *earliest* deadline, and an immediate addition does not remove a deadline that is already set. The last
-rule is why a nudge never delays the pass that was due anyway. (client-go `util/workqueue`)
+rule is why a nudge never delays the pass that was due anyway.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class WorkQueue:
         self.add_after(key, backoff_s(failures))
 
     def forget(self, key: Key) -> None:
-        """It went well: the next failure starts from the shortest back-off."""
+        """After a success: the next failure starts from the shortest back-off."""
         self._failures.pop(key, None)
 
     def take(self) -> Key | None:
@@ -84,7 +84,7 @@ class WorkQueue:
         return None if waiting is None else waiting.at
 
     def close(self) -> None:
-        """The process ended: nothing is remembered."""
+        """Drop everything, as the end of the process does."""
         for timer in self._delayed.values():
             timer.cancel()
         self._delayed.clear()

@@ -1,7 +1,7 @@
 """EMQX's management API v4 as one node serves it: a request in, an answer out, no socket.
 
 Owns paths, authentication, envelopes and the framework's own errors. Errors of the evacuation endpoints are HTTP 200
-with a `code` of 400; paths are matched as they came, so a node name with `%40` in it is a name nobody knows.
+with a `code` of 400; paths are matched undecoded, so a node name with `%40` is unknown.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ Endpoint = Callable[..., HttpReply]
 
 
 class NotFound(Exception):
-    """No such route, or a name in the path that the cluster never heard."""
+    """No such route, or a node in the path that was never a member."""
 
 
 class Unreachable(Exception):
-    """No answer from a management API; the text says why, as a client would see it."""
+    """No answer from a management API; the text is the reason that a client would see."""
 
 
 def request(
@@ -111,8 +111,8 @@ def _basic(authorization: str) -> tuple[str, str | None]:
     return application, secret if colon else None
 
 
-def _text(status: int, words: str) -> HttpReply:
-    return HttpReply(status, TEXT, words.encode())
+def _text(status: int, text: str) -> HttpReply:
+    return HttpReply(status, TEXT, text.encode())
 
 
 def _json(value: object, status: int = 200) -> HttpReply:
@@ -149,7 +149,7 @@ def _node(call: Call, name: str) -> HttpReply:
 
 
 def _each(key: str, shape: Callable[[EmqxNode, float], object]) -> Endpoint:
-    """What every running node says, by its name."""
+    """An endpoint that answers for every running node."""
 
     def endpoint(call: Call) -> HttpReply:
         now = call.cluster.timeline.now
@@ -159,7 +159,7 @@ def _each(key: str, shape: Callable[[EmqxNode, float], object]) -> Endpoint:
 
 
 def _one(shape: Callable[[EmqxNode, float], object]) -> Endpoint:
-    """What the node in the path says."""
+    """An endpoint that answers for the node in the path."""
 
     def endpoint(call: Call, name: str) -> HttpReply:
         member = _member(call, name)

@@ -1,8 +1,7 @@
 """Brokers in pods: which EMQX node runs in which pod, its volume, and who can reach it.
 
-Owns the EMQX clusters, one per EmqxEnterprise, and the evacuation files that survive on volumes. It starts and stops
-brokers when the kubelet says so and never by itself. Only the Secret as it stands when a broker boots becomes the
-credentials of its management API.
+Owns the EMQX clusters, one per EmqxEnterprise, and the evacuation files that survive on volumes. Only the kubelet
+starts and stops brokers. The credentials of a management API are those of the Secret when its broker boots.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Brokers:
         self.running: dict[str, Broker] = {}
         """by pod uid"""
         self.changed: Callable[[Key], None] = lambda _: None
-        """told the cluster's key when a broker starts or stops listening"""
+        """called with the cluster's key when a broker starts or stops listening"""
         self._objects = objects
         self._timeline = timeline
         self._rng = rng
@@ -79,7 +78,7 @@ class Brokers:
     def ask(self, broker: Broker, method: str, raw_path: str, body: bytes, authorization: str | None) -> HttpReply:
         return api.request(broker.cluster, broker.name, method, raw_path, body, authorization)
 
-    # -- what the kubelet tells
+    # -- called by the kubelet
 
     def start(self, pod: Object) -> None:
         instance = (pod["metadata"].get("labels") or {}).get(INSTANCE_LABEL)

@@ -1,7 +1,7 @@
-"""One simulated EMQX cluster: its brokers, the addresses its load balancer knows, and what can befall them.
+"""One simulated EMQX cluster: its brokers, its clients, and the addresses behind its load balancer.
 
-Owns the membership and the route. Brokers start and stop at once here; how long a pod takes is the business of
-whoever calls. The management API is in `api`.
+Owns the membership and the route. Brokers start and stop at once here; the time that a pod takes is up to the caller.
+The management API is in `api`.
 """
 
 from __future__ import annotations

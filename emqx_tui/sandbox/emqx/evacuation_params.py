@@ -1,7 +1,7 @@
-"""The body of `evacuation/start`: what EMQX 4.4 accepts, and the words it refuses the rest with.
+"""The body of `evacuation/start`: what EMQX 4.4 accepts, and its error messages.
 
-Owns validation and its messages. Before 4.4.17 a message with something filled in reaches the caller as the nested
-list it was built from, brackets and quotes included: matching it by equality never worked.
+Owns validation and its messages. Before 4.4.17 a message with something filled in reaches the caller as the nested list
+it was built from, brackets and quotes included: matching it by equality never worked.
 """
 
 from __future__ import annotations

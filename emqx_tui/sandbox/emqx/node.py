@@ -1,7 +1,7 @@
 """One simulated broker: what it holds, what its `/stats` sampler last saw, and the faults a test gave it.
 
-Owns the counts of channels on one node. Whoever changes them calls `touch` first, so that the sampler can stay
-lazy: between two changes every sample would show the same, so none has to be taken.
+Owns the counts of channels on one node. Whoever changes them calls `touch` first, so that the sampler can stay lazy:
+between two changes every sample would show the same, so none has to be taken.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Faults:
     slow: bool = False
     """answers other nodes too late: `global_status` leaves it out"""
     unauthorized: bool = False
-    """401 to everybody"""
+    """every request is answered with 401"""
     stats_frozen: bool = False
     """the `/stats` sampler has stopped"""
 

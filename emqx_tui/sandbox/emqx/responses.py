@@ -1,7 +1,7 @@
-"""What the brokers' state looks like as JSON in EMQX's management API v4.
+"""JSON of EMQX's management API v4.
 
-Owns field names and types, and nothing that decides. Traps are kept on purpose: `connections` counts retained
-sessions too, an empty `shutdown_count` is an array, `live_connections` is missing from `/nodes` before 4.4.19.
+Owns field names and types. EMQX's oddities are kept on purpose: `connections` counts retained sessions too, an empty
+`shutdown_count` is an array, `live_connections` is missing from `/nodes` before 4.4.19.
 """
 
 from __future__ import annotations

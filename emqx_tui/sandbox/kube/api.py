@@ -1,8 +1,8 @@
 """The Kubernetes API as a pure function of requests: paths, verbs and bodies in, statuses and bodies out.
 
 Used by the HTTP sandbox and by rehearsals in process, so that both have the same semantics. It never raises what a
-client did wrong (that comes back as a Status) and never waits: watches belong to the caller, who has
-`store.subscribe` and `store.changes`.
+client did wrong (that comes back as a Status) and never waits: watches belong to the caller, who has `store.subscribe`
+and `store.changes`.
 """
 
 from __future__ import annotations
@@ -283,12 +283,12 @@ def _patch_type(method: str, content_type: str) -> str | None:
 def _check_options(query: Mapping[str, str]) -> None:
     dry_run, validation = query.get("dryRun"), query.get("fieldValidation")
     if dry_run not in (None, "", "All"):
-        told = f'Unsupported value: ["{dry_run}"]: supported values: "All"'
-        raise _bad_patch_options("NotSupported", told, "dryRun")
+        message = f'Unsupported value: ["{dry_run}"]: supported values: "All"'
+        raise _bad_patch_options("NotSupported", message, "dryRun")
     if validation not in (None, "", "Ignore", "Warn", "Strict"):
         supported = '"", "Ignore", "Strict", "Warn"'
-        told = f'Unsupported value: "{validation}": supported values: {supported}'
-        raise _bad_patch_options("NotSupported", told, "fieldValidation")
+        message = f'Unsupported value: "{validation}": supported values: {supported}'
+        raise _bad_patch_options("NotSupported", message, "fieldValidation")
 
 
 def _bad_patch_options(what: str, message: str, field_name: str) -> ApiError:

@@ -1,4 +1,4 @@
-"""Refusals of the simulated API server, worded as Kubernetes words them.
+"""Errors of the simulated API server, with the messages of a real one.
 
 Owns `ApiError` and its usual kinds. Each can turn itself into the `metav1.Status` that goes over the wire, because
 clients (kubectl most of all) read reason, message and causes and not only the number.
@@ -80,14 +80,14 @@ def invalid(
     """422 with one (reason, field path, message) per cause, e.g. ("FieldValueRequired", "metadata.name", "...")."""
     listed = [{"reason": reason, "message": message, "field": field} for reason, field, message in causes]
     texts = list(dict.fromkeys(f"{cause['field']}: {cause['message']}" for cause in listed))
-    told = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    message = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details: dict[str, Any] = {"name": name} if name else {}
     called = resource.plural if by_plural else resource.kind
     details |= {"kind": called, "causes": listed}
     if resource.group:
         details["group"] = resource.group
     subject = f"{called}.{resource.group}" if resource.group else called
-    return ApiError(422, "Invalid", f'{subject} "{name}" is invalid: {told}', details)
+    return ApiError(422, "Invalid", f'{subject} "{name}" is invalid: {message}', details)
 
 
 def bad_request(message: str) -> ApiError:

@@ -1,7 +1,7 @@
-"""What the API server itself fills in or refuses when a Service or a workload is written.
+"""Built-in admission of Services and workloads.
 
-Owns cluster IPs, node ports and the limits of `spec.replicas`. A node port that an update leaves out is allocated anew,
-which is how a port that vanished from the Service for one operator pass comes back under another number.
+Owns cluster IPs, node ports and the limits of `spec.replicas`. A node port that an update leaves out is allocated anew:
+a port that is missing from the Service for one operator pass comes back under another number.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _port(given: Object, kind: str, rng: random.Random) -> Object:
 
 
 class ReplicaRule:
-    """No negative replicas: what stops the operator at -1, and after it everybody else."""
+    """Refuses negative replicas, as when the operator scales a set of 0 down."""
 
     def __init__(self, resources: dict[str, Resource]) -> None:
         self._resources = resources

@@ -1,7 +1,7 @@
-"""What happened to the objects of one kind, for watches and consistent lists.
+"""The changes of one kind, for watches and consistent lists.
 
-Owns a bounded list of changes, oldest first. A change keeps the object before it too, so that any remembered
-version of the whole collection can be had back by undoing changes: nothing is copied to take a snapshot.
+Owns a bounded list of changes, oldest first. A change keeps the object before it too, so that any version since `floor`
+can be restored by undoing changes: a snapshot copies nothing.
 """
 
 from __future__ import annotations

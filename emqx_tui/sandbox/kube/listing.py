@@ -1,8 +1,8 @@
 """Lists of objects: selectors, paging with a consistent snapshot, and versions to list at.
 
-Owns the continue token. All pages of a list show the collection at the version of the first one; when that is
-forgotten the client is told so (410) and given a token to go on without consistency, as
-`apiserver/pkg/registry/generic/registry/store.go` and `storage/continue.go` do.
+Owns the continue token. All pages of a list show the collection at the version of the first one; when that has expired
+the client gets 410 and a token to go on without consistency, as `apiserver/pkg/registry/generic/registry/store.go` and
+`storage/continue.go` do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rules about single objects: which parts belong to the author, which to the API server.
+"""Rules of writing an object: which fields the client sets, and which the API server.
 
 Pure functions on plain dicts, none of which changes its arguments. They follow k8s.io/apiserver
 (`registry/rest/{create,update,delete}.go`) and `apimachinery/pkg/apis/meta/v1/types.go`.
@@ -83,9 +83,9 @@ def with_system_fields_of(resource: Resource, old: Object, obj: Object) -> Objec
 
 
 def with_owners_of(obj: Object, source: Object) -> Object:
-    """`obj` with the managedFields of `source`: clients send back what they read, which means nothing.
+    """`obj` with the managedFields of `source`, since those that clients send back are ignored.
 
-    Only an explicit empty list does: it asks to forget all owners.
+    Only an explicit empty list counts: it removes all entries.
     """
     metadata = obj["metadata"]
     owners = source["metadata"].get("managedFields")

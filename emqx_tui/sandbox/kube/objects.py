@@ -14,7 +14,7 @@ Key = tuple[str, str]
 
 
 class Objects(Protocol):
-    """Where objects are looked up, by the plural name of their kind; nobody changes what is handed out."""
+    """Lookup of objects by the plural name of their kind; never change one."""
 
     def find(self, plural: str, namespace: str, name: str) -> Object | None: ...
 

@@ -46,8 +46,8 @@ def json_patch(target: Any, operations: Any) -> Any:
     if not isinstance(operations, list):
         why = f"json: cannot unmarshal {go_name(operations)} into Go value of type []handlers.jsonPatchOp"
         raise PatchRefused(f"error decoding patch: {why}", unprocessable=False)
-    if stranger := next((each for each in operations if not isinstance(each, dict)), None):
-        why = f"json: cannot unmarshal {go_name(stranger)} into Go value of type handlers.jsonPatchOp"
+    if malformed := next((each for each in operations if not isinstance(each, dict)), None):
+        why = f"json: cannot unmarshal {go_name(malformed)} into Go value of type handlers.jsonPatchOp"
         raise PatchRefused(f"error decoding patch: {why}", unprocessable=False)
     try:
         return jsonpatch.JsonPatch(operations).apply(target)

@@ -1,4 +1,4 @@
-"""Who may do what: a small RBAC table, and the access reviews that tell clients about it.
+"""RBAC: rules, their enforcement, and access reviews.
 
 Rules are given with the user; there are no Role objects in the simulated cluster. Texts are those of
 `apiserver/pkg/endpoints/handlers/responsewriters/errors.go`, because clients parse them for the missing verb. A list or
@@ -86,7 +86,7 @@ def review_access(user: User | None, review: Object) -> Object:
     spec = review.get("spec") or {}
     attributes = spec.get("resourceAttributes")
     if attributes is None:
-        # Paths that are not resources (health, version, discovery) are open to everybody who is known.
+        # Paths that are not resources (health, version, discovery) are open to all authenticated users.
         allowed = (spec.get("nonResourceAttributes") or {}).get("verb", "get") == "get"
     else:
         resource = attributes.get("resource") or ""

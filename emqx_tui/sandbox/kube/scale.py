@@ -37,7 +37,7 @@ def replicas_patch(scale: Object, resource: Resource) -> Object:
     name = metadata.get("name", "")
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise api_error.bad_request(f"Scale in version v1 cannot be handled: spec.replicas is not a number: {replicas}")
-    if replicas < 0 and not resource.custom:  # the schema's check has words of its own
+    if replicas < 0 and not resource.custom:  # the schema check has its own message
         message = f"Invalid value: {replicas}: must be greater than or equal to 0"
         raise api_error.invalid(_SCALE, name, [("FieldValueInvalid", "spec.replicas", message)])
     preconditions = {key: metadata[key] for key in ("resourceVersion", "uid") if metadata.get(key)}

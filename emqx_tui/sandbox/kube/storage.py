@@ -1,8 +1,8 @@
 """The objects of the simulated cluster: by kind and name, with their versions and their history.
 
-Owns every Kubernetes object and the one resourceVersion counter. Stored objects are immutable by convention: nobody
-changes a dict that came out of here, writers hand in new ones, and unchanged parts are shared between versions. That
-makes history, consistent lists and no-op detection cheap enough for thousands of operator passes.
+Owns every Kubernetes object and the one resourceVersion counter. Stored objects are immutable by convention: writers
+pass new dicts, and unchanged parts are shared between versions. That makes history, consistent lists and no-op
+detection cheap enough for thousands of operator passes.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Storage:
         return unsubscribe
 
     def commit(self, event_type: str, resource: Resource, previous: Object | None, new: Object) -> Object:
-        """The one place where something changes: a version, a place in history, and word to the subscribers."""
+        """The only place where objects change: assigns the version, records history, notifies subscribers."""
         self.version += 1
         new = {**new, "metadata": {**new["metadata"], "resourceVersion": str(self.version)}}
         plural, key = resource.plural, key_of(new)

@@ -1,4 +1,4 @@
-"""What a request path is about: a collection, an object, or a subresource.
+"""The target of a request path: a collection, an object, or a subresource.
 
 Pure parsing of the API server's URL layout (`apiserver/pkg/endpoints/request/requestinfo.go`), and the verb that a
 method means there, which is what rights are granted on.

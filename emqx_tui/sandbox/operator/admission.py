@@ -1,8 +1,8 @@
 """The operator's webhooks for `EmqxEnterprise`.
 
 Owns the defaults that the webhook writes on every create and update, what it refuses, and that both fail closed while
-the operator's process is down. Labels and annotations of the resource are copied into the pod template here, which is
-how an innocent annotation starts a release. Not called for status and scale. (`emqxbroker_webhook.go`)
+the operator's process is down. Labels and annotations of the resource are copied into the pod template here, so any new
+annotation starts a release. Not called for status and scale. (`emqxbroker_webhook.go`)
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class EnterpriseWebhooks:
             return new or {}
         why = refusal(new, request.old)
         if why is not None:
-            told = f'admission webhook "validator.enterprise.emqx.io" denied the request: {why}'
-            raise ApiError(403, "Forbidden", told)
+            message = f'admission webhook "validator.enterprise.emqx.io" denied the request: {why}'
+            raise ApiError(403, "Forbidden", message)
         return new
 
 
@@ -68,11 +68,11 @@ def _unreachable(webhook: str, verb: str) -> ApiError:
     url = (
         f"https://emqx-operator-webhook-service.emqx-operator-system.svc:443/{verb}-apps-emqx-io-v1beta4-emqxenterprise"
     )
-    told = (
+    message = (
         f'Internal error occurred: failed calling webhook "{webhook}": failed to call webhook: '
         f'Post "{url}?timeout=10s": dial tcp 10.96.0.20:443: connect: connection refused'
     )
-    return ApiError(500, "InternalError", told)
+    return ApiError(500, "InternalError", message)
 
 
 # -- defaults

@@ -1,9 +1,9 @@
 """Create or update, as the operator's handler does it.
 
-Owns the three-way comparison with the annotation `apps.emqx.io/last-applied`. What somebody else changed is seen and
-put back, because live and desired are compared directly; the annotation only tells which fields were removed. A
-StatefulSet is written on every pass, since the API server's defaults inside its lists always look like a difference,
-and its resourceVersion moves each time because the annotation embeds the previous one. (`internal/handler/handler.go`)
+Owns the three-way comparison with the annotation `apps.emqx.io/last-applied`. Changes of others are reverted, because
+live and desired are compared directly; the annotation only tells which fields were removed. A StatefulSet is written on
+every pass, since the API server's defaults inside its lists always look like a difference, and its resourceVersion
+moves each time because the annotation embeds the previous one. (`internal/handler/handler.go`)
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _nothing_removed(applied: Any, wanted: Any) -> bool:
 
 
 def last_applied(live: Object) -> Object | None:
-    """What the annotation says was written last; None without one."""
+    """The last applied object, from the annotation; None without one."""
     text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED)
     if text is None:
         return None

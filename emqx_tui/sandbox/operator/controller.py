@@ -1,8 +1,8 @@
-"""The operator's process: when a pass runs, and what ends the process.
+"""The operator's process: when passes run, and how the process ends.
 
 Owns the worker (one for all EmqxEnterprise objects), the triggers, crashes and restarts. A pass that panics takes the
-process with it; it comes back after a back-off that doubles, as a crash-looping container does, and then works on
-every object at once. While the process is down its webhooks are down too.
+process with it; it comes back after a back-off that doubles, as a crash-looping container does, and then works on every
+object at once. While the process is down its webhooks are down too.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Operator:
         self.passes: deque[PassRecord] = deque(maxlen=5000)
         """The latest passes, oldest first."""
         self.reports: deque[Report] = deque(maxlen=5000)
-        """Everything the operator wanted to say, before the Event correlator merged or dropped it."""
+        """Every event that the operator recorded, before the Event correlator merged or dropped it."""
         self.panics: list[tuple[float, str]] = []
         self.on_state: Callable[[bool], None] = lambda _: None
-        """told whenever the process starts (True) or ends (False)"""
+        """called when the process starts (True) or ends (False)"""
         self._store = store
         self._timeline = timeline
         self._context = OperatorContext(store, timeline, rng, brokers, line, self._recorder())

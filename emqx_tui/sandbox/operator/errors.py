@@ -1,7 +1,6 @@
 """How a pass can fail.
 
-Owns the three ends that are not an answer: an error with a cause that decides when the next pass comes, and a panic,
-which ends the operator's process and with it all passes of all objects.
+Owns errors, common or not, which decides when the next pass runs, and panics, which end the operator's process.
 """
 
 from __future__ import annotations

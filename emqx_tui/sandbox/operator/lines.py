@@ -1,7 +1,7 @@
 """Operator lines: which release behaves how.
 
-Owns the differences between releases as data, so that the steps ask for a trait and never for a version. Facts from
-the operator's history: 2.1.3 (PR #722) brought the nil rule, readiness gates and hand-written Endpoints; 2.1.2 the
+Owns the differences between releases as data, so that the steps ask for a trait and never for a version. Facts from the
+operator's history: 2.1.3 (PR #722) brought the nil rule, readiness gates and hand-written Endpoints; 2.1.2 the
 generation predicate; 2.2.0 plain HTTP to the headless Service.
 """
 
@@ -43,7 +43,7 @@ _G2 = Line("2.1.4", True, True, True, True, False, 0.0, (*_PLUGINS, "emqx_schema
 _G3 = Line("2.2.29", True, True, True, True, True, 0.0, (*_PLUGINS, "emqx_schema_registry"), True)
 
 _G2_MENDED, _G3_MENDED = (replace(line, forgets_empty_list=False) for line in (_G2, _G3))
-"""No release: as the operator would drain if it kept the empty list. The reference traces were thought out so."""
+"""No release: as the operator would drain if it kept the empty list. The reference traces assume it."""
 
 LINES = {
     "G1": _G1,

@@ -1,4 +1,4 @@
-"""The listener step: who gets new clients.
+"""The listener step: the Service and Endpoints that route new clients.
 
 Owns the listener Service and, from 2.1.3 on, its Endpoints: every Ready pod of both colours. Ports are those of the
 resource plus the listeners that the last two nodes of EMQX's answer have in common, so that one failed call or one
@@ -35,7 +35,7 @@ def listener_step(run: Pass) -> Generator[float, None, None]:
     try:
         annotations = run.applier.create_or_update("endpoints", listener_endpoints(service, pods))
         if service["metadata"].get("annotations"):
-            # One map for both in the operator: what somebody puts on the Endpoints ends up on the Service.
+            # The operator uses one map for both: annotations of the Endpoints end up on the Service.
             service["metadata"]["annotations"] = annotations
         run.applier.create_or_update("services", service)
     except ApiError as refused:
@@ -53,7 +53,7 @@ def selecting_service(run: Pass, ports: list[Object]) -> Object | None:
 
 
 def listener_ports(run: Pass) -> Generator[float, None, list[Object]]:
-    """Service ports for EMQX's listeners; empty when the call fails, which nobody is told."""
+    """Service ports for EMQX's listeners; empty when the call fails, which is not reported."""
     try:
         answer = yield from run.ask("GET", "api/v4/listeners")
         nodes = field_of(answer, "data")

@@ -1,4 +1,4 @@
-"""One pass over one EmqxEnterprise: the working copy, and the ways to the API server and to EMQX.
+"""One pass over one EmqxEnterprise: its working copy, and access to the API server and to EMQX.
 
 The copy is loaded once; what others change during the pass is not seen, except by the writes that carry its
 resourceVersion. What the steps do with it is in `reconcile` and the modules named after them.
@@ -79,7 +79,7 @@ class Pass:
         return self.store.update(plural, obj, manager=MANAGER, subresource=subresource)
 
     def write_status(self, status: dict[str, Any]) -> None:
-        """Write the status on the loaded resourceVersion; ApiError 409 when somebody was faster."""
+        """Write the status on the loaded resourceVersion; ApiError 409 when it is stale."""
         stored = self.update("emqxenterprises", {**self.cr, "status": status}, subresource="status")
         self.cr = {**self.cr, "metadata": stored["metadata"]}
         if self.line.forgets_empty_list:

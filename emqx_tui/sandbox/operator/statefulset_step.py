@@ -1,7 +1,7 @@
 """The StatefulSet step: create green, hold during the delay, evacuate, scale blue down.
 
 Owns everything destructive that the operator does, and its hazards: the nil rule, the victim picked by text order,
-stale names, a start whose answer nobody reads. (`add_emqx_statefulset.go`)
+stale names, a start whose answer is ignored. (`add_emqx_statefulset.go`)
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ def _can_scale_down(run: Pass, update: dict[str, Any], origin: Object, pods: Pod
             raise Panic("runtime error: index out of range [0] with length 0")
         if ranked[0]["metadata"]["name"] == pod:
             node = node_name(run.cr, ranked[0])
-            told = "Evacuate" if run.line.release == "2.1.0" else "Evacuated"
-            run.event("Evacuate", f"{told} node {node} successfully")
+            verb = "Evacuate" if run.line.release == "2.1.0" else "Evacuated"
+            run.event("Evacuate", f"{verb} node {node} successfully")
             return True
     return False
 

@@ -1,7 +1,7 @@
 """The status step: what EMQX and the StatefulSets look like, written into the resource.
 
 Owns `status.conditions`, `emqxNodes` and `blueGreenUpdateStatus`. A failed refresh leaves the status as it was loaded
-and lets the pass go on; that, and the empty evacuation list that is stored as absent, is what the nil rule feeds on.
+and lets the pass go on; that, and an empty evacuation list that is stored as absent, is what triggers the nil rule.
 (`update_emqx_status.go`)
 """
 

@@ -189,7 +189,7 @@ def listener_endpoints(service: Object, pods: list[Object]) -> Object:
 
 
 def operator_credentials(secret: Object) -> tuple[str, str]:
-    """The operator's own line of the bootstrap Secret; empty when somebody removed it."""
+    """The operator's own line of the bootstrap Secret; empty when it was removed."""
     text = base64.b64decode((secret.get("data") or {}).get("bootstrap_user", "")).decode()
     for line in text.split("\n"):
         user, _, password = line.partition(":")

@@ -1,7 +1,7 @@
 """The sandbox as a foreground process: `emqx-tui sandbox`.
 
-Owns how a world is chosen from options, what the user is told, and how the process ends: by a signal, or with the
-process that started it. Whoever starts it on behalf of somebody waits for the ready line and passes its own id.
+Owns the choice of a world by options, the usage text, and the end of the process: by a signal, or with the process that
+started it. A parent process passes its own id and waits for the ready line.
 """
 
 from __future__ import annotations

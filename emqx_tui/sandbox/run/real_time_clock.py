@@ -1,7 +1,7 @@
 """Runs a world in real time: so many virtual seconds per real second.
 
-Owns the relation between the two clocks. It advances the world in slices that never hold the event loop long; when a
-world costs more than the machine has, it gives up the debt and says so, instead of running after it for ever.
+Advances the world in slices that never block the event loop for long. When the machine cannot keep up, it drops the
+virtual time that it is behind, and logs that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RealTimeClock:
     async def stop(self) -> None:
         if self._task:
             self._task.cancel()
-            # What the world raised is told by broken(), not here.
+            # broken() raises what the world raised.
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 

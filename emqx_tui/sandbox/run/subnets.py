@@ -27,7 +27,7 @@ class Subnet:
 
 
 UNCLAIMED = Subnet("10.244.0.0/16", None)
-"""Addresses that nobody listens on: what pods of a real cluster look like from here."""
+"""Addresses without listeners, as those of a real cluster's pods are from outside."""
 
 
 def claim_subnet(rng: random.Random, attempts: int = 32) -> Subnet:

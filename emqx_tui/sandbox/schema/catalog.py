@@ -80,7 +80,7 @@ def _resolved_type(name: str) -> Schema:
 
 
 def _resolved(schema: Schema) -> Schema:
-    """The schema with its references replaced by what they refer to; words of the field win."""
+    """The schema with its references replaced by what they refer to; the field's own keywords win."""
     if "$ref" in schema:
         return _resolved_type(schema["$ref"].rpartition("/")[2])
     resolved = dict(schema)

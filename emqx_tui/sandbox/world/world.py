@@ -1,7 +1,7 @@
 """The simulated world: API server, controllers, operator, brokers, clients and network on one timeline.
 
 Owns the composition and the knobs that scenarios and fault campaigns turn. The same configuration, seed and requests
-give the same history, to the byte. Nothing in it happens unless somebody moves the clock.
+give the same history, to the byte. Nothing happens unless the clock is moved.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class WorldConfig:
 
 
 class World:
-    """Everything there is."""
+    """The simulated parts and their common clock."""
 
     def __init__(self, config: WorldConfig, *, seed: int, prepare: Callable[[Store], None] | None = None) -> None:
         """`prepare` gives the empty store what only its servers know: schemas, field ownership, strategic merge."""
@@ -143,7 +143,7 @@ class World:
     def run_until(self, instant: float) -> None:
         self.timeline.run_until(instant)
 
-    # -- what the outside asks
+    # -- requests and lookups
 
     def emqx_request(
         self, namespace: str, pod: str, method: str, raw_path: str, body: bytes = b"", authorization: str | None = None
@@ -170,7 +170,7 @@ class World:
     def settle_cluster(self, manifest: Object) -> None:
         """Create the resource, let it become Running with all clients connected, and stand at `config.start`.
 
-        The events of its birth are forgotten, as they are of a cluster that has run for hours.
+        Events of its creation are deleted, as they would have expired in a cluster that has run for hours.
         The cluster is as old at `start` as the operator's rhythm needs: its passes fall 10 s later and every 20 s.
         """
         made_in_s = _PASSES_OF_ONE_SECOND + len(self.operator.line.plugins)
