@@ -2,12 +2,13 @@
 
 Owns what becomes of a plain scalar (`yes` is true, `0644` is octal, a date is text), of duplicate keys (the last one
 counts), of merge keys and of what follows the first document (ignored). Messages name the place, never the text there:
-it may be a secret. Comments and layout are lost; the editor, which keeps them, has a reader of its own.
+it may be a secret. Comments and layout are lost; the template editor keeps them, by the marks of the nodes.
 """
 
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -26,16 +27,17 @@ _PLAIN = {
     "null": r"~|null|Null|NULL|",
     "bool": r"[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|true|True|TRUE|false|False|FALSE",
     "int": r"[-+]?(?:0b[01_]+|0o?[0-7_]*|[1-9][0-9_]*|0x[0-9a-fA-F_]+)",
-    "float": r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+\.(?:[eE][-+]?[0-9]+)?",
+    "float": r"[-+]?(?:[0-9][0-9_]*)?\.?[0-9]+(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*\.(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
 }
 
 
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml is ten times as fast; PyYAML is built without it here and there."""
+"""libyaml is ten times as fast; some builds of PyYAML lack it."""
 
 
 class _Loader(_Base):
-    """Composes nodes; PyYAML's own reading of scalars is replaced."""
+    """Composes nodes; PyYAML's own meaning of scalars is replaced."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  (PyYAML's own attribute)
 
@@ -46,19 +48,36 @@ for _name, _pattern in _PLAIN.items():
 
 def read_yaml(raw: str | bytes) -> Any:
     """The first document as a JSON value. Raises Unparsable."""
+    return value_of(compose(raw))
+
+
+def compose(raw: str | bytes, *, is_alone: bool = False) -> yaml.Node | None:
+    """The nodes of the first document, which with `is_alone` must be the only one. Raises Unparsable."""
     try:
         loader = _Loader(raw)
         try:
-            node = loader.get_node() if loader.check_node() else None
+            if is_alone:
+                return loader.get_single_node()
+            return loader.get_node() if loader.check_node() else None
         finally:
             loader.dispose()
-        return None if node is None else _Values().of(node, 0)
     except yaml.MarkedYAMLError as error:
         raise _unparsable(error.problem or error.context or "", error.problem_mark or error.context_mark) from None
     except yaml.YAMLError as error:
         raise Unparsable(unquoted(str(getattr(error, "reason", "")) or "not YAML")) from None
     except RecursionError:
         raise Unparsable("nested too deeply") from None
+
+
+def value_of(node: yaml.Node | None, *, has_unique_keys: bool = False, most_nodes: int = MOST_NODES) -> Any:
+    """The JSON value of a document; `has_unique_keys` refuses a duplicate key. Raises Unparsable."""
+    return None if node is None else _Values(has_unique_keys, most_nodes).of(node, 0)
+
+
+def plain_value(text: str) -> Any:
+    """What a plain scalar means. Raises Unparsable for a number that JSON cannot hold."""
+    tag = next((name for name, pattern in _PLAIN.items() if re.fullmatch(pattern, text)), "str")
+    return _scalar(yaml.ScalarNode(_TAG + tag, text))
 
 
 def _unparsable(problem: str, mark: Any) -> Unparsable:
@@ -68,14 +87,16 @@ def _unparsable(problem: str, mark: Any) -> Unparsable:
 class _Values:
     """One document's nodes as values."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_unique_keys: bool, most_nodes: int) -> None:
+        self._has_unique_keys = has_unique_keys
+        self._most_nodes = most_nodes
         self._count = 0
 
     def of(self, node: yaml.Node, depth: int) -> Any:
         self._count += 1
         if depth > DEEPEST:
             raise _unparsable("nested too deeply", node.start_mark)
-        if self._count > MOST_NODES:
+        if self._count > self._most_nodes:
             raise _unparsable("too many aliases", node.start_mark)
         match node:
             case yaml.MappingNode():
@@ -89,12 +110,17 @@ class _Values:
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        own: set[str] = set()
         for key, value in node.value:
             if key.tag == _TAG + "merge":
                 for merged in self._merged(value, depth):
                     found |= merged
-            else:
-                found[_key(key)] = self.of(value, depth + 1)
+                continue
+            name = _key(key)
+            if name in own and self._has_unique_keys:
+                raise _unparsable("duplicate key", key.start_mark)
+            own.add(name)
+            found[name] = self.of(value, depth + 1)
         return found
 
     def _merged(self, node: yaml.Node, depth: int) -> Iterator[dict[str, Any]]:
@@ -128,13 +154,19 @@ def _scalar(node: yaml.ScalarNode) -> Any:
             case "int":
                 return _integer(text.replace("_", ""))
             case "float":
-                return float(text)
+                return _finite(text.replace("_", ""), node)
             case "binary":
                 return base64.b64decode(text).decode("utf-8")
             case _:
                 return text
     except ValueError:
         raise _unparsable("the value does not fit its tag", node.start_mark) from None
+
+
+def _finite(text: str, node: yaml.Node) -> float:
+    if text.lstrip("+-.").isalpha() or math.isinf(value := float(text)):
+        raise _unparsable("JSON has no such number", node.start_mark)
+    return value
 
 
 def _integer(text: str) -> int:

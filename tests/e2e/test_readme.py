@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from emqx_tui.cli import main
 from emqx_tui.config import OPTIONS
@@ -184,7 +184,7 @@ def test_rows_of_the_measurement() -> None:
 def manifests() -> Iterator[dict[str, Any]]:
     """Every Kubernetes object in the README's blocks of YAML."""
     for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
-        for value in YAML(typ="safe", pure=True).load_all(block):
+        for value in yaml.safe_load_all(block):
             if isinstance(value, dict) and "kind" in value:
                 yield value
 

@@ -471,7 +471,7 @@ from emqx_tui.ui.app import ConsoleApp
 app = ConsoleApp(ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None)
 app.run()
 print("stopped", app.backend.stopped)
-heavy = [name for name in ("plotext", "ruamel.yaml", "tree_sitter", "kubernetes", "httpx") if name in sys.modules]
+heavy = [name for name in ("plotext", "tree_sitter", "kubernetes", "httpx") if name in sys.modules]
 print("imported", heavy)
 sys.exit(app.return_code)
 """

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import yaml
 from aiohttp import web
-from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.constructor import SafeConstructor
 
 from emqx_tui.sandbox.apiserver import protobuf
 from emqx_tui.sandbox.kube.api_error import ApiError, bad_request
@@ -20,11 +19,11 @@ _YAML_TYPES = ("application/yaml", "application/apply-patch+yaml")
 _PATCH_SUFFIX = "-patch+json"
 
 
-class _TextTimestamps(SafeConstructor):
+class _Loader(yaml.SafeLoader):
     """Types of JSON only."""
 
 
-_TextTimestamps.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
 
 
 async def read_body(request: web.Request) -> Any:
@@ -57,9 +56,8 @@ def _protobuf(raw: bytes) -> Any:
 
 
 def _yaml(raw: bytes) -> Any:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _TextTimestamps
     try:
-        return yaml.load(raw.decode())
-    except (YAMLError, UnicodeDecodeError) as malformed:
+        # Through JSON once: keys become texts, as for Kubernetes (`yes` is "true").
+        return json.loads(json.dumps(yaml.load(raw, Loader=_Loader)))
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as malformed:
         raise bad_request(f"error converting YAML to JSON: {malformed}") from malformed

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
+from emqx_tui.model.wire import Unparsable
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Draft, Verdict
 from emqx_tui.rollout.policy import is_closed
 from emqx_tui.ui.change import masking
 from emqx_tui.ui.change.yaml_document import Document, Path, Uneditable
-from emqx_tui.ui.change.yaml_values import Unreadable
 from emqx_tui.ui.change.yaml_writing import write
 
 _IMAGE: Path = ("spec", "template", "spec", "emqxContainer", "image")
@@ -87,8 +87,8 @@ class Edit:
         try:
             document = Document.read(text)
             tree = document.value()
-        except Unreadable as error:
-            where = Located(error.sentence, "", error.line, error.column)
+        except Unparsable as error:
+            where = Located(error.problem, "", error.line, error.column)
             return replace(self, text=text, draft=None, change=None, problems=(where,), is_readable=False)
         return _read(replace(self, text=text, is_readable=True, _document=document), document, tree)
 

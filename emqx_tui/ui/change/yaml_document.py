@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from emqx_tui.ui.change.yaml_values import Unreadable, first_line, resolve, value_of
+from emqx_tui.model.yaml_values import compose, plain_value, value_of
 from emqx_tui.ui.change.yaml_writing import scalar_text
+
+MAX_NODES = 50_000
+"""More than a cluster's template ever has; a text that unfolds to more is refused."""
 
 Path = tuple[str, ...]
 
@@ -34,20 +34,12 @@ class Document:
 
     @classmethod
     def read(cls, text: str) -> Document:
-        """Parse. Raises Unreadable."""
-        try:
-            root = YAML(pure=True).compose(StringIO(text))
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            raise Unreadable(line, column, first_line(error.problem or error.context or "cannot be read")) from error
-        except (YAMLError, ValueError) as error:
-            raise Unreadable(1, 1, first_line(str(error))) from error
-        return cls(text, root)
+        """Parse. Raises Unparsable."""
+        return cls(text, compose(text, is_alone=True))
 
     def value(self) -> Any:
-        """The text as a JSON value. Raises Unreadable for duplicate keys and the like."""
-        return value_of(self.root) if self.root is not None else None
+        """The text as a JSON value. Raises Unparsable, for a duplicate key too."""
+        return value_of(self.root, has_unique_keys=True, most_nodes=MAX_NODES)
 
     def line_of(self, path: str) -> int | None:
         """The line, from 1, where the value at a dotted path stands; where its nearest parent stands otherwise."""
@@ -125,7 +117,7 @@ class Document:
         parent, key, node = parents[-1]
         if isinstance(node, MappingNode):
             return self._into(node, missing, value)
-        if not isinstance(node, ScalarNode) or node.style is not None or resolve(node.value) is not None:
+        if not isinstance(node, ScalarNode) or node.style or plain_value(node.value) is not None:
             raise Uneditable("there is something other than a map: edit it in the template")
         start, end = self._span(key, node)
         if parent.flow_style:

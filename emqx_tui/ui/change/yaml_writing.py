@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+import yaml
 
-from emqx_tui.ui.change.yaml_values import Unreadable, resolve, value_of
+from emqx_tui.model.wire import Unparsable
+from emqx_tui.model.yaml_values import plain_value, read_yaml
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+-]*")
 _UNSAFE = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -24,42 +21,45 @@ def scalar_text(value: str | int, quotes: str | None = None) -> str:
         return str(value)
     if quotes == "'" and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
-    if quotes != '"' and _PLAIN.fullmatch(value) and isinstance(resolve(value), str):
+    if quotes != '"' and _PLAIN.fullmatch(value) and _is_text(value):
         return value
     return _escape(json.dumps(value, ensure_ascii=False))
 
 
+class _Dumper(yaml.SafeDumper):
+    """Block text for lines, double quotes around what would be read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_text(self, value: str) -> yaml.Node:
+        if "\n" in value and not _UNSAFE.search(value):
+            style = "|"
+        else:
+            style = None if _is_text(value) and value.isprintable() and not _UNSAFE.search(value) else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
 def write(value: Any) -> str:
     """A JSON value as block YAML in kubectl's style, which reads back as the same value."""
-    out = StringIO()
-    yaml = YAML(pure=True)
-    yaml.width = 1_000_000
-    yaml.indent(mapping=2, sequence=2, offset=0)
-    yaml.dump(_styled(value), out)
-    text = _escape(out.getvalue())
+    written = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+    text = _escape(written.removesuffix("...\n"))
     try:
-        root = YAML(pure=True).compose(StringIO(text))
-        if root is not None and value_of(root) == value:
+        if read_yaml(text) == value:
             return text
-    except (Unreadable, YAMLError):
+    except Unparsable:
         pass
     return _escape(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 
-def _styled(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {_styled(str(key)): _styled(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_styled(entry) for entry in value]
-    if not isinstance(value, str):
-        return value
-    if "\n" in value and all(line == line.rstrip() for line in value.split("\n")) and not _UNSAFE.search(value):
-        return LiteralScalarString(value)
+def _is_text(plain: str) -> bool:
     try:
-        is_word = isinstance(resolve(value), str)
-    except ValueError:
-        is_word = False
-    return value if is_word and value.isprintable() and not _UNSAFE.search(value) else DoubleQuotedScalarString(value)
+        return isinstance(plain_value(plain), str)
+    except Unparsable:
+        return False
 
 
 def _escape(text: str) -> str:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emqx_tui.model.wire import Unparsable
+from emqx_tui.model.yaml_values import plain_value
 from emqx_tui.ui.change.yaml_document import Document, Uneditable
-from emqx_tui.ui.change.yaml_values import Unreadable, resolve
 from emqx_tui.ui.change.yaml_writing import write
 
 WORDS = st.text(max_size=12) | st.sampled_from(
@@ -52,8 +53,8 @@ def test_written_values_read_back_as_themselves(value):
     ],
 )  # fmt: skip
 def test_plain_scalars_mean_what_they_mean_to_kubectl(plain, value):
-    assert resolve(plain) == value
-    assert type(resolve(plain)) is type(value)
+    assert plain_value(plain) == value
+    assert type(plain_value(plain)) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_plain_scalars_mean_what_they_mean_to_kubectl(plain, value):
     ],
 )
 def test_a_text_that_cannot_be_read_says_where(text, line, column):
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(Unparsable) as caught:
         Document.read(text).value()
     assert (caught.value.line, caught.value.column) == (line, column)
 
@@ -79,13 +80,41 @@ def test_a_text_that_unfolds_without_end_is_refused():
     text = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(8)
     )
-    with pytest.raises(Unreadable, match="without end"):
+    with pytest.raises(Unparsable, match="too many aliases"):
         Document.read(text).value()
 
 
 def test_anchors_and_merges_are_read():
-    text = "base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\n"
-    assert Document.read(text).value()["use"] == {"x": 1, "y": 3}
+    text = "base: &b {x: 1, z: 2}\nuse:\n  <<: *b\n  z: 3\n"
+    assert Document.read(text).value()["use"] == {"x": 1, "z": 3}
+
+
+def test_keys_are_read_as_kubectl_reads_them():
+    assert Document.read("on: 1\n'on': 2\n").value() == {"true": 1, "on": 2}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: *hunter2",
+        "a: !hunter2! b",
+        "token: hunter2\ntoken: hunter2",
+        "%hunter2 x\n--- a",
+        "a: 'hunter2",
+        "a: &hunter2 [",
+    ],
+)
+def test_a_refusal_quotes_nothing_of_the_text(text):
+    with pytest.raises(Unparsable) as caught:
+        Document.read(text).value()
+    assert caught.value.problem
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, "a: " + "{a: " * 5_000, "- " * 20_000 + "a"])
+def test_a_text_nested_without_end_is_refused(text):
+    with pytest.raises(Unparsable):
+        Document.read(text).value()
 
 
 TEXT = """\
