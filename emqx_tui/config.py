@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from emqx_tui.adapters.connect import DIRECT, PORT_FORWARD
+from emqx_tui.adapters.emqx import DIRECT, PORT_FORWARD
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import AccessRequest
 from emqx_tui.adapters.machine.log_file import LEVELS

@@ -1,31 +1,30 @@
-"""Everything that is outside, connected: the one door through which a command line gets its adapters.
+"""One cluster, connected: what a command line gets of the adapters.
 
-Owns the order of building and of closing. Loads `kubernetes`, aiohttp and httpx only when it is called, in the engine's
-thread: together they take longer to import than the first screen takes to draw.
+Owns the order of building and closing. Loads `kubernetes`, aiohttp and httpx: the console imports it in the engine's
+thread, because they take longer to import than the first screen takes to draw.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from emqx_tui.adapters.emqx import DIRECT, PORT_FORWARD
+from emqx_tui.adapters.emqx.client import ByUrl, Direct, EmqxClient, PortForward, Route
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import Access
+from emqx_tui.adapters.kubernetes.client import KubeClient
+from emqx_tui.adapters.kubernetes.watch import Pace, scaled
 from emqx_tui.adapters.machine.clock import ClusterClock
 from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.model.errors import AdapterError, MalformedAnswer
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import Fields, Malformed
 from emqx_tui.rollout.requests import KubeRequest
-
-if TYPE_CHECKING:
-    from emqx_tui.adapters.emqx.client import EmqxClient, Route
-    from emqx_tui.adapters.kubernetes.client import KubeClient
 
 logger = logging.getLogger(__name__)
 
 FIRST_ANSWER_S = 5.0
-PORT_FORWARD, DIRECT = "port-forward", "direct"
 
 
 @dataclass
@@ -47,8 +46,6 @@ class Connection:
 
     def emqx(self, namespace: str, name: str) -> EmqxClient:
         """A client for the nodes of one EMQX cluster; it is closed with the connection, or before by its user."""
-        from emqx_tui.adapters.emqx.client import EmqxClient
-
         logger.debug("EMQX of %s/%s by %s", namespace, name, self.emqx_access)
         client = EmqxClient(self._route())
         self._clients.append(client)
@@ -58,9 +55,9 @@ class Connection:
         """Ask the server for its version: synchronises the clock, and keeps what went wrong in `problem`."""
         try:
             answer = await self.kube.request(KubeRequest("GET", "/version", timeout_s=FIRST_ANSWER_S))
-            if not isinstance(answer, dict):
-                raise MalformedAnswer(f"{self.access.server}/version: not an answer of the Kubernetes API")
-            self.server_version, self.problem = str(answer.get("gitVersion", "")), None
+            self.server_version, self.problem = Fields(answer).text("gitVersion", ""), None
+        except Malformed:
+            self.problem = MalformedAnswer(f"{self.access.server}/version: not an answer of the Kubernetes API")
         except AdapterError as error:
             self.problem = error
 
@@ -71,8 +68,6 @@ class Connection:
         await self.kube.close()
 
     def _route(self) -> Route:
-        from emqx_tui.adapters.emqx.client import ByUrl, Direct, PortForward
-
         if self.emqx_access == PORT_FORWARD:
             return PortForward(self.kube)
         if self.emqx_access == DIRECT:
@@ -80,8 +75,15 @@ class Connection:
         return ByUrl(self.emqx_access)
 
     async def _pod_address(self, namespace: str, pod: str) -> str:
-        value = await self.kube.request(KubeRequest("GET", Kind.POD.info.path(namespace, pod), timeout_s=5.0))
-        return str((value.get("status") or {}).get("podIP") or "") if isinstance(value, dict) else ""
+        path = Kind.POD.info.path(namespace, pod)
+        try:
+            return (
+                Fields(await self.kube.request(KubeRequest("GET", path, timeout_s=5.0)))
+                .child("status")
+                .text("podIP", "")
+            )
+        except Malformed as error:
+            raise MalformedAnswer(f"{self.access.server}{path}: {error}") from error
 
 
 async def connect(
@@ -92,9 +94,6 @@ async def connect(
     host: ThisHost | None = None,
 ) -> Connection:
     """Build the adapters for one cluster and ask it once. Raises ConfigError; anything later is in `problem`."""
-    from emqx_tui.adapters.kubernetes.client import KubeClient
-    from emqx_tui.adapters.kubernetes.watch import Pace, scaled
-
     clock = ClusterClock(clock_rate)
     kube = KubeClient(access, on_date=clock.observe, pace=scaled(Pace(), clock_rate))
     connection = Connection(access, kube, clock, host or ThisHost.detect(), emqx_access)

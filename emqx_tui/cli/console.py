@@ -10,7 +10,6 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from emqx_tui import __version__
-from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.flight_log import FlightLog
@@ -18,7 +17,7 @@ from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.arguments import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.rollout.policy import Policy
-from emqx_tui.session.engine import Engine, Identity
+from emqx_tui.session.engine import Connected, Engine, Identity
 from emqx_tui.session.options import Options
 
 
@@ -34,7 +33,9 @@ def run_console(settings: Settings) -> int:
     access = load_access(settings.access_request())
     host = ThisHost.detect()
 
-    async def connected() -> Connection:
+    async def connected() -> Connected:
+        from emqx_tui.adapters.connect import connect
+
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
 
     return show(settings, access, host, connected)
@@ -44,7 +45,7 @@ def show(
     settings: Settings,
     access: Access,
     host: ThisHost,
-    connected: Callable[[], Awaitable[Connection]],
+    connected: Callable[[], Awaitable[Connected]],
     *,
     is_demo: bool = False,
 ) -> int:

@@ -11,7 +11,6 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 
-from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.host import ThisHost
@@ -19,6 +18,7 @@ from emqx_tui.cli.console import has_terminal, show
 from emqx_tui.cli.sandbox_child import SandboxChild
 from emqx_tui.config import Settings
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.engine import Connected
 
 NAME, TARGET = "emqx-ee", "4.4.15"
 SCREEN_SPEED, SCRIPT_SPEED = 10.0, 60.0
@@ -63,9 +63,11 @@ def _on_screen(settings: Settings, child: SandboxChild) -> int:
     # What the top line says until the sandbox serves, and after: the names never change.
     placeholder = Access("sandbox", context="demo", all_namespaces=settings.all_namespaces)
 
-    async def connected() -> Connection:
+    async def connected() -> Connected:
         child.start()
         _load_beside()
+        from emqx_tui.adapters.connect import connect
+
         access = load_access(replace(settings.access_request(), kubeconfig=await child.ready()))
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
 
@@ -74,18 +76,18 @@ def _on_screen(settings: Settings, child: SandboxChild) -> int:
 
 def _load_beside() -> None:
     """Load what the connection needs while the sandbox comes up."""
-    for name in ("emqx_tui.adapters.kubernetes.client", "emqx_tui.adapters.emqx.client", "emqx_tui.session.session"):
+    for name in ("emqx_tui.adapters.connect", "emqx_tui.session.session"):
         importlib.import_module(name)
 
 
 def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
+    child.start()
+    _load_beside()
     from emqx_tui.cli.rollout import run_rollout_command
     from emqx_tui.headless.release_options import parse_sets
     from emqx_tui.headless.rollout import RolloutOptions
 
     async def prepare(say: Callable[[str], None]) -> Settings:
-        child.start()
-        _load_beside()
         kubeconfig = await child.ready()
         flags = f"--kubeconfig {kubeconfig} --clock-rate {settings.clock_rate:g}"
         say(f"from other terminals: emqx-tui {flags} status {NAME}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = {"kubernetes", "aiohttp", "httpx", "httpcore", "anyio", "ruamel", "textual", "plotext"}
+HEAVY = {"kubernetes", "aiohttp", "httpx", "httpcore", "anyio", "textual", "plotext"}
 LIGHT = [
-    "connect",
     "kubernetes.credentials",
     "kubernetes.kubeconfig_access",
     "machine.clock",

@@ -1,1 +1,4 @@
-"""EMQX management API v4 over httpx."""
+"""The management API of EMQX nodes, over httpx. Importing this package loads no library."""
+
+PORT_FORWARD, DIRECT = "port-forward", "direct"
+"""The ways to a node that have names; any other is a URL."""
