@@ -97,8 +97,7 @@ class SimKube:
         self._wire.back(request)
         if reply.status >= 400:
             kind = _ERRORS.get(reply.status, Unreachable)
-            message = str(reply.body.get("message", reply.status))
-            raise kind(message, status=reply.status, reason=str(reply.body.get("reason", "")))
+            raise kind(reply.body["message"], status=reply.status, reason=reply.body.get("reason", ""))
         return reply.body
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:

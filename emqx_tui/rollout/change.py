@@ -232,11 +232,15 @@ def _template_problems(draft: Draft):
         yield Problem(path, "must be an object")
         return
     image = container.get("image")
-    version = image.get("version") if isinstance(image, Mapping) else None
+    image = image if isinstance(image, Mapping) else {}
+    version = image.get("version")
     if not isinstance(version, str) or not version:
         yield Problem(f"{path}.image.version", "is required")
     elif sentence := version_problem(version):
         yield Problem(f"{path}.image.version", sentence)
+    for name in ("registry", "repository"):
+        if not isinstance(image.get(name) or "", str):
+            yield Problem(f"{path}.image.{name}", "must be a string: put the value in quotes")
     config = container.get("emqxConfig") or {}
     if not isinstance(config, Mapping):
         yield Problem(f"{path}.emqxConfig", "must be a map of strings")

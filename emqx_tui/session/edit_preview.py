@@ -82,11 +82,11 @@ def _plan(
         return None
     resource = draft.original
     image = draft.template["spec"]["emqxContainer"]["image"]
-    version = str(image.get("version", ""))
+    version = image.get("version") or ""
     target = replace(
         resource.image,
-        repository=str(image.get("repository", resource.image.repository)),
-        registry=str(image.get("registry", resource.image.registry) or ""),
+        repository=image.get("repository") or resource.image.repository,
+        registry=image.get("registry", resource.image.registry) or "",
         version=version,
     )
     return Plan(

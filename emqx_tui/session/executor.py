@@ -98,7 +98,8 @@ class Executor:
 def judge_reply(command: Command, reply: EmqxReply) -> CommandDone | CommandFailed:
     """EMQX's answers count by body, not by HTTP status."""
     body = reply.body if isinstance(reply.body, dict) else {}
-    message = clean(str(body.get("message", "") or reply.text or f"HTTP {reply.status}"))[:200]
+    told = body.get("message")
+    message = clean(told if told and isinstance(told, str) else reply.text or f"HTTP {reply.status}")[:200]
     if reply.status == 200 and body.get("code") == 0:
         return CommandDone(command)
     if isinstance(command, StartDrain) and "already_started" in message:
@@ -113,7 +114,8 @@ def observed(request: KubeRequest, answer: Any) -> Changed | None:
     if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
         return None
     kinds = {"EmqxEnterprise": Kind.EMQX_ENTERPRISE, "Endpoints": Kind.ENDPOINTS, "Service": Kind.SERVICE}
-    kind = kinds.get(str(answer.get("kind", "")))
+    name = answer.get("kind")
+    kind = kinds.get(name) if isinstance(name, str) else None
     if kind is None:
         return None
     value = kind.info.parse(answer)

@@ -102,12 +102,12 @@ class Reflector:
             meta = self._metadata(page)
             for value in page.get("items") or []:
                 self._read(value, found, unreadable)
-            if not (more := meta.get("continue")):
+            if not (more := _text(meta, "continue")):
                 break
             query["continue"] = more
         gone = [key for key in self._objects if key not in found]
         self._objects, self._unreadable = found, unreadable
-        self._version = str(meta.get("resourceVersion") or "")
+        self._version = _text(meta, "resourceVersion")
         for key in gone:
             self._sink(Removed(self._kind, key))
         self._tell_all()
@@ -176,7 +176,7 @@ class Reflector:
         word, value = event.get("type"), event["object"]
         if word == "ERROR":
             raise from_status_object(value, self._sender.server)
-        self._version = str((value.get("metadata") or {}).get("resourceVersion") or self._version)
+        self._version = _text(_meta(value), "resourceVersion") or self._version
         match word:
             case "BOOKMARK":
                 self._sink(Alive(self._kind))
@@ -253,9 +253,19 @@ class Reflector:
 
 
 def _key(value: Any) -> Key:
+    meta = _meta(value)
+    return _text(meta, "namespace"), _text(meta, "name")
+
+
+def _meta(value: Any) -> dict[str, Any]:
     meta = value.get("metadata") if isinstance(value, dict) else None
-    meta = meta if isinstance(meta, dict) else {}
-    return str(meta.get("namespace") or ""), str(meta.get("name") or "")
+    return meta if isinstance(meta, dict) else {}
+
+
+def _text(fields: dict[str, Any], key: str) -> str:
+    """A text, empty where there is something else."""
+    value = fields.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def scaled(pace: Pace, rate: float) -> Pace:
