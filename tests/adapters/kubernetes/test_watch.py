@@ -84,7 +84,8 @@ async def test_new_windows_go_on_where_the_last_one_ended(api, watching, until):
     assert api.watches[1]["resourceVersion"] == str(marked)
     assert api.watches[0]["allowWatchBookmarks"] == "true"
     assert len(api.lists) == 1
-    assert len(seen.of(Alive)) >= 3, "the first window, its bookmark, the second window"
+    # The first window, its bookmark, the second window.
+    await until(lambda: len(seen.of(Alive)) >= 3)
     assert not seen.of(Lost)
 
 
