@@ -170,7 +170,7 @@ class ClusterRow:
     ready: int | None = None
     wanted: int | None = None
     gate: str = ""
-    """Id of the gate that waits; empty when none does."""
+    """Id of the gate that is open and waits for a person; empty when none does."""
     is_held: bool = False
     driver: str = ""
     """Identity of whoever drives the release, as far as this console can see."""
