@@ -8,6 +8,7 @@ could not decode is refused here, with its message, so that the simulated webhoo
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from emqx_tui.sandbox.apply.managed_fields import ManagedFields
@@ -19,8 +20,8 @@ from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.writes import AdmissionRequest
 from emqx_tui.sandbox.schema.builtin_defaults import with_builtin_defaults
 from emqx_tui.sandbox.schema.builtin_rules import builtin_violations, normalized
-from emqx_tui.sandbox.schema.catalog import custom_schema, is_known, object_meta, object_schema
-from emqx_tui.sandbox.schema.go_decoding import unmarshalled, unreadable
+from emqx_tui.sandbox.schema.catalog import Schema, custom_schema, is_known, object_meta, object_schema
+from emqx_tui.sandbox.schema.go_decoding import operator_schema, unreadable
 from emqx_tui.sandbox.schema.metadata_rules import invalid, metadata_violations
 from emqx_tui.sandbox.schema.pruning import fill, prune
 from emqx_tui.sandbox.schema.validation import Violation, validate
@@ -62,9 +63,18 @@ def _decode_custom(request: AdmissionRequest, new: Object, resource: Resource) -
         raise _undecodable(resource, why)
     filled: Object = fill(pruned, schema)
     made = {key: filled.get(key, value) for key, value in new.items() if key not in fresh or key in filled}
-    if resource.changed_by_every_write and not request.subresource and (why := unmarshalled(made.get("spec"), schema)):
+    if (
+        resource.changed_by_every_write
+        and not request.subresource
+        and (why := unreadable(made.get("spec"), _enterprise_spec(), "EmqxEnterprise", path=".spec"))
+    ):
         raise ApiError(400, "", f'admission webhook "mutating.enterprise.emqx.io" denied the request: {why}')
     return made
+
+
+@cache
+def _enterprise_spec() -> Schema:
+    return operator_schema(custom_schema("EmqxEnterprise")["properties"]["spec"]) or {}
 
 
 def _validate_custom(request: AdmissionRequest, new: Object, resource: Resource) -> Object:

@@ -61,7 +61,6 @@ _UNOWNED: Fields = {
     },
 }
 """Fields that the server sets; no manager owns them."""
-_UNCOMPARED = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "name", "namespace")
 
 
 class ManagedFields:
@@ -120,13 +119,8 @@ class _Change(NamedTuple):
 
 def _change(old: Object | None, new: Object, schema: Schema, subresource: str | None) -> _Change:
     """Fields that the write removed, and those that it set, as far as anybody can own them."""
-    found = compare(_compared(old if old is not None else _newborn(new)), _compared(new), schema)
+    found = compare(old if old is not None else _newborn(new), new, schema)
     return _Change(_allowed(found.removed, subresource), _allowed(union(found.modified, found.added), subresource))
-
-
-def _compared(obj: Object) -> Object:
-    metadata = {key: value for key, value in obj.get("metadata", {}).items() if key not in _UNCOMPARED}
-    return {**obj, "metadata": metadata}
 
 
 def _newborn(obj: Object) -> Object:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
-from emqx_tui.sandbox.schema.catalog import Schema, object_schema
+from emqx_tui.sandbox.schema.catalog import Schema, child_of, object_schema
 
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"
@@ -40,7 +40,7 @@ def _merge_map(old: Object, patch: Object, schema: Schema) -> Object:
         if value is None:
             merged.pop(key, None)
         else:
-            merged[key] = _merge_value(merged.get(key), value, _child(schema, key), patch, key)
+            merged[key] = _merge_value(merged.get(key), value, child_of(schema, key), patch, key)
     return _emptied(merged, patch, schema)
 
 
@@ -50,7 +50,7 @@ def _emptied(merged: Object, patch: Object, schema: Schema) -> Object:
         for prefix in (_DELETE_ITEMS, _ORDER):
             key = directive.removeprefix(prefix)
             if directive.startswith(prefix) and key not in patch and key in merged:
-                merged[key] = _merge_value(merged[key], [], _child(schema, key), patch, key)
+                merged[key] = _merge_value(merged[key], [], child_of(schema, key), patch, key)
     return merged
 
 
@@ -129,7 +129,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(each) for each in value if not (isinstance(each, dict) and each.get(_DIRECTIVE) == "delete")]
     return value
-
-
-def _child(schema: Schema, key: str) -> Schema:
-    return schema.get("properties", {}).get(key) or schema.get("additionalProperties") or {}

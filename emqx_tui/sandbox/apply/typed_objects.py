@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from emqx_tui.sandbox.apply.field_sets import Fields, below, field_key, is_member, item_key, node
-from emqx_tui.sandbox.schema.catalog import Schema
+from emqx_tui.sandbox.schema.catalog import UNTYPED, Schema, child_of
 
 _ABSENT: Any = object()
-_UNTYPED: Schema = {}
 
 
 class Comparison(NamedTuple):
@@ -39,18 +38,11 @@ _NO_CHANGE = _Nodes()
 def _is_granular_map(schema: Schema, *values: Any) -> bool:
     if schema.get("type") == "object":
         return schema.get("x-kubernetes-map-type") != "atomic"
-    return schema is _UNTYPED and any(isinstance(value, dict) for value in values)
+    return schema is UNTYPED and any(isinstance(value, dict) for value in values)
 
 
 def _is_granular_list(schema: Schema) -> bool:
     return schema.get("x-kubernetes-list-type") in ("map", "set")
-
-
-def _child(schema: Schema, key: str) -> Schema:
-    found = schema.get("properties", _UNTYPED).get(key)
-    if found is None:
-        found = schema.get("additionalProperties")
-    return _UNTYPED if found is None else found
 
 
 def _keyed(items: Any, schema: Schema) -> dict[str, Any]:
@@ -65,14 +57,14 @@ def _keyed(items: Any, schema: Schema) -> dict[str, Any]:
 
 
 def _key_defaults(schema: Schema, keys: list[str] | None) -> dict[str, Any]:
-    properties = schema.get("items", _UNTYPED).get("properties", {})
+    properties = schema.get("items", UNTYPED).get("properties", {})
     return {key: properties[key]["default"] for key in keys or () if "default" in properties.get(key, ())}
 
 
 def duplicate_keys(value: Any, schema: Schema, path: str = "") -> list[str]:
     """Error messages, one for each key that is twice in a list."""
     if isinstance(value, dict):
-        return [each for key in value for each in duplicate_keys(value[key], _child(schema, key), f"{path}.{key}")]
+        return [each for key in value for each in duplicate_keys(value[key], child_of(schema, key), f"{path}.{key}")]
     if not isinstance(value, list):
         return []
     found: list[str] = []
@@ -81,7 +73,7 @@ def duplicate_keys(value: Any, schema: Schema, path: str = "") -> list[str]:
         elements = [item_key(item, keys, _key_defaults(schema, keys)) for item in value]
         twice = {each for each in elements if each is not None and elements.count(each) > 1}
         found = [f"{path}: duplicate entries for key {each.partition(':')[2]}" for each in sorted(twice)]
-    items = schema.get("items", _UNTYPED)
+    items = schema.get("items", UNTYPED)
     return found + [each for item in value for each in duplicate_keys(item, items, path)]
 
 
@@ -118,7 +110,7 @@ def _compare_maps(old: Any, new: Any, schema: Schema) -> _Nodes:
     if not before and not after:
         return _compare_leaves(old, new)
     found = {
-        field_key(key): _compare(before.get(key, _ABSENT), after.get(key, _ABSENT), _child(schema, key))
+        field_key(key): _compare(before.get(key, _ABSENT), after.get(key, _ABSENT), child_of(schema, key))
         for key in (*before, *(key for key in after if key not in before))
     }
     return _gathered(old, new, found)
@@ -128,7 +120,7 @@ def _compare_lists(old: Any, new: Any, schema: Schema) -> _Nodes:
     if not (isinstance(old, list) and old) and not (isinstance(new, list) and new):
         return _compare_leaves(old, new)
     before, after = _keyed(old, schema), _keyed(new, schema)
-    items = schema.get("items", _UNTYPED)
+    items = schema.get("items", UNTYPED)
     found = {
         key: _compare(before.get(key, _ABSENT), after.get(key, _ABSENT), items)
         for key in (*before, *(key for key in after if key not in before))
@@ -157,7 +149,7 @@ def _field_set(value: Any, schema: Schema) -> Fields | None:
     if _is_granular_map(schema, value):
         return _map_set(value, schema) if isinstance(value, dict) else None
     if _is_granular_list(schema):
-        items = schema.get("items", _UNTYPED)
+        items = schema.get("items", UNTYPED)
         found = {key: node(True, below(_field_set(item, items) or {})) for key, item in _keyed(value, schema).items()}
         return found or None
     return {}
@@ -167,7 +159,7 @@ def _map_set(value: dict[str, Any], schema: Schema) -> Fields | None:
     declared = schema.get("properties", {})
     found: Fields = {}
     for key, child in value.items():
-        under = _field_set(child, _child(schema, key))
+        under = _field_set(child, child_of(schema, key))
         is_leaf = under is not None and is_member(under)
         member = is_leaf or child is None or child == {} or key not in declared
         each = node(member, below(under or {}))
@@ -186,7 +178,7 @@ def with_named_fields(fields: Fields, schema: Schema) -> Fields:
             out[key] = child
             continue
         name = key[2:] if key.startswith("f:") else None
-        under = with_named_fields(below(child), _child(schema, name) if name is not None else items or _UNTYPED)
+        under = with_named_fields(below(child), child_of(schema, name) if name is not None else items or UNTYPED)
         both = node(is_member(child) or name in declared, under)
         if both is not None:
             out[key] = both
@@ -201,7 +193,7 @@ def merge(live: Any, applied: Any, schema: Schema) -> Any:
     if isinstance(live, dict) and isinstance(applied, dict) and _is_granular_map(schema, live, applied):
         merged = dict(live)
         for key, value in applied.items():
-            merged[key] = merge(live[key], value, _child(schema, key)) if key in live else value
+            merged[key] = merge(live[key], value, child_of(schema, key)) if key in live else value
         return merged
     if isinstance(live, list) and isinstance(applied, list) and _is_granular_list(schema):
         return _merge_lists(live, applied, schema)
@@ -211,7 +203,7 @@ def merge(live: Any, applied: Any, schema: Schema) -> Any:
 def _merge_lists(live: list[Any], applied: list[Any], schema: Schema) -> list[Any]:
     """Items of both lists; those in both come in the applied order, the others keep their places."""
     mine, theirs = _keyed(live, schema), _keyed(applied, schema)
-    items = schema.get("items", _UNTYPED)
+    items = schema.get("items", UNTYPED)
     return [
         merge(mine[key], theirs[key], items) if key in mine and key in theirs else theirs.get(key, mine.get(key))
         for key in _merged_order(list(mine), list(theirs))
@@ -246,13 +238,13 @@ def remove(value: Any, fields: Fields, schema: Schema) -> Any:
         return value
     if isinstance(value, dict) and _is_granular_map(schema, value):
         kept = {
-            key: child if child is None else remove(child, below(fields.get(field_key(key), {})), _child(schema, key))
+            key: child if child is None else remove(child, below(fields.get(field_key(key), {})), child_of(schema, key))
             for key, child in value.items()
             if not (field_key(key) in fields and is_member(fields[field_key(key)]))
         }
         return kept or None
     if isinstance(value, list) and _is_granular_list(schema):
-        items = schema.get("items", _UNTYPED)
+        items = schema.get("items", UNTYPED)
         left = [
             remove(item, below(fields.get(key, {})), items)
             for key, item in _keyed(value, schema).items()

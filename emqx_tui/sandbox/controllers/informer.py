@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emqx_tui.sandbox.kube.objects import Object
+from emqx_tui.sandbox.kube.storage import Subscriber
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.timeline import Scheduler
 
@@ -24,24 +25,19 @@ class Informer:
     """Calls `handler(event_type, object)` for each change of a kind."""
 
     def __init__(self, store: Store) -> None:
-        self._handlers: dict[str, list[Handler]] = {}
-        self._any: list[Callable[[str, str, Object], None]] = []
+        self._handlers: dict[str, list[Subscriber]] = {}
+        self._any: list[Subscriber] = []
         store.subscribe(self._dispatch)
 
     def on(self, plural: str, handler: Handler) -> None:
-        self._handlers.setdefault(plural, []).append(handler)
+        self._handlers.setdefault(plural, []).append(lambda event_type, _plural, obj: handler(event_type, obj))
 
-    def on_any(self, handler: Callable[[str, str, Object], None]) -> None:
+    def on_any(self, handler: Subscriber) -> None:
         """Calls `handler(event_type, plural, object)` for every change."""
         self._any.append(handler)
 
     def _dispatch(self, event_type: str, plural: str, obj: Object) -> None:
-        for handler in self._handlers.get(plural, ()):
-            try:
-                handler(event_type, obj)
-            except Exception:
-                logger.exception("a handler failed on %s of %s %s", event_type, plural, obj["metadata"]["name"])
-        for handler in self._any:
+        for handler in (*self._handlers.get(plural, ()), *self._any):
             try:
                 handler(event_type, plural, obj)
             except Exception:

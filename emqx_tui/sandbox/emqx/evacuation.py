@@ -6,7 +6,7 @@ Owns names, defaults and what survives a restart. `evacuation_process` moves the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 EVICTING_CONNS = "evicting_conns"
 WAITING_TAKEOVER = "waiting_takeover"
@@ -34,12 +34,7 @@ class Options:
 
     def to_file(self) -> dict[str, object]:
         """What survives a restart of the node: everything but `migrate_to`."""
-        return {
-            "server_reference": self.server_reference,
-            "conn_evict_rate": self.conn_evict_rate,
-            "sess_evict_rate": self.sess_evict_rate,
-            "wait_takeover": self.wait_takeover,
-        }
+        return {key: value for key, value in asdict(self).items() if key != "migrate_to"}
 
     @classmethod
     def from_file(cls, persisted: Mapping[str, object]) -> Options:

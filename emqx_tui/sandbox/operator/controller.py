@@ -19,7 +19,6 @@ from emqx_tui.sandbox.controllers.work_queue import WorkQueue
 from emqx_tui.sandbox.emqx.brokers import Brokers
 from emqx_tui.sandbox.kube.objects import Key, Object, is_terminating, key_of
 from emqx_tui.sandbox.kube.store import Store
-from emqx_tui.sandbox.operator.api_faults import ApiFault
 from emqx_tui.sandbox.operator.errors import Panic, PassError
 from emqx_tui.sandbox.operator.lines import Line
 from emqx_tui.sandbox.operator.reconcile import SOON_S, reconcile
@@ -67,6 +66,8 @@ class Operator:
         self._store = store
         self._timeline = timeline
         self._context = OperatorContext(store, timeline, rng, brokers, line, self._recorder())
+        self.faults = self._context.faults
+        """Faults between this operator and EMQX's API; change the list as you like."""
         self._queue = WorkQueue(timeline, self._work)
         self._generations: dict[Key, int] = {}
         self._running = False
@@ -97,11 +98,6 @@ class Operator:
             self._stop()
         elif not self._running:
             self.start()
-
-    @property
-    def faults(self) -> list[ApiFault]:
-        """Disturbances between this operator and EMQX's API; change the list as you like."""
-        return self._context.faults
 
     @property
     def clock_skew_s(self) -> float:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+_PLUGINS = ("emqx_eviction_agent", "emqx_node_rebalance", "emqx_rule_engine", "emqx_retainer", "emqx_modules")
+
 
 @dataclass(frozen=True)
 class Line:
@@ -16,32 +18,35 @@ class Line:
 
     release: str
     """the image tag"""
-    writes_endpoints: bool
+    writes_endpoints: bool = False
     """a selector-less listener Service and Endpoints of all Ready pods, else a selector that flips to green"""
-    nil_rule: bool
+    nil_rule: bool = False
     """a missing evacuation list scales blue down"""
-    on_serving_gate: bool
-    ignores_status_writes: bool
+    on_serving_gate: bool = False
+    ignores_status_writes: bool = True
     """the generation predicate: writes of status alone cause no pass"""
-    asks_service: bool
+    asks_service: bool = False
     """EMQX's API through the headless name; else through a port-forward to a pod of the last set"""
-    call_s: float
+    call_s: float = 0.0
     """what one call to EMQX's API takes on average; port-forwards are set up anew for each"""
-    plugins: tuple[str, ...]
-    adds_log_volume: bool
+    plugins: tuple[str, ...] = _PLUGINS
+    adds_log_volume: bool = False
     forgets_empty_list: bool = True
     """its client empties an object before it reads the answer to a write into it: an evacuation list that is empty,
     and so not written, is missing after the status write, which is what the nil rule looks for"""
 
 
-_PLUGINS = ("emqx_eviction_agent", "emqx_node_rebalance", "emqx_rule_engine", "emqx_retainer", "emqx_modules")
-_PORT_FORWARD_S = 0.25
-
-_G1 = Line("2.1.2", False, False, False, True, False, 0.0, _PLUGINS, False)
-_G1_EAGER = Line("2.1.0", False, False, False, False, False, _PORT_FORWARD_S, _PLUGINS, False)
-_G2 = Line("2.1.4", True, True, True, True, False, 0.0, (*_PLUGINS, "emqx_schema_registry"), True)
-_G3 = Line("2.2.29", True, True, True, True, True, 0.0, (*_PLUGINS, "emqx_schema_registry"), True)
-
+_G1 = Line("2.1.2")
+_G1_EAGER = Line("2.1.0", ignores_status_writes=False, call_s=0.25)
+_G2 = Line(
+    "2.1.4",
+    writes_endpoints=True,
+    nil_rule=True,
+    on_serving_gate=True,
+    plugins=(*_PLUGINS, "emqx_schema_registry"),
+    adds_log_volume=True,
+)
+_G3 = replace(_G2, release="2.2.29", asks_service=True)
 _G2_MENDED, _G3_MENDED = (replace(line, forgets_empty_list=False) for line in (_G2, _G3))
 """No release: as the operator would drain if it kept the empty list. The reference traces assume it."""
 

@@ -33,10 +33,6 @@ _STATEFULSET_MAY_CHANGE = (
     "persistentVolumeClaimRetentionPolicy",
     "minReadySeconds",
 )
-_STATEFULSET_FROZEN = (
-    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-    "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
-)
 
 
 def builtin_violations(plural: str, new: Object, old: Object | None) -> list[Violation]:
@@ -100,7 +96,9 @@ def _statefulset(new: Object, old: Object | None) -> Iterator[Violation]:
     if old is not None:
         before, after = _frozen(old.get("spec") or {}), _frozen(spec)
         if before != after:
-            yield Violation("FieldValueForbidden", "spec", f"Forbidden: {_STATEFULSET_FROZEN}")
+            named = ", ".join(f"'{each}'" for each in _STATEFULSET_MAY_CHANGE[:-1])
+            rule = f"fields other than {named} and '{_STATEFULSET_MAY_CHANGE[-1]}' are forbidden"
+            yield Violation("FieldValueForbidden", "spec", f"Forbidden: updates to statefulset spec for {rule}")
 
 
 def _selected(spec: Object) -> Iterator[Violation]:

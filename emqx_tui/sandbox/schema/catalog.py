@@ -14,6 +14,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 _DATA = Path(__file__).with_name("data")
+UNTYPED: Schema = {}
 EMQX_API_VERSION = "apps.emqx.io/v1beta4"
 CUSTOM_KINDS = ("EmqxEnterprise", "EmqxPlugin")
 GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
@@ -23,6 +24,12 @@ OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 @cache
 def _data(name: str) -> dict[str, Any]:
     return json.loads(gzip.decompress((_DATA / f"{name}.json.gz").read_bytes()))
+
+
+def child_of(schema: Schema, key: str) -> Schema:
+    """The schema of a field or of a map's value; UNTYPED when there is none."""
+    found = schema.get("properties", UNTYPED).get(key)
+    return schema.get("additionalProperties", UNTYPED) if found is None else found
 
 
 def builtin_schemas() -> dict[str, Schema]:

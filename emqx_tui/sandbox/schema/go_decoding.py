@@ -1,7 +1,7 @@
 """Errors of Go's JSON decoder: an API server decodes built-in objects and metadata into Go structs.
 
-Owns the messages for values of a wrong type; other rules are checked elsewhere. Null decodes everywhere, to Go's zero
-value.
+Owns the messages for values of a wrong type, also those of the operator's webhook; other rules are checked elsewhere.
+Null decodes everywhere, to Go's zero value.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from emqx_tui.sandbox.schema.validation import is_date_time
 
 _INTEGERS = {"int32": 2**31, "int64": 2**63}
 _GO_NAMES = {"boolean": "bool", "object": "map[string]interface {}", "array": "[]interface {}"}
+_GO_TYPE, _STRUCT = "x-go-type", "x-go-struct"
 _JSON_NAMES: dict[type, str] = {str: "string", bool: "bool", int: "number", float: "number", list: "array"}
 
 
 def unreadable(value: Any, schema: Schema, struct: str, old: Any = None, path: str = "") -> str | None:
-    """Why the value cannot be decoded, or None; parts that are identical in `old` are not checked."""
+    """Why the value cannot be decoded into a field of this struct, or None; parts shared with `old` are not checked."""
     if value is None or value is old:
         return None
     if "oneOf" in schema:
         return None if _is_int_or_string(value, schema) else _mismatch(value, struct, path, "intstr.IntOrString")
     if isinstance(value, dict) and schema["type"] == "object":
-        return _unreadable_object(value, schema, struct, old, path)
+        return _unreadable_object(value, schema, schema.get(_STRUCT, struct), old, path)
     if isinstance(value, list) and schema["type"] == "array":
         items = schema["items"]
         return next((why for each in value if (why := unreadable(each, items, struct, None, path))), None)
@@ -64,7 +65,7 @@ def _unreadable_scalar(value: Any, schema: Schema, struct: str, path: str) -> st
         if -limit <= value < limit:
             return None
         return f"json: cannot unmarshal number {value} into Go struct field {struct}{path} of type {form or 'int'}"
-    return _mismatch(value, struct, path, form or _GO_NAMES.get(wanted, wanted))
+    return _mismatch(value, struct, path, schema.get(_GO_TYPE) or form or _GO_NAMES.get(wanted, wanted))
 
 
 def _malformed(text: str, form: str) -> str | None:
@@ -109,52 +110,26 @@ _STRUCTS = {
     ("ServiceSpec", "ports"): "v1.ServicePort",
 }
 """Go types by struct and field, of the field or of its items; values of other types are not checked."""
-_SCALARS = ("string", "integer", "boolean")
 
 
-def unmarshalled(spec: Any, schema: Schema) -> str | None:
-    """Why the operator's webhook cannot decode the spec of an EmqxEnterprise, or None."""
-    return _fields(spec, schema["properties"]["spec"], "EmqxEnterpriseSpec", ".spec")
-
-
-def _fields(value: Any, schema: Schema, struct: str, path: str) -> str | None:
-    if not isinstance(value, dict):
+def operator_schema(schema: Schema, go_type: str = "v1beta4.EmqxEnterpriseSpec") -> Schema | None:
+    """The schema of a value of this Go type, as far as its decoding is checked, with the Go names for `unreadable`."""
+    if "x-kubernetes-int-or-string" in schema:
         return None
-    properties = schema.get("properties", {})
-    found = (
-        _field(child, properties[key], struct, _STRUCTS.get((struct, key), ""), f"{path}.{key}")
-        for key, child in value.items()
-        if key in properties and child is not None and "x-kubernetes-int-or-string" not in properties[key]
-    )
-    return next((why for why in found if why), None)
-
-
-def _field(value: Any, schema: Schema, struct: str, inner: str, path: str) -> str | None:
-    kind = schema.get("type")
-    name = inner.partition(".")[2]
-    if kind in _SCALARS:
-        return _unreadable_scalar(value, schema, struct, path)
-    if kind == "array":
-        return _items(value, schema["items"], struct, inner, path)
+    if schema["type"] == "array":
+        items = operator_schema(schema["items"], go_type)
+        return items and {"type": "array", "items": items, _GO_TYPE: f"[]{go_type or 'string'}"}
+    if schema["type"] != "object":
+        return schema
     if "additionalProperties" in schema:
-        return _map(value, schema["additionalProperties"], struct, path)
-    if isinstance(value, dict) or not inner:
-        return _fields(value, schema, name, path) if inner else None
-    return _mismatch(value, struct, path, inner)
-
-
-def _items(value: Any, items: Schema, struct: str, inner: str, path: str) -> str | None:
-    if not isinstance(value, list):
-        wanted = inner or ("string" if items.get("type") == "string" else "")
-        return _mismatch(value, struct, path, f"[]{wanted}") if wanted else None
-    found = (_field(each, items, struct, inner, path) for each in value if each is not None)
-    return next((why for why in found if why), None)
-
-
-def _map(value: Any, values: Schema, struct: str, path: str) -> str | None:
-    if values.get("type") != "string":
+        of_text = schema["additionalProperties"].get("type") == "string"
+        return {**schema, _GO_TYPE: "map[string]string"} if of_text else None
+    if not go_type:
         return None
-    if not isinstance(value, dict):
-        return _mismatch(value, struct, path, "map[string]string")
-    wrong = next((each for each in value.values() if not isinstance(each, str)), None)
-    return None if wrong is None else _mismatch(wrong, struct, path, "string")
+    struct = go_type.partition(".")[2]
+    fields = {
+        key: operator_schema(each, _STRUCTS.get((struct, key), ""))
+        for key, each in schema.get("properties", {}).items()
+    }
+    known = {key: each for key, each in fields.items() if each}
+    return {"type": "object", "properties": known, _GO_TYPE: go_type, _STRUCT: struct}
