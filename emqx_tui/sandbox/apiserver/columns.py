@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from emqx_tui.sandbox.apiserver.pod_printer import pod_readiness, pod_readiness_gates, pod_restarts, pod_status
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.timestamps import parse_rfc3339
 
-Object = dict[str, Any]
 _SHOWN_ENDPOINTS = 3
 _DAY = 24 * 3600
 _YEAR = 365 * _DAY

@@ -6,13 +6,10 @@ enforces the same schemas, but does not take them from these objects.
 
 from __future__ import annotations
 
-from typing import Any
-
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.timestamps import rfc3339
 from emqx_tui.sandbox.schema.catalog import custom_definition
-
-Object = dict[str, Any]
 
 
 def install_definitions(store: Store) -> None:

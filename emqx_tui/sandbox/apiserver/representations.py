@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from emqx_tui.sandbox.apiserver.columns import COLUMNS, DEFAULT_COLUMNS
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.resources import Resource
-
-Object = dict[str, Any]
 
 META = "meta.k8s.io/v1"
 PLAIN = ""

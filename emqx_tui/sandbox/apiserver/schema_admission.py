@@ -15,6 +15,7 @@ from emqx_tui.sandbox.apply.managed_fields import ManagedFields
 from emqx_tui.sandbox.apply.strategic_merge import strategic_merge
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.resources import Resource
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.writes import AdmissionRequest
@@ -22,11 +23,9 @@ from emqx_tui.sandbox.schema.builtin_defaults import with_builtin_defaults
 from emqx_tui.sandbox.schema.builtin_rules import builtin_violations, normalized
 from emqx_tui.sandbox.schema.catalog import Schema, custom_schema, is_known, object_meta, object_schema
 from emqx_tui.sandbox.schema.go_decoding import operator_schema, unreadable
-from emqx_tui.sandbox.schema.metadata_rules import invalid, metadata_violations
+from emqx_tui.sandbox.schema.metadata_rules import metadata_violations
 from emqx_tui.sandbox.schema.pruning import fill, prune
-from emqx_tui.sandbox.schema.validation import Violation, validate
-
-Object = dict[str, Any]
+from emqx_tui.sandbox.schema.validation import Violation, invalid, validate
 
 _INT32_MAX = 2**31 - 1
 _GO_TYPES: dict[type, str] = {str: "string", bool: "bool", float: "float64", list: "[]interface {}"}

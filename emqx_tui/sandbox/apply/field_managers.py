@@ -6,11 +6,10 @@ Owns their JSON form, their order and the limit on their number (apimachinery,
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from emqx_tui.sandbox.apply.field_sets import Fields, union
-
-Object = dict[str, Any]
+from emqx_tui.sandbox.kube.objects import Object
 
 _MOST_UPDATERS = 10
 _OLD_UPDATERS = "ancient-changes"

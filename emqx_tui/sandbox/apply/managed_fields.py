@@ -8,7 +8,7 @@ the fields of its configuration, and changing another manager's field is a confl
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from emqx_tui.sandbox.apply.conflicts import Conflicts
 from emqx_tui.sandbox.apply.field_managers import (
@@ -32,10 +32,9 @@ from emqx_tui.sandbox.apply.typed_objects import (
 )
 from emqx_tui.sandbox.kube import api_error
 from emqx_tui.sandbox.kube.api_error import ApiError
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.schema.catalog import Schema, is_custom, object_schema
 from emqx_tui.sandbox.schema.pruning import prune
-
-Object = dict[str, Any]
 
 _BEFORE_APPLY = "before-first-apply"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

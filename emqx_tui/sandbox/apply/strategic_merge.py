@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from emqx_tui.sandbox.kube import api_error
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.schema.catalog import Schema, child_of, object_schema
 
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"
 _ORDER = "$setElementOrder/"
 _DELETE_ITEMS = "$deleteFromPrimitiveList/"
-
-Object = dict[str, Any]
 
 
 def strategic_merge(old: Object, patch: Any) -> Object:

@@ -215,8 +215,7 @@ class Store(Storage):
             if patch_type == "json":
                 return json_patch(old, patch)
             if not isinstance(patch, dict):
-                found = "array" if isinstance(patch, list) else go_name(patch)
-                why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+                why = f"json: cannot unmarshal {go_name(patch)} into Go value of type map[string]interface {{}}"
                 raise PatchRefused(f"error decoding patch: {why}", unprocessable=False)
         except PatchRefused as refused:
             if not refused.unprocessable:

@@ -7,9 +7,8 @@ Owns those of Pods, StatefulSets, Services and PersistentVolumeClaims that the o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-Object = dict[str, Any]
+from emqx_tui.sandbox.kube.objects import Object
 
 _FILE_MODE = 0o644
 _POD: Object = {

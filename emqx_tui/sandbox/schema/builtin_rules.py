@@ -12,10 +12,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from emqx_tui.sandbox.schema.metadata_rules import DNS_LABEL, invalid, required
-from emqx_tui.sandbox.schema.validation import Violation
-
-Object = dict[str, Any]
+from emqx_tui.sandbox.kube.objects import Object
+from emqx_tui.sandbox.schema.metadata_rules import DNS_LABEL
+from emqx_tui.sandbox.schema.validation import Violation, invalid, required
 
 _PORT_RULE = "must be between 1 and 65535, inclusive"
 _FILE_NAME = re.compile(r"[-._a-zA-Z0-9]+")

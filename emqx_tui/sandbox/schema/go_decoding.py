@@ -10,13 +10,13 @@ import base64
 import binascii
 from typing import Any
 
+from emqx_tui.sandbox.kube.patches import go_name
 from emqx_tui.sandbox.schema.catalog import Schema
 from emqx_tui.sandbox.schema.validation import is_date_time
 
 _INTEGERS = {"int32": 2**31, "int64": 2**63}
 _GO_NAMES = {"boolean": "bool", "object": "map[string]interface {}", "array": "[]interface {}"}
 _GO_TYPE, _STRUCT = "x-go-type", "x-go-struct"
-_JSON_NAMES: dict[type, str] = {str: "string", bool: "bool", int: "number", float: "number", list: "array"}
 
 
 def unreadable(value: Any, schema: Schema, struct: str, old: Any = None, path: str = "") -> str | None:
@@ -81,8 +81,7 @@ def _malformed(text: str, form: str) -> str | None:
 
 
 def _mismatch(value: Any, struct: str, path: str, wanted: str) -> str:
-    found = _JSON_NAMES.get(type(value), "object")
-    return f"json: cannot unmarshal {found} into Go struct field {struct}{path} of type {wanted}"
+    return f"json: cannot unmarshal {go_name(value)} into Go struct field {struct}{path} of type {wanted}"
 
 
 # -- the operator's webhook, which decodes EmqxEnterprise

@@ -5,12 +5,11 @@ Owns the formats and their messages (apimachinery, `pkg/util/validation` and `pk
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from emqx_tui.sandbox.schema.validation import Violation
+from emqx_tui.sandbox.schema.validation import Violation, invalid
 
 _ANNOTATIONS_LIMIT = 256 * 1024
 
@@ -88,17 +87,6 @@ def metadata_violations(plural: str, metadata: dict[str, Any]) -> list[Violation
         *_owners(metadata.get("ownerReferences") or []),
         *_finalizers(metadata.get("finalizers") or []),
     ]
-
-
-def invalid(field: str, value: Any, why: str) -> Violation:
-    """A FieldValueInvalid cause."""
-    shown = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
-    return Violation("FieldValueInvalid", field, f"Invalid value: {shown}: {why}")
-
-
-def required(field: str, why: str = "") -> Violation:
-    """A FieldValueRequired cause."""
-    return Violation("FieldValueRequired", field, f"Required value: {why}" if why else "Required value")
 
 
 def label_violations(labels: dict[str, str], field: str) -> Iterator[Violation]:

@@ -45,6 +45,16 @@ class Violation(NamedTuple):
     message: str
 
 
+def invalid(field: str, value: Any, why: str) -> Violation:
+    """A FieldValueInvalid cause."""
+    return Violation("FieldValueInvalid", field, f"Invalid value: {_compact(value)}: {why}")
+
+
+def required(field: str, why: str = "") -> Violation:
+    """A FieldValueRequired cause."""
+    return Violation("FieldValueRequired", field, f"Required value: {why}" if why else "Required value")
+
+
 def is_date_time(text: str) -> bool:
     """Whether a text has the `date-time` format."""
     return _DATE_TIME.fullmatch(text) is not None
@@ -168,7 +178,7 @@ def _check_number(value: float, schema: Schema, path: str) -> Iterator[Violation
 
 
 def _invalid(path: str, value: Any, rule: str) -> Violation:
-    return Violation("FieldValueInvalid", path, f"Invalid value: {_compact(value)}: {path} in body {rule}")
+    return invalid(path, value, f"{path} in body {rule}")
 
 
 @cache
