@@ -30,7 +30,7 @@ class Counts:
     delayed: int = 0
     """connection attempts that the listener's accept limit pushed into the next second"""
     lost: int = 0
-    """clients that gave up for good"""
+    """clients that will not reconnect"""
     migrated: int = 0
     """sessions pushed away from the node by its evacuation"""
     sessions_lost: int = 0

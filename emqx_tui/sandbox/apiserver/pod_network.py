@@ -1,8 +1,8 @@
 """Connections to EMQX's management API in pods: one HTTP server that the world answers.
 
-Owns the servers: one in-process for port-forward (over a socket pair, so that keep-alive and flow control are the
-real thing) and, where pods have loopback addresses, one listener per pod at port 8081. A pod that does not answer
-refuses connections; a broker that goes away breaks the ones it has.
+Owns the servers: one in-process for port-forward (over a socket pair, so that keep-alive and flow control are the real
+thing) and, where pods have loopback addresses, one listener per pod at port 8081. A pod that does not answer refuses
+connections; a broker that goes away breaks the ones it has.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PodWorld(Protocol):
 
 
 class PodServer:
-    """Serves the management API of one pod on whatever connection it is given."""
+    """Serves the management API of one pod."""
 
     def __init__(self, world: PodWorld, namespace: str, pod: str) -> None:
         self._world = world
@@ -70,7 +70,7 @@ class PodServer:
         return web.Response(status=reply.status, body=reply.body, headers=headers)
 
     def protocol(self) -> asyncio.BaseProtocol:
-        """What asyncio puts behind a connection: refused at once when nothing listens."""
+        """The protocol for a new connection; it is aborted when nothing listens."""
         return _Refused() if self.why_unreachable() else self.server()
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

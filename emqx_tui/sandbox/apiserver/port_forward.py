@@ -28,7 +28,7 @@ class PodServers(Protocol):
 
 
 def _wanted_ports(values: list[str]) -> list[int]:
-    """The ports as they were asked for; ApiError 400."""
+    """The requested ports; ApiError 400."""
     texts = [text for value in values for text in value.split(",") if text]
     if not texts:
         raise bad_request('query parameter "ports" is required')

@@ -175,7 +175,7 @@ class ApiServer:
             await response.write(_line({"type": "ERROR", "object": refused.status()}))
             return response
         await response.prepare(request)
-        # A client that goes away while a line is written has seen all that it wanted.
+        # The client may disconnect while a line is written.
         with contextlib.suppress(ConnectionResetError):
             async for batch in watch.events(self._wakeups, self.now):
                 if batch:

@@ -32,7 +32,7 @@ class _Nodes(NamedTuple):
 _NO_CHANGE = _Nodes()
 
 
-# -- the schema, as far as ownership goes
+# -- granularity of ownership, from the schema
 
 
 def _is_granular_map(schema: Schema, *values: Any) -> bool:

@@ -123,7 +123,7 @@ class Population:
         self._truth.add("sessions_lost", gone, node.name)
 
     def migrate(self, node: EmqxNode, count: int, recipients: list[EmqxNode]) -> int:
-        """Push `count` sessions from `node` to random recipients, as virtual channels; the expiry starts afresh."""
+        """Push `count` sessions from `node` to random recipients, as virtual channels; the expiry starts anew."""
         groups = [(b, absent) for b in self._due.values() for absent in b if _at(absent.session, node)]
         parked = [session for session in self._parked if session.home is node]
         sizes = [b[absent] for b, absent in groups] + [self._parked[session] for session in parked]
@@ -153,7 +153,7 @@ class Population:
     # -- reconnecting
 
     def _wait(self, absent: Absent, count: int) -> None:
-        """Until the next attempt, or for ever when the preset makes none."""
+        """Until the next attempt; clients of a preset that makes none are lost."""
         if self.preset.max_attempts is not None and absent.attempts >= self.preset.max_attempts:
             self._die(absent, count)
             return
@@ -178,7 +178,7 @@ class Population:
         bucket[absent] = bucket.get(absent, 0) + count
 
     def _wake(self, due_at: float) -> None:
-        """The load balancer throws each client of the bucket at one of its addresses."""
+        """Each client of the bucket connects to a random address of the load balancer."""
         targets = self._cluster.routed() or [None]
         for absent, count in self._due.pop(due_at).items():
             self.waiting -= count

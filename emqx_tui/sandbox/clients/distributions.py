@@ -35,7 +35,7 @@ def binomial(rng: random.Random, trials: int, p: float) -> int:
 
 
 def split_evenly(rng: random.Random, count: int, places: int) -> list[int]:
-    """Throw `count` items at `places` places, each item on its own and every place as likely as another."""
+    """Distribute `count` items over `places` places, independently and uniformly."""
     if places == 1:
         return [count]
     counts = [0] * places

@@ -1,10 +1,10 @@
 """Where the clients' connections go: the data path of the listener Service.
 
-Owns the route of each EMQX cluster. It is what the EndpointSlices say, whoever wrote them or the Endpoints behind
-them: a real or a simulated controller, the operator, the console, a person. It writes nothing.
+Owns the route of each EMQX cluster. It is what the EndpointSlices say, whoever wrote them or the Endpoints behind them:
+a real or a simulated controller, the operator, the console, a person. It writes nothing.
 
-On a kube-proxy network a connection outlives the removal of its address. With `ebpf` the datapath resets what is
-still connected to an address that left, within a few seconds, as Cilium's and Calico's eBPF modes do.
+On a kube-proxy network a connection outlives the removal of its address. With `ebpf` the datapath resets what is still
+connected to an address that left, within a few seconds, as Cilium's and Calico's eBPF modes do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RESET_WITHIN_S = 3.0
 
 
 class Routes:
-    """Routes follow slices. Whoever has the objects calls the `on_` methods for each change of one."""
+    """Routes follow slices; the `on_` methods have to be called for each change of an object."""
 
     def __init__(self, objects: Objects, brokers: Brokers, *, ebpf: bool) -> None:
         self.ebpf = ebpf

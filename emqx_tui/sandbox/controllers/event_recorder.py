@@ -53,7 +53,7 @@ class Report(NamedTuple):
 
 
 class EventRecorder:
-    """Writes Events about objects; `component` is who reports."""
+    """Writes Events about objects, on behalf of `component`."""
 
     def __init__(
         self, store: Store, timeline: Scheduler, component: str, reports: deque[Report], *, manager: str = "manager"

@@ -50,7 +50,7 @@ class Workload(Protocol):
         ...
 
     def forget(self, pod: Object) -> None:
-        """The pod is gone for good, and with it what its emptyDir held."""
+        """The pod object is removed; its emptyDir is lost."""
         ...
 
 
@@ -122,7 +122,7 @@ class Kubelet:
     # -- what a scenario may do
 
     def kill(self, namespace: str, name: str) -> None:
-        """The pod is gone at once, as by a lost machine: no SIGTERM, no grace."""
+        """Remove the pod immediately, as a lost machine does: no SIGTERM, no grace period."""
         self._store.delete("pods", namespace, name, now=True)
 
     def restart_containers(self, namespace: str, name: str) -> None:
@@ -135,7 +135,7 @@ class Kubelet:
         life.timers.append(self._timeline.after(self.durations.boot_of(pod), lambda: self._serve(life)))
 
     def set_ready(self, namespace: str, name: str, ready: bool) -> None:
-        """Make the containers of a pod fail (or pass again) their readiness probe; the broker goes on."""
+        """Make the containers of a pod fail (or pass again) their readiness probe; the broker keeps running."""
         if ready:
             self.unready.discard(name)
         else:

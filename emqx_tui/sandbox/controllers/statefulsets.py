@@ -116,7 +116,7 @@ class StatefulSetController:
         self._recorder.event(stateful_set, "Normal", reason, f"{what} in StatefulSet {_name(stateful_set)} {how}")
 
     def _restart_one(self, stateful_set: Object, pods: list[Object], outdated: list[Object]) -> list[Object]:
-        """RollingUpdate: the highest outdated ordinal goes, once all others are ready."""
+        """RollingUpdate: delete the highest outdated ordinal, once all others are ready."""
         if any(is_terminating(pod) or not is_ready(pod) for pod in pods if pod not in outdated):
             return pods
         victim = outdated[-1]

@@ -186,7 +186,7 @@ def _status(call: Call) -> HttpReply:
 
 
 def _evacuation(call: Call, running: Evacuation) -> responses.Json:
-    """Its recipients are asked anew by every request."""
+    """Recipients are determined on every request."""
     return responses.evacuation(running, call.cluster.recipients(running.options.migrate_to))
 
 

@@ -1,4 +1,4 @@
-"""Brokers in pods: which EMQX node runs in which pod, its volume, and who can reach it.
+"""Brokers in pods: which EMQX node runs in which pod, its volume and its address.
 
 Owns the EMQX clusters, one per EmqxEnterprise, and the evacuation files that survive on volumes. Only the kubelet
 starts and stops brokers. The credentials of a management API are those of the Secret when its broker boots.
@@ -58,7 +58,7 @@ class Brokers:
         return self.clusters[key]
 
     def at_ip(self, ip: str) -> Broker | None:
-        """Whatever broker has that address now."""
+        """The broker that has this address now."""
         return self._by_ip.get(ip)
 
     def at_pod(self, namespace: str, name: str) -> Broker | None:

@@ -45,7 +45,7 @@ class EmqxCluster:
         self.nodes: dict[str, EmqxNode] = {}
         """members, stopped ones included"""
         self.known_names: set[str] = set()
-        """every name a member ever had; EMQX tells these from names it never heard of"""
+        """names of all present and former members; EMQX answers differently for unknown names"""
         self.clients: Clients | None = None
         self.truth = Truth()
         self.credentials: dict[str, str] = {"admin": "public"}
@@ -55,7 +55,7 @@ class EmqxCluster:
     # membership
 
     def add_node(self, name: str, version: str, *, persisted: Mapping[str, object] | None = None) -> EmqxNode:
-        """A broker joins, running at once. With `persisted`, the evacuation file of its volume, it boots evacuating."""
+        """A broker joins and runs. With `persisted`, the evacuation file of its volume, it boots evacuating."""
         if name in self.nodes and self.nodes[name].running:
             raise ValueError(f"{name} is running")
         keeps = self.clients is not None and self.clients.keep_sessions
@@ -67,7 +67,7 @@ class EmqxCluster:
         return node
 
     def stop_node(self, name: str) -> None:
-        """The broker goes down now: its live clients are cut off, the sessions in its memory are lost.
+        """The broker stops: its live clients are disconnected, the sessions in its memory are lost.
 
         It stays a member that does not answer, and keeps its evacuation file in `persisted`.
         """

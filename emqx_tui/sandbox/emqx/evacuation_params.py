@@ -32,7 +32,7 @@ class BadParameter(Exception):
 
 
 def known_node(cluster: EmqxCluster, name: str) -> EmqxNode | None:
-    """The member of that name, None if it has left; BadParameter for a name the cluster never heard."""
+    """The member of that name, None if it has left; BadParameter for an unknown name."""
     if name not in cluster.known_names:
         raise BadParameter("invalid node: ", name)
     return cluster.nodes.get(name)

@@ -33,7 +33,7 @@ def release_of(version: str) -> Release:
 
 @dataclass
 class Faults:
-    """What is wrong with a node's management API; the broker itself goes on."""
+    """Faults of a node's management API; the broker itself works."""
 
     api_down: bool = False
     """nothing listens on the API's port"""

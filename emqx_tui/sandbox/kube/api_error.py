@@ -25,7 +25,7 @@ class ApiError(Exception):
         self.message = message
         self.details = details or {}
         self.list_metadata: dict[str, Any] = {}
-        """ListMeta of the Status: an expired continue token comes back with one to go on with."""
+        """ListMeta of the Status: the answer to an expired continue token has one to go on with."""
 
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = {

@@ -97,7 +97,7 @@ def _orphan(store: Store, owned: list[tuple[str, Object]], uid: str) -> None:
 
 
 def _empty_namespace(store: Store, name: str, options: DeleteOptions) -> None:
-    """The namespace controller's work, done at once; pods without their grace period."""
+    """What the namespace controller does, but immediately; pods get no grace period."""
     if name in _KEPT_NAMESPACES:
         raise ApiError(403, "Forbidden", f'namespaces "{name}" is forbidden: this namespace may not be deleted')
     if options.dry_run:

@@ -99,7 +99,7 @@ def review_access(user: User | None, review: Object) -> Object:
 
 
 def review_rules(user: User | None, review: Object) -> Object:
-    """A SelfSubjectRulesReview: all that `user` may do in the namespace asked about."""
+    """A SelfSubjectRulesReview: all that `user` may do in the namespace."""
     spec = review.get("spec") or {}
     namespace = spec.get("namespace") or ""
     everything = Rule(frozenset("*"), frozenset("*"), frozenset("*"))

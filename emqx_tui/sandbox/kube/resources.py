@@ -1,4 +1,4 @@
-"""The kinds that the simulated API server knows: one row of discovery each.
+"""The kinds that the simulated API server serves, one row each.
 
 Owns names, scope and subresources; columns, schemas and behaviour belong to others. Plural names are the keys
 everywhere, so they must be unique here (in a real cluster the group is part of the key).
@@ -27,11 +27,11 @@ class Resource:
     namespaced: bool = True
     subresources: frozenset[str] = frozenset()
     graceful: bool = False
-    """A delete only marks the object; whoever runs it (the kubelet) removes it."""
+    """A delete only marks the object; the kubelet removes it."""
     generation: bool = True
     """A change outside metadata and status bumps metadata.generation."""
     initial_status: Mapping[str, Any] | None = field(default=None, hash=False)
-    """With a status subresource a new object starts with this status, whatever its author wrote."""
+    """With a status subresource a new object starts with this status; the client's is ignored."""
     custom: bool = False
     """Defined by a CustomResourceDefinition: no strategic merge, and items of lists name their own kind."""
     categories: tuple[str, ...] = ()

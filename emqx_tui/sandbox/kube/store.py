@@ -134,7 +134,7 @@ class Store(Storage):
             return self._remove(resource, old, dry_run)
         return self._mark(resource, old, finalizers, grace_s, dry_run)
 
-    # -- how a write goes
+    # -- stages of a write
 
     def _create(self, obj: Object, request: AdmissionRequest) -> Object:
         resource = self.resources[request.plural]

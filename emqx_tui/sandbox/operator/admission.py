@@ -42,16 +42,16 @@ class EnterpriseWebhooks:
 
     def mutate(self, request: AdmissionRequest) -> Object:
         new = request.new
-        if not _is_asked(request) or new is None:
+        if not _is_called(request) or new is None:
             return new or {}
         if not self._is_up():
             raise _unreachable("mutating.enterprise.emqx.io", "mutate")
         return with_defaults(new)
 
     def validate(self, request: AdmissionRequest) -> Object:
-        """Asked after the schema has accepted what the other one made."""
+        """Called after schema validation of what `mutate` returned."""
         new = request.new
-        if not _is_asked(request) or new is None:
+        if not _is_called(request) or new is None:
             return new or {}
         why = refusal(new, request.old)
         if why is not None:
@@ -60,7 +60,7 @@ class EnterpriseWebhooks:
         return new
 
 
-def _is_asked(request: AdmissionRequest) -> bool:
+def _is_called(request: AdmissionRequest) -> bool:
     return request.plural == "emqxenterprises" and request.operation != "DELETE" and not request.subresource
 
 
@@ -150,7 +150,7 @@ def _service_spec(given: Object, labels: dict[str, str]) -> Object:
 
 
 def _marshalled_update(given: Object) -> Object:
-    """The Go type leaves zeros out, so an explicit 0 comes back as absent."""
+    """The Go type omits zeros, so an explicit 0 becomes absent."""
     update = {key: value for key, value in given.items() if value != 0}
     strategy = given.get("evacuationStrategy") or {}
     update["evacuationStrategy"] = {key: value for key, value in strategy.items() if value != 0}

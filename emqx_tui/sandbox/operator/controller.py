@@ -88,7 +88,7 @@ class Operator:
 
     @property
     def down(self) -> bool:
-        """Stopped on purpose; setting it stops the process at once or starts it at once."""
+        """Scaled down; setting it stops or starts the process immediately."""
         return self._stopped_on_purpose
 
     @down.setter
@@ -133,7 +133,7 @@ class Operator:
         self.restart()
 
     def forget_events(self) -> None:
-        """Let the Event correlator start afresh, as after hours without an event."""
+        """Reset the Event correlator, as hours without an event do."""
         self._context.recorder = self._recorder()
 
     def next_pass_at(self, key: Key) -> float | None:
@@ -219,7 +219,7 @@ class Operator:
         self._restart = self._timeline.after(wait_s, self.start)
 
     def _stop(self) -> None:
-        """Whatever pass is under way ends between two steps and is never resumed."""
+        """A pass under way ends between two steps and is never resumed."""
         self._cancel_restart()
         if self._resume is not None:
             self._resume.cancel()

@@ -19,7 +19,7 @@ _LOADED_AFTER_S = 1.0
 
 
 class PluginController:
-    """Works while `is_up()`; what changed in between is taken up by the next change of the object."""
+    """Works while `is_up()`; a change that it missed is handled with the next one."""
 
     def __init__(self, store: Store, timeline: Scheduler, informer: Informer, is_up: Callable[[], bool]) -> None:
         self._store = store

@@ -1,7 +1,7 @@
-"""StatefulSets and pods as the operator looks at them.
+"""StatefulSets and pods, in the operator's order.
 
-Owns the orders that decide who is blue and who is green: sets by size, then the newest first; pods by name as text.
-Both are the operator's, hazards included: a smaller set counts as the older one, and "-9" sorts above "-10".
+Owns the orders that decide which set is blue and which is green: sets by size, then the newest first; pods by name as
+text. Both are the operator's, hazards included: a smaller set counts as the older one, and "-9" sorts above "-10".
 (`statefulset.go`, `statefulset_util.go`)
 """
 

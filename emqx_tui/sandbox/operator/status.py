@@ -1,4 +1,4 @@
-"""The status step: what EMQX and the StatefulSets look like, written into the resource.
+"""The status step: the state of EMQX and of the StatefulSets, written into the resource.
 
 Owns `status.conditions`, `emqxNodes` and `blueGreenUpdateStatus`. A failed refresh leaves the status as it was loaded
 and lets the pass go on; that, and an empty evacuation list that is stored as absent, is what triggers the nil rule.
@@ -64,7 +64,7 @@ def _refresh_condition(run: Pass) -> Generator[float, None, None]:
 
 
 def _one_set(run: Pass, only: Object) -> None:
-    """The reset: with one complete set there is no blue-green update, whatever was going on."""
+    """The reset: with one complete set there is no blue-green update any more."""
     status = run.status
     status["currentStatefulSetVersion"] = (only.get("status") or {}).get("currentRevision", "")
     if status["readyReplicas"] == status["replicas"]:

@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 
 _PARENT_CHECK_S = 0.5
 _CHURN_PER_CLIENT_S = 5e-5
-"""Each client leaves and comes back by itself every five and a half hours, on average: 5/s of 100,000."""
+"""Each client reconnects every five and a half hours on average: 5/s of 100,000."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxOptions:
-    """What `emqx-tui sandbox` was asked for."""
+    """Options of `emqx-tui sandbox`."""
 
     clients: int = 100_000
     nodes: int = 3
@@ -109,7 +109,7 @@ async def _serve(options: SandboxOptions, subnet: Subnet) -> int:
 
 
 def _tell(text: str, stream: TextIO) -> None:
-    """Whoever reads us may be gone: that is no reason to end."""
+    """Print, even if the reader is gone."""
     with contextlib.suppress(OSError, ValueError):
         stream.write(text + "\n")
         stream.flush()

@@ -40,7 +40,7 @@ def _context(user: str, namespace: str) -> dict[str, str]:
 
 
 def write_kubeconfig(path: Path, content: dict[str, Any]) -> None:
-    """Write for the owner's eyes only, at once: a reader sees the old file or the new one."""
+    """Write with mode 0600 and atomically: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)

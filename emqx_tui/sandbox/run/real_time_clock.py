@@ -54,7 +54,7 @@ class RealTimeClock:
             self._task = None
 
     async def broken(self) -> None:
-        """Wait for ever, or raise what the world raised: time stands still after that."""
+        """Never returns; raises what the world raised, after which time stands still."""
         if self._task:
             await asyncio.shield(self._task)
 

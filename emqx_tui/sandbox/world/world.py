@@ -53,7 +53,7 @@ _PASSES_OF_ONE_SECOND = 2
 
 @dataclass(frozen=True, kw_only=True)
 class WorldConfig:
-    """What a world is like; durations in seconds."""
+    """Parameters of a world; durations in seconds."""
 
     clients: int = 100_000
     """MQTT clients of the first cluster that is created"""
@@ -218,7 +218,7 @@ class World:
     # -- faults
 
     def kill_pod(self, name: str, namespace: str = "default") -> None:
-        """A pod and its broker are gone at once; its StatefulSet makes a new one."""
+        """Remove a pod and its broker immediately; its StatefulSet creates a new one."""
         self.kubelet.kill(namespace, name)
 
     def restart_broker(self, name: str, namespace: str = "default") -> None:
