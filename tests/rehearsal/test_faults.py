@@ -183,7 +183,7 @@ def brokers(fault: str, value: bool) -> Blow:
 
 def operator(kind: str) -> Blow:
     def strike(console: Console) -> None:
-        faults = console.stage.world.operator.faults
+        faults = console.stage.world.operator.context.faults
         faults[:] = [ApiFault(kind, delay_s=8.0)] if kind else []  # type: ignore[arg-type]
 
     return strike

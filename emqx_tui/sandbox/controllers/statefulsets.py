@@ -37,18 +37,10 @@ class StatefulSetController:
         self._owners: dict[str, Key] = {}
         self._revisions: dict[str, tuple[Any, str]] = {}
         self._recorder = EventRecorder(store, timeline, "statefulset-controller", deque(maxlen=1), manager=MANAGER)
-        self._syncs = Debounced(timeline, lag_s, self._sync)
+        self.syncs = Debounced(timeline, lag_s, self._sync)
+        """Their lag may be changed: that takes effect for the next sync."""
         informer.on("statefulsets", self._on_set)
         informer.on("pods", self._on_pod)
-
-    @property
-    def lag_s(self) -> float:
-        """How late the controller is; a change takes effect for the next sync."""
-        return self._syncs.lag_s
-
-    @lag_s.setter
-    def lag_s(self, seconds: float) -> None:
-        self._syncs.lag_s = seconds
 
     def pods_of(self, stateful_set: Object) -> list[Object]:
         """All pods that the set controls, terminating ones too, by ordinal."""
@@ -74,12 +66,12 @@ class StatefulSetController:
         self._owners[uid] = key_of(stateful_set)
         observed = (stateful_set.get("status") or {}).get("observedGeneration")
         if observed != stateful_set["metadata"]["generation"]:
-            self._syncs.request(key_of(stateful_set))
+            self.syncs.request(key_of(stateful_set))
 
     def _on_pod(self, event_type: str, pod: Object) -> None:
         owner = self._owners.get(controller_uid(pod) or "")
         if owner is not None:
-            self._syncs.request(owner)
+            self.syncs.request(owner)
 
     def _sync(self, key: Key) -> None:
         stateful_set = self._store.find("statefulsets", *key)
@@ -159,7 +151,7 @@ class StatefulSetController:
             if refused.code != 409:
                 raise
             # A pod of a set of this name that was removed is still there: try again, as the real controller does.
-            self._timeline.after(_RETRY_S, lambda: self._syncs.request(key_of(stateful_set)))
+            self._timeline.after(_RETRY_S, lambda: self.syncs.request(key_of(stateful_set)))
 
     def _create_claim(self, claim: Object) -> None:
         created = self._store.create("persistentvolumeclaims", claim, manager=MANAGER)

@@ -65,9 +65,7 @@ class Operator:
         """called when the process starts (True) or ends (False)"""
         self._store = store
         self._timeline = timeline
-        self._context = OperatorContext(store, timeline, rng, brokers, line, self._recorder())
-        self.faults = self._context.faults
-        """Faults between this operator and EMQX's API; change the list as you like."""
+        self.context = OperatorContext(store, timeline, rng, brokers, line, self._recorder())
         self._queue = WorkQueue(timeline, self._work)
         self._generations: dict[Key, int] = {}
         self._running = False
@@ -99,21 +97,12 @@ class Operator:
         elif not self._running:
             self.start()
 
-    @property
-    def clock_skew_s(self) -> float:
-        """How far the operator's clock is ahead of the others'."""
-        return self._context.clock_skew_s
-
-    @clock_skew_s.setter
-    def clock_skew_s(self, seconds: float) -> None:
-        self._context.clock_skew_s = seconds
-
     def start(self) -> None:
         """The process is up and leads; every object gets a pass now."""
         self._cancel_restart()
         self._running = True
         self._started_at = self._timeline.now
-        self._context.recorder = self._recorder()
+        self.context.recorder = self._recorder()
         self._generations.clear()
         self.on_state(True)
         for cr in self._store.list("emqxenterprises"):
@@ -128,13 +117,13 @@ class Operator:
 
     def upgrade(self, line: Line) -> None:
         """Restart as another release."""
-        self.line = self._context.line = line
-        self._context.generated_sets.clear()
+        self.line = self.context.line = line
+        self.context.generated_sets.clear()
         self.restart()
 
     def forget_events(self) -> None:
         """Reset the Event correlator, as hours without an event do."""
-        self._context.recorder = self._recorder()
+        self.context.recorder = self._recorder()
 
     def next_pass_at(self, key: Key) -> float | None:
         """The deadline of the next pass that is due by itself."""
@@ -151,7 +140,7 @@ class Operator:
         key, generation = key_of(cr), cr["metadata"]["generation"]
         if event_type == "DELETED":
             self._generations.pop(key, None)
-            self._context.generated_sets.pop(cr["metadata"]["uid"], None)
+            self.context.generated_sets.pop(cr["metadata"]["uid"], None)
         elif event_type == "MODIFIED" and self.line.ignores_status_writes and self._generations.get(key) == generation:
             return
         else:
@@ -171,7 +160,7 @@ class Operator:
                 self._queue.done(key)
                 continue
             self._busy = key
-            run = Pass(self._context, cr)
+            run = Pass(self.context, cr)
             self._go_on(key, run, reconcile(run), began_at=self._timeline.now)
 
     def _go_on(self, key: Key, run: Pass, steps: Generator[float, None, float], *, began_at: float) -> None:

@@ -35,7 +35,9 @@ class OperatorContext:
     line: Line
     recorder: EventRecorder
     faults: list[ApiFault] = field(default_factory=list)
+    """Between this operator and EMQX's API; change the list as you like."""
     clock_skew_s: float = 0.0
+    """How far the operator's clock is ahead of the others'."""
     generated_sets: dict[str, tuple[Any, Object]] = field(default_factory=dict)
     """The generated StatefulSet by the resource's uid, with what it was generated from."""
 

@@ -159,10 +159,10 @@ def test_node_ports_come_back_under_another_number() -> None:
     before = mqtt_port()
     world.advance(20)
     assert mqtt_port() == before, "kept from the stored Service"
-    world.operator.faults.append(ApiFault("refused", path="/listeners"))
+    world.operator.context.faults.append(ApiFault("refused", path="/listeners"))
     world.advance(20)
     assert mqtt_port() is None
-    world.operator.faults.clear()
+    world.operator.context.faults.clear()
     world.advance(20)
     assert mqtt_port() not in (None, before)
 

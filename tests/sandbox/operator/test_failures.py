@@ -39,9 +39,9 @@ def test_s7b_an_api_outage_at_the_end_of_the_delay_kills_two_nodes(mqtt_port_in_
         cr["spec"]["serviceTemplate"] = {"spec": {"ports": [{"name": "mqtt-tcp-1883", "port": 1883}]}}
     trace = started(5, cr=cr)
     trace.to(52)
-    trace.world.operator.faults.append(ApiFault("eof", through="service"))
+    trace.world.operator.context.faults.append(ApiFault("eof", through="service"))
     trace.to(62)
-    trace.world.operator.faults.clear()
+    trace.world.operator.context.faults.clear()
     trace.to(75)
     assert trace.acts(since=52) == ["55 B to 2", "55 start B-2", "56 B to 1"]
     if mqtt_port_in_template:
@@ -54,7 +54,7 @@ def test_s7b_a_refused_connection_empties_blue_within_milliseconds() -> None:
     """The error of the start call is no common one, so the pass comes again after 5, 10, 20 ... ms."""
     trace = started(5)
     trace.to(52)
-    trace.world.operator.faults.append(ApiFault("refused", through="service"))
+    trace.world.operator.context.faults.append(ApiFault("refused", through="service"))
     trace.to(62)
     assert trace.acts(since=52)[:6] == [
         "55 B to 2",
@@ -86,14 +86,14 @@ def test_s7_s8_the_same_faults_do_no_harm_while_the_list_is_stored_non_empty(fau
     trace = started(5)
     trace.to(95.5)
     if fault == "api":
-        trace.world.operator.faults.append(ApiFault("refused", through="service"))
+        trace.world.operator.context.faults.append(ApiFault("refused", through="service"))
     else:
         trace.green_unready(0)
     trace.to(110)
     trace.delay(4)
     trace.to(130)
     assert trace.acts(since=96) == []
-    trace.world.operator.faults.clear()
+    trace.world.operator.context.faults.clear()
     if fault == "green":
         trace.green_unready(0, ready=True)
     trace.to(300)
@@ -140,7 +140,7 @@ def test_removing_the_update_settings_during_a_release_crash_loops_the_operator(
 def test_an_api_outage_while_a_drained_pod_terminates_panics() -> None:
     trace = started(5)
     trace.to(75.2)
-    trace.world.operator.faults.append(ApiFault("refused", through="service"))
+    trace.world.operator.context.faults.append(ApiFault("refused", through="service"))
     trace.to(75.5)
     trace.delay(4)
     trace.to(76)
@@ -154,7 +154,7 @@ def test_the_oldest_line_has_no_nil_rule(operator: str) -> None:
     """The fault of S7b, on G1: nothing is scaled down while the API is away."""
     trace = started(5, operator=operator)
     trace.to(60)
-    trace.world.operator.faults.append(ApiFault("refused", through="service"))
+    trace.world.operator.context.faults.append(ApiFault("refused", through="service"))
     trace.to(100)
     downs = [act for act in trace.acts() if "to" in act.split()]
     evacuated = [act for act in trace.acts() if "uccessfully" in act or "evacuated" in act]
@@ -167,7 +167,7 @@ def test_int32_max_is_no_hold_once_the_operators_clock_goes_back() -> None:
     trace = started(2**31 - 1)
     trace.to(60)
     assert trace.acts() == ["50 Delay 2147483647 seconds"]
-    trace.world.operator.clock_skew_s = -30.0
+    trace.world.operator.context.clock_skew_s = -30.0
     trace.world.operator.restart(after_s=1.0)
     trace.to(62)
     assert trace.acts(since=60) == ["61 start B-2"]
@@ -176,7 +176,7 @@ def test_int32_max_is_no_hold_once_the_operators_clock_goes_back() -> None:
 def test_a_hold_with_some_room_survives_the_same() -> None:
     trace = started(1_000_000_000)
     trace.to(60)
-    trace.world.operator.clock_skew_s = -30.0
+    trace.world.operator.context.clock_skew_s = -30.0
     trace.world.operator.restart(after_s=1.0)
     trace.to(62)
     assert trace.acts(since=60) == ["61 Delay 1000000019 seconds"]

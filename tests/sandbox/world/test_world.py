@@ -262,7 +262,7 @@ def test_nudges_make_the_operator_scale_down_twice_for_one_drained_node(lag_s: f
     world = scenario(clients=900, churn_per_s=0.0, cr=manifest(delay_s=5), **config)
     (blue,) = sets(world)
     release(world)
-    world.stateful_sets.lag_s = lag_s
+    world.stateful_sets.syncs.lag_s = lag_s
     assert run_while(world, lambda: sets(world)[blue] == 3, limit_s=200)
     world.advance(0.5)
     patch(world, {"spec": {"blueGreenUpdate": {"initialDelaySeconds": 4}}})
@@ -272,17 +272,17 @@ def test_nudges_make_the_operator_scale_down_twice_for_one_drained_node(lag_s: f
 
 def test_one_failed_listener_call_takes_the_mqtt_port_away_until_the_next_pass() -> None:
     world = scenario(clients=300, churn_per_s=0.0)
-    world.operator.faults.append(ApiFault("eof", path="/listeners"))
+    world.operator.context.faults.append(ApiFault("eof", path="/listeners"))
     world.advance(11)
     assert world.cluster().route == ()
-    world.operator.faults.clear()
+    world.operator.context.faults.clear()
     world.advance(20)
     assert len(world.cluster().route) == 3
 
 
 def test_wrong_credentials_close_every_gate() -> None:
     world = scenario(clients=300, churn_per_s=0.0)
-    world.operator.faults.append(ApiFault("unauthorized"))
+    world.operator.context.faults.append(ApiFault("unauthorized"))
     world.advance(12)
     assert not any(is_ready(pod) for pod in world.pods())
     (event,) = [event for event in world.store.list("events") if event["reason"] == "ReconcileError"]
@@ -365,7 +365,7 @@ def test_a_pod_that_outlives_its_broker_and_a_stale_list_cost_a_second_one(linge
     (blue,) = sets(world)
     release(world)
     assert run_while(world, lambda: sets(world)[blue] == 3, limit_s=200)
-    world.operator.faults.append(ApiFault("refused", path="/load_rebalance/global_status"))
+    world.operator.context.faults.append(ApiFault("refused", path="/load_rebalance/global_status"))
     world.advance(25)
     assert sets(world)[blue] == downs
 
@@ -387,7 +387,7 @@ def test_plugin_objects_are_loaded_and_their_settings_reach_the_config_map() -> 
 
 def test_a_write_in_the_middle_of_a_pass_makes_its_status_write_conflict() -> None:
     world = scenario(clients=300, churn_per_s=0.0)
-    world.operator.faults.append(ApiFault("slow", delay_s=0.5, path="/nodes"))
+    world.operator.context.faults.append(ApiFault("slow", delay_s=0.5, path="/nodes"))
     world.advance(10.2)
     patch(world, {"spec": {"blueGreenUpdate": {"initialDelaySeconds": 61}}})
     world.advance(1)
@@ -399,12 +399,12 @@ def test_one_hanging_call_stops_the_passes_of_all_resources() -> None:
     world = scenario(clients=300, churn_per_s=0.0)
     world.store.create("emqxenterprises", manifest(name="other"))
     world.advance(60)
-    world.operator.faults.append(ApiFault("hang", path="/nodes"))
+    world.operator.context.faults.append(ApiFault("hang", path="/nodes"))
     world.advance(30)
     quiet_since = len(world.operator.passes)
     world.advance(120)
     assert len(world.operator.passes) == quiet_since
-    world.operator.faults.clear()
+    world.operator.context.faults.clear()
     world.advance(30)
     assert {each.key for each in list(world.operator.passes)[quiet_since:]} == {KEY, ("default", "other")}
 
