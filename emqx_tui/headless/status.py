@@ -129,11 +129,12 @@ def _clients(view: View) -> Iterator[str]:
     if early := facts.early_clients(view):
         yield f"early    {clients(early)} connected to green before the cut-over"
     if view.ledger.evicted is not None:
-        net, way = facts.landed(view), view.ledger.on_their_way
-        unasked = f", {count(net.unasked)} more came by themselves" if net.unasked else ""
+        ledger = view.ledger
+        unasked = f", {count(ledger.unasked)} more came by themselves" if ledger.unasked else ""
         yield (
-            f"ledger   evicted {count(view.ledger.evicted)} = landed {count(net.landed)} + bounced "
-            f"{count(view.ledger.bounced)} + missing {count(net.missing)}, of which {count(way)} on their way{unasked}"
+            f"ledger   evicted {count(ledger.evicted)} = landed {count(ledger.landed)} + bounced "
+            f"{count(ledger.bounced)} + missing {count(ledger.missing)}, of which {count(ledger.on_their_way)} "
+            f"on their way{unasked}"
         )
 
 

@@ -78,7 +78,8 @@ class Ledger:
     """Where the clients are that the drains have disconnected. None while it cannot be known.
 
     `missing` is what is neither on green nor back on blue, net of clients that come and go by themselves; clients on
-    their way (evicted a moment ago) are in it until they have landed.
+    their way (evicted a moment ago) are in it until they have landed. No figure is below 0 or over `evicted`, except
+    `unasked`.
     """
 
     evicted: int | None = None
@@ -88,8 +89,10 @@ class Ledger:
     max_missing: int | None = None
     on_their_way: int | None = None
     """How many of the missing were evicted so recently that they may still be reconnecting."""
+    unasked: int = 0
+    """Clients that came to green without an eviction, beyond what blue's other nodes have lost."""
 
     @property
     def overdue(self) -> int | None:
-        """Missing and not on their way; below 0 when more landed than were evicted. None while it cannot be known."""
+        """Missing and not on their way. None while it cannot be known."""
         return None if self.missing is None or self.on_their_way is None else self.missing - self.on_their_way

@@ -61,6 +61,18 @@ class Member:
         return self.is_running and bool(self.pod.ip) and self.evacuation is None
 
     @property
+    def is_uncounted(self) -> bool:
+        """It may have clients, and how many is not known: a sum without it would pass for the whole.
+
+        EMQX leaves a node that does not answer out of its list. A pod that never was in EMQX has none: green is Ready
+        only once its broker has joined; blue's brokers had all joined before the release.
+        """
+        if self.live_connections is not None or self.pod.meta.deleting:
+            return False
+        is_up = self.pod.containers_ready if self.colour is Colour.BLUE else self.pod.is_ready
+        return self.is_running or is_up
+
+    @property
     def is_drained(self) -> bool:
         """EMQX lists it as `prohibiting` and its last counters are 0."""
         return bool(
@@ -111,7 +123,7 @@ class Generation:
 
     @property
     def live_connections(self) -> int | None:
-        """Sum over the members, None while one that runs is not counted: a part would pass for the whole."""
+        """Sum over the members, None while one is not counted: a part would pass for the whole."""
         return self._sum(lambda member: member.live_connections)
 
     @property

@@ -187,8 +187,8 @@ def sample_of(snapshot: Snapshot) -> Sample | None:
 
 
 def _sum_of(members: Iterable[Member]) -> int | None:
-    counted = [m for m in members if m.is_running or m.live_connections is not None]
-    if any(m.live_connections is None for m in counted):
+    counted = tuple(members)
+    if any(m.is_uncounted for m in counted):
         return None
     return sum(m.live_connections or 0 for m in counted)
 
@@ -263,16 +263,20 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
         return known
     live = {m.name: m.live_connections for m in blue.members}
     is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None
-    if not is_counted or any(m.is_running and m.live_connections is None for m in (*blue.members, *green.members)):
+    if not is_counted or any(m.is_uncounted for m in (*blue.members, *green.members)):
         return known
     now = snapshot.now
-    evicted = sum(count - (live.get(name) or 0) for name, count in known.initial.items())
+    evicted = sum(max(0, count - (live.get(name) or 0)) for name, count in known.initial.items())
     waiting = {name: count for name, count in known.baseline.items() if name not in known.initial}
     moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
     # What a node had lost by itself before its own drain began went to green as well.
     moved += sum(max(0, known.baseline.get(name, count) - count) for name, count in known.initial.items())
     bounced = sum(max(0, (live.get(name) or 0) - count) for name, count in waiting.items())
-    landed = sum(m.live_connections or 0 for m in green.members) - known.green_baseline - moved
+    # A green node that died takes those with it who were there before.
+    landed = max(0, sum(m.live_connections or 0 for m in green.members) - known.green_baseline - moved)
+    bounced = min(bounced, evicted)
+    unasked = max(0, landed + bounced - evicted)
+    landed -= unasked
     missing = evicted - landed - bounced
     allowance = now - timedelta(seconds=RECONNECT_ALLOWANCE_S)
     track = (*((at, n) for at, n in known.evicted_track if at >= now - timedelta(seconds=60)), (now, evicted))
@@ -282,7 +286,7 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
         # A console that came to a drain has not seen yet how many were evicted a moment before.
         on_their_way = None
     else:
-        on_their_way = max(0, evicted - (earlier[-1] if earlier else 0))
+        on_their_way = min(missing, max(0, evicted - (earlier[-1] if earlier else 0)))
     ledger = Ledger(
         evicted=evicted,
         landed=landed,
@@ -290,5 +294,6 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
         missing=missing,
         max_missing=max(missing, known.ledger.max_missing or 0),
         on_their_way=on_their_way,
+        unasked=unasked,
     )
     return replace(known, ledger=ledger, evicted_track=track)

@@ -135,26 +135,9 @@ def is_live(view: View) -> bool:
     return view.snapshot.stats.is_fresh(view.now, view.policy.max_broker_age_s)
 
 
-@dataclass(frozen=True)
-class Landed:
-    """The ledger net of blue clients that reconnect unasked and land on green without an eviction."""
-
-    landed: int | None
-    missing: int | None
-    unasked: int = 0
-
-
-def landed(view: View) -> Landed:
-    ledger = view.ledger
-    if ledger.landed is None or ledger.missing is None or ledger.missing >= 0:
-        return Landed(ledger.landed, ledger.missing)
-    return Landed(ledger.landed + ledger.missing, 0, -ledger.missing)
-
-
 def overdue(view: View) -> int | None:
     """Evicted clients that should be back by now and are on neither side."""
-    found = view.ledger.overdue
-    return None if found is None else max(0, found)
+    return view.ledger.overdue
 
 
 def is_missing_over_limit(view: View) -> bool:

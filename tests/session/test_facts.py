@@ -128,7 +128,6 @@ def test_clients_that_came_to_green_before_the_cut_over_are_counted() -> None:
 
 def test_who_is_overdue_is_told_apart_from_who_is_on_the_way() -> None:
     assert facts.overdue(releases.draining()) == 13
-    assert facts.overdue(releases.draining(ledger=Ledger(10, 10, 0, -3, 0, 0))) == 0
     assert facts.overdue(releases.draining(ledger=Ledger(10, 5, 0, 5, 5, None))) is None
     assert facts.is_missing_over_limit(releases.auto_held())
     assert not facts.is_missing_over_limit(releases.draining())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from emqx_tui.rollout.decision import Gate
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session import facts
 from emqx_tui.session.view import View
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.text import units
@@ -36,11 +35,11 @@ def recipients(gate: Gate, view: View) -> tuple[Line, ...]:
         low, high = units.count(min(counts)), units.count(max(counts))
         each = f" ({low} each)" if low == high else f" ({low} to {high} each)"
     where = line(f"{units.plural(len(gate.recipients), 'green node')}{each}")
-    evicted, net = view.ledger.evicted, facts.landed(view)
+    ledger, evicted = view.ledger, view.ledger.evicted
     if not evicted:
         return (where,)
-    if net.missing is None or net.landed is None:
+    if ledger.missing is None or ledger.landed is None:
         return where, line(f"{units.count(evicted)} evicted so far; how many are back is not known")
-    landed = f"{units.count(min(net.landed, evicted))} of {units.count(evicted)} evicted are on green"
-    share = units.percent(net.missing / evicted).replace(" ", TIE)
-    return where, line(f"{landed}{DOT}missing {units.count(net.missing)} ({share})")
+    landed = f"{units.count(ledger.landed)} of {units.count(evicted)} evicted are on green"
+    share = units.percent(ledger.missing / evicted).replace(" ", TIE)
+    return where, line(f"{landed}{DOT}missing {units.count(ledger.missing)} ({share})")

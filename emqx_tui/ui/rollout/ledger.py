@@ -28,20 +28,20 @@ def ledger_line(view: View, cells: int = 200) -> Line:
 
 
 def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) -> Line:
-    ledger, net, on_way = view.ledger, facts.landed(view), view.ledger.on_their_way
-    figures = f"evicted {units.count(ledger.evicted)} = green {units.count(net.landed)} + "
-    is_only_on_way = bool(net.missing) and on_way is not None and on_way >= (net.missing or 0)
-    share = "on their way" if is_only_on_way else units.percent(_ratio(net.missing, ledger.evicted))
+    ledger, on_way = view.ledger, view.ledger.on_their_way
+    figures = f"evicted {units.count(ledger.evicted)} = green {units.count(ledger.landed)} + "
+    is_only_on_way = bool(ledger.missing) and on_way is not None and on_way >= (ledger.missing or 0)
+    share = "on their way" if is_only_on_way else units.percent(_ratio(ledger.missing, ledger.evicted))
     tone = Tone.WARN if facts.is_missing_over_limit(view) else Tone.PLAIN
-    missing_words = (f"missing {units.count(net.missing)} ({share})", tone)
+    missing_words = (f"missing {units.count(ledger.missing)} ({share})", tone)
     bounced = f"{units.count(ledger.bounced)} + "
     shown = line(title, figures, f"back on blue {bounced}", missing_words)
     if width(shown) > cells:
         shown = line(title, figures, f"back {bounced}", missing_words)
     most = facts.max_missing(view)
     worst = f" · most missing at once {units.count(most)}" if most is not None else ""
-    way = f" · {units.count(on_way)} on their way" if on_way and on_way < (net.missing or 0) else ""
-    more = f" · {units.count(net.unasked)} came by themselves" if net.unasked else ""
+    way = f" · {units.count(on_way)} on their way" if on_way and on_way < (ledger.missing or 0) else ""
+    more = f" · {units.count(ledger.unasked)} came by themselves" if ledger.unasked else ""
     for extra in (f"{way}{worst}{more}{_lowest(journal)}", f"{way}{worst}", worst, way):
         if width(shown) + cell_len(extra) <= cells:
             return line(*shown, (extra, Tone.DIM))

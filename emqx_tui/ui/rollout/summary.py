@@ -29,7 +29,7 @@ def _drain(journal: Journal) -> list[tuple[str, str]]:
 
 
 def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
-    totals, missing, rows = journal.totals, facts.landed(view).missing, []
+    totals, missing, rows = journal.totals, view.ledger.missing, []
     if totals.clients:
         per_client = totals.disconnects / totals.clients
         killed = f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""

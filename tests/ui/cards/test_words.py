@@ -56,7 +56,7 @@ def test_a_nodes_card_tells_size_speed_length_and_where_its_clients_go():
     ("ledger", "told"),
     [
         pytest.param(
-            Ledger(evicted=66_090, landed=66_091, bounced=0, missing=-1),
+            Ledger(evicted=66_090, landed=66_090, bounced=0, missing=0, unasked=1),
             "66,090 of 66,090 evicted are on green · missing 0 (0.00 %)",
             id="some came by themselves",
         ),

@@ -1,0 +1,153 @@
+"""A console is killed in a drain and another one started: what it says of the clients is true, or unknown.
+
+The figures of list, screen, cards, `status`, progress lines and of the end are compared with the simulated clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+
+import pytest
+
+from emqx_tui.headless import status
+from emqx_tui.headless.exit_status import Result
+from emqx_tui.headless.summary import summary as finished
+from emqx_tui.headless.view_diff import progress
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.session import facts
+from emqx_tui.session.view import View
+from emqx_tui.ui.cards.abort_card import abort_card
+from emqx_tui.ui.cards.gate_card import gate_card
+from emqx_tui.ui.rollout.ledger import ledger_line
+from emqx_tui.ui.rollout.summary import summary
+from emqx_tui.ui.text.spans import plain
+from tests.support.stage import Console, Person, Stage, begin
+
+CLIENTS = 6_000
+NODES = 3
+RATE = 200
+LAG = 4 * RATE + 50
+"""Clients that may move between a poll and the instant of the truth, and churn."""
+LIMIT_S = 1_500.0
+
+
+@dataclass
+class Story:
+    """What the console that was started again showed, with what was so at that moment."""
+
+    seen: list[tuple[View, int, int]] = field(default_factory=list)
+    """(view, evicted clients, clients that are on no node)."""
+    last: View | None = None
+    evicted: int = 0
+    lowest: float = 1.0
+
+
+def killed_and_restarted(node: int, after_s: float, away_s: float) -> Story:
+    """The driver dies `after_s` into the drain of the `node`-th node (from 1); another one starts `away_s` later."""
+    world = scenario("smooth", clients=CLIENTS, seed=4)
+    stage, story = Stage(world), Story()
+    truth = world.cluster().truth
+
+    def note(view: View) -> None:
+        gone = truth.since_mark()
+        story.seen.append((view, gone.evicted, truth.offline + gone.lost))
+
+    async def script(stage: Stage) -> None:
+        first = stage.console(1)
+        Person(first)
+        await begin(first, Approval.CUT_OVER)
+        truth.mark()
+        await first.until(lambda view: len(view.drain_initial) >= node and facts.draining(view), LIMIT_S)
+        await asyncio.sleep(after_s)
+        first.cut()
+        first.watchers.clear()
+        stage.dead.add(first.host.identity)
+        await asyncio.sleep(away_s)
+        second: Console = stage.console(2)
+        Person(second)
+        second.watchers.append(note)
+        story.last = await second.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    assert stage.witness.broken == []
+    story.evicted, story.lowest = truth.since_mark().evicted, truth.lowest_live / CLIENTS
+    return story
+
+
+def numbers(words: str, pattern: str) -> list[int]:
+    return [int(found.replace(",", "")) for found in re.findall(pattern, words)]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(1, 0.5, 1.0), (1, 8.0, 5.0), (1, 8.0, 45.0), (2, 8.0, 5.0), (2, 20.0, 45.0), (3, 8.0, 5.0)],
+    ids=lambda moment: "node {} after {} s, away {} s".format(*moment),
+)
+def story(request: pytest.FixtureRequest) -> Story:
+    return killed_and_restarted(*request.param)
+
+
+def under_way(story: Story) -> list[tuple[View, int, int]]:
+    return [row for row in story.seen if facts.is_under_way(row[0])]
+
+
+def test_the_ledger_is_true_or_unknown(story: Story) -> None:
+    for view, evicted, offline in under_way(story):
+        ledger = status.document(view)["ledger"]
+        if ledger["evicted"] is not None:
+            assert abs(ledger["evicted"] - evicted) <= LAG, view.now
+        if ledger["missing"] is not None:
+            assert 0 <= ledger["missing"] <= min(ledger["evicted"], offline + LAG), (view.now, ledger)
+        if ledger["landed"] is not None:
+            assert 0 <= ledger["landed"] <= ledger["evicted"], ledger
+        if ledger["on_their_way"] is not None:
+            assert 0 <= ledger["on_their_way"] <= ledger["missing"], ledger
+        found = progress(view)["missing"]
+        assert found is None or found <= offline + LAG
+
+
+def test_no_front_end_says_that_more_were_missing_at_once_than_were(story: Story) -> None:
+    for view, _, _ in under_way(story):
+        cards = [abort_card(view), *([gate_card(view.decision.gate, view)] if view.decision.gate else [])]
+        said = " ".join(
+            [
+                *status.lines(view),
+                plain(ledger_line(view)),
+                *(plain(line) for card in cards for _, lines in card.rows for line in lines),
+            ]
+        )
+        for count in numbers(said, r"(?:at most|most missing at once) ([\d,]+)") + numbers(
+            said, r"([\d,]+) on their way"
+        ):
+            assert count <= 11 * RATE + LAG, said
+        assert "missing -" not in said
+        assert "landed -" not in said
+
+
+def test_a_missing_share_is_never_over_all(story: Story) -> None:
+    for view, _, _ in under_way(story):
+        for share in re.findall(r"missing [\d,]+ \(([\d.]+) ?%\)", plain(ledger_line(view))):
+            assert float(share) <= 100.0
+
+
+def test_rates_and_time_to_go_are_of_what_was_seen(story: Story) -> None:
+    for view, _, _ in under_way(story):
+        for row in progress(view)["draining"]:
+            assert row["rate_per_s"] is None or row["rate_per_s"] <= 2 * RATE, row
+        left = facts.remaining_s(view)
+        assert left is None or left < 900.0
+
+
+def test_the_end_is_told_as_it_was(story: Story) -> None:
+    view = story.last
+    assert view
+    assert view.journal
+    line = finished(view, Result.DONE, view.now).to_json()
+    assert abs(line["disconnects_per_client"] * CLIENTS - story.evicted) <= LAG
+    ratio = line["lowest_sum_ratio"]
+    assert ratio is None or abs(ratio - story.lowest) <= LAG / CLIENTS
+    assert line["clients_lost"] in (None, 0) or line["clients_lost"] <= LAG
+    assert summary(view)
