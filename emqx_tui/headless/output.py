@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from emqx_tui.headless import words
 from emqx_tui.headless.events import Event, Record
+from emqx_tui.headless.repeats import Repeats
 
 MANY_LINES = 2_000
 FLUSH_S = 30.0
@@ -43,6 +44,7 @@ class Output:
     def __init__(self, form: Format, write: Callable[[str], None]) -> None:
         self.form = form
         self._write = write
+        self._repeats = Repeats()
         self._lines: queue.Queue[str | None] = queue.Queue()
         """None ends the thread."""
         self.is_complete = False
@@ -57,7 +59,8 @@ class Output:
         if self.form is Format.JSONL:
             self.say(record.dumps())
             return
-        self.say(words.line(record))
+        for line in self._repeats.lines(record):
+            self.say(line)
         if record.event is Event.PLAN:
             for difference in words.differences(record.to_json()):
                 self.say(difference)
@@ -69,7 +72,8 @@ class Output:
     def finish(self, record: Record) -> None:
         """The last record: in text a sentence before it, in both formats a line of JSON as the last one."""
         if self.form is Format.TEXT:
-            self.say(words.line(record))
+            for line in (*self._repeats.rest(), words.line(record)):
+                self.say(line)
         self.say(record.dumps())
         self.close()
 

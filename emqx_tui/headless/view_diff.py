@@ -172,12 +172,14 @@ Line = tuple[Event, datetime, Mapping[str, Any]]
 
 
 def _log(told: Told, view: View) -> list[Line]:
-    """Commands, failures and Events that are new. A line that arrives late, dated before others, is told late."""
+    """Commands, failures and Events that are new, each repeat too. A line that arrives late is told late."""
     before = told.view.log if told.view else ()
     if before is view.log:
         return []
-    known = {(line.at, line.text, line.command) for line in before}
-    fresh = [line for line in view.log if (line.at, line.text, line.command) not in known]
+    known = {(at, line.text) for line in before for at in (*line.earlier, line.at)}
+    fresh = [
+        replace(line, at=at) for line in view.log for at in (*line.earlier, line.at) if (at, line.text) not in known
+    ]
     recent = [line for line in fresh if told.since is None or line.at >= told.since]
     return [found for line in recent if (found := _line(line, view)) is not None]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from emqx_tui.headless.events import Event, Record
@@ -16,9 +16,12 @@ COMMAND_CHARACTERS = 240
 
 def line(record: Record) -> str:
     """`12:03:04Z  phase      draining`."""
-    clock = record.at.astimezone(UTC).strftime("%H:%M:%SZ")
     words = clean(" ".join(_WORDS[record.event](record.to_json()).split("\n")))
-    return f"{clock}  {str(record.event).replace('_', ' '):<10}  {words}".rstrip()
+    return f"{clock(record.at)}  {str(record.event).replace('_', ' '):<10}  {words}".rstrip()
+
+
+def clock(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%H:%M:%SZ")
 
 
 def count(value: int | None) -> str:

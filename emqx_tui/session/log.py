@@ -1,9 +1,15 @@
-"""The merged log: what the cluster says and what we did, by time, bounded."""
+"""The merged log: what the cluster says and what we did, by time, bounded.
+
+What is told again within REPEAT_S is one line that counts, at its newest instant: in an accident the same repair goes
+out every few seconds, and would push everything else away. Phases, answers and the journal's lines are the story of
+the release: each stands on its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from emqx_tui.model.workloads import ClusterEvent
 from emqx_tui.rollout.commands import Command
@@ -12,6 +18,10 @@ from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.session.view import LogLine, LogSource
 
 LIMIT = 500
+REPEAT_S = 600.0
+"""A line that comes again later than this begins anew."""
+EARLIER = 20
+"""Instants of repeats that a line keeps."""
 _WORDS = {
     "apply-template": "template, closed valve and rates patched",
     "close-valve": "valve closed",
@@ -44,14 +54,16 @@ class EventLog:
     def events(self, events: Iterable[ClusterEvent]) -> None:
         """Kubernetes Events that are new or were counted up."""
         for event in events:
-            if event.last_at is None or self._seen.get(event.meta.uid) == event.count:
+            known = self._seen.get(event.meta.uid, 0)
+            if event.last_at is None or known == event.count:
                 continue
             self._seen[event.meta.uid] = event.count
             if event.component == "emqx-tui":
                 continue
+            times = event.count - known if 0 < known < event.count else 1
             source = LogSource.OPERATOR if event.component.startswith("emqx") else LogSource.KUBERNETES
             text = f"{event.reason}: {event.message}"
-            self._add(LogLine(event.last_at, source, redact_text(text), is_alarm=event.type == "Warning"))
+            self._repeat(LogLine(event.last_at, source, redact_text(text), is_alarm=event.type == "Warning"), times)
         if len(self._seen) > 4 * LIMIT:
             self._seen = dict(list(self._seen.items())[-2 * LIMIT :])
 
@@ -75,22 +87,36 @@ class EventLog:
         self._add(LogLine(at, LogSource.JOURNAL, redact_text(words), is_alarm=is_alarm))
 
     def sent(self, at: datetime, command: Command) -> None:
-        self._add(LogLine(at, LogSource.YOU, command_words(command), command.describe()))
+        self._repeat(LogLine(at, LogSource.YOU, command_words(command), command.describe()))
 
     def done(self, at: datetime, command: Command, note: str) -> None:
         if note:
-            self._add(LogLine(at, LogSource.CONSOLE, f"{command_words(command)}: {note}"))
+            self._repeat(LogLine(at, LogSource.CONSOLE, f"{command_words(command)}: {note}"))
 
     def failed(self, at: datetime, command: Command, message: str, *, is_routine: bool = False) -> None:
         """`is_routine`: nothing that a person has to know of at once."""
         text = f"{command_words(command)} failed: {redact_text(message)}"
-        self._add(LogLine(at, LogSource.CONSOLE, text, is_alarm=not is_routine))
+        self._repeat(LogLine(at, LogSource.CONSOLE, text, is_alarm=not is_routine))
 
     def say(self, at: datetime, words: str) -> None:
         self._add(LogLine(at, LogSource.CONSOLE, redact_text(words)))
 
     def alarm(self, at: datetime, words: str) -> None:
-        self._add(LogLine(at, LogSource.CONSOLE, redact_text(words), is_alarm=True))
+        self._repeat(LogLine(at, LogSource.CONSOLE, redact_text(words), is_alarm=True))
+
+    def _repeat(self, line: LogLine, times: int = 1) -> None:
+        """Add it, or count it up where the same was told a while ago."""
+        before = next((known for known in reversed(self._lines) if _is_same(known, line)), None)
+        if before is not None:
+            self._lines.remove(before)
+            first, last = sorted((before, line), key=lambda each: each.at)
+            line = replace(
+                last,
+                count=before.count + times,
+                first_at=min(before.began_at, first.at),
+                earlier=(*before.earlier, first.at)[-EARLIER:],
+            )
+        self._add(line)
 
     def _add(self, line: LogLine) -> None:
         lines = self._lines
@@ -100,6 +126,11 @@ class EventLog:
         lines.insert(at, line)
         del lines[: max(0, len(lines) - LIMIT)]
         self._frozen = None
+
+
+def _is_same(known: LogLine, line: LogLine) -> bool:
+    is_told_alike = (known.source, known.text, known.is_alarm) == (line.source, line.text, line.is_alarm)
+    return is_told_alike and abs(line.at - known.at) <= timedelta(seconds=REPEAT_S)
 
 
 def command_words(command: Command) -> str:

@@ -72,14 +72,25 @@ class LogSource(StrEnum):
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line of the merged log: cluster events and our own actions, by time."""
+    """One line of the merged log: cluster events and our own actions, by time; what repeats is one line."""
 
     at: datetime
+    """The last time."""
     source: LogSource
     text: str
     command: str = ""
     """The equivalent kubectl or curl command, for our own actions."""
     is_alarm: bool = False
+    count: int = 1
+    """How often this was told."""
+    first_at: datetime | None = None
+    """The first time; None when it was told once."""
+    earlier: tuple[datetime, ...] = ()
+    """Instants of the last few repeats before `at`, for those that tell each of them."""
+
+    @property
+    def began_at(self) -> datetime:
+        return self.first_at or self.at
 
 
 @dataclass(frozen=True)

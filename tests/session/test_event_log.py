@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emqx_tui.model.workloads import ClusterEvent
 from emqx_tui.rollout.commands import CloseValve, Scale, StopDrain, Target
-from emqx_tui.session.log import LIMIT, EventLog
+from emqx_tui.session.log import EARLIER, LIMIT, REPEAT_S, EventLog
 from emqx_tui.session.view import LogSource
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -40,7 +40,33 @@ def test_an_event_is_told_once_and_again_when_it_is_counted_up() -> None:
     log.events([event(1)])
     assert len(log.lines()) == 1
     log.events([event(1, count=2, second=9)])
-    assert len(log.lines()) == 2
+    (line,) = log.lines()
+    assert (line.count, line.first_at, line.at) == (2, NOW + timedelta(seconds=1), NOW + timedelta(seconds=9))
+    log.events([event(1, count=9, second=20)])
+    assert [line.count for line in log.lines()] == [9], "what Kubernetes counted meanwhile counts"
+
+
+def test_what_repeats_is_one_line_with_first_and_last_time_and_takes_no_room() -> None:
+    log = EventLog()
+    log.say(NOW, "creating green")
+    for number in range(1, 1001):
+        log.sent(NOW + timedelta(seconds=20 * number), STOP)
+        log.failed(NOW + timedelta(seconds=20 * number + 1), STOP, "timed out")
+    first, sent, failed = log.lines()
+    assert first.text == "creating green"
+    assert (sent.count, sent.first_at) == (1000, NOW + timedelta(seconds=20))
+    assert (failed.count, failed.at) == (1000, NOW + timedelta(seconds=20_001))
+    assert len(sent.earlier) == EARLIER
+    assert sent.command == STOP.describe()
+
+
+def test_the_same_much_later_and_each_answer_to_a_person_stand_alone() -> None:
+    log = EventLog()
+    log.sent(NOW, STOP)
+    log.sent(NOW + timedelta(seconds=REPEAT_S + 1), STOP)
+    log.say(NOW + timedelta(seconds=REPEAT_S + 2), "held")
+    log.say(NOW + timedelta(seconds=REPEAT_S + 3), "held")
+    assert [line.count for line in log.lines()] == [1, 1, 1, 1]
 
 
 def test_our_own_events_are_not_news() -> None:

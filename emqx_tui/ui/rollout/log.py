@@ -1,4 +1,4 @@
-"""PURE: the merged log as lines: what the cluster told and what we did, by time, each action with its command."""
+"""PURE: the merged log as lines: what the cluster told and what we did, by time, an action's command on demand."""
 
 from __future__ import annotations
 
@@ -41,18 +41,27 @@ def _short(entry: LogLine, cells: int) -> Line:
     return (*left, Span(" " * gap), *crop(line((clean(entry.command), Tone.DIM)), room))
 
 
-def long_log(entries: Sequence[LogLine], cells: int) -> list[Line]:
-    """Every line whole, wrapped, with its command below it: what was sent can be read and repeated."""
-    lines: list[Line] = []
+def long_entry(entry: LogLine, cells: int, *, is_marked: bool = False, is_opened: bool = False) -> list[Line]:
+    """One entry whole, wrapped; opened with its command below it, to be read and repeated."""
     indent = Span(" " * (9 + _SOURCE + 1))
     room = max(20, cells - len(indent.text))
-    for entry in entries:
-        head, *more = wrap(_told(entry), cells - 1)
-        lines += [(Span(" "), *head), *((indent, *rest) for text in more for rest in wrap(text, room))]
-        if entry.command:
-            command = line((f"$ {clean(entry.command)}", Tone.DIM))
-            lines += [(indent, *rest) for rest in wrap(command, room)]
+    mark = Span("▸", Tone.KEY) if is_marked else Span(" ")
+    head, *more = wrap(_told(entry), cells - 1)
+    lines: list[Line] = [(mark, *head), *((indent, *rest) for text in more for rest in wrap(text, room))]
+    if entry.command and is_opened:
+        lines += [(indent, *rest) for rest in wrap(line((f"$ {clean(entry.command)}", Tone.DIM)), room)]
     return lines
+
+
+def selected(entries: Sequence[LogLine], wanted: str, *, is_warnings_only: bool = False) -> tuple[LogLine, ...]:
+    """The entries that contain every word, and none that begins with `!`, in what is told or in their command."""
+    words = wanted.lower().split()
+    return tuple(e for e in entries if (e.is_alarm or not is_warnings_only) and _contains(e, words))
+
+
+def _contains(entry: LogLine, words: Sequence[str]) -> bool:
+    text = f"{units.clock(entry.at)} {entry.source} {entry.text} {entry.command}".lower()
+    return all((word[1:] not in text or word == "!") if word[0] == "!" else word in text for word in words)
 
 
 def _told(entry: LogLine) -> Line:
@@ -60,4 +69,6 @@ def _told(entry: LogLine) -> Line:
     tone = Tone.WARN if entry.is_alarm else Tone.PLAIN
     sign = f"{ALARM} " if entry.is_alarm else ""
     at = (f" {units.clock(entry.at)} ", Tone.DIM)
-    return line(at, (source, _TONES[entry.source]), (f" {sign}{clean(entry.text)}", tone))
+    told = (f" {sign}{clean(entry.text)}", tone)
+    repeats = f"  x {units.count(entry.count)} since {units.clock(entry.began_at)}" if entry.count > 1 else ""
+    return line(at, (source, _TONES[entry.source]), told, (repeats, Tone.STRONG))

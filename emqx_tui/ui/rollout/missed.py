@@ -54,7 +54,7 @@ def _parts(view: View) -> Iterator[str]:
         yield f"{units.count(journal.totals.killed)} clients cut off without a drain"
     if journal.acknowledged:
         yield f"accepted: {', '.join(_accepted(journal, name) for name in journal.acknowledged)}"
-    warnings = sum(entry.is_alarm and journal.created_at <= entry.at < arrival.at for entry in view.log)
+    warnings = sum(entry.is_alarm and journal.created_at <= entry.began_at < arrival.at for entry in view.log)
     if warnings:
         yield f"{units.plural(warnings, 'warning')} (l)"
     yield f"begun {units.clock_minute(journal.created_at)} by {journal.created_by}"

@@ -13,6 +13,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.widgets import Input
 
 from emqx_tui.rollout.intents import Freeze, Hold, Intent, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.policy import Approval
@@ -50,10 +51,20 @@ CHECKS_MIN = 4
 """Checks that stay in sight below the legend; with one line per node, the worst one."""
 
 
+class SearchInput(Input):
+    """The search in the log, while it is typed. Enter keeps it, escape drops it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "keep the search"),
+        Binding("escape", "screen.drop_search", "drop it"),
+    ]
+
+
 class RolloutScreen(ConsoleScreen):
     """One cluster: its release when one runs, its nodes otherwise."""
 
     AREA = Area.ROLLOUT
+    AUTO_FOCUS = ""  # the search takes the letters of keys while it has the focus
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings(Area.ROLLOUT),
         Binding("escape", "leave", "back"),
@@ -82,6 +93,7 @@ class RolloutScreen(ConsoleScreen):
         yield NodeTable()
         yield LedgerLine()
         yield EventLog()
+        yield SearchInput(placeholder="words, !word leaves out", compact=True, id="search")
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -106,7 +118,8 @@ class RolloutScreen(ConsoleScreen):
         for part, height in ((self.query_one("#picture"), heights.plot), (self.query_one(NodeTable), heights.table)):
             part.display = not log.is_long
             part.styles.height = height
-        log.styles.height = heights.log + (heights.plot + heights.table if log.is_long else 0)
+        searching = self.query_one(SearchInput).display
+        log.styles.height = heights.log + (heights.plot + heights.table if log.is_long else 0) - searching
 
     def _summary(self) -> list[Line]:
         return summary_lines(self._view, self.size.width) if self._view else []
@@ -164,7 +177,7 @@ class RolloutScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "scroll_log":
-            return self.query_one(EventLog).is_long
+            return self.query_one(EventLog).is_long and not isinstance(self.focused, Input)
         if action == "approve" and self._view and self._view.decision.gate and self._reasons["approve"]:
             return None
         return super().check_action(action, parameters)
@@ -242,13 +255,52 @@ class RolloutScreen(ConsoleScreen):
     def action_log(self) -> None:
         log = self.query_one(EventLog)
         log.enlarge(not log.is_long)
+        self.query_one(SearchInput).value = ""
         self._arrange()
 
     def action_scroll_log(self, lines: int) -> None:
-        self.query_one(EventLog).scroll(lines)
+        self.query_one(EventLog).move(lines)
+
+    def action_search_log(self) -> None:
+        self._open_log()
+        box = self.query_one(SearchInput)
+        box.display = True
+        self._arrange()
+        box.focus()
+
+    def action_warnings(self) -> None:
+        self._open_log()
+        self.query_one(EventLog).toggle_warnings()
+
+    def action_command(self) -> None:
+        self._open_log()
+        self.query_one(EventLog).toggle_command()
+
+    def _open_log(self) -> None:
+        if not self.query_one(EventLog).is_long:
+            self.action_log()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.query_one(EventLog).search(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._leave_search()
+
+    def action_drop_search(self) -> None:
+        self.query_one(SearchInput).value = ""
+        self._leave_search()
+
+    def _leave_search(self) -> None:
+        self.query_one(SearchInput).display = False
+        self._arrange()
+        self.set_focus(None)
 
     def action_leave(self) -> None:
-        if self.query_one(EventLog).is_long:
+        if self.query_one(EventLog).words:
+            self.action_drop_search()
+        elif self.query_one(EventLog).is_long:
             self.action_log()
         else:
             self.console.go_back()

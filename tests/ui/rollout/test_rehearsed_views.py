@@ -15,7 +15,7 @@ from emqx_tui.ui.rollout.checks import check_lines, stale_lines
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, headline
 from emqx_tui.ui.rollout.key_reasons import key_reasons
 from emqx_tui.ui.rollout.ledger import ledger_line
-from emqx_tui.ui.rollout.log import long_log, short_log
+from emqx_tui.ui.rollout.log import long_entry, short_log
 from emqx_tui.ui.rollout.nodes import NodeRow, columns_for, fit_rows, node_rows, row_line
 from emqx_tui.ui.rollout.rail import rail
 from emqx_tui.ui.rollout.summary import summary
@@ -55,7 +55,7 @@ def test_everything_fits_in_every_width(views):
             assert all(
                 crop(text, cells) is not None for text in (*rail(view), *check_lines(view, 4), *stale_lines(view))
             )
-    assert all(cell_len(plain(text)) <= 80 for text in long_log(views[-1].log, 80))
+    assert all(cell_len(plain(text)) <= 80 for entry in views[-1].log for text in long_entry(entry, 80, is_opened=True))
 
 
 def test_the_bar_and_the_keys_never_contradict_each_other(views):

@@ -192,7 +192,7 @@ async def test_l_enlarges_the_log_and_what_is_read_stays_still():
     async with session(releases.draining(log=entries)) as console:
         assert "event number 99" in console.shown
         await console.press("l")
-        assert "LOG lines" in console.shown
+        assert "LOG line 100 of 100" in console.shown
         assert "NODE" not in console.shown
         assert "DRAINING" in console.shown, "the bar stays"
         await console.press("home")
@@ -210,6 +210,53 @@ async def test_l_enlarges_the_log_and_what_is_read_stays_still():
         await console.press("escape")
         assert "NODE" in console.shown
         assert isinstance(console.app.screen, RolloutScreen)
+
+
+REPAIR = LogLine(NOW, LogSource.YOU, "Service repaired", '{"subsets": [1]}', count=17, first_at=NOW)
+MIXED = (
+    LogLine(NOW - timedelta(seconds=9), LogSource.OPERATOR, "event one"),
+    LogLine(NOW - timedelta(seconds=8), LogSource.KUBERNETES, "Failed: no image", is_alarm=True),
+    LogLine(NOW - timedelta(seconds=7), LogSource.OPERATOR, "event two"),
+    REPAIR,
+)
+
+
+async def test_v_shows_the_command_of_the_marked_line_and_hides_it_again():
+    async with session(releases.draining(log=MIXED)) as console:
+        await console.press("l")
+        assert "Service repaired  x 17 since" in console.shown
+        assert "subsets" not in console.shown
+        await console.press("v")
+        assert '$ {"subsets": [1]}' in console.shown
+        await console.publish(releases.draining(log=(*MIXED, LogLine(NOW, LogSource.EMQX, "the newest"))))
+        assert '$ {"subsets": [1]}' in console.shown, "what is read stands still"
+        assert "newer lines: end" in console.shown
+        await console.press("v")
+        assert "subsets" not in console.shown
+
+
+async def test_slash_searches_in_the_log_and_esc_ends_the_search_first():
+    async with session(releases.draining(log=MIXED)) as console:
+        await console.press("slash", *"event !one", "enter")
+        assert "event two" in console.shown
+        assert "event one" not in console.shown
+        assert "LOG line 1 of 1 · event !one" in console.shown
+        assert console.backend.intents == [], "letters of the search are no keys"
+        await console.press("escape")
+        assert "event one" in console.shown
+        await console.press("escape")
+        assert "NODE" in console.shown
+        assert isinstance(console.app.screen, RolloutScreen)
+
+
+async def test_w_shows_the_warnings_only_and_all_again():
+    async with session(releases.draining(log=MIXED)) as console:
+        await console.press("w")
+        assert "warnings only" in console.shown
+        assert "Failed: no image" in console.shown
+        assert "event one" not in console.shown
+        await console.press("w")
+        assert "event one" in console.shown
 
 
 async def test_esc_goes_back_to_the_list():
