@@ -60,7 +60,7 @@ def check(fields: Fields) -> str:
 
 
 def _plan(fields: Fields) -> str:
-    pace = f"{fields['conn_evict_rate']}/s connections, {fields['sess_evict_rate']}/s sessions a node"
+    pace = f"{count(fields['conn_evict_rate'])}/s connections, {count(fields['sess_evict_rate'])}/s sessions a node"
     at_once = f", {fields['parallel_drains']} nodes at once" if fields["parallel_drains"] > 1 else ""
     late = ", late removal" if fields["late_removal"] else ""
     about = f", about {span(fields['estimate_s'])}" if fields["estimate_s"] is not None else ""
@@ -142,7 +142,7 @@ def _progress(fields: Fields) -> str:
 
 
 def _drain(drain: Fields) -> str:
-    pace = f" at {drain['rate_per_s']}/s" if drain["rate_per_s"] else ""
+    pace = f" at {count(drain['rate_per_s'])}/s" if drain["rate_per_s"] else ""
     return f"[{drain['node']} {drain['state']} {count(drain['left'])} of {count(drain['initial'])} left{pace}]"
 
 
@@ -180,7 +180,9 @@ _WORDS: Mapping[Event, Callable[[Fields], str]] = {
     Event.STEP: _step,
     Event.GATE: _gate,
     Event.APPROVED: lambda f: f"{f['gate']} by {f['by']}",
-    Event.POLICY: lambda f: f"{f['approval']}, {f['conn_evict_rate']}/s connections, {f['sess_evict_rate']}/s sessions",
+    Event.POLICY: lambda f: (
+        f"{f['approval']}, {count(f['conn_evict_rate'])}/s connections, {count(f['sess_evict_rate'])}/s sessions"
+    ),
     Event.HOLD: _hold,
     Event.RESUMED: lambda f: "the hold is lifted",
     Event.ABORT: lambda f: f"back to blue, asked for by {f['by']}",

@@ -136,8 +136,8 @@ def _set_rates(intent: SetRates, journal: Journal) -> Answer:
         return Answer(journal, refused="rates are at least 1 per second")
     new = Rates(*rates, journal.rates.wait_takeover_s)
     if new == journal.rates:
-        return Answer(journal, refused=f"the rates are {rates[0]}/s and {rates[1]}/s already")
-    return Answer(replace(journal, rates=new), accepted=f"rates are now {rates[0]}/s and {rates[1]}/s")
+        return Answer(journal, refused=f"the rates are {rates[0]:,}/s and {rates[1]:,}/s already")
+    return Answer(replace(journal, rates=new), accepted=f"rates are now {rates[0]:,}/s and {rates[1]:,}/s")
 
 
 def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from datetime import UTC, datetime
 from typing import Any
@@ -53,6 +54,26 @@ def test_every_record_is_one_line_in_both_formats(event: Event) -> None:
     told = json.loads(record.dumps())
     assert list(told) == ["schema", "at", "release_id", "event", *FIELDS[event]]
     assert told["at"] == "2026-01-01T12:03:04.056Z"
+
+
+BIG = {
+    "conn_evict_rate": 2000,
+    "sess_evict_rate": 2000,
+    "blue": 100_000,
+    "green": 1000,
+    "sum": 101_000,
+    "missing": 4321,
+}
+
+
+@pytest.mark.parametrize("event", [Event.PLAN, Event.POLICY, Event.PROGRESS])
+def test_figures_for_people_have_thousands_separators(event: Event) -> None:
+    drain = {"node": "a-0", "state": "x", "left": 33_000, "initial": 33_333, "rate_per_s": 1500}
+    fields = {name: value for name, value in BIG.items() if name in FIELDS[event]}
+    fields |= {"draining": [drain]} if event is Event.PROGRESS else {}
+    text = words.line(Record(event, AT, "r1", {**EXAMPLES.get(event, {}), **fields}))
+    assert re.search(r"\d,\d{3}", text)
+    assert not re.search(r"\d{4}", text), text
 
 
 def test_a_field_that_is_not_documented_is_a_mistake() -> None:

@@ -272,7 +272,7 @@ def blue_losing(context: RolloutContext, phase: Phase) -> Alarm | None:
         if before - after >= 50 and lost > limit:
             return Alarm(
                 "blue-losing-clients",
-                f"{member.name} lost {before - after} clients in {span:.0f} s without being drained",
+                f"{member.name} lost {before - after:,} clients in {span:.0f} s without being drained",
                 f"limit {limit:.0%} a minute",
             )
     return None

@@ -87,7 +87,9 @@ def operator_unchanged(context: RolloutContext) -> CheckResult:
     before, now = context.journal.originals.operator_image, context.snapshot.operator_image.value
     if before and now and before != now:
         return _fail("operator-unchanged", f"the operator's image changed from {before} to {now}")
-    return _passed("operator-unchanged", "same operator" if before and now else "operator's image not readable")
+    return _passed(
+        "operator-unchanged", "same operator" if before and now else "not compared: the operator's image cannot be read"
+    )
 
 
 def ports_unchanged(context: RolloutContext) -> CheckResult:

@@ -317,9 +317,9 @@ def accept_rate(question: Question) -> CheckResult:
     nodes = max(1, len(question.snapshot.nodes.value or ()))
     rate = question.rates.conn_evict_rate_per_s if question.rates else 0
     limit = 500 * nodes
-    bad = f"{rate}/s may be more than {nodes} nodes accept (1000/s each by default, half of it is safe)"
+    bad = f"{rate:,}/s may be more than {nodes} nodes accept (1,000/s each by default, half of it is safe)"
     return _result(
-        "accept-rate", rate <= limit, f"{rate}/s is well below what {nodes} nodes accept", bad, override=True
+        "accept-rate", rate <= limit, f"{rate:,}/s is well below what {nodes} nodes accept", bad, override=True
     )
 
 

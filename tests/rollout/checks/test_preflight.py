@@ -203,7 +203,7 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
     "accept-rate": [
         ("well below", question(), PASS, ""),
         ("at half of what is accepted", question(rates=Rates(1500, 1, 5)), PASS, ""),
-        ("above", question(rates=Rates(1501, 1, 5)), FAIL, "1501/s"),
+        ("above", question(rates=Rates(1501, 1, 5)), FAIL, "1,501/s"),
     ],
 }
 CASES = {f"{name}: {case}": (name, *rest) for name, rows in TABLE.items() for case, *rest in rows}
