@@ -23,10 +23,10 @@ from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.change import Draft, Verdict
 from emqx_tui.rollout.checks.preflight import blocking
-from emqx_tui.rollout.decision import Outcome
+from emqx_tui.rollout.decision import Outcome, RefusalReason
 from emqx_tui.rollout.intents import SetPolicy, Start
 from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.policy import Approval, is_closed
 from emqx_tui.session import facts
 from emqx_tui.session.view import EditPreview, Role, View
 
@@ -34,6 +34,8 @@ FIRST_DATA_S = 30.0
 """Wall seconds for the first look at everything."""
 ANSWER_S = 30.0
 """Wall seconds for an intent to be answered and written down."""
+JOURNAL_S = 5.0
+"""Wall seconds for the journal of a release of which something else was seen already."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class _Run:
             if view.journal is not None and not view.result:
                 await self._carry_on(view, view.journal)
             else:
-                await self._start(view)
+                await self._start_or_join(view)
             return await self._follow(), None
         except Refused as refusal:
             self.tell(Event.PROBLEM if refusal.result is not Result.DONE else Event.NOTICE, text=str(refusal))
@@ -149,6 +151,19 @@ class _Run:
             self.tell(Event.HOLD, **hold_fields(journal.hold))
         if options.approval is not None and options.approval is not journal.approval:
             self.runner.session.submit(SetPolicy(self.runner.person, str(options.approval)))
+
+    async def _start_or_join(self, view: View) -> None:
+        """Start; where somebody else was quicker, carry on with their release."""
+        try:
+            await self._start(view)
+        except Refused:
+            view = self.runner.view or view
+            if _has_traces_of_others(view):
+                view = await self.runner.until(_is_begun_elsewhere, within_s=JOURNAL_S)
+            if view.journal is None or not _is_begun_elsewhere(view):
+                raise
+            self.told, self.versions = begin(view), (None, None)
+            await self._carry_on(view, view.journal)
 
     # -- a new release --------------------------------------------------------------------------------------------
 
@@ -269,7 +284,7 @@ class _Run:
             return refused or (view.journal is not None and not view.is_unwritten and not view.result)
 
         view = await self.runner.until(is_answered, within_s=ANSWER_S)
-        if view.journal is None or view.is_unwritten or view.result:
+        if view.journal is None or view.is_unwritten or view.result or _is_begun_elsewhere(view):
             raise Refused(f"not started: {view.notice or 'no answer'}")
         return view
 
@@ -289,6 +304,22 @@ class _Run:
                     self.tell(Event.NOTICE, text=way_on)
                 return result
             view = await self.runner.next()
+
+
+def _is_begun_elsewhere(view: View) -> bool:
+    """A release is under way that was not begun here."""
+    return view.journal is not None and not view.is_unwritten and not view.result and view.arrival is not None
+
+
+def _has_traces_of_others(view: View) -> bool:
+    """Somebody else drives, or holds the operator: a release whose journal has not arrived here."""
+    resource, notice = view.snapshot.resource.value, view.notice
+    parameters = resource.blue_green if resource else None
+    return (
+        (parameters is not None and is_closed(parameters.effective_delay_s))
+        or (notice is not None and notice.reason is RefusalReason.UNDER_WAY)
+        or _is_begun_elsewhere(view)
+    )
 
 
 def how_to_go_on(view: View, result: Result) -> str:

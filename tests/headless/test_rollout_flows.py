@@ -101,6 +101,35 @@ def test_exit_at_gate_leaves_with_three_and_each_run_carries_on() -> None:
     assert room.world.cluster().truth.since_mark().killed == 0
 
 
+@pytest.mark.parametrize("gap_s", [0.0, 0.05, 0.2, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("target", ["image.version=4.4.15", "image.repository=registry.example/emqx-ee"])
+def test_of_two_rollouts_at_once_one_starts_and_the_other_says_what_is_under_way(gap_s: float, target: str) -> None:
+    room = Room()
+    first, second = room.terminal(), room.terminal()
+
+    async def later() -> int:
+        await asyncio.sleep(gap_s)
+        return await second.rollout(parse_sets([target]))
+
+    async def work() -> list[int]:
+        return await asyncio.gather(first.rollout(), later())
+
+    codes = play(room, work())
+    check_lines(first)
+    check_lines(second)
+    loser = next(desk for desk in (first, second) if not desk.events("started"))
+    (winner,) = (desk for desk in (first, second) if desk.events("started"))
+    assert winner.last["result"] == "done"
+    if target == "image.version=4.4.15":
+        assert codes == [0, 0]
+        assert len(loser.events("carried_on")) == 1
+        assert loser.last["release_id"] == winner.last["release_id"]
+    else:
+        assert sorted(codes) == [0, 1]
+        (problem,) = loser.events("problem")
+        assert problem["text"].startswith("another change is under way: emqx/emqx-ee:4.4.14 to ")
+
+
 def test_hold_from_a_second_terminal_ends_a_run_that_leaves_on_holds() -> None:
     room = Room()
 
