@@ -8,10 +8,12 @@ first screen of the console must not wait for libraries that only its engine nee
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from types import ModuleType
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.machine.log_file import LogFile
@@ -21,6 +23,10 @@ from emqx_tui.config import Settings, load_settings
 from emqx_tui.model.errors import AdapterError, Unreachable
 
 FAILED, USAGE, LOST_CONTACT = 1, 2, 6
+
+_READING = ("config", "get", "status")
+_MODULES = {"config": "show_config", **{name: name for name in ("console", "demo", "get", "status", "rollout")}}
+"""Module by command; all others are verbs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,8 +48,10 @@ def _run(argv: Sequence[str]) -> int:
     except SystemExit as told:
         return int(told.code or 0)
     try:
-        if arguments.command in _PLAIN:
-            return _PLAIN[arguments.command](arguments)
+        if arguments.command == "version":
+            return _version(arguments)
+        if arguments.command == "sandbox":
+            return _load("sandbox").run(arguments)
         settings = load_settings(arguments.settings, config_file=arguments.config_file)
     except (ConfigError, OutputLost) as wrong:
         return complain(f"emqx-tui: {wrong.message}", USAGE if isinstance(wrong, ConfigError) else FAILED)
@@ -76,7 +84,7 @@ def _with_settings(settings: Settings, arguments: Namespace) -> int:
     try:
         for warning in settings.warnings:
             complain(f"emqx-tui: {warning}", 0)
-        return _COMMANDS[arguments.command](arguments, settings)
+        return _load(_MODULES.get(arguments.command, "verbs")).run(arguments, settings)
     except (UsageError, ConfigError) as wrong:
         return complain(f"emqx-tui {arguments.command}: {wrong}".replace("emqx-tui console", "emqx-tui"), USAGE)
     except AdapterError as error:
@@ -95,84 +103,11 @@ def _exit_code(error: AdapterError) -> int:
 def _version(arguments: Namespace) -> int:
     from emqx_tui import __version__
 
-    text = (
-        f'{{"version": "{__version__}"}}' if getattr(arguments, "output", "") == "json" else f"emqx-tui {__version__}"
-    )
-    say(text)
+    is_json = getattr(arguments, "output", "") == "json"
+    say(f'{{"version": "{__version__}"}}' if is_json else f"emqx-tui {__version__}")
     return 0
 
 
-def _sandbox(arguments: Namespace) -> int:
-    from pathlib import Path
-
-    from emqx_tui.sandbox.run.command import SandboxOptions, run_sandbox
-
-    kubeconfig = arguments.settings["kubeconfig"]
-    return run_sandbox(
-        SandboxOptions(
-            clients=arguments.clients,
-            nodes=arguments.nodes,
-            speed=arguments.speed,
-            scenario=arguments.scenario,
-            seed=arguments.seed,
-            port=arguments.port,
-            kubeconfig=Path(kubeconfig).expanduser() if kubeconfig else None,
-            parent_pid=arguments.parent_pid,
-            ready_fd=arguments.ready_fd,
-        )
-    )
-
-
-def _config(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.show_config import show_config
-
-    return show_config(settings, arguments.output)
-
-
-def _get(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.get import run_get
-
-    return run_get(arguments, settings)
-
-
-def _status(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.status import run_status
-
-    return run_status(arguments, settings)
-
-
-def _rollout(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.rollout import run_rollout_arguments
-
-    return run_rollout_arguments(arguments, settings)
-
-
-def _verb(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.verbs import run_verb_command
-
-    return run_verb_command(arguments, settings)
-
-
-def _console(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.console import run_console
-
-    return run_console(settings)
-
-
-def _demo(arguments: Namespace, settings: Settings) -> int:
-    from emqx_tui.cli.demo import run_demo
-
-    return run_demo(arguments, settings)
-
-
-_PLAIN = {"version": _version, "sandbox": _sandbox}
-_READING = ("config", "get", "status")
-_COMMANDS = {
-    "console": _console,
-    "demo": _demo,
-    "config": _config,
-    "get": _get,
-    "status": _status,
-    "rollout": _rollout,
-    **dict.fromkeys(("approve", "hold", "freeze", "resume", "abort"), _verb),
-}
+def _load(module: str) -> ModuleType:
+    """A command's module, with its `run`."""
+    return importlib.import_module(f"emqx_tui.cli.{module}")

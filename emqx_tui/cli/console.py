@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from emqx_tui import __version__
@@ -26,7 +27,7 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def run_console(settings: Settings) -> int:
+def run(arguments: Namespace, settings: Settings) -> int:
     """`emqx-tui`: the console on the cluster of the settings; the exit code."""
     if not has_terminal():
         raise UsageError("the console needs a terminal; use a command such as get, status or rollout (see --help)")

@@ -24,7 +24,7 @@ NAME, TARGET = "emqx-ee", "4.4.15"
 SCREEN_SPEED, SCRIPT_SPEED = 10.0, 60.0
 
 
-def run_demo(arguments: Namespace, settings: Settings) -> int:
+def run(arguments: Namespace, settings: Settings) -> int:
     """`emqx-tui demo`; the exit code."""
     on_screen = has_terminal() and arguments.output is None
     speed = arguments.speed or (SCREEN_SPEED if on_screen else SCRIPT_SPEED)

@@ -17,8 +17,8 @@ from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.options import Ports
 
 
-def run_get(arguments: Namespace, settings: Settings) -> int:
-    """`emqx-tui get`; the exit code."""
+def run(arguments: Namespace, settings: Settings) -> int:
+    """Print the list; the exit code."""
     return run_until_signal(lambda ending: get(arguments, settings))
 
 

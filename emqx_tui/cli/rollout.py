@@ -29,7 +29,7 @@ from emqx_tui.model.yaml_values import read_yaml
 from emqx_tui.rollout.policy import Approval
 
 
-def run_rollout_arguments(arguments: Namespace, settings: Settings) -> int:
+def run(arguments: Namespace, settings: Settings) -> int:
     """`emqx-tui rollout`; the exit code."""
     options = rollout_options(arguments, settings)
     return run_rollout_command(arguments.name, options, settings, arguments.output, arguments.timeout)

@@ -20,8 +20,8 @@ from emqx_tui.session.view import View
 STATUS_AGAIN_S = 2.0
 
 
-def run_status(arguments: Namespace, settings: Settings) -> int:
-    """`emqx-tui status`; the exit code."""
+def run(arguments: Namespace, settings: Settings) -> int:
+    """Print it; the exit code."""
     return run_until_signal(lambda ending: status(arguments, settings))
 
 

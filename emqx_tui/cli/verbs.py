@@ -14,8 +14,8 @@ from emqx_tui.headless.events import dumps
 from emqx_tui.headless.verbs import Code, Verb, VerbOptions, run_verb
 
 
-def run_verb_command(arguments: Namespace, settings: Settings) -> int:
-    """`emqx-tui approve`, `hold`, `freeze`, `resume`, `abort`; the exit code."""
+def run(arguments: Namespace, settings: Settings) -> int:
+    """Submit one intent; the exit code."""
     options = verb_options(arguments, settings)
     return run_until_signal(lambda ending: verb(options, arguments, settings, ending))
 

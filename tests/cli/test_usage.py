@@ -96,7 +96,7 @@ def test_an_unexpected_failure_is_one_line_with_the_log(
     def broken(*_: object) -> int:
         raise ZeroDivisionError("inner words")
 
-    monkeypatch.setattr("emqx_tui.cli.show_config.show_config", broken)
+    monkeypatch.setattr("emqx_tui.cli.show_config.run", broken)
     log = tmp_path / "own.log"
     assert main(["config", "--log-file", str(log)]) == 1
     told = capsys.readouterr().err

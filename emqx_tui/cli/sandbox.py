@@ -1,0 +1,20 @@
+"""`emqx-tui sandbox`: a simulated cluster, served until Ctrl-C."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from emqx_tui.sandbox.run.command import SandboxOptions, run_sandbox
+
+
+def run(arguments: Namespace) -> int:
+    """Serve it; the exit code."""
+    kubeconfig = arguments.settings["kubeconfig"]
+    names = ("clients", "nodes", "speed", "scenario", "seed", "port", "parent_pid", "ready_fd")
+    return run_sandbox(
+        SandboxOptions(
+            **{name: getattr(arguments, name) for name in names},
+            kubeconfig=Path(kubeconfig).expanduser() if kubeconfig else None,
+        )
+    )
