@@ -215,7 +215,8 @@ class _Run:
             except AdapterError as error:
                 raise Refused(error.message) from error
             stopping = blocking(preview.checks, options.overrides)
-            waits = any(check.outcome is Outcome.WAIT for check in stopping)
+            # Nothing that is waited for mends a check that has failed.
+            waits = bool(stopping) and all(check.outcome is Outcome.WAIT for check in stopping)
             if not waits or self.runner.clock.monotonic() - begun > FIRST_DATA_S:
                 return preview
             view = await self.runner.next()

@@ -70,7 +70,7 @@ def document(view: View) -> dict[str, Any]:
         },
         "early_clients": facts.early_clients(view),
         "eta_s": None if remaining_s is None else round(remaining_s),
-        "problems": [f"{s.name}: {s.problem}" for s in view.health if s.problem],
+        "problems": list(_problems(view)),
     }
 
 
@@ -120,9 +120,13 @@ def _lines(view: View) -> Iterator[str]:
         yield from _waiting(view)
     yield from _nodes(view)
     yield from _clients(view)
-    for source in view.health:
-        if source.problem:
-            yield f"problem  {source.name}: {source.problem}"
+    yield from (f"problem  {problem}" for problem in _problems(view))
+
+
+def _problems(view: View) -> Iterator[str]:
+    yield from (f"{source.name}: {source.problem}" for source in view.health if source.problem)
+    if problem := view.snapshot.listener_problem:
+        yield problem
 
 
 def _clients(view: View) -> Iterator[str]:

@@ -104,6 +104,19 @@ class EmqxEnterprise(KubeObject):
         return self.conditions[0] if self.conditions else None
 
     @property
+    def no_service(self) -> str:
+        """What to say where the listener Service does not exist, with the likely cause.
+
+        The operator adds ports of its own, and the API server takes no unnamed port beside others.
+        """
+        said = f"Service {self.service_name} does not exist: no client can connect; "
+        spec = Fields(self.raw).child("spec").child("serviceTemplate").child("spec")
+        unnamed = [str(port.raw("port", "?")) for port in spec.children("ports") if "name" not in port]
+        if unnamed:
+            return f"{said}likely cause: port {unnamed[0]} of spec.serviceTemplate has no name"
+        return f"{said}the operator's log says why"
+
+    @property
     def is_running(self) -> bool:
         """The operator says Running, and says it now."""
         return bool(self.condition and self.condition.type == "Running" and self.condition.status)

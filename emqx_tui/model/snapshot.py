@@ -212,6 +212,14 @@ class Snapshot:
         return next((s for s in self.services.value or () if s.name == name), None)
 
     @cached_property
+    def listener_problem(self) -> str:
+        """What is wrong with the listener Service of a cluster that runs: it does not exist; empty while unknown."""
+        resource = self.resource.value
+        if resource is None or self.services.value is None or self.listener_service is not None:
+            return ""
+        return resource.no_service if resource.ready_replicas else ""
+
+    @cached_property
     def listener_endpoints(self) -> Endpoints | None:
         name = self.resource.value.service_name if self.resource.value else ""
         return next((e for e in self.endpoints.value or () if e.name == name), None)

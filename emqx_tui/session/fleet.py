@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from emqx_tui.model.api_version import V4
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.errors import AdapterError, Forbidden
+from emqx_tui.model.errors import AdapterError, Forbidden, NotFound
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import pod_of, stats_from_json
 from emqx_tui.model.wire import Malformed, Unreadable
@@ -207,11 +207,28 @@ class Fleet:
         await self._first_list.wait()
         while True:
             keys = self._keys()[:MAX_COUNTED]
-            results = await asyncio.gather(*(self._count_one(key) for key in keys))
+            results = await asyncio.gather(*(self._look(key) for key in keys))
             there = set(self._keys())
             self._counts = {key: count for key, count in zip(keys, results, strict=True) if key in there}
             self.show()
             await self._clock.sleep(COUNT_EVERY_S if keys else 0.5)
+
+    async def _look(self, key: Key) -> _Count:
+        count, service = await asyncio.gather(self._count_one(key), self._service_problem(key))
+        return replace(count, problem=service or count.problem)
+
+    async def _service_problem(self, key: Key) -> str:
+        """Why clients cannot connect to a cluster that runs; empty when they can, or nobody knows."""
+        resource = self._resources.get(key)
+        if resource is None or not resource.ready_replicas:
+            return ""
+        try:
+            await self._kube.request(KubeRequest("GET", Kind.SERVICE.info.path(key[0], resource.service_name)))
+        except NotFound:
+            return resource.no_service
+        except AdapterError:
+            pass
+        return ""
 
     async def _count_one(self, key: Key) -> _Count:
         resource = self._resources.get(key) or (self._last[key][0] if key in self._last else None)

@@ -53,6 +53,9 @@ class Desk:
     views: list[FleetView] = field(default_factory=list)
     sessions: dict[tuple[str, str], View] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.kube.answers.setdefault("/api/v1/namespaces/default/services/emqx-ee", {"kind": "Service"})
+
     def fleet(self, namespace: str | None) -> Fleet:
         return Fleet(
             context="prod",

@@ -165,6 +165,8 @@ def listener_writable_by_us(question: Question) -> CheckResult:
     """The Service has no selector, so that its addresses are what is written."""
     service = question.snapshot.listener_service
     endpoints = question.snapshot.listener_endpoints
+    if problem := question.snapshot.listener_problem:
+        return _result("listener", False, "", problem)
     if service is None or endpoints is None:
         return _result("listener", None, "", "listener Service or Endpoints not seen")
     if service.selector:

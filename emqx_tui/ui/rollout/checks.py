@@ -35,7 +35,7 @@ def check_lines(view: View, room: int) -> list[Line]:
 
 
 def stale_lines(view: View) -> list[Line]:
-    """One line for each source that is silent or too old, for the place where the checks stand."""
+    """One line for each source that is silent or too old, and one for a missing listener Service."""
     lines = []
     for source in view.health:
         if not source.is_ok:
@@ -43,4 +43,6 @@ def stale_lines(view: View) -> list[Line]:
             last = "" if source.is_forbidden else f", last read {units.age(age_s)} ago"
             text = f"{ALARM} {source.name}: {source.problem or 'silent'}{last}"
             lines.append(line((text, Tone.WARN)))
+    if problem := view.snapshot.listener_problem:
+        lines.append(line((f"{ALARM} {problem}", Tone.BAD)))
     return lines
