@@ -129,8 +129,9 @@ class EventLog:
 
 
 def _is_same(known: LogLine, line: LogLine) -> bool:
-    is_told_alike = (known.source, known.text, known.is_alarm) == (line.source, line.text, line.is_alarm)
-    return is_told_alike and abs(line.at - known.at) <= timedelta(seconds=REPEAT_S)
+    if known.text != line.text or known.source is not line.source or known.is_alarm is not line.is_alarm:
+        return False
+    return abs(line.at - known.at) <= timedelta(seconds=REPEAT_S)
 
 
 def command_words(command: Command) -> str:

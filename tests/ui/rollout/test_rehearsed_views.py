@@ -91,3 +91,10 @@ def test_green_that_never_comes_up_ends_in_a_hold_with_its_reason(troubled):
     first = plain(headline(troubled[-1]).first)
     assert first.startswith('▲ HELD by check "green not ready"')
     assert "has not been Ready for" in first
+
+
+def test_an_accident_does_not_fill_the_log(troubled):
+    told = [entry for entry in troubled[-1].log if entry.text.startswith("Service repaired")]
+    assert len(told) == 1
+    assert told[0].count >= 30
+    assert len(troubled[-1].log) < 20
