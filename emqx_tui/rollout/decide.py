@@ -14,7 +14,7 @@ from emqx_tui.rollout.checks import auto_hold, gates
 from emqx_tui.rollout.commands import Command, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Decision
-from emqx_tui.rollout.intents import Intent, Start
+from emqx_tui.rollout.intents import Intent, Resume, Start
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.lifecycle import locate, settle
 from emqx_tui.rollout.memory import Memory, after_hold, observe
@@ -41,7 +41,7 @@ def decide(
     settings: DecisionSettings,
 ) -> tuple[Decision, Memory]:
     """Judge `snapshot`; give the decision and the memory to keep. Never raises for what a cluster can look like."""
-    memory = observe(memory, snapshot, journal)
+    before, memory = memory, observe(memory, snapshot, journal)
     if journal is None:
         return _without_release(memory, snapshot, intent, settings)
     context = RolloutContext(snapshot, journal, memory, settings.policy)
@@ -52,6 +52,11 @@ def decide(
     context, phase = _settled(context, phase, answer.journal or context.journal)
     alarms = (*impossible, *auto_hold.alarms(context, phase))
     context = replace(context, journal=bookkeeping.with_auto_hold(context, phase, alarms))
+    if isinstance(intent, Resume) and answer.accepted and context.journal.hold is not None:
+        answer = intent_handlers.held_again(answer, context.journal.hold)
+        if answer.refused:
+            decision, kept = decide(before, snapshot, journal, None, settings)
+            return replace(decision, refused=answer.refused, refusal=answer.refusal), kept
     context, phase = _settled(context, phase, intent_handlers.approve_by_policy(context, phase))
     wanted = _commands(context, phase)
     context = replace(context, journal=bookkeeping.with_totals(context, phase, wanted))

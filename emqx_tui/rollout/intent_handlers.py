@@ -14,7 +14,7 @@ from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Gate, GateKind, Outcome, RefusalReason
-from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.journal import AbortRecord, HoldRecord, Journal, Originals
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
@@ -82,6 +82,8 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
     match intent:
         case Start():
             return Answer(journal, refused="a release is under way already", refusal=RefusalReason.UNDER_WAY)
+        case TakeOver():
+            return Answer(journal, accepted="this console takes over")
         case Approve():
             return _approve(intent, context, phase)
         case Hold(by=by, reason=reason):
@@ -141,7 +143,9 @@ def _set_rates(intent: SetRates, journal: Journal) -> Answer:
 
 
 def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
-    journal = context.journal
+    journal, hold = context.journal, context.journal.hold
+    if hold is not None:
+        return Answer(journal, refused=held_words(hold), refusal=RefusalReason.HELD)
     gate = gates.next_gate(context, phase)
     if gate is None or gate.id != intent.gate:
         waiting = f"gate '{gate.id}' waits" if gate else "no gate waits"
@@ -158,6 +162,19 @@ def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
         for ordinal in range(first - 1, max(-1, first - intent.count), -1):
             opened = opened.with_approval(f"node:{ordinal}", intent.by, context.now, evidence)
     return Answer(opened, accepted=f"approved: {gate.id}")
+
+
+def held_again(answer: Answer, hold: HoldRecord) -> Answer:
+    """What resuming came to when a check holds again at once: a fact that still stands is not to be accepted."""
+    if hold.check in LIFTABLE:
+        return replace(answer, accepted=f"{answer.accepted}, and held again: {hold.reason}")
+    return Answer(None, refused=f"{hold.check} still holds: {hold.reason}", refusal=RefusalReason.HELD)
+
+
+def held_words(hold: HoldRecord) -> str:
+    """Who holds since when, and why."""
+    word = "frozen" if hold.freeze else "held"
+    return f"{word} by {hold.by} since {hold.at:%H:%M:%SZ}: {hold.reason}"
 
 
 def _abort(intent: Abort, context: RolloutContext, phase: Phase) -> Answer:

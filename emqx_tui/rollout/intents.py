@@ -17,6 +17,13 @@ class Start:
 
 
 @dataclass(frozen=True)
+class TakeOver:
+    """Drive the release that nobody drives: changes nothing in the journal, the lease is taken for it."""
+
+    by: str
+
+
+@dataclass(frozen=True)
 class Approve:
     """Open one gate. `count` > 1 approves this node and the next ones, up to that many."""
 
@@ -75,4 +82,4 @@ class Abort:
     revision: str
 
 
-Intent = Start | Approve | Hold | Freeze | Resume | SetRates | SetPolicy | Abort
+Intent = Start | TakeOver | Approve | Hold | Freeze | Resume | SetRates | SetPolicy | Abort

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from emqx_tui.rollout.change import Rates
-from emqx_tui.rollout.decision import Decision, Outcome
-from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
+from emqx_tui.rollout.decision import Decision, Outcome, RefusalReason
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from tests.support import scenes as build
-from tests.support.scenes import Scene, approved, held, noted, plan, with_place, with_side
+from tests.support.scenes import Scene, approved, held, noted, plan, remembered, with_place, with_side, without_place
 
 BY = "ann@host"
 UNDER_WAY: dict[str, Scene] = {
@@ -170,11 +170,16 @@ def test_a_count_does_not_reach_from_the_cut_over_to_the_nodes() -> None:
     assert gates(journal_of(scene.decide(approving(scene, 5)))) == ["start", "cut-over"]
 
 
-def test_approving_while_held_is_recorded_and_nothing_is_sent() -> None:
-    scene = held(build.draining())
+@pytest.mark.parametrize(("freeze", "word"), [(False, "held"), (True, "frozen")])
+def test_approving_while_held_is_refused_naming_the_hold(freeze: bool, word: str) -> None:
+    """Nothing that is approved in a hold may begin by the resume alone."""
+    scene = noted(build.draining(), hold=HoldRecord(BY, build.ago(90), "dashboards", freeze=freeze))
     decision = scene.decide(approving(scene))
-    assert "node:2" in gates(journal_of(decision))
+    assert decision.refused == f"{word} by {BY} since {build.ago(90):%H:%M:%SZ}: dashboards"
+    assert decision.refusal is RefusalReason.HELD
+    assert "node:2" not in gates(journal_of(decision))
     assert decision.commands == ()
+    assert "node:2" not in gates(journal_of(scene.decide(Resume(BY))))
 
 
 POLICIES: dict[str, tuple[Scene, Approval, list[str]]] = {
@@ -256,11 +261,31 @@ def test_lifting_an_accepted_figure_is_remembered_and_lifting_a_fact_is_not() ->
     assert journal_of(fact.decide(Resume(BY))).acknowledged == ()
 
 
-def test_a_fact_that_still_stands_holds_again_at_once() -> None:
-    scene = held(replace(build.draining(), rebalances=1), auto=True, check="foreign-rebalance")
-    hold = journal_of(scene.decide(Resume(BY))).hold
-    assert hold is not None
-    assert hold.auto
+@pytest.mark.parametrize("auto", [True, False], ids=["held by its check", "held by a person"])
+def test_resuming_while_a_fact_still_holds_is_refused_and_changes_nothing(auto: bool) -> None:
+    check = "foreign-rebalance" if auto else ""
+    scene = held(replace(build.draining(), rebalances=1), auto=auto, check=check)
+    decision = scene.decide(Resume(BY))
+    assert (decision.accepted, decision.refusal) == ("", RefusalReason.HELD)
+    assert decision.refused.startswith("foreign-rebalance still holds: ")
+    assert scene.journal is not None
+    assert journal_of(decision).hold == scene.journal.hold
+
+
+def test_resuming_while_another_figure_is_over_its_limit_says_that_it_is_held_again() -> None:
+    """A person accepts one finding at a time."""
+    scene = with_side(without_place(build.draining(), "blue", 2), "blue", replicas=2)
+    scene = held(remembered(scene, first_blue_size=3), auto=True, check="drain-stalled")
+    decision = scene.decide(Resume(BY))
+    journal = journal_of(decision)
+    assert (journal.acknowledged, journal.hold and journal.hold.check) == (("drain-stalled",), "blue-shrunk")
+    assert decision.accepted.startswith("resumed, and held again: ")
+
+
+def test_taking_over_changes_nothing_in_the_journal() -> None:
+    decision = build.draining().decide(TakeOver(BY))
+    assert decision.accepted == "this console takes over"
+    assert decision.journal == build.draining().decide().journal
 
 
 FAILED_CANARY = noted(approved(build.ready(), "cut-over"), canary_failed="lost 30 of 300")
