@@ -1,8 +1,8 @@
 """One intent from a second terminal: approve, hold, freeze, resume, abort.
 
 Owns what is asked, how long one stays, and what is said about who acts. The intent is written into the journal, which
-the driver watches. Without a driver the sender takes the lease and acts itself, but only until what was asked for has
-taken effect: afterwards nobody drives, and that is said.
+the driver watches. Without a living driver the sender takes the lease and acts itself, but only until what was asked
+for has taken effect: afterwards nobody drives, and that is said.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.view_diff import Told, begin, diff
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome, RefusalReason
-from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume
-from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.intent_handlers import held_words
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, TakeOver
+from emqx_tui.rollout.journal import HoldRecord
+from emqx_tui.rollout.phases import BEFORE_CUT_OVER
 from emqx_tui.session import facts
 from emqx_tui.session.view import Notice, Role, View
 
@@ -37,7 +39,6 @@ QUIET_S = 3.0
 TRIES = 3
 
 _SAID_OTHERWISE = frozenset({Event.NOTICE, Event.ROLE, Event.APPROVED})
-_AFTER_CUT_OVER = frozenset({Phase.DRAINING, Phase.FINISHING, Phase.DONE})
 
 
 class Verb(StrEnum):
@@ -54,6 +55,7 @@ class Code:
     DONE = 0
     REFUSED = 1
     NOTHING_WAITS = 3
+    HELD = 4
     LOST_CONTACT = 6
 
 
@@ -137,11 +139,17 @@ class _Asking:
 
     async def ask(self) -> Answer:
         view = await self._look()
-        if done := self._is_so_already(view):
-            return _answer(self.runner, Code.DONE, done, driver=view.driver or None)
-        view, accepted = await self._submitted()
-        self.say(accepted)
-        return await self._acted_on(view, accepted)
+        words = self._is_so_already(view)
+        if words and (self._held_again(view) or self._is_done(view, is_quiet=not view.decision.commands)):
+            return self._answer(view, words)
+        if not words:
+            view, words = await self._submitted()
+            self.say(words)
+        if self._held_again(view):
+            return self._answer(view, words)
+        if self.options.verb is Verb.HOLD:
+            return self._answer(view, words, view.driver)
+        return await self._acted_on(words)
 
     async def _look(self) -> View:
         options = self.options
@@ -196,9 +204,20 @@ class _Asking:
             if self._has_effect(view, notice):
                 return view, str(notice or "")
             refusal = notice.text if notice else refusal
+            if notice is not None and notice.reason is RefusalReason.HELD:
+                raise _Refused(refusal + self._who_may_act(view), Code.HELD, self._gate)
             if notice is None or notice.reason is not RefusalReason.SUPERSEDED:
                 break
-        raise _Refused(refusal, gate=self.gate.id if self.gate else None)
+        raise _Refused(refusal, gate=self._gate)
+
+    @property
+    def _gate(self) -> str | None:
+        return self.gate.id if self.gate else None
+
+    def _who_may_act(self, view: View) -> str:
+        """A cause that only a driver can mend stands for as long as there is none."""
+        is_resume = self.options.verb is Verb.RESUME and view.role is Role.IDLE
+        return f"; {_nobody_drives(view)}" if is_resume else ""
 
     async def _intent(self) -> Intent:
         options, by = self.options, self.runner.person
@@ -225,12 +244,15 @@ class _Asking:
     async def _open_gate(self) -> Gate:
         """The gate that waits, once its checks pass. Raises _Refused."""
         wanted = _gate_id(self.options.gate) if self.options.gate else ""
-        view = await self.runner.until(lambda seen: _is_judged(seen.decision.gate), within_s=PATIENCE_S)
+        view = await self.runner.until(
+            lambda seen: bool(seen.journal and seen.journal.hold) or _is_judged(seen.decision.gate),
+            within_s=PATIENCE_S,
+        )
         gate = view.decision.gate
+        if view.journal is not None and view.journal.hold is not None:
+            raise _Refused(held_words(view.journal.hold), Code.HELD, gate.id if gate else None)
         if gate is None:
-            hold = view.journal.hold if view.journal else None
-            held = f"; held by {hold.by}: {hold.reason}" if hold else ""
-            raise _Refused(f"no gate waits: {view.decision.phase}{held}", Code.NOTHING_WAITS)
+            raise _Refused(f"no gate waits: {view.decision.phase}", Code.NOTHING_WAITS)
         if wanted and gate.id not in (wanted, f"{wanted}:late"):
             raise _Refused(f"gate {gate.id} waits, not {wanted}", gate=gate.id)
         if self.options.token and self.options.token != gate.token:
@@ -258,23 +280,43 @@ class _Asking:
 
     # -- acting ---------------------------------------------------------------------------------------------------
 
-    async def _acted_on(self, view: View, accepted: str) -> Answer:
-        gate = self.gate.id if self.gate else None
-        if self.options.verb is Verb.HOLD:
-            return _answer(self.runner, Code.DONE, accepted, gate, view.driver or None)
-        written_seen_s = view.driver_seen_s
-
-        def is_driven(seen: View) -> bool:
-            renewed = seen.driver_seen_s is not None and seen.driver_seen_s < (written_seen_s or 0.0)
-            return seen.role is Role.DRIVER or bool(seen.result) or (seen.role is Role.SPECTATOR and renewed)
-
-        view = await self.runner.until(is_driven, within_s=ANSWER_S)
+    async def _acted_on(self, words: str) -> Answer:
+        """Leave it to the driver, if one is seen to be alive; else act."""
+        view, is_driven = await self._seen_driver()
+        if self._held_again(view) or is_driven or view.result:
+            return self._answer(view, words, view.driver if is_driven else "")
+        self.runner.session.submit(TakeOver(self.runner.person))
+        view = await self.runner.until(lambda seen: seen.role is Role.DRIVER or bool(seen.result), within_s=ANSWER_S)
         if view.role is not Role.DRIVER:
-            driver = view.driver if view.role is Role.SPECTATOR else None
-            return _answer(self.runner, Code.DONE, accepted, gate, driver)
+            return self._answer(view, words)
         self.say("nobody drives this release: this console acts on it")
         view = await self._drive()
-        return _answer(self.runner, Code.DONE, f"{accepted}; {_left(view)}", gate)
+        return self._answer(view, words, left=_left(view))
+
+    async def _seen_driver(self) -> tuple[View, bool]:
+        """The view in which it is known whether another driver is alive, and whether one is."""
+        age_s: float | None = None
+        is_renewed = False
+
+        def is_known(view: View) -> bool:
+            nonlocal age_s, is_renewed
+            before_s, age_s = age_s, view.driver_seen_s
+            is_renewed = before_s is not None and age_s is not None and age_s < before_s
+            return is_renewed or view.role in (Role.DRIVER, Role.IDLE) or bool(view.result)
+
+        view = await self.runner.until(is_known, within_s=ANSWER_S)
+        return view, is_renewed
+
+    def _held_again(self, view: View) -> HoldRecord | None:
+        """What holds a step that was resumed, approved or sent back: another cause, or a person meanwhile."""
+        is_going = self.options.verb in (Verb.RESUME, Verb.APPROVE, Verb.ABORT)
+        return view.journal.hold if is_going and view.journal and not view.result else None
+
+    def _answer(self, view: View, words: str, driver: str = "", *, left: str = "") -> Answer:
+        hold = self._held_again(view)
+        parts = (words, held_words(hold) if hold else "", left)
+        message = "; ".join(part for part in parts if part)
+        return _answer(self.runner, Code.HELD if hold else Code.DONE, message, self._gate, driver or None)
 
     async def _drive(self) -> View:
         """Act until what was asked for has taken effect; the newest view."""
@@ -296,18 +338,23 @@ class _Asking:
                 self.say(words.line(record))
 
     def _is_done(self, view: View, is_quiet: bool) -> bool:
-        if view.journal is None:
+        journal = view.journal
+        if journal is None:
             return True
         match self.options.verb:
             case Verb.ABORT:
-                return False
+                return journal.hold is not None and is_quiet
+            case Verb.HOLD:
+                return True
             case Verb.FREEZE:
                 return is_quiet and not facts.draining(view)
-            case Verb.APPROVE if view.journal.hold is None and self.gate is not None:
-                if self.gate.kind is GateKind.CUT_OVER:
-                    return view.decision.phase in _AFTER_CUT_OVER
-                member = next((m for m in view.snapshot.members if m.name == self.gate.target), None)
-                return member is None or member.evacuation is not None
+        cut_over = "cut-over:late" if journal.late_removal else "cut-over"
+        if journal.hold is None and journal.is_approved(cut_over) and view.decision.phase in BEFORE_CUT_OVER:
+            # An address out of the Service for the canary's sake is not left unwatched.
+            return False
+        if journal.hold is None and self.gate is not None and self.gate.kind is GateKind.NODE:
+            member = next((m for m in view.snapshot.members if m.name == self.gate.target), None)
+            return member is None or member.evacuation is not None
         return is_quiet
 
 
@@ -316,8 +363,11 @@ def _left(view: View) -> str:
     if view.result:
         return f"the release is {view.result}"
     drain = "the drain goes on inside EMQX, " if facts.draining(view) else ""
-    seen = view.snapshot
-    return f"{drain}nobody drives from here on: {command('rollout', seen.namespace, seen.name)}"
+    return f"{drain}nobody drives from here on: {command('rollout', view.snapshot.namespace, view.snapshot.name)}"
+
+
+def _nobody_drives(view: View) -> str:
+    return f"nobody drives: {command('rollout', view.snapshot.namespace, view.snapshot.name)}"
 
 
 def _is_judged(gate: Gate | None) -> bool:

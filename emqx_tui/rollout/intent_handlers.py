@@ -129,7 +129,14 @@ def _resume(context: RolloutContext, by: str) -> Answer:
     if journal.canary_failed and not journal.late_removal:
         resumed = replace(resumed, late_removal=True)
         return Answer(resumed, accepted="goes on with late removal: a blue address leaves when its node is empty")
-    return Answer(resumed, accepted="resumed")
+    return Answer(resumed, accepted=_resumed_words(hold))
+
+
+def _resumed_words(hold: HoldRecord) -> str:
+    """What was lifted: a figure is accepted, a fact is over, else it would hold again."""
+    if hold.check in LIFTABLE:
+        return f"resumed, accepting {hold.check}: {hold.reason}"
+    return f"resumed: {hold.check} passes again" if hold.check else "resumed"
 
 
 def _set_rates(intent: SetRates, journal: Journal) -> Answer:

@@ -61,14 +61,14 @@ class DriverLease:
         return self._known
 
     @property
-    def holder(self) -> str:
-        """Identity of the driver, ours or another's; empty without one."""
-        return self._known.holder if self._known else ""
+    def driver(self) -> str:
+        """Identity of the driver, ours or another's; empty when nobody is known to be alive and to hold the lease."""
+        return self._known.holder if self._known and (self.is_held or not self.is_free) else ""
 
     @property
     def other_seen_s(self) -> float | None:
         """Wall seconds since another driver's last renewal that we saw; None without another driver."""
-        if self.holder in ("", self._ports.host.identity):
+        if self.driver in ("", self._ports.host.identity):
             return None
         return self._ports.clock.monotonic() - self._renewed_at
 
@@ -103,6 +103,19 @@ class DriverLease:
             return
         self._asked_at = clock.monotonic()
         self._asking = asyncio.create_task(self._ask(owner_uid), name="lease")
+
+    def remove_left_over(self) -> None:
+        """Remove the lease of a driver that is gone, where no release is under way; it is tried again until it is."""
+        lease, now = self._known, self._ports.clock.monotonic()
+        if lease is None or not self.is_free or self._asking is not None or now - self._asked_at < RETRY_S:
+            return
+        self._asked_at = now
+        self._asking = asyncio.create_task(self._remove(lease), name="lease")
+
+    async def _remove(self, lease: Lease) -> None:
+        with contextlib.suppress(AdapterError):
+            await records.remove_lease(self._ports.kube, lease, unchanged=True)
+        self._put(LeaseAnswered(None))
 
     async def _ask(self, owner_uid: str) -> None:
         try:

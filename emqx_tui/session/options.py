@@ -31,5 +31,5 @@ class Options:
     read_only: bool = False
     """No intent is taken, nothing is written."""
     drives: bool = True
-    """Carry on an unfinished release whose driver is gone. False = look on until an intent comes."""
+    """Drive an unfinished release that nobody drives. False = look on until a person asks for something."""
     console_version: str = "0"

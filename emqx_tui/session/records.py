@@ -125,11 +125,12 @@ async def release_lease(kube: Kube, lease: Lease) -> None:
         return
 
 
-async def remove_lease(kube: Kube, lease: Lease) -> None:
-    """Delete our lease at the end of a release. Raises AdapterError."""
+async def remove_lease(kube: Kube, lease: Lease, *, unchanged: bool = False) -> None:
+    """Delete the lease of a release that has ended; `unchanged`: only as it is known. Raises AdapterError."""
     path = Kind.LEASE.info.path(lease.meta.namespace, lease.name)
+    known = {"uid": lease.meta.uid} | ({"resourceVersion": lease.meta.resource_version} if unchanged else {})
     try:
-        await kube.request(KubeRequest("DELETE", path, {"preconditions": {"uid": lease.meta.uid}}))
+        await kube.request(KubeRequest("DELETE", path, {"preconditions": known}))
     except (NotFound, Conflict):
         return
 

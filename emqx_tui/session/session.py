@@ -29,7 +29,7 @@ from emqx_tui.rollout.commands import (
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision, RefusalReason
 from emqx_tui.rollout.expectations import Expectations
-from emqx_tui.rollout.intents import Intent, Start
+from emqx_tui.rollout.intents import Hold, Intent, Start, TakeOver
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.memory import Memory
 from emqx_tui.rollout.phases import FINAL, Phase
@@ -325,7 +325,7 @@ class Session:
                 self._publisher.notify(refusal)
                 continue
             self._decide(intent)
-            self._answer()
+            self._answer(intent)
         self._colour()
         self._keep_lease()
         self._publisher.publish(self._view())
@@ -344,12 +344,12 @@ class Session:
             not_allowed = "this console was started read-only"
         if not_allowed:
             return Notice.refused(not_allowed, RefusalReason.NOT_ALLOWED)
+        if isinstance(intent, Start | TakeOver) and not self._lease.is_free:
+            return Notice.refused(f"{self._lease.driver} drives this cluster", RefusalReason.UNDER_WAY)
         return self._refusal_to_start(intent) if isinstance(intent, Start) else None
 
     def _refusal_to_start(self, intent: Start) -> Notice | None:
         """The front ends refuse these too; a release must not depend on that."""
-        if not self._lease.is_free:
-            return Notice.refused(f"{self._lease.holder or 'somebody'} drives this cluster", RefusalReason.UNDER_WAY)
         found = next((found for found in reversed(self._previews) if found.plan == intent.plan), None)
         if found is None:
             words = "this session has not checked this plan: look at the change again"
@@ -357,11 +357,11 @@ class Session:
         stopping = preflight.blocking(found.checks, intent.overrides)
         return Notice.refused(f"{stopping[0].name}: {stopping[0].evidence}") if stopping else None
 
-    def _answer(self) -> None:
-        """Tell what became of an intent."""
+    def _answer(self, intent: Intent) -> None:
+        """Tell what became of an intent. Whoever asks for something drives, should nobody; a hold needs no driver."""
         decision = self._decision
         if decision.accepted:
-            self._wants_to_drive = True
+            self._wants_to_drive = self._wants_to_drive or not isinstance(intent, Hold)
             self._arrival.took_part()
             self._publisher.notify(Notice(NoticeKind.ACCEPTED, decision.accepted))
         elif decision.refused:
@@ -424,6 +424,14 @@ class Session:
         wanted = self._journal.stored is not None and (self._options.drives or self._wants_to_drive)
         if wanted and is_known and resource is not None and not self._options.read_only and not self._end.is_closing:
             self._lease.keep(resource.meta.uid, is_onlooker=not self._wants_to_drive)
+        elif self._options.drives and is_known and self._is_without_journal():
+            self._lease.remove_left_over()
+
+    def _is_without_journal(self) -> bool:
+        """No release is under way, for certain: a lease that stands all the same was left by a console that died."""
+        secrets = self._store.collection(Kind.SECRET)
+        is_listed = secrets.read_at is not None and not secrets.problem and not secrets.objects
+        return is_listed and self._journal.writing is None and not self._end.is_closing and not self._options.read_only
 
     def _view(self) -> View:
         journal, end, publisher = self._journal, self._end, self._publisher
@@ -432,7 +440,7 @@ class Session:
             read_only=self._options.read_only,
             journal_problem=journal.problem,
             is_driver=self._lease.is_held,
-            other_driver="" if self._lease.is_free else self._lease.holder,
+            other_driver=self._lease.driver,
             missing=view_builder.missing_right(self._store),
         )
         return View(
@@ -441,7 +449,7 @@ class Session:
             journal=journal.present or end.journal,
             role=role,
             role_reason=reason,
-            driver=self._lease.holder if self._lease.is_held or not self._lease.is_free else "",
+            driver=self._lease.driver,
             samples=self._series.frozen(),
             ledger=observations.ledger,
             log=self._log.lines(),

@@ -55,7 +55,7 @@ class Role(StrEnum):
     SPECTATOR = "spectator"
     """Somebody else drives; intents go through the journal."""
     IDLE = "idle"
-    """Nobody drives; an intent makes this console the driver."""
+    """Nobody drives. TakeOver, and any other intent but a hold, makes this console the driver."""
     WATCH_ONLY = "watch only"
     """Rights or the operator's line do not allow driving; `role_reason` says which."""
 
@@ -125,7 +125,7 @@ class View:
     role: Role = Role.IDLE
     role_reason: str = ""
     driver: str = ""
-    """Identity of the driver, ours or another's; empty without one."""
+    """Identity of the living driver, ours or another's; empty when nobody drives."""
     samples: tuple[Sample, ...] = ()
     ledger: Ledger = field(default_factory=Ledger)
     log: tuple[LogLine, ...] = ()

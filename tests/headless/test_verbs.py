@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,6 +14,7 @@ from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.release_options import Edit
 from emqx_tui.headless.verbs import Answer, Verb
 from emqx_tui.rehearsal.virtual_loop import run_in
+from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import View
@@ -220,8 +223,157 @@ def test_a_hold_is_not_lost_in_a_race_for_the_journal() -> None:
         ]
         return list(await asyncio.gather(*(verb() for verb in verbs)))
 
-    answers = play(room, work())
-    assert [answer.code for answer in answers] == [0, 0], [answer.message for answer in answers]
+    held, approved = play(room, work())
+    assert held.code == 0, held.message
+    journal = Journal.loads(journal_text(room))
+    assert journal.hold is not None
+    assert approved.code == (4 if "held by" in approved.message else 0), approved.message
+    assert journal.is_approved("cut-over") == approved.message.startswith("approved: cut-over")
+
+
+def test_approving_in_a_hold_is_refused_naming_it_and_the_resume_begins_nothing() -> None:
+    room = Room()
+
+    async def work() -> tuple[Answer, Answer]:
+        await at_the_first_gate(room)
+        await room.terminal().verb(Verb.HOLD, reason="dashboards")
+        refused = await room.terminal().verb(Verb.APPROVE)
+        assert not Journal.loads(journal_text(room)).is_approved("cut-over")
+        resumed = await room.terminal().verb(Verb.RESUME)
+        seen = await room.terminal().until(lambda view: view.decision.gate is not None)
+        assert seen.decision.phase is Phase.READY_TO_CUT_OVER
+        return refused, resumed
+
+    refused, resumed = play(room, work())
+    assert (refused.code, refused.gate) == (4, "cut-over")
+    assert re.fullmatch(r"held by sim@host since \d\d:\d\d:\d\dZ: dashboards", refused.message)
+    assert resumed.code == 0
+
+
+def third_set(room: Room, replicas: int) -> None:
+    """Somebody scales a StatefulSet of this cluster that is neither blue nor green."""
+    store = room.world.store
+    blue = store.list("statefulsets")[0]
+    if store.find("statefulsets", "default", "emqx-ee-third") is None:
+        named = {**blue["metadata"], "name": "emqx-ee-third"}
+        for field in ("uid", "resourceVersion", "creationTimestamp", "generation"):
+            named.pop(field, None)
+        store.create("statefulsets", {**blue, "metadata": named, "spec": {**blue["spec"], "replicas": replicas}})
+    else:
+        found = store.get("statefulsets", "default", "emqx-ee-third")
+        store.update("statefulsets", {**found, "spec": {**found["spec"], "replicas": replicas}})
+
+
+def test_resume_says_what_still_holds_and_lifts_nothing() -> None:
+    room = Room()
+
+    async def work() -> tuple[Answer, Answer]:
+        await at_the_first_gate(room)
+        third_set(room, 1)
+        assert await room.terminal().rollout(Edit(), None, leaving=Leaving(on_hold=True)) == 4
+        standing = await room.terminal().verb(Verb.RESUME)
+        hold = Journal.loads(journal_text(room)).hold
+        assert hold is not None
+        assert hold.check == "third-set"
+        third_set(room, 0)
+        await asyncio.sleep(30)
+        return standing, await room.terminal().verb(Verb.RESUME)
+
+    standing, lifted = play(room, work())
+    assert standing.code == 4
+    assert standing.message.startswith("third-set still holds: a third StatefulSet wants pods: emqx-ee-third")
+    assert standing.message.endswith("nobody drives: emqx-tui rollout emqx-ee -n default")
+    assert (lifted.code, lifted.message.partition(";")[0]) == (0, "resumed: third-set passes again")
+
+
+def test_resume_of_an_approved_cut_over_stays_through_the_canary() -> None:
+    """An address that is out of the Service is not left unwatched."""
+    room = Room()
+
+    async def work() -> Answer:
+        driver, other = room.terminal(), room.terminal()
+        running = asyncio.create_task(driver.rollout(approval=Approval.EVERY_NODE))
+        await other.until(lambda view: view.decision.gate is not None and view.decision.gate.is_open)
+        await room.terminal().verb(Verb.APPROVE)
+        await other.until(lambda view: view.decision.phase is Phase.CANARY)
+        await room.terminal().verb(Verb.HOLD)
+        await killed(driver, running)
+        return await room.terminal().verb(Verb.RESUME)
+
+    answer = play(room, work())
+    assert answer.code == 0, answer.message
+    addresses = room.world.store.get("endpoints", "default", "emqx-ee")["subsets"][0]["addresses"]
+    pods = {pod["status"]["podIP"]: pod["metadata"]["name"] for pod in room.world.store.list("pods")}
+    blue = Journal.loads(journal_text(room)).originals.blue_name
+    assert not [a for a in addresses if pods[a["ip"]].startswith(blue)]
+
+
+@pytest.mark.parametrize("is_seen_dead", [True, False], ids=["process is gone", "lease runs out"])
+def test_what_a_dead_driver_left_undone_is_taken_up(is_seen_dead: bool) -> None:
+    """An abort, or an approval, that was written down and nobody acts on: the same verb again acts on it."""
+    room = Room()
+
+    async def work() -> tuple[Answer, Answer]:
+        driver, other = room.terminal(), room.terminal()
+        running = asyncio.create_task(driver.rollout(approval=Approval.EVERY_NODE))
+        await other.until(lambda view: view.decision.gate is not None and view.decision.gate.is_open)
+        await killed(driver, running)
+        held = await room.terminal().verb(Verb.HOLD)
+        if not is_seen_dead:
+            room.dead.clear()
+        sender = room.terminal()
+        unfinished = asyncio.create_task(sender.verb(Verb.ABORT))
+        await other.until(lambda view: view.journal is not None and view.journal.abort is not None)
+        await killed(sender, unfinished)
+        if not is_seen_dead:
+            room.dead.clear()
+        return held, await room.terminal().verb(Verb.ABORT)
+
+    held, aborted = play(room, work())
+    assert (held.code, held.driver) == (0, None)
+    assert (aborted.code, aborted.driver) == (0, None)
+    assert aborted.message.startswith("an abort is under way already, by sim@host")
+    assert "the release is aborted" in aborted.message
+
+
+def test_an_abort_that_somebody_holds_says_so_and_does_not_wait_for_ever() -> None:
+    room = Room()
+
+    async def work() -> Answer:
+        await at_the_first_gate(room)
+        sender, other = room.terminal(), room.terminal()
+        aborting = asyncio.create_task(sender.verb(Verb.ABORT))
+        await other.until(lambda view: view.journal is not None and view.journal.abort is not None)
+        await other.verb(Verb.HOLD, reason="wait")
+        first = await aborting
+        assert first.code == 4, first.message
+        return await room.terminal().verb(Verb.ABORT)
+
+    answer = play(room, work())
+    assert answer.code == 4
+    assert re.match(r"an abort is under way already, by sim@host; held by sim@host since .*: wait", answer.message)
+
+
+def test_an_approval_that_nobody_acted_on_is_acted_on_when_it_is_given_again() -> None:
+    room = Room()
+
+    async def work() -> Answer:
+        await at_the_first_gate(room)
+        sender = room.terminal()
+        unfinished = asyncio.create_task(sender.verb(Verb.APPROVE))
+        await room.terminal().until(lambda view: view.journal is not None and view.journal.is_approved("cut-over"))
+        await killed(sender, unfinished)
+        return await room.terminal().verb(Verb.APPROVE, gate="cut-over")
+
+    answer = play(room, work())
+    assert (answer.code, answer.driver) == (0, None)
+    seen = play(room, room.terminal().until(lambda view: view.decision.phase is Phase.DRAINING))
+    assert seen.driver == ""
+
+
+def journal_text(room: Room) -> str:
+    secret = room.world.store.get("secrets", "default", "emqx-tui-emqx-ee")
+    return base64.b64decode(secret["data"]["journal"]).decode()
 
 
 def test_the_answer_for_programs() -> None:

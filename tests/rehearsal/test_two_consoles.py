@@ -11,7 +11,8 @@ import pytest
 
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.rehearsal.ports import Request
-from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Resume
+from emqx_tui.rollout.decision import RefusalReason
+from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Resume, TakeOver
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
@@ -252,6 +253,84 @@ def test_a_person_at_the_other_console_stops_the_running_drain() -> None:
         await driver.until(lambda view: view.result, LIMIT_S)
 
     stage.play(script)
+    judge(stage)
+
+
+def test_a_release_that_nobody_drives_is_left_alone_until_somebody_takes_over() -> None:
+    """Opening it, and holding it, take no lease and send nothing: a person says so first."""
+    stage = make_stage()
+
+    async def script(stage: Stage) -> None:
+        driver = stage.console(1)
+        await begin(driver)
+        await driver.until(drains(1))
+        driver.cut()
+        stage.dead.add(driver.host.identity)
+        onlooker = stage.console(2, drives=False)
+        seen = await onlooker.until(lambda view: view.journal and view.role is Role.IDLE)
+        assert seen.driver == "", "a dead one drives nothing"
+        onlooker.session.submit(Hold("onlooker"))
+        await onlooker.until(lambda view: view.journal.hold and not view.is_unwritten)
+        await asyncio.sleep(120.0)
+        assert stage.lease_holder() == driver.host.identity
+        assert onlooker.writes == []
+        onlooker.session.submit(TakeOver("onlooker"))
+        await onlooker.until(lambda view: view.role is Role.DRIVER, 5.0)
+        onlooker.session.submit(Resume("onlooker"))
+        await onlooker.until(lambda view: view.result, LIMIT_S)
+
+    stage.play(script)
+    judge(stage)
+
+
+def test_nobody_takes_over_from_a_driver_that_is_alive() -> None:
+    stage = make_stage()
+
+    async def script(stage: Stage) -> None:
+        driver = stage.console(1)
+        await begin(driver)
+        onlooker = stage.console(2, drives=False)
+        await driver.until(drains(1))
+        onlooker.session.submit(TakeOver("onlooker"))
+        seen = await onlooker.until(lambda view: view.notice is not None)
+        assert (seen.notice.reason, seen.role) == (RefusalReason.UNDER_WAY, Role.SPECTATOR)
+        assert driver.host.identity in seen.notice.text
+        await driver.until(lambda view: view.result, LIMIT_S)
+        assert stage.lease_holder() == ""
+
+    stage.play(script)
+    judge(stage)
+
+
+def test_a_lease_that_a_killed_console_left_without_a_journal_is_removed() -> None:
+    """Whoever comes next to drive removes it; whoever only looks writes nothing."""
+    stage = make_stage()
+    leases = []
+
+    def lease() -> object:
+        return stage.world.store.find("leases", "default", "emqx-tui-emqx-ee")
+
+    def dies_after_the_journal(request: Request) -> None:
+        if request.method == "DELETE" and "/leases" in request.path:
+            raise Unreachable("killed")
+
+    async def script(stage: Stage) -> None:
+        driver = stage.console(1)
+        driver.meddlers.append(dies_after_the_journal)
+        await begin(driver)
+        await driver.until(lambda view: view.decision.phase is Phase.DONE, LIMIT_S)
+        await asyncio.sleep(1.0)
+        driver.cut()
+        await stage.console(2, drives=False).until(lambda view: view.snapshot.pods.value)
+        await asyncio.sleep(60.0)
+        leases.append(lease())
+        await stage.console(3).until(lambda view: view.snapshot.pods.value)
+        await asyncio.sleep(20.0)
+        leases.append(lease())
+
+    stage.play(script)
+    assert leases[0] is not None
+    assert leases[1] is None
     judge(stage)
 
 

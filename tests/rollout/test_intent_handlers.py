@@ -279,7 +279,7 @@ def test_resuming_while_another_figure_is_over_its_limit_says_that_it_is_held_ag
     decision = scene.decide(Resume(BY))
     journal = journal_of(decision)
     assert (journal.acknowledged, journal.hold and journal.hold.check) == (("drain-stalled",), "blue-shrunk")
-    assert decision.accepted.startswith("resumed, and held again: ")
+    assert decision.accepted.startswith("resumed, accepting drain-stalled: a look first, and held again: ")
 
 
 def test_taking_over_changes_nothing_in_the_journal() -> None:
