@@ -54,7 +54,10 @@ def show(
     from emqx_tui.ui.app import ConsoleApp
 
     options = Options(
-        policy=Policy().at_rate(settings.clock_rate), read_only=settings.read_only, console_version=__version__
+        policy=Policy().at_rate(settings.clock_rate),
+        read_only=settings.read_only,
+        drives=False,
+        console_version=__version__,
     )
     engine = Engine(
         Identity(access.context, access.server, access.scope, access.namespace, host.person),

@@ -22,7 +22,7 @@ from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
-from emqx_tui.session.view import EditPreview, FleetView, Notice, NoticeKind, View
+from emqx_tui.session.view import EditPreview, FleetView, Notice, NoticeKind, Role, View
 
 if TYPE_CHECKING:
     from emqx_tui.session.fleet import Fleet
@@ -223,10 +223,7 @@ class Engine:
 
     async def _open(self, namespace: str, name: str) -> None:
         key = (namespace, name)
-        if key in self._sessions:
-            if self._options.drives:
-                self._sessions[key][0].carry_on()
-        else:
+        if key not in self._sessions:
             self._begin(key, self._options)
 
     def _begin(self, key: Key, options: Options) -> None:
@@ -261,7 +258,8 @@ class Engine:
                 self._publish_view(key, replace(view, notice=notice, notice_number=view.notice_number + 1))
             self._sessions.pop(key, None)
             await asyncio.sleep(RECONNECT_S)
-            self._begin(key, session.options)
+            drives = view is not None and view.role is Role.DRIVER
+            self._begin(key, replace(self._options, drives=drives))
 
     async def _close(self, key: Key) -> None:
         """A session that drives, or that watches a running release, goes on."""
@@ -281,7 +279,7 @@ class Engine:
         releasing = [row.key for row in fleet.rows if row.is_releasing][:MAX_FOLLOWED]
         for key in releasing:
             if key not in self._sessions:
-                self._begin(key, replace(self._options, drives=False))
+                self._begin(key, self._options)
         for key in [key for key in self._sessions if key not in releasing and key != self._opened]:
             if key in self._views:
                 self._call(self._close(key))
@@ -368,4 +366,4 @@ class Engine:
 def _in_list(view: View) -> tuple[Any, ...]:
     """What the list of clusters shows of a view: a change there is not left to the next count of clients."""
     hold = view.journal.hold if view.journal else None
-    return (view.decision.phase, view.decision.gate, hold, view.role, view.driver, view.result)
+    return (view.decision.phase, view.decision.gate, hold, view.role, view.driver, view.is_undriven, view.result)

@@ -27,8 +27,6 @@ from emqx_tui.session.sources import credentials
 from emqx_tui.session.view import ClusterRow, FleetView, Role, SourceHealth, View
 
 COUNT_EVERY_S = 5.0
-UNDRIVEN_AFTER_S = 5.0
-"""Wall seconds without a driver before a release is called undriven: a new one is driven a moment after it began."""
 MAX_COUNTED = 50
 """Clusters beyond this many are listed with the connections of their status only."""
 
@@ -76,7 +74,6 @@ class Fleet:
         self._note = ""
         self._counts: dict[Key, _Count] = {}
         self._clients: dict[Key, Emqx] = {}
-        self._undriven_since: dict[Key, float] = {}
         self._sequence = 0
         self._first_list = asyncio.Event()
 
@@ -187,20 +184,12 @@ class Fleet:
             wanted=len(resource.status_nodes) or resource.replicas,
             driver=view.driver if view and is_running else "",
             is_mine=bool(view and is_running and view.role is Role.DRIVER),
-            is_undriven=self._is_undriven(key, view if is_running else None),
+            is_undriven=bool(view and view.is_undriven),
             why_unknown=view.role_reason if view and view.role is Role.WATCH_ONLY and not view.journal else "",
             problem=f"cannot be read: {unreadable}" if unreadable else count.problem,
             unreadable=unreadable,
         )
         return with_view(row, view)
-
-    def _is_undriven(self, key: Key, running: View | None) -> bool:
-        is_seen = running is not None and any(source.name == "leases" and source.is_ok for source in running.health)
-        if not is_seen or running is None or (running.role is not Role.IDLE and running.driver):
-            self._undriven_since.pop(key, None)
-            return False
-        since = self._undriven_since.setdefault(key, self._clock.monotonic())
-        return self._clock.monotonic() - since >= UNDRIVEN_AFTER_S
 
     async def _count(self) -> None:
         self.show()

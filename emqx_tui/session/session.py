@@ -35,7 +35,7 @@ from emqx_tui.rollout.memory import Memory
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.session import sources, view_builder
 from emqx_tui.session.arrival import ArrivalTracker
-from emqx_tui.session.driver_lease import DriverLease
+from emqx_tui.session.driver_lease import YIELD_S, DriverLease
 from emqx_tui.session.edit_preview import preview, save
 from emqx_tui.session.executor import Executor
 from emqx_tui.session.inputs import (
@@ -56,7 +56,7 @@ from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchI
 from emqx_tui.session.publisher import Publisher
 from emqx_tui.session.release_end import ReleaseEnd
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer, Store, fold, snapshot
-from emqx_tui.session.view import EditPreview, Notice, NoticeKind, View
+from emqx_tui.session.view import EditPreview, Notice, NoticeKind, Role, View
 
 TICK_S = 0.6
 """The longest time without a decision. More than half a poll of EMQX: between two of its answers one tick is enough."""
@@ -108,6 +108,7 @@ class Session:
         )
         self._intents: list[Intent] = []
         self._wants_to_drive = False
+        self._undriven_since: float | None = None
         self._previews: list[EditPreview] = []
 
     # -- for the front ends, from the session's loop --------------------------------------------------------------
@@ -115,14 +116,6 @@ class Session:
     def submit(self, intent: Intent) -> None:
         """Hand over an intent; the answer is a notice in a later view."""
         self._put(Submitted(intent))
-
-    @property
-    def options(self) -> Options:
-        return self._options
-
-    def carry_on(self) -> None:
-        """From now on drive an unfinished release whose driver is gone, as `Options.drives` says."""
-        self._options = replace(self._options, drives=True)
 
     async def run(self) -> None:
         """Look and drive until cancelled; a running drain inside EMQX is left alone."""
@@ -460,11 +453,22 @@ class Session:
             drain_initial=view_builder.drain_initial(observations),
             rates=view_builder.leaving_rates(observations),
             result=end.result if journal.present is None else "",
+            is_undriven=self._is_undriven(role),
             arrival=self._arrival.arrival if journal.present else None,
             is_unwritten=journal.writing is not None or journal.is_stale,
             driver_seen_s=self._lease.other_seen_s,
             policy=self._options.policy,
         )
+
+    def _is_undriven(self, role: Role) -> bool:
+        """Nobody drives, for longer than a console that has begun a release needs to take its lease."""
+        wall, is_asked = self._ports.clock.monotonic(), self._options.drives or self._wants_to_drive
+        is_read = self._store.collection(Kind.LEASE).read_at is not None
+        if role is not Role.IDLE or self._journal.stored is None or is_asked or not is_read:
+            self._undriven_since = None
+            return False
+        self._undriven_since = wall if self._undriven_since is None else self._undriven_since
+        return wall - self._undriven_since >= YIELD_S
 
     # -- the end of a release -------------------------------------------------------------------------------------
 

@@ -143,6 +143,8 @@ class View:
     """(pod name, clients per second leaving it, measured over the last samples)."""
     result: str = ""
     """`done`, `failed` or `aborted` once the release has ended in this session's sight."""
+    is_undriven: bool = False
+    """A release is under way, nobody drives it, and this console was not asked to."""
     arrival: Arrival | None = None
     """None without a release, and for one that was begun here."""
     is_unwritten: bool = False

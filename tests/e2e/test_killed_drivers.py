@@ -116,7 +116,7 @@ def test_a_driver_killed_once_in_each_step(tmp_path: Path) -> None:
 
 
 def test_a_console_killed_in_the_middle_of_a_drain(tmp_path: Path) -> None:
-    """The next one, started and opened, carries on: the approved drain is brought to its end, and no other begins."""
+    """The next one, opened and told to drive, brings the approved drain to its end, and begins no other."""
     with served_cluster() as served:
         cluster = Cluster(served)
         with Terminal(command(*served.flags), environment=environment(tmp_path)) as terminal:
@@ -134,6 +134,7 @@ def test_a_console_killed_in_the_middle_of_a_drain(tmp_path: Path) -> None:
             person = Person(terminal)
             terminal.until(lambda: terminal.line_with(NAME, "4.4.14→4.4.15"), "the release in the list", within_s=30)
             terminal.press("enter")
+            person.take_over()
             terminal.until(lambda: cluster.size() == 2, "removal of the drained node", within_s=40)
             for ordinal in "10":
                 person.approve(ordinal, title=f"Approve: drain {cluster.blue}-{ordinal}"[:30])

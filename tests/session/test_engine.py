@@ -14,12 +14,11 @@ import pytest
 from emqx_tui.model.errors import Unauthorized
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.workloads import Lease, Meta, Secret
-from emqx_tui.rollout.intents import Hold
+from emqx_tui.rollout.intents import Hold, TakeOver
 from emqx_tui.rollout.journal import journal_name
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.driver_lease import YIELD_S
 from emqx_tui.session.engine import Engine, Identity
-from emqx_tui.session.fleet import UNDRIVEN_AFTER_S
 from emqx_tui.session.options import Options
 from emqx_tui.session.ports import Listed, Scope, WatchSink
 from emqx_tui.session.view import ClusterRow
@@ -65,7 +64,7 @@ class Desk:
             return self.connection
 
         identity = Identity("prod", "https://k", None, person="ann@host")
-        self.engine = Engine(identity, connect or plain, Options())
+        self.engine = Engine(identity, connect or plain, Options(drives=False))
 
     def on_change(self) -> None:
         with self.changed:
@@ -305,18 +304,25 @@ def test_a_release_without_a_driver_is_told_and_not_taken_by_looking_at_the_list
     connection = desk.connection = Releasing(build.draining(), "")
     desk.start().until(lambda: (row := row_of(desk)) and row.phase is Phase.DRAINING)
 
-    def ticked(condition: Callable[[], Any]) -> Callable[[], Any]:
-        return lambda: (in_engine(desk, lambda: connection.clock.tick(1.0)), condition())[1]
+    def tick_until(condition: Callable[[], Any]) -> None:
+        """Without the desk's lock: the engine must be free to tell while time goes on."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < deadline, "it never came true"
+            in_engine(desk, lambda: connection.clock.tick(1.0))
 
     def is_lease_asked_for() -> bool:
         return any("leases" in request.path and request.method == "POST" for request in connection.kube.sent)
 
-    desk.until(ticked(lambda: (row := row_of(desk)) and row.is_undriven))
-    assert connection.clock.elapsed_s >= UNDRIVEN_AFTER_S
-    desk.until(ticked(lambda: desk.engine.fleet() and connection.clock.elapsed_s > 3 * YIELD_S))
+    tick_until(lambda: (row := row_of(desk)) and row.is_undriven)
+    assert connection.clock.elapsed_s >= YIELD_S
+    tick_until(lambda: connection.clock.elapsed_s > 3 * YIELD_S)
     assert not is_lease_asked_for()
     desk.engine.open(*KEY)
-    desk.until(ticked(is_lease_asked_for))
+    tick_until(lambda: connection.clock.elapsed_s > 6 * YIELD_S)
+    assert not is_lease_asked_for(), "opening it is no order to drive it"
+    desk.engine.submit(TakeOver("ann"))
+    tick_until(is_lease_asked_for)
     desk.engine.stop()
 
 

@@ -47,6 +47,11 @@ class Person:
         self.terminal.until_shown("WAITING FOR YOU", within_s=within_s)
         self._type_on_card("a", title, word)
 
+    def take_over(self) -> None:
+        """Answer the question of a release that nobody drives."""
+        self.terminal.until_shown("Nobody drives this release")
+        self._type_on_card("t", "Nobody drives this release", "drive")
+
     def _type_on_card(self, key: str, title: str, word: str) -> None:
         """A card whose matter changes while it is read has to be opened again, and so does one that was mistyped."""
         terminal = self.terminal

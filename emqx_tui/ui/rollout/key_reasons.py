@@ -5,9 +5,9 @@ from __future__ import annotations
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
-from emqx_tui.ui.rollout.names import blocked_words
+from emqx_tui.ui.rollout.names import blocked_words, driver_words
 
-SENDING = ("approve", "hold", "freeze", "resume", "abort", "speed", "policy")
+SENDING = ("take_over", "approve", "hold", "freeze", "resume", "abort", "speed", "policy")
 """Actions that ask the cluster for something."""
 READ_ONLY = "started with --read-only"
 
@@ -21,6 +21,7 @@ def key_reasons(view: View | None, is_read_only: bool = False) -> dict[str, str]
     running = "" if facts.is_under_way(view) else "no release is running"
     back = "going back already" if view.decision.phase is Phase.ABORTING else ""
     return {
+        "take_over": running or ("" if view.is_undriven else driver_words(view) or "a driver is looked for"),
         "approve": blocked_words(facts.why_not_approved(view)),
         "hold": running or ("held already" if hold else ""),
         "freeze": running or ("frozen already" if hold and hold.freeze else ""),

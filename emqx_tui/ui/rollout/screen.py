@@ -24,7 +24,9 @@ from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.card import Renew
 from emqx_tui.ui.cards.gate_card import renew_gate
 from emqx_tui.ui.cards.policy_card import is_looser, renew_policy
+from emqx_tui.ui.cards.resume_card import renew_resume
 from emqx_tui.ui.cards.settings_cards import PolicyCard, RatesCard
+from emqx_tui.ui.cards.take_over_card import renew_take_over
 from emqx_tui.ui.rollout.connection_plot import ConnectionPlot, Legend
 from emqx_tui.ui.rollout.event_log import EventLog
 from emqx_tui.ui.rollout.headline import bar_lines, headline
@@ -76,6 +78,8 @@ class RolloutScreen(ConsoleScreen):
         self._namespace, self._name = namespace, name
         self._view: View | None = None
         self._reasons: dict[str, str] = key_reasons(None)
+        self._is_asked = False
+        """The question of a release that nobody drives was put since this screen was opened."""
 
     # --- layout ---
 
@@ -137,6 +141,9 @@ class RolloutScreen(ConsoleScreen):
         if reasons != self._reasons:
             self._reasons = reasons
             self.refresh_bindings()
+        if self._view and self._view.is_undriven and not self._is_asked and self.is_current:
+            self._is_asked = True
+            self.action_take_over()
 
     def _show(self) -> None:
         view = self._view
@@ -203,7 +210,15 @@ class RolloutScreen(ConsoleScreen):
         self._send(Freeze(self._person))
 
     def action_resume(self) -> None:
-        self._send(Resume(self._person))
+        """A check's hold is lifted by a card that says what that accepts."""
+        journal = self._view.journal if self._view else None
+        if journal and journal.hold and journal.hold.check:
+            self._open(renew_resume)
+        else:
+            self._send(Resume(self._person))
+
+    def action_take_over(self) -> None:
+        self._open(renew_take_over)
 
     def action_approve(self) -> None:
         if self._view and self._view.decision.gate:

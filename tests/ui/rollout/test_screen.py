@@ -14,11 +14,12 @@ from textual.strip import Strip
 
 from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.decision import AbortCost
-from emqx_tui.rollout.intents import Freeze, Hold, Resume, SetPolicy, SetRates
+from emqx_tui.rollout.intents import Freeze, Hold, Resume, SetPolicy, SetRates, TakeOver
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.view import LogLine, LogSource, Notice, NoticeKind, Role, SourceHealth, View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.cards.take_over_card import renew_take_over
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.rollout import connection_plot
@@ -109,6 +110,39 @@ async def test_hold_freeze_and_resume_are_sent_at_once_and_without_a_dialog():
         assert "HELD by bob@laptop" in console.shown
         await console.press("r")
         await until(console.pilot, lambda: console.backend.intents[2:] == [Resume("ann@bastion")])
+
+
+async def test_a_checks_hold_is_lifted_by_a_card_that_says_what_that_accepts_and_by_no_stray_key():
+    async with session(releases.auto_held()) as console:
+        await console.press("r")
+        await until(console.pilot, lambda: isinstance(console.app.screen, ApprovalCard))
+        await until_shown(console.pilot, "accepts what the check")
+        await console.press("enter", "r", "escape")
+        assert console.backend.intents == []
+
+
+def undriven(**fields) -> View:
+    return releases.draining(role=Role.IDLE, driver="", is_undriven=True, **fields)
+
+
+async def test_a_release_that_nobody_drives_asks_once_and_looks_on_after_esc():
+    async with session(undriven()) as console:
+        await until(console.pilot, lambda: isinstance(console.app.screen, ApprovalCard))
+        await until_shown(console.pilot, "Nobody drives this release", "Type drive to take over")
+        await console.press("escape")
+        await until(console.pilot, lambda: isinstance(console.app.screen, RolloutScreen))
+        await console.publish(undriven(sequence=9))
+        assert isinstance(console.app.screen, RolloutScreen)
+        await console.press("t")
+        await until(console.pilot, lambda: isinstance(console.app.screen, ApprovalCard))
+        assert console.backend.intents == []
+
+
+async def test_what_the_question_sends_once_its_word_was_typed():
+    card = renew_take_over(undriven(), None)
+    assert card is not None
+    assert ([asked.token for asked in card.asked], card.intent("ann@bastion")) == (["drive"], TakeOver("ann@bastion"))
+    assert renew_take_over(releases.draining(), None) is None
 
 
 async def test_a_key_that_does_nothing_now_says_why_and_sends_nothing():

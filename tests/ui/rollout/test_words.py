@@ -167,9 +167,9 @@ def reasons(view: View | None, **fields) -> dict[str, str]:
     return key_reasons(view, **fields)
 
 
-def test_at_an_open_gate_everything_works_but_resume_and_change():
+def test_at_an_open_gate_everything_works_but_take_over_resume_and_change():
     found = reasons(releases.at_gate())
-    assert {action for action, reason in found.items() if reason} == {"resume", "change"}
+    assert {action for action, reason in found.items() if reason} == {"take_over", "resume", "change"}
 
 
 def test_the_way_back_is_closed_when_blue_is_gone():

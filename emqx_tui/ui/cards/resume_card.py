@@ -1,0 +1,48 @@
+"""PURE: the card that lifts a check's hold: what was found, and what resuming accepts."""
+
+from __future__ import annotations
+
+from emqx_tui.rollout.checks.auto_hold import LIFTABLE
+from emqx_tui.rollout.intents import Resume
+from emqx_tui.rollout.journal import HoldRecord
+from emqx_tui.session import facts
+from emqx_tui.session.view import EditPreview, View
+from emqx_tui.ui.cards.card import Asked, Card, filled, since
+from emqx_tui.ui.rollout.names import blocked_words, check_words
+from emqx_tui.ui.text import units
+from emqx_tui.ui.text.spans import Tone, line
+
+TOKEN = "resume"
+
+
+def renew_resume(view: View | None, _: EditPreview | None) -> Card | None:
+    """The card as long as a check's hold stands."""
+    hold = view.journal.hold if view and view.journal and facts.is_under_way(view) else None
+    return _card(view, hold) if view is not None and hold is not None and hold.check else None
+
+
+def _card(view: View, hold: HoldRecord) -> Card:
+    check = check_words(hold.check)
+    alarm = next((alarm for alarm in view.decision.alarms if alarm.check == hold.check), None)
+    accepts = (
+        f"accepts what the check {check} has found" if hold.check in LIFTABLE else "goes on: the check passes again"
+    )
+    if hold.check == "canary":
+        accepts = "goes on with late removal: a blue address leaves when its node is empty"
+    still = alarm is not None and hold.check not in LIFTABLE
+    rows = (
+        ("Found", (line(hold.reason),)),
+        ("Now", (line(alarm.evidence if alarm else "the check raises no alarm"),)),
+        ("Then", (line((accepts, Tone.STRONG)),)),
+        ("Held", (line(f"since {units.clock(hold.at)} by {hold.by}"),)),
+        ("Since", since(view)),
+    )
+    return Card(
+        title=f"Resume: {check}",
+        rows=filled(rows),
+        warning="What was approved before goes on at once.",
+        asked=(Asked(TOKEN, f"Type {TOKEN} to go on"),),
+        revision=f"resume@{hold.check}@{hold.at.isoformat()}",
+        blocked=blocked_words(facts.why_no_intent(view)) or (f"{check} still holds" if still else ""),
+        intent=Resume,
+    )
