@@ -46,6 +46,8 @@ class Event(StrEnum):
     """Somebody asked for the way back."""
     ALARM = "alarm"
     ALARM_OVER = "alarm_over"
+    INCIDENT = "incident"
+    """A node has failed in the release, or is back."""
     COMMAND = "command"
     """A command of ours left, in kubectl's or curl's words."""
     PROBLEM = "problem"
@@ -140,6 +142,16 @@ FIELDS: Mapping[Event, Mapping[str, str]] = {
         "suggestion": "what to do about it",
     },
     Event.ALARM_OVER: {"check": "name of the detector"},
+    Event.INCIDENT: {
+        "node": "name of its pod",
+        "generation": "blue or green",
+        "kind": "pod-lost, restarted or left-emqx",
+        "since": "when it failed",
+        "clients": "on it when it was last counted, and cut off; null where nobody counted",
+        "reason": "how its container ended",
+        "back_at": "when it was Ready and in EMQX again; null until then",
+        "text": "the same in one sentence",
+    },
     Event.COMMAND: {"text": "what it is for", "command": "the equivalent kubectl or curl command, redacted"},
     Event.PROBLEM: {"text": "what did not work"},
     Event.CLUSTER: {

@@ -8,13 +8,15 @@ from typing import Any
 from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import SCHEMA, spell
 from emqx_tui.headless.readiness import why_unreadable
-from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields
+from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, incident_fields
 from emqx_tui.headless.words import check, clients, count, policy, span
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step
+from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.session import facts
 from emqx_tui.session.facts import Driving, NodeState
 from emqx_tui.session.view import View
@@ -46,6 +48,7 @@ def document(view: View) -> dict[str, Any]:
         "hold": hold_fields(journal.hold) if journal and journal.hold else None,
         "checks": [check_fields(c) for c in decision.checks],
         "alarms": [{"check": a.check, "evidence": a.evidence, "limit": a.limit or None} for a in decision.alarms],
+        "incidents": [incident_fields(i) for i in decision.incidents],
         "approvals": [
             {"gate": a.gate, "number": a.number, "by": a.by, "at": spell(a.at)}
             for a in (journal.approvals if journal else ())
@@ -81,10 +84,23 @@ def _node(view: View, member: Member) -> dict[str, Any]:
         "version": member.node.version if member.node else None,
         "ready": member.pod.is_ready and not member.pod.meta.deleting,
         "state": _state(view, member),
+        "not_ready": _not_ready(member),
+        "restarts": member.pod.restarts,
         "evacuation": str(member.evacuation.state) if member.evacuation else None,
         "connections": member.live_connections,
         "sessions": member.sessions,
         "initial": facts.initial_clients(view, member.name),
+    }
+
+
+def _not_ready(member: Member) -> dict[str, str | None] | None:
+    found = facts.why_not_ready(member)
+    if found is None:
+        return None
+    return {
+        "reason": redact_text(found.reason),
+        "message": redact_text(found.message) or None,
+        "image": redact_text(found.image) or None,
     }
 
 
@@ -163,6 +179,12 @@ def _waiting(view: View) -> Iterator[str]:
     if journal.hold is not None:
         what = "frozen" if journal.hold.freeze else "held"
         yield f"hold     {what} by {journal.hold.by}: {journal.hold.reason}"
+    for incident in decision.incidents:
+        back = f"; back since {incident.back_at:%H:%M:%S}Z" if incident.back_at else ""
+        yield f"incident {words(incident)}{back}"
+    if decision.incidents and not decision.gate:
+        draining = ", ".join(m.name for m in facts.draining(view))
+        yield f"now      the drain of {draining} goes on" if draining else "now      no drain runs"
     for alarm in decision.alarms:
         yield f"alarm    {alarm.check}: {alarm.evidence}" + (f" ({alarm.limit})" if alarm.limit else "")
     gate = decision.gate
@@ -203,6 +225,11 @@ def _nodes(view: View) -> Iterator[str]:
             )
         )
     yield from table(rows)
+    for member in view.snapshot.members:
+        if problem := _not_ready(member):
+            image = f" (image {problem['image']})" if problem["image"] else ""
+            message = f": {problem['message']}" if problem["message"] else ""
+            yield f"pod      {member.name} is not Ready: {problem['reason']}{message}{image}"
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:

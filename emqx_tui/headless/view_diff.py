@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from emqx_tui.headless.advice import advise
-from emqx_tui.headless.events import Event, Record
+from emqx_tui.headless.events import Event, Record, spell
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
+from emqx_tui.rollout.incidents import Incident, words
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session import facts
@@ -58,7 +59,7 @@ def diff(told: Told, view: View, wall: float) -> tuple[list[Record], Told]:
     records: list[Record] = []
     before = told.view
     if before is not None:
-        for finder in (_roles, _phases, _steps, _alarms, _sources, _notices):
+        for finder in (_roles, _phases, _steps, _incidents, _alarms, _sources, _notices):
             records += [record(event, **fields) for event, fields in finder(before, view)]
     if journal is not None and not view.is_unwritten:
         records += [record(event, **fields) for event, fields in _journal(told.journal, journal)]
@@ -135,6 +136,28 @@ def _state(step: Step, view: View) -> StepState:
     return StepState.ACTIVE if step.state is StepState.WAITING and by_policy else step.state
 
 
+def _incidents(before: View, view: View) -> Found:
+    """A node that has failed, and again when it is back."""
+    known = {(i.pod, i.at, i.is_over) for i in before.decision.incidents}
+    for incident in view.decision.incidents:
+        if (incident.pod, incident.at, incident.is_over) not in known:
+            yield Event.INCIDENT, incident_fields(incident)
+
+
+def incident_fields(incident: Incident) -> Mapping[str, Any]:
+    """A node that has failed as the fields of its record."""
+    return {
+        "node": incident.pod,
+        "generation": str(incident.colour),
+        "kind": str(incident.kind),
+        "since": spell(incident.at),
+        "clients": incident.clients,
+        "reason": incident.reason or None,
+        "back_at": spell(incident.back_at) if incident.back_at else None,
+        "text": words(incident),
+    }
+
+
 def _alarms(before: View, view: View) -> Found:
     seen, old = view.snapshot, {alarm.check for alarm in before.decision.alarms}
     new = {alarm.check for alarm in view.decision.alarms}
@@ -197,7 +220,8 @@ def _line(line: LogLine, view: View) -> Line | None:
 
 
 def _told_otherwise(view: View) -> set[str]:
-    return {alarm.evidence for alarm in view.decision.alarms}
+    alarms = {alarm.evidence for alarm in view.decision.alarms}
+    return alarms | {words(incident) for incident in view.decision.incidents}
 
 
 # -- gates and progress -------------------------------------------------------------------------------------------

@@ -188,6 +188,7 @@ _WORDS: Mapping[Event, Callable[[Fields], str]] = {
     Event.ABORT: lambda f: f"back to blue, asked for by {f['by']}",
     Event.ALARM: _alarm,
     Event.ALARM_OVER: lambda f: str(f["check"]),
+    Event.INCIDENT: lambda f: f"{f['text']}{'; back since ' + f['back_at'][11:19] + 'Z' if f['back_at'] else ''}",
     Event.COMMAND: lambda f: f"{f['text']}: {_cut(f['command'])}",
     Event.PROBLEM: lambda f: str(f["text"]),
     Event.CLUSTER: lambda f: f"{f['source']}: {f['text']}",

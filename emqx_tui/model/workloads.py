@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.wire import Fields, Malformed, clean
 
 ON_SERVING = "apps.emqx.io/on-serving"
@@ -134,6 +135,14 @@ class Pod(KubeObject):
     trouble: str
     """The container's waiting or terminated reason, such as ImagePullBackOff; empty when all is well."""
     restarts: int
+    containers: tuple[Container, ...] = ()
+    conditions: tuple[PodCondition, ...] = ()
+    readiness_gates: tuple[str, ...] = ()
+
+    @property
+    def blocked(self) -> Container | None:
+        """The container that keeps the pod from running, with its reason, message and image."""
+        return next((c for c in self.containers if self.trouble and self.trouble in (c.waiting, _ended(c))), None)
 
     @property
     def ordinal(self) -> int:
@@ -159,7 +168,14 @@ class Pod(KubeObject):
             on_serving=conditions.get(ON_SERVING, False) if ON_SERVING in gates else None,
             trouble=_trouble(containers, status),
             restarts=sum(c.integer("restartCount", 0) for c in containers),
+            containers=tuple(Container.from_fields(c) for c in containers),
+            conditions=tuple(PodCondition.from_fields(c) for c in status.children("conditions")),
+            readiness_gates=tuple(sorted(gates)),
         )
+
+
+def _ended(container: Container) -> str:
+    return container.ended.reason if container.ended else ""
 
 
 def _trouble(containers: list[Fields], status: Fields) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from emqx_tui.rollout.advice import Advice
 from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
 
@@ -143,6 +144,8 @@ class Decision:
     checks: tuple[CheckResult, ...] = ()
     """Checks of the step that runs (or of the pre-flight while idle)."""
     alarms: tuple[Alarm, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    """Nodes that have failed in this release, oldest first, those that are back among them."""
     commands: tuple[Command, ...] = ()
     """To be sent now, each at most once at a time."""
     journal: Journal | None = None

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Member, Snapshot
+from emqx_tui.rollout import incidents
+from emqx_tui.rollout.incidents import NodeWatch
 from emqx_tui.rollout.journal import Journal
 
 RECENT_S = 130.0
@@ -80,6 +82,7 @@ class Observations:
     """By pod that is drained."""
     lowest_sum: int | None = None
     start_sum: int | None = None
+    nodes: NodeWatch = field(default_factory=NodeWatch)
     first_blue_size: int | None = None
     """Size of blue when it was first seen, to notice a scale-down that was not ours."""
 
@@ -93,6 +96,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         unready_since=_since(known.unready_since, _unready(snapshot), now),
         away_since=_since(known.away_since, _away(snapshot), now),
         gate_frozen_since=_since(known.gate_frozen_since, _gate_frozen(snapshot), now),
+        nodes=incidents.watch(known.nodes, snapshot, journal),
     )
     known = _with_sample(known, snapshot)
     if journal is None:

@@ -6,13 +6,15 @@ What is not known is None, never 0. Nothing here is a sentence: a figure, an ins
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
+from emqx_tui.model.containers import Container
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Member
 from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, GateKind, Outcome
+from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import Approval
@@ -283,6 +285,16 @@ def pressing_alarms(view: View) -> tuple[Alarm, ...]:
     return tuple(alarm for alarm in view.decision.alarms if alarm.check not in accepted)
 
 
+RECENT = timedelta(seconds=60)
+"""A node that is back is worth a word for this long."""
+
+
+def open_incidents(view: View) -> tuple[Incident, ...]:
+    """Nodes that have failed and are away, or came back a moment ago; newest first."""
+    found = view.decision.incidents if is_under_way(view) else ()
+    return tuple(i for i in reversed(found) if i.back_at is None or view.now - i.back_at <= RECENT)
+
+
 # -- nodes ---------------------------------------------------------------------------------------------------------
 
 
@@ -340,3 +352,34 @@ def node_state(view: View, member: Member) -> NodeState:
     if pod.ip in addresses:
         return NodeState.SERVING
     return NodeState.NOT_READY if not pod.is_ready and member.colour is Colour.GREEN else NodeState.OUT_OF_SERVICE
+
+
+@dataclass(frozen=True)
+class NotReady:
+    """Why a pod is not Ready, in Kubernetes' words; parts that it does not tell are empty."""
+
+    reason: str
+    message: str = ""
+    image: str = ""
+    """Of the container that cannot run."""
+
+
+def why_not_ready(member: Member) -> NotReady | None:
+    """What the pod itself says; None when it is Ready, goes away, or says nothing."""
+    pod = member.pod
+    if pod.is_ready or pod.meta.deleting:
+        return None
+    if container := pod.blocked:
+        ended = container.ended
+        return NotReady(str(ended) if ended else container.waiting, _message(container), container.image)
+    failing = [c for c in pod.conditions if c.status != "True" and c.reason]
+    order = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+    failing.sort(key=lambda c: order.index(c.type) if c.type in order else len(order))
+    return NotReady(failing[0].reason, failing[0].message) if failing else None
+
+
+def _message(container: Container) -> str:
+    """Of a container in a crash loop, how it ended says more than that it is being restarted."""
+    if container.last is not None:
+        return f"ended before: {container.last}" + (f", {container.last.message}" if container.last.message else "")
+    return container.message or (container.ended.message if container.ended else "")

@@ -9,7 +9,9 @@ from typing import Any
 
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.rollout import incidents
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.incidents import Incident
 from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Ports
 from emqx_tui.session.view import Notice, View
@@ -66,11 +68,22 @@ class Publisher:
         if before.phase is not decision.phase:
             self.say(f"{decision.phase}")
             self.record("phase", phase=str(decision.phase))
+        self._failed_nodes(before.incidents, decision.incidents)
         known = {alarm.check for alarm in before.alarms}
         for alarm in decision.alarms:
             if alarm.check not in known:
                 self.alarm(alarm.evidence)
                 self.record("alarm", check=alarm.check, evidence=alarm.evidence)
+
+    def _failed_nodes(self, before: tuple[Incident, ...], now: tuple[Incident, ...]) -> None:
+        known = {(incident.pod, incident.at): incident for incident in before}
+        for incident in now:
+            old = known.get((incident.pod, incident.at))
+            if old is None:
+                self.log.alarm(incident.at, incidents.words(incident))
+                self.record("node-failed", pod=incident.pod, kind=str(incident.kind), clients=incident.clients)
+            if incident.is_over and not (old and old.is_over):
+                self.say(f"{incident.colour} {incident.pod} is back in EMQX")
 
     def record(self, event: str, **told: Any) -> None:
         """Write to the flight log."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from emqx_tui.model.containers import Container
 from emqx_tui.model.emqx_enterprise import BlueGreenStatus, BlueGreenUpdate, Condition, EmqxEnterprise, Image
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.nodes import EmqxNode, NodeStats
@@ -85,6 +86,10 @@ class Place:
     own_enabled: bool = True
     own_age_s: float = 0.5
     own_problem: str = ""
+    pod_uid: str = ""
+    """Empty = the one it has always had."""
+    restarts: int = 0
+    containers: tuple[Container, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -297,7 +302,7 @@ def _stateful_set(s: Side) -> StatefulSet:
 
 def _pod(s: Side, ordinal: int, p: Place) -> Pod:
     name = pod_name(s, ordinal)
-    meta = replace(_meta(name, f"uid-{name}", "9", owner=s.uid), deleting=p.is_deleting)
+    meta = replace(_meta(name, p.pod_uid or f"uid-{name}", "9", owner=s.uid), deleting=p.is_deleting)
     return Pod(
         meta=meta,
         phase="Running",
@@ -307,7 +312,8 @@ def _pod(s: Side, ordinal: int, p: Place) -> Pod:
         containers_ready=p.containers_ready,
         on_serving=p.on_serving,
         trouble=p.trouble,
-        restarts=0,
+        restarts=p.restarts,
+        containers=p.containers,
     )
 
 

@@ -15,6 +15,7 @@ from emqx_tui.rollout.checks.gate_checks import ports_unchanged
 from emqx_tui.rollout.commands import ApplyTemplate
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Outcome
+from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 
 Detector = Callable[[RolloutContext, Phase], Alarm | None]
@@ -178,10 +179,18 @@ def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
         return None
     return Alarm(
         "clients-missing",
-        f"{ledger.overdue or 0:,} of {ledger.evicted or 0:,} evicted clients have been missing for {waited:.0f} s",
+        f"{_cause(context)}{ledger.overdue or 0:,} of {ledger.evicted or 0:,} evicted clients have been missing for "
+        f"{waited:.0f} s",
         f"limit {context.policy.missing_limit(ledger.evicted or 0):,} for {context.policy.missing_for_s:.0f} s",
         (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
     )
+
+
+def _cause(context: RolloutContext) -> str:
+    """The newest node that failed with clients on it since the drains began, with a semicolon; empty without one."""
+    first_drain_at = context.journal.totals.first_drain_at
+    failed = [i for i in context.observations.nodes.incidents if first_drain_at and i.at >= first_drain_at]
+    return next((f"{words(i)}; " for i in reversed(failed) if i.clients != 0), "")
 
 
 def is_missing_over_limit(context: RolloutContext) -> bool:

@@ -12,6 +12,7 @@ from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
+from emqx_tui.rollout.incidents import Incident, IncidentKind, words
 from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
 from emqx_tui.session import facts
@@ -77,6 +78,8 @@ def _loudest(view: View) -> Headline:
         return _held(view, view.journal.hold)
     if alarms := facts.pressing_alarms(view):
         return _alarmed(view, alarms)
+    if incidents := facts.open_incidents(view):
+        return _node_failed(view, incidents)
     gate = view.decision.gate
     if gate and (_waits(view, gate) or _is_blocked(gate) or not _is_moving(view)):
         return _at_gate(view, gate)
@@ -185,6 +188,8 @@ def _held(view: View, hold: HoldRecord) -> Headline:
         first = line(_word(HELD, f"HELD by {hold.by}"), f"{since}{reason}")
         second = DOT.join((goes_on or "nothing runs", advise(_after_hold(is_busy=bool(goes_on)))))
     others = [alarm for alarm in view.decision.alarms if alarm.check != hold.check]
+    if incident := next(iter(facts.open_incidents(view)), None):
+        second = f"{ALARM} {_failed(incident)}{DOT}{second}"
     if others:
         second = f"{ALARM} {others[0].evidence}{DOT}{_resuming(view, hold)}"
     if view.is_unwritten:
@@ -208,7 +213,9 @@ def _auto_held(view: View, hold: HoldRecord) -> Headline:
     first = line(
         _word(ALARM, f'{word} by check "{check_words(hold.check)}"'), (alarm.evidence if alarm else hold.reason) + limit
     )
-    parts = [_goes_on(view, hold), advise(_way_on(view, hold, alarm))]
+    told = first[-1].text
+    new = [f"{ALARM} {_failed(i)}" for i in facts.open_incidents(view)[:1] if words(i) not in told]
+    parts = [*new, _goes_on(view, hold), advise(_way_on(view, hold, alarm))]
     return Headline(Tone.CALL, first, line(DOT.join(part for part in parts if part)))
 
 
@@ -247,6 +254,34 @@ def _alarmed(view: View, alarms: tuple[Alarm, ...]) -> Headline:
     first = line(_word(ALARM, check_words(alarm.check).upper()), f"{alarm.evidence}{_limit(alarm)}")
     rest = f"{DOT}{units.plural(more, 'more alarm')}" if more else ""
     return Headline(Tone.WARN, first, line(f"{advise(alarm.advice) or view.decision.phase_text}{rest}"))
+
+
+_FAILED = {
+    IncidentKind.POD_LOST: "NODE LOST",
+    IncidentKind.RESTARTED: "NODE RESTARTED",
+    IncidentKind.LEFT_EMQX: "NODE LEFT EMQX",
+}
+
+
+def _failed(incident: Incident) -> str:
+    back = f"; it is back since {incident.back_at:%H:%M:%S}Z" if incident.back_at else ""
+    return f"{words(incident)}{back}"
+
+
+def _node_failed(view: View, incidents: tuple[Incident, ...]) -> Headline:
+    """What broke, when and what it cost; below, what goes on by itself and what may be done."""
+    incident, more = incidents[0], len(incidents) - 1
+    others = f" (and {units.plural(more, 'more node')})" if more else ""
+    first = line(_word(ALARM, _FAILED[incident.kind]), f"{_failed(incident)}{others}")
+    running, gate = facts.draining(view), view.decision.gate
+    parts = [f"the drain of {', '.join(tail(m.name) for m in running)} goes on" if running else "no drain runs"]
+    if gate and gate.is_open:
+        parts.append(_then(view, gate))
+    elif gate:
+        parts.append(f"the next step waits for: {facts.not_passing(gate)[0].evidence}")
+    stop = (Advice(Verb.FREEZE, "stops it"),) if running else ()
+    parts.append(advise((*stop, Advice(Verb.HOLD))))
+    return Headline(Tone.WARN, first, line(DOT.join(parts)))
 
 
 def _at_gate(view: View, gate: Gate) -> Headline:

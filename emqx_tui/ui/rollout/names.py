@@ -21,7 +21,7 @@ def tail(name: str) -> str:
 
 def short_names(spans: Line, view: View) -> Line:
     """The line with every pod's name shortened to its end; nodes of one release differ there only."""
-    names = {member.name for member in view.snapshot.members}
+    names = {member.name for member in view.snapshot.members} | {i.pod for i in view.decision.incidents}
     found = []
     for span in spans:
         text = span.text

@@ -9,9 +9,11 @@ import pytest
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.snapshot import Colour
 from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
+from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -346,3 +348,30 @@ def test_ages_of_holds_are_told_from_the_views_own_clock():
     view = releases.held()
     later = replace(view, snapshot=replace(view.snapshot, now=NOW + timedelta(minutes=10)))
     assert "(12 min)" in said(later)[0]
+
+
+LOST = Incident(IncidentKind.POD_LOST, f"{GREEN}-0", Colour.GREEN, NOW - timedelta(seconds=12), 16_530)
+
+
+def test_a_lost_node_is_told_before_all_that_follows_from_it():
+    first, second = said(with_decision(releases.draining(), incidents=(LOST,)))
+    since = f"{LOST.at:%H:%M:%S}Z"
+    assert first.startswith("▲ NODE LOST green …")
+    assert first.endswith(f"was lost at {since}: 16,530 clients were cut off")
+    assert second.startswith("the drain of …86d7758868-1 goes on")
+    assert "f freeze: stops it" in second
+
+
+def test_a_node_that_is_back_is_told_for_a_minute():
+    def at(seconds: float) -> str:
+        back = replace(LOST, back_at=NOW - timedelta(seconds=seconds))
+        return said(with_decision(releases.draining(), incidents=(back,)))[0]
+
+    assert "it is back since" in at(30)
+    assert at(90).startswith("▶ DRAINING")
+
+
+def test_a_lost_node_is_told_under_a_persons_hold_too():
+    _, second = said(with_decision(releases.held(), incidents=(LOST,)))
+    assert second.startswith("▲ green …")
+    assert "16,530 clients were cut off" in second

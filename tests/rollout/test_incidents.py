@@ -1,0 +1,109 @@
+"""Nodes that fail in a release: what is told of them, and what is no incident."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emqx_tui.model.containers import Container, Termination
+from emqx_tui.model.snapshot import Colour
+from emqx_tui.rollout.checks.auto_hold import clients_missing
+from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch, watch, words
+from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.memory import Memory
+from emqx_tui.rollout.observations import Observations
+from emqx_tui.rollout.phases import Phase
+from tests.support import scenes as build
+from tests.support.scenes import Scene, ago, approved, noted, with_place, with_side, without_place
+
+GREEN = f"{build.GREEN_NAME}-0"
+DRAINING = with_place(approved(build.draining(), "node:2"), "green", 0, live=250)
+KILLED = Termination("OOMKilled", 137, "", ago(3))
+
+
+def at(scene: Scene, seconds: float) -> Scene:
+    return replace(scene, now=build.NOW + timedelta(seconds=seconds))
+
+
+def watched(*scenes: Scene, journal: Journal | None = None) -> NodeWatch:
+    known = NodeWatch()
+    for scene in scenes:
+        known = watch(known, scene.snapshot(), journal or scene.journal)
+    return known
+
+
+def told(known: NodeWatch) -> list[tuple[IncidentKind, str, int | None, str]]:
+    return [(i.kind, i.pod, i.clients, i.reason) for i in known.incidents]
+
+
+def test_a_green_pod_that_is_gone_is_told_with_the_clients_that_it_had():
+    known = watched(DRAINING, at(without_place(DRAINING, "green", 0), 2))
+    assert told(known) == [(IncidentKind.POD_LOST, GREEN, 250, "")]
+    assert known.incidents[0].at == build.NOW + timedelta(seconds=2)
+    assert not known.incidents[0].is_over
+
+
+def test_another_pod_in_its_place_is_a_lost_pod_until_it_serves():
+    again = with_place(DRAINING, "green", 0, pod_uid="other", is_joined=False, is_ready=False, live=None)
+    known = watched(DRAINING, at(again, 2))
+    assert told(known) == [(IncidentKind.POD_LOST, GREEN, 250, "")]
+    back = with_place(DRAINING, "green", 0, pod_uid="other", live=0)
+    known = watch(known, at(back, 60).snapshot(), back.journal)
+    assert known.incidents[0].back_at == build.NOW + timedelta(seconds=60)
+    assert len(known.incidents) == 1
+
+
+def test_a_container_that_restarts_says_how_it_ended():
+    container = Container("emqx", "emqx/emqx-ee:4.4.15", False, 1, "", "", ago(0), None, KILLED)
+    again = with_place(DRAINING, "green", 0, restarts=1, is_joined=False, live=None, containers=(container,))
+    assert told(watched(DRAINING, at(again, 2))) == [(IncidentKind.RESTARTED, GREEN, 250, "OOMKilled, exit code 137")]
+
+
+def test_a_broker_that_leaves_emqx_while_its_pod_runs_is_told_after_a_while_with_the_instant():
+    away = with_place(DRAINING, "green", 0, is_joined=False, live=None)
+    known = watched(DRAINING, at(away, 2), at(away, 8))
+    assert not known.incidents
+    known = watch(known, at(away, 13).snapshot(), away.journal)
+    assert told(known) == [(IncidentKind.LEFT_EMQX, GREEN, 250, "")]
+    assert known.incidents[0].at == build.NOW + timedelta(seconds=2)
+
+
+def test_the_count_from_before_the_broker_closed_its_listeners_is_what_was_cut_off():
+    closing = with_place(DRAINING, "green", 0, live=0)
+    assert told(watched(DRAINING, at(closing, 1), at(without_place(DRAINING, "green", 0), 2)))[0][2] == 250
+
+
+def test_what_the_release_takes_away_itself_is_no_incident():
+    gone = noted(at(without_place(DRAINING, "blue", 2), 2), drained=(f"{build.BLUE_NAME}-2",))
+    assert not watched(DRAINING, gone).incidents
+    scaled = at(with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2), 2)
+    assert not watched(DRAINING, scaled).incidents
+    assert watched(DRAINING, at(without_place(DRAINING, "blue", 2), 2)).incidents
+
+
+def test_a_console_that_comes_later_reads_it_from_the_pods():
+    container = Container("emqx", "emqx/emqx-ee:4.4.15", True, 1, "", "", ago(0), None, KILLED)
+    scene = with_place(DRAINING, "green", 0, restarts=1, containers=(container,))
+    known = watched(noted(scene, cut_over_at=ago(100)))
+    assert told(known) == [(IncidentKind.RESTARTED, GREEN, None, "OOMKilled, exit code 137")]
+    assert known.incidents[0].is_over
+
+
+def test_an_incident_is_told_in_one_sentence_with_the_instant_and_the_cost():
+    lost = Incident(IncidentKind.POD_LOST, GREEN, Colour.GREEN, build.NOW, 16_530)
+    assert words(lost) == f"green {GREEN} was lost at {build.NOW:%H:%M:%S}Z: 16,530 clients were cut off"
+    restarted = replace(lost, kind=IncidentKind.RESTARTED, clients=None, reason="OOMKilled, exit code 137")
+    assert "(OOMKilled, exit code 137): nobody counted the clients on it" in words(restarted)
+
+
+@pytest.mark.parametrize("clients", [16_530, None])
+def test_the_hold_for_missing_clients_names_its_cause_first(clients: int | None):
+    lost = Incident(IncidentKind.POD_LOST, GREEN, Colour.GREEN, ago(20), clients)
+    scene = noted(DRAINING, totals=replace(DRAINING.journal.totals, first_drain_at=ago(60)))
+    observed = Observations(nodes=NodeWatch(incidents=(lost,)), missing_since=ago(12))
+    context = replace(scene.context(), memory=Memory(observations=observed))
+    alarm = clients_missing(context, Phase.DRAINING)
+    assert alarm is not None
+    assert alarm.evidence.startswith(f"{words(lost)}; 0 of 0 evicted")
