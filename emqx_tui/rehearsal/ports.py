@@ -27,8 +27,10 @@ from emqx_tui.model.errors import (
 )
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+from emqx_tui.sandbox.controllers.pod_log import container_log
 from emqx_tui.sandbox.emqx import brokers
 from emqx_tui.sandbox.emqx.api import HttpReply
+from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.selectors import selection
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed, Scope, WatchSink
@@ -99,6 +101,15 @@ class SimKube:
             kind = _ERRORS.get(reply.status, Unreachable)
             raise kind(reply.body["message"], status=reply.status, reason=reply.body.get("reason", ""))
         return reply.body
+
+    async def text(self, request: KubeRequest) -> str:
+        """The log of a pod: nothing else is asked for as text."""
+        await self._wire.out(request)
+        *_, namespace, _, name, _ = request.path.split("/")
+        try:
+            return container_log(self._world.store.get("pods", namespace, name), request.query.get("container", ""))
+        except ApiError as refused:
+            raise _ERRORS.get(refused.code, Unreachable)(refused.message, status=refused.code) from refused
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
         info = kind.info

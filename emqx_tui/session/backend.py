@@ -8,6 +8,7 @@ from typing import Protocol
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.pod_report import PodReport
 from emqx_tui.session.view import EditPreview, FleetView, View
 
 
@@ -35,6 +36,14 @@ class Backend(Protocol):
 
     def edit_preview(self) -> EditPreview | None:
         """The newest answer to `preview_edit`."""
+        ...
+
+    def pod_report(self) -> PodReport | None:
+        """The newest answer to `inspect_pod`."""
+        ...
+
+    def inspect_pod(self, pod: str) -> None:
+        """Ask for Events and log of one pod of the opened cluster."""
         ...
 
     def open(self, namespace: str, name: str) -> None:

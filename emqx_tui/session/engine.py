@@ -21,6 +21,7 @@ from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.options import Options, Ports
+from emqx_tui.session.pod_report import PodReport
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
 from emqx_tui.session.view import EditPreview, FleetView, Notice, NoticeKind, Role, View
 
@@ -87,6 +88,7 @@ class Engine:
         self._fleet_view = FleetView(identity.context, identity.server, identity.namespace, datetime.now(UTC))
         self._views: dict[Key, View] = {}
         self._edit_preview: EditPreview | None = None
+        self._pod_report: PodReport | None = None
         self._opened: Key | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
@@ -128,6 +130,15 @@ class Engine:
         with self._lock:
             self._told = False
             return self._edit_preview
+
+    def pod_report(self) -> PodReport | None:
+        with self._lock:
+            self._told = False
+            return self._pod_report
+
+    def inspect_pod(self, pod: str) -> None:
+        if (key := self._opened) is not None:
+            self._call(self._inspect_pod(key, pod))
 
     def open(self, namespace: str, name: str) -> None:
         with self._lock:
@@ -307,6 +318,13 @@ class Engine:
             self._tell()
 
         self._judging = self._spawn(judge())
+
+    async def _inspect_pod(self, key: Key, pod: str) -> None:
+        if (entry := self._sessions.get(key)) is not None:
+            found = await entry[0].inspect_pod(pod)
+            with self._lock:
+                self._pod_report = found
+            self._tell()
 
     async def _save(self, key: Key, edit: Plan | Draft) -> None:
         if (entry := self._sessions.get(key)) is not None:

@@ -82,6 +82,10 @@ class Kube(Protocol):
         """Send one request, return the parsed body. Raises AdapterError; Unreachable leaves the effect unknown."""
         ...
 
+    async def text(self, request: KubeRequest) -> str:
+        """Send one request, return the body as it is, bytes that are not UTF-8 replaced. Raises AdapterError."""
+        ...
+
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
         """List and watch until cancelled: survives 410, resets and half-open links, tells them as Lost and Alive."""
         ...

@@ -52,6 +52,7 @@ from emqx_tui.session.inputs import (
 from emqx_tui.session.journal_store import JournalStore
 from emqx_tui.session.log import command_words
 from emqx_tui.session.options import Options, Ports
+from emqx_tui.session.pod_report import PodReport, read_report
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchInput
 from emqx_tui.session.publisher import Publisher
 from emqx_tui.session.release_end import ReleaseEnd
@@ -146,6 +147,11 @@ class Session:
         )
         self._previews = [*self._previews[1 - MAX_PREVIEWS :], found]
         return found
+
+    async def inspect_pod(self, pod: str) -> PodReport | None:
+        """Events and log of one pod; None for one that is not there."""
+        member = next((member for member in self._seen.members if member.name == pod), None)
+        return None if member is None else await read_report(self._ports.kube, self.namespace, member)
 
     async def save(self, edit: Draft | Plan) -> None:
         """Send an edit that starts no release; the answer is a notice in a later view."""

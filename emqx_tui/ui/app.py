@@ -35,6 +35,7 @@ from emqx_tui.ui.shell.messages import (
     ChangeWanted,
     EditPreviewWanted,
     IntentSubmitted,
+    PodWanted,
     Published,
     RolloutWanted,
     SaveConfirmed,
@@ -127,7 +128,7 @@ class ConsoleApp(App[int]):
                 self.set_timer(BEHIND_S, self._try_again)
             return
         backend = self.backend
-        self.published = Published(backend.fleet(), backend.view(), backend.edit_preview())
+        self.published = Published(backend.fleet(), backend.view(), backend.edit_preview(), backend.pod_report())
         self._call_person()
         self._tell_notice()
         self.hand_out()
@@ -212,6 +213,9 @@ class ConsoleApp(App[int]):
     def on_save_confirmed(self, message: SaveConfirmed) -> None:
         if not self.read_only_reason:
             self.backend.save(message.draft)
+
+    def on_pod_wanted(self, message: PodWanted) -> None:
+        self.backend.inspect_pod(message.pod)
 
     def on_rollout_wanted(self, message: RolloutWanted) -> None:
         self._show_rollout(*message.cluster)

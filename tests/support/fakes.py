@@ -81,6 +81,9 @@ class FakeKube:
             raise found
         return found
 
+    async def text(self, request: KubeRequest) -> str:
+        return str(await self.request(request))
+
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
         self.sinks[kind] = sink
         self.scopes.append((kind, scope))

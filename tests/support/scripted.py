@@ -18,6 +18,7 @@ from emqx_tui.rollout.forecast import forecast
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.pod_report import PodReport
 from emqx_tui.session.view import ClusterRow, EditPreview, FleetView, Notice, NoticeKind, Role, SourceHealth, View
 
 NOW = datetime(2024, 5, 14, 12, 6, 1, tzinfo=UTC)
@@ -254,6 +255,8 @@ class ScriptedBackend:
     saved: list[Plan | Draft] = field(default_factory=list)
     started: bool = False
     stopped: bool = False
+    report: PodReport | None = None
+    inspected: list[str] = field(default_factory=list)
     _on_change: Callable[[], None] | None = None
 
     def start(self, on_change: Callable[[], None]) -> None:
@@ -272,6 +275,12 @@ class ScriptedBackend:
 
     def edit_preview(self) -> EditPreview | None:
         return self.shown_edit_preview
+
+    def pod_report(self) -> PodReport | None:
+        return self.report
+
+    def inspect_pod(self, pod: str) -> None:
+        self.inspected.append(pod)
 
     def open(self, namespace: str, name: str) -> None:
         self.opened.append((namespace, name))

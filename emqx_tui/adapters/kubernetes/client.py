@@ -64,20 +64,27 @@ class KubeClient:
 
     async def request(self, request: KubeRequest) -> Any:
         """Send one request, return the parsed body. Raises AdapterError; Unreachable leaves the effect unknown."""
-        timeout_s = self.access.request_timeout_s or request.timeout_s
-        try:
-            async with await self.send(request, total_s=timeout_s, answer_s=timeout_s) as response:
-                raw = await response.read()
-        except LIBRARY_ERRORS as error:
-            failure = from_library(error, self.server)
-            logger.info("%s %s: %s", request.method, request.path, failure.message)
-            raise failure from error
+        raw = await self._body(request)
         if not raw:
             return {}
         try:
             return read_json(raw)
         except Unparsable as error:
             raise MalformedAnswer(f"{self.server}{request.path}: the answer cannot be read: {error}") from error
+
+    async def text(self, request: KubeRequest) -> str:
+        """Send one request, return the body as it is, bytes that are not UTF-8 replaced. Raises AdapterError."""
+        return (await self._body(request)).decode(errors="replace")
+
+    async def _body(self, request: KubeRequest) -> bytes:
+        timeout_s = self.access.request_timeout_s or request.timeout_s
+        try:
+            async with await self.send(request, total_s=timeout_s, answer_s=timeout_s) as response:
+                return await response.read()
+        except LIBRARY_ERRORS as error:
+            failure = from_library(error, self.server)
+            logger.info("%s %s: %s", request.method, request.path, failure.message)
+            raise failure from error
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
         """List and watch until cancelled: survives 410, resets and half-open links, tells them as Lost and Alive."""

@@ -25,6 +25,7 @@ from emqx_tui.sandbox.apiserver.port_forward import forward
 from emqx_tui.sandbox.apiserver.representations import Form, wanted_form
 from emqx_tui.sandbox.apiserver.users import Accounts
 from emqx_tui.sandbox.apiserver.watches import Wakeups, is_true, open_watch
+from emqx_tui.sandbox.controllers.pod_log import container_log
 from emqx_tui.sandbox.kube.api import KubeApi, Reply
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object
@@ -121,6 +122,8 @@ class ApiServer:
         target = parse_target(path, self.store.resources)
         if target.plural == "pods" and target.subresource == "portforward":
             return await self._port_forward(request, target)
+        if request.method == "GET" and target.plural == "pods" and target.subresource == "log":
+            return self._log(request, target)
         if request.method == "GET" and is_true(request.query.get("watch")):
             return await self._watch(request, target)
         return await self._object_request(request, path, target)
@@ -160,6 +163,18 @@ class ApiServer:
         check_right(request[_USER], "get" if request.method == "GET" else "create", target)
         pod = self.store.get("pods", target.namespace, target.name or "")
         return await forward(request, self.network, pod)
+
+    def _log(self, request: web.Request, target: Target) -> web.Response:
+        check_right(request[_USER], "get", target)
+        query = request.query
+        text = container_log(
+            self.store.get("pods", target.namespace, target.name or ""),
+            query.get("container", ""),
+            previous=is_true(query.get("previous")),
+            tail=int(query["tailLines"]) if query.get("tailLines", "").isdecimal() else None,
+        )
+        limit = int(query["limitBytes"]) if query.get("limitBytes", "").isdecimal() else None
+        return web.Response(body=text.encode()[:limit], content_type="text/plain")
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         verb, fields = verb_of("GET", target, watch=True), request.query.get("fieldSelector")

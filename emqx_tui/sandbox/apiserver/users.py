@@ -47,7 +47,7 @@ def create_accounts(resources: Iterable[Resource], namespace: str) -> Accounts:
         for resource in resources
         if resource.plural != "secrets" and not resource.virtual
         for name in (resource.plural, *(f"{resource.plural}/{each}" for each in resource.subresources))
-    )
+    ) | {"pods/log"}
     rules = {
         ADMIN: Rule(_ALL, _ALL, _ALL),
         NAMESPACE_ONLY: Rule(_ALL, _ALL, _ALL, frozenset({namespace})),

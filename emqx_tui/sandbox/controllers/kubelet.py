@@ -12,11 +12,13 @@ traces assume that.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from emqx_tui.sandbox.controllers.addresses import PodAddresses
+from emqx_tui.sandbox.controllers.event_recorder import EventRecorder
 from emqx_tui.sandbox.controllers.informer import Informer
 from emqx_tui.sandbox.controllers.pod_status import conditions, container_statuses, should_be_ready, unschedulable
 from emqx_tui.sandbox.kube.objects import Object, condition, is_terminating, key_of
@@ -117,6 +119,7 @@ class Kubelet:
         self._timeline = timeline
         self._workload = workload
         self._lives: dict[str, _Life] = {}
+        self._events = EventRecorder(store, timeline, "kubelet", deque(maxlen=100), manager=MANAGER)
         informer.on("pods", self._on_pod)
 
     # -- what a scenario may do
@@ -194,6 +197,9 @@ class Kubelet:
         status = {**pod["status"], "containerStatuses": container_statuses(pod, waiting)}
         if status != pod["status"]:
             self._write_status(pod, status)
+            why = f'Failed to pull image "{image}": rpc error: code = NotFound desc = {image}: not found'
+            self._events.event(pod, "Warning", "Failed", why)
+        self._events.event(pod, "Warning", "BackOff", message)
         life.timers.append(self._timeline.after(_PULL_BACK_OFF_S, lambda: self._pull(life)))
 
     def _start(self, life: _Life) -> None:

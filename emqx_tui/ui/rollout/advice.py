@@ -21,7 +21,7 @@ def _said(advice: Advice) -> str:
         case Verb.FIX:
             return advice.reason
         case Verb.INSPECT_POD:
-            what = f"look at pod {advice.target} with kubectl describe"
+            what = f"enter on {advice.target}: its containers, events and log"
         case Verb.RESUME | Verb.FREEZE | Verb.ABORT | Verb.HOLD:
             what = key_words(advice.verb)
         case _:

@@ -118,7 +118,8 @@ class ConnectionPlot(LineBox):
         found = self._traces
         window = self._window(view, found, columns)
         canvas = self._canvas(view, found, columns, rows, window)
-        ticks = {plot.row_of(value, rows, window.top): value for value in present.value_ticks(window.top, rows)}
+        values = present.value_ticks(window.top, rows) if self._samples else ()
+        ticks = {plot.row_of(value, rows, window.top): value for value in values}
         tags = self._tags(found, rows, window)
         end = plot.column_of(self._samples[-1].at.timestamp(), columns, window) if self._samples else 0
         end = max(0, min(end, columns - 1))
@@ -137,7 +138,7 @@ class ConnectionPlot(LineBox):
         except PlotUnavailable as error:
             return _message(f"plot unavailable: {error}", columns, rows)
         if not self._samples:
-            return _message("no connection counts yet", columns, rows)
+            return _message("history starts now", columns, rows)
         instants = [sample.at.timestamp() for sample in self._samples]
         cells = present.cells(instants, columns, window.left, window.right, present.max_gap_s(self._samples))
         curves = [

@@ -8,7 +8,7 @@ from emqx_tui.session.view import View
 from emqx_tui.ui.rollout.checks import check_lines, stale_lines
 from emqx_tui.ui.rollout.headline import bar_lines, headline
 from emqx_tui.ui.rollout.ledger import ledger_line
-from emqx_tui.ui.rollout.nodes import NodeRow, columns_for, fit_rows, header_line, node_rows, row_line
+from emqx_tui.ui.rollout.nodes import NodeRow, Weight, columns_for, fit_rows, header_line, node_rows, row_line
 from emqx_tui.ui.rollout.rail import rail
 from emqx_tui.ui.text.line_box import ViewBox
 from emqx_tui.ui.text.spans import Line, Tone, line, spread
@@ -46,13 +46,36 @@ class CheckList(ViewBox):
 class NodeTable(ViewBox):
     """Titles and one row a node; where rows do not fit, calm ones are counted together."""
 
+    chosen = ""
+    """The node under the cursor; empty until somebody moves it."""
+    _shown: Sequence[NodeRow | str] = ()
+
     def make(self, view: View, width: int, height: int) -> Sequence[Line]:
         layout = columns_for(width)
+        self._shown = fit_rows(node_rows(view), height - 1)
         body = [
-            row_line(row, layout) if isinstance(row, NodeRow) else line((f" {row}", Tone.DIM))
-            for row in fit_rows(node_rows(view), height - 1)
+            row_line(row, layout, is_chosen=row.key == self.chosen)
+            if isinstance(row, NodeRow)
+            else line((f" {row}", Tone.DIM))
+            for row in self._shown
         ]
         return [header_line(layout), *body]
+
+    def move(self, rows: int) -> None:
+        """Choose another of the nodes that are in sight; counted ones are passed over, no row moves."""
+        keys = [row.key for row in self._shown if isinstance(row, NodeRow)]
+        if keys:
+            at = keys.index(self.chosen) + rows if self.chosen in keys else (0 if rows > 0 else len(keys) - 1)
+            self.chosen = keys[max(0, min(at, len(keys) - 1))]
+            self.resized()
+
+    def wanted(self) -> str:
+        """The chosen node or, without one, the first that is in trouble; empty without any."""
+        rows = [row for row in self._shown if isinstance(row, NodeRow)]
+        if any(row.key == self.chosen for row in rows):
+            return self.chosen
+        rows.sort(key=lambda row: row.weight is not Weight.TROUBLE)
+        return rows[0].key if rows else ""
 
 
 class LedgerLine(ViewBox):

@@ -200,7 +200,7 @@ def header_line(layout: Columns) -> Line:
     return (Span(" "), *columns([line((title, Tone.DIM)) for title in layout.titles], layout.widths, layout.aligns))
 
 
-def row_line(row: NodeRow, layout: Columns) -> Line:
+def row_line(row: NodeRow, layout: Columns, *, is_chosen: bool = False) -> Line:
     """One row. Figures that are too old are dim and carry a question mark."""
     word, tone = _GENERATION[row.colour]
     quiet = Tone.DIM if row.is_gone else Tone.PLAIN
@@ -222,7 +222,8 @@ def row_line(row: NodeRow, layout: Columns) -> Line:
         "RATE": line((units.per_s(row.rate_per_s) if row.rate_per_s is not None else nothing, quiet)),
         "ETA": line((units.clock_span(row.eta_s) if row.eta_s is not None else nothing, quiet)),
     }
-    return (Span(" "), *columns([cells[title] for title in layout.titles], layout.widths, layout.aligns))
+    cursor = Span("›", Tone.KEY) if is_chosen else Span(" ")
+    return (cursor, *columns([cells[title] for title in layout.titles], layout.widths, layout.aligns))
 
 
 def _name(name: str, width: int) -> str:

@@ -34,6 +34,7 @@ from emqx_tui.ui.rollout.key_reasons import SENDING, key_reasons
 from emqx_tui.ui.rollout.layout import share
 from emqx_tui.ui.rollout.lines import CheckList, GateLine, LedgerLine, NodeTable, StepRail
 from emqx_tui.ui.rollout.names import driver_words, version_words
+from emqx_tui.ui.rollout.node_card import NodeCard
 from emqx_tui.ui.rollout.nodes import node_rows
 from emqx_tui.ui.rollout.summary import summary_lines
 from emqx_tui.ui.shell import keymap
@@ -184,7 +185,10 @@ class RolloutScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "scroll_log":
-            return self.query_one(EventLog).is_long and not isinstance(self.focused, Input)
+            is_step = abs(int(str(parameters[0]))) == 1
+            return (is_step or self.query_one(EventLog).is_long) and not isinstance(self.focused, Input)
+        if action == "inspect":
+            return not self.query_one(EventLog).is_long
         if action == "approve" and self._view and self._view.decision.gate and self._reasons["approve"]:
             return None
         return super().check_action(action, parameters)
@@ -274,7 +278,15 @@ class RolloutScreen(ConsoleScreen):
         self._arrange()
 
     def action_scroll_log(self, lines: int) -> None:
-        self.query_one(EventLog).move(lines)
+        """Move in the enlarged log, or else among the nodes."""
+        if self.query_one(EventLog).is_long:
+            self.query_one(EventLog).move(lines)
+        else:
+            self.query_one(NodeTable).move(lines)
+
+    def action_inspect(self) -> None:
+        if pod := self.query_one(NodeTable).wanted():
+            self.app.push_screen(NodeCard(pod, self.console.published))
 
     def action_search_log(self) -> None:
         self._open_log()

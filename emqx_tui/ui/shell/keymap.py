@@ -92,6 +92,14 @@ KEYS: tuple[Key, ...] = (
     Key(Area.ROLLOUT, "s", "speed", "speed", "Change the drain rates.", sends=True),
     Key(Area.ROLLOUT, "p", "policy", "policy", "Choose which gates need an approval from here on.", sends=True),
     Key(Area.ROLLOUT, "n", "per_node", "per node", "Plot one line per node, or blue, green and sum."),
+    Key(
+        Area.ROLLOUT,
+        "enter",
+        "inspect",
+        "node",
+        "Open a node: containers, events, log. Up and down choose it.",
+        on_key_line=False,
+    ),
     Key(Area.ROLLOUT, "l", "log", "log", "Show the whole log."),
     Key(
         Area.ROLLOUT,

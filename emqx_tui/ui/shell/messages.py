@@ -13,6 +13,7 @@ from textual.message import Message
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.pod_report import PodReport
 from emqx_tui.session.view import EditPreview, FleetView, View
 
 
@@ -24,6 +25,8 @@ class Published:
     view: View | None
     """Of the opened cluster, None until there is one."""
     edit_preview: EditPreview | None
+    pod_report: PodReport | None = None
+    """Of the pod that was asked for last."""
 
 
 class ViewsChanged(Message):
@@ -46,6 +49,13 @@ class RolloutWanted(Message):
 
     cluster: tuple[str, str]
     """(namespace, name)."""
+
+
+@dataclass
+class PodWanted(Message):
+    """Ask for Events and log of this pod; the answer comes back in a `Published`."""
+
+    pod: str
 
 
 @dataclass
