@@ -93,7 +93,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
     known = replace(
         known,
         reset_seen_at=_reset_seen_at(known, snapshot, journal),
-        unready_since=_since(known.unready_since, _unready(snapshot), now),
+        unready_since=_unready_since(known.unready_since, snapshot),
         away_since=_since(known.away_since, _away(snapshot), now),
         gate_frozen_since=_since(known.gate_frozen_since, _gate_frozen(snapshot), now),
         nodes=incidents.watch(known.nodes, snapshot, journal),
@@ -116,6 +116,13 @@ def _reset_seen_at(known: Observations, snapshot: Snapshot, journal: Journal | N
 
 def _since(before: Mapping[str, datetime], present: set[str], now: datetime) -> dict[str, datetime]:
     return {name: before.get(name, now) for name in sorted(present)}
+
+
+def _unready_since(before: Mapping[str, datetime], snapshot: Snapshot) -> dict[str, datetime]:
+    """The pod says itself since when it is not Ready: a console that comes later does not count anew."""
+    told = {m.name: c.since for m in snapshot.members for c in m.pod.conditions if c.type == "Ready" and c.since}
+    first = {name: min(at, snapshot.now) for name, at in told.items()}
+    return _since({**first, **before}, _unready(snapshot), snapshot.now)
 
 
 def _unready(snapshot: Snapshot) -> set[str]:

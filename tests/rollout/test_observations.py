@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emqx_tui.model.containers import PodCondition
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.journal import AbortRecord, Totals
@@ -305,3 +306,12 @@ def test_progress_is_a_state_or_a_count_that_moved() -> None:
     assert (moved.progress[TOP].left, moved.progress[TOP].since) == (199, build.NOW + timedelta(seconds=6))
     grown = seen(at(begun, 7), memory=moved)
     assert grown.progress[TOP].since == build.NOW + timedelta(seconds=6)
+
+
+def test_a_console_that_comes_later_counts_from_when_the_pod_became_unready() -> None:
+    """Else it says of another console's hold that the check passes again while the pod is as it was."""
+    condition = PodCondition("Ready", "False", "ContainersNotReady", "", ago(400))
+    scene = with_place(DRAINING, "green", 1, is_ready=False, conditions=(condition,))
+    assert seen(scene).unready_since == {f"{build.GREEN_NAME}-1": ago(400)}
+    known = seen(with_place(DRAINING, "green", 1, is_ready=False), at(scene, 5))
+    assert known.unready_since == {f"{build.GREEN_NAME}-1": build.NOW}

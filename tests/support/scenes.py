@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from emqx_tui.model.containers import Container
+from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.emqx_enterprise import BlueGreenStatus, BlueGreenUpdate, Condition, EmqxEnterprise, Image
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.nodes import EmqxNode, NodeStats
@@ -90,6 +90,7 @@ class Place:
     """Empty = the one it has always had."""
     restarts: int = 0
     containers: tuple[Container, ...] = ()
+    conditions: tuple[PodCondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -314,6 +315,7 @@ def _pod(s: Side, ordinal: int, p: Place) -> Pod:
         trouble=p.trouble,
         restarts=p.restarts,
         containers=p.containers,
+        conditions=p.conditions,
     )
 
 
