@@ -47,7 +47,8 @@ def help_lines(keys: Iterable[Key], area: Area, read_only_reason: str) -> list[L
     found = [key for key in keys if key.area is area] + [key for key in keys if key.area is Area.EVERYWHERE]
     lines = [line for key in found for line in _entry(key, is_off=bool(read_only_reason) and key.sends)]
     if read_only_reason:
-        lines += [(), (Span(f"Greyed-out keys send nothing: {read_only_reason}", Tone.WARN),)]
+        # On top: the end of the list may be below the screen.
+        return [(Span(f"Greyed-out keys send nothing: {read_only_reason}", Tone.WARN),), (), *lines]
     return lines
 
 
