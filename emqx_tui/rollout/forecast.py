@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emqx_tui.rollout.change import Rates
@@ -40,6 +42,19 @@ def drain_s(clients: int, sessions: int, rates: Rates) -> float:
     )
 
 
+def drains_at_once(parallel_drains: int, nodes: int) -> int:
+    """How many of `nodes` are really drained side by side."""
+    return max(1, min(parallel_drains, nodes))
+
+
+def side_by_side_s(durations_s: Iterable[float], at_once: int) -> float:
+    """Seconds until the last one has ended, when each begins as soon as one of `at_once` places is free."""
+    ends = [0.0] * max(1, at_once)
+    for duration_s in durations_s:
+        heapq.heapreplace(ends, ends[0] + duration_s)
+    return max(ends)
+
+
 def forecast(
     nodes: list[tuple[str, int | None]],
     rates: Rates,
@@ -55,9 +70,10 @@ def forecast(
     if any(clients is None for _, clients in nodes):
         return Forecast(GREEN_UP_S, delay_s, canary_s, tuple(rows), finish, None, None, None, None)
     counts = [clients or 0 for _, clients in nodes]
-    evicting = sum(math.ceil(count / rates.conn_evict_rate_per_s) for count in counts) / max(1, parallel_drains)
+    at_once = drains_at_once(parallel_drains, len(counts))
+    evicting = side_by_side_s((math.ceil(count / rates.conn_evict_rate_per_s) for count in counts), at_once)
     total = GREEN_UP_S + delay_s + canary_s + evicting + rates.effective_wait_takeover_s + finish
     clients = sum(counts)
-    offline = min(clients, math.ceil(rates.conn_evict_rate_per_s * parallel_drains * max(reconnect_s, 1.0)))
+    offline = min(clients, math.ceil(rates.conn_evict_rate_per_s * at_once * max(reconnect_s, 1.0)))
     lowest = 1.0 - offline / clients if clients else None
     return Forecast(GREEN_UP_S, delay_s, canary_s, tuple(rows), finish, total, clients, offline, lowest)

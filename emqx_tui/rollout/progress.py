@@ -10,7 +10,7 @@ from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Gate, Step, StepState
-from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
+from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s, drains_at_once, side_by_side_s
 from emqx_tui.rollout.phases import FINAL, Phase
 
 STEPS: Mapping[str, tuple[Phase, ...]] = {
@@ -99,11 +99,12 @@ def eta_s(context: RolloutContext, phase: Phase) -> float | None:
         watched = context.observations.canary
         spent = (context.now - watched.since).total_seconds() if watched else 0.0
         total += max(0.0, policy.canary_s - spent)
+    drains: list[float] = []
     for member in context.blue_members:
         evacuation = member.evacuation
         if evacuation is not None and evacuation.state is EvacuationState.PROHIBITING:
             continue
         if member.live_connections is None:
             return None
-        total += drain_s(member.live_connections, 0, journal.rates)
-    return total
+        drains.append(drain_s(member.live_connections, 0, journal.rates))
+    return total + side_by_side_s(drains, drains_at_once(journal.parallel_drains, len(drains)))

@@ -14,6 +14,7 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Member
 from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, GateKind, Outcome
+from emqx_tui.rollout.forecast import drains_at_once
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
@@ -110,7 +111,7 @@ def drain_limit_s(journal: Journal) -> float | None:
     clients = journal.totals.clients
     if clients is None:
         return None
-    at_once = max(1, min(journal.parallel_drains, journal.originals.replicas or 1))
+    at_once = drains_at_once(journal.parallel_drains, journal.originals.replicas or 1)
     rates = journal.rates
     return round(clients / (rates.conn_evict_rate_per_s * at_once) + rates.effective_wait_takeover_s, 1)
 

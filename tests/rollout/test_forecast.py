@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.rollout.change import Rates
-from emqx_tui.rollout.forecast import drain_s, forecast
+from emqx_tui.rollout.forecast import drain_s, forecast, side_by_side_s
 
 RATES = Rates(200, 200, 5)
 _counts = st.lists(st.integers(0, 50_000), min_size=1, max_size=12)
@@ -54,6 +54,20 @@ def test_faster_is_never_slower_and_never_gentler(counts: list[int], one: int, o
 @given(_counts, st.integers(1, 4))
 def test_drains_side_by_side_take_no_longer(counts: list[int], parallel: int) -> None:
     assert (estimate([*counts], parallel=parallel).total_s or 0) <= (estimate([*counts]).total_s or 0)
+
+
+@pytest.mark.parametrize(
+    ("durations_s", "at_once", "seconds"),
+    [([10, 10, 10], 1, 30), ([10, 10, 10], 2, 20), ([10, 10, 10], 3, 10), ([10, 10, 10], 8, 10), ([30, 10, 10], 2, 30)],
+)
+def test_drains_that_share_places(durations_s: list[float], at_once: int, seconds: float) -> None:
+    assert side_by_side_s(durations_s, at_once) == seconds
+
+
+def test_more_places_than_nodes_promise_nothing() -> None:
+    """Three nodes drain three at once at most, whatever the plan allows."""
+    assert estimate([1_000] * 3, parallel=8) == estimate([1_000] * 3, parallel=3)
+    assert estimate([1_000] * 3, parallel=8).offline_at_once == 600
 
 
 @given(_counts)
