@@ -11,11 +11,11 @@ from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout import finish
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
 from emqx_tui.rollout.checks import gates
-from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StopDrain, Target
+from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, StopDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import AbortCost
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
-from emqx_tui.rollout.forward import is_empty_by_own_word, stops
+from emqx_tui.rollout.forward import is_empty_by_own_word, may_start, scale, stops
 from emqx_tui.rollout.phases import WITH_WAY_BACK, Phase
 from emqx_tui.rollout.policy import next_closed
 
@@ -71,9 +71,7 @@ def _close_first(context: RolloutContext) -> list[Command]:
 
 def _stop_blue(context: RolloutContext) -> list[Command]:
     return [
-        StopDrain(m.pod.meta.namespace, m.name, m.evacuation.node, "abort")
-        for m in context.blue_members
-        if m.evacuation
+        StopDrain(m.pod.namespace, m.name, m.evacuation.node, "abort") for m in context.blue_members if m.evacuation
     ]
 
 
@@ -83,10 +81,7 @@ def _blue_whole_again(context: RolloutContext) -> list[Command]:
     wanted = blue_size(context)
     if blue is None or blue.replicas >= wanted or context.stale_kube:
         return []
-    if context.expectations.has_failed_within(f"scale:{blue.name}", context.policy.scale_retry_s, context.now):
-        return []
-    target = Target(blue.meta.namespace, blue.name, blue.meta.uid, blue.meta.resource_version)
-    return [Scale(target, blue.replicas, wanted, "abort: blue whole again")]
+    return scale(context, blue, wanted, "abort: blue whole again")
 
 
 def blue_size(context: RolloutContext) -> int:
@@ -139,11 +134,7 @@ def _remove_green(context: RolloutContext) -> list[Command]:
         return _drain_green(context, waiting)
     if ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
         return []
-    meta = green.stateful_set.meta
-    target = Target(meta.namespace, meta.name, meta.uid, meta.resource_version)
-    if context.expectations.has_failed_within(f"scale:{meta.name}", context.policy.scale_retry_s, context.now):
-        return []
-    return [Scale(target, green.replicas, 0, "abort: green has no client")]
+    return scale(context, green.stateful_set, 0, "abort: green has no client")
 
 
 def _was_operator_asked(context: RolloutContext) -> bool:
@@ -180,7 +171,7 @@ def _drain_green(context: RolloutContext, waiting: list[Member]) -> list[Command
     for member in sorted(waiting, key=lambda m: -m.ordinal):
         if member.evacuation is not None or len(wanted) >= places:
             continue
-        if context.expectations.has_failed_within(f"drain:{member.name}", context.policy.start_retry_s, context.now):
-            continue
-        wanted.append(gates.start_drain(context, member))
+        command = gates.start_drain(context, member)
+        if may_start(context, command):
+            wanted.append(command)
     return wanted

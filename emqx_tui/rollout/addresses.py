@@ -99,7 +99,7 @@ def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
         return []
     is_step = phase is Phase.CANARY or (phase is Phase.CUTTING_OVER and context.journal.cut_over_at is None)
     make = SwitchEndpoints if is_step else RepairEndpoints
-    return [make(_target(endpoints), _addresses(members), ports, _purpose(phase, context))] if ports else []
+    return [make(Target.of(endpoints), addresses_of(members), ports, _purpose(phase, context))] if ports else []
 
 
 def without_dead(context: RolloutContext) -> list[Command]:
@@ -124,14 +124,10 @@ def without_dead(context: RolloutContext) -> list[Command]:
         return []
     if context.expectations.seconds_since_sent(RepairEndpoints.name, context.now) < context.policy.repair_every_s:
         return []
-    return [RepairEndpoints(_target(endpoints), _addresses(left), ports, "without those that are gone")]
+    return [RepairEndpoints(Target.of(endpoints), addresses_of(left), ports, "without those that are gone")]
 
 
-def _target(endpoints: Endpoints) -> Target:
-    return Target(endpoints.meta.namespace, endpoints.name, endpoints.meta.uid, endpoints.meta.resource_version)
-
-
-def _addresses(members: Iterable[Member]) -> tuple[Address, ...]:
+def addresses_of(members: Iterable[Member]) -> tuple[Address, ...]:
     return tuple(Address(m.pod.ip, m.pod.node_name, m.name, m.pod.meta.uid) for m in members)
 
 
@@ -161,8 +157,7 @@ def service_commands(context: RolloutContext) -> list[Command]:
     originals = [Port(*row) for row in rows]
     taken = {(p.port, p.protocol) for p in originals}
     others = [p for p in service.ports if (p.port, p.protocol) not in taken]
-    target = Target(service.meta.namespace, service.name, service.meta.uid, service.meta.resource_version)
-    return [RepairService(target, (*originals, *others))]
+    return [RepairService(Target.of(service), (*originals, *others))]
 
 
 def _is_before_cut_over(phase: Phase) -> bool:

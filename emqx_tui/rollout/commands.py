@@ -8,6 +8,7 @@ Each command turns into exactly one request and can describe itself in kubectl's
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 
 from emqx_tui.model.api_version import V4
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.workloads import Address, Port
+from emqx_tui.model.workloads import Address, KubeObject, Port
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import (
@@ -41,6 +42,12 @@ class Target:
     resource_version: str = ""
     """Precondition: what was seen when the decision was made. Empty = none."""
 
+    @classmethod
+    def of(cls, found: KubeObject) -> Target:
+        """The very object that was seen."""
+        meta = found.meta
+        return cls(meta.namespace, meta.name, meta.uid, meta.resource_version)
+
     def preconditions(self) -> dict[str, str]:
         given = {"uid": self.uid, "resourceVersion": self.resource_version}
         return {key: value for key, value in given.items() if value}
@@ -48,8 +55,14 @@ class Target:
 
 @dataclass(frozen=True)
 class _Base:
-    advancing: ClassVar[bool] = False
-    name: ClassVar[str] = ""
+    advancing: ClassVar[bool]
+    """It needs an approval, and stops at a hold."""
+    name: ClassVar[str]
+    """The class's own name in lower case, such as `apply-template`."""
+
+    def __init_subclass__(cls, *, advancing: bool = False) -> None:
+        cls.advancing = advancing
+        cls.name = re.sub(r"(?<=.)(?=[A-Z])", "-", cls.__name__).lower()
 
     @property
     def key(self) -> str:
@@ -72,12 +85,19 @@ def _patch_resource(target: Target, spec: Mapping[str, Any], subresource: str | 
     return KubeRequest("PATCH", path, body, MERGE_PATCH, _QUERY)
 
 
+def _patch_delay(target: Target, seconds: int | None) -> KubeRequest:
+    return _patch_resource(target, {"blueGreenUpdate": {"initialDelaySeconds": seconds}})
+
+
+def _patch(kind: Kind, target: Target, body: Mapping[str, Any], subresource: str | None = None) -> KubeRequest:
+    path = kind.info.path(target.namespace, target.name, subresource)
+    return KubeRequest("PATCH", path, {"metadata": target.preconditions(), **body}, MERGE_PATCH, _PLAIN_QUERY)
+
+
 @dataclass(frozen=True)
-class ApplyTemplate(_Base):
+class ApplyTemplate(_Base, advancing=True):
     """Start the release: template, closed valve and rates in ONE patch, on the object that the person saw."""
 
-    advancing: ClassVar[bool] = True
-    name: ClassVar[str] = "apply-template"
     target: Target
     template_patch: Mapping[str, Any] = field(repr=False)
     valve_s: int = 0
@@ -98,32 +118,29 @@ class ApplyTemplate(_Base):
 class CloseValve(_Base):
     """Hold the operator: somebody or something opened the valve."""
 
-    name: ClassVar[str] = "close-valve"
     target: Target
     valve_s: int
 
     def request(self) -> KubeRequest:
-        return _patch_resource(self.target, {"blueGreenUpdate": {"initialDelaySeconds": self.valve_s}})
+        return _patch_delay(self.target, self.valve_s)
 
 
 @dataclass(frozen=True)
 class Nudge(_Base):
     """Cause one pass of the operator: replace the closed value by another closed one."""
 
-    name: ClassVar[str] = "nudge"
     target: Target
     valve_s: int
     reason: str = ""
 
     def request(self) -> KubeRequest:
-        return _patch_resource(self.target, {"blueGreenUpdate": {"initialDelaySeconds": self.valve_s}})
+        return _patch_delay(self.target, self.valve_s)
 
 
 @dataclass(frozen=True)
 class ForgetReleaseStatus(_Base):
     """Null `status.blueGreenUpdateStatus`, so that the operator does full passes and repairs what is frozen."""
 
-    name: ClassVar[str] = "forget-release-status"
     target: Target
     reason: str = ""
 
@@ -150,39 +167,29 @@ class WriteEndpoints(_Base):
             "addresses": [_address_json(address, self.target.namespace) for address in self.addresses],
             "ports": [{"name": p.name, "port": p.port, "protocol": p.protocol} for p in self.ports],
         }
-        body = {"metadata": self.target.preconditions(), "subsets": [subset]}
-        path = Kind.ENDPOINTS.info.path(self.target.namespace, self.target.name)
-        return KubeRequest("PATCH", path, body, MERGE_PATCH, _PLAIN_QUERY)
+        return _patch(Kind.ENDPOINTS, self.target, {"subsets": [subset]})
 
 
 @dataclass(frozen=True)
-class SwitchEndpoints(WriteEndpoints):
+class SwitchEndpoints(WriteEndpoints, advancing=True):
     """Move the Service: the canary, or the cut-over itself."""
-
-    advancing: ClassVar[bool] = True
-    name: ClassVar[str] = "switch-endpoints"
 
 
 @dataclass(frozen=True)
 class RepairEndpoints(WriteEndpoints):
     """Put back the addresses that the present phase asks for, after somebody else or a pod change."""
 
-    name: ClassVar[str] = "repair-endpoints"
-
 
 @dataclass(frozen=True)
 class RepairService(_Base):
     """Put back ports of the listener Service that an operator's pass took away just before it began to hold."""
 
-    name: ClassVar[str] = "repair-service"
     target: Target
     ports: tuple[Port, ...]
     """All ports that the Service is to have."""
 
     def request(self) -> KubeRequest:
-        body = {"metadata": self.target.preconditions(), "spec": {"ports": [_port_json(p) for p in self.ports]}}
-        path = Kind.SERVICE.info.path(self.target.namespace, self.target.name)
-        return KubeRequest("PATCH", path, body, MERGE_PATCH, _PLAIN_QUERY)
+        return _patch(Kind.SERVICE, self.target, {"spec": {"ports": [_port_json(p) for p in self.ports]}})
 
 
 def _port_json(port: Port) -> dict[str, Any]:
@@ -205,21 +212,26 @@ def _address_json(address: Address, namespace: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class StartDrain(_Base):
-    """Begin the evacuation of one node. Clients are cut off by it: it needs that node's approval."""
-
-    advancing: ClassVar[bool] = True
-    name: ClassVar[str] = "start-drain"
+class _Drain(_Base):
     namespace: str
     pod: str
     """Also the pod that is asked: availability of the recipients is judged by the node that serves the request."""
     node: str
-    recipients: tuple[str, ...]
-    rates: Rates
 
     @property
     def key(self) -> str:
         return f"drain:{self.pod}"
+
+    def _post(self, path: str, body: Any = None) -> EmqxRequest:
+        return EmqxRequest(self.namespace, self.pod, "POST", path, body, timeout_s=15.0)
+
+
+@dataclass(frozen=True)
+class StartDrain(_Drain, advancing=True):
+    """Start the evacuation of one node. It disconnects clients, so it needs that node's approval."""
+
+    recipients: tuple[str, ...]
+    rates: Rates
 
     def request(self) -> EmqxRequest:
         body: dict[str, Any] = {
@@ -229,33 +241,23 @@ class StartDrain(_Base):
         }
         if self.rates.wait_takeover_s > 0:
             body["wait_takeover"] = self.rates.wait_takeover_s
-        return EmqxRequest(self.namespace, self.pod, "POST", V4.start_path(self.node), body, timeout_s=15.0)
+        return self._post(V4.start_path(self.node), body)
 
 
 @dataclass(frozen=True)
-class StopDrain(_Base):
-    """Stop the evacuation of one node: it keeps its remaining clients and accepts again."""
+class StopDrain(_Drain):
+    """Stop the evacuation of one node: it keeps its remaining clients and accepts new ones again."""
 
-    name: ClassVar[str] = "stop-drain"
-    namespace: str
-    pod: str
-    node: str
     reason: str = ""
 
-    @property
-    def key(self) -> str:
-        return f"drain:{self.pod}"
-
     def request(self) -> EmqxRequest:
-        return EmqxRequest(self.namespace, self.pod, "POST", V4.stop_path(self.node), None, timeout_s=15.0)
+        return self._post(V4.stop_path(self.node))
 
 
 @dataclass(frozen=True)
-class Scale(_Base):
+class Scale(_Base, advancing=True):
     """Set the size of one StatefulSet, on the very object that was judged (UID and resourceVersion)."""
 
-    advancing: ClassVar[bool] = True
-    name: ClassVar[str] = "scale"
     target: Target
     before: int
     after: int
@@ -266,16 +268,13 @@ class Scale(_Base):
         return f"scale:{self.target.name}"
 
     def request(self) -> KubeRequest:
-        body = {"metadata": self.target.preconditions(), "spec": {"replicas": self.after}}
-        path = Kind.STATEFUL_SET.info.path(self.target.namespace, self.target.name, "scale")
-        return KubeRequest("PATCH", path, body, MERGE_PATCH, _PLAIN_QUERY)
+        return _patch(Kind.STATEFUL_SET, self.target, {"spec": {"replicas": self.after}}, "scale")
 
 
 @dataclass(frozen=True)
 class RestoreTemplate(_Base):
     """Abort: put the original template back, word for word, if it is still what we last saw."""
 
-    name: ClassVar[str] = "restore-template"
     target: Target
     seen: Mapping[str, Any] = field(repr=False)
     original: Mapping[str, Any] = field(repr=False)
@@ -294,13 +293,12 @@ class RestoreTemplate(_Base):
 class RestoreDelay(_Base):
     """Give the operator back the user's own initialDelaySeconds: the last command of a release."""
 
-    name: ClassVar[str] = "restore-delay"
     target: Target
     delay_s: int | None
     """None: it was absent before."""
 
     def request(self) -> KubeRequest:
-        return _patch_resource(self.target, {"blueGreenUpdate": {"initialDelaySeconds": self.delay_s}})
+        return _patch_delay(self.target, self.delay_s)
 
 
 Command = (

@@ -18,7 +18,7 @@ def resource_target(context: RolloutContext) -> Target:
     """The custom resource, at the version that was looked at."""
     resource = context.resource
     assert resource is not None
-    return Target(resource.namespace, resource.name, resource.meta.uid, resource.meta.resource_version)
+    return Target.of(resource)
 
 
 def is_valve_stuck(context: RolloutContext) -> bool:

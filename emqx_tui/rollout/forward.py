@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
+from emqx_tui.model.workloads import StatefulSet
 from emqx_tui.rollout import finish
 from emqx_tui.rollout.addresses import endpoint_commands, service_commands, without_dead
 from emqx_tui.rollout.checks import gate_checks, gates
@@ -16,6 +17,7 @@ from emqx_tui.rollout.commands import (
     CloseValve,
     Command,
     Scale,
+    StartDrain,
     StopDrain,
     Target,
     WriteEndpoints,
@@ -88,7 +90,7 @@ def stops(context: RolloutContext, members: tuple[Member, ...]) -> list[Command]
         may_restart = not context.is_held and evacuation.evicts_connections
         if context.is_frozen or (other_rate and may_restart):
             reason = "frozen" if context.is_frozen else "other rates"
-            wanted.append(StopDrain(member.pod.meta.namespace, member.name, evacuation.node, reason))
+            wanted.append(StopDrain(member.pod.namespace, member.name, evacuation.node, reason))
     return wanted
 
 
@@ -162,10 +164,13 @@ def _next_drain(context: RolloutContext) -> list[Command]:
         return []
     if not gate_checks.all_pass(gate_checks.run(gate_checks.NODE_CHECKS, context)):
         return []
-    if context.expectations.has_failed_within(f"drain:{member.name}", context.policy.start_retry_s, context.now):
-        return []
     command = gates.start_drain(context, member)
-    return [command] if command.recipients else []
+    return [command] if command.recipients and may_start(context, command) else []
+
+
+def may_start(context: RolloutContext, command: StartDrain) -> bool:
+    """Its last attempt did not fail a moment ago."""
+    return not context.expectations.has_failed_within(command.key, context.policy.start_retry_s, context.now)
 
 
 def _next_scale(context: RolloutContext) -> list[Command]:
@@ -176,13 +181,14 @@ def _next_scale(context: RolloutContext) -> list[Command]:
     member = blue.member(blue.replicas - 1)
     if member is None or not may_scale_away(context, member):
         return []
-    if context.expectations.has_failed_within(
-        f"scale:{blue.stateful_set.name}", context.policy.scale_retry_s, context.now
-    ):
-        return []
-    meta = blue.stateful_set.meta
-    target = Target(meta.namespace, meta.name, meta.uid, meta.resource_version)
-    return [Scale(target, blue.replicas, blue.replicas - 1, f"{member.name} is drained")]
+    return scale(context, blue.stateful_set, blue.replicas - 1, f"{member.name} is drained")
+
+
+def scale(context: RolloutContext, found: StatefulSet, replicas: int, purpose: str) -> list[Command]:
+    """Another size for a StatefulSet, unless its last scale failed a moment ago."""
+    command = Scale(Target.of(found), found.replicas, replicas, purpose)
+    is_too_soon = context.expectations.has_failed_within(command.key, context.policy.scale_retry_s, context.now)
+    return [] if is_too_soon else [command]
 
 
 def may_scale_away(context: RolloutContext, member: Member) -> bool:

@@ -204,7 +204,7 @@ async def _ask_endpoints(snapshot: Snapshot, kube: Kube) -> str | None:
     endpoints = snapshot.listener_endpoints
     if endpoints is None:
         return None
-    target = Target(endpoints.meta.namespace, endpoints.name, endpoints.meta.uid, endpoints.meta.resource_version)
+    target = Target.of(endpoints)
     if not endpoints.addresses:
         return "the listener Endpoints have no address"
     return await _try(kube, WriteEndpoints(target, endpoints.addresses, endpoints.ports, "dry-run").request())
@@ -231,7 +231,7 @@ async def _ask_service(snapshot: Snapshot, kube: Kube) -> str | None:
     service = snapshot.listener_service
     if service is None or not service.ports:
         return None
-    target = Target(service.meta.namespace, service.name, service.meta.uid, service.meta.resource_version)
+    target = Target.of(service)
     return await _try(kube, RepairService(target, service.ports).request())
 
 

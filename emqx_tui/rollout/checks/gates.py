@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from emqx_tui.model.snapshot import Member
-from emqx_tui.model.workloads import Address, fingerprint
-from emqx_tui.rollout.addresses import canary_member, serving
+from emqx_tui.model.workloads import fingerprint
+from emqx_tui.rollout.addresses import addresses_of, canary_member, serving
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.commands import Scale, StartDrain, SwitchEndpoints, Target
 from emqx_tui.rollout.context import RolloutContext
@@ -40,9 +40,8 @@ def cut_over_gate(context: RolloutContext) -> Gate:
     endpoints = context.endpoints
     commands: tuple[str, ...] = ()
     if endpoints is not None:
-        green = serving(context.green_members)
-        target = Target(endpoints.meta.namespace, endpoints.name)
-        addresses = tuple(_address(m) for m in green)
+        target = Target(endpoints.namespace, endpoints.name)
+        addresses = addresses_of(serving(context.green_members))
         commands = (SwitchEndpoints(target, addresses, endpoints.ports, "green only").describe(),)
     canary = canary_member(context)
     return Gate(
@@ -67,7 +66,7 @@ def node_gate(context: RolloutContext, member: Member) -> Gate:
     blue = context.blue
     described = [start_drain(context, member).describe()]
     if blue is not None:
-        target = Target(blue.stateful_set.meta.namespace, blue.stateful_set.name)
+        target = Target(blue.stateful_set.namespace, blue.stateful_set.name)
         described.append(Scale(target, member.ordinal + 1, member.ordinal).describe())
     return Gate(
         id=f"node:{member.ordinal}",
@@ -90,7 +89,7 @@ def start_drain(context: RolloutContext, member: Member) -> StartDrain:
     others = context.green_members if member in context.blue_members else context.blue_members
     recipients = tuple(m.node.name for m in serving(others) if m.node)
     node = member.node.name if member.node else member.name
-    return StartDrain(member.pod.meta.namespace, member.name, node, recipients, context.journal.rates)
+    return StartDrain(member.pod.namespace, member.name, node, recipients, context.journal.rates)
 
 
 def revision(context: RolloutContext, gate: str, results: tuple[CheckResult, ...]) -> str:
@@ -112,7 +111,3 @@ def revision(context: RolloutContext, gate: str, results: tuple[CheckResult, ...
 
 def _recipients(context: RolloutContext) -> tuple[tuple[str, int | None], ...]:
     return tuple((m.name, m.live_connections) for m in serving(context.green_members))
-
-
-def _address(member: Member) -> Address:
-    return Address(member.pod.ip, member.pod.node_name, member.name, member.pod.meta.uid)
