@@ -59,304 +59,300 @@ class Question:
         return tuple(s for s in self.snapshot.sets if s.replicas > 0)
 
 
-PreflightCheck = Callable[[Question], CheckResult]
+Finding = tuple[bool | None, str]
+"""Does it pass (None = not known), and the evidence."""
 
 
-def _result(name: str, ok: bool | None, good: str, bad: str, hint: str = "", override: bool = False) -> CheckResult:
-    outcome = Outcome.WAIT if ok is None else Outcome.PASS if ok else Outcome.FAIL
-    return CheckResult(name, outcome, good if ok else bad, "" if ok else hint, can_override=override and ok is False)
+@dataclass(frozen=True)
+class PreflightCheck:
+    """One row of the pre-flight."""
+
+    name: str
+    judge: Callable[[Question], Finding]
+    hint: str = ""
+    """What to do when it fails."""
+    can_override: bool = False
+
+    def run(self, question: Question) -> CheckResult:
+        is_good, evidence = self.judge(question)
+        if is_good is None:
+            return CheckResult(self.name, Outcome.WAIT, evidence)
+        if is_good:
+            return CheckResult(self.name, Outcome.PASS, evidence)
+        return CheckResult(self.name, Outcome.FAIL, evidence, self.hint, self.can_override)
 
 
-def blue_green_given(question: Question) -> CheckResult:
+def blue_green_given(question: Question) -> Finding:
     """Without the field the operator restarts pods one by one: no evacuation, no gate."""
     resource = question.resource
-    given = bool(resource and resource.blue_green)
-    ok = (given and question.rates is not None) if resource else None
-    bad = (
-        "the object has no blueGreenUpdate: the operator would restart pods one by one, without evacuation"
-        if not given
-        else "connEvictRate or sessEvictRate is missing: EMQX refuses to evacuate without them"
-    )
-    return _result("blue-green", ok, "blueGreenUpdate with both rates", bad, "give both rates (and save them) first")
+    if resource is None:
+        return None, "the EmqxEnterprise has not been read yet"
+    if resource.blue_green is None:
+        return False, "no blueGreenUpdate: the operator would restart pods one by one, without evacuation"
+    if question.rates is None:
+        return False, "connEvictRate or sessEvictRate is missing: EMQX refuses to evacuate without them"
+    return True, "blueGreenUpdate with both rates"
 
 
-def running(question: Question) -> CheckResult:
-    """The cluster is well before it is touched."""
+def running(question: Question) -> Finding:
+    """The operator reports the cluster as Running."""
     resource = question.resource
     if resource is None:
-        return _result("running", None, "", "the object is not read yet")
+        return None, "the EmqxEnterprise has not been read yet"
     condition = resource.condition
     found = f"{condition.type} {condition.status}" if condition else "no condition"
-    return _result("running", resource.is_running, "the operator says Running", f"the operator says: {found}")
+    return (True, "the operator says Running") if resource.is_running else (False, f"the operator says: {found}")
 
 
-def no_release(question: Question) -> CheckResult:
-    """Nobody's release is under way."""
-    resource = question.resource
+def no_release(question: Question) -> Finding:
+    """No release is under way."""
+    resource, live = question.resource, question.live_sets
     if resource is None:
-        return _result("no-release", None, "", "the object is not read yet")
+        return None, "the EmqxEnterprise has not been read yet"
     if resource.blue_green_status is not None:
-        return _result("no-release", False, "", "a release is under way (status.blueGreenUpdateStatus is set)")
-    count = len(question.live_sets)
-    bad = f"{count} StatefulSets want pods: " + (", ".join(s.name for s in question.live_sets) or "none")
-    return _result("no-release", count == 1, "one StatefulSet, no release under way", bad, "finish or clean up first")
+        return False, "a release is under way (status.blueGreenUpdateStatus is set)"
+    if len(live) != 1:
+        return False, f"{len(live)} StatefulSets want pods: {', '.join(s.name for s in live) or 'none'}"
+    return True, "one StatefulSet, no release under way"
 
 
-def valve_free(question: Question) -> CheckResult:
-    """The valve does not hold already."""
+def valve_free(question: Question) -> Finding:
+    """The delay is a user's own, not one that holds the operator."""
     resource = question.resource
     delay = resource.blue_green.effective_delay_s if resource and resource.blue_green else 0
-    bad = f"initialDelaySeconds is {delay}, a value that holds the operator: left over from a release"
-    return _result("valve", not is_closed(delay), f"initialDelaySeconds = {delay}", bad, "set the delay that you want")
+    if is_closed(delay):
+        return False, f"initialDelaySeconds is {delay}, a value that holds the operator: left over from a release"
+    return True, f"initialDelaySeconds = {delay}"
 
 
-def complete(question: Question) -> CheckResult:
-    """All nodes Ready and Running."""
-    snapshot = question.snapshot
-    generation = next((g for g in snapshot.generations if g.replicas > 0), None)
-    if generation is None or question.resource is None:
-        return _result("complete", None, "", "no StatefulSet with pods seen")
-    evidence = f"{generation.ready}/{generation.replicas} Ready, {generation.running}/{generation.replicas} in EMQX"
-    same = generation.replicas == question.resource.replicas
-    bad = evidence if same else f"StatefulSet wants {generation.replicas}, the object {question.resource.replicas}"
-    return _result("complete", generation.is_complete and same, evidence, bad, "wait until the cluster is whole")
-
-
-def _older(found: set[str], least: tuple[int, int, int]) -> list[str]:
-    """Versions below `least`; what is no version counts as old."""
-    parsed = {version: parse_version(version) for version in found}
-    return sorted(version for version, number in parsed.items() if number is None or number < least)
-
-
-def versions(question: Question) -> CheckResult:
-    """Evacuation needs 4.4.12, the operator's webhook 4.4.14."""
-    found = {node.version for node in question.snapshot.nodes.value or ()}
-    if not found:
-        return _result("emqx-version", None, "", "no EMQX node read yet")
-    old = _older(found, (4, 4, 12))
-    return _result(
-        "emqx-version", not old, f"EMQX {', '.join(sorted(found))}", f"EMQX {', '.join(old)} has no evacuation (4.4.12)"
-    )
-
-
-def sessions_kept(question: Question) -> CheckResult:
-    """A known loss before 4.4.24."""
-    found = {node.version for node in question.snapshot.nodes.value or ()}
-    old = _older(found, (4, 4, 24))
-    if not found:
-        return _result("sessions", None, "", "no EMQX node read yet")
-    evidence = "clean-start clients with a session expiry lose their session on nodes before 4.4.24"
-    good = "sessions are evacuated" if not old else f"note: {evidence}"
-    return CheckResult("sessions", Outcome.PASS, good)
-
-
-def operator_line(question: Question) -> CheckResult:
-    """Operators 2.1.0 to 2.1.2 move the Service by themselves: there is no cut-over to gate."""
-    pods = [p for p in question.snapshot.pods.value or () if not p.meta.deleting]
-    owned = [p for p in pods if p.meta.owner_uid in {s.meta.uid for s in question.live_sets}]
-    if not owned:
-        return _result("operator-line", None, "", "no pod seen")
-    gated = all(p.on_serving is not None for p in owned)
-    bad = "pods without the on-serving gate: operator 2.1.0 to 2.1.2 flips the Service by itself; watch only"
-    return _result("operator-line", gated, "operator 2.1.3 or later", bad)
-
-
-def listener_writable_by_us(question: Question) -> CheckResult:
-    """The Service has no selector, so that its addresses are what is written."""
-    service = question.snapshot.listener_service
-    endpoints = question.snapshot.listener_endpoints
-    if problem := question.snapshot.listener_problem:
-        return _result("listener", False, "", problem)
-    if service is None or endpoints is None:
-        return _result("listener", None, "", "listener Service or Endpoints not seen")
-    if service.selector:
-        return _result(
-            "listener", False, "", f"Service {service.name} has a selector: its addresses cannot be switched"
-        )
-    return _result("listener", bool(endpoints.addresses), f"Service {service.name}", "Endpoints have no address")
-
-
-def other_services(question: Question) -> CheckResult:
-    """Services that select the pods bypass the switch."""
+def complete(question: Question) -> Finding:
+    """Every node is Ready in Kubernetes and Running in EMQX."""
     resource = question.resource
-    pods = question.snapshot.pods.value or ()
-    if resource is None or question.snapshot.services.value is None:
-        return _result("other-services", None, "", "Services not read yet")
-    labels = [dict(p.meta.labels) for p in pods]
+    generation = next((g for g in question.snapshot.generations if g.replicas > 0), None)
+    if generation is None or resource is None:
+        return None, "no StatefulSet with pods seen"
+    wanted = generation.replicas
+    if wanted != resource.replicas:
+        return False, f"StatefulSet wants {wanted}, the object {resource.replicas}"
+    return generation.is_complete, f"{generation.ready}/{wanted} Ready, {generation.running}/{wanted} in EMQX"
+
+
+def _versions(question: Question, least: tuple[int, int, int]) -> tuple[set[str], list[str]]:
+    """The nodes' versions, and those below `least`; what is not a version counts as old."""
+    found = {node.version for node in question.snapshot.nodes.value or ()}
+    parsed = {version: parse_version(version) for version in found}
+    return found, sorted(version for version, number in parsed.items() if number is None or number < least)
+
+
+def versions(question: Question) -> Finding:
+    """Node evacuation came with 4.4.12."""
+    found, old = _versions(question, (4, 4, 12))
+    if not found:
+        return None, "no EMQX node read yet"
+    if old:
+        return False, f"EMQX {', '.join(old)} has no evacuation (4.4.12)"
+    return True, f"EMQX {', '.join(sorted(found))}"
+
+
+def sessions_kept(question: Question) -> Finding:
+    """A known loss before 4.4.24: reported, and it stops nothing."""
+    found, old = _versions(question, (4, 4, 24))
+    if not found:
+        return None, "no EMQX node read yet"
+    if old:
+        return True, "note: clean-start clients with a session expiry lose their session on nodes before 4.4.24"
+    return True, "sessions are evacuated"
+
+
+def operator_line(question: Question) -> Finding:
+    """Operators 2.1.0 to 2.1.2 move the Service by themselves: there is no cut-over to gate."""
+    sets = {s.meta.uid for s in question.live_sets}
+    owned = [p for p in question.snapshot.pods.value or () if not p.meta.deleting and p.meta.owner_uid in sets]
+    if not owned:
+        return None, "no pod seen"
+    if any(p.on_serving is None for p in owned):
+        return (
+            False,
+            "pods without the on-serving gate: operator 2.1.0 to 2.1.2 flips the Service by itself; watch only",
+        )
+    return True, "operator 2.1.3 or later"
+
+
+def listener_writable_by_us(question: Question) -> Finding:
+    """The Service has no selector, so its addresses are the ones that are written."""
+    service, endpoints = question.snapshot.listener_service, question.snapshot.listener_endpoints
+    if problem := question.snapshot.listener_problem:
+        return False, problem
+    if service is None or endpoints is None:
+        return None, "listener Service or Endpoints not seen"
+    if service.selector:
+        return False, f"Service {service.name} has a selector: its addresses cannot be switched"
+    return (True, f"Service {service.name}") if endpoints.addresses else (False, "Endpoints have no address")
+
+
+def other_services(question: Question) -> Finding:
+    """Services that select the pods bypass the cut-over."""
+    resource, services = question.resource, question.snapshot.services.value
+    if resource is None or services is None:
+        return None, "Services not read yet"
+    labels = [dict(p.meta.labels) for p in question.snapshot.pods.value or ()]
     bypass = [
         s.name
-        for s in question.snapshot.services.value
+        for s in services
         if s.selector
         and s.name not in (resource.service_name, f"{resource.name}-headless")
         and any(all(have.get(k) == v for k, v in s.selector) for have in labels)
     ]
-    bad = f"Services select the pods directly and bypass the cut-over: {', '.join(bypass)}"
-    return _result("other-services", not bypass, "no other Service selects the pods", bad, override=True)
+    if bypass:
+        return False, f"Services select the pods directly and bypass the cut-over: {', '.join(bypass)}"
+    return True, "no other Service selects the pods"
 
 
-def traffic_policy(question: Question) -> CheckResult:
-    """Policy Local can cut every client of a node at the switch; the canary shows it."""
+def traffic_policy(question: Question) -> Finding:
+    """Policy Local can disconnect every client of a node at the cut-over; the canary shows it."""
     service = question.snapshot.listener_service
     if service is None:
-        return _result("traffic-policy", None, "", "listener Service not seen")
-    local = service.external_traffic_policy == "Local" and service.type in ("NodePort", "LoadBalancer")
-    bad = "externalTrafficPolicy Local: balancers may cut the clients of nodes without an address"
-    return _result(
-        "traffic-policy", not local, "externalTrafficPolicy Cluster", bad, "the canary tests it", override=True
-    )
+        return None, "listener Service not seen"
+    if service.external_traffic_policy == "Local" and service.type in ("NodePort", "LoadBalancer"):
+        return False, "externalTrafficPolicy Local: balancers may cut the clients of nodes without an address"
+    return True, "externalTrafficPolicy Cluster"
 
 
-def udp_ports(question: Question) -> CheckResult:
+def udp_ports(question: Question) -> Finding:
     """UDP flows move at once."""
     service = question.snapshot.listener_service
-    udp = [p.name for p in service.ports if p.protocol == "UDP"] if service else []
     if service is None:
-        return _result("udp", None, "", "listener Service not seen")
-    return _result(
-        "udp", not udp, "no UDP port", f"UDP ports move at once at the cut-over: {', '.join(udp)}", override=True
-    )
+        return None, "listener Service not seen"
+    udp = [p.name for p in service.ports if p.protocol == "UDP"]
+    return (False, f"UDP ports move at once at the cut-over: {', '.join(udp)}") if udp else (True, "no UDP port")
 
 
-def brokers_quiet(question: Question) -> CheckResult:
+def brokers_quiet(question: Question) -> Finding:
     """No evacuation, no rebalance."""
-    status = question.snapshot.evacuations.value
+    evacuations = question.snapshot.evacuations
+    status = evacuations.value
     if status is None:
-        return _result("brokers-quiet", None, "", question.snapshot.evacuations.problem or "EMQX not read yet")
+        return None, evacuations.problem or "EMQX not read yet"
     if status.rebalances:
-        return _result("brokers-quiet", False, "", f"{status.rebalances} rebalance(s) run in EMQX")
-    names = ", ".join(e.node for e in status.evacuations)
-    return _result("brokers-quiet", not names, "no evacuation, no rebalance", f"already evacuated: {names}", "stop it")
+        return False, f"{status.rebalances} rebalance(s) run in EMQX"
+    if status.evacuations:
+        return False, f"already evacuated: {', '.join(e.node for e in status.evacuations)}"
+    return True, "no evacuation, no rebalance"
 
 
-def gitops(question: Question) -> CheckResult:
+def gitops(question: Question) -> Finding:
     """A controller that owns the delay field would open the valve."""
     resource = question.resource
     if resource is None:
-        return _result("gitops", None, "", "the object is not read yet")
+        return None, "the EmqxEnterprise has not been read yet"
     owners = [o for o in resource.delay_owners if o.lower().startswith(GITOPS)]
-    bad = f"initialDelaySeconds is owned by {', '.join(owners)}, which would put it back and free the operator"
-    return _result("gitops", not owners, "no GitOps controller owns the delay", bad, "suspend its sync for the release")
+    if owners:
+        return (
+            False,
+            f"initialDelaySeconds is owned by {', '.join(owners)}, which would put it back and free the operator",
+        )
+    return True, "no GitOps controller owns the delay"
 
 
-def single_name(question: Question) -> CheckResult:
+def single_name(question: Question) -> Finding:
     """Another kind of the same name shares labels, pods and Endpoints."""
     names = question.facts.same_name
-    return _result("single-name", not names, "no other EMQX kind of this name", f"same name: {', '.join(names)}")
+    return (False, f"same name: {', '.join(names)}") if names else (True, "no other EMQX kind of this name")
 
 
-def license_secret(question: Question) -> CheckResult:
-    """A licence Secret with several keys makes a new StatefulSet every pass."""
+def license_secret(question: Question) -> Finding:
+    """With several keys in the licence Secret the operator makes a new StatefulSet in every pass."""
     keys = question.facts.license_keys
-    bad = f"the licence Secret has {keys} keys: the operator would build sets without end"
-    return _result("license", keys is None or keys <= 1, "licence Secret is plain", bad)
+    if keys is not None and keys > 1:
+        return False, f"the licence Secret has {keys} keys: the operator would create StatefulSets without end"
+    return True, "licence Secret is plain"
 
 
-def _answer(name: str, answer: str | None, good: str, hint: str) -> CheckResult:
-    return _result(name, None if answer is None else answer == "", good, answer or "not asked yet", hint)
-
-
-def right_resource(question: Question) -> CheckResult:
-    """Server dry-run of the release patch."""
-    return _answer("dry-run", question.facts.resource_patch, "the server accepts the patch", "")
-
-
-def right_endpoints(question: Question) -> CheckResult:
-    """Server dry-run of an Endpoints write."""
-    hint = "without 'patch endpoints' only watching and holding is possible"
-    return _answer("right-endpoints", question.facts.endpoints_patch, "Endpoints may be written", hint)
-
-
-def right_scale(question: Question) -> CheckResult:
-    """Server dry-run of a scale write."""
-    hint = "without 'patch statefulsets/scale' only watching and holding is possible"
-    return _answer("right-scale", question.facts.scale_patch, "StatefulSets may be scaled", hint)
-
-
-def _optional(name: str, answer: str | None, good: str, without: str) -> CheckResult:
-    """A right that only a repair needs: a refusal is said and stops nothing."""
-    if answer is None:
-        return _result(name, None, "", "not asked yet")
-    return CheckResult(name, Outcome.PASS, f"note: {without}: {answer}" if answer else good)
-
-
-def right_status(question: Question) -> CheckResult:
-    """Server dry-run of a status write: needed for two repairs only."""
-    answer = question.facts.status_patch
-    return _optional("right-status", answer, "the release status may be repaired", "no status repair possible")
-
-
-def right_service(question: Question) -> CheckResult:
-    """Server dry-run of a write to the listener Service: needed when it loses ports as the operator begins to hold."""
-    answer = question.facts.service_patch
-    return _optional("right-service", answer, "lost Service ports may be put back", "lost ports cannot be put back")
-
-
-def right_journal(question: Question) -> CheckResult:
-    """Our own Secret and Lease."""
-    return _answer(
-        "right-journal", question.facts.journal, "journal and lease may be written", "grant the Role in README"
-    )
-
-
-def broker_login(question: Question) -> CheckResult:
-    """The management API takes our credentials."""
-    return _answer("emqx-api", question.facts.broker_login, "the management API answers", "see --emqx-access")
-
-
-def capacity(question: Question) -> CheckResult:
+def capacity(question: Question) -> Finding:
     """Room for a second generation, as far as quotas tell."""
     answer = question.facts.capacity
     if answer is None:
-        return CheckResult(
-            "capacity", Outcome.PASS, "note: quotas not readable; room for a second generation not checked"
-        )
-    good = "quotas leave room for a second generation (room on machines not checked)"
-    return _result("capacity", answer == "", good, answer, "raise the quota for the release", override=True)
+        return True, "note: quotas not readable; room for a second generation not checked"
+    return answer == "", answer or "quotas leave room for a second generation (room on machines not checked)"
 
 
-def accept_rate(question: Question) -> CheckResult:
+def accept_rate(question: Question) -> Finding:
     """EMQX 4.4 accepts 1000 new connections a second per listener by default."""
     nodes = max(1, len(question.snapshot.nodes.value or ()))
     rate = question.rates.conn_evict_rate_per_s if question.rates else 0
-    limit = 500 * nodes
-    bad = f"{rate:,}/s may be more than {nodes} nodes accept (1,000/s each by default, half of it is safe)"
-    return _result(
-        "accept-rate", rate <= limit, f"{rate:,}/s is well below what {nodes} nodes accept", bad, override=True
-    )
+    if rate > 500 * nodes:
+        return False, f"{rate:,}/s may be more than {nodes} nodes accept (1,000/s each by default, half of it is safe)"
+    return True, f"{rate:,}/s is well below what {nodes} nodes accept"
 
+
+def _allowed(answer: str | None, good: str) -> Finding:
+    """A dry-run's answer: empty means yes."""
+    return (None, "not asked yet") if answer is None else (answer == "", answer or good)
+
+
+def _optional(answer: str | None, good: str, without: str) -> Finding:
+    """A right that only a repair needs: its refusal is reported and stops nothing."""
+    if answer is None:
+        return None, "not asked yet"
+    return True, f"note: {without}: {answer}" if answer else good
+
+
+_WATCH_ONLY = "without 'patch {}' only watching and holding is possible"
 
 PREFLIGHT: tuple[PreflightCheck, ...] = (
-    blue_green_given,
-    running,
-    no_release,
-    valve_free,
-    complete,
-    versions,
-    operator_line,
-    listener_writable_by_us,
-    brokers_quiet,
-    gitops,
-    right_resource,
-    right_endpoints,
-    right_scale,
-    right_journal,
-    right_status,
-    right_service,
-    broker_login,
-    single_name,
-    license_secret,
-    other_services,
-    traffic_policy,
-    udp_ports,
-    accept_rate,
-    capacity,
-    sessions_kept,
+    PreflightCheck("blue-green", blue_green_given, "give both rates (and save them) first"),
+    PreflightCheck("running", running),
+    PreflightCheck("no-release", no_release, "finish or clean up first"),
+    PreflightCheck("valve", valve_free, "set the delay that you want"),
+    PreflightCheck("complete", complete, "wait until every node is Ready and Running"),
+    PreflightCheck("emqx-version", versions),
+    PreflightCheck("operator-line", operator_line),
+    PreflightCheck("listener", listener_writable_by_us),
+    PreflightCheck("brokers-quiet", brokers_quiet, "stop it first"),
+    PreflightCheck("gitops", gitops, "suspend its sync for the release"),
+    PreflightCheck("dry-run", lambda q: _allowed(q.facts.resource_patch, "the server accepts the patch")),
+    PreflightCheck(
+        "right-endpoints",
+        lambda q: _allowed(q.facts.endpoints_patch, "Endpoints may be written"),
+        _WATCH_ONLY.format("endpoints"),
+    ),
+    PreflightCheck(
+        "right-scale",
+        lambda q: _allowed(q.facts.scale_patch, "StatefulSets may be scaled"),
+        _WATCH_ONLY.format("statefulsets/scale"),
+    ),
+    PreflightCheck(
+        "right-journal",
+        lambda q: _allowed(q.facts.journal, "journal and lease may be written"),
+        "grant the Role in README",
+    ),
+    PreflightCheck(
+        "right-status",
+        lambda q: _optional(q.facts.status_patch, "the release status may be repaired", "no status repair possible"),
+    ),
+    PreflightCheck(
+        "right-service",
+        lambda q: _optional(
+            q.facts.service_patch, "lost Service ports may be put back", "lost ports cannot be put back"
+        ),
+    ),
+    PreflightCheck(
+        "emqx-api", lambda q: _allowed(q.facts.broker_login, "the management API answers"), "see --emqx-access"
+    ),
+    PreflightCheck("single-name", single_name),
+    PreflightCheck("license", license_secret),
+    PreflightCheck("other-services", other_services, can_override=True),
+    PreflightCheck("traffic-policy", traffic_policy, "the canary tests it", can_override=True),
+    PreflightCheck("udp", udp_ports, can_override=True),
+    PreflightCheck("accept-rate", accept_rate, can_override=True),
+    PreflightCheck("capacity", capacity, "raise the quota for the release", can_override=True),
+    PreflightCheck("sessions", sessions_kept),
 )
 
 
 def run(question: Question) -> tuple[CheckResult, ...]:
     """All pre-flight checks, in order."""
-    return tuple(check(question) for check in PREFLIGHT)
+    return tuple(check.run(question) for check in PREFLIGHT)
 
 
 def blocking(results: tuple[CheckResult, ...], overrides: tuple[str, ...]) -> tuple[CheckResult, ...]:
