@@ -70,6 +70,7 @@ def silent_green(containers_ready: bool, had: int | None) -> Scene:
     return remembered(scene, recent=(recent,))
 
 
+SHRUNK = with_side(build.without_place(BACK, "blue", 2), "blue", replicas=2)
 EARLY_TRAFFIC = with_place(OLD, "green", 0, live=40)
 DRAINING_GREEN = with_place(OLD, "green", 0, **draining_place(live=20))
 
@@ -91,10 +92,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     ),
     "the valve is closed before anything else": (replace(BACK, delay_s=60), ["close-valve"]),
     "the valve is closed with the template back too": (replace(OLD, delay_s=60), ["close-valve"]),
-    "blue is made whole first": (
-        with_side(build.without_place(BACK, "blue", 2), "blue", replicas=2),
-        ["repair 1.0 1.1", "scale blue to 3"],
-    ),
+    "blue is made whole first": (SHRUNK, ["repair 1.0 1.1", "scale blue to 3"]),
     "the valve cannot be closed: what needs no operator goes on": (
         remembered(
             replace(aborting(build.canary(watched_s=10.0)), delay_s=60),
@@ -106,6 +104,15 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         with_side(BACK, "blue", revision="another"),
         [],
     ),
+    "blue is made whole: its scale failed a moment ago": (
+        remembered(SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False)}),
+        ["repair 1.0 1.1"],
+    ),
+    "blue is made whole: its scale failed a second ago": (
+        remembered(SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(1.0), "conflict", 1, False)}),
+        ["repair 1.0 1.1", "scale blue to 3"],
+    ),
+    "not before blue's controller has seen its size": (with_side(BACK, "blue", is_observed=False), []),
     "not on old watches": (replace(BACK, kube_age_s=91.0), []),
     "refused a moment ago": (
         remembered(BACK, failures={"restore-template": Failure(ago(1.9), "conflict", 1, False)}),
@@ -146,6 +153,10 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         remembered(OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(0.5), "conflict", 1, False)}),
         [],
     ),
+    "restored: a refused scale is tried again after a second": (
+        remembered(OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(1.0), "conflict", 1, False)}),
+        ["scale green to 0"],
+    ),
     "restored: green has clients: they are drained, not killed": (EARLY_TRAFFIC, ["start-drain 9c8d4-0"]),
     "restored: green has sessions": (with_place(OLD, "green", 2, sessions=3), ["start-drain 9c8d4-2"]),
     "restored: green's count is unknown": (with_place(OLD, "green", 2, live=None), ["start-drain 9c8d4-2"]),
@@ -154,6 +165,10 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "restored: refused to drain a moment ago": (
         remembered(EARLY_TRAFFIC, failures={f"drain:{build.GREEN_NAME}-0": Failure(ago(0.5), "busy", 1, True)}),
         [],
+    ),
+    "restored: refused to drain a second ago": (
+        remembered(EARLY_TRAFFIC, failures={f"drain:{build.GREEN_NAME}-0": Failure(ago(1.0), "busy", 1, True)}),
+        ["start-drain 9c8d4-0"],
     ),
     "restored: green is drained": (with_place(OLD, "green", 0, **DRAINED), ["scale green to 0"]),
     "restored: green is drained by EMQX's word alone": (
@@ -227,7 +242,7 @@ def test_the_end_of_an_abort(scene: Scene, expected: list[str]) -> None:
 
 
 def test_aborted_once_everything_is_as_it_was() -> None:
-    decision = replace(build.second_pass_done(RESET), delay_s=build.USER_DELAY_S).decide()
+    decision = AT_END.decide()
     assert (decision.phase, decision.finished, decision.alarms) == (Phase.ABORTED, "aborted", ())
     assert decision.journal is not None
     assert decision.journal.totals.finished_at == build.NOW
@@ -238,21 +253,19 @@ def test_an_abort_before_the_first_patch_is_done_at_once() -> None:
     assert (decision.phase, decision.commands, decision.finished) == (Phase.ABORTED, (), "aborted")
 
 
+AT_END = replace(build.second_pass_done(RESET), delay_s=build.USER_DELAY_S)
 NOT_DONE: dict[str, Scene] = {
+    "only the template is the new one": replace(AT_END, template="new"),
+    "only green's pods are still going": replace(AT_END, green=with_side(OLD, "green", replicas=0).green),
     "the template is the new one": BACK,
     "green is there": OLD,
     "green's pods are still going": with_side(OLD, "green", replicas=0),
     "the valve is closed": build.second_pass_done(RESET),
     "the status is not reset": replace(GREEN_GONE, delay_s=build.USER_DELAY_S),
-    "the operator does not say Running": replace(
-        build.second_pass_done(RESET), delay_s=build.USER_DELAY_S, is_running=False
-    ),
-    "a blue node is away": with_place(
-        replace(build.second_pass_done(RESET), delay_s=build.USER_DELAY_S), "blue", 0, is_joined=False
-    ),
-    "a port is lost": replace(
-        build.second_pass_done(RESET), delay_s=build.USER_DELAY_S, service_ports=build.SERVICE_PORTS[1:]
-    ),
+    "the operator does not say Running": replace(AT_END, is_running=False),
+    "a blue node is away": with_place(AT_END, "blue", 0, is_joined=False),
+    "its owner wants another size": replace(AT_END, replicas=4),
+    "a port is lost": replace(AT_END, service_ports=build.SERVICE_PORTS[1:]),
 }
 
 

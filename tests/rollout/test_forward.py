@@ -210,6 +210,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     # -- canary and cut-over
     "canary: the first address leaves": (CANARY, [f"switch 1.0 1.1 {GREEN_IPS}"]),
     "canary: held": (held(CANARY), []),
+    "canary: another operator runs": (replace(CANARY, operator="emqx-operator:9.9.9"), []),
     "canary: not with a check that waits": (remembered(CANARY, ack=ACK), []),
     "canary: not with lost ports": (replace(CANARY, service_ports=build.SERVICE_PORTS[1:]), ["repair-service"]),
     "canary: written, not followed": (
@@ -240,6 +241,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     ),
     "cutting over: green only": (CUTTING, [f"switch {GREEN_IPS}"]),
     "cutting over: held": (held(CUTTING), []),
+    "cutting over: another operator runs": (replace(CUTTING, operator="emqx-operator:9.9.9"), []),
     "cutting over: one green node is away: back to blue": (
         with_place(CUTTING, "green", 0, is_joined=False),
         ["nudge +1", f"repair {BLUE_IPS}"],
@@ -297,6 +299,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         replace(APPROVED, slices=DRAINING.addresses | {"10.0.1.0"}),
         [],
     ),
+    "draining: approved, the proxies still use blue": (replace(APPROVED, slices=build.ips(APPROVED.blue)), []),
     "draining: approved on old figures": (replace(APPROVED, broker_age_s=11.0), []),
     "draining: approved, but one green is not Ready": (with_place(APPROVED, "green", 0, is_ready=False), []),
     "draining: approved, but its broker is away": (with_place(APPROVED, "blue", 2, is_joined=False), []),
@@ -360,6 +363,10 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "scale: lost a race a moment ago": (
         remembered(FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False)}),
         [],
+    ),
+    "scale: lost a race a second ago": (
+        remembered(FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(1.0), "conflict", 1, False)}),
+        ["scale blue 3->2"],
     ),
     "scale: the last": (build.drained(gone=2), ["scale blue 1->0"]),
     "scale: twelve nodes, by number": (build.drained(12, 1), ["scale blue 11->10"]),

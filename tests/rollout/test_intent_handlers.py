@@ -9,6 +9,7 @@ import pytest
 
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision, Outcome, RefusalReason
+from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import Phase
@@ -415,3 +416,12 @@ def test_a_gate_that_opened_shows_only_passing_checks() -> None:
     gate = build.ready().decide().gate
     assert gate is not None
     assert {c.outcome for c in gate.checks} == {Outcome.PASS}
+
+
+def test_an_abort_takes_the_drain_back_the_close_out_and_the_boot_of_blue() -> None:
+    traffic = with_place(build.ready(), "green", 0, live=401)
+    drain = drain_s(401, 0, build.RATES)
+    assert traffic.decide().abort.seconds == FINISH_S + drain
+    shrunk = with_side(build.without_place(traffic, "blue", 2), "blue", replicas=2)
+    assert shrunk.decide().abort.seconds == FINISH_S + GREEN_UP_S + drain
+    assert build.ready().decide().abort.seconds == FINISH_S

@@ -103,6 +103,8 @@ class Side:
     replicas: int
     version: str
     is_settled: bool = True
+    is_observed: bool = True
+    """Its controller has seen the newest spec."""
     revision: str = ""
     age_s: float = 1000.0
 
@@ -294,7 +296,7 @@ def _stateful_set(s: Side) -> StatefulSet:
         status_replicas=seen,
         current_replicas=seen,
         ready_replicas=ready,
-        observed_generation=1,
+        observed_generation=1 if s.is_observed else 0,
         current_revision=s.revision,
         update_revision=s.revision,
         image=f"emqx/emqx-ee:{s.version}",

@@ -262,6 +262,7 @@ def test_a_removed_listener_is_told(phase: Phase) -> None:
     assert alarm is not None
     assert "Endpoints" in alarm.evidence
     assert auto_hold.listener_gone(gone, Phase.FINISHING) is None
+    assert "listener-gone" in {found.check for found in auto_hold.alarms(gone, phase)}
 
 
 def test_an_abort_tells_that_it_waits_for_the_nodes_that_the_template_would_cut_off() -> None:
