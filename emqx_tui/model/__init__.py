@@ -1,1 +1,1 @@
-"""What is: frozen values read from the cluster and from EMQX. Pure."""
+"""Frozen values read from Kubernetes and EMQX, and nothing that acts. Pure."""

@@ -18,7 +18,7 @@ class EvacuationState(StrEnum):
     EVICTING_SESSIONS = "evicting_sessions"
     PROHIBITING = "prohibiting"
     UNKNOWN = "unknown"
-    """A word we do not know: shown, never taken for done."""
+    """A state that is not known here: shown, and never taken for done."""
 
 
 _BEFORE_TAKEOVER = frozenset(

@@ -1,4 +1,4 @@
-"""Which Kubernetes kinds we look at, where they live in the API, and how each becomes a value."""
+"""The Kubernetes kinds that are read: their place in the API, and the parser of each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A value and how far it can be trusted: when it was read, and whether its source still answers.
+"""A value with its age: when it was last confirmed, and whether its source still answers.
 
 Zero is not "unknown", and an old number is not a fresh one: every figure on a screen and in a check comes as a
-Reading, so that its age cannot be forgotten on the way.
+Reading, so its age cannot get lost on the way.
 """
 
 from __future__ import annotations

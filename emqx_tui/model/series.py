@@ -35,10 +35,10 @@ class Summary:
 
 
 class Series:
-    """The samples of one rollout: every sample of the last stretch, thinned evenly when it gets long.
+    """The samples of one rollout, in bounded memory.
 
-    Holds at most `limit` samples; when full, every second one of the older half is dropped, so that a night fits
-    into bounded memory and the newest stay whole.
+    Holds at most `limit` samples; when full, every second one of the older half is dropped and the newer half stays
+    whole.
     """
 
     def __init__(self, limit: int = 4_000) -> None:

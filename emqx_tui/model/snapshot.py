@@ -1,7 +1,7 @@
-"""All that is known of one EMQX cluster at one instant, and what in it is blue and what is green.
+"""What is known of one EMQX cluster at one instant, and which of its StatefulSets is blue and which is green.
 
 Colours are decided here and nowhere else: by the UID of the StatefulSet that the plan names as blue. Names in the
-custom resource's status may flip during a release, and the sizes of the sets change, so neither chooses a victim.
+custom resource's status may flip during a release, and the sizes of the sets change, so neither decides a colour.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Colour(StrEnum):
 
 @dataclass(frozen=True)
 class Member:
-    """One place of a generation: the pod, its EMQX node and what both say. Any part may be missing."""
+    """One pod of a generation with its EMQX node, and what both report. Any part may be missing."""
 
     pod: Pod
     colour: Colour

@@ -1,4 +1,4 @@
-"""StatefulSets, pods, Services and their addresses, as far as a release looks at them."""
+"""StatefulSets, pods, Services and the other Kubernetes objects, reduced to the fields that a release needs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Meta:
 
 @dataclass(frozen=True)
 class KubeObject:
-    """What every Kubernetes object has."""
+    """What all Kubernetes objects have in common."""
 
     meta: Meta
 
@@ -219,7 +219,7 @@ def port_row(port: Port) -> tuple[str, int, str, str, int]:
 
 @dataclass(frozen=True)
 class Service(KubeObject):
-    """A Service: whom it selects and what it offers."""
+    """A Service: its selector and its ports."""
 
     type: str
     selector: tuple[tuple[str, str], ...]
@@ -242,7 +242,7 @@ class Service(KubeObject):
 
 @dataclass(frozen=True)
 class Address:
-    """One place that a Service sends clients to."""
+    """One address behind a Service."""
 
     ip: str
     node_name: str = ""
@@ -252,7 +252,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Endpoints(KubeObject):
-    """The addresses behind a Service, as the operator or we wrote them."""
+    """The addresses behind a Service, as the operator or this console wrote them."""
 
     addresses: tuple[Address, ...]
     ports: tuple[Port, ...]
@@ -281,7 +281,7 @@ def _address(fields: Fields) -> Address:
 
 @dataclass(frozen=True)
 class EndpointSlice(KubeObject):
-    """A slice of a Service's addresses: what proxies really use."""
+    """A slice of a Service's addresses: the ones that proxies use."""
 
     service: str
     ips: tuple[str, ...]
@@ -301,7 +301,7 @@ class EndpointSlice(KubeObject):
 
 @dataclass(frozen=True)
 class ClusterEvent(KubeObject):
-    """A Kubernetes Event about an object of ours: for reading, never for deciding."""
+    """A Kubernetes Event: shown to people, never used in a decision."""
 
     type: str
     reason: str
@@ -327,7 +327,7 @@ class ClusterEvent(KubeObject):
 
 @dataclass(frozen=True)
 class Secret(KubeObject):
-    """A Secret that is ours to read: the journal, or the management API's credentials."""
+    """A Secret that this console reads: the journal, or the credentials of the management API."""
 
     texts: Mapping[str, str] = field(repr=False, compare=False)
     """Decoded values that are UTF-8."""
@@ -349,7 +349,7 @@ def _decoded(fields: Fields, name: str) -> str:
 
 @dataclass(frozen=True)
 class Lease(KubeObject):
-    """Who drives. Times in it are the holder's clock: expiry is judged by renewals that we see, not by them."""
+    """The driver lease. Its times are by the holder's clock, so expiry is judged by the renewals that are seen."""
 
     holder: str
     """Empty = nobody."""

@@ -1,1 +1,1 @@
-"""What to do: plans, checks, commands and the decision. Pure; `now` is always an argument."""
+"""Plans, checks, commands and decisions. Pure; `now` is always an argument."""

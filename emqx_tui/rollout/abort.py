@@ -1,8 +1,8 @@
-"""The way back: drains stopped, Endpoints to blue, blue whole, the template word for word, green drained and away.
+"""The abort: stop drains, point the Endpoints at blue, scale blue up, restore the template, drain and remove green.
 
 Restoring the template alone would not roll back: the operator would drain by the sizes of the sets. Green's clients
-are drained back to blue, never killed. What does not need the operator does not wait for it. On offer until the last
-blue node is scaled away; afterwards the way back is a new release.
+are drained back to blue, never disconnected at once. What does not need the operator does not wait for it. Possible
+until the last blue node is scaled away; afterwards going back takes a new release.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from emqx_tui.rollout.policy import next_closed
 
 
 def cost(context: RolloutContext, phase: Phase) -> AbortCost:
-    """What going back would cost now."""
+    """What an abort would cost now."""
     blue = context.snapshot.blue_set
     if phase not in WITH_WAY_BACK or blue is None:
         reason = {
@@ -94,7 +94,7 @@ def _restore_template(context: RolloutContext) -> list[Command]:
     """Put the template back, if blue is what it was: else the operator's next write would restart it.
 
     Blue's controller must have seen its full size first: a set at 0 is invisible to the operator, which would build a
-    third one, and with blue smaller than green it would turn the direction around.
+    third one, and with blue smaller than green it would drain in the other direction.
     """
     resource, journal = context.resource, context.journal
     blue = context.snapshot.blue_set

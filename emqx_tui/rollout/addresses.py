@@ -1,4 +1,4 @@
-"""Which addresses the listener Service should have in each phase, and the commands that bring that about.
+"""The addresses that the listener Service should have in each phase, and the commands that write them.
 
 Addresses are compared as sets: the operator rewrites equal lists in another order. An empty list, or one in which
 nobody accepts clients, is never written.
@@ -103,10 +103,10 @@ def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
 
 
 def without_dead(context: RolloutContext) -> list[Command]:
-    """Take out addresses at which nobody is, and put back lost ports, while a switch waits for its checks or is held.
+    """Remove dead addresses and restore lost ports while a switch is held or waits for its checks.
 
-    They refuse a part of the clients, and a pod's old address can become another pod's. Where nobody is left at all,
-    blue comes back.
+    Dead addresses refuse a part of the clients, and a pod's old address can become another pod's. Where no address
+    would be left, blue is put back.
     """
     endpoints = context.endpoints
     if endpoints is None or context.stale_brokers or context.stale_kube:

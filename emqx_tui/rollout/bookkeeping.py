@@ -1,4 +1,4 @@
-"""What a decision writes into the journal: what has come true, automatic holds, and counters for a later driver."""
+"""What a decision records in the journal: milestones, automatic holds, and counters for a later driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emqx_tui.rollout.phases import FINAL, Phase
 
 
 def with_milestones(context: RolloutContext, phase: Phase) -> Journal:
-    """The journal with what has come true: green's UID, the canary's verdict, the cut-over."""
+    """The journal with its milestones: green's UID, the canary's verdict, the cut-over."""
     journal, green = context.journal, context.green
     if phase in FINAL or journal.abort:
         return journal

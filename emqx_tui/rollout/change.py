@@ -1,4 +1,4 @@
-"""An edit of the custom resource: what differs, what it would do, and the plan of the release that it starts."""
+"""An edit of the custom resource: its differences, what saving it would do, and the plan of the release it starts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Change:
-    """What an edit comes to. `patch` is the merge patch of spec, without the valve; empty when nothing changed."""
+    """The result of an edit. `patch` is the merge patch of spec, without the valve; empty when nothing changed."""
 
     verdict: Verdict
     differences: tuple[Difference, ...]

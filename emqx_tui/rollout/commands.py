@@ -1,8 +1,6 @@
-"""What may be done to a cluster.
+"""The commands that a rollout sends. Each is exactly one request, and describes itself as a kubectl or curl line.
 
 Advancing commands need an approval and stop at a hold; protective ones are always allowed.
-
-Each command turns into exactly one request and can describe itself in kubectl's or curl's words, redacted.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ _PLAIN_QUERY = {"fieldManager": FIELD_MANAGER}
 
 @dataclass(frozen=True)
 class Target:
-    """The object a command is about."""
+    """The object that a command changes."""
 
     namespace: str
     name: str
@@ -116,7 +114,7 @@ class ApplyTemplate(_Base, advancing=True):
 
 @dataclass(frozen=True)
 class CloseValve(_Base):
-    """Hold the operator: somebody or something opened the valve."""
+    """Hold the operator again after somebody or something opened the valve."""
 
     target: Target
     valve_s: int
@@ -127,7 +125,7 @@ class CloseValve(_Base):
 
 @dataclass(frozen=True)
 class Nudge(_Base):
-    """Cause one pass of the operator: replace the closed value by another closed one."""
+    """Cause one pass of the operator: replace the closed value with another closed one."""
 
     target: Target
     valve_s: int
@@ -139,7 +137,7 @@ class Nudge(_Base):
 
 @dataclass(frozen=True)
 class ForgetReleaseStatus(_Base):
-    """Null `status.blueGreenUpdateStatus`, so that the operator does full passes and repairs what is frozen."""
+    """Null `status.blueGreenUpdateStatus`, so that the operator does full passes and updates frozen readiness gates."""
 
     target: Target
     reason: str = ""
@@ -177,7 +175,7 @@ class SwitchEndpoints(WriteEndpoints, advancing=True):
 
 @dataclass(frozen=True)
 class RepairEndpoints(WriteEndpoints):
-    """Put back the addresses that the present phase asks for, after somebody else or a pod change."""
+    """Restore the addresses that the phase asks for, after another writer or a pod change."""
 
 
 @dataclass(frozen=True)
@@ -318,7 +316,7 @@ Command = (
 
 
 def describe_request(request: KubeRequest | EmqxRequest) -> str:
-    """A request in kubectl's or curl's words, redacted, on one line."""
+    """A request as a kubectl or curl command line, redacted."""
     if isinstance(request, EmqxRequest):
         return curl(request)
     parts = request.path.strip("/").split("/")

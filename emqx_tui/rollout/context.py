@@ -1,6 +1,6 @@
-"""A snapshot, the journal and the memory side by side, with the questions that every rule asks of them.
+"""The rollout context: snapshot, journal and memory of one release, with the facts that the rules derive from them.
 
-Nothing here decides; it answers. An answer that rests on missing data is the one that holds things still.
+Nothing is decided here. Where data is missing, the answer is the one that lets nothing advance.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from emqx_tui.rollout.policy import Policy, is_closed
 
 @dataclass(frozen=True)
 class RolloutContext:
-    """One release of ours at one instant."""
+    """One release at one instant."""
 
     snapshot: Snapshot
     journal: Journal

@@ -1,7 +1,7 @@
-"""The decision: what is thought of a snapshot, and what is to be sent.
+"""One decision: a snapshot, the journal and an intent in; the view of the release and the commands to send out.
 
-The engine is level-triggered: everything is derived from what is seen and from the journal. Each call is a pure
-function of its arguments, so a console that was killed decides as if it had never been away.
+Level-triggered: everything is derived from what is observed and from the journal, so a console that was restarted
+decides as if it had never been away.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a decision consists of: the phase, the gate that waits, the checks, and what is to be sent."""
+"""The parts of a decision: phase, gate, checks, alarms, commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GateKind(StrEnum):
 
 @dataclass(frozen=True)
 class Gate:
-    """A point at which a person decides. Figures are None while unknown."""
+    """A step that needs an approval. Figures are None while unknown."""
 
     id: str
     """`cut-over`, `cut-over:late` or `node:<ordinal>`."""
@@ -83,7 +83,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One of the steps on the rail."""
+    """One step of the progress rail."""
 
     id: str
     """`create-green`, `cut-over`, `drain`, `finish`; in an abort `restore`, `remove-green`, `finish`."""
@@ -95,7 +95,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something a person has to know now. `check` names its detector."""
+    """Something that needs attention now. `check` names its detector."""
 
     check: str
     evidence: str
@@ -105,7 +105,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class AbortCost:
-    """What going back would cost now; None while unknown. `possible` is False after the cut-over."""
+    """What an abort would cost now; None while unknown. `possible` is False once the last blue node is scaled away."""
 
     possible: bool
     why_not: str = ""
@@ -134,7 +134,7 @@ class RefusalReason(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What is thought of a snapshot, and what is to be done about it."""
+    """The state of a release as it is judged, and the commands to send."""
 
     phase: Phase
     phase_text: str = ""

@@ -1,8 +1,8 @@
 """What has been asked for and not been seen yet: commands in flight, refusals, and the operator's ack (client-go's
 expectations).
 
-They keep a command from being sent twice. Nothing that safety needs rests on them: a console that starts anew has
-none, and waits longer or sends the same.
+They keep a command from being sent twice. Safety does not depend on them: a console that was restarted has none, and
+waits longer or sends the same.
 """
 
 from __future__ import annotations

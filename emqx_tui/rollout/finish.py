@@ -1,4 +1,4 @@
-"""The end of a release or of an abort: reset, repair by full passes, and only then the user's own delay.
+"""The end of a release or an abort: release status reset, repairs by full passes, then the user's own delay.
 
 The operator forgets its release status when only one set is left. It must be seen to have done so before it gets its
 delay back: with the old status and no delay it would scale the empty set below zero.
@@ -124,7 +124,7 @@ def before_delay(context: RolloutContext, staying: Generation) -> tuple[CheckRes
 
 
 def close_out(context: RolloutContext, staying: Generation) -> tuple[CheckResult, ...]:
-    """What has to be true at the very end."""
+    """What has to be true before a release or an abort is over."""
     resource, originals = context.resource, context.journal.originals
     assert resource is not None
     ports = {port_row(p) for p in context.service.ports} if context.service else set()

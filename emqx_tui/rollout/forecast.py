@@ -1,4 +1,4 @@
-"""A pure estimate of a release from counts and rates: how long, and how many clients are offline at once."""
+"""An estimate of a release from counts and rates: its duration, and how many clients are offline at once."""
 
 from __future__ import annotations
 

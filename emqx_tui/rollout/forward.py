@@ -1,7 +1,7 @@
-"""The way forward: build green, cut over, drain blue node by node.
+"""The release: create green, cut over, drain blue node by node.
 
-Protective commands are given whatever stands in the way; advancing ones only when their gate is approved, every check
-of that gate passes at this very moment, and nothing is held.
+Protective commands are always sent; advancing ones only when their gate is approved, every check of that gate passes
+at this moment, and nothing is held.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def commands(context: RolloutContext, phase: Phase) -> list[Command]:
 
 
 def protective(context: RolloutContext, phase: Phase) -> list[Command]:
-    """Close the valve, nudge, repair Endpoints, stop what is frozen: always allowed."""
+    """Close the valve, nudge, repair Endpoints, stop drains on a freeze: always allowed."""
     if context.resource is None or phase in (Phase.STARTING, Phase.DONE, Phase.LOST):
         return []
     wanted: list[Command] = []
@@ -69,7 +69,7 @@ def close_valve(context: RolloutContext, phase: Phase) -> CloseValve | None:
 
 
 def stops(context: RolloutContext, members: tuple[Member, ...]) -> list[Command]:
-    """Stop running drains: all of them when frozen, those at other rates when they are to go on differently.
+    """Stop running drains: all of them on a freeze, those at other rates so that they start again at the new ones.
 
     A freeze also stops what nobody approved: the person who freezes wants no client to be moved.
     """
@@ -208,7 +208,7 @@ def may_scale_away(context: RolloutContext, member: Member) -> bool:
 
 
 def is_empty_by_own_word(context: RolloutContext, member: Member) -> bool:
-    """The node itself said, a moment ago, that it evacuates and that no client is left on it."""
+    """The node itself reported, a moment ago, that it is evacuating and has no client left."""
     own = member.own
     if own.value is None or own.problem or not own.is_fresh(context.now, context.policy.max_own_age_s):
         return False

@@ -1,4 +1,4 @@
-"""What becomes of an intent: a changed journal, or a refusal in one sentence."""
+"""The answer to an intent: a changed journal, or a refusal in one sentence."""
 
 from __future__ import annotations
 

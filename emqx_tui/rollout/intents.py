@@ -1,4 +1,4 @@
-"""What a person asks for. An approval names the revision that the person was looking at; a stale one is refused."""
+"""What a person asks for. Approvals and aborts name the revision that the person saw; a stale one is refused."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The cluster-side record of a release: what was there, what was planned, who approved what, when, on what evidence.
+"""The cluster-side record of a release: originals, plan, approvals with their evidence, hold, abort, totals.
 
-It is a Secret, because the original template can hold secrets. It never says what the cluster's state is: that is
-read from the cluster. Approvals are append-only. A newer schema than ours is refused, not guessed at.
+Stored in a Secret, because the original template can hold secrets. It never records the state of the cluster: that is
+read from the cluster. Approvals are append-only. A newer schema is refused. The stored format is the dataclasses'
+own: a field may be added with a default, and neither renamed nor given another meaning.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class AbortRecord:
 
 @dataclass(frozen=True)
 class Originals:
-    """What stood there before the first patch: to restore, and to compare with."""
+    """The state before the first patch: to restore, and to compare with."""
 
     template: Mapping[str, Any] = field(repr=False)
     blue_uid: str

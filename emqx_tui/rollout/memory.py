@@ -1,4 +1,4 @@
-"""What a driver keeps from one decision to the next. None of it is needed for safety."""
+"""What a driver keeps from one decision to the next. Safety does not depend on it."""
 
 from __future__ import annotations
 

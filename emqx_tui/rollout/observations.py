@@ -1,7 +1,7 @@
-"""What only shows over time: recent counts, how long a pod is away, what the drains began with, the canary's watch.
+"""What is observed over time: recent counts, how long a pod is away, baselines of the drains, the canary's watch.
 
-Taken from one snapshot after another; the journal keeps what a later driver needs of it (`Totals`). Nothing that
-safety needs rests on it: a console that starts anew decides the same or waits longer.
+Folded from one snapshot after another; the journal keeps what a later driver needs (`Totals`). Safety does not depend
+on it: a console that was restarted decides the same or waits longer.
 """
 
 from __future__ import annotations

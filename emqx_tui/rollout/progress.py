@@ -1,4 +1,4 @@
-"""How far a release is: the steps of the rail, the checks of the step that runs, and the time that is left."""
+"""The progress of a release: its steps, the checks of the running step, and the time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place that takes secrets out of what is shown, logged, recorded or described."""
+"""Redaction of secrets in everything that is shown, logged, recorded or described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requests that a command turns into: one description for the adapter that sends it and the person who reads it."""
+"""The requests behind commands, as values: an adapter sends them, a person reads them as a command line."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class EmqxReply:
 
 
 def curl(request: EmqxRequest) -> str:
-    """The request in curl's words; credentials stay a placeholder."""
+    """The request as a curl command line; credentials stay a placeholder."""
     words = ["curl", "-u", "$EMQX_API_KEY", "-X", request.method, f"http://{request.pod}:{V4.api_port}{request.path}"]
     if request.body is not None:
         words += ["-d", json.dumps(request.body, separators=(",", ":"))]

@@ -1,6 +1,6 @@
-"""The checks that gates rest on: each looks at the rollout context and says pass, wait or fail, with its evidence.
+"""The checks of the gates: each judges the rollout context as pass, wait or fail, with its evidence.
 
-Missing or old data never passes. A registry, so that a new check is one function and one line.
+Missing or old data never passes. A new check is one function and one line in a registry.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _fail(name: str, evidence: str, hint: str = "") -> CheckResult:
 
 
 def broker_data(context: RolloutContext) -> CheckResult:
-    """EMQX answers, and lately."""
+    """EMQX's figures are fresh."""
     if context.stale_brokers:
         return _wait("broker-data", context.stale_brokers, "is the management API reachable?")
     return _passed("broker-data", f"EMQX data at most {context.policy.max_broker_age_s:.0f} s old")
@@ -54,7 +54,7 @@ def green_complete(context: RolloutContext) -> CheckResult:
 
 
 def valve_closed(context: RolloutContext) -> CheckResult:
-    """The operator is held, and has said so."""
+    """The operator is held, and its status confirms it."""
     if not context.is_valve_closed:
         return _fail("valve-closed", f"initialDelaySeconds is {context.valve_s}: the operator acts by itself")
     if context.started_at is None:

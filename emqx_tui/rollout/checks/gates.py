@@ -1,4 +1,4 @@
-"""The gates of the way forward: which one is next, what it would do, and whether it may be approved now."""
+"""The gates of a release: which one is next, what approving it sends, and whether it may be approved now."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is looked at before a release may start.
+"""The pre-flight checks: what has to be true before a release may start.
 
-A failed check refuses the start; those that a person may judge better can be overridden by name. What could not be
-found out (a right that is missing for a mere question) is said and does not pass for good news.
+A failed check refuses the start; some can be overridden by name. What could not be found out, as where a right to ask
+is missing, is reported as such.
 """
 
 from __future__ import annotations

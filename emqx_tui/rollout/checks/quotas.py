@@ -1,4 +1,4 @@
-"""Whether the namespace's quotas leave room for a second generation.
+"""Do the namespace's quotas leave room for a second generation?
 
 PURE. Green is as large as blue and stands beside it, so for the length of a release everything that blue takes is
 taken twice. A quota that is too small lets the StatefulSet controller fail pod by pod: green never becomes complete.
