@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -98,8 +99,9 @@ class Executor:
 def judge_reply(command: Command, reply: EmqxReply) -> CommandDone | CommandFailed:
     """EMQX's answers count by body, not by HTTP status."""
     body = reply.body if isinstance(reply.body, dict) else {}
-    told = body.get("message")
-    message = clean(told if told and isinstance(told, str) else reply.text or f"HTTP {reply.status}")[:200]
+    told = body.get("message") or reply.text or f"HTTP {reply.status}"
+    # A real broker's refusals come as lists, too: ["already_started"].
+    message = clean(told if isinstance(told, str) else json.dumps(told))[:200]
     if reply.status == 200 and body.get("code") == 0:
         return CommandDone(command)
     if isinstance(command, StartDrain) and "already_started" in message:
