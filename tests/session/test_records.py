@@ -117,7 +117,7 @@ UNUSABLE = {
     "of somebody else": (secret(token="x"), "has no key 'journal'"),
     "not JSON": (secret(journal="{"), "not JSON"),
     "of a newer console": (secret(journal='{"schema": 2}'), "use a newer emqx-tui"),
-    "without a field": (secret(journal=json.dumps({"schema": 1})), "journal.release_id"),
+    "without a field": (secret(journal=json.dumps({"schema": 1})), "journal.namespace"),
     "with an unknown policy": (
         secret(journal=json.dumps({**JOURNAL.to_json(), "approval": "never"})),
         "journal.approval",
