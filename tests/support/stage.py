@@ -224,6 +224,8 @@ class Person:
         self.patience = patience
         self.resume_after_s = resume_after_s
         self.holds: list[str] = []
+        self.resumes = 0
+        """Resumes of holds by a check, those that were refused because the cause still stands among them."""
         self._asked_at: dict[str, float] = {}
         self._hold_at: object = None
         console.watchers.append(self.look)
@@ -253,10 +255,11 @@ class Person:
             # A freeze stops it; then the release can go on.
             session.submit(Freeze("person@host"))
             return
-        if len(self.holds) >= self.patience and decision.abort.possible:
+        if max(len(self.holds), self.resumes) >= self.patience and decision.abort.possible:
             if self._may("abort", 5.0):
                 session.submit(Abort("person@host", decision.abort.revision))
         elif self._may("resume", 5.0):
+            self.resumes += 1
             session.submit(Resume("person@host"))
 
     def _may(self, what: str, every_s: float) -> bool:
