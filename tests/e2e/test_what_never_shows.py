@@ -205,8 +205,7 @@ def no_order_of_the_cluster_reaches_the_terminal(found: Found) -> None:
     rest = _CSI.sub(b"", _TITLE.sub(b"", _POINTER.sub(b"", found.terminal)))
     assert b"EVIL" in rest
     assert b"\x1b" not in rest
-    assert b"pwn\x07" not in rest
-    assert rest.count(b"\x07") <= 10, "the console's bell rings once for each cluster that comes to need a person"
+    assert b"\x07" not in rest
     for evil in ("\u202e", "\u2066", "\x9b"):
         assert evil.encode() not in found.terminal
 
