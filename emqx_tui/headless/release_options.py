@@ -16,7 +16,7 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Draft
-from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.state.journal import Journal
 
 _PARAMETERS = {
     "initialDelaySeconds": "initial_delay_s",

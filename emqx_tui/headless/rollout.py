@@ -25,8 +25,8 @@ from emqx_tui.rollout.change import Draft, Verdict
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome, RefusalReason
 from emqx_tui.rollout.intents import SetPolicy, Start
-from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.policy import Approval, is_closed
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session import facts
 from emqx_tui.session.view import EditPreview, Role, View
 

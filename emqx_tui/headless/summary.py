@@ -17,7 +17,7 @@ from typing import Any
 
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import Result
-from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
 

@@ -23,8 +23,8 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome, RefusalReason
 from emqx_tui.rollout.intent_handlers import held_words
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, TakeOver
-from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER
+from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session import facts
 from emqx_tui.session.view import Notice, Role, View
 

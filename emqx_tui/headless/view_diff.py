@@ -15,8 +15,8 @@ from emqx_tui.headless.advice import advise
 from emqx_tui.headless.events import Event, Record, spell
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
 from emqx_tui.rollout.incidents import Incident, words
-from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.journal import HoldRecord, Journal
 from emqx_tui.session import facts
 from emqx_tui.session.view import LogLine, LogSource, View
 

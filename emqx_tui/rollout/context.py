@@ -14,11 +14,11 @@ from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Generation, Member, Snapshot
 from emqx_tui.model.workloads import Endpoints, Service
-from emqx_tui.rollout.expectations import Expectations
-from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.memory import Memory
-from emqx_tui.rollout.observations import Observations
 from emqx_tui.rollout.policy import Policy, is_closed
+from emqx_tui.rollout.state.expectations import Expectations
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.memory import Memory
+from emqx_tui.rollout.state.observations import Observations
 
 
 @dataclass(frozen=True)

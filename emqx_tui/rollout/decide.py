@@ -9,18 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import abort, bookkeeping, canary, forward, intent_handlers, progress
+from emqx_tui.rollout import intent_handlers, progress
 from emqx_tui.rollout.checks import auto_hold, gates
 from emqx_tui.rollout.commands import Command, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Decision
 from emqx_tui.rollout.intents import Intent, Resume, Start
-from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.lifecycle import locate, settle
-from emqx_tui.rollout.memory import Memory, after_hold, observe
-from emqx_tui.rollout.observations import Observations
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Policy
+from emqx_tui.rollout.state import bookkeeping
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.memory import Memory, after_hold, observe
+from emqx_tui.rollout.state.observations import Observations
+from emqx_tui.rollout.steps import abort, canary, forward
 
 
 @dataclass(frozen=True)

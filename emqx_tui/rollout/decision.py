@@ -8,8 +8,8 @@ from enum import StrEnum
 from emqx_tui.rollout.advice import Advice
 from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.incidents import Incident
-from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.journal import Journal
 
 
 class Outcome(StrEnum):

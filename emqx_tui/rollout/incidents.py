@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
-from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.state.journal import Journal
 
 LEFT_AFTER_S = 10.0
 """A broker that a few answers of EMQX leave out has not left the cluster."""

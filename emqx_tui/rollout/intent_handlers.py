@@ -8,16 +8,16 @@ from typing import assert_never
 
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import fingerprint, port_row
-from emqx_tui.rollout import abort
 from emqx_tui.rollout.change import Rates, ReleaseSpec
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Gate, GateKind, Outcome, RefusalReason
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
-from emqx_tui.rollout.journal import AbortRecord, HoldRecord, Journal, Originals
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord, Journal, Originals
+from emqx_tui.rollout.steps import abort
 
 
 @dataclass(frozen=True)

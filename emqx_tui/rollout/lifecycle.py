@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from emqx_tui.model.snapshot import Generation
-from emqx_tui.rollout import finish
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Outcome
-from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import FINAL, Phase, When
 from emqx_tui.rollout.phases import settle as settle_by
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.steps import finish
 
 
 def settle(phase: Phase, context: RolloutContext) -> Phase:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from emqx_tui.model.evacuation import EvacuationState
-from emqx_tui.rollout import canary, finish
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Gate, Step, StepState
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s, drains_at_once, side_by_side_s
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.steps import canary, finish
 
 STEPS: Mapping[str, tuple[Phase, ...]] = {
     "create-green": (Phase.STARTING, Phase.CREATING_GREEN),

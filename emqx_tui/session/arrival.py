@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emqx_tui.model.workloads import Lease
-from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.options import Ports
 from emqx_tui.session.view import Arrival
 

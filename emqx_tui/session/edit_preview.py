@@ -30,10 +30,10 @@ from emqx_tui.rollout.commands import (
 )
 from emqx_tui.rollout.decision import RefusalReason
 from emqx_tui.rollout.forecast import Forecast, forecast
-from emqx_tui.rollout.journal import journal_name
 from emqx_tui.rollout.policy import Approval, Policy, next_closed
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
+from emqx_tui.rollout.state.journal import journal_name
 from emqx_tui.session.ports import Changed, Kube
 from emqx_tui.session.view import EditPreview, Notice, NoticeKind
 

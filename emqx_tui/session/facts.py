@@ -16,9 +16,9 @@ from emqx_tui.model.snapshot import Colour, Member
 from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, GateKind, Outcome
 from emqx_tui.rollout.forecast import drains_at_once
 from emqx_tui.rollout.incidents import Incident
-from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import HoldRecord, Journal
 from emqx_tui.session.view import Role, View
 
 # -- versions ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.workloads import Lease, Secret
 from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.intents import Intent
-from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.ports import Changed
 from emqx_tui.session.store import StoreInput
 

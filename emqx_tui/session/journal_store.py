@@ -17,8 +17,8 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.intents import Intent
-from emqx_tui.rollout.journal import Journal, journal_name
 from emqx_tui.rollout.requests import KubeRequest
+from emqx_tui.rollout.state.journal import Journal, journal_name
 from emqx_tui.session import records
 from emqx_tui.session.inputs import JournalWritten, Put, SubmittedAgain
 from emqx_tui.session.options import Ports

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from emqx_tui.model.workloads import ClusterEvent
 from emqx_tui.rollout.commands import Command
-from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.redaction import redact_text
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.view import LogLine, LogSource
 
 LIMIT = 500

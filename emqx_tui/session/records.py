@@ -13,8 +13,8 @@ from emqx_tui.model.errors import AdapterError, Conflict, NotFound
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Lease, Secret
-from emqx_tui.rollout.journal import Journal, NewerSchema, journal_name
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
+from emqx_tui.rollout.state.journal import Journal, NewerSchema, journal_name
 from emqx_tui.session.ports import Kube
 
 LEASE_DURATION_S = 15

@@ -28,11 +28,11 @@ from emqx_tui.rollout.commands import (
 )
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision, RefusalReason
-from emqx_tui.rollout.expectations import Expectations
 from emqx_tui.rollout.intents import Hold, Intent, Start, TakeOver
-from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.memory import Memory
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.state.expectations import Expectations
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.session import sources, view_builder
 from emqx_tui.session.arrival import ArrivalTracker
 from emqx_tui.session.driver_lease import YIELD_S, DriverLease

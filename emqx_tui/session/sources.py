@@ -16,8 +16,8 @@ from emqx_tui.model.nodes import nodes_from_json, stats_from_json
 from emqx_tui.model.snapshot import Colour, Member, Snapshot
 from emqx_tui.model.wire import Fields, Malformed, clean
 from emqx_tui.model.workloads import Secret
-from emqx_tui.rollout.journal import journal_name
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+from emqx_tui.rollout.state.journal import journal_name
 from emqx_tui.session.inputs import Put
 from emqx_tui.session.ports import Clock, Emqx, Kube, Scope
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer

@@ -13,9 +13,9 @@ from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.change import Change, Difference, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
 from emqx_tui.rollout.forecast import Forecast
-from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Policy, is_closed
+from emqx_tui.rollout.state.journal import Journal
 
 
 class NoticeKind(StrEnum):

@@ -6,7 +6,7 @@ import re
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout.observations import Observations
+from emqx_tui.rollout.state.observations import Observations
 from emqx_tui.session.store import Store
 from emqx_tui.session.view import Role, SourceHealth
 

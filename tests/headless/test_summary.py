@@ -15,9 +15,9 @@ from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.journal import AbortRecord, Journal, Originals, Totals
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import AbortRecord, Journal, Originals, Totals
 from emqx_tui.session.facts import image_version
 from emqx_tui.session.view import View
 

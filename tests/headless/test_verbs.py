@@ -14,9 +14,9 @@ from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.release_options import Edit
 from emqx_tui.headless.verbs import Answer, Verb
 from emqx_tui.rehearsal.virtual_loop import run_in
-from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.view import View
 from tests.support.desk import Room, Terminal, killed
 

@@ -11,10 +11,10 @@ from emqx_tui.model.containers import Container, Termination
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.checks.auto_hold import clients_missing
 from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch, watch, words
-from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.memory import Memory
-from emqx_tui.rollout.observations import Observations
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.memory import Memory
+from emqx_tui.rollout.state.observations import Observations
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, noted, with_place, with_side, without_place
 

@@ -11,9 +11,9 @@ from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision, Outcome, RefusalReason
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
-from emqx_tui.rollout.journal import HoldRecord, Journal
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import HoldRecord, Journal
 from tests.support import scenes as build
 from tests.support.scenes import Scene, approved, held, noted, plan, remembered, with_place, with_side, without_place
 

@@ -32,12 +32,12 @@ from emqx_tui.rollout.commands import (
 )
 from emqx_tui.rollout.decide import decide
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.expectations import Expectations
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
-from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.memory import Memory
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.expectations import Expectations
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.memory import Memory
 from tests.support import scenes as build
 from tests.support.tiny import Tiny
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from emqx_tui.rollout import lifecycle
 from emqx_tui.rollout.intents import Abort
-from emqx_tui.rollout.journal import AbortRecord
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, FORWARD, LIFE, Phase, When, settle
+from emqx_tui.rollout.state.journal import AbortRecord
 from tests.support import phase_table
 from tests.support import scenes as build
 from tests.support.any_scene import scenes

@@ -15,8 +15,8 @@ from emqx_tui.model.errors import Unauthorized
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.workloads import Lease, Meta, Secret
 from emqx_tui.rollout.intents import Hold, TakeOver
-from emqx_tui.rollout.journal import journal_name
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.journal import journal_name
 from emqx_tui.session.driver_lease import YIELD_S
 from emqx_tui.session.engine import Engine, Identity
 from emqx_tui.session.options import Options

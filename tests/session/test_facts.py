@@ -11,8 +11,8 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.decision import Alarm, CheckResult, GateKind, Outcome
-from emqx_tui.rollout.journal import HoldRecord, Totals
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import HoldRecord, Totals
 from emqx_tui.session import facts
 from emqx_tui.session.cluster_facts import ClusterState, cluster_state, with_view
 from emqx_tui.session.facts import Driving, NodeState, Obstacle

@@ -17,7 +17,7 @@ from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.change import Change, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Hold, Resume, Start
-from emqx_tui.rollout.journal import HoldRecord, Journal
+from emqx_tui.rollout.state.journal import HoldRecord, Journal
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
 from emqx_tui.session.session import Session

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from emqx_tui.model.evacuation import EvacuationState
-from emqx_tui.rollout.expectations import AckWait, Failure
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
-from emqx_tui.rollout.journal import AbortRecord, HoldRecord
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.expectations import AckWait, Failure
+from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord
 from tests.support import scenes as build
 from tests.support.scenes import Scene
 

@@ -26,9 +26,9 @@ from emqx_tui.rollout.decision import (
     Step,
     StepState,
 )
-from emqx_tui.rollout.journal import ApprovalRecord, HoldRecord, Journal, Originals, Totals
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals, Totals
 from emqx_tui.session.view import LogLine, LogSource, Role, View
 from tests.support.scripted import NOW, resource
 

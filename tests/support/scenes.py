@@ -34,12 +34,12 @@ from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.expectations import Expectations
 from emqx_tui.rollout.intents import Intent
-from emqx_tui.rollout.journal import ApprovalRecord, HoldRecord, Journal, Originals
-from emqx_tui.rollout.memory import Memory
-from emqx_tui.rollout.observations import Canary, Observations
 from emqx_tui.rollout.policy import CLOSED_S, Approval, Policy
+from emqx_tui.rollout.state.expectations import Expectations
+from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals
+from emqx_tui.rollout.state.memory import Memory
+from emqx_tui.rollout.state.observations import Canary, Observations
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NAMESPACE, NAME, UID = "default", "emqx-ee", "uid-cr"

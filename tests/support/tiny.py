@@ -24,8 +24,8 @@ from emqx_tui.rollout.commands import (
     StopDrain,
     WriteEndpoints,
 )
-from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.memory import Memory
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.memory import Memory
 from tests.support import scenes as build
 from tests.support.scenes import Place, Scene, Side
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.intents import Resume
-from emqx_tui.rollout.journal import HoldRecord
+from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session import facts
 from emqx_tui.session.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, filled, since

@@ -13,8 +13,8 @@ from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
 from emqx_tui.rollout.incidents import Incident, IncidentKind, words
-from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
+from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session import facts
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words

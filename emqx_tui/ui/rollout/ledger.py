@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
 from emqx_tui.ui.text import units

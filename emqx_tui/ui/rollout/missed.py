@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from emqx_tui.rollout.journal import ApprovalRecord, Journal
+from emqx_tui.rollout.state.journal import ApprovalRecord, Journal
 from emqx_tui.session.view import Arrival, View
 from emqx_tui.ui.rollout.names import check_words, gate_name
 from emqx_tui.ui.text import units

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from emqx_tui.rollout.journal import Journal
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
 from emqx_tui.ui.text import units

@@ -13,13 +13,13 @@ from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.checks import auto_hold
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.expectations import AckWait, Failure
 from emqx_tui.rollout.intents import Resume, SetPolicy
-from emqx_tui.rollout.journal import HoldRecord
-from emqx_tui.rollout.memory import Memory
-from emqx_tui.rollout.observations import Progress
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Policy
+from emqx_tui.rollout.state.expectations import AckWait, Failure
+from emqx_tui.rollout.state.journal import HoldRecord
+from emqx_tui.rollout.state.memory import Memory
+from emqx_tui.rollout.state.observations import Progress
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, noted, remembered, with_place, with_side, without_place
 

@@ -11,8 +11,8 @@ from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Outcome
-from emqx_tui.rollout.expectations import AckWait
 from emqx_tui.rollout.policy import CLOSED_S
+from emqx_tui.rollout.state.expectations import AckWait
 from tests.support import scenes as build
 from tests.support.scenes import Scene, noted, remembered, with_place, with_side, without_place
 

@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.journal import ApprovalRecord
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.journal import ApprovalRecord
 from emqx_tui.ui.rollout import curves as present
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases

@@ -14,9 +14,9 @@ from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
 from emqx_tui.rollout.incidents import Incident, IncidentKind
-from emqx_tui.rollout.journal import HoldRecord
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, gate_words, headline
 from emqx_tui.ui.text.spans import Tone, plain, width

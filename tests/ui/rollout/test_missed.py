@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from emqx_tui.rollout.journal import ApprovalRecord, HoldRecord
+from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord
 from emqx_tui.session.view import Arrival, View
 from emqx_tui.ui.rollout.missed import missed_lines
 from emqx_tui.ui.text.spans import plain, width

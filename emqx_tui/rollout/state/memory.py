@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import observations
-from emqx_tui.rollout.expectations import Expectations
-from emqx_tui.rollout.journal import Journal
-from emqx_tui.rollout.observations import Observations
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state import observations
+from emqx_tui.rollout.state.expectations import Expectations
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.observations import Observations
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from emqx_tui.rollout.addresses import canary_member, is_switched
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.observations import Canary, Observations
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.observations import Canary, Observations
 
 
 @dataclass(frozen=True)

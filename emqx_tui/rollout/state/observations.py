@@ -15,7 +15,7 @@ from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Member, Snapshot
 from emqx_tui.rollout import incidents
 from emqx_tui.rollout.incidents import NodeWatch
-from emqx_tui.rollout.journal import Journal
+from emqx_tui.rollout.state.journal import Journal
 
 RECENT_S = 130.0
 RECONNECT_ALLOWANCE_S = 10.0

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from emqx_tui.rollout.commands import Nudge, Scale, Target
-from emqx_tui.rollout.expectations import SEEN_AFTER_S, UNSEEN_FOR_S, AckWait, Expectations
-from emqx_tui.rollout.memory import Memory, observe
+from emqx_tui.rollout.state.expectations import SEEN_AFTER_S, UNSEEN_FOR_S, AckWait, Expectations
+from emqx_tui.rollout.state.memory import Memory, observe
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago
 

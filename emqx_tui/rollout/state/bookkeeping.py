@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emqx_tui.model.snapshot import Colour
-from emqx_tui.rollout import canary
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.commands import Command, StartDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
-from emqx_tui.rollout.forward import is_empty_by_own_word
-from emqx_tui.rollout.journal import HoldRecord, Journal, Totals
-from emqx_tui.rollout.observations import returned
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals
+from emqx_tui.rollout.state.observations import returned
+from emqx_tui.rollout.steps import canary
+from emqx_tui.rollout.steps.forward import is_empty_by_own_word
 
 
 def with_milestones(context: RolloutContext, phase: Phase) -> Journal:

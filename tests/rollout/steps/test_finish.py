@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from emqx_tui.rollout.commands import CloseValve, Nudge, RestoreDelay
-from emqx_tui.rollout.expectations import AckWait, Expectations
-from emqx_tui.rollout.memory import observe
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.expectations import AckWait, Expectations
+from emqx_tui.rollout.state.memory import observe
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, held, noted, remembered, with_place, with_side
 

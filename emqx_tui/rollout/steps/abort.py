@@ -8,16 +8,16 @@ until the last blue node is scaled away; afterwards going back takes a new relea
 from __future__ import annotations
 
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout import finish
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, StopDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import AbortCost
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
-from emqx_tui.rollout.forward import is_empty_by_own_word, may_start, scale, stops
 from emqx_tui.rollout.phases import WITH_WAY_BACK, Phase
 from emqx_tui.rollout.policy import next_closed
+from emqx_tui.rollout.steps import finish
+from emqx_tui.rollout.steps.forward import is_empty_by_own_word, may_start, scale, stops
 
 
 def cost(context: RolloutContext, phase: Phase) -> AbortCost:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from emqx_tui.model.wire import Malformed
 from emqx_tui.rollout.change import Rates
-from emqx_tui.rollout.journal import (
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.state.journal import (
     SCHEMA,
     AbortRecord,
     ApprovalRecord,
@@ -24,7 +25,6 @@ from emqx_tui.rollout.journal import (
     Totals,
     journal_name,
 )
-from emqx_tui.rollout.policy import Approval
 from tests.support import scenes as build
 
 _word = st.text(st.sampled_from("abcABC 012-:/@._äß"), max_size=12)

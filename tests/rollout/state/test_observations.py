@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from emqx_tui.model.containers import PodCondition
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
-from emqx_tui.rollout.journal import AbortRecord, Totals
-from emqx_tui.rollout.observations import Observations, Progress, observe, sample_of
+from emqx_tui.rollout.state.journal import AbortRecord, Totals
+from emqx_tui.rollout.state.observations import Observations, Progress, observe, sample_of
 from tests.support import scenes as build
 from tests.support.scenes import (
     Place,

@@ -19,9 +19,9 @@ from emqx_tui.rollout.commands import (
     SwitchEndpoints,
     WriteEndpoints,
 )
-from emqx_tui.rollout.expectations import AckWait, Failure
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import CLOSED_S
+from emqx_tui.rollout.state.expectations import AckWait, Failure
 from tests.support import scenes as build
 from tests.support.scenes import (
     DRAINED,

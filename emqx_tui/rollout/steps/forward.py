@@ -9,7 +9,6 @@ from __future__ import annotations
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.workloads import StatefulSet
-from emqx_tui.rollout import finish
 from emqx_tui.rollout.addresses import endpoint_commands, service_commands, without_dead
 from emqx_tui.rollout.checks import gate_checks, gates
 from emqx_tui.rollout.commands import (
@@ -25,6 +24,7 @@ from emqx_tui.rollout.commands import (
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import next_closed
+from emqx_tui.rollout.steps import finish
 
 
 def commands(context: RolloutContext, phase: Phase) -> list[Command]:

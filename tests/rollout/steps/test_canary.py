@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from emqx_tui.rollout import canary
 from emqx_tui.rollout.commands import RepairEndpoints, SwitchEndpoints
-from emqx_tui.rollout.observations import Canary
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.observations import Canary
+from emqx_tui.rollout.steps import canary
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place
 

@@ -9,9 +9,9 @@ import pytest
 from emqx_tui.model.series import Sample
 from emqx_tui.rollout.commands import RepairEndpoints, RestoreTemplate, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.decision import StepState
-from emqx_tui.rollout.expectations import AckWait, Failure
-from emqx_tui.rollout.journal import AbortRecord
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.expectations import AckWait, Failure
+from emqx_tui.rollout.state.journal import AbortRecord
 from tests.support import scenes as build
 from tests.support.scenes import (
     DRAINED,

@@ -1,0 +1,1 @@
+"""What each part of a release wants done next: forward, abort, canary, finish. Each yields commands."""
