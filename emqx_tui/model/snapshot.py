@@ -249,8 +249,15 @@ class Snapshot:
         return Colour.GREEN if green and green[0].meta.uid == stateful_set.meta.uid else Colour.NONE
 
     def _pods_of(self, stateful_set: StatefulSet) -> list[Pod]:
-        mine = [p for p in self.pods.value or () if p.meta.owner_uid == stateful_set.meta.uid]
-        return sorted(mine, key=lambda p: p.ordinal)
+        return self._pods_by_owner.get(stateful_set.meta.uid, [])
+
+    @cached_property
+    def _pods_by_owner(self) -> dict[str, list[Pod]]:
+        """Lowest ordinal first."""
+        owned: dict[str, list[Pod]] = {}
+        for pod in sorted(self.pods.value or (), key=lambda pod: pod.ordinal):
+            owned.setdefault(pod.meta.owner_uid, []).append(pod)
+        return owned
 
     def _generation(self, stateful_set: StatefulSet) -> Generation:
         colour = self._colour(stateful_set)

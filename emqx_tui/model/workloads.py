@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from emqx_tui.model.containers import Container, PodCondition
@@ -144,7 +145,7 @@ class Pod(KubeObject):
         """The container that keeps the pod from running, with its reason, message and image."""
         return next((c for c in self.containers if self.trouble and self.trouble in (c.waiting, _ended(c))), None)
 
-    @property
+    @cached_property
     def ordinal(self) -> int:
         """Number after the last dash of the name, -1 where there is none."""
         tail = self.name.rpartition("-")[2]

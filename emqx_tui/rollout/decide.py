@@ -21,7 +21,6 @@ from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.state import bookkeeping
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory, after_hold, observe
-from emqx_tui.rollout.state.observations import Observations
 from emqx_tui.rollout.steps import abort, canary, forward
 
 
@@ -53,7 +52,7 @@ def decide(
     answer = intent_handlers.answer(intent, context, phase) if intent else intent_handlers.Answer(context.journal)
     context, phase = _settled(context, phase, answer.journal or context.journal)
     alarms = (*impossible, *auto_hold.alarms(context, phase))
-    context = replace(context, journal=bookkeeping.with_auto_hold(context, phase, alarms))
+    context = _recorded(context, bookkeeping.with_auto_hold(context, phase, alarms))
     if isinstance(intent, Resume) and answer.accepted and context.journal.hold is not None:
         answer = intent_handlers.held_again(answer, context.journal.hold)
         if answer.refused:
@@ -61,10 +60,8 @@ def decide(
             return replace(decision, refused=answer.refused, refusal=answer.refusal), kept
     context, phase = _settled(context, phase, intent_handlers.approve_by_policy(context, phase))
     wanted = _commands(context, phase)
-    context = replace(context, journal=bookkeeping.with_totals(context, phase, wanted))
-    decision = _decision(context, phase, alarms, wanted)
-    decision = replace(decision, accepted=answer.accepted, refused=answer.refused, refusal=answer.refusal)
-    return decision, _remembered(context, phase, wanted)
+    context = _recorded(context, bookkeeping.with_totals(context, phase, wanted))
+    return _decision(context, phase, alarms, wanted, answer), _remembered(context, phase, wanted)
 
 
 def _without_release(
@@ -98,20 +95,22 @@ def _settled(context: RolloutContext, phase: Phase, journal: Journal) -> tuple[R
     return context, settle(phase, context)
 
 
+def _recorded(context: RolloutContext, journal: Journal) -> RolloutContext:
+    """The context with another journal; the same one, and what it has worked out, when nothing was recorded."""
+    return context if journal is context.journal else replace(context, journal=journal)
+
+
 def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
     """The context with what this phase watches: the canary, missing clients, the size of blue."""
     known = canary.watch(context, phase)
-    is_over = auto_hold.is_missing_over_limit(_observing(context, known))
-    blue, first_size = context.snapshot.blue_set, known.first_blue_size
-    known = replace(
-        known,
-        missing_since=(known.missing_since or context.now) if is_over else None,
-        first_blue_size=blue.replicas if first_size is None and blue else first_size,
-    )
-    return _observing(context, known)
-
-
-def _observing(context: RolloutContext, known: Observations) -> RolloutContext:
+    is_over = auto_hold.is_missing_over_limit(known, context.policy)
+    blue = context.snapshot.blue_set
+    missing_since = (known.missing_since or context.now) if is_over else None
+    first_size = blue.replicas if known.first_blue_size is None and blue else known.first_blue_size
+    if (missing_since, first_size) != (known.missing_since, known.first_blue_size):
+        known = replace(known, missing_since=missing_since, first_blue_size=first_size)
+    if known is context.observations:
+        return context
     return replace(context, memory=replace(context.memory, observations=known))
 
 
@@ -136,18 +135,27 @@ def _is_due(context: RolloutContext, command: Command) -> bool:
     return not awaited.is_effect_awaited(command, read_at, context.now)
 
 
-def _decision(context: RolloutContext, phase: Phase, alarms: tuple[Alarm, ...], wanted: list[Command]) -> Decision:
+def _decision(
+    context: RolloutContext,
+    phase: Phase,
+    alarms: tuple[Alarm, ...],
+    wanted: list[Command],
+    answer: intent_handlers.Answer,
+) -> Decision:
     gate = gates.next_gate(context, phase)
     return Decision(
         phase=phase,
         phase_text=progress.phase_text(context, phase),
         steps=progress.steps(context, phase, gate),
         gate=gate,
-        checks=progress.checks(context, phase),
+        checks=gate.checks if gate else progress.checks(context, phase),
         alarms=alarms,
         incidents=context.observations.nodes.incidents,
         commands=tuple(command for command in wanted if _is_due(context, command)),
         journal=context.journal,
+        refused=answer.refused,
+        refusal=answer.refusal,
+        accepted=answer.accepted,
         abort=abort.cost(context, phase),
         finished=str(phase) if phase in (Phase.DONE, Phase.ABORTED) else "",
         eta_s=progress.eta_s(context, phase),

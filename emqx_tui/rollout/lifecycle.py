@@ -7,6 +7,7 @@ from the first phase the table gives the phase; followed from the phase that was
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from emqx_tui.model.snapshot import Generation
 from emqx_tui.rollout.context import RolloutContext
@@ -19,7 +20,7 @@ from emqx_tui.rollout.steps import finish
 
 def settle(phase: Phase, context: RolloutContext) -> Phase:
     """The phase that follows from `phase` in this context."""
-    return settle_by(phase, lambda when: _holds(when, context))
+    return settle_by(phase, _judge(context))
 
 
 def locate(context: RolloutContext) -> tuple[Phase, tuple[Alarm, ...]]:
@@ -27,11 +28,11 @@ def locate(context: RolloutContext) -> tuple[Phase, tuple[Alarm, ...]]:
 
     Then somebody changed the cluster under us, or we are wrong: a reason to hold either way.
     """
-    known = context.memory.phase
-    followed = settle(known, context)
+    known, holds = context.memory.phase, _judge(context)
+    followed = settle_by(known, holds)
     if not context.is_read:
         return followed, ()
-    seen = settle(Phase.IDLE, context)
+    seen = settle_by(Phase.IDLE, holds)
     if followed is seen or known in FINAL or not _is_continued(context.memory.journal, context.journal):
         return seen, ()
     evidence = f"the cluster went from '{known}' to '{seen}', which no release does"
@@ -53,6 +54,11 @@ def _marks(journal: Journal) -> tuple[bool, ...]:
         journal.canary_passed_at is not None,
         journal.late_removal,
     )
+
+
+def _judge(context: RolloutContext) -> Callable[[When], bool]:
+    """What holds in `context`; each condition is looked at once."""
+    return cache(lambda when: _holds(when, context))
 
 
 def _holds(when: When, context: RolloutContext) -> bool:

@@ -122,9 +122,11 @@ LIFE: tuple[Row, ...] = (
 )
 """Of the rows of one phase the first whose condition holds is taken."""
 
+_ROWS = {phase: tuple(row for row in LIFE if row.at is phase) for phase in Phase}
+
 
 def settle(phase: Phase, holds: Callable[[When], bool]) -> Phase:
     """Follow the table from `phase` until no row holds. Opposite conditions never hold together, so it ends."""
-    while (row := next((row for row in LIFE if row.at is phase and holds(row.when)), None)) is not None:
+    while (row := next((row for row in _ROWS[phase] if holds(row.when)), None)) is not None:
         phase = row.then
     return phase

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from emqx_tui.model.reading import Reading
@@ -23,8 +22,6 @@ CONFIRM_S = 3.0
 FRESH_S = 2.0
 """The EMQX figures of a healthy cluster are never older; older ones are shown with their age."""
 
-_ANY_TIME = datetime.min.replace(tzinfo=UTC)
-
 
 class Publisher:
     """Publishes the views of one session."""
@@ -34,7 +31,7 @@ class Publisher:
         self._publish = publish
         self._published_at = float("-inf")
         self._content: View | None = None
-        """The last view without what only time changes."""
+        """The last view that was published, for its content."""
         self._sequence = 0
         self.log = EventLog()
         self.notice: Notice | None = None
@@ -43,11 +40,11 @@ class Publisher:
     def publish(self, view: View) -> None:
         """Publish a view in which something is new, or an age that is shown has grown."""
         wall = self._ports.clock.monotonic()
-        content = without_time(view)
         every_s = COUNTING_S if is_counting(view) else CONFIRM_S
-        if content == self._content and wall - self._published_at < every_s:
+        is_due = wall - self._published_at >= every_s
+        if not is_due and self._content is not None and says_the_same(view, self._content):
             return
-        self._content, self._published_at = content, wall
+        self._content, self._published_at = view, wall
         self._sequence += 1
         self._publish(replace(view, sequence=self._sequence))
 
@@ -99,16 +96,32 @@ def is_counting(view: View) -> bool:
     return (view.journal is not None and not view.result) or is_old or any(not s.is_ok for s in view.health)
 
 
-def without_time(view: View) -> View:
-    """The view without instants of reading: two such views are equal when nothing but time lies between them."""
-    health = tuple(replace(source, read_at=None) for source in view.health)
-    return replace(view, snapshot=_undated(view.snapshot), health=health, samples=(), driver_seen_s=None, sequence=0)
+def says_the_same(one: View, other: View) -> bool:
+    """Nothing but time lies between them: they differ in instants of reading at most."""
+    return (
+        all(getattr(one, name) == getattr(other, name) for name in _CONTENT)
+        and [replace(source, read_at=None) for source in one.health]
+        == [replace(source, read_at=None) for source in other.health]
+        and all(
+            _undated(getattr(one.snapshot, n)) == _undated(getattr(other.snapshot, n)) for n in _CONTENT_OF_SNAPSHOT
+        )
+    )
 
 
-def _undated(snapshot: Snapshot) -> Snapshot:
-    values = {f.name: getattr(snapshot, f.name) for f in fields(snapshot)}
-    undated: Mapping[str, Any] = {
-        name: replace(value, read_at=None) for name, value in values.items() if isinstance(value, Reading)
-    }
-    own = {pod: replace(reading, read_at=None) for pod, reading in snapshot.own.items()}
-    return replace(snapshot, now=_ANY_TIME, own=own, **undated)
+def _undated(value: Any) -> Any:
+    """A reading, or a mapping of readings, without the instants; anything else as it is."""
+    match value:
+        case Reading():
+            return (value.value, value.problem, value.unreadable)
+        case Mapping():
+            return {name: _undated(reading) for name, reading in value.items()}
+        case _:
+            return value
+
+
+def _names(kind: type, *left_out: str) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.name not in left_out)
+
+
+_CONTENT = _names(View, "snapshot", "health", "samples", "driver_seen_s", "sequence")
+_CONTENT_OF_SNAPSHOT = _names(Snapshot, "now")

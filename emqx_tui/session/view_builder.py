@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
@@ -63,7 +64,8 @@ def leaving_rates(known: Observations) -> tuple[tuple[str, float], ...]:
     if len(recent) < 2:
         return ()
     last = recent[-1]
-    first = next((s for s in recent[:-1] if (last.at - s.at).total_seconds() <= 10.0), recent[-2])
+    lately = list(takewhile(lambda s: (last.at - s.at).total_seconds() <= 10.0, reversed(recent[:-1])))
+    first = lately[-1] if lately else recent[-2]
     span = (last.at - first.at).total_seconds()
     draining = [n for n in sorted(known.initial) if n in first.nodes and n in last.nodes and span > 0]
     return tuple((name, max(0.0, (first.nodes[name] - last.nodes[name]) / span)) for name in draining)

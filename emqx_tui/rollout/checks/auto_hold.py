@@ -17,6 +17,8 @@ from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Outcome
 from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
+from emqx_tui.rollout.policy import Policy
+from emqx_tui.rollout.state.observations import Observations
 
 Detector = Callable[[RolloutContext, Phase], Alarm | None]
 
@@ -193,12 +195,14 @@ def _cause(context: RolloutContext) -> str:
     return next((f"{words(i)}; " for i in reversed(failed) if i.clients != 0), "")
 
 
-def is_missing_over_limit(context: RolloutContext) -> bool:
+def is_missing_over_limit(known: Observations, policy: Policy) -> bool:
     """More clients are missing than the budget allows, beyond those on their way."""
-    ledger = context.observations.ledger
-    if ledger.overdue is None or ledger.evicted is None:
-        return False
-    return ledger.overdue > context.policy.missing_limit(ledger.evicted)
+    ledger = known.ledger
+    return (
+        ledger.overdue is not None
+        and ledger.evicted is not None
+        and ledger.overdue > policy.missing_limit(ledger.evicted)
+    )
 
 
 def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:

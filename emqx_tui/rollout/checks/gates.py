@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.addresses import addresses_of, canary_member, serving
@@ -42,7 +44,7 @@ def cut_over_gate(context: RolloutContext) -> Gate:
     if endpoints is not None:
         target = Target(endpoints.namespace, endpoints.name)
         addresses = addresses_of(serving(context.green_members))
-        commands = (SwitchEndpoints(target, addresses, endpoints.ports, "green only").describe(),)
+        commands = (_described(SwitchEndpoints(target, addresses, endpoints.ports, "green only")),)
     canary = canary_member(context)
     return Gate(
         id=context.cut_over_gate,
@@ -64,10 +66,10 @@ def node_gate(context: RolloutContext, member: Member) -> Gate:
     rates = context.journal.rates
     live = member.live_connections
     blue = context.blue
-    described = [start_drain(context, member).describe()]
+    described = [_described(start_drain(context, member))]
     if blue is not None:
         target = Target(blue.stateful_set.namespace, blue.stateful_set.name)
-        described.append(Scale(target, member.ordinal + 1, member.ordinal).describe())
+        described.append(_described(Scale(target, member.ordinal + 1, member.ordinal)))
     return Gate(
         id=f"node:{member.ordinal}",
         kind=GateKind.NODE,
@@ -82,6 +84,12 @@ def node_gate(context: RolloutContext, member: Member) -> Gate:
         recipients=_recipients(context),
         is_last_way_back=member.ordinal == 0,
     )
+
+
+@lru_cache(maxsize=64)
+def _described(command: SwitchEndpoints | StartDrain | Scale) -> str:
+    """A gate is built with every decision, and what it sends stays the same for minutes."""
+    return command.describe()
 
 
 def start_drain(context: RolloutContext, member: Member) -> StartDrain:

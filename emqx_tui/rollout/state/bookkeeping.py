@@ -73,7 +73,10 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         green_baseline=known.green_baseline,
         finished_at=totals.finished_at or (now if phase in (Phase.DONE, Phase.ABORTED) else None),
     )
-    return replace(journal, totals=totals, drained=tuple(sorted(drained)))
+    names = tuple(sorted(drained))
+    if (totals, names) == (journal.totals, journal.drained):
+        return journal
+    return replace(journal, totals=totals, drained=names)
 
 
 def _lower(totals: Totals, seen: int | None) -> int | None:

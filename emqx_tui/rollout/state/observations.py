@@ -120,9 +120,11 @@ def _since(before: Mapping[str, datetime], present: set[str], now: datetime) -> 
 
 def _unready_since(before: Mapping[str, datetime], snapshot: Snapshot) -> dict[str, datetime]:
     """The pod says itself since when it is not Ready: a console that comes later does not count anew."""
-    told = {m.name: c.since for m in snapshot.members for c in m.pod.conditions if c.type == "Ready" and c.since}
+    unready = _unready(snapshot)
+    new = [m for m in snapshot.members if m.name in unready and m.name not in before]
+    told = {m.name: c.since for m in new for c in m.pod.conditions if c.type == "Ready" and c.since}
     first = {name: min(at, snapshot.now) for name, at in told.items()}
-    return _since({**first, **before}, _unready(snapshot), snapshot.now)
+    return _since({**first, **before}, unready, snapshot.now)
 
 
 def _unready(snapshot: Snapshot) -> set[str]:
@@ -291,13 +293,13 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     missing = evicted - landed - bounced
     allowance = now - timedelta(seconds=RECONNECT_ALLOWANCE_S)
     track = (*((at, n) for at, n in known.evicted_track if at >= now - timedelta(seconds=60)), (now, evicted))
-    earlier = [n for at, n in track if at <= allowance]
+    earlier = next((n for at, n in reversed(track) if at <= allowance), None)
     first_drain_at = journal.totals.first_drain_at
-    if not earlier and first_drain_at is not None and first_drain_at <= allowance:
+    if earlier is None and first_drain_at is not None and first_drain_at <= allowance:
         # A console that came to a drain has not seen yet how many were evicted a moment before.
         on_their_way = None
     else:
-        on_their_way = min(missing, max(0, evicted - (earlier[-1] if earlier else 0)))
+        on_their_way = min(missing, max(0, evicted - (earlier or 0)))
     ledger = Ledger(
         evicted=evicted,
         landed=landed,
