@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from emqx_tui.model.errors import AdapterError, Unreachable
 
 FAILED, USAGE, LOST_CONTACT = 1, 2, 6
 
+_WITHOUT_SETTINGS = ("completion", "sandbox")
 _READING = ("config", "get", "status")
 _MODULES = {"config": "show_config", **{name: name for name in ("console", "demo", "get", "status", "rollout")}}
 """Module by command; all others are verbs."""
@@ -31,6 +33,8 @@ _MODULES = {"config": "show_config", **{name: name for name in ("console", "demo
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    if "_ARGCOMPLETE" in os.environ:
+        _load("completion").answer_shell()
     occupy_closed_descriptors()
     code = _run(sys.argv[1:] if argv is None else argv)
     try:
@@ -50,8 +54,8 @@ def _run(argv: Sequence[str]) -> int:
     try:
         if arguments.command == "version":
             return _version(arguments)
-        if arguments.command == "sandbox":
-            return _load("sandbox").run(arguments)
+        if arguments.command in _WITHOUT_SETTINGS:
+            return _load(arguments.command).run(arguments)
         settings = load_settings(arguments.settings, config_file=arguments.config_file)
     except (ConfigError, OutputLost) as wrong:
         return complain(f"emqx-tui: {wrong.message}", USAGE if isinstance(wrong, ConfigError) else FAILED)

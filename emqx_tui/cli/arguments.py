@@ -16,6 +16,12 @@ from emqx_tui.config import OPTIONS, duration_s
 
 SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets")
 APPROVALS = ("every-node", "cut-over", "auto")
+SHELLS = ("bash", "zsh", "fish")
+COMPLETION = """\
+to load it in every new shell:
+  bash  echo 'source <(emqx-tui completion bash)' >> ~/.bashrc
+  zsh   echo 'source <(emqx-tui completion zsh)' >> ~/.zshrc      (after compinit)
+  fish  emqx-tui completion fish > ~/.config/fish/completions/emqx-tui.fish"""
 EXIT_CODES = """\
 exit codes:
   0  done                3  waiting for approval    5  aborted
@@ -43,7 +49,22 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The command and its flags; `settings` holds the global flags that were given, by setting. Raises UsageError."""
     cluster = _global_flags()
     given, rest = cluster.parse_known_args(_spelled_out(argv))
-    chosen = _commands(cluster).parse_args(rest)
+    return _with_settings(_commands(cluster).parse_args(rest), given)
+
+
+def parse_global_flags(argv: Sequence[str]) -> argparse.Namespace:
+    """`config_file` and `settings` alone, of a line whose command may be unfinished. Raises UsageError."""
+    given, _ = _global_flags().parse_known_args(_spelled_out(argv))
+    return _with_settings(argparse.Namespace(), given)
+
+
+def completion_parser() -> Parser:
+    """The parser that shell completion asks: each command knows the global flags too."""
+    cluster = _global_flags()
+    return _commands(cluster, parents=[cluster])
+
+
+def _with_settings(chosen: argparse.Namespace, given: argparse.Namespace) -> argparse.Namespace:
     chosen.config_file = given.config_file
     chosen.settings = {name: getattr(given, name, None) for name in OPTIONS if name != "approval"}
     return chosen
@@ -96,7 +117,7 @@ def _switch(group: Any, *names: str, help: str | None = None) -> None:
     group.add_argument(f"--no{flags[-1][1:]}", dest=dest, action="store_const", const=False, help=argparse.SUPPRESS)
 
 
-def _commands(cluster: Parser) -> Parser:
+def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     parser = Parser(
         prog="emqx-tui",
         usage="emqx-tui [COMMAND] [flags]",
@@ -111,7 +132,7 @@ def _commands(cluster: Parser) -> Parser:
     )
 
     def add(name: str, help: str, **kwargs: Any) -> Parser:
-        return commands.add_parser(name, help=help, description=help, **kwargs)
+        return commands.add_parser(name, help=help, description=help, parents=parents, **kwargs)
 
     _demo(add("demo", "a simulated cluster and the console on it, in one command", epilog=EXIT_CODES))
     _sandbox(add("sandbox", "serve a simulated cluster until Ctrl-C, for the console and for kubectl"))
@@ -121,6 +142,8 @@ def _commands(cluster: Parser) -> Parser:
     _verbs(add)
     config = add("config", "every setting, its value, and where it came from")
     config.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    completion = add("completion", "print the completion script of a shell", epilog=COMPLETION)
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
     version = add("version", "the version of this console")
     version.add_argument("-o", "--output", choices=("text", "json"), default="text")
     return parser
