@@ -60,12 +60,11 @@ class Cluster:
         self.http = httpx.Client(base_url=self._where["server"], verify=self.tls(), headers=self._headers(), timeout=30)
 
     @staticmethod
-    def wait_for(folder: Path, within_s: float) -> None:
-        """Until the bed in `folder` is up; fails with what it said."""
-        out = folder / "told"
-        wait_until(lambda: "up until" in out.read_text() or "did not" in out.read_text(), "bed", within_s=within_s)
-        if "up until" not in out.read_text():
-            raise Unavailable(out.read_text())
+    def wait_for(log: Path, within_s: float) -> None:
+        """Until the bed that writes `log` is up; raises `Unavailable` with what it said instead."""
+        wait_until(lambda: "up until" in log.read_text() or "did not" in log.read_text(), "bed", within_s=within_s)
+        if "up until" not in log.read_text():
+            raise Unavailable(log.read_text())
 
     def tls(self) -> ssl.SSLContext:
         if data := self._where.get("certificate-authority-data"):

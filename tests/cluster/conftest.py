@@ -33,9 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.timeout(900))
 
 
-def _start(folder: Path, until: int) -> None:
-    """A bed of its own process, that lives as long as the process `until`."""
-    with (folder / "told").open("wb") as out:
+def _start(folder: Path, log: Path, until: int) -> None:
+    """A bed of its own process, that lives as long as the process `until`; it removes `folder`, not `log`."""
+    with log.open("wb") as out:
         subprocess.Popen(
             [sys.executable, "-m", "tests.cluster.bed", "--folder", folder, "--until", str(until), *SIMULATED],
             stdout=out,
@@ -68,24 +68,25 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             folder = Path(told.read_text())
         else:
             folder = Path(tempfile.mkdtemp(prefix="emqx-tui-bed-"))
-            _start(folder, os.getppid() if in_worker else os.getpid())
+            _start(folder, shared / "bed.log", os.getppid() if in_worker else os.getpid())
             told.write_text(str(folder))
-        Cluster.wait_for(folder, START_S)
+        Cluster.wait_for(shared / "bed.log", START_S)
     control = Control(folder)
     yield Cluster(folder / "kubeconfig", control)
     control.close()
 
 
 @pytest.fixture
-def own_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def own_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
     """A bed for one test, for what would disturb everybody else: a crashed or blocked operator."""
     if request.config.getoption("--kubeconfig"):
         pytest.skip("this test breaks the operator: it runs on a bed of its own only")
     if reason := why_not():
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="emqx-tui-bed-"))
-    _start(folder, os.getpid())
-    Cluster.wait_for(folder, START_S)
+    log = tmp_path / "bed.log"
+    _start(folder, log, os.getpid())
+    Cluster.wait_for(log, START_S)
     control = Control(folder)
     yield Cluster(folder / "kubeconfig", control)
     control.post("/end")

@@ -174,7 +174,7 @@ class Watched:
         assert strangers == []
 
     def _check_write(self, entry: Object) -> None:
-        body, kind, name = entry.get("requestObject"), _kind(entry), entry["objectRef"].get("name")
+        body, kind, name = entry.get("requestObject") or {}, _kind(entry), entry["objectRef"].get("name")
         match kind:
             case "patch emqxenterprises":
                 _check_resource_patch(body)

@@ -6,7 +6,9 @@ user's own delay, every client, and no write by the console but those that its d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -85,7 +87,7 @@ def test_late_removal_keeps_each_blue_address_until_its_node_is_empty(case: Case
     watched = Watched(case)
     seen: set[int] = set()
 
-    def is_done(told: dict) -> bool:
+    def is_done(told: Mapping[str, Any]) -> bool:
         listed, live = case.addresses(), case.live()
         blue = [pod for pod in listed if pod.startswith(watched.blue)]
         seen.add(len(blue))

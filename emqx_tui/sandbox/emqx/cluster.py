@@ -23,6 +23,10 @@ class Clients(Protocol):
 
     size: int
     """all of them, wherever they are"""
+    waiting: int
+    """offline, and going to connect again"""
+    dead: int
+    """offline for good"""
 
     @property
     def keep_sessions(self) -> bool:

@@ -26,7 +26,7 @@ from emqx_tui.sandbox.clients.routes import Routes
 from emqx_tui.sandbox.emqx.brokers import Brokers
 from emqx_tui.sandbox.emqx.evacuation_process import IDEAL
 from emqx_tui.sandbox.kube.api_error import ApiError
-from emqx_tui.sandbox.run.real_time_clock import Pace
+from emqx_tui.sandbox.run.real_time_clock import RealTimeClock
 from emqx_tui.sandbox.timeline import Timeline
 from tests.cluster.bed.control import Control
 from tests.cluster.bed.kube import Kube, Refused, path_of
@@ -76,7 +76,7 @@ def make_network() -> None:
 
 
 class Clock:
-    """The timeline in real time; the shape that `Pace` drives."""
+    """The timeline in real time; the shape that `RealTimeClock` drives."""
 
     def __init__(self) -> None:
         self.timeline = Timeline(time.time())
@@ -92,7 +92,7 @@ class Bed:
         self.folder, self.binaries = folder, binaries
         self.keys = Keys(folder)
         self.clock = Clock()
-        self.pace = Pace(self.clock, 1.0)
+        self.real_time = RealTimeClock(self.clock, 1.0)
         self.rng = random.Random(seed)
         inner = f"https://127.0.0.1:{API_PORT}"
         self.kube = Kube(inner, self.keys.tokens["kubelet"], str(folder / "ca.pem"))
@@ -124,8 +124,8 @@ class Bed:
                 await self._start_programs()
                 await self._install()
                 self._connect()
-                self.pace.start()
-                tasks += [asyncio.create_task(work) for work in (self.mirror.run(), self.pace.broken())]
+                self.real_time.start()
+                tasks += [asyncio.create_task(work) for work in (self.mirror.run(), self.real_time.broken())]
                 tasks.append(asyncio.create_task(self._keep_operator()))
                 runners = [await self._serve_kubelet(), await self._serve_control()]
                 if self.simulated is not None:

@@ -42,7 +42,7 @@ class RemoteStore:
 
     def list(self, plural: str, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
-        listed = self._call("GET", self._path(plural, namespace), **query)
+        listed = self._call("GET", self._path(plural, namespace), None, **query)
         kind = {"apiVersion": listed["apiVersion"], "kind": self.resources[plural].kind}
         return [{**kind, **each} for each in listed["items"]]
 
@@ -70,22 +70,30 @@ class RemoteStore:
         target = path + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body)
         headers = {**self._headers, "Content-Type": "application/json"}
-        for attempt in (1, 2):
-            connection = self._connected()
+        try:
+            status, found = self._sent(method, target, data, headers)
+        except (http.client.HTTPException, OSError):
+            # A connection that idled too long; once more on a new one.
+            self._close()
             try:
-                connection.request(method, target, data, headers)
-                answer = connection.getresponse()
-                found = json.loads(answer.read())
-                break
+                status, found = self._sent(method, target, data, headers)
             except (http.client.HTTPException, OSError) as broken:
-                # A connection that idled too long; once more on a new one.
-                connection.close()
-                self._connection = None
-                if attempt == 2:
-                    raise ApiError(500, "InternalError", str(broken)) from broken
-        if answer.status >= 400:
-            raise ApiError(answer.status, found.get("reason", ""), found.get("message", ""), found.get("details"))
+                self._close()
+                raise ApiError(500, "InternalError", str(broken)) from broken
+        if status >= 400:
+            raise ApiError(status, found.get("reason", ""), found.get("message", ""), found.get("details"))
         return found
+
+    def _sent(self, method: str, target: str, data: str | None, headers: Mapping[str, str]) -> tuple[int, Object]:
+        connection = self._connected()
+        connection.request(method, target, data, headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def _connected(self) -> http.client.HTTPSConnection:
         if self._connection is None:

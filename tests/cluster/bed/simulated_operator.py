@@ -40,10 +40,11 @@ class SimulatedOperator:
     def __init__(
         self, store: RemoteStore, mirror: Mirror, timeline: Timeline, rng: random.Random, brokers: DirectBrokers
     ) -> None:
-        made: Any = (store, timeline, mirror)
+        kept: Any = store
+        watched: Any = mirror
         asked: Any = brokers
-        self._operator = Operator(*made, rng, asked, LINES[RELEASE])
-        self._plugins = PluginController(*made, lambda: self._operator.running)
+        self._operator = Operator(kept, timeline, watched, rng, asked, LINES[RELEASE])
+        self._plugins = PluginController(kept, timeline, watched, lambda: self._operator.running)
         self.starts = 0
 
     @property

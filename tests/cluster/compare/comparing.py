@@ -127,8 +127,10 @@ def _answers(bed: Recording, sandbox: Recording) -> Iterator[str]:
             yield from diff(what, ours.value(one), theirs.value(other))
 
 
-def _told(recording: Recording, names: Names, answer: Object) -> Object:
+def _told(recording: Recording, names: Names, answer: Object | None) -> Object | None:
     """An answer; of a changed object only what is not as it was read before, since that is compared already."""
+    if answer is None:
+        return None
     told = names.value(answer)
     body = told.get("body")
     if not isinstance(body, dict) or answer["code"] >= 300:

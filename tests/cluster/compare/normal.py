@@ -111,7 +111,7 @@ class Names:
             return _WORDS[key]
         if key in _COUNTED and isinstance(value, int) and value:
             return "<number>"
-        if key == LAST_APPLIED:
+        if key == LAST_APPLIED and isinstance(value, str):
             return self.value(_unpacked(value))
         return self.text(value) if isinstance(value, str) else value
 
