@@ -8,8 +8,8 @@ from typing import Any
 from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import SCHEMA, spell
 from emqx_tui.headless.readiness import why_unreadable
-from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, incident_fields
-from emqx_tui.headless.words import check, clients, count, policy, span
+from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, incident_fields, uncounted_fields
+from emqx_tui.headless.words import check, clients, count, policy, span, uncounted
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.wire import clean
@@ -26,6 +26,7 @@ def document(view: View) -> dict[str, Any]:
     """Everything, for `-o json`; unknown figures are null."""
     seen, decision, journal = view.snapshot, view.decision, view.journal
     resource, sample, remaining_s = seen.resource.value, facts.newest_sample(view), facts.remaining_s(view)
+    lowest = facts.lowest_sum(journal) if journal else None
     gate, versions = decision.gate, facts.versions(journal) if journal else None
     return {
         "schema": SCHEMA,
@@ -71,6 +72,8 @@ def document(view: View) -> dict[str, Any]:
             "missing": view.ledger.missing,
             "on_their_way": view.ledger.on_their_way,
         },
+        "lowest_sum": lowest.clients if lowest else None,
+        "uncounted": uncounted_fields(journal) if journal else [],
         "early_clients": facts.early_clients(view),
         "eta_s": None if remaining_s is None else round(remaining_s),
         "problems": list(_problems(view)),
@@ -156,6 +159,8 @@ def _clients(view: View) -> Iterator[str]:
             f"{count(ledger.bounced)} + missing {count(ledger.missing)}, of which {count(ledger.on_their_way)} "
             f"on their way{unasked}"
         )
+    if view.journal and (lowest := facts.lowest_sum(view.journal)):
+        yield f"lowest   {clients(lowest.clients)} connected at once{uncounted(uncounted_fields(view.journal))}"
 
 
 def _driver(view: View) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import Result
+from emqx_tui.headless.view_diff import uncounted_fields
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
@@ -37,7 +38,7 @@ def summary(
 
 def figures(view: View, journal: Journal) -> Mapping[str, Any]:
     """Everything that the last line says of a release, by field name."""
-    totals = journal.totals
+    totals, lowest = journal.totals, facts.lowest_sum(journal)
     return {
         "from": facts.versions(journal).before,
         "to": facts.versions(journal).after,
@@ -46,7 +47,8 @@ def figures(view: View, journal: Journal) -> Mapping[str, Any]:
         "limit_s": facts.drain_limit_s(journal),
         "disconnects_per_client": _per_client(journal),
         "clients_lost": clients_lost(view, journal),
-        "lowest_sum_ratio": _ratio(totals.lowest_sum, totals.start_sum),
+        "lowest_sum_ratio": round(lowest.ratio, 5) if lowest and lowest.ratio is not None else None,
+        "uncounted": uncounted_fields(journal),
         "early_clients": facts.early_clients(view),
     }
 
@@ -69,7 +71,3 @@ def _per_client(journal: Journal) -> float | None:
     if not totals.clients:
         return None
     return round(totals.disconnects / totals.clients, 4)
-
-
-def _ratio(part: int | None, whole: int | None) -> float | None:
-    return None if part is None or not whole else round(part / whole, 5)

@@ -116,6 +116,11 @@ def hold_fields(hold: HoldRecord) -> Mapping[str, Any]:
     }
 
 
+def uncounted_fields(journal: Journal) -> list[Mapping[str, str]]:
+    """The times in which nobody counted, as records of their ends."""
+    return [{"from": spell(gap.since), "to": spell(gap.until)} for gap in journal.totals.uncounted]
+
+
 def _phases(before: View, view: View) -> Found:
     if before.decision.phase is not view.decision.phase and view.decision.phase is not Phase.IDLE:
         yield Event.PHASE, {"phase": str(view.decision.phase), "text": view.decision.phase_text or None}

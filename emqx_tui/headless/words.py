@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -162,12 +162,18 @@ def finished(fields: Fields) -> str:
     if fields.get("clients_lost") is not None:
         parts.append(f"{clients(fields['clients_lost'])} lost" if fields["clients_lost"] else "no client lost")
     if fields.get("lowest_sum_ratio") is not None:
-        parts.append(f"lowest sum {fields['lowest_sum_ratio']:.2%}")
+        parts.append(f"lowest sum {fields['lowest_sum_ratio']:.2%}{uncounted(fields.get('uncounted') or ())}")
     if fields.get("early_clients"):
         parts.append(f"{clients(fields['early_clients'])} on green before the cut-over")
     took = f" in {span(fields['duration_s'])}" if fields.get("duration_s") is not None else ""
     word = str(fields["result"]).replace("_", " ")
     return f"{word}{way}{took}" + (f"; {', '.join(parts)}" if parts else "")
+
+
+def uncounted(gaps: Sequence[Fields]) -> str:
+    """` (not counted 02:14:10Z to 02:31:05Z)`."""
+    told = ", ".join(f"{gap['from'][11:19]}Z to {gap['to'][11:19]}Z" for gap in gaps)
+    return f" (not counted {told})" if told else ""
 
 
 _WORDS: Mapping[Event, Callable[[Fields], str]] = {

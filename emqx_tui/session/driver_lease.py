@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime
 
 from emqx_tui.model.errors import AdapterError, Conflict, MalformedAnswer
 from emqx_tui.model.wire import Malformed
@@ -41,6 +42,8 @@ class DriverLease:
         self._held_at: float | None = None
         self._vacant_since: float | None = None
         """Since when a lease that was never taken is there for an onlooker to take."""
+        self.renewed_before: datetime | None = None
+        """The last renewal by the driver before us; None when none was seen."""
 
     @property
     def is_held(self) -> bool:
@@ -101,6 +104,8 @@ class DriverLease:
         is_soon = clock.monotonic() - self._asked_at < RETRY_S
         if self._asking is not None or is_recent or is_soon or not self.is_free:
             return
+        if self._held_at is None:
+            self.renewed_before = self._known.renewed_at if self._known else None
         self._asked_at = clock.monotonic()
         self._asking = asyncio.create_task(self._ask(owner_uid), name="lease")
 

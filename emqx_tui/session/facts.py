@@ -18,7 +18,7 @@ from emqx_tui.rollout.forecast import drains_at_once
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.state.journal import HoldRecord, Journal
+from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
 from emqx_tui.session.view import Role, View
 
 # -- versions ------------------------------------------------------------------------------------------------------
@@ -149,16 +149,45 @@ def is_missing_over_limit(view: View) -> bool:
     return found is not None and evicted is not None and found > view.policy.missing_limit(evicted)
 
 
-def max_missing(view: View) -> int | None:
-    """Most that were missing at once; None where this session has not seen the drains from the first one on."""
-    journal = view.journal
-    if journal is None or journal.totals.first_drain_at is None or not view.samples:
+@dataclass(frozen=True)
+class MaxMissing:
+    """Most clients that were missing at once."""
+
+    clients: int
+    is_at_least: bool
+    """For a part of the drains nobody counted."""
+
+
+def max_missing(view: View) -> MaxMissing | None:
+    """None before the first drain, and where the journal's driver did not keep it."""
+    totals = view.journal.totals if view.journal else None
+    if totals is None or totals.max_missing is None or totals.first_drain_at is None:
         return None
-    return view.ledger.max_missing if view.samples[0].at <= journal.totals.first_drain_at else None
+    end = totals.drained_at or view.now
+    is_at_least = any(gap.since < end and gap.until > totals.first_drain_at for gap in totals.uncounted)
+    return MaxMissing(max(totals.max_missing, view.ledger.max_missing or 0), is_at_least)
+
+
+@dataclass(frozen=True)
+class LowestSum:
+    """The lowest sum of live connections in a release, and when nobody counted them."""
+
+    clients: int
+    ratio: float | None
+    """Of the sum at the start."""
+    uncounted: tuple[Uncounted, ...]
+
+
+def lowest_sum(journal: Journal) -> LowestSum | None:
+    totals = journal.totals
+    if totals.lowest_sum is None:
+        return None
+    ratio = totals.lowest_sum / totals.start_sum if totals.start_sum else None
+    return LowestSum(totals.lowest_sum, ratio, totals.uncounted)
 
 
 def early_clients(view: View) -> int | None:
-    """Clients that connected to green before the cut-over; None where this session has not counted them.
+    """Clients that connected to green before the cut-over; None where nobody counted them.
 
     While green comes up the operator lists its addresses beside blue's for a moment, and those who connect then stay.
     """
@@ -167,12 +196,7 @@ def early_clients(view: View) -> int | None:
         return None
     if is_under_way(view) and view.decision.phase in BEFORE_CUT_OVER:
         return view.snapshot.green.live_connections if view.snapshot.green else 0
-    until = journal.cut_over_at or (journal.abort.at if journal.abort else None)
-    if until is None:
-        return None
-    seen = (s for s in reversed(view.samples) if journal.created_at <= s.at <= until and s.green is not None)
-    newest = next(seen, None)
-    return newest.green if newest else None
+    return journal.totals.early
 
 
 # -- who drives, who decides ---------------------------------------------------------------------------------------

@@ -233,8 +233,7 @@ class Session:
             case JournalWritten():
                 self._journal_written(item)
             case LeaseAnswered():
-                if words := self._lease.answered(item):
-                    self._publisher.say(words)
+                self._lease_answered(item)
             case ReleaseClosed():
                 self._closed(item)
             case Listed() | Changed() | Removed() | Alive() | Lost():
@@ -296,6 +295,14 @@ class Session:
         self._expect(self._memory.expectations.failed(command, message, is_refusal=failure.is_refusal, now=now))
         self._log.failed(now, command, message, is_routine=failure.lost_race)
         self._publisher.record("command-failed", command=command.describe(), message=message)
+
+    def _lease_answered(self, answer: LeaseAnswered) -> None:
+        was_held = self._lease.is_held
+        if words := self._lease.answered(answer):
+            self._publisher.say(words)
+        journal, before = self._journal.present, self._lease.renewed_before
+        if journal is not None and self._lease.is_held and not was_held:
+            self._memory = self._memory.took_over(max(before or journal.created_at, journal.created_at))
 
     def _journal_written(self, answer: JournalWritten) -> None:
         if words := self._journal.written(answer):

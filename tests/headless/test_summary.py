@@ -87,6 +87,7 @@ def test_a_release_that_is_done() -> None:
         "disconnects_per_client": 1.0,
         "clients_lost": 0,
         "lowest_sum_ratio": 0.997,
+        "uncounted": [],
         "early_clients": None,
     }
 

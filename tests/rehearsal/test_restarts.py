@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
@@ -43,12 +44,16 @@ class Story:
     last: View | None = None
     evicted: int = 0
     lowest: float = 1.0
+    away_s: float = 0.0
+    died_at: datetime | None = None
+    early: int | None = None
+    """As the console that died told it."""
 
 
 def killed_and_restarted(node: int, after_s: float, away_s: float) -> Story:
     """The driver dies `after_s` into the drain of the `node`-th node (from 1); another one starts `away_s` later."""
     world = scenario("smooth", clients=CLIENTS, seed=4)
-    stage, story = Stage(world), Story()
+    stage, story = Stage(world), Story(away_s=away_s)
     truth = world.cluster().truth
 
     def note(view: View) -> None:
@@ -62,6 +67,7 @@ def killed_and_restarted(node: int, after_s: float, away_s: float) -> Story:
         truth.mark()
         await first.until(lambda view: len(view.drain_initial) >= node and facts.draining(view), LIMIT_S)
         await asyncio.sleep(after_s)
+        story.died_at, story.early = first.view.now, facts.early_clients(first.view)
         first.cut()
         first.watchers.clear()
         stage.dead.add(first.host.identity)
@@ -149,5 +155,11 @@ def test_the_end_is_told_as_it_was(story: Story) -> None:
     assert abs(line["disconnects_per_client"] * CLIENTS - story.evicted) <= LAG
     ratio = line["lowest_sum_ratio"]
     assert ratio is None or abs(ratio - story.lowest) <= LAG / CLIENTS
+    assert story.died_at
+    gaps = [(gap.since, gap.until) for gap in view.journal.totals.uncounted]
+    assert len(gaps) == (story.away_s > 15.0), "the time in which nobody drove is told"
+    assert all(since <= story.died_at < until for since, until in gaps)
+    assert line["early_clients"] == story.early
+    assert story.early is not None
     assert line["clients_lost"] in (None, 0) or line["clients_lost"] <= LAG
     assert summary(view)

@@ -7,16 +7,21 @@ from datetime import timedelta
 
 import pytest
 
+from emqx_tui.headless import status
+from emqx_tui.headless.exit_status import Result
+from emqx_tui.headless.summary import summary
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
-from emqx_tui.model.series import Ledger, Sample
+from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import Alarm, CheckResult, GateKind, Outcome
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.state.journal import HoldRecord, Totals
+from emqx_tui.rollout.state.journal import HoldRecord, Totals, Uncounted
 from emqx_tui.session import facts
 from emqx_tui.session.cluster_facts import ClusterState, cluster_state, with_view
-from emqx_tui.session.facts import Driving, NodeState, Obstacle
+from emqx_tui.session.facts import Driving, LowestSum, MaxMissing, NodeState, Obstacle
 from emqx_tui.session.view import Role, View
+from emqx_tui.ui.rollout.ledger import ledger_line
+from emqx_tui.ui.text.spans import plain
 from tests.support import releases
 from tests.support.releases import BLUE, CUT_OVER, GREEN, NOW, STARTED
 from tests.support.scripted import row
@@ -109,17 +114,38 @@ def test_who_drives() -> None:
     assert facts.driver(releases.idle()) is None
 
 
-def test_what_a_restart_has_not_seen_is_not_known() -> None:
-    view = releases.draining()
-    assert facts.max_missing(view) == 240
-    late = replace(view, samples=tuple(s for s in view.samples if s.at > NOW - timedelta(seconds=5)))
-    assert facts.max_missing(late) is None
-    assert facts.early_clients(late) is None
+def with_totals(view: View, **fields) -> View:
+    assert view.journal
+    return replace(view, journal=replace(view.journal, totals=replace(view.journal.totals, **fields)))
+
+
+def test_what_a_restart_has_not_seen_is_as_the_journal_says_or_not_known() -> None:
+    view = replace(releases.draining(), samples=())
+    assert facts.max_missing(view) == MaxMissing(240, is_at_least=False)
+    assert facts.max_missing(with_totals(view, max_missing=500)) == MaxMissing(500, is_at_least=False)
+    away = Uncounted(NOW - timedelta(seconds=40), NOW - timedelta(seconds=5))
+    assert facts.max_missing(with_totals(view, uncounted=(away,))) == MaxMissing(240, is_at_least=True)
+    early = Uncounted(CUT_OVER - timedelta(seconds=60), CUT_OVER)
+    assert facts.max_missing(with_totals(view, uncounted=(early,))) == MaxMissing(240, is_at_least=False)
+    kept_by_nobody = with_totals(view, max_missing=None, early=None)
+    assert facts.max_missing(kept_by_nobody) is None
+    assert facts.early_clients(kept_by_nobody) is None
+
+
+def test_the_lowest_sum_says_when_nobody_counted() -> None:
+    away = Uncounted(NOW - timedelta(seconds=40), NOW - timedelta(seconds=5))
+    view = with_totals(releases.draining(), uncounted=(away,))
+    assert view.journal
+    assert facts.lowest_sum(view.journal) == LowestSum(99_760, 0.9976, (away,))
+    told = f"{away.since:%H:%M:%S}Z to {away.until:%H:%M:%S}Z"
+    assert f"lowest   99,760 clients connected at once (not counted {told})" in status.lines(view)
+    assert status.document(view)["uncounted"] == summary(view, Result.DONE, NOW).to_json()["uncounted"]
+    shown = f"lowest sum 99,760, not counted {told.replace('Z', '')}"
+    assert shown in plain(ledger_line(view, 240))
 
 
 def test_clients_that_came_to_green_before_the_cut_over_are_counted() -> None:
-    view = releases.draining(samples=(Sample(CUT_OVER - timedelta(seconds=1), 99_800, 165, {}),))
-    assert facts.early_clients(view) == 165
+    assert facts.early_clients(with_totals(releases.draining(), early=165)) == 165
     live = {f"{BLUE}-0": 90_000, f"{GREEN}-0": 100, f"{GREEN}-1": 40, f"{GREEN}-2": 25}
     before = releases.before_cut_over(snapshot=releases.snapshot(live, serving=BLUE))
     assert facts.early_clients(before) == 165

@@ -134,6 +134,8 @@ def journal(**fields: Any) -> Journal:
             lowest_sum=99_760,
             start_sum=100_000,
             evicted=39_532,
+            early=21,
+            max_missing=240,
         ),
     )
     return replace(base, **fields)
@@ -364,6 +366,8 @@ def done(**fields: Any) -> View:
         start_sum=100_000,
         evicted=99_998,
         finished_at=end,
+        early=21,
+        max_missing=240,
     )
     records = tuple(
         ApprovalRecord(n + 1, gate, "ann@bastion", CUT_OVER + timedelta(seconds=170 * n), "e")

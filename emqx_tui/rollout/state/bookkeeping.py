@@ -10,8 +10,8 @@ from emqx_tui.rollout.commands import Command, StartDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals
-from emqx_tui.rollout.state.observations import returned
+from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals, Uncounted
+from emqx_tui.rollout.state.observations import Observations, returned, uncounted
 from emqx_tui.rollout.steps import canary
 from emqx_tui.rollout.steps.forward import is_empty_by_own_word
 
@@ -57,7 +57,8 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     drained = _drained(context)
     totals = journal.totals
     if totals.first_drain_at is None and not journal.abort and any(isinstance(c, StartDrain) for c in wanted):
-        totals = replace(totals, first_drain_at=now, clients=context.blue.live_connections if context.blue else None)
+        clients = context.blue.live_connections if context.blue else None
+        totals = replace(totals, first_drain_at=now, clients=clients, max_missing=0)
     if totals.drained_at is None and len(drained) >= context.wanted:
         totals = replace(totals, drained_at=now)
     totals = replace(
@@ -71,6 +72,9 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         baseline=known.baseline,
         initial=known.initial,
         green_baseline=known.green_baseline,
+        early=totals.early if totals.early is not None else _early(journal, known),
+        max_missing=_highest(totals.max_missing, known.ledger.max_missing),
+        uncounted=_with_new(totals.uncounted, uncounted(known)),
         finished_at=totals.finished_at or (now if phase in (Phase.DONE, Phase.ABORTED) else None),
     )
     names = tuple(sorted(drained))
@@ -81,6 +85,25 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
 
 def _lower(totals: Totals, seen: int | None) -> int | None:
     return min((n for n in (totals.lowest_sum, seen) if n is not None), default=None)
+
+
+def _highest(before: int | None, seen: int | None) -> int | None:
+    """A console that did not count from the first drain on has no highest."""
+    return None if before is None else max(before, seen or 0)
+
+
+def _early(journal: Journal, known: Observations) -> int | None:
+    """Clients on green at the cut-over, or at the abort before it; None before, and where nobody counted them."""
+    until = journal.cut_over_at or (journal.abort.at if journal.abort else None)
+    if until is None:
+        return None
+    seen = (s for s in reversed(known.recent) if journal.created_at <= s.at <= until and s.green is not None)
+    newest = next(seen, None)
+    return newest.green if newest else None
+
+
+def _with_new(written: tuple[Uncounted, ...], seen: tuple[Uncounted, ...]) -> tuple[Uncounted, ...]:
+    return tuple(sorted({*written, *seen}, key=lambda gap: gap.since))
 
 
 def _drained(context: RolloutContext) -> set[str]:

@@ -86,6 +86,14 @@ class Originals:
 
 
 @dataclass(frozen=True)
+class Uncounted:
+    """A part of a release in which nobody counted all clients: no console drove, or EMQX did not answer."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Totals:
     """Counters that have to survive a change of driver. Counts of clients; instants in cluster time."""
 
@@ -110,6 +118,12 @@ class Totals:
     green_baseline: int = 0
     initial_back: Mapping[str, int] = field(default_factory=dict)
     """By green pod: live connections when its drain back began, in an abort."""
+    early: int | None = None
+    """Clients on green when the proxies followed the cut-over, or at the abort before it."""
+    max_missing: int | None = None
+    """Most that were missing at once since the first drain; None in journals of consoles that did not keep it."""
+    uncounted: tuple[Uncounted, ...] = ()
+    """In order. What happened in them is in none of these figures."""
 
     @property
     def disconnects(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Self
 
 from emqx_tui.model.snapshot import Snapshot
@@ -27,6 +28,10 @@ class Memory:
     def afresh(self) -> Self:
         """Another release begins, or this one has ended: only the recent counts go on."""
         return type(self)(observations=Observations(recent=self.observations.recent))
+
+    def took_over(self, since: datetime) -> Self:
+        """This console drives from now on; `since` then nobody else was seen to."""
+        return replace(self, observations=replace(self.observations, driven_since=since))
 
 
 def observe(memory: Memory, snapshot: Snapshot, journal: Journal | None) -> Memory:

@@ -15,11 +15,16 @@ from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Member, Snapshot
 from emqx_tui.rollout import incidents
 from emqx_tui.rollout.incidents import NodeWatch
-from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.journal import Journal, Uncounted
 
 RECENT_S = 130.0
 RECONNECT_ALLOWANCE_S = 10.0
 """Clients evicted within this time are on their way, not missing."""
+UNCOUNTED_S = 15.0
+"""Counts further apart leave a stretch of which nobody knows. A driver renews its lease more often than this."""
+UNWRITTEN_S = 30.0
+"""Counts of a driver that is gone may not have been written for so long."""
+MAX_UNCOUNTED = 100
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,13 @@ class Observations:
     lowest_sum: int | None = None
     start_sum: int | None = None
     nodes: NodeWatch = field(default_factory=NodeWatch)
+    counted_from: datetime | None = None
+    """Instants of the first and of the last sample in which every client was counted."""
+    counted_at: datetime | None = None
+    uncounted: tuple[Uncounted, ...] = ()
+    """Between two such samples of this console."""
+    driven_since: datetime | None = None
+    """When this console took over: the last that was heard of the driver before. None while it does not drive."""
     first_blue_size: int | None = None
     """Size of blue when it was first seen, to notice a scale-down that was not ours."""
 
@@ -105,6 +117,17 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         return _with_drains_back(known, snapshot, journal)
     known = _with_drains(known, snapshot, journal)
     return _with_ledger(known, snapshot, journal)
+
+
+def uncounted(known: Observations) -> tuple[Uncounted, ...]:
+    """What nobody has counted since another console was last seen to drive, as far as this one can know."""
+    since, counted_from = known.driven_since, known.counted_from
+    if since is None or counted_from is None:
+        return ()
+    found = tuple(gap for gap in known.uncounted if gap.until > since)
+    if (counted_from - since).total_seconds() > UNCOUNTED_S:
+        found = (Uncounted(since - timedelta(seconds=UNWRITTEN_S), counted_from), *found)
+    return found
 
 
 def _reset_seen_at(known: Observations, snapshot: Snapshot, journal: Journal | None) -> datetime | None:
@@ -157,11 +180,20 @@ def _with_sample(known: Observations, snapshot: Snapshot) -> Observations:
     horizon = sample.at - timedelta(seconds=RECENT_S)
     recent = (*(s for s in known.recent if s.at >= horizon), sample)
     total = sample.sum
+    if total is not None:
+        known = _counted(known, sample.at)
     lowest = known.lowest_sum
     if total is not None and snapshot.blue_uid:
         lowest = total if lowest is None else min(lowest, total)
     known = _with_killed(known, snapshot)
     return replace(known, recent=recent, lowest_sum=lowest, start_sum=known.start_sum or total)
+
+
+def _counted(known: Observations, at: datetime) -> Observations:
+    before, uncounted = known.counted_at, known.uncounted
+    if before is not None and (at - before).total_seconds() > UNCOUNTED_S:
+        uncounted = (*uncounted[1 - MAX_UNCOUNTED :], Uncounted(before, at))
+    return replace(known, counted_from=known.counted_from or at, counted_at=at, uncounted=uncounted)
 
 
 def _with_killed(known: Observations, snapshot: Snapshot) -> Observations:

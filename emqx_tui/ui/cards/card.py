@@ -82,7 +82,7 @@ def since(view: View) -> tuple[Line, ...]:
     if journal.drained:
         parts.append(f"{len(journal.drained)} of {units.plural(journal.originals.replicas, 'node')} drained")
     if most is not None:
-        parts.append(f"at most {units.count(most)} missing at once")
+        parts.append(f"at {'least' if most.is_at_least else 'most'} {units.count(most.clients)} missing at once")
     if journal.totals.killed:
         parts.append(f"{units.count(journal.totals.killed)} cut off without a drain")
     if running := meanwhile(view):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.journal import Journal, Uncounted
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
 from emqx_tui.ui.text import units
@@ -39,7 +39,8 @@ def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) 
     if width(shown) > cells:
         shown = line(title, figures, f"back {bounced}", missing_words)
     most = facts.max_missing(view)
-    worst = f" · most missing at once {units.count(most)}" if most is not None else ""
+    more_or = " or more" if most and most.is_at_least else ""
+    worst = f" · most missing at once {units.count(most.clients)}{more_or}" if most else ""
     way = f" · {units.count(on_way)} on their way" if on_way and on_way < (ledger.missing or 0) else ""
     more = f" · {units.count(ledger.unasked)} came by themselves" if ledger.unasked else ""
     for extra in (f"{way}{worst}{more}{_lowest(journal)}", f"{way}{worst}", worst, way):
@@ -58,5 +59,16 @@ def _ratio(part: int | None, whole: int | None) -> float | None:
 
 
 def _lowest(journal: Journal) -> str:
-    totals = journal.totals
-    return f" · lowest sum {units.count(totals.lowest_sum)}" if totals.lowest_sum is not None else ""
+    lowest = facts.lowest_sum(journal)
+    if lowest is None:
+        return ""
+    return f" · lowest sum {units.count(lowest.clients)}{uncounted_words(lowest.uncounted)}"
+
+
+def uncounted_words(gaps: tuple[Uncounted, ...]) -> str:
+    """`, not counted 02:14:10 to 02:31:05`: the longest time, and how many more there are."""
+    if not gaps:
+        return ""
+    longest = max(gaps, key=lambda gap: gap.until - gap.since)
+    more = f" and {units.plural(len(gaps) - 1, 'shorter time')}" if len(gaps) > 1 else ""
+    return f", not counted {units.clock(longest.since)} to {units.clock(longest.until)}{more}"

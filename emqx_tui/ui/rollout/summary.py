@@ -6,6 +6,7 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
+from emqx_tui.ui.rollout.ledger import uncounted_words
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line, pad
 
@@ -41,9 +42,10 @@ def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
     if missing is not None and view.ledger.evicted:
         share = units.percent(missing / view.ledger.evicted)
         rows.append(("missing", f"{units.count(missing)} of {units.count(view.ledger.evicted)} evicted ({share})"))
-    if totals.lowest_sum is not None and totals.start_sum:
-        ratio = totals.lowest_sum / totals.start_sum
-        rows.append(("lowest sum", f"{units.count(totals.lowest_sum)} ({units.percent(ratio, 1)} of the start)"))
+    lowest = facts.lowest_sum(journal)
+    if lowest is not None and lowest.ratio is not None:
+        words = f"{units.count(lowest.clients)} ({units.percent(lowest.ratio, 1)} of the start)"
+        rows.append(("lowest sum", words + uncounted_words(lowest.uncounted)))
     return rows
 
 

@@ -23,6 +23,7 @@ from emqx_tui.rollout.state.journal import (
     NewerSchema,
     Originals,
     Totals,
+    Uncounted,
     journal_name,
 )
 from tests.support import scenes as build
@@ -62,6 +63,9 @@ _totals = st.builds(
     baseline=_counts,
     initial=_counts,
     green_baseline=_count,
+    early=_maybe | _count,
+    max_missing=_maybe | _count,
+    uncounted=st.lists(st.builds(Uncounted, _instant, _instant), max_size=2).map(tuple),
 )
 _journals = st.builds(
     Journal,
@@ -188,6 +192,14 @@ def test_fields_that_came_later_have_their_defaults() -> None:
     journal = Journal.from_json(value)
     assert journal.acknowledged_by == {}
     assert (journal.acknowledged, journal.parallel_drains, journal.totals) == ((), 1, Totals())
+
+
+def test_a_journal_that_kept_neither_early_nor_missing_clients_has_them_unknown() -> None:
+    value = json.loads(build.journal().dumps())
+    for name in ("early", "max_missing", "uncounted"):
+        value["totals"].pop(name)
+    totals = Journal.from_json(value).totals
+    assert (totals.early, totals.max_missing, totals.uncounted) == (None, None, ())
 
 
 def test_fields_of_a_newer_console_are_ignored() -> None:

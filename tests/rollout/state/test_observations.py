@@ -14,7 +14,7 @@ from emqx_tui.model.containers import PodCondition
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.state.journal import AbortRecord, Totals
-from emqx_tui.rollout.state.observations import Observations, Progress, observe, sample_of
+from emqx_tui.rollout.state.observations import Observations, Progress, observe, sample_of, uncounted
 from tests.support import scenes as build
 from tests.support.scenes import (
     Place,
@@ -111,6 +111,22 @@ def test_the_lowest_sum_leaves_gaps_out() -> None:
         DRAINING, at(counted(DRAINING, b2=250), 1), at(counted(DRAINING, b2=250, b1=None), 2), at(DRAINING, 3)
     )
     assert (memory.start_sum, memory.lowest_sum) == (900, 850)
+
+
+def test_what_nobody_counted_since_the_driver_before_is_told() -> None:
+    def told(memory: Observations, since_s: float) -> list[tuple[float, float]]:
+        """Seconds before or after the first scene."""
+        found = uncounted(replace(memory, driven_since=build.NOW + timedelta(seconds=since_s)))
+        return [tuple((end - build.NOW).total_seconds() for end in (gap.since, gap.until)) for gap in found]
+
+    arrived = seen(at(DRAINING, 60), at(DRAINING, 61))
+    assert uncounted(arrived) == (), "one that only looks says nothing for the journal"
+    assert told(arrived, 10) == [(-20, 59.5)], "what was counted shortly before may not have been written"
+    assert told(arrived, 50) == []
+    hung = seen(*(at(with_place(DRAINING, "blue", 1, is_joined=False), 62 + n) for n in range(30)), memory=arrived)
+    back = seen(at(DRAINING, 95), memory=hung)
+    assert told(back, 60) == [(60.5, 94.5)], "EMQX did not answer for all"
+    assert told(back, 100) == [], "another console drove, and counted, then"
 
 
 def test_the_same_answer_twice_is_one_sample_and_the_past_is_bounded() -> None:
