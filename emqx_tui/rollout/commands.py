@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from emqx_tui.model.api_version import V4
@@ -114,13 +114,16 @@ class ApplyTemplate(_Base, advancing=True):
 
 @dataclass(frozen=True)
 class CloseValve(_Base):
-    """Hold the operator again after somebody or something opened the valve."""
+    """Hold the operator again after somebody or something opened the valve.
+
+    Bound to the object by its uid alone: the operator writes its status all the time, and this must lose no race.
+    """
 
     target: Target
     valve_s: int
 
     def request(self) -> KubeRequest:
-        return _patch_delay(self.target, self.valve_s)
+        return _patch_delay(replace(self.target, resource_version=""), self.valve_s)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import cached_property
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
-from emqx_tui.model.snapshot import Generation, Member, Snapshot
+from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
 from emqx_tui.model.workloads import Endpoints, Service
 from emqx_tui.rollout.policy import Policy, is_closed
 from emqx_tui.rollout.state.expectations import Expectations
@@ -140,7 +140,10 @@ class RolloutContext:
 
     @cached_property
     def stale_kube(self) -> str:
-        """Why the Kubernetes objects are too old to act on; empty while they are fresh."""
+        """Why the Kubernetes objects are not to be acted on; empty while every watch answers.
+
+        A watch that is known to be broken is as good as none, however young what it told last: it must list anew.
+        """
         snapshot = self.snapshot
         named = (
             ("EmqxEnterprise", snapshot.resource),
@@ -150,7 +153,8 @@ class RolloutContext:
             ("Endpoints", snapshot.endpoints),
             ("EndpointSlices", snapshot.slices),
         )
-        return _stale(named, self.now, self.policy.max_kube_age_s)
+        lost = next((f"{name}: {reading.problem}" for name, reading in named if reading.problem), "")
+        return lost or _stale(named, self.now, self.policy.max_kube_age_s)
 
     @cached_property
     def is_settled(self) -> bool:
@@ -185,6 +189,12 @@ class RolloutContext:
             return self.green is not None and set_name == self.green.stateful_set.name
         is_blue = set_name == self.journal.originals.blue_name
         return is_blue and ordinal.isdigit() and self.is_node_approved(int(ordinal))
+
+    def is_drain_approved(self, member: Member) -> bool:
+        """The release moves this node's clients: blue's after their approval, green's in an abort."""
+        if self.journal.abort:
+            return member.colour is Colour.GREEN
+        return member.colour is Colour.BLUE and self.is_node_approved(member.ordinal)
 
     def is_node_approved(self, ordinal: int) -> bool:
         return self.journal.is_approved(f"node:{ordinal}")

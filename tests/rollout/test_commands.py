@@ -61,8 +61,8 @@ def merge(path: str, body: Any, query: dict[str, str]) -> KubeRequest:
     return KubeRequest("PATCH", path, body, MERGE_PATCH, query)
 
 
-def valve(value: Any) -> KubeRequest:
-    body = {"spec": {"blueGreenUpdate": {"initialDelaySeconds": value}}, "metadata": PRECONDITIONS}
+def valve(value: Any, preconditions: dict[str, str] = PRECONDITIONS) -> KubeRequest:
+    body = {"spec": {"blueGreenUpdate": {"initialDelaySeconds": value}}, "metadata": preconditions}
     return merge(CR_PATH, body, STRICT)
 
 
@@ -84,7 +84,10 @@ REQUESTS: dict[str, tuple[Command, KubeRequest]] = {
             STRICT,
         ),
     ),
-    "close the valve": (CloseValve(CR, 1_000_000_000), valve(1_000_000_000)),
+    "close the valve, whatever was written meanwhile": (
+        CloseValve(CR, 1_000_000_000),
+        valve(1_000_000_000, {"uid": PRECONDITIONS["uid"]}),
+    ),
     "nudge": (Nudge(CR, 1_000_000_001, "why"), valve(1_000_000_001)),
     "give the delay back": (RestoreDelay(CR, 60), valve(60)),
     "give an absent delay back": (RestoreDelay(CR, None), valve(None)),

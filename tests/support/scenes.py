@@ -156,6 +156,8 @@ class Scene:
     status_mark: str = "status-1"
     broker_age_s: float = 0.5
     kube_age_s: float = 5.0
+    kube_problem: str = ""
+    """Why the watch of the EmqxEnterprise is broken; empty while it answers."""
     journal: Journal | None = None
     memory: Memory = field(default_factory=Memory)
     policy: Policy = field(default_factory=Policy)
@@ -181,7 +183,7 @@ class Scene:
             now=self.now,
             namespace=NAMESPACE,
             name=NAME,
-            resource=Reading(self.resource(), at),
+            resource=Reading(self.resource(), at, self.kube_problem),
             stateful_sets=Reading(tuple(_stateful_set(s) for s in self.sides), at),
             pods=Reading(tuple(_pod(s, k, p) for s in self.sides for k, p in s.places.items()), at),
             services=Reading((self._service(),), at),

@@ -23,7 +23,7 @@ from emqx_tui.rollout.intents import Abort, Approve, Freeze, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.ports import Scope, WatchInput, WatchSink
+from emqx_tui.session.ports import Lost, Scope, WatchInput, WatchSink
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
 from tests.support.witness import Witness
@@ -39,7 +39,10 @@ class FaultyKube(SimKube):
         super().__init__(world, wire)
         self.lag_s: Callable[[], float] = lambda: 0.0
         self._is_silent = False
-        self._again: list[asyncio.Event] = []
+        self._again: list[tuple[Kind, asyncio.Event]] = []
+        self._broken: set[Kind] = set()
+        """Kinds whose watch has said that it is lost, and has not listed anew."""
+        self._sinks: dict[Kind, WatchSink] = {}
 
     @property
     def is_silent(self) -> bool:
@@ -49,7 +52,20 @@ class FaultyKube(SimKube):
     def is_silent(self, value: bool) -> None:
         self._is_silent = value
         if not value:
-            for again in self._again:
+            for _, again in self._again:
+                again.set()
+
+    def lose_watches(self) -> None:
+        """Every watch breaks and says so, as it does when the API server goes."""
+        for kind, sink in self._sinks.items():
+            sink(Lost(kind, Unreachable("connection refused")))
+            self._broken.add(kind)
+
+    def list_anew(self, *but: Kind) -> None:
+        """The watches list anew, all `but` these."""
+        for kind, again in self._again:
+            if kind in self._broken and kind not in but:
+                self._broken.remove(kind)
                 again.set()
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
@@ -57,14 +73,15 @@ class FaultyKube(SimKube):
 
         def hear(found: WatchInput) -> None:
             nonlocal due
-            if self._is_silent or self._wire.is_cut:
+            if self._is_silent or self._wire.is_cut or kind in self._broken:
                 return
             # Late, but in order: a watch is one stream.
             due = max(due, self._world.timeline.now + self.lag_s())
             self._world.timeline.at(due, lambda: sink(found))
 
         again = asyncio.Event()
-        self._again.append(again)
+        self._sinks[kind] = sink
+        self._again.append((kind, again))
         try:
             while True:
                 again.clear()
@@ -73,7 +90,7 @@ class FaultyKube(SimKube):
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
         finally:
-            self._again.remove(again)
+            self._again.remove((kind, again))
 
 
 class Console:
@@ -101,6 +118,7 @@ class Console:
             meddle(request)
         if is_write(request) and not any(records in request.path for records in _RECORDS) and not self.wire.is_cut:
             self.writes.append((self.stage.world.timeline.now, request))
+            self.stage.witness.note_write(request.path)
             if self.stage.lease_holder() != self.host.identity:
                 self.stage.broken.append(f"{self.host.identity} changed {request.path} without the lease")
 

@@ -12,6 +12,8 @@ from typing import Any
 from emqx_tui.sandbox.world.world import World
 
 CLOSED = 1_000_000_000
+WRITES_PER_MINUTE = 60
+"""Budget of a console, whatever happens: what it writes wakes the operator, and every other client of the API."""
 
 
 class Witness:
@@ -30,6 +32,7 @@ class Witness:
         self._image = self._image_of(self._cr)
         self._evacuating: set[str] = set()
         self._journal_seen = False
+        self._writes: list[tuple[float, str]] = []
         world.store.subscribe(self._saw)
         self._look()
 
@@ -114,6 +117,13 @@ class Witness:
         label = {"kubernetes.io/service-name": self.key[1]}
         slices = self.world.store.list("endpointslices", self.key[0], label)
         return [ip for s in slices for e in s.get("endpoints") or () for ip in e["addresses"]]
+
+    def note_write(self, path: str) -> None:
+        """A console has sent a request that changes something, its records aside."""
+        now = self.world.timeline.now
+        self._writes = [(at, to) for at, to in self._writes if at > now - 60.0] + [(now, path)]
+        if len(self._writes) > WRITES_PER_MINUTE:
+            self._break(f"{len(self._writes)} writes within a minute, the last to {path}")
 
     def _break(self, what: str) -> None:
         self.broken.append(f"{self.world.timeline.now - self.world.config.start:.1f} s: {what}")

@@ -22,7 +22,7 @@ from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.credentials import Credential, Credentials, credentials_for
 from emqx_tui.adapters.kubernetes.errors import LIBRARY_ERRORS, from_library, from_status
 from emqx_tui.adapters.kubernetes.http_session import KubeLink
-from emqx_tui.adapters.kubernetes.watch import Pace, Reflector
+from emqx_tui.adapters.kubernetes.watch import Contact, Pace, Reflector
 from emqx_tui.model.errors import AdapterError, MalformedAnswer, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Unparsable, read_json
@@ -55,6 +55,7 @@ class KubeClient:
         self._on_date = on_date
         self._credentials = credentials or credentials_for(access)
         self._random = random.Random()
+        self.contact = Contact()
         self._link: KubeLink | None = None
         self._is_closed = False
 
@@ -84,6 +85,7 @@ class KubeClient:
         except LIBRARY_ERRORS as error:
             failure = from_library(error, self.server)
             logger.info("%s %s: %s", request.method, request.path, failure.message)
+            self.contact.lost()
             raise failure from error
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
@@ -106,6 +108,7 @@ class KubeClient:
                 error = from_status(response.status, await response.read(), self.server)
             logger.info("%s %s: %s %s", request.method, request.path, error.status, error.message)
             raise error
+        self.contact.answered()
         return response
 
     async def websocket(

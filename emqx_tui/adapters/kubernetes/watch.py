@@ -2,13 +2,15 @@
 
 Owns the copy of the collection that deletions are found against, and the pace of retries. Works in windows of about a
 minute: each new window proves that the link is alive, and a window that outlives its end proves that it is not. The
-copy survives a lost link; only a 410 or a failed retry asks for a new list. An object that cannot be read is taken out
+copy survives a lost link; a 410 or a failed retry asks for a new list. Retries back off, but the first request of this
+client that succeeds after an outage ends every pause. An object that cannot be read is taken out
 and named, never guessed and never the end of the others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
@@ -21,7 +23,7 @@ import aiohttp
 
 from emqx_tui.adapters.errors import one_line
 from emqx_tui.adapters.kubernetes.errors import LIBRARY_ERRORS, from_library, from_status_object
-from emqx_tui.model.errors import AdapterError, Expired, Forbidden, MalformedAnswer, NotFound, Unauthorized
+from emqx_tui.model.errors import AdapterError, Expired, Forbidden, MalformedAnswer, NotFound, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Malformed, Unparsable, Unreadable, read_json
 from emqx_tui.rollout.requests import KubeRequest
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 PAGE = 250
 LIST_TIMEOUT_S = 20.0
+BACKLOG_S = 0.25
+"""What was missed over a lost link comes first: only this long after it opened does a window confirm what is known."""
 
 Key = tuple[str, str]
 
@@ -48,11 +52,41 @@ class Pace:
     """Between two tries while a right is missing."""
 
 
+class Contact:
+    """Whether the API server answers, as the requests of one client have shown."""
+
+    def __init__(self) -> None:
+        self._is_lost = False
+        self._back = asyncio.Event()
+
+    def lost(self) -> None:
+        """A request or a watch got no answer."""
+        self._is_lost = True
+
+    def answered(self) -> None:
+        """A request succeeded: after an outage everybody who waits tries again at once."""
+        if self._is_lost:
+            self._is_lost = False
+            self._back.set()
+            self._back = asyncio.Event()
+
+    async def pause(self, seconds: float, at_least_s: float) -> None:
+        """Wait `seconds`, or until contact is back, but no less than `at_least_s`."""
+        back = self._back
+        await asyncio.sleep(min(seconds, at_least_s))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds - at_least_s)):
+                await back.wait()
+
+
 class Sender(Protocol):
     """The part of KubeClient that a watch uses."""
 
     @property
     def server(self) -> str: ...
+
+    @property
+    def contact(self) -> Contact: ...
 
     async def request(self, request: KubeRequest) -> Any: ...
 
@@ -135,17 +169,22 @@ class Reflector:
             total_s=window_s + self._pace.grace_s,
             answer_s=LIST_TIMEOUT_S,
         )
-        self._sink(Alive(self._kind))
+        confirming = self._confirm(BACKLOG_S if self._failures else 0.0)
         try:
             async for event in self._events(response):
                 self._failures = 0
                 self._take(event)
         finally:
+            confirming.cancel()
             response.close()
         self._failures = 0
         if time.monotonic() - began < 0.5:
             # A server that ends windows at once must not be asked in a loop.
             await asyncio.sleep(0.5)
+
+    def _confirm(self, after_s: float) -> asyncio.TimerHandle:
+        """What is known is confirmed by a window that stays open."""
+        return asyncio.get_running_loop().call_later(after_s, self._sink, Alive(self._kind))
 
     async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
         while True:
@@ -218,18 +257,22 @@ class Reflector:
     async def _lost(self, error: AdapterError) -> None:
         """Tell the failure, then wait.
 
-        After a lost connection the version stays, and what was missed comes with the next window. A server that
-        answered with an error gets a new list: its versions may have begun again.
+        After a lost connection the version stays, and what was missed comes with the next window. A server that was
+        away longer, or answered with an error, gets a new list: its versions may have begun again.
         """
         is_final = isinstance(error, Forbidden)
-        if error.status is not None and not isinstance(error, Unauthorized):
+        has_answered_error = error.status is not None and not isinstance(error, Unauthorized)
+        if has_answered_error or self._failures:
             self._version = ""
         if isinstance(error, NotFound):
             error = self._not_served(error)
         self._failures += 1
         self._sink(Lost(self._kind, error, is_final))
         logger.info("watch %s: %s", self._path, error.message)
-        await asyncio.sleep(self._pace.forbidden_s if is_final else self._backoff_s())
+        contact, pause_s = self._sender.contact, self._pace.forbidden_s if is_final else self._backoff_s()
+        if isinstance(error, Unreachable):
+            contact.lost()
+        await contact.pause(pause_s, at_least_s=self._pace.backoff_s[0] / 2)
 
     async def _pause_after_expiry(self) -> None:
         """List again at once; only a server whose lists expire too is given time."""

@@ -9,9 +9,11 @@ import json
 import pytest
 from aiohttp import web
 
+from emqx_tui.adapters.kubernetes.watch import Pace
 from emqx_tui.model.errors import Forbidden, MalformedAnswer, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Unreadable
+from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, Scope
 
 
@@ -131,6 +133,38 @@ async def test_survives_a_restart_of_the_server_and_finds_deletions(api, watchin
     await api.start()
     await until(lambda: seen.names() == ["a"])
     assert Removed(Kind.POD, ("emqx", "b")) in seen.inputs
+
+
+async def test_one_request_that_succeeds_wakes_every_watch_and_each_lists_anew(api, client_of, until):
+    """A watch that pauses for long between two tries must not be the last to hear that the server is back."""
+    api.put("a")
+    seen = [Seen(), Seen(), Seen()]
+    kube = client_of(api, pace=Pace(window_s=20.0, backoff_s=(0.02, 3600.0)))
+    tasks = [asyncio.create_task(kube.watch(Kind.POD, Scope("emqx"), each)) for each in seen]
+    await until(lambda: len(api.watches) == 3)
+    await api.stop()
+    # The pauses double: by now they are longer than this test.
+    await until(lambda: all(len(each.of(Lost)) >= 8 for each in seen))
+    api.put("b")
+    await api.start()
+    assert all(each.names() == ["a"] for each in seen)
+    await kube.request(KubeRequest("GET", "/api/v1/pods", query={"limit": "1"}))
+    await until(lambda: all(each.names() == ["a", "b"] for each in seen), within_s=2.0)
+    assert all(len(each.of(Listed)) == 2 for each in seen), "what changed meanwhile is listed, not guessed"
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_window_that_goes_on_confirms_nothing_before_what_was_missed(api, watching, until):
+    api.put("a")
+    seen = watching()
+    await until(lambda: api.watches)
+    api.reset()
+    api.put("b")
+    await until(lambda: seen.names() == ["a", "b"])
+    after_loss = seen.inputs[seen.inputs.index(seen.of(Lost)[0]) + 1]
+    assert isinstance(after_loss, Changed)
 
 
 async def test_a_silent_half_open_link_is_noticed_after_the_window(api, watching, until):

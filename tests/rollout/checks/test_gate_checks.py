@@ -39,6 +39,12 @@ def resource_gone(scene: Scene) -> Scene:
 TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
     "kubernetes data: fresh": (gate_checks.kube_data, READY, PASS, "alive"),
     "kubernetes data: too old": (gate_checks.kube_data, replace(READY, kube_age_s=91.0), WAIT, "91 s old"),
+    "kubernetes data: young, of a broken watch": (
+        gate_checks.kube_data,
+        replace(READY, kube_problem="connection refused"),
+        WAIT,
+        "EmqxEnterprise: connection refused",
+    ),
     "broker data: fresh": (gate_checks.broker_data, READY, PASS, ""),
     "broker data: at the limit": (gate_checks.broker_data, replace(READY, broker_age_s=10.0), PASS, ""),
     "broker data: too old": (gate_checks.broker_data, replace(READY, broker_age_s=10.5), WAIT, "nodes"),

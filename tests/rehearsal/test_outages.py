@@ -1,0 +1,75 @@
+"""The API server goes and comes back: nothing is decided on what is known to be lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from emqx_tui.model.errors import Unreachable
+from emqx_tui.model.kinds import Kind
+from emqx_tui.rehearsal.ports import Request
+from emqx_tui.rollout.intents import Approve
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.session.view import View
+from tests.support.stage import TARGET, Console, Stage, begin
+
+WATCHED = (Kind.EMQX_ENTERPRISE, Kind.POD, Kind.ENDPOINT_SLICE)
+
+
+def no_api_server(request: Request) -> None:
+    if not request.path.startswith("/api/v4"):
+        raise Unreachable("connection refused")
+
+
+def approvals(console: Console) -> int:
+    view = console.view
+    return len(view.journal.approvals) if view and view.journal else 0
+
+
+def advancing(console: Console) -> list[str]:
+    paths = [request.path for _, request in console.writes]
+    return [path for path in paths if path.endswith("/scale") or "evacuation/start" in path]
+
+
+@pytest.mark.parametrize("late", WATCHED, ids=[kind.info.plural for kind in WATCHED])
+def test_nothing_is_approved_or_sent_before_everything_is_listed_anew(late: Kind) -> None:
+    """The server is back and every request succeeds, but one watch is still broken: young, and known to be lost."""
+    stage = Stage(scenario("smooth", clients=300, churn_per_s=0.2, seed=3))
+
+    async def script(stage: Stage) -> None:
+        console = stage.console()
+        await begin(console, Approval.AUTO)
+        await console.until(lambda view: view.decision.phase is Phase.DRAINING and _draining(view), 900.0)
+        console.meddlers.append(no_api_server)
+        console.kube.lose_watches()
+        await asyncio.sleep(28.0)
+        console.meddlers.clear()
+        console.kube.list_anew(late)
+        await asyncio.sleep(2.0)
+        before = approvals(console), advancing(console)
+        await asyncio.sleep(20.0)
+        assert (approvals(console), advancing(console)) == before
+        view = console.view
+        assert view is not None
+        gate = view.decision.gate
+        assert gate is None or not gate.is_open
+        if gate is not None:
+            console.session.submit(Approve(gate.id, gate.revision, "person@host"))
+            await asyncio.sleep(1.0)
+            assert approvals(console) == before[0], "no gate for a person either"
+        console.kube.list_anew()
+        await console.until(lambda view: view.result == "done", 900.0)
+        await asyncio.sleep(30.0)
+
+    stage.play(script)
+    assert stage.broken == stage.witness.broken == []
+    stage.witness.check_ended(TARGET)
+    truth = stage.world.cluster().truth.since_mark()
+    assert (truth.killed, truth.lost) == (0, 0)
+
+
+def _draining(view: View) -> bool:
+    return any(m.evacuation for m in view.snapshot.members)
