@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import intent_handlers, progress
+from emqx_tui.rollout import intent_handlers, progress, stillness
 from emqx_tui.rollout.checks import auto_hold, gates
 from emqx_tui.rollout.commands import Command, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.context import RolloutContext
@@ -107,8 +107,9 @@ def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
     blue = context.snapshot.blue_set
     missing_since = (known.missing_since or context.now) if is_over else None
     first_size = blue.replicas if known.first_blue_size is None and blue else known.first_blue_size
-    if (missing_since, first_size) != (known.missing_since, known.first_blue_size):
-        known = replace(known, missing_since=missing_since, first_blue_size=first_size)
+    still = stillness.watch(context, phase)
+    if (missing_since, first_size, still) != (known.missing_since, known.first_blue_size, known.still):
+        known = replace(known, missing_since=missing_since, first_blue_size=first_size, still=still)
     if known is context.observations:
         return context
     return replace(context, memory=replace(context.memory, observations=known))

@@ -200,14 +200,10 @@ def _evidence(gate: Gate) -> str:
     return fingerprint([[check.name, str(check.outcome), check.evidence] for check in gate.checks])
 
 
-_BY_POLICY = {GateKind.CUT_OVER: (Approval.AUTO,), GateKind.NODE: (Approval.AUTO, Approval.CUT_OVER)}
-"""By kind of gate: the policies under which the console opens it."""
-
-
 def approve_by_policy(context: RolloutContext, phase: Phase) -> Journal:
     """Open the gate that the policy leaves to the console, if every check passes now."""
     journal = context.journal
     gate = None if context.is_held else gates.next_gate(context, phase)
-    if gate is None or journal.approval not in _BY_POLICY[gate.kind] or not gate.is_open:
+    if gate is None or not gates.is_opened_by_policy(gate.kind, journal.approval) or not gate.is_open:
         return journal
     return journal.with_approval(gate.id, f"policy {journal.approval}", context.now, _evidence(gate))

@@ -76,6 +76,8 @@ class Policy:
     """Part of its clients that a blue node may lose in a minute without being drained."""
     stall_s: float = 60.0
     """A drain without any progress for this long: auto-hold."""
+    no_progress_s: float = 300.0
+    """Nothing has moved for this long although nobody holds and no gate waits for a person: auto-hold."""
     retry_s: float = 0.25
     """Between two attempts of a command that lost a race or got no answer: what is seen may be late."""
     refused_retry_s: float = 1.0

@@ -19,6 +19,7 @@ from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.state.observations import Observations
+from emqx_tui.rollout.stillness import what_waits
 
 Detector = Callable[[RolloutContext, Phase], Alarm | None]
 
@@ -31,6 +32,7 @@ LIFTABLE = frozenset(
         "green-not-ready",
         "broker-gone",
         "operator-silent",
+        "no-progress",
     }
 )
 
@@ -104,7 +106,11 @@ def third_set(context: RolloutContext, phase: Phase) -> Alarm | None:
     if not context.snapshot.third_sets:
         return None
     names = ", ".join(context.snapshot.third_sets)
-    return Alarm("third-set", f"a third StatefulSet wants pods: {names}", advice=(Advice(Verb.FIX, "scale it to 0"),))
+    is_asked_for = not (context.is_template_original if context.journal.abort else context.is_template_applied)
+    # While the object asks for its template the operator scales it up again.
+    first = "put spec.template of the EmqxEnterprise back, then " if is_asked_for else ""
+    advice = (Advice(Verb.FIX, f"{first}scale it to 0"),)
+    return Alarm("third-set", f"a third StatefulSet wants pods: {names}", advice=advice)
 
 
 def foreign_evacuation(context: RolloutContext, phase: Phase) -> Alarm | None:
@@ -113,19 +119,40 @@ def foreign_evacuation(context: RolloutContext, phase: Phase) -> Alarm | None:
     if status is None:
         return None
     if status.rebalances:
-        return Alarm("foreign-rebalance", f"{status.rebalances} rebalance(s) run in EMQX")
+        advice = (Advice(Verb.FIX, "stop it in EMQX: a freeze does not"),)
+        return Alarm("foreign-rebalance", f"{status.rebalances} rebalance(s) run in EMQX", advice=advice)
     if foreign := context.foreign_evacuations:
-        return Alarm("foreign-evacuation", f"evacuated without approval: {', '.join(foreign)}")
+        return Alarm("foreign-evacuation", f"evacuated without approval: {', '.join(foreign)}", advice=_stop(context))
     return None
 
 
-def blue_shrunk(context: RolloutContext, phase: Phase) -> Alarm | None:
-    """Blue was scaled down, and not by us."""
+def _stop(context: RolloutContext) -> tuple[Advice, ...]:
+    """A freeze stops the evacuation of every pod of this cluster; of other nodes it cannot."""
+    pods = {m.node.name for m in context.snapshot.members if m.node}
+    out_of_reach = [node for node in context.foreign_evacuations if node not in pods]
+    by_hand = Advice(Verb.FIX, f"stop {', '.join(out_of_reach)} in EMQX: no pod of this cluster, a freeze does not")
+    freeze = (Advice(Verb.FREEZE, "stops it"),) if len(out_of_reach) < len(context.foreign_evacuations) else ()
+    return (*freeze, by_hand) if out_of_reach else freeze
+
+
+def blue_size(context: RolloutContext, phase: Phase) -> Alarm | None:
+    """Blue has another size than the release gave it: somebody scaled it."""
+    blue = context.snapshot.blue_set
+    if blue is None or phase is Phase.FINISHING:
+        return None
+    is_whole = blue.replicas == context.wanted if phase in BEFORE_CUT_OVER else blue.replicas <= context.wanted
+    if is_whole:
+        return _shrunk(context)
+    found = f"{blue.name} wants {blue.replicas} nodes, it had {context.wanted}: somebody scaled it"
+    back = Advice(Verb.FIX, f"scale it back to {context.wanted}")
+    is_smaller = blue.replicas < context.wanted
+    advice = (back, Advice(Verb.ABORT, "scales it back, too")) if is_smaller else (back,)
+    return Alarm("blue-not-whole", found, advice=advice)
+
+
+def _shrunk(context: RolloutContext) -> Alarm | None:
+    """During the drains: it was scaled down, and not by us."""
     blue, first_size = context.snapshot.blue_set, context.observations.first_blue_size
-    if blue is not None and phase in BEFORE_CUT_OVER and blue.replicas < context.wanted:
-        found = f"{blue.name} wants {blue.replicas} nodes, it had {context.wanted}: somebody scaled it"
-        advice = (Advice(Verb.FIX, f"scale it back to {context.wanted}"), Advice(Verb.ABORT, "scales it back, too"))
-        return Alarm("blue-not-whole", found, advice=advice)
     if blue is None or first_size is None or blue.replicas >= first_size:
         return None
     scaled_to = context.expectations.blue_scaled_to
@@ -312,13 +339,25 @@ def driver_blind(context: RolloutContext, phase: Phase) -> Alarm | None:
     return Alarm("broker-data-old", f"EMQX's figures are {age:.0f} s old: {reading.problem}", f"limit {limit:.0f} s")
 
 
+def no_progress(context: RolloutContext, phase: Phase) -> Alarm | None:
+    """Nothing holds, nobody is asked, and nothing moves."""
+    still, limit = context.observations.still, context.policy.no_progress_s
+    waited = (context.now - still.since).total_seconds() if still else 0.0
+    if waited < limit:
+        return None
+    waits = what_waits(context, phase)
+    advice = (Advice(Verb.RESUME, "goes on waiting"),)
+    evidence = f"nothing has moved for {waited:.0f} s" + (f"; {waits}" if waits else f" while {phase}")
+    return Alarm("no-progress", evidence, f"limit {limit:.0f} s", advice)
+
+
 DETECTORS: tuple[Detector, ...] = (
     valve_open,
     cannot_start,
     template_changed,
     third_set,
     foreign_evacuation,
-    blue_shrunk,
+    blue_size,
     green_not_ready,
     broker_gone,
     clients_missing,
@@ -330,10 +369,17 @@ DETECTORS: tuple[Detector, ...] = (
     blue_losing,
     operator_silent,
     driver_blind,
+    no_progress,
 )
 
 
-DETECTORS_OF_ABORT: tuple[Detector, ...] = (third_set, fewer_wanted, command_refused, listener_gone)
+DETECTORS_OF_ABORT: tuple[Detector, ...] = (
+    third_set,
+    fewer_wanted,
+    command_refused,
+    listener_gone,
+    no_progress,
+)
 """An abort is not held by what it undoes: these tell what it waits for."""
 
 

@@ -13,6 +13,7 @@ from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Gate, GateKind
 from emqx_tui.rollout.forecast import drain_s
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval
 
 FRESHNESS = frozenset({"kubernetes-data", "broker-data"})
 """Judged anew when an approval arrives; a figure that was late for a moment is nothing new to look at."""
@@ -27,13 +28,34 @@ def next_node(context: RolloutContext) -> Member | None:
 
 def next_gate(context: RolloutContext, phase: Phase) -> Gate | None:
     """The gate before the next step that nobody has approved yet."""
+    match next_kind(context, phase):
+        case GateKind.CUT_OVER:
+            return cut_over_gate(context)
+        case GateKind.NODE:
+            member = next_node(context)
+            return node_gate(context, member) if member else None
+        case None:
+            return None
+
+
+def next_kind(context: RolloutContext, phase: Phase) -> GateKind | None:
+    """The kind of the next gate, without its checks."""
     if phase in (Phase.WAITING_DELAY, Phase.READY_TO_CUT_OVER) and not context.is_cut_over_approved:
-        return cut_over_gate(context)
+        return GateKind.CUT_OVER
     if phase is Phase.DRAINING:
         member = next_node(context)
         if member is not None and not context.is_node_approved(member.ordinal):
-            return node_gate(context, member)
+            return GateKind.NODE
     return None
+
+
+_BY_POLICY = {GateKind.CUT_OVER: (Approval.AUTO,), GateKind.NODE: (Approval.AUTO, Approval.CUT_OVER)}
+"""By kind of gate: the policies under which the console opens it."""
+
+
+def is_opened_by_policy(kind: GateKind, approval: Approval) -> bool:
+    """The console approves such a gate by itself as soon as every check passes."""
+    return approval in _BY_POLICY[kind]
 
 
 def cut_over_gate(context: RolloutContext) -> Gate:

@@ -51,6 +51,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Still:
+    """What should move, as it was, and since when it is so."""
+
+    mark: tuple[object, ...]
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Observations:
     """See the module. Every change gives a new value."""
 
@@ -87,6 +95,8 @@ class Observations:
     """By pod that is drained."""
     lowest_sum: int | None = None
     start_sum: int | None = None
+    still: Still | None = None
+    """None while nothing has to move."""
     nodes: NodeWatch = field(default_factory=NodeWatch)
     counted_from: datetime | None = None
     """Instants of the first and of the last sample in which every client was counted."""

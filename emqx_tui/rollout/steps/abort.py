@@ -7,7 +7,7 @@ until the last blue node is scaled away; afterwards going back takes a new relea
 
 from __future__ import annotations
 
-from emqx_tui.model.snapshot import Member
+from emqx_tui.model.snapshot import Colour, Member
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, StopDrain
@@ -49,6 +49,8 @@ def commands(context: RolloutContext) -> list[Command]:
         return _close_first(context)
     wanted: list[Command] = [c for c in endpoint_commands(context, Phase.ABORTING) if not restoring]
     wanted += _stop_blue(context)
+    if context.is_frozen:
+        wanted += stops(context, tuple(m for m in context.snapshot.members if m.colour is not Colour.BLUE))
     if not restoring:
         wanted += service_commands(context)
         wanted += _blue_whole_again(context)
@@ -123,7 +125,7 @@ def _remove_green(context: RolloutContext) -> list[Command]:
         return finish.nudge(context, "has the operator read the restored template?")
     if again := finish.ask_again(context):
         return again
-    if stopping := stops(context, green.members):
+    if not context.is_frozen and (stopping := stops(context, green.members)):
         return stopping
     if context.is_held or context.stale_brokers or context.stale_kube:
         return []

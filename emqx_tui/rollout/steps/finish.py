@@ -28,9 +28,9 @@ def is_valve_stuck(context: RolloutContext) -> bool:
 
 
 def nudge(context: RolloutContext, reason: str) -> list[Command]:
-    """One nudge, unless one was sent a moment ago or is not answered yet."""
+    """One nudge, unless one was sent a moment ago or would change nothing."""
     policy = context.policy
-    if context.resource is None or not context.is_valve_closed:
+    if context.resource is None or not context.is_valve_closed or _is_in_vain(context):
         return []
     if context.expectations.seconds_since_sent(Nudge.name, context.now) < policy.nudge_every_s:
         return []
@@ -55,9 +55,16 @@ def full_pass(context: RolloutContext, reason: str) -> list[Command]:
     """One full pass of the operator: forget the release status, then nudge."""
     if context.is_reset:
         return nudge(context, reason)
+    if _is_in_vain(context):
+        return []
     if context.expectations.seconds_since_sent(ForgetReleaseStatus.name, context.now) < 5.0:
         return []
     return [ForgetReleaseStatus(resource_target(context), reason)]
+
+
+def _is_in_vain(context: RolloutContext) -> bool:
+    """While a third set wants pods no pass of the operator brings a release on: each only writes that set again."""
+    return bool(context.snapshot.third_sets) and context.journal.abort is None
 
 
 def is_gone(generation: Generation | None) -> bool:

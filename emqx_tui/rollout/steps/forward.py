@@ -51,7 +51,7 @@ def protective(context: RolloutContext, phase: Phase) -> list[Command]:
     wanted += [c for c in endpoint_commands(context, phase) if not c.advancing]
     if phase is not Phase.FINISHING:
         wanted += service_commands(context)
-    wanted += stops(context, context.blue_evacuating)
+    wanted += stops(context, context.snapshot.members)
     if phase is not Phase.FINISHING and closing is None:
         wanted += _passes_needed(context)
     return wanted
@@ -79,7 +79,7 @@ def stops(context: RolloutContext, members: tuple[Member, ...]) -> list[Command]
         evacuation = member.evacuation
         if evacuation is None:
             continue
-        is_ours = context.journal.abort is not None or context.is_node_approved(member.ordinal)
+        is_ours = context.is_drain_approved(member)
         is_over = evacuation.state is EvacuationState.PROHIBITING
         if is_over if is_ours else not context.is_frozen:
             continue
@@ -193,18 +193,24 @@ def scale(context: RolloutContext, found: StatefulSet, replicas: int, purpose: s
 
 def may_scale_away(context: RolloutContext, member: Member) -> bool:
     """Every condition of removing one drained blue node."""
-    return (
-        context.is_node_approved(member.ordinal)
-        and not context.stale_brokers
-        and not context.stale_kube
-        and context.is_valve_closed
-        and context.expectations.ack is None
-        and context.is_template_applied
-        and not context.snapshot.third_sets
-        and context.is_settled
-        and member.is_drained
-        and is_empty_by_own_word(context, member)
+    return not why_not_scaled_away(context, member)
+
+
+def why_not_scaled_away(context: RolloutContext, member: Member) -> str:
+    """The first condition of removing a drained blue node that does not hold, in a few words; empty when all do."""
+    conditions = (
+        (context.is_node_approved(member.ordinal), "nobody has approved it"),
+        (not context.stale_brokers, context.stale_brokers),
+        (not context.stale_kube, context.stale_kube),
+        (context.is_valve_closed, "the valve is open"),
+        (context.expectations.ack is None, "the operator has not answered a patch yet"),
+        (context.is_template_applied, "the object asks for another template"),
+        (not context.snapshot.third_sets, "a third StatefulSet wants pods"),
+        (context.is_settled, "a pod terminates, or a StatefulSet's status lags"),
+        (member.is_drained, "it is not drained"),
+        (is_empty_by_own_word(context, member), "the node itself has not said that it is empty"),
     )
+    return next((why_not for holds, why_not in conditions if not holds), "")
 
 
 def is_empty_by_own_word(context: RolloutContext, member: Member) -> bool:

@@ -19,9 +19,9 @@ from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.state.expectations import AckWait, Failure
 from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.rollout.state.memory import Memory
-from emqx_tui.rollout.state.observations import Progress
+from emqx_tui.rollout.state.observations import Progress, Still
 from tests.support import scenes as build
-from tests.support.scenes import Scene, ago, approved, noted, remembered, with_place, with_side, without_place
+from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place, with_side, without_place
 
 CREATING, READY, DRAINING = build.creating(), build.ready(), build.draining()
 EVICTING = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place())
@@ -59,6 +59,13 @@ def stalled(state: str, for_s: float) -> Scene:
 def refused(count: int, is_refusal: bool = True) -> Scene:
     failure = Failure(ago(0.2), "eviction_agent_busy", count, is_refusal)
     return remembered(approved(DRAINING, "node:2"), failures={f"drain:{TOP}": failure})
+
+
+def motionless(for_s: float, scene: Scene = approved(DRAINING, "node:2")) -> Scene:  # noqa: B008
+    """The approved drain of node 2 waits for a node of green, as it has for so long."""
+    waiting = with_place(scene, "green", 1, on_serving=False, is_ready=False)
+    still = waiting.decided()[1].observations.still
+    return remembered(waiting, still=Still(still.mark if still else (), ago(for_s)))
 
 
 ALARMS: dict[str, tuple[Scene, set[str]]] = {
@@ -147,6 +154,16 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
         with_side(without_place(READY, "blue", 2), "blue", replicas=2),
         {"blue-not-whole"},
     ),
+    "blue scaled up by somebody before the cut-over": (with_side(READY, "blue", replicas=4), {"blue-not-whole"}),
+    "blue scaled up by somebody in the canary": (
+        with_side(build.canary(watched_s=5.0), "blue", replicas=4),
+        {"blue-not-whole"},
+    ),
+    "blue scaled up by somebody in the drains": (with_side(EVICTING, "blue", replicas=4), {"blue-not-whole"}),
+    "nothing moves, and nobody is asked": (motionless(300.0), {"no-progress"}),
+    "nothing moves for a while": (motionless(299.0), set()),
+    "nothing moves, but a person is asked": (motionless(600.0, approved(DRAINING, "node:1")), set()),
+    "nothing moves while it is held": (held(motionless(600.0)), set()),
     "ports lost for good": (
         remembered(
             replace(READY, service_ports=build.SERVICE_PORTS[1:]),
@@ -186,7 +203,8 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
 def test_what_alarms(scene: Scene, expected: set[str]) -> None:
     decision = scene.decide()
     assert {alarm.check for alarm in decision.alarms} == expected
-    assert _is_held(decision) is bool(expected)
+    is_held_before = scene.journal is not None and scene.journal.hold is not None
+    assert _is_held(decision) is (bool(expected) or is_held_before)
 
 
 def test_a_console_that_comes_in_the_middle_does_not_take_what_it_has_not_read_for_a_start() -> None:
@@ -227,6 +245,24 @@ def test_a_lifted_alarm_still_alarms_and_does_not_hold_again(name: str) -> None:
     decision = lifted.decide()
     assert {alarm.check for alarm in decision.alarms} == expected
     assert not _is_held(decision)
+
+
+def test_a_release_that_stands_still_names_the_check_that_it_waits_for() -> None:
+    (alarm,) = motionless(300.0).decide().alarms
+    assert alarm.evidence == "nothing has moved for 300 s; green-complete: green 2/3 Ready, 3/3 Running in EMQX"
+
+
+def test_nothing_stands_still_while_something_moves() -> None:
+    """Fewer clients on a node that is drained count; what clients do elsewhere does not."""
+    scene = approved(EVICTING, "node:1")
+    first = scene.decided()[1].observations.still
+    assert first is not None
+    before = remembered(scene, still=Still(first.mark, ago(200)))
+    drained, elsewhere = with_place(before, "blue", 2, live=99, own=99), with_place(before, "blue", 0, live=9)
+    for changed, moves in ((drained, True), (elsewhere, False)):
+        still = changed.decided()[1].observations.still
+        assert still is not None
+        assert (still.since == build.NOW) is moves
 
 
 def test_every_detector_has_raised_its_alarm() -> None:

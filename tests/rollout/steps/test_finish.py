@@ -54,7 +54,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ["nudge"],
     ),
     "second pass done, a green node is not Ready": (with_place(PASSED, "green", 0, is_ready=False), ["nudge"]),
-    "second pass done, a third set": (replace(PASSED, third=build.third()), ["nudge"]),
+    "second pass done, a third set: no pass would remove it": (replace(PASSED, third=build.third()), []),
     "second pass done, the watches are old": (replace(PASSED, kube_age_s=91.0), []),
     "the status came back": (replace(PASSED, has_status=True, started_ago_s=5.0), ["nudge"]),
     "the delay is back": (DONE, []),

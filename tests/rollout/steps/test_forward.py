@@ -122,6 +122,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         held(replace(CREATING, addresses=CREATING.addresses | {"10.0.2.0"}), freeze=True),
         [f"repair {BLUE_IPS}"],
     ),
+    "creating: no nudge while a third set wants pods": (replace(JOINED, third=build.third()), []),
     # -- waiting and ready
     "waiting: nothing": (WAITING, []),
     "waiting: a blue address is missing while the operator is held": (
@@ -338,6 +339,20 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "frozen: a drain that nobody approved is stopped, too": (
         held(with_place(DRAINING, "blue", 1, **draining_place()), freeze=True),
         ["stop 1 frozen"],
+    ),
+    "frozen: an evacuation of green is stopped, too": (
+        held(with_place(DRAINING, "green", 2, **draining_place()), freeze=True),
+        ["repair 2.0 2.1", "stop 2 frozen"],
+    ),
+    "frozen: an evacuation of a third set is stopped, too": (
+        held(
+            replace(DRAINING, third=replace(build.third(1), places={0: build.Place(**draining_place())})), freeze=True
+        ),
+        ["stop 0 frozen"],
+    ),
+    "held: a foreign evacuation of green is left to a freeze": (
+        held(with_place(DRAINING, "green", 2, **draining_place())),
+        ["repair 2.0 2.1"],
     ),
     "frozen: stopped, the list is from before": (
         remembered(held(EVICTING, freeze=True), done_at={("stop-drain", f"drain:{TOP}"): ago(1.0)}),
