@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.config import OPTIONS, duration_s
 
-SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets")
+SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets", "hung-peer", "split")
 APPROVALS = ("every-node", "cut-over", "auto")
 SHELLS = ("bash", "zsh", "fish")
 COMPLETION = """\

@@ -36,6 +36,8 @@ class Counts:
     sessions_lost: int = 0
     """sessions that went down with a broker"""
     sessions_expired: int = 0
+    unanswered: int = 0
+    """connection attempts to a broker that hangs"""
 
     @property
     def disconnects(self) -> int:

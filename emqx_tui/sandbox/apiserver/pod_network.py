@@ -17,13 +17,16 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from emqx_tui.sandbox.emqx.api import Unreachable
+from emqx_tui.sandbox.emqx.api import DROPPED_AFTER_S, Unanswered, Unreachable
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
 
 logger = logging.getLogger(__name__)
 
 EMQX_PORT = 8081
+IDLE_S = 5.0
+"""EMQX closes a connection on which nothing was asked for so long."""
+ASK_AGAIN_S = 0.2
 
 
 class PodWorld(Protocol):
@@ -45,12 +48,14 @@ class PodServer:
         self._world = world
         self._namespace = namespace
         self._pod = pod
-        self.server = web.Server(self._answer, access_log=None, keepalive_timeout=75, lingering_time=0)
+        self.server = web.Server(self._answer, access_log=None, keepalive_timeout=IDLE_S, lingering_time=0)
 
     def why_unreachable(self) -> str | None:
         """The reason why a connection would be refused now, or None."""
         try:
             self._world.emqx_request(self._namespace, self._pod, "GET", "/status", b"", None)
+        except Unanswered:
+            return None
         except Unreachable as reason:
             return str(reason) or "connection refused"
         return None
@@ -59,15 +64,28 @@ class PodServer:
         body = await request.read()
         # The raw path: EMQX looks node names up as they came, and "@" may stand in them unescaped.
         try:
-            reply = self._world.emqx_request(
-                self._namespace, self._pod, request.method, request.raw_path, body, request.headers.get("Authorization")
-            )
-        except Unreachable:
+            reply = await self._reply(request, body)
+        except (Unreachable, TimeoutError):
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError(errno.ECONNRESET, "the broker is gone") from None
         headers = {"Content-Type": reply.content_type, "server": "Cowboy", **dict(reply.headers)}
         return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+    async def _reply(self, request: web.BaseRequest, body: bytes) -> Any:
+        """The world's answer; in a hang none comes until the node goes on, and the connection is dropped at last."""
+        authorization = request.headers.get("Authorization")
+        async with asyncio.timeout(DROPPED_AFTER_S):
+            is_taken = False
+            while True:
+                try:
+                    if not (is_taken and request.method != "GET"):
+                        return self._world.emqx_request(
+                            self._namespace, self._pod, request.method, request.raw_path, body, authorization
+                        )
+                except Unanswered:
+                    is_taken = True
+                await asyncio.sleep(ASK_AGAIN_S)
 
     def protocol(self) -> asyncio.BaseProtocol:
         """The protocol for a new connection; it is aborted when nothing listens."""

@@ -18,6 +18,8 @@ from emqx_tui.sandbox.emqx.cluster import EmqxCluster
 from emqx_tui.sandbox.emqx.node import EmqxNode
 
 CHURN_PERIOD_S = 1.0
+CONNECT_TIMEOUT_S = 10.0
+"""how long a client waits for the answer of a broker that hangs"""
 EXPIRY_GRAIN_S = 60.0
 """expiry instants are rounded up to this, so that sessions left minutes apart can share a bucket"""
 FINE_GRAIN_S, COARSE_GRAIN_S, COARSE_FROM_S = 0.25, 1.0, 4.0
@@ -193,6 +195,11 @@ class Population:
             self._failed(absent, count, dies=self.preset.dies_tcp_refused)
             return
         now = self._timeline.now
+        if node.hung:
+            self._truth.add("unanswered", count, node.name)
+            self.waiting += count
+            self._put(now + CONNECT_TIMEOUT_S, Absent(absent.attempts, absent.session), count)
+            return
         admitted = node.admit(count, now)
         if admitted < count:
             self._truth.add("delayed", count - admitted, node.name)

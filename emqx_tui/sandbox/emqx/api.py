@@ -1,27 +1,39 @@
 """EMQX's management API v4 as one node serves it: a request in, an answer out, no socket.
 
 Owns paths, authentication, envelopes and the framework's own errors. Errors of the evacuation endpoints are HTTP 200
-with a `code` of 400; paths are matched undecoded, so a node name with `%40` is unknown.
+with a `code` of 400; paths are matched undecoded, so a node name with `%40` is unknown. A question that fans out over
+the cluster is not answered while a peer hangs; what a node is asked about itself is.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import parse_qsl
 
 from emqx_tui.sandbox.emqx import responses
 from emqx_tui.sandbox.emqx.cluster import EmqxCluster
 from emqx_tui.sandbox.emqx.evacuation import Evacuation, EvacuationRefused
-from emqx_tui.sandbox.emqx.evacuation_params import BadParameter, known_node, start_options
+from emqx_tui.sandbox.emqx.evacuation_params import (
+    BadParameter,
+    MalformedParameter,
+    NodeNotReached,
+    erlang_term,
+    known_node,
+    start_options,
+)
 from emqx_tui.sandbox.emqx.node import EVACUATION_SINCE, PUBLIC_AVAILABILITY_SINCE, EmqxNode
 
 JSON = "application/json"
 TEXT = "text/plain"
 PREFIX = "/api/v4"
+DROPPED_AFTER_S = 60.0
+"""A request that waits for a hung peer is dropped without an answer after so long."""
 
 
 @dataclass(frozen=True)
@@ -55,37 +67,66 @@ class Unreachable(Exception):
     """No answer from a management API; the text is the reason that a client would see."""
 
 
+class Unanswered(Exception):
+    """The request was taken, and no answer comes while a node hangs. A GET may be asked again: it changes nothing."""
+
+
+class _Crash(Exception):
+    """The endpoint crashed."""
+
+
 def request(
     cluster: EmqxCluster, node: str, method: str, raw_path: str, body: bytes = b"", authorization: str | None = None
 ) -> HttpReply:
-    """What `node` answers on its management port; Unreachable when nothing listens there."""
+    """What `node` answers on its management port; Unreachable when nothing listens there, Unanswered in a hang."""
     member = cluster.nodes.get(node)
     if member is None or not member.api_reachable:
         raise Unreachable("connection refused")
-    return _answer(Call(cluster, member, method, raw_path, body, authorization))
+    call = Call(cluster, member, method, raw_path, body, authorization)
+    if member.hung:
+        raise _unanswered(call, member)
+    return _answer(call)
+
+
+def _unanswered(call: Call, hung: EmqxNode) -> Unanswered:
+    """A write is carried out when the node goes on, be the caller there or not."""
+    if call.method != "GET":
+        call.cluster.when_it_goes_on(hung, lambda: _carry_out(call))
+    return Unanswered(hung.name)
+
+
+def _carry_out(call: Call) -> None:
+    with contextlib.suppress(Unanswered):
+        _answer(call)
 
 
 def _answer(call: Call) -> HttpReply:
-    path = call.raw_path.partition("?")[0]
+    node, path = call.served_by, call.raw_path.partition("?")[0]
     if (call.method, path) == ("GET", "/status"):
-        return _text(200, f"Node {call.served_by.name} is started\nemqx is running")
-    served = path.startswith(PREFIX + "/") and _route(call.method, path[len(PREFIX) :])
-    if not served:
-        return _text(404, "Not found.")
-    endpoint, arguments, of_evacuation = served
-    if of_evacuation and call.served_by.release < EVACUATION_SINCE:
-        return _text(404, "Not found.")
+        running = "not running" if node.faults.booting else "running"
+        return _text(503 if node.faults.booting else 200, f"Node {node.name} is started\nemqx is {running}")
+    if not path.startswith(PREFIX + "/"):
+        return _text(404, "")
+    endpoint, arguments, of_evacuation = _route(call.method, path[len(PREFIX) :]) or (_unknown, (), False)
     if not _authorized(call, endpoint):
         realm = ("WWW-Authenticate", 'Basic Realm="minirest-server"')
-        return HttpReply(401, TEXT, b"UNAUTHORIZED", (realm,))
+        return HttpReply(401, "" if endpoint is _unknown else TEXT, b"UNAUTHORIZED", (realm,))
+    if of_evacuation and (node.release < EVACUATION_SINCE or node.faults.booting or node.crash_looping):
+        return _text(404, "Not found.")
     try:
+        if endpoint in _FANS_OUT and (hung := call.cluster.waits_for(node)):
+            raise _unanswered(call, hung)
         return endpoint(call, *arguments)
+    except (_Crash, MalformedParameter):
+        return _text(500, "Internal Error")
     except NotFound:
         return _text(404, "Not found.")
+    except NodeNotReached as unreached:
+        return _refusal(unreached.rendered(call.served_by.release))
     except BadParameter as bad:
         return _refusal(bad.rendered(call.served_by.release))
     except EvacuationRefused as refused:
-        return _refusal(str(refused))
+        return _refusal(refused.rendered(call.served_by.release))
     except json.JSONDecodeError:
         return _text(400, "Bad Request")
 
@@ -137,23 +178,41 @@ def _member(call: Call, name: str) -> EmqxNode | None:
 # nodes, stats, listeners, plugins
 
 
+def _unknown(call: Call) -> HttpReply:
+    raise NotFound
+
+
 def _nodes(call: Call) -> HttpReply:
-    now = call.cluster.timeline.now
-    return _data([responses.node(member, now) for member in call.cluster.running_nodes()])
+    """The cluster as the serving node sees it, those who went down a moment ago included."""
+    cluster, now = call.cluster, call.cluster.timeline.now
+    seen = [*cluster.seen_by(call.served_by), *cluster.gone_a_moment_ago(call.served_by)]
+    return _data([responses.node(member, now) for member in seen])
 
 
 def _node(call: Call, name: str) -> HttpReply:
-    member = _member(call, name)
+    if not name:
+        return _nodes(call)
+    member = _seen(call, name)
     down = {"node": name, "error": "nodedown"}
     return _data(down if member is None else responses.node(member, call.cluster.timeline.now))
+
+
+def _seen(call: Call, name: str) -> EmqxNode | None:
+    """The node in the path if the serving one reaches it, None if it is down for it; Unanswered while it hangs."""
+    member = _member(call, name)
+    if member is None or member not in call.cluster.seen_by(call.served_by):
+        return None
+    if hung := call.cluster.waits_for(call.served_by, [member]):
+        raise _unanswered(call, hung)
+    return member
 
 
 def _each(key: str, shape: Callable[[EmqxNode, float], object]) -> Endpoint:
     """An endpoint that answers for every running node."""
 
     def endpoint(call: Call) -> HttpReply:
-        now = call.cluster.timeline.now
-        return _data([{"node": member.name, key: shape(member, now)} for member in call.cluster.running_nodes()])
+        now, seen = call.cluster.timeline.now, call.cluster.seen_by(call.served_by)
+        return _data([{"node": member.name, key: shape(member, now)} for member in seen])
 
     return endpoint
 
@@ -162,9 +221,9 @@ def _one(shape: Callable[[EmqxNode, float], object]) -> Endpoint:
     """An endpoint that answers for the node in the path."""
 
     def endpoint(call: Call, name: str) -> HttpReply:
-        member = _member(call, name)
-        if member is None or not member.running:
-            return _json({"message": "nodedown"})
+        member = _seen(call, name)
+        if member is None:
+            return _data({"error": "nodedown"}) if shape is responses.listeners else _json({"message": "nodedown"})
         return _data(shape(member, call.cluster.timeline.now))
 
     return endpoint
@@ -174,15 +233,27 @@ def _one(shape: Callable[[EmqxNode, float], object]) -> Endpoint:
 
 
 def _status(call: Call) -> HttpReply:
-    """Of the node that serves the request, with the counters as its last tick left them."""
+    """Of the node that serves the request, with the counters as its last tick left them.
+
+    The coordinator works out its recipients by remote calls first, and evicts nobody while one of them hangs.
+    """
     node = call.served_by
     if node.evacuation is not None:
+        if hung := _hung_recipient(call, node.evacuation.options.migrate_to):
+            node.evacuation.waits_for = hung
+            raise _unanswered(call, hung)
         shape = _evacuation(call, node.evacuation)
         return _json({"status": "enabled", "process": "evacuation", **shape})
     if node.rebalancing:
-        shape = responses.rebalance(node, call.cluster.recipients(None))
+        shape = responses.own_rebalance(node, call.cluster.recipients(None))
         return _json({"status": "enabled", "process": "rebalance", **shape})
     return _json({"status": "disabled"})
+
+
+def _hung_recipient(call: Call, migrate_to: Sequence[str] | None) -> EmqxNode | None:
+    nodes = call.cluster.nodes
+    wanted = None if migrate_to is None else [nodes[name] for name in migrate_to if name in nodes]
+    return call.cluster.waits_for(call.served_by, wanted)
 
 
 def _evacuation(call: Call, running: Evacuation) -> responses.Json:
@@ -192,7 +263,7 @@ def _evacuation(call: Call, running: Evacuation) -> responses.Json:
 
 def _global_status(call: Call) -> HttpReply:
     """Of all nodes that answer in time. The others are left out without a word."""
-    answering = [n for n in call.cluster.running_nodes() if n is call.served_by or not n.faults.slow]
+    answering = [n for n in call.cluster.seen_by(call.served_by) if n is call.served_by or not n.faults.slow]
     evacuations = [{"node": n.name, **_evacuation(call, n.evacuation)} for n in answering if n.evacuation]
     rebalances = [
         {"node": n.name, **responses.rebalance(n, call.cluster.recipients(None))} for n in answering if n.rebalancing
@@ -214,33 +285,41 @@ def _eviction_status(call: Call) -> HttpReply:
 
 def _start(call: Call, name: str) -> HttpReply:
     node = known_node(call.cluster, name)
-    options = start_options(call.cluster, _parameters(call.body))
-    call.cluster.start_evacuation(_reached(node, name), options)
+    params = _parameters(call)
+    wanted = params.get("migrate_to")
+    if isinstance(wanted, list) and (hung := _hung_recipient(call, [str(each) for each in wanted])):
+        raise _unanswered(call, hung)
+    options = start_options(call.cluster, params)
+    call.cluster.start_evacuation(_reached(call, node, name), options)
     return _data([])
 
 
 def _stop(call: Call, name: str) -> HttpReply:
     node = known_node(call.cluster, name)
-    call.cluster.stop_evacuation(_reached(node, name))
+    call.cluster.stop_evacuation(_reached(call, node, name))
     return _data([])
 
 
-def _reached(node: EmqxNode | None, name: str) -> EmqxNode:
-    if node is None or not node.running:
-        raise BadParameter("Error communicating with node '", name, "'")
+def _reached(call: Call, node: EmqxNode | None, name: str) -> EmqxNode:
+    if node is None or node not in call.cluster.seen_by(call.served_by):
+        raise NodeNotReached(name)
+    if hung := call.cluster.waits_for(call.served_by, [node]):
+        raise _unanswered(call, hung)
     return node
 
 
-def _parameters(body: bytes) -> dict[str, object]:
-    if not body:
-        return {}
+def _parameters(call: Call) -> dict[str, object]:
+    """The body's, and before them those of the query. An empty list is no parameters, any other value a crash."""
+    query: dict[str, object] = dict(parse_qsl(call.raw_path.partition("?")[2], keep_blank_values=True))
     try:
-        value = json.loads(body)
+        value = json.loads(call.body) if call.body else {}
     except UnicodeDecodeError as broken:
         raise json.JSONDecodeError("not UTF-8", "", 0) from broken
-    if not isinstance(value, dict):
-        raise json.JSONDecodeError("not an object", "", 0)
-    return value
+    if isinstance(value, list) and value:
+        raise BadParameter("Unknown evacuation param: ", erlang_term(value[0]))
+    if not isinstance(value, dict | list):
+        raise _Crash
+    return {**query, **(value if isinstance(value, dict) else {})}
 
 
 _OF_NODE = "*"
@@ -261,6 +340,12 @@ _EVACUATION_ROUTES: dict[tuple[str, tuple[str, ...]], Endpoint] = {
     ("POST", ("load_rebalance", _OF_NODE, "evacuation", "start")): _start,
     ("POST", ("load_rebalance", _OF_NODE, "evacuation", "stop")): _stop,
 }
+
+
+_FANS_OUT = frozenset(
+    {_nodes, _global_status, *(_ROUTES["GET", (what,)] for what in ("stats", "listeners", "plugins"))}
+)
+"""Asked of every node that the serving one sees."""
 
 
 @lru_cache(maxsize=512)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from emqx_tui.sandbox.emqx.evacuation import EvacuationRefused, Options
@@ -16,6 +16,15 @@ from emqx_tui.sandbox.emqx.evacuation_process import IDEAL, EvacuationProcess, P
 from emqx_tui.sandbox.emqx.node import EmqxNode
 from emqx_tui.sandbox.timeline import Timeline
 from emqx_tui.sandbox.truth import Truth
+
+GIVEN_UP_AFTER_S = 75.0
+"""recorded: 62 to 76 s after a node has hung its peers take it for down, and answer without it"""
+RESTARTS_AFTER_S = 18.0
+"""from the instant at which a node that was taken for down goes on to its restart by EMQX itself"""
+LONGEST_WAIT_S = 10**9
+"""recorded: with 10^12 s the coordinator crashes again and again, its file on the volume being read anew each time"""
+NODEDOWN_FOR_S = 0.027
+"""how long `/nodes` lists a member that went down, with an error in place of its figures"""
 
 
 class Clients(Protocol):
@@ -55,6 +64,7 @@ class EmqxCluster:
         self.credentials: dict[str, str] = {"admin": "public"}
         """application id -> secret; EMQX's factory default unless replaced"""
         self.route: tuple[str | None, ...] = ()
+        self._when_it_goes_on: dict[str, list[Callable[[], None]]] = {}
 
     # membership
 
@@ -64,6 +74,7 @@ class EmqxCluster:
             raise ValueError(f"{name} is running")
         keeps = self.clients is not None and self.clients.keep_sessions
         node = EmqxNode(name, version, booted_at=self.timeline.now, live_keep_sessions=keeps)
+        self._come_up(node)
         self.nodes[name] = node
         self.known_names.add(name)
         if persisted is not None:
@@ -79,6 +90,7 @@ class EmqxCluster:
         if not node.running:
             return
         node.running = False
+        node.stopped_at = self.timeline.now
         node.evacuation = None
         if self.clients is not None:
             self.clients.broker_down(node)
@@ -91,6 +103,68 @@ class EmqxCluster:
 
     def running_nodes(self) -> list[EmqxNode]:
         return [node for node in self.nodes.values() if node.running]
+
+    def _come_up(self, node: EmqxNode) -> None:
+        """What a node lacks in its first moments."""
+        for fault, seconds in (("booting", self.profile.plugins_s), ("joining", self.profile.join_s)):
+            if seconds:
+                setattr(node.faults, fault, True)
+                self.timeline.after(seconds, lambda fault=fault: setattr(node.faults, fault, False))
+
+    # hangs and splits
+
+    def seen_by(self, node: EmqxNode) -> list[EmqxNode]:
+        """The members that `node` takes for running, itself first: the order depends on who is asked."""
+        others = [m for m in self.running_nodes() if m is not node and m.island == node.island and not m.given_up]
+        return [node, *others]
+
+    def gone_a_moment_ago(self, node: EmqxNode) -> list[EmqxNode]:
+        """Members that have just gone down: they are still listed."""
+        since = self.timeline.now - NODEDOWN_FOR_S
+        return [m for m in self.nodes.values() if m.stopped_at is not None and m.stopped_at > since and m is not node]
+
+    def waits_for(self, node: EmqxNode, others: Sequence[EmqxNode] | None = None) -> EmqxNode | None:
+        """The hung peer that keeps `node` from answering a question about `others`, or about all that it sees."""
+        asked = self.seen_by(node) if others is None else others
+        return next((m for m in asked if m.hung and not m.given_up), None)
+
+    def hang(self, name: str) -> None:
+        """The node stops dead, its connections stay open: a lost machine, a paused VM, SIGSTOP."""
+        node = self.nodes[name]
+        node.hung = True
+
+        def give_up() -> None:
+            node.given_up = node.hung
+
+        self.timeline.after(GIVEN_UP_AFTER_S, give_up)
+
+    def go_on(self, name: str) -> None:
+        """It runs again and does what was asked of it; one that was taken for down is alone until EMQX restarts it."""
+        node = self.nodes[name]
+        node.hung = False
+        for done in self._when_it_goes_on.pop(name, []):
+            done()
+        if node.given_up:
+            self.split(name)
+            self.heal(name)
+
+    def split(self, name: str) -> None:
+        """The node sees only itself, and nobody sees it; its clients stay."""
+        self.nodes[name].island = name
+
+    def heal(self, name: str) -> None:
+        """The network is whole again: EMQX restarts the node that was alone, a while later."""
+        node = self.nodes[name]
+        self.timeline.after(RESTARTS_AFTER_S, lambda: self._restart(node))
+
+    def _restart(self, node: EmqxNode) -> None:
+        if self.nodes.get(node.name) is node and node.running:
+            self.stop_node(node.name)
+            self.add_node(node.name, node.version, persisted=node.persisted)
+
+    def when_it_goes_on(self, node: EmqxNode, do: Callable[[], None]) -> None:
+        """A request that nobody waits for any more is still carried out."""
+        self._when_it_goes_on.setdefault(node.name, []).append(do)
 
     # clients and the network
 
@@ -143,14 +217,16 @@ class EmqxCluster:
             raise EvacuationRefused("not_started")
         node.evacuation = None
         node.persisted = None
+        node.crash_looping = False
 
     def _evacuate(self, node: EmqxNode, options: Options) -> None:
         node.persisted = options.to_file()
+        node.crash_looping = options.wait_takeover > LONGEST_WAIT_S
         EvacuationProcess(node, options, self)
 
     def evict(self, node: EmqxNode, count: int) -> None:
         if self.clients is not None:
-            node.sent_elsewhere += count
+            node.sent_elsewhere += 0 if self.clients.keep_sessions else count
             self.clients.disconnect(node, count, "evicted")
 
     def migrate(self, node: EmqxNode, count: int, recipients: list[EmqxNode]) -> int:
@@ -163,4 +239,4 @@ class EmqxCluster:
         """
         members = self.nodes
         asked = members.values() if wanted is None else [members[name] for name in wanted if name in members]
-        return [other for other in asked if other.running and other.available]
+        return [other for other in asked if other.running and other.available and not other.given_up]

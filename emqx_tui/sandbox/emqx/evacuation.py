@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emqx_tui.sandbox.emqx.node import EmqxNode
 
 EVICTING_CONNS = "evicting_conns"
 WAITING_TAKEOVER = "waiting_takeover"
@@ -16,6 +20,10 @@ PROHIBITING = "prohibiting"
 
 class EvacuationRefused(Exception):
     """EMQX's own word for why: `already_started`, `eviction_agent_busy`, `not_started`."""
+
+    def rendered(self, release: tuple[int, int, int]) -> str:
+        """From 4.4.17 on parameter errors read well, and these come as the list that Erlang prints (recorded)."""
+        return f'["{self}"]' if release >= (4, 4, 17) else str(self)
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Evacuation:
     """refreshed by connection ticks only"""
     current_sessions: int = 0
     """refreshed by session ticks only, and only when one found a recipient"""
+    waits_for: EmqxNode | None = None
+    """a status question makes the coordinator ask its recipients first: it moves nobody until this hung one answers"""
 
     def __post_init__(self) -> None:
         self.current_connected, self.current_sessions = self.initial_connected, self.initial_sessions

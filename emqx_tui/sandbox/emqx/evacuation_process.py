@@ -28,10 +28,14 @@ class Profile:
     """what a connection tick takes beyond its second, for each connection that the node started with"""
     takeover_s: float = 0.0
     """one forced migration of a session; a tick does them one after the other"""
+    plugins_s: float = 0.0
+    """from a node's first answer to the load of its plugins; clients are let in meanwhile"""
+    join_s: float = 0.0
+    """how long a node that has joined shows `"connections": "undefined"`"""
 
 
 IDEAL = Profile()
-CALIBRATED = Profile(work_s_per_connection=0.2 / 33_000, takeover_s=0.002)
+CALIBRATED = Profile(work_s_per_connection=0.2 / 33_000, takeover_s=0.002, plugins_s=0.1, join_s=1.0)
 
 
 class Cluster(Protocol):
@@ -56,10 +60,21 @@ class EvacuationProcess:
 
     def _next(self, delay_s: float, tick: Callable[[], None]) -> None:
         def run() -> None:
-            if self._node.evacuation is self._evacuation:
+            if self._node.evacuation is not self._evacuation:
+                return
+            if self._stands_still():
+                self._next(TICK_S, tick)
+            else:
                 tick()
 
         self._cluster.timeline.after(delay_s, run)
+
+    def _stands_still(self) -> bool:
+        """The node hangs, or its coordinator waits for a recipient that does."""
+        awaited = self._evacuation.waits_for
+        if awaited is not None and not (awaited.hung and not awaited.given_up):
+            self._evacuation.waits_for = awaited = None
+        return self._node.hung or awaited is not None
 
     def _evict_connections(self) -> None:
         evacuation, node = self._evacuation, self._node

@@ -43,6 +43,10 @@ class Faults:
     """every request is answered with 401"""
     stats_frozen: bool = False
     """the `/stats` sampler has stopped"""
+    booting: bool = False
+    """the plugins are not loaded yet: evacuation routes are 404, `/status` is 503, clients are let in"""
+    joining: bool = False
+    """has just joined: `/nodes` shows `"connections": "undefined"`"""
 
 
 @dataclass(eq=False)
@@ -59,16 +63,27 @@ class EmqxNode:
     """an overloaded machine: each eviction tick takes this much longer"""
     persisted: dict[str, object] | None = None
     """the evacuation file on the node's volume; still there when the broker is down"""
+    hung: bool = False
+    """its machine is lost or paused: it neither answers nor closes a connection"""
+    given_up: bool = False
+    """it hung for so long that its peers take it for down"""
+    island: str = ""
+    """nodes of one island see each other; empty unless the cluster is split"""
+    crash_looping: bool = False
+    """the coordinator of evacuations crashes again and again, and with it every route of the plugin"""
+    stopped_at: float | None = None
     rebalancing: bool = False
     """a donor of a running rebalance: owns the eviction switch, so an evacuation cannot"""
     running: bool = True
     live: int = 0
     retained: int = 0
     virtual: int = 0
+    unmoved: int = 0
+    """sessions of clients with clean start and an expiry interval: before 4.4.24 no evacuation counts or moves them"""
     evacuation: Evacuation | None = None
     faults: Faults = field(default_factory=Faults)
     sent_elsewhere: int = 0
-    """clients evicted or refused with "use another server" since boot"""
+    """clients refused with "use another server" since boot, and those evicted that keep no session"""
     release: Release = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,14 +97,14 @@ class EmqxNode:
     @property
     def channels(self) -> int:
         """Every client id that has a process here, connected or not."""
-        return self.live + self.retained + self.virtual
+        return self.live + self.retained + self.virtual + self.unmoved
 
     @property
     def sessions(self) -> int:
         """Sessions as this version counts them: all channels, or before 4.4.24 those of clean start 0."""
-        if self.release >= ALL_CHANNELS_ARE_SESSIONS_SINCE or self.live_keep_sessions:
+        if self.release >= ALL_CHANNELS_ARE_SESSIONS_SINCE:
             return self.channels
-        return self.retained + self.virtual
+        return self.retained + self.virtual + (self.live if self.live_keep_sessions else 0)
 
     @property
     def available(self) -> bool:

@@ -1,7 +1,8 @@
 """JSON of EMQX's management API v4.
 
-Owns field names and types. EMQX's oddities are kept on purpose: `connections` counts retained sessions too, an empty
-`shutdown_count` is an array, `live_connections` is missing from `/nodes` before 4.4.19.
+Owns field names and types. EMQX's oddities are kept on purpose: `connections` counts retained sessions too and is
+`"undefined"` in the first moments of a member, an empty `shutdown_count` is an array, `live_connections` is missing
+from `/nodes` before 4.4.19.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def node(member: EmqxNode, now: float) -> Json:
         "version": member.version,
         "otp_release": "24.3.4.2-1/12.3.2.2",
         "uptime": uptime(int(now - member.booted_at)),
-        "connections": channels,
+        "connections": "undefined" if member.faults.joining else channels,
         "load1": f"{load:.2f}",
         "load5": f"{load * 1.1:.2f}",
         "load15": f"{load * 1.15:.2f}",
@@ -112,8 +113,7 @@ def _mqtt(protocol: str, listen_on: str, identifier: str, connected: int, shutdo
 
 def plugins(member: EmqxNode, now: float) -> list[Json]:
     return [
-        {"name": name, "description": description, "version": member.version, "active": True, "type": "feature"}
-        for name, description in PLUGINS
+        {"name": name, "description": description, "active": True, "type": "feature"} for name, description in PLUGINS
     ]
 
 
@@ -135,9 +135,24 @@ def evacuation(running: Evacuation, recipients: list[EmqxNode]) -> Json:
     }
 
 
+def own_rebalance(donor: EmqxNode, recipients: list[EmqxNode]) -> Json:
+    """What the donor says of itself: counts in place of the donors, and no goal before the eviction has begun."""
+    shape = rebalance(donor, recipients)
+    del shape["donors"]
+    return {
+        **shape,
+        "stats": {
+            "initial_connected": donor.live,
+            "current_connected": donor.live,
+            "initial_sessions": 0,
+            "current_sessions": 0,
+            "current_disconnected_sessions": 0,
+        },
+    }
+
+
 def rebalance(donor: EmqxNode, recipients: list[EmqxNode]) -> Json:
-    """A donor that gives clients away to balance the cluster, just begun."""
-    average = sum(r.live for r in recipients) / len(recipients) if recipients else 0.0
+    """A donor that gives clients away to balance the cluster, just begun: goals come with the eviction."""
     return {
         "state": "wait_health_check",
         "coordinator_node": donor.name,
@@ -145,6 +160,4 @@ def rebalance(donor: EmqxNode, recipients: list[EmqxNode]) -> Json:
         "recipients": [recipient.name for recipient in recipients],
         "connection_eviction_rate": 500,
         "session_eviction_rate": 500,
-        "connection_goal": average,
-        "disconnected_session_goal": 0.0,
     }

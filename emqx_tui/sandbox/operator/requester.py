@@ -13,7 +13,7 @@ import random
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
-from emqx_tui.sandbox.emqx.api import Unreachable
+from emqx_tui.sandbox.emqx.api import DROPPED_AFTER_S, Unanswered, Unreachable
 from emqx_tui.sandbox.emqx.brokers import Broker, Brokers
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.operator.api_faults import ApiFault
@@ -86,8 +86,17 @@ class Requester:
         if broker is None:
             raise Unreachable("connection refused")
         octets = b"" if body is None else json.dumps(body).encode()
-        reply = self._brokers.ask(broker, method, "/" + path, octets, self._authorization)
-        return Answer(reply.status, reply.body.decode())
+        waited_s, is_taken = 0.0, False
+        while waited_s < DROPPED_AFTER_S:
+            try:
+                if not (is_taken and method != "GET"):
+                    reply = self._brokers.ask(broker, method, "/" + path, octets, self._authorization)
+                    return Answer(reply.status, reply.body.decode())
+            except Unanswered:
+                is_taken = True
+            waited_s += _ASK_AGAIN_S
+            yield _ASK_AGAIN_S
+        raise self._error(method, path, "EOF", is_common=True)
 
     def _fault(self, path: str, through: str, pod: str | None) -> ApiFault | None:
         return next((fault for fault in self._faults if fault.fits(path, through, pod)), None)
@@ -119,4 +128,7 @@ def field_of(answer: Answer, name: str) -> Any:
         raise PassError("failed to unmarshal node statuses: unexpected end of JSON input") from None
     if not isinstance(value, list):
         raise PassError("failed to unmarshal node statuses: json: cannot unmarshal into Go value")
+    if any(isinstance(item, dict) and isinstance(item.get("connections"), str) for item in value):
+        field = "Go struct field EmqxNode.connections of type int64"
+        raise PassError(f"failed to unmarshal node statuses: json: cannot unmarshal string into {field}")
     return value

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emqx_tui.sandbox.clients.presets import Preset
+from emqx_tui.sandbox.emqx.cluster import EmqxCluster
 from emqx_tui.sandbox.emqx.evacuation_process import CALIBRATED
 from emqx_tui.sandbox.kube.objects import Object, is_terminating
 from emqx_tui.sandbox.kube.store import Store
@@ -92,7 +93,40 @@ def _lose_green_in_first_drain(world: World) -> None:
     watch()
 
 
+def _in_first_drain(strike: Callable[[World, EmqxCluster, str], None]) -> Callable[[World], None]:
+    """Ten seconds into the first evacuation something happens to the broker of the first green pod."""
+
+    def arrange(world: World) -> None:
+        cluster = world.cluster()
+
+        def watch() -> None:
+            is_draining = any(node.evacuation is not None for node in cluster.nodes.values())
+            world.timeline.after(10.0 if is_draining else 1.0, act if is_draining else watch)
+
+        def act() -> None:
+            green = sorted(pod["metadata"]["name"] for pod in world.pods() if world.is_green(pod))
+            if green:
+                strike(world, cluster, world.broker(green[0]).name)
+
+        watch()
+
+    return arrange
+
+
+def _hang(world: World, cluster: EmqxCluster, node: str) -> None:
+    """It hangs longer than its peers wait: taken for down, it is restarted by EMQX after it has gone on."""
+    cluster.hang(node)
+    world.timeline.after(_HANGS_FOR_S, lambda: cluster.go_on(node))
+
+
+def _split(world: World, cluster: EmqxCluster, node: str) -> None:
+    cluster.split(node)
+    world.timeline.after(_SPLIT_FOR_S, lambda: cluster.heal(node))
+
+
 _LATE_BOOT_S = 90.0
+_HANGS_FOR_S = 90.0
+_SPLIT_FOR_S = 60.0
 
 SCENARIOS: dict[str, Scenario] = {
     "smooth": Scenario("nothing goes wrong"),
@@ -103,6 +137,13 @@ SCENARIOS: dict[str, Scenario] = {
     "node-lost": Scenario("a green node is lost during the first drain", arrange=_lose_green_in_first_drain),
     "network-resets": Scenario(
         "connections are reset when their address leaves the Service", lambda config: replace(config, network="ebpf")
+    ),
+    "hung-peer": Scenario(
+        "a green broker hangs for 90 s during the first drain, with its connections open",
+        arrange=_in_first_drain(_hang),
+    ),
+    "split": Scenario(
+        "a green broker sees only itself for 60 s during the first drain", arrange=_in_first_drain(_split)
     ),
 }
 
