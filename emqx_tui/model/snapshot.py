@@ -164,6 +164,8 @@ class Snapshot:
     green_uid: str = ""
     """UID of the green StatefulSet as it was first seen; empty before. It keeps a third set from passing for green."""
     operator_image: Reading[str] = MISSING
+    operator_answers: Reading[bool] = MISSING
+    """Whether its webhook took the last dry-run of a patch; None when that could not be found out."""
 
     @cached_property
     def sets(self) -> tuple[StatefulSet, ...]:

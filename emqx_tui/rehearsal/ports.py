@@ -46,7 +46,6 @@ _ERRORS: dict[int, type[AdapterError]] = {
     409: Conflict,
     410: Expired,
     422: Rejected,
-    500: Rejected,
 }
 
 Request = KubeRequest | EmqxRequest

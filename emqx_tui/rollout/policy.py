@@ -48,6 +48,8 @@ class Policy:
     nudge_every_s: float = 2.0
     listener_gap_s: float = 2.5
     """Between the reset and the second nudge: the operator's listener step runs before its gates."""
+    operator_down_s: float = 15.0
+    """The operator's webhook has not answered for this long: auto-hold. A restart takes less."""
     ack_timeout_s: float = 60.0
     """A patch that the operator has not answered with a status write by then raises an alarm."""
     ask_again_s: float = 10.0
@@ -82,6 +84,10 @@ class Policy:
     """Between two attempts of a command that lost a race or got no answer: what is seen may be late."""
     refused_retry_s: float = 1.0
     """Between two attempts of a command that was refused."""
+    max_retry_s: float = 15.0
+    """What needs the operator is tried again after twice the time each time, up to this long ..."""
+    max_close_retry_s: float = 1.0
+    """... and closing the valve up to this long."""
     start_retry_s: float = 1.0
     """Between two attempts to start a refused evacuation."""
     scale_retry_s: float = 1.0

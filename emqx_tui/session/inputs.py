@@ -73,6 +73,16 @@ class LeaseAnswered:
 
 
 @dataclass(frozen=True)
+class RightsAnswered:
+    """What the server says of this console's rights to drive: the first that is missing, empty with all of them.
+
+    None: there was no answer.
+    """
+
+    missing: str | None
+
+
+@dataclass(frozen=True)
 class ReleaseClosed:
     """The result was recorded, journal and lease were removed; or why not."""
 
@@ -88,6 +98,7 @@ SessionInput = (
     | CommandFailed
     | JournalWritten
     | LeaseAnswered
+    | RightsAnswered
     | ReleaseClosed
 )
 Put = Callable[[SessionInput], None]

@@ -29,6 +29,8 @@ class ReleaseEnd:
         self._put = put
         self._spawn = spawn
         self._failed_at = float("-inf")
+        self._gone_at: float | None = None
+        """When the journal of a release that stands half-way was seen to be gone (monotonic wall seconds)."""
         self.is_closing = False
         """The records are being removed: nothing else is written meanwhile."""
         self.journal: Journal | None = None
@@ -72,11 +74,33 @@ class ReleaseEnd:
         if answer.error is not None:
             self._failed_at = self._ports.clock.monotonic()
 
+    def may_come_back(self, journal: Journal, resource: EmqxEnterprise | None) -> bool:
+        """The journal vanished half-way: a driver that lives writes it again, so wait for a lease period."""
+        if _result(journal, resource) != "failed":
+            return False
+        self.journal, self._gone_at = journal, self._ports.clock.monotonic()
+        return True
+
+    def is_back(self) -> None:
+        """The journal stands again."""
+        self._gone_at = None
+
+    def given_up(self) -> Journal | None:
+        """The journal that has not come back in time."""
+        gone_at = self._gone_at
+        is_over = gone_at is not None and self._ports.clock.monotonic() - gone_at > records.LEASE_DURATION_S
+        return self.journal if is_over else None
+
     def ended_elsewhere(self, journal: Journal, resource: EmqxEnterprise | None) -> None:
         """The journal vanished: another console came to the end of the release, or somebody removed it."""
-        wanted = journal.originals.template_mark if journal.abort else journal.target_mark
-        is_there = resource is not None and wanted in ("", resource.template_mark)
-        parameters = resource.blue_green if resource else None
-        is_free = not (parameters and is_closed(parameters.effective_delay_s))
-        self.journal = journal
-        self.result = ("aborted" if journal.abort else "done") if is_there and is_free else "failed"
+        self._gone_at = None
+        self.journal, self.result = journal, _result(journal, resource)
+
+
+def _result(journal: Journal, resource: EmqxEnterprise | None) -> str:
+    """How a release ended whose journal is gone, as far as the object tells."""
+    wanted = journal.originals.template_mark if journal.abort else journal.target_mark
+    is_there = resource is not None and wanted in ("", resource.template_mark)
+    parameters = resource.blue_green if resource else None
+    is_free = not (parameters and is_closed(parameters.effective_delay_s))
+    return ("aborted" if journal.abort else "done") if is_there and is_free else "failed"

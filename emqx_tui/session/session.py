@@ -36,6 +36,7 @@ from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.session import sources, view_builder
 from emqx_tui.session.arrival import ArrivalTracker
 from emqx_tui.session.driver_lease import YIELD_S, DriverLease
+from emqx_tui.session.driving_rights import DrivingRights
 from emqx_tui.session.edit_preview import preview, save
 from emqx_tui.session.executor import Executor
 from emqx_tui.session.inputs import (
@@ -44,6 +45,7 @@ from emqx_tui.session.inputs import (
     JournalWritten,
     LeaseAnswered,
     ReleaseClosed,
+    RightsAnswered,
     SessionInput,
     Submitted,
     SubmittedAgain,
@@ -53,10 +55,19 @@ from emqx_tui.session.journal_store import JournalStore
 from emqx_tui.session.log import command_words
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.pod_report import PodReport, read_report
-from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchInput
+from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
 from emqx_tui.session.publisher import Publisher
 from emqx_tui.session.release_end import ReleaseEnd
-from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer, Store, fold, snapshot
+from emqx_tui.session.store import (
+    BrokerAnswer,
+    OperatorAnswer,
+    OperatorImage,
+    OwnAnswer,
+    Store,
+    StoreInput,
+    fold,
+    snapshot,
+)
 from emqx_tui.session.view import EditPreview, Notice, NoticeKind, Role, View
 
 TICK_S = 0.6
@@ -95,6 +106,7 @@ class Session:
         self._series = Series()
         self._journal = JournalStore(namespace, name, ports, self._put, self._spawn)
         self._lease = DriverLease(namespace, name, ports, self._put)
+        self._rights = DrivingRights(ports, self._put, self._spawn)
         self._end = ReleaseEnd(ports, self._put, self._spawn)
         self._arrival = ArrivalTracker(ports)
         self._executor = Executor(ports.kube, ports.emqx, self._put, self._may_advance)
@@ -178,7 +190,13 @@ class Session:
     async def _watch(self) -> None:
         ports = self._ports
         await sources.watch_cluster(
-            self.namespace, self.name, kube=ports.kube, clock=ports.clock, latest=self._latest, put=self._put
+            self.namespace,
+            self.name,
+            kube=ports.kube,
+            clock=ports.clock,
+            latest=self._latest,
+            put=self._put,
+            probes=not self._options.read_only,
         )
 
     async def _tick(self) -> None:
@@ -234,17 +252,19 @@ class Session:
                 self._journal_written(item)
             case LeaseAnswered():
                 self._lease_answered(item)
+            case RightsAnswered():
+                self._rights.answered(item)
             case ReleaseClosed():
                 self._closed(item)
             case Listed() | Changed() | Removed() | Alive() | Lost():
                 self._fold(item)
                 self._follow(item.kind)
-            case BrokerAnswer() | OwnAnswer() | OperatorImage():
+            case BrokerAnswer() | OwnAnswer() | OperatorImage() | OperatorAnswer():
                 self._fold(item)
             case _:
                 assert_never(item)
 
-    def _fold(self, item: WatchInput | BrokerAnswer | OwnAnswer | OperatorImage) -> None:
+    def _fold(self, item: StoreInput) -> None:
         self._store = fold(self._store, item, self._ports.clock.now())
 
     def _follow(self, kind: Kind) -> None:
@@ -266,6 +286,8 @@ class Session:
             return
         vanished = self._journal.take(self._store.secret(), self._store.resource())
         stored = self._journal.stored
+        if stored is not None:
+            self._end.is_back()
         if stored is not None and self._arrival.is_new(stored, self._store.lease()):
             self._log.past(stored)
         if vanished is None:
@@ -274,6 +296,8 @@ class Session:
             # Nobody but the driver ends a release: left alone it would stand half-way, with the operator held.
             self._publisher.alarm("somebody removed the journal: it is written again")
             self._journal.write(vanished, None)
+        elif self._end.may_come_back(vanished, self._store.resource()):
+            self._publisher.alarm("the journal is gone: its driver may write it again")
         else:
             self._ended_elsewhere(vanished)
 
@@ -334,6 +358,8 @@ class Session:
             self._answer(intent)
         self._colour()
         self._keep_lease()
+        if (journal := self._end.given_up()) is not None:
+            self._ended_elsewhere(journal)
         self._publisher.publish(self._view())
 
     def _colour(self) -> None:
@@ -350,6 +376,8 @@ class Session:
             not_allowed = "this console was started read-only"
         if not_allowed:
             return Notice.refused(not_allowed, RefusalReason.NOT_ALLOWED)
+        if isinstance(intent, TakeOver) and self._rights.missing:
+            return Notice.refused(f"this console cannot drive: {self._rights.missing}", RefusalReason.NOT_ALLOWED)
         if isinstance(intent, Start | TakeOver) and not self._lease.is_free:
             return Notice.refused(f"{self._lease.driver} drives this cluster", RefusalReason.UNDER_WAY)
         return self._refusal_to_start(intent) if isinstance(intent, Start) else None
@@ -429,7 +457,8 @@ class Session:
         is_known = self._store.collection(Kind.LEASE).read_at is not None
         wanted = self._journal.stored is not None and (self._options.drives or self._wants_to_drive)
         if wanted and is_known and resource is not None and not self._options.read_only and not self._end.is_closing:
-            self._lease.keep(resource.meta.uid, is_onlooker=not self._wants_to_drive)
+            if self._lease.is_held or self._rights.may_drive(self._seen):
+                self._lease.keep(resource.meta.uid, is_onlooker=not self._wants_to_drive)
         elif self._options.drives and is_known and self._is_without_journal():
             self._lease.remove_left_over()
 
@@ -448,6 +477,7 @@ class Session:
             is_driver=self._lease.is_held,
             other_driver=self._lease.driver,
             missing=view_builder.missing_right(self._store),
+            cannot_drive=self._rights.missing,
         )
         return View(
             snapshot=self._seen,
@@ -476,6 +506,7 @@ class Session:
     def _is_undriven(self, role: Role) -> bool:
         """Nobody drives, for longer than a console that has begun a release needs to take its lease."""
         wall, is_asked = self._ports.clock.monotonic(), self._options.drives or self._wants_to_drive
+        is_asked = is_asked and not self._rights.missing
         is_read = self._store.collection(Kind.LEASE).read_at is not None
         if role is not Role.IDLE or self._journal.stored is None or is_asked or not is_read:
             self._undriven_since = None
@@ -520,4 +551,5 @@ class Session:
     def _forget_release(self) -> None:
         self._wants_to_drive = False
         self._lease.forget()
+        self._rights.forget()
         self._memory = self._memory.afresh()

@@ -18,6 +18,7 @@ from emqx_tui.model.wire import Fields, Malformed, clean
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.rollout.state.journal import journal_name
+from emqx_tui.session import operator_probe
 from emqx_tui.session.inputs import Put
 from emqx_tui.session.ports import Clock, Emqx, Kube, Scope
 from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer
@@ -53,8 +54,9 @@ async def watch_cluster(
     clock: Clock,
     latest: Callable[[], Snapshot],
     put: Put,
+    probes: bool = True,
 ) -> None:
-    """Watch everything of one cluster, and the operator's image, until cancelled."""
+    """Watch everything of one cluster, and the operator, until cancelled; `probes`: dry-runs may be sent."""
 
     def watch(kind: Kind) -> None:
         resource = latest().resource.value
@@ -66,8 +68,17 @@ async def watch_cluster(
             put(await read_operator_image(kube))
             await clock.sleep(OPERATOR_EVERY_S)
 
+    async def probe_operator() -> None:
+        while True:
+            # A colour is known only while a release stands: nothing is asked before.
+            if latest().blue_uid:
+                put(await operator_probe.ask(kube, namespace, name))
+            await clock.sleep(operator_probe.EVERY_S)
+
     async with asyncio.TaskGroup() as group:
         group.create_task(read_operator(), name="read the operator's image")
+        if probes:
+            group.create_task(probe_operator(), name="probe the operator")
         for kind in (
             Kind.EMQX_ENTERPRISE,
             Kind.SECRET,

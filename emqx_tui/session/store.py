@@ -68,7 +68,15 @@ class OperatorImage:
     problem: str = ""
 
 
-StoreInput = WatchInput | BrokerAnswer | OwnAnswer | OperatorImage
+@dataclass(frozen=True)
+class OperatorAnswer:
+    """Whether the operator's webhook answered; None when that could not be found out."""
+
+    is_up: bool | None
+    problem: str = ""
+
+
+StoreInput = WatchInput | BrokerAnswer | OwnAnswer | OperatorImage | OperatorAnswer
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ class Store:
     evacuations: Reading[GlobalStatus] = MISSING
     own: Mapping[str, Reading[EvictionStatus]] = field(default_factory=dict)
     operator_image: Reading[str] = MISSING
+    operator_answers: Reading[bool] = MISSING
     asked: str = ""
     is_emqx_forbidden: bool = False
     """EMQX was not asked the last time, for want of a right."""
@@ -134,6 +143,8 @@ def fold(store: Store, found: StoreInput, now: datetime) -> Store:
             return replace(store, own={**store.own, pod: reading})
         case OperatorImage(image=image, problem=problem):
             return replace(store, operator_image=Reading(image, now, problem))
+        case OperatorAnswer(is_up=is_up, problem=problem):
+            return replace(store, operator_answers=Reading(is_up, now, problem))
 
 
 def _but(collection: Collection, key: tuple[str, str]) -> Mapping[tuple[str, str], Unreadable]:
@@ -206,4 +217,5 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
         blue_uid=blue_uid,
         green_uid=green_uid,
         operator_image=store.operator_image,
+        operator_answers=store.operator_answers,
     )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from itertools import takewhile
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.observations import Observations
+from emqx_tui.session.driving_rights import in_words
 from emqx_tui.session.store import Store
 from emqx_tui.session.view import Role, SourceHealth
-
-_RIGHT = re.compile(r'cannot (\w+) resource "([^"]+)"')
-"""As the API server spells it."""
 
 
 def missing_right(store: Store) -> str:
@@ -20,14 +17,23 @@ def missing_right(store: Store) -> str:
     secrets = store.collection(Kind.SECRET)
     if not secrets.is_forbidden:
         return ""
-    found = _RIGHT.search(secrets.problem)
-    return f"no right to {found[1]} {found[2]}, so the journal is not known" if found else secrets.problem
+    found = in_words(secrets.problem)
+    return f"{found}, so the journal is not known" if found != secrets.problem else found
 
 
 def role(
-    *, read_only: bool, journal_problem: str, is_driver: bool, other_driver: str, missing: str = ""
+    *,
+    read_only: bool,
+    journal_problem: str,
+    is_driver: bool,
+    other_driver: str,
+    missing: str = "",
+    cannot_drive: str = "",
 ) -> tuple[Role, str]:
-    """What this console is to the cluster, and why, where that needs saying. `missing` is a right."""
+    """What this console is to the cluster, and why, where that needs saying.
+
+    `missing` is a right without which nothing can be known, `cannot_drive` one without which nobody drives from here.
+    """
     if read_only:
         return Role.WATCH_ONLY, "started with --read-only"
     if missing:
@@ -38,6 +44,8 @@ def role(
         return Role.DRIVER, ""
     if other_driver:
         return Role.SPECTATOR, f"{other_driver} drives"
+    if cannot_drive:
+        return Role.IDLE, f"this console cannot drive: {cannot_drive}"
     return Role.IDLE, ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rehearsal.ports import Request
-from emqx_tui.rollout.intents import Approve
+from emqx_tui.rollout.intents import Approve, Resume
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
@@ -73,3 +73,64 @@ def test_nothing_is_approved_or_sent_before_everything_is_listed_anew(late: Kind
 
 def _draining(view: View) -> bool:
     return any(m.evacuation for m in view.snapshot.members)
+
+
+def test_an_operator_that_is_down_is_told_by_every_console_and_stops_the_policy() -> None:
+    """Nothing fails at once without it: all the more it has to be said. A person may go on, and attempts back off."""
+    stage = Stage(scenario("smooth", clients=300, churn_per_s=0.2, seed=3))
+
+    async def script(stage: Stage) -> None:
+        console, onlooker = stage.console(1), stage.console(2, drives=False)
+        await begin(console, Approval.AUTO)
+        await console.until(lambda view: view.decision.phase is Phase.WAITING_DELAY, 900.0)
+        stage.world.operator.down = True
+        for each in (console, onlooker):
+            view = await each.until(lambda view: "operator-down" in alarms(view), 40.0)
+            assert view.journal is not None
+        view = await onlooker.until(lambda view: view.journal and view.journal.hold, 10.0)
+        assert view.journal is not None
+        assert view.journal.hold is not None
+        assert view.journal.hold.check == "operator-down"
+        before = approvals(console)
+        await asyncio.sleep(60.0)
+        assert approvals(console) == before, "a policy waits"
+        gate = console.view.decision.gate  # type: ignore[union-attr]
+        assert gate is not None
+        check = next(check for check in gate.checks if check.name == "operator-answers")
+        assert not gate.is_open
+        assert "an abort cannot put the template back" in check.evidence
+        console.session.submit(Resume("person@host"))
+        await console.until(lambda view: view.decision.phase is Phase.FINISHING, 900.0)
+        began = stage.world.timeline.now
+        await asyncio.sleep(120.0)
+        patches = [at for at, request in console.writes if at > began and "/emqxenterprises/" in request.path]
+        assert 1 <= len(patches) <= 14
+        stage.world.operator.down = False
+        await console.until(lambda view: view.result == "done", 900.0)
+        await asyncio.sleep(60.0)
+
+    stage.play(script)
+    assert stage.broken == stage.witness.broken == []
+    stage.witness.check_ended(TARGET)
+
+
+def alarms(view: View) -> set[str]:
+    return {alarm.check for alarm in view.decision.alarms}
+
+
+def test_an_operator_that_restarts_holds_nothing() -> None:
+    stage = Stage(scenario("smooth", clients=300, churn_per_s=0.2, seed=3))
+    seen: set[str] = set()
+
+    async def script(stage: Stage) -> None:
+        console = stage.console()
+        console.watchers.append(lambda view: seen.update(alarms(view)))
+        await begin(console, Approval.AUTO)
+        await console.until(lambda view: view.decision.phase is Phase.DRAINING, 900.0)
+        stage.world.operator.down = True
+        await asyncio.sleep(8.0)
+        stage.world.operator.down = False
+        await console.until(lambda view: view.result == "done", 900.0)
+
+    stage.play(script)
+    assert seen == set()

@@ -367,3 +367,70 @@ def test_a_console_that_looked_away_does_not_take_the_drivers_scaling_for_somebo
 
     stage.play(script)
     judge(stage)
+
+
+@pytest.mark.parametrize("path", ["/endpoints", "/scale", "/emqxenterprises"])
+def test_a_console_without_a_right_that_a_release_needs_takes_no_lease(path: str) -> None:
+    """It would drain all of blue and stand there; it says which right is missing, and may still hold."""
+    stage = make_stage()
+
+    async def script(stage: Stage) -> None:
+        first = stage.console(1)
+        await begin(first, Approval.EVERY_NODE)
+        await first.until(lambda view: view.decision.phase is Phase.READY_TO_CUT_OVER, LIMIT_S)
+        second = stage.console(2, drives=False)
+        second.meddlers.append(refuse(path))
+        await second.until(lambda view: view.journal)
+        first.cut()
+        stage.dead.add(first.host.identity)
+        second.session.submit(TakeOver("bob@host"))
+        view = await second.until(lambda view: view.role_reason, 30.0)
+        assert path.strip("/") in view.role_reason
+        assert view.role is Role.IDLE
+        await asyncio.sleep(40.0)
+        assert second.view is not None
+        assert second.view.role is Role.IDLE
+        assert second.view.is_undriven
+        assert second.writes == []
+        second.session.submit(Hold("bob@host"))
+        view = await second.until(lambda view: view.journal and view.journal.hold, 10.0)
+        second.meddlers.clear()
+        await second.until(lambda view: view.role is Role.DRIVER, 60.0)
+
+    stage.play(script)
+    assert stage.broken == []
+    assert stage.witness.broken == []
+
+
+def test_a_journal_that_is_written_again_at_once_is_no_failed_release_to_an_onlooker() -> None:
+    stage = make_stage()
+    results: set[str] = set()
+
+    async def script(stage: Stage) -> None:
+        first, second = stage.console(1), stage.console(2, drives=False)
+        second.watchers.append(lambda view: results.add(view.result))
+        await begin(first, Approval.AUTO)
+        await first.until(drains(), LIMIT_S)
+        stage.world.store.delete("secrets", "default", "emqx-tui-emqx-ee")
+        await first.until(lambda view: view.result == "done", LIMIT_S)
+        await second.until(lambda view: view.result == "done", 30.0)
+
+    stage.play(script)
+    assert results == {"", "done"}
+
+
+def test_a_journal_that_does_not_come_back_is_a_failed_release() -> None:
+    stage = make_stage()
+
+    async def script(stage: Stage) -> None:
+        first, second = stage.console(1), stage.console(2, drives=False)
+        await begin(first, Approval.AUTO)
+        await second.until(drains(), LIMIT_S)
+        first.cut()
+        stage.world.store.delete("secrets", "default", "emqx-tui-emqx-ee")
+        await asyncio.sleep(14.0)
+        assert second.view is not None
+        assert second.view.result == ""
+        await second.until(lambda view: view.result == "failed", 10.0)
+
+    stage.play(script)

@@ -156,6 +156,8 @@ class Scene:
     status_mark: str = "status-1"
     broker_age_s: float = 0.5
     kube_age_s: float = 5.0
+    operator_up: bool | None = None
+    """Whether the operator's webhook takes patches; None = nobody could ask."""
     kube_problem: str = ""
     """Why the watch of the EmqxEnterprise is broken; empty while it answers."""
     journal: Journal | None = None
@@ -208,6 +210,7 @@ class Scene:
             blue_uid=blue_uid,
             green_uid=journal.green_uid if journal else "",
             operator_image=Reading(self.operator, at) if self.operator else MISSING,
+            operator_answers=MISSING if self.operator_up is None else Reading(self.operator_up, at),
         )
 
     def context(self) -> RolloutContext:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import gates
-from emqx_tui.rollout.checks.gate_checks import ports_unchanged
+from emqx_tui.rollout.checks.gate_checks import WITHOUT_OPERATOR, ports_unchanged
 from emqx_tui.rollout.commands import ApplyTemplate
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Outcome
@@ -32,6 +32,7 @@ LIFTABLE = frozenset(
         "green-not-ready",
         "broker-gone",
         "operator-silent",
+        "operator-down",
         "no-progress",
     }
 )
@@ -329,6 +330,19 @@ def operator_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
     return Alarm("operator-silent", f"the operator has not answered '{ack.command}' for {waited:.0f} s")
 
 
+def operator_down(context: RolloutContext, phase: Phase) -> Alarm | None:
+    """The operator's webhook does not answer: the API server refuses every patch of the EmqxEnterprise."""
+    since, limit = context.observations.operator_down_since, context.policy.operator_down_s
+    if since is None or (waited := (context.now - since).total_seconds()) < limit:
+        return None
+    advice = (
+        Advice(Verb.FIX, "start the operator: what waits for it goes on by itself"),
+        Advice(Verb.RESUME, "accepts it and goes on without"),
+    )
+    evidence = f"the operator has been down for {waited:.0f} s: {WITHOUT_OPERATOR}"
+    return Alarm("operator-down", evidence, f"limit {limit:.0f} s", advice)
+
+
 def driver_blind(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The broker figures have been gone for long while a node drains."""
     reading = context.snapshot.stats
@@ -367,6 +381,7 @@ DETECTORS: tuple[Detector, ...] = (
     listener_gone,
     ports_lost,
     blue_losing,
+    operator_down,
     operator_silent,
     driver_blind,
     no_progress,
@@ -378,6 +393,7 @@ DETECTORS_OF_ABORT: tuple[Detector, ...] = (
     fewer_wanted,
     command_refused,
     listener_gone,
+    operator_down,
     no_progress,
 )
 """An abort is not held by what it undoes: these tell what it waits for."""

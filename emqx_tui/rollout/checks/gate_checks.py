@@ -92,6 +92,23 @@ def operator_unchanged(context: RolloutContext) -> CheckResult:
     )
 
 
+WITHOUT_OPERATOR = (
+    "an open valve cannot be closed, a lost green pod is not repaired, and an abort cannot put the template back"
+)
+
+
+def operator_answers(context: RolloutContext) -> CheckResult:
+    """Its webhook takes patches, as far as this console can know."""
+    name, is_up = "operator-answers", context.snapshot.operator_answers.value
+    if is_up is not False:
+        return _passed(name, "the operator answers" if is_up else "not known to be down")
+    evidence = f"the operator is down: {WITHOUT_OPERATOR}"
+    if "operator-down" not in context.journal.acknowledged:
+        return _wait(name, evidence, "start it, or resume to go on without")
+    who = context.journal.acknowledged_by.get("operator-down", "somebody")
+    return CheckResult(name, Outcome.PASS, f"{evidence}; accepted by {who}", is_accepted=True)
+
+
 def ports_unchanged(context: RolloutContext) -> CheckResult:
     """Every port that clients had is still there, node ports included."""
     service, endpoints = context.service, context.endpoints
@@ -189,6 +206,7 @@ CUT_OVER_CHECKS: tuple[Check, ...] = (
     green_complete,
     blue_whole,
     valve_closed,
+    operator_answers,
     delay_over,
     template_unchanged,
     one_green,
@@ -202,6 +220,7 @@ NODE_CHECKS: tuple[Check, ...] = (
     broker_data,
     green_complete,
     valve_closed,
+    operator_answers,
     service_on_green,
     ports_unchanged,
     previous_evicted,

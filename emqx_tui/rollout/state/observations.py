@@ -95,6 +95,8 @@ class Observations:
     """By pod that is drained."""
     lowest_sum: int | None = None
     start_sum: int | None = None
+    operator_down_since: datetime | None = None
+    """Since when the operator's webhook does not answer; None while it does, or nobody knows."""
     still: Still | None = None
     """None while nothing has to move."""
     nodes: NodeWatch = field(default_factory=NodeWatch)
@@ -118,6 +120,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         unready_since=_unready_since(known.unready_since, snapshot),
         away_since=_since(known.away_since, _away(snapshot), now),
         gate_frozen_since=_since(known.gate_frozen_since, _gate_frozen(snapshot), now),
+        operator_down_since=(known.operator_down_since or now) if snapshot.operator_answers.value is False else None,
         nodes=incidents.watch(known.nodes, snapshot, journal),
     )
     known = _with_sample(known, snapshot)

@@ -181,6 +181,12 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
         {"operator-silent"},
     ),
     "the operator has time left": (remembered(READY, ack=AckWait("1000", "status-1", ago(59), "nudge")), set()),
+    "the operator is down": (
+        remembered(replace(READY, operator_up=False), operator_down_since=ago(15)),
+        {"operator-down"},
+    ),
+    "the operator restarts": (remembered(replace(READY, operator_up=False), operator_down_since=ago(14)), set()),
+    "the operator was down": (remembered(replace(READY, operator_up=True), operator_down_since=ago(99)), set()),
     "blind while a node drains": (replace(EVICTING, broker_age_s=30.0), {"broker-data-old"}),
     "blind for a while": (replace(EVICTING, broker_age_s=29.0), set()),
     "blind at rest": (replace(DRAINING, broker_age_s=600.0), set()),

@@ -45,6 +45,24 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
         WAIT,
         "EmqxEnterprise: connection refused",
     ),
+    "operator answers: it does": (gate_checks.operator_answers, replace(READY, operator_up=True), PASS, "answers"),
+    "operator answers: nobody could ask": (gate_checks.operator_answers, READY, PASS, "not known to be down"),
+    "operator answers: it is down": (
+        gate_checks.operator_answers,
+        replace(READY, operator_up=False),
+        WAIT,
+        "an open valve cannot be closed",
+    ),
+    "operator answers: down, and somebody goes on without": (
+        gate_checks.operator_answers,
+        noted(
+            replace(READY, operator_up=False),
+            acknowledged=("operator-down",),
+            acknowledged_by={"operator-down": "ann@host"},
+        ),
+        PASS,
+        "accepted by ann@host",
+    ),
     "broker data: fresh": (gate_checks.broker_data, READY, PASS, ""),
     "broker data: at the limit": (gate_checks.broker_data, replace(READY, broker_age_s=10.0), PASS, ""),
     "broker data: too old": (gate_checks.broker_data, replace(READY, broker_age_s=10.5), WAIT, "nodes"),
@@ -268,7 +286,7 @@ def test_nothing_passes_of_which_nothing_was_read(registry: tuple[Check, ...], s
     context = replace(scene.context(), snapshot=blank)
     results = gate_checks.run(registry, context)
     passed = {r.name for r in results if r.outcome is PASS}
-    assert passed <= {"two-sets", "previous-evicted", "clients-back", "operator-unchanged"}
+    assert passed <= {"two-sets", "previous-evicted", "clients-back", "operator-unchanged", "operator-answers"}
     assert not gate_checks.all_pass(results)
     assert {r.name for r in results if r.outcome is WAIT} >= {"kubernetes-data", "broker-data"}
 
