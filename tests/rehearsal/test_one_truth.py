@@ -99,7 +99,12 @@ RUNS = {
 }
 
 
-@pytest.fixture(params=RUNS.values(), ids=RUNS)
+def one_worker(run: str) -> pytest.MarkDecorator:
+    """One worker takes all tests of one run, so that it is played once."""
+    return pytest.mark.xdist_group(f"told: {run}")
+
+
+@pytest.fixture(params=[pytest.param(words, id=run, marks=one_worker(run)) for run, words in RUNS.items()])
 def played(request: pytest.FixtureRequest) -> Told:
     return told(*request.param)
 
@@ -194,6 +199,7 @@ def test_nothing_over_a_limit_has_a_tick(played: Told) -> None:
                 assert plain(line).startswith("▲")
 
 
+@one_worker("a green node lost")
 def test_a_loss_that_somebody_accepted_is_said_with_the_name() -> None:
     played = told(*RUNS["a green node lost"])
     said = [
@@ -221,6 +227,7 @@ def test_what_is_in_flight_is_said_by_what_it_does(played: Told) -> None:
     assert not [words for words in commands if ":" in words.split(" ")[0] or "-" in words.split(" ")[0]]
 
 
+@one_worker("every node")
 def test_the_end_is_told_alike_by_the_screen_and_the_last_line() -> None:
     played = told(*RUNS["every node"])
     view = played.run.view
@@ -233,6 +240,7 @@ def test_the_end_is_told_alike_by_the_screen_and_the_last_line() -> None:
     assert facts.duration_s(view) == pytest.approx(line["duration_s"], abs=0.1)
 
 
+@one_worker("every node")
 def test_a_console_that_comes_to_a_drain_knows_nothing_that_it_has_not_seen() -> None:
     first = told(*RUNS["every node"])
     start = next(n for n, write in enumerate(first.run.writes, 1) if write.endswith("evacuation/start"))

@@ -9,6 +9,7 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -87,10 +88,22 @@ def numbers(words: str, pattern: str) -> list[int]:
     return [int(found.replace(",", "")) for found in re.findall(pattern, words)]
 
 
+def moment(node: int, after_s: float, away_s: float) -> Any:
+    """One worker takes all tests of one story, so that it is played once."""
+    words = f"node {node} after {after_s} s, away {away_s} s"
+    return pytest.param((node, after_s, away_s), id=words, marks=pytest.mark.xdist_group(words))
+
+
 @pytest.fixture(
     scope="module",
-    params=[(1, 0.5, 1.0), (1, 8.0, 5.0), (1, 8.0, 45.0), (2, 8.0, 5.0), (2, 20.0, 45.0), (3, 8.0, 5.0)],
-    ids=lambda moment: "node {} after {} s, away {} s".format(*moment),
+    params=[
+        moment(1, 0.5, 1.0),
+        moment(1, 8.0, 5.0),
+        moment(1, 8.0, 45.0),
+        moment(2, 8.0, 5.0),
+        moment(2, 20.0, 45.0),
+        moment(3, 8.0, 5.0),
+    ],
 )
 def story(request: pytest.FixtureRequest) -> Story:
     return killed_and_restarted(*request.param)

@@ -21,6 +21,9 @@ from emqx_tui.ui.rollout.rail import rail
 from emqx_tui.ui.rollout.summary import summary
 from emqx_tui.ui.text.spans import crop, plain, width
 
+pytestmark = pytest.mark.xdist_group("rehearsed views")
+"""One worker takes all of them, so that the two releases are played once."""
+
 
 def views_of(name: str, approval: Approval, limit_s: float) -> list[View]:
     found: list[View] = []
