@@ -47,6 +47,7 @@ def observe(memory: Memory, snapshot: Snapshot, journal: Journal | None) -> Memo
 def after_hold(memory: Memory, journal: Journal | None) -> Memory:
     """Refusals are forgotten when a hold is lifted: else they would hold again before anything is tried anew."""
     is_held = journal is not None and journal.hold is not None
-    lifted = memory.was_held and not is_held
-    expectations = memory.expectations.forgiven() if lifted else memory.expectations
+    if is_held is memory.was_held:
+        return memory
+    expectations = memory.expectations if is_held else memory.expectations.forgiven()
     return replace(memory, was_held=is_held, expectations=expectations)

@@ -269,6 +269,9 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
         if member.name not in initial and member.evacuation:
             initial[member.name] = member.evacuation.initial_connected
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
+    before = (known.baseline, known.initial, known.green_baseline, known.progress)
+    if (baseline, initial, green_baseline, progress) == before:
+        return known
     return replace(known, baseline=baseline, initial=initial, green_baseline=green_baseline, progress=progress)
 
 
@@ -336,8 +339,8 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     unasked = max(0, landed + bounced - evicted)
     landed -= unasked
     missing = evicted - landed - bounced
-    allowance = now - timedelta(seconds=RECONNECT_ALLOWANCE_S)
-    track = (*((at, n) for at, n in known.evicted_track if at >= now - timedelta(seconds=60)), (now, evicted))
+    allowance, horizon = now - timedelta(seconds=RECONNECT_ALLOWANCE_S), now - timedelta(seconds=60)
+    track = (*(entry for entry in known.evicted_track if entry[0] >= horizon), (now, evicted))
     earlier = next((n for at, n in reversed(track) if at <= allowance), None)
     first_drain_at = journal.totals.first_drain_at
     if earlier is None and first_drain_at is not None and first_drain_at <= allowance:
