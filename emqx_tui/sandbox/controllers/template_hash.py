@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import struct
+from functools import lru_cache
 from typing import Any
 
 _SAFE_DIGITS = str.maketrans("0123456789", "456789bcdf")
 _OFFSET, _PRIME = 0x811C9DC5, 0x01000193
 
 
+@lru_cache(maxsize=256)
 def fnv32a(octets: bytes) -> int:
     value = _OFFSET
     for octet in octets:

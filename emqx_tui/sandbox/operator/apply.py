@@ -12,6 +12,7 @@ import base64
 import io
 import json
 import zipfile
+from functools import lru_cache
 from typing import Any
 
 from emqx_tui.sandbox.kube.objects import Object, owner_reference
@@ -109,8 +110,12 @@ def _nothing_removed(applied: Any, wanted: Any) -> bool:
 def last_applied(live: Object) -> Object | None:
     """The last applied object, from the annotation; None without one."""
     text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED)
-    if text is None:
-        return None
+    return None if text is None else _unzipped(text)
+
+
+@lru_cache(maxsize=256)
+def _unzipped(text: str) -> Object | None:
+    """The object in an annotation, None where there is none; nobody changes it."""
     try:
         with zipfile.ZipFile(io.BytesIO(base64.b64decode(text))) as archive:
             return json.loads(archive.read(_ENTRY))
@@ -134,8 +139,7 @@ def _annotated(obj: Object, kind: Resource) -> Object:
     plain = {"apiVersion": kind.group_version, "kind": kind.kind, **obj, "metadata": noted}
     if isinstance(plain.get("data"), dict):
         plain["data"] = {key: value for key, value in plain["data"].items() if value}
-    packed = _zipped(json.dumps(plain, sort_keys=True, separators=(",", ":")))
-    annotations = {**annotations, LAST_APPLIED: base64.b64encode(packed).decode()}
+    annotations = {**annotations, LAST_APPLIED: _zipped(json.dumps(plain, sort_keys=True, separators=(",", ":")))}
     return _encoded({**obj, "metadata": {**metadata, "annotations": annotations}})
 
 
@@ -143,9 +147,10 @@ def _without(mapping: Object, key: str) -> Object:
     return {name: value for name, value in mapping.items() if name != key}
 
 
-def _zipped(text: str) -> bytes:
-    """A zip archive of one file, equal for equal texts: its time is the format's oldest."""
+@lru_cache(maxsize=256)
+def _zipped(text: str) -> str:
+    """A zip archive of one file in base64, equal for equal texts: its time is the format's oldest."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(zipfile.ZipInfo(_ENTRY), text, zipfile.ZIP_DEFLATED, 1)
-    return packed.getvalue()
+    return base64.b64encode(packed.getvalue()).decode()
