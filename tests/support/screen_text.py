@@ -30,7 +30,11 @@ async def until(pilot: Pilot, condition: Callable[[], object]) -> None:
 
 
 async def until_shown(pilot: Pilot, *words: str) -> None:
-    await until(pilot, lambda: all(word in text(pilot.app) for word in words))
+    def are_shown() -> bool:
+        shown = text(pilot.app)
+        return all(word in shown for word in words)
+
+    await until(pilot, are_shown)
 
 
 async def until_said(pilot: Pilot, words: str) -> None:

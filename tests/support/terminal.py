@@ -56,6 +56,7 @@ class Terminal:
         """From the start of the program to the first text on its screen; only known when it was waited for."""
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
+        self._lines: list[str] | None = None
         self._status: int | None = None
         self._held = b""
         self._last_key = ""
@@ -79,7 +80,10 @@ class Terminal:
     # -- what is shown
 
     def lines(self) -> list[str]:
-        return [line.rstrip() for line in self._screen.display]
+        """As they stand since the last read: to put them together takes milliseconds, and who waits asks every 20."""
+        if self._lines is None:
+            self._lines = [line.rstrip() for line in self._screen.display]
+        return self._lines
 
     def text(self) -> str:
         return "\n".join(self.lines())
@@ -120,6 +124,7 @@ class Terminal:
         cut = whole.rfind(b"\x1b", max(0, len(whole) - 32))
         self._held = whole[cut:] if cut >= 0 and not re.search(rb"[a-zA-Z~\\]", whole[cut + 1 :]) else b""
         self._stream.feed(_UNREADABLE.sub(b"", whole[: len(whole) - len(self._held)]))
+        self._lines = None
         if self.first_frame_s is None and self.text().strip():
             self.first_frame_s = time.monotonic() - self._begun
 
