@@ -27,6 +27,11 @@ exit codes:
   0  done                3  waiting for approval    5  aborted
   1  failed              4  held                    6  lost contact
   2  wrong usage         128 + number  ended by that signal"""
+VERB_EXIT_CODES = """\
+exit codes:
+  0  done                3  nothing waits, nothing is held, or no release is under way
+  1  refused             4  held
+  2  wrong usage         6  lost contact"""
 
 
 class UsageError(Exception):
@@ -102,12 +107,12 @@ def _global_flags() -> Parser:
     console = parser.add_argument_group("the console")
     console.add_argument("--emqx-access", metavar="WAY", help="port-forward (default), direct, or a URL")
     console.add_argument("--clock-rate", metavar="N", help="speed of the cluster's time (a sandbox's --speed)")
-    _switch(console, "--read-only", "read_only", help="send nothing")
-    _switch(console, "--ascii", "ascii", help="plain glyphs only")
+    _switch(console, "--read-only", "read_only", help="send no changes to the cluster")
+    _switch(console, "--ascii", "ascii", help="draw with ASCII characters only")
     console.add_argument("--log-file", metavar="FILE")
     console.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
-    console.add_argument("--flight-log-dir", metavar="FOLDER", help="where recordings of what was sent are kept")
-    console.add_argument("--config", dest="config_file", metavar="FILE", default="", help="settings to begin with")
+    console.add_argument("--flight-log-dir", metavar="FOLDER", help="folder of the flight logs")
+    console.add_argument("--config", dest="config_file", metavar="FILE", default="", help="configuration file")
     return parser
 
 
@@ -134,40 +139,52 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     def add(name: str, help: str, **kwargs: Any) -> Parser:
         return commands.add_parser(name, help=help, description=help, parents=parents, **kwargs)
 
-    _demo(add("demo", "a simulated cluster and the console on it, in one command", epilog=EXIT_CODES))
-    _sandbox(add("sandbox", "serve a simulated cluster until Ctrl-C, for the console and for kubectl"))
-    _rollout(add("rollout", "run a release from a script, or carry on with the one under way", epilog=EXIT_CODES))
-    _get(add("get", "list EmqxEnterprise clusters, or one"))
-    _status(add("status", "where the release of a cluster stands"))
+    _demo(add("demo", "start a simulated cluster and open the console on it", epilog=EXIT_CODES))
+    _sandbox(add("sandbox", "serve a simulated cluster for the console and kubectl, until Ctrl-C"))
+    _rollout(add("rollout", "run a release without a screen, or carry on with the one under way", epilog=EXIT_CODES))
+    _get(add("get", "list EmqxEnterprise clusters, or one of them"))
+    _status(add("status", "show where the release of a cluster stands"))
     _verbs(add)
-    config = add("config", "every setting, its value, and where it came from")
+    config = add("config", "print every setting, its value and where it came from")
     config.add_argument("-o", "--output", choices=("text", "json"), default="text")
     completion = add("completion", "print the completion script of a shell", epilog=COMPLETION)
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
-    version = add("version", "the version of this console")
+    version = add("version", "print the version")
     version.add_argument("-o", "--output", choices=("text", "json"), default="text")
     return parser
 
 
 def _demo(parser: Parser) -> None:
-    parser.add_argument("--speed", type=number(1, 600), metavar="N", help="virtual seconds a second (10; headless 60)")
-    parser.add_argument("--scenario", choices=SCENARIOS, default="smooth", help="what goes wrong; smooth = nothing")
-    parser.add_argument("--approve", choices=APPROVALS, dest="approval", help="policy of the headless run (auto)")
-    form = "run a release without a screen (what happens where there is no terminal)"
+    parser.add_argument(
+        "--speed", type=number(1, 600), metavar="N", help="virtual seconds per second (default 10, headless 60)"
+    )
+    parser.add_argument("--scenario", choices=SCENARIOS, default="smooth", help="what goes wrong; nothing in smooth")
+    parser.add_argument(
+        "--approve", choices=APPROVALS, dest="approval", help="policy of the headless run (default auto)"
+    )
+    form = "run a release without a screen (the default without a terminal)"
     parser.add_argument("-o", "--output", choices=("text", "jsonl"), help=form)
     _world(parser)
 
 
 def _world(parser: Parser) -> None:
-    parser.add_argument("--clients", type=whole(0, 10_000_000), default=100_000, metavar="N")
-    parser.add_argument("--nodes", type=whole(1, 100), default=3, metavar="N")
-    parser.add_argument("--seed", type=whole(0, 2**63), default=1, metavar="N")
+    parser.add_argument(
+        "--clients", type=whole(0, 10_000_000), default=100_000, metavar="N", help="MQTT clients (default 100,000)"
+    )
+    parser.add_argument("--nodes", type=whole(1, 100), default=3, metavar="N", help="EMQX nodes (default 3)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**63), default=1, metavar="N", help="seed of the simulation (default 1)"
+    )
 
 
 def _sandbox(parser: Parser) -> None:
     parser.add_argument("--speed", type=number(1, 600), default=1.0, metavar="N", help="virtual seconds per second")
-    parser.add_argument("--scenario", choices=SCENARIOS, help="begin with a running cluster; empty without")
-    parser.add_argument("--port", type=whole(0, 65535), default=0, metavar="P")
+    parser.add_argument(
+        "--scenario", choices=SCENARIOS, help="start with a running cluster; without it the sandbox is empty"
+    )
+    parser.add_argument(
+        "--port", type=whole(0, 65535), default=0, metavar="P", help="of the API server (default: any free)"
+    )
     parser.add_argument("--parent-pid", type=whole(1, 2**31), help=argparse.SUPPRESS)
     parser.add_argument("--ready-fd", type=whole(0, 2**20), help=argparse.SUPPRESS)
     _world(parser)
@@ -184,20 +201,35 @@ def _rollout(parser: Parser) -> None:
         help="image.version, image.repository, initialDelaySeconds, waitTakeover, connEvictRate, sessEvictRate",
     )
     parser.add_argument("--template", metavar="FILE", help="the whole new spec.template, or an EmqxEnterprise with it")
-    parser.add_argument("--approve", choices=APPROVALS, dest="approval", help="which gates wait for a person")
+    parser.add_argument(
+        "--approve", choices=APPROVALS, dest="approval", help="which gates wait for a person (default every-node)"
+    )
     parser.add_argument("-o", "--output", choices=("text", "jsonl"), default="text")
-    parser.add_argument("--exit-at-gate", action="store_true", help="leave with 3 where a person has to approve")
+    parser.add_argument("--exit-at-gate", action="store_true", help="exit with 3 where a person has to approve")
     hold = parser.add_mutually_exclusive_group()
-    hold.add_argument("--exit-on-hold", action="store_true", help="leave with 4 on any hold, once no drain runs")
+    hold.add_argument("--exit-on-hold", action="store_true", help="exit with 4 on any hold, once no drain runs")
     hold.add_argument(
         "--wait-on-hold",
         action="store_true",
-        help="wait for somebody to resume (the default, but for a check's hold under --approve auto)",
+        help="wait until the release is resumed (the default, except for a check's hold under --approve auto)",
     )
-    parser.add_argument("--override", action="append", default=[], metavar="CHECK", help="accept a failing check")
-    parser.add_argument("--late-removal", action="store_true", help="no canary: addresses leave with their empty nodes")
-    parser.add_argument("--parallel-drains", type=whole(1, 100), default=1, metavar="N")
-    parser.add_argument("--timeout", type=duration, metavar="DURATION", help="stop following after this wall time")
+    parser.add_argument(
+        "--override", action="append", default=[], metavar="CHECK", help="start although this pre-flight check fails"
+    )
+    parser.add_argument(
+        "--late-removal",
+        action="store_true",
+        help="no canary: a blue address leaves the Service when its node is empty",
+    )
+    parser.add_argument(
+        "--parallel-drains", type=whole(1, 100), default=1, metavar="N", help="nodes drained at once (default 1)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=duration,
+        metavar="DURATION",
+        help="stop following after this time; the release stays where it is",
+    )
 
 
 def _get(parser: Parser) -> None:
@@ -209,29 +241,37 @@ def _get(parser: Parser) -> None:
 def _status(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
-    parser.add_argument("-w", "--watch", action="store_true", help="again with every change, until the release ends")
+    parser.add_argument(
+        "-w", "--watch", action="store_true", help="print again with every change, until the release ends"
+    )
 
 
 def _verbs(add: Callable[..., Parser]) -> None:
-    approve = add("approve", "open the gate that waits", epilog="exit codes: 0 approved, 1 refused, 3 nothing waits")
+    approve = add("approve", "approve the gate that waits", epilog=VERB_EXIT_CODES)
     approve.add_argument("name", metavar="NAME")
-    approve.add_argument("gate", metavar="GATE", nargs="?", help="cut-over, or a node's ordinal: no other is approved")
-    approve.add_argument("--count", type=whole(1, 100), default=1, metavar="N", help="this node and the next ones")
-    approve.add_argument("--token", metavar="T", help="what the card asks for: another gate's token approves nothing")
+    approve.add_argument(
+        "gate", metavar="GATE", nargs="?", help="cut-over or a node's ordinal: approve this gate and no other"
+    )
+    approve.add_argument(
+        "--count", type=whole(1, 100), default=1, metavar="N", help="approve this node and the next N-1 too"
+    )
+    approve.add_argument(
+        "--token", metavar="T", help="the word that the card asks for; refused when it is another gate's"
+    )
     made = [approve]
     texts = {
-        "hold": "no further step; a running drain goes on",
+        "hold": "begin no further step; a running drain goes on",
         "freeze": "hold, and stop the running drain",
-        "resume": "lift a hold",
-        "abort": "back to blue, until the last blue node is scaled away",
+        "resume": "lift a hold; status says what that accepts when a check holds",
+        "abort": "go back to blue, until the last blue node is scaled away",
     }
     for name, text in texts.items():
-        verb = add(name, text, epilog="exit codes: 0 done, 1 refused, 3 no release is under way")
+        verb = add(name, text, epilog=VERB_EXIT_CODES)
         verb.add_argument("name", metavar="NAME")
         if name in ("hold", "freeze"):
             verb.add_argument("--reason", metavar="TEXT", default="")
         if name == "abort":
-            verb.add_argument("--confirm", metavar="NAME", required=True, help="the name again")
+            verb.add_argument("--confirm", metavar="NAME", required=True, help="the name of the cluster, once more")
         made.append(verb)
     for verb in made:
         verb.add_argument("-o", "--output", choices=("text", "json"), default="text")

@@ -184,7 +184,7 @@ class _Run:
         stopping = blocking(preview.checks, options.overrides)
         for check in preview.checks:
             if check.outcome is not Outcome.PASS:
-                overridden = check not in stopping
+                overridden = check.outcome.is_blocking and check not in stopping
                 fields = {**check_fields(check), "can_override": check.can_override, "overridden": overridden}
                 self.tell(Event.CHECK, **fields)
         if stopping:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from emqx_tui.headless.advice import command
+from emqx_tui.headless.advice import advise, command
 from emqx_tui.headless.events import SCHEMA, spell
 from emqx_tui.headless.readiness import why_unreadable
 from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, incident_fields, uncounted_fields
@@ -13,6 +13,7 @@ from emqx_tui.headless.words import check, clients, count, policy, span, uncount
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Member
 from emqx_tui.model.wire import clean
+from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step
 from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import Phase
@@ -184,6 +185,9 @@ def _waiting(view: View) -> Iterator[str]:
     if journal.hold is not None:
         what = "frozen" if journal.hold.freeze else "held"
         yield f"hold     {what} by {journal.hold.by}: {journal.hold.reason}"
+        is_alarmed = any(alarm.check == journal.hold.check for alarm in decision.alarms)
+        advice = on_resume(journal.hold.check, is_alarmed=is_alarmed)
+        yield f"resume   {advise((advice,), view.snapshot.namespace, view.snapshot.name)}"
     for incident in decision.incidents:
         back = f"; back since {incident.back_at:%H:%M:%S}Z" if incident.back_at else ""
         yield f"incident {words(incident)}{back}"
@@ -202,14 +206,14 @@ def _waiting(view: View) -> Iterator[str]:
             yield f"  {_mark(result)}   {check(check_fields(result))}"
     elif decision.phase not in (Phase.IDLE, Phase.DONE):
         for result in decision.checks:
-            if result.outcome is not Outcome.PASS:
+            if result.outcome.is_blocking:
                 yield f"  -      {check(check_fields(result))}"
 
 
 def _mark(result: CheckResult) -> str:
     if result.is_accepted:
         return "  ! "
-    return "ok  " if result.outcome is Outcome.PASS else "  - "
+    return {Outcome.PASS: "ok  ", Outcome.SKIPPED: "  ? "}.get(result.outcome, "  - ")
 
 
 def _nodes(view: View) -> Iterator[str]:

@@ -257,7 +257,7 @@ class _Asking:
             raise _Refused(f"gate {gate.id} waits, not {wanted}", gate=gate.id)
         if self.options.token and self.options.token != gate.token:
             raise _Refused(f"gate {gate.id} has another token than {self.options.token!r}", gate=gate.id)
-        failing = [check for check in gate.checks if check.outcome is not Outcome.PASS]
+        failing = [check for check in gate.checks if check.outcome.is_blocking]
         if failing:
             raise _Refused(f"gate {gate.id} is not to be approved now: {_why(failing)}", gate=gate.id)
         return gate

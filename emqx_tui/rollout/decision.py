@@ -19,6 +19,13 @@ class Outcome(StrEnum):
     WAIT = "wait"
     """Not yet, or not known: the gate stays shut, nobody is alarmed."""
     FAIL = "fail"
+    SKIPPED = "skipped"
+    """Not compared, because what it needs cannot be read. It keeps no gate shut, and is never shown as passed."""
+
+    @property
+    def is_blocking(self) -> bool:
+        """Keeps a gate shut or a release from starting."""
+        return self in (Outcome.WAIT, Outcome.FAIL)
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,8 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Every check passes: the gate may be approved now."""
-        return all(check.outcome is Outcome.PASS for check in self.checks)
+        """No check keeps it shut: the gate may be approved now."""
+        return not any(check.outcome.is_blocking for check in self.checks)
 
 
 class StepState(StrEnum):

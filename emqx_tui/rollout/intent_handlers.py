@@ -12,7 +12,7 @@ from emqx_tui.rollout.change import Rates, ReleaseSpec
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import Gate, GateKind, Outcome, RefusalReason
+from emqx_tui.rollout.decision import Gate, GateKind, RefusalReason
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
@@ -160,7 +160,7 @@ def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
     if gate.revision != intent.revision:
         return _superseded(journal, "the cluster has changed since the card was opened: look at it again")
     if not gate.is_open:
-        bad = next(c for c in gate.checks if c.outcome is not Outcome.PASS)
+        bad = next(c for c in gate.checks if c.outcome.is_blocking)
         return Answer(journal, refused=f"not now: {bad.evidence}")
     evidence = _evidence(gate)
     opened = journal.with_approval(gate.id, intent.by, context.now, evidence)

@@ -11,7 +11,7 @@ from functools import cache
 
 from emqx_tui.model.snapshot import Generation
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import Alarm, Outcome
+from emqx_tui.rollout.decision import Alarm
 from emqx_tui.rollout.phases import FINAL, Phase, When
 from emqx_tui.rollout.phases import settle as settle_by
 from emqx_tui.rollout.state.journal import Journal
@@ -106,7 +106,7 @@ def _is_restored(context: RolloutContext) -> bool:
 def _passes_close_out(context: RolloutContext, staying: Generation | None) -> bool:
     if staying is None or context.resource is None:
         return False
-    return all(result.outcome is Outcome.PASS for result in finish.close_out(context, staying))
+    return not any(result.outcome.is_blocking for result in finish.close_out(context, staying))
 
 
 CONDITIONS: Mapping[When, Callable[[RolloutContext], bool]] = {

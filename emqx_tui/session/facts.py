@@ -250,7 +250,7 @@ def waits_for_person(view: View) -> bool:
 
 def not_passing(gate: Gate) -> tuple[CheckResult, ...]:
     """The checks that keep a gate shut, failed ones first."""
-    found = [check for check in gate.checks if check.outcome is not Outcome.PASS]
+    found = [check for check in gate.checks if check.outcome.is_blocking]
     return tuple(sorted(found, key=lambda check: check.outcome is not Outcome.FAIL))
 
 

@@ -1,4 +1,4 @@
-"""The checks of the gates: each judges the rollout context as pass, wait or fail, with its evidence.
+"""The checks of the gates: each judges the rollout context as pass, wait, fail or skipped, with its evidence.
 
 Missing or old data never passes. A new check is one function and one line in a registry.
 """
@@ -83,13 +83,13 @@ def template_unchanged(context: RolloutContext) -> CheckResult:
 
 
 def operator_unchanged(context: RolloutContext) -> CheckResult:
-    """The operator's image is the one of the plan."""
+    """The operator's image is the one that ran when the release was planned."""
     before, now = context.journal.originals.operator_image, context.snapshot.operator_image.value
     if before and now and before != now:
         return _fail("operator-unchanged", f"the operator's image changed from {before} to {now}")
-    return _passed(
-        "operator-unchanged", "same operator" if before and now else "not compared: the operator's image cannot be read"
-    )
+    if before and now:
+        return _passed("operator-unchanged", "the operator's image is the same")
+    return CheckResult("operator-unchanged", Outcome.SKIPPED, "operator image not compared: it cannot be read")
 
 
 WITHOUT_OPERATOR = (
@@ -238,4 +238,4 @@ def run(checks: tuple[Check, ...], context: RolloutContext) -> tuple[CheckResult
 
 
 def all_pass(results: tuple[CheckResult, ...]) -> bool:
-    return all(result.outcome is Outcome.PASS for result in results)
+    return not any(result.outcome.is_blocking for result in results)

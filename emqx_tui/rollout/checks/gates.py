@@ -123,7 +123,7 @@ def start_drain(context: RolloutContext, member: Member) -> StartDrain:
 
 
 def revision(context: RolloutContext, gate: str, results: tuple[CheckResult, ...]) -> str:
-    """Changes with what a person must have seen: the sets, the rates, and which checks pass."""
+    """Changes with what a person must have seen: the sets, the rates, and which checks keep the gate shut."""
     journal = context.journal
     return fingerprint(
         [
@@ -134,7 +134,7 @@ def revision(context: RolloutContext, gate: str, results: tuple[CheckResult, ...
             journal.target_mark,
             [journal.rates.conn_evict_rate_per_s, journal.rates.sess_evict_rate_per_s, journal.rates.wait_takeover_s],
             journal.late_removal,
-            [[result.name, str(result.outcome)] for result in results if result.name not in FRESHNESS],
+            [[r.name, str(r.outcome) if r.outcome.is_blocking else ""] for r in results if r.name not in FRESHNESS],
         ]
     )
 

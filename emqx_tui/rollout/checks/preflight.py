@@ -59,8 +59,8 @@ class Question:
         return tuple(s for s in self.snapshot.sets if s.replicas > 0)
 
 
-Finding = tuple[bool | None, str]
-"""Does it pass (None = not known), and the evidence."""
+Finding = tuple[bool | Outcome | None, str]
+"""Does it pass (None = not known yet), and the evidence."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class PreflightCheck:
 
     def run(self, question: Question) -> CheckResult:
         is_good, evidence = self.judge(question)
+        if isinstance(is_good, Outcome):
+            return CheckResult(self.name, is_good, evidence)
         if is_good is None:
             return CheckResult(self.name, Outcome.WAIT, evidence)
         if is_good:
@@ -263,16 +265,18 @@ def single_name(question: Question) -> Finding:
 def license_secret(question: Question) -> Finding:
     """With several keys in the licence Secret the operator makes a new StatefulSet in every pass."""
     keys = question.facts.license_keys
-    if keys is not None and keys > 1:
+    if keys is None:
+        return Outcome.SKIPPED, "no licence Secret, or it cannot be read"
+    if keys > 1:
         return False, f"the licence Secret has {keys} keys: the operator would create StatefulSets without end"
-    return True, "licence Secret is plain"
+    return True, "the licence Secret has one key"
 
 
 def capacity(question: Question) -> Finding:
     """Room for a second generation, as far as quotas tell."""
     answer = question.facts.capacity
     if answer is None:
-        return True, "note: quotas not readable; room for a second generation not checked"
+        return Outcome.SKIPPED, "room for a second generation not checked: the quotas cannot be read"
     return answer == "", answer or "quotas leave room for a second generation (room on machines not checked)"
 
 
@@ -357,4 +361,4 @@ def run(question: Question) -> tuple[CheckResult, ...]:
 
 def blocking(results: tuple[CheckResult, ...], overrides: tuple[str, ...]) -> tuple[CheckResult, ...]:
     """The checks that keep a release from starting, overrides taken into account."""
-    return tuple(r for r in results if r.outcome is not Outcome.PASS and not (r.can_override and r.name in overrides))
+    return tuple(r for r in results if r.outcome.is_blocking and not (r.can_override and r.name in overrides))

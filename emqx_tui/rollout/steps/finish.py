@@ -84,7 +84,7 @@ def commands(context: RolloutContext, staying: Generation | None) -> list[Comman
         return []
     if not _second_pass_done(context):
         return nudge(context, "second full pass: gates, then addresses") if _gap_over(context) else []
-    if not all(result.outcome is Outcome.PASS for result in before_delay(context, staying)):
+    if any(result.outcome.is_blocking for result in before_delay(context, staying)):
         return nudge(context, "repair by a full pass") if _gap_over(context, 5.0) else []
     delay = None if context.journal.originals.delay_was_absent else context.journal.originals.delay_s
     return [RestoreDelay(resource_target(context), delay)]

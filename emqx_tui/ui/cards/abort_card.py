@@ -5,7 +5,7 @@ from __future__ import annotations
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.session import facts
 from emqx_tui.session.view import EditPreview, View
-from emqx_tui.ui.cards.card import Asked, Card, filled, since
+from emqx_tui.ui.cards.card import Asked, Card, driver_row, filled, since
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
 from emqx_tui.ui.text import units
@@ -20,6 +20,7 @@ def abort_card(view: View) -> Card:
         ("Next", (line(_what_happens(cost.disconnects)),)),
         ("Costs", (line(price),)),
         ("Since", since(view)),
+        ("Driver", driver_row(view)),
         ("Way back", (line("an abort is not undone: another release has to be started"),)),
     )
     blocked = blocked_words(facts.why_no_intent(view))

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.session import facts
+from emqx_tui.session.facts import Driving
 from emqx_tui.session.view import EditPreview, View
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.headline import meanwhile
 from emqx_tui.ui.rollout.names import gate_name
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import check_line, clean
-from emqx_tui.ui.text.spans import TIE, Line, Span, line
+from emqx_tui.ui.text.spans import TIE, Line, Span, Tone, line
 
 Rows = tuple[tuple[str, tuple[Line, ...]], ...]
 """(label, lines)."""
@@ -60,7 +61,7 @@ def filled(rows: Iterable[tuple[str, tuple[Line, ...]]]) -> Rows:
 
 def check_rows(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
     """Those that do not simply pass first, each on a line; then those that pass, in a row: they are relied on."""
-    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.PASS: 2}
+    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.SKIPPED: 2, Outcome.PASS: 3}
     notable = (check for check in checks if check.outcome is not Outcome.PASS or check.is_accepted)
     apart = sorted(notable, key=lambda check: order[check.outcome])
     passing: list[Span] = []
@@ -69,6 +70,18 @@ def check_rows(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
             unbroken = (Span(span.text.replace(" ", TIE), span.tone) for span in check_line(check))
             passing += [*unbroken, Span("   ")]
     return (*(check_line(check) for check in apart), *([tuple(passing[:-1])] if passing else []))
+
+
+def driver_row(view: View) -> tuple[Line, ...]:
+    """What the answer makes of this console, where it does not drive yet: whoever acts is ready to drive."""
+    found = facts.driver(view)
+    if found is None or found.kind is Driving.THIS_CONSOLE:
+        return ()
+    if found.kind is Driving.NOBODY:
+        return (line(("this console becomes the driver: nobody drives this release", Tone.STRONG)),)
+    return (
+        line(f"{clean(found.name.partition('/')[0])} drives and carries it out; this console takes over if it stops"),
+    )
 
 
 def since(view: View) -> tuple[Line, ...]:

@@ -7,7 +7,7 @@ from emqx_tui.rollout.intents import Approve
 from emqx_tui.session import facts
 from emqx_tui.session.view import EditPreview, View
 from emqx_tui.ui.cards import cut_over, drain
-from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, filled, since
+from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, driver_row, filled, since
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
 from emqx_tui.ui.text import units
@@ -25,6 +25,7 @@ def gate_card(gate: Gate, view: View) -> Card:
         ("Go to", drain.recipients(gate, view)),
         ("Checks", check_rows(gate.checks)),
         ("Since", since(view)),
+        ("Driver", driver_row(view)),
         ("Way back", _way_back(gate, view)),
         ("Command", tuple(line(clean(command)) for command in gate.commands)),
     ]

@@ -7,7 +7,7 @@ from emqx_tui.rollout.intents import Resume
 from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session import facts
 from emqx_tui.session.view import EditPreview, View
-from emqx_tui.ui.cards.card import Asked, Card, filled, since
+from emqx_tui.ui.cards.card import Asked, Card, driver_row, filled, since
 from emqx_tui.ui.rollout.names import blocked_words, check_words
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.spans import Tone, line
@@ -36,6 +36,7 @@ def _card(view: View, hold: HoldRecord) -> Card:
         ("Then", (line((accepts, Tone.STRONG)),)),
         ("Held", (line(f"since {units.clock(hold.at)} by {hold.by}"),)),
         ("Since", since(view)),
+        ("Driver", driver_row(view)),
     )
     return Card(
         title=f"Resume: {check}",

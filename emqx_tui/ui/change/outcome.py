@@ -49,7 +49,7 @@ def check_rows(answer: EditPreview | None, width: int) -> list[Line]:
     """The checks that need no answer: those that fail for good, those that wait, then those that pass."""
     if answer is None or not answer.checks:
         return []
-    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.PASS: 2}
+    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.SKIPPED: 2, Outcome.PASS: 3}
     shown = [check for check in answer.checks if not is_acceptable(check)]
     ordered = sorted(shown, key=lambda check: order[check.outcome])
     return labelled("Checks", [check_line(check) for check in ordered], width)

@@ -10,7 +10,7 @@ from emqx_tui.ui.text.glyphs import ALARM, DONE
 from emqx_tui.ui.text.marks import check_line
 from emqx_tui.ui.text.spans import Line, Tone, line
 
-_ORDER = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.PASS: 3}
+_ORDER = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.SKIPPED: 3, Outcome.PASS: 4}
 
 
 def checks_now(view: View) -> tuple[CheckResult, ...]:
@@ -26,12 +26,18 @@ def check_lines(view: View, room: int) -> list[Line]:
         return []
     if len(checks) <= room:
         return [short_names(check_line(check), view) for check in checks]
-    if room == 1 and checks[0].outcome is not Outcome.PASS:
+    if room == 1 and checks[0].outcome.is_blocking:
         return [short_names(check_line(checks[0]), view)]
     shown, rest = checks[: room - 1], checks[room - 1 :]
-    bad = sum(check.outcome is not Outcome.PASS for check in rest)
-    more = f"{len(rest)} more, {bad} not green" if bad else f"{DONE} {len(rest)} {'more ' if shown else 'checks '}pass"
+    bad = sum(check.outcome.is_blocking for check in rest)
+    more = f"{len(rest)} more, {bad} not passing" if bad else _passing(rest, "more" if shown else "checks")
     return [*(short_names(check_line(check), view) for check in shown), line((more, Tone.BAD if bad else Tone.DIM))]
+
+
+def _passing(checks: tuple[CheckResult, ...], what: str) -> str:
+    """`✔ 5 more pass, 1 skipped`."""
+    skipped = sum(check.outcome is Outcome.SKIPPED for check in checks)
+    return f"{DONE} {len(checks) - skipped} {what} pass" + (f", {skipped} skipped" if skipped else "")
 
 
 def stale_lines(view: View) -> list[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
 from emqx_tui.ui.rollout.names import blocked_words, driver_words
@@ -18,16 +19,25 @@ def key_reasons(view: View | None, is_read_only: bool = False) -> dict[str, str]
     if view is None or reason:
         return dict.fromkeys(SENDING, reason)
     hold = view.journal.hold if view.journal else None
+    is_draining = bool(facts.draining(view) or view.in_flight)
     running = "" if facts.is_under_way(view) else "no release is running"
     back = "going back already" if view.decision.phase is Phase.ABORTING else ""
     return {
         "take_over": running or ("" if view.is_undriven else driver_words(view) or "a driver is looked for"),
         "approve": blocked_words(facts.why_not_approved(view)),
         "hold": running or ("held already" if hold else ""),
-        "freeze": running or ("frozen already" if hold and hold.freeze else ""),
+        "freeze": running or _why_not_freeze(hold, is_draining=is_draining),
         "resume": running or ("" if hold else "nothing is held"),
         "abort": running or ("" if view.decision.abort.possible else view.decision.abort.why_not or "no way back"),
         "speed": running or back,
         "policy": running or back,
         "change": "" if running else "a release is running",
     }
+
+
+def _why_not_freeze(hold: HoldRecord | None, *, is_draining: bool) -> str:
+    if hold is None:
+        return ""
+    if hold.freeze:
+        return "frozen already"
+    return "" if is_draining else "held already, and no drain runs"

@@ -108,6 +108,7 @@ CHECK_MARKS = {
     Outcome.PASS: ("✔", Tone.GOOD),
     Outcome.WAIT: ("◌", Tone.WAIT),
     Outcome.FAIL: ("▲", Tone.BAD),
+    Outcome.SKIPPED: ("?", Tone.DIM),
 }
 
 

@@ -16,7 +16,7 @@ from emqx_tui.rollout.state.expectations import AckWait
 from tests.support import scenes as build
 from tests.support.scenes import Scene, noted, remembered, with_place, with_side, without_place
 
-PASS, WAIT, FAIL = Outcome.PASS, Outcome.WAIT, Outcome.FAIL
+PASS, WAIT, FAIL, SKIPPED = Outcome.PASS, Outcome.WAIT, Outcome.FAIL, Outcome.SKIPPED
 Check = Callable[[RolloutContext], CheckResult]
 
 READY, DRAINING = build.ready(), build.draining()
@@ -124,14 +124,14 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
     ),
     "object: size changed": (gate_checks.template_unchanged, replace(READY, replicas=5), FAIL, "is 5, was 3"),
     "object: another one": (gate_checks.template_unchanged, resource_gone(READY), FAIL, "re-created"),
-    "operator: the same": (gate_checks.operator_unchanged, READY, PASS, "same operator"),
+    "operator: the same": (gate_checks.operator_unchanged, READY, PASS, "image is the same"),
     "operator: another image": (
         gate_checks.operator_unchanged,
         replace(READY, operator="emqx/emqx-operator-controller:2.3.0"),
         FAIL,
         "to emqx/emqx-operator-controller:2.3.0",
     ),
-    "operator: not readable": (gate_checks.operator_unchanged, replace(READY, operator=""), PASS, "not compared"),
+    "operator: not readable": (gate_checks.operator_unchanged, replace(READY, operator=""), SKIPPED, "not compared"),
     "ports: as before": (gate_checks.ports_unchanged, READY, PASS, ""),
     "ports: one lost in the Service": (gate_checks.ports_unchanged, LOST_PORT, FAIL, "mqtt-tcp-1883"),
     "ports: another node port": (gate_checks.ports_unchanged, OTHER_NODE_PORT, FAIL, "mqtt-tcp-1883"),

@@ -17,7 +17,7 @@ from emqx_tui.rollout.policy import CLOSED_S, Policy
 from tests.support import scenes as build
 from tests.support.scenes import Scene, with_place, with_side
 
-PASS, WAIT, FAIL = Outcome.PASS, Outcome.WAIT, Outcome.FAIL
+PASS, WAIT, FAIL, SKIPPED = Outcome.PASS, Outcome.WAIT, Outcome.FAIL, Outcome.SKIPPED
 IDLE = build.idle()
 GRANTED = Facts(
     resource_patch="",
@@ -191,12 +191,12 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("another kind", told(same_name=("emqxes/emqx-ee",)), FAIL, "emqxes/emqx-ee"),
     ],
     "license": [
-        ("plain", question(), PASS, ""),
-        ("not readable", told(license_keys=None), PASS, ""),
+        ("one key", told(license_keys=1), PASS, "one key"),
+        ("not readable", told(license_keys=None), SKIPPED, "cannot be read"),
         ("two keys", told(license_keys=2), FAIL, "2 keys"),
     ],
     "capacity": [
-        ("not readable: said", question(), PASS, "note: quotas not readable"),
+        ("not readable", question(), SKIPPED, "not checked: the quotas cannot be read"),
         ("room", told(capacity=""), PASS, "room on machines not checked"),
         ("no room", told(capacity="quota compute: green needs 3 more pods"), FAIL, "3 more pods"),
     ],

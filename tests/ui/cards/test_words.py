@@ -310,3 +310,19 @@ def test_a_looser_policy_asks_for_its_name_and_a_stricter_one_is_none():
     assert card.intent("ann") == SetPolicy("ann", "auto")
     over = releases.at_gate(decision=Decision(Phase.DONE))
     assert renew_policy(Approval.AUTO)(over, None) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "driver", "told"),
+    [
+        (Role.DRIVER, "me@here/1", ""),
+        (Role.IDLE, "", "this console becomes the driver: nobody drives this release"),
+        (Role.SPECTATOR, "ann@laptop/7", "ann@laptop drives and carries it out; this console takes over if it stops"),
+    ],
+)
+def test_a_card_says_what_approving_makes_of_this_console(role: Role, driver: str, told: str):
+    view = replace(releases.at_gate(), role=role, driver=driver)
+    assert row(gate_card(view), "Driver") == told
+    abort = renew_abort(view, None)
+    assert abort is not None
+    assert row(abort, "Driver") == told

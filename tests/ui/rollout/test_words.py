@@ -66,7 +66,17 @@ def test_hidden_checks_that_do_not_pass_are_counted_as_such():
     waits = [CheckResult(f"c{n}", Outcome.WAIT, f"waits {n}") for n in range(5)]
     gate = releases.node_gate(checks=tuple(waits))
     view = replace(releases.at_gate(), decision=replace(releases.at_gate().decision, gate=gate))
-    assert plain(check_lines(view, 3)[-1]) == "3 more, 3 not green"
+    assert plain(check_lines(view, 3)[-1]) == "3 more, 3 not passing"
+
+
+def test_a_check_that_compared_nothing_has_no_tick():
+    skipped = CheckResult("operator-unchanged", Outcome.SKIPPED, "operator image not compared: it cannot be read")
+    passed = CheckResult("two-sets", Outcome.PASS, "one blue and one green StatefulSet")
+    gate = releases.node_gate(checks=(passed, skipped, passed))
+    view = replace(releases.at_gate(), decision=replace(releases.at_gate().decision, gate=gate))
+    assert gate.is_open
+    assert plain(check_lines(view, 3)[0]) == "? operator image not compared: it cannot be read"
+    assert plain(check_lines(view, 1)[0]) == "✔ 2 checks pass, 1 skipped"
 
 
 def test_a_silent_source_is_told_with_its_age():
@@ -165,6 +175,20 @@ def test_there_is_no_summary_while_a_release_runs():
 
 def reasons(view: View | None, **fields) -> dict[str, str]:
     return key_reasons(view, **fields)
+
+
+def test_freeze_is_offered_in_a_hold_only_while_something_drains():
+    held = releases.held()
+    assert held.journal
+    assert held.journal.hold
+    drains = replace(held, journal=replace(held.journal, hold=replace(held.journal.hold, freeze=False)))
+    assert facts.draining(drains)
+    assert reasons(drains)["freeze"] == ""
+    no_pods = replace(drains.snapshot.pods, value=())
+    quiet = replace(drains, snapshot=replace(drains.snapshot, pods=no_pods), in_flight=())
+    assert not facts.draining(quiet)
+    assert reasons(quiet)["freeze"] == "held already, and no drain runs"
+    assert reasons(replace(quiet, in_flight=("start the drain",)))["freeze"] == ""
 
 
 def test_at_an_open_gate_everything_works_but_take_over_resume_and_change():
