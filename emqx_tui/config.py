@@ -1,8 +1,7 @@
-"""What the person wants, from wherever it was said: defaults < file < environment < flags.
+"""Settings, by precedence: defaults < file < environment < flags.
 
-Owns the names, types and meanings of all settings, and where each present value came from. Values are checked here, so
-that nobody further in meets a wrong one; what is wrong is one ConfigError that names the place. Nothing secret is a
-setting: credentials stay in the kubeconfig.
+Owns the names, types and meanings of all settings, and where each value came from. Values are checked here; a wrong one
+is a ConfigError that names its place. Nothing secret is a setting: credentials stay in the kubeconfig.
 """
 
 from __future__ import annotations
@@ -48,14 +47,14 @@ class Settings:
     emqx_access: str = PORT_FORWARD
     """`port-forward`, `direct`, or a URL; `{pod}` and `{namespace}` in it are replaced."""
     clock_rate: float = 1.0
-    """How much faster than ours the cluster's time runs: a simulated one's speed."""
+    """How much faster than real time the cluster runs: the speed of a sandbox, else 1."""
     read_only: bool = False
     log_file: Path = Path()
     log_level: str = "info"
     flight_log_dir: Path = Path()
     approval: Approval = Approval.EVERY_NODE
     ascii: bool = False
-    """Plain glyphs only."""
+    """Draw with ASCII characters only."""
     production_contexts: tuple[str, ...] = ("prod", "prod[-_.]*", "*[-_.]prod", "*[-_.]prod[-_.]*", "*production*")
     """Patterns of context names that get a PROD mark."""
 
@@ -122,7 +121,7 @@ def load_settings(
             values[name] = _read(OPTIONS[name], value, label)
             sources[name], rank[name] = label, number
     if rank.get("namespace", -1) > rank.get("all_namespaces", -1):
-        # One namespace, said later and closer than "all of them".
+        # One namespace, given by a source of higher precedence than the one that asks for all of them.
         values.pop("all_namespaces", None)
         sources.pop("all_namespaces", None)
     if rank.get("kubeconfig") == 0 and environment.get("KUBECONFIG"):
@@ -241,7 +240,7 @@ def duration_s(value: Any) -> float:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("expected a text")
+        raise ValueError("expected a string")
     return value
 
 
@@ -251,7 +250,7 @@ def _texts(value: Any) -> tuple[str, ...]:
         return tuple(part.strip() for part in value.split(",") if part.strip())
     if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
         return tuple(value)
-    raise ValueError("expected a list of texts")
+    raise ValueError("expected a list of strings")
 
 
 def _yes_or_no(value: Any) -> bool:

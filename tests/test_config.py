@@ -115,7 +115,7 @@ def test_kubectls_own_variable_wins_over_the_file_only(load):
         ("contxt = 'x'", {}, {}, "unknown setting 'contxt'; did you mean context?"),
         ("zzz = 1", {}, {}, "unknown setting 'zzz'"),
         ("context = ", {}, {}, "is not valid TOML"),
-        ("context = 7", {}, {}, "config.toml: context: expected a text"),
+        ("context = 7", {}, {}, "config.toml: context: expected a string"),
         ("read_only = 'maybe'", {}, {}, "read_only: expected true or false"),
         ("", {"EMQX_TUI_LOG_LEVEL": "loud"}, {}, "EMQX_TUI_LOG_LEVEL: expected one of debug, info, warning, error"),
         ("", {"EMQX_TUI_CONFIG": "/nonexistent"}, {}, "cannot read /nonexistent: No such file"),

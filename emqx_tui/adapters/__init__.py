@@ -1,1 +1,1 @@
-"""The outside world: one file per party, the only importers of their libraries. Importing this package loads none."""
+"""Clients of the outside world: Kubernetes, EMQX, this machine. Importing this package loads no library."""

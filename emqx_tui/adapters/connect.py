@@ -1,4 +1,4 @@
-"""One cluster, connected: what a command line gets of the adapters.
+"""Connects to one cluster: builds the Kubernetes and EMQX clients, the clock and the host identity.
 
 Owns the order of building and closing. Loads `kubernetes`, aiohttp and httpx: the console imports it in the engine's
 thread, because they take longer to import than the first screen takes to draw.

@@ -1,8 +1,7 @@
-"""What the adapters share about failures: one clean line for a person, and the failure of a configuration.
+"""What the adapters share about failures: ConfigError, and texts from outside made fit for a message.
 
-Owns the cutting and cleaning of texts that come from outside before they reach a message or a log. The mapping of a
-library's errors stands beside that library's user (`kube_errors.py`, `emqx_errors.py`), so that naming a failure
-loads no library.
+Outside texts are cut, cleaned and redacted here before they reach a message or a log. Each library's errors are mapped
+beside its client (`kubernetes/errors.py`, `emqx/errors.py`), so that importing this module loads no library.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ LINE_LIMIT = 400
 
 
 class ConfigError(AdapterError):
-    """What we were told to talk to cannot be made sense of: a file, a flag or a variable is wrong."""
+    """A file, a flag or an environment variable is wrong."""
 
     kind = "configuration"
 
 
 def one_line(text: str | bytes, limit: int = LINE_LIMIT) -> str:
-    """An outside text on one line: cut, without control characters, blanks folded, credentials taken out."""
+    """An outside text on one line: cut, without control characters, white space folded, credentials redacted."""
     if isinstance(text, bytes):
         text = text[: 4 * limit].decode("utf-8", "replace")
     text = redact_text(clean(" ".join(text[: 4 * limit].split())))

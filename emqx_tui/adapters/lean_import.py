@@ -1,4 +1,4 @@
-"""Imports a library without the parts of it that its packages load for everybody.
+"""Imports a library without the optional parts that its package always loads.
 
 `import kubernetes.aio.client` also loads the synchronous client, its websockets and OAuth, and `import httpx` loads a
 command line with its colours: together as long as everything that a list of clusters needs.
@@ -14,7 +14,7 @@ from types import ModuleType
 
 @contextmanager
 def without(*modules: str) -> Iterator[None]:
-    """Inside the block these modules are empty; who imports them later gets them whole."""
+    """Inside the block these modules are empty; a later import loads them in full."""
     empty = {name: ModuleType(name) for name in modules if name not in sys.modules}
     sys.modules.update(empty)
     try:

@@ -1,4 +1,4 @@
-"""The command line: the one place that builds things.
+"""The command line: builds everything, runs one command.
 
 Owns exit codes and what is said on standard error. A mistake is one line and exit code 2, an unexpected failure one
 line with the log file's name and exit code 1, never a traceback. Commands import what they need when they run: the
@@ -75,7 +75,7 @@ def _with_log(settings: Settings, arguments: Namespace) -> int:
     try:
         log = LogFile(settings.log_file, settings.log_level)
     except ConfigError as wrong:
-        # A log that nobody asked for is no reason not to look.
+        # Commands that only read go on without a log file that was not asked for.
         if arguments.command not in _READING or settings.source("log_file") != "default":
             return complain(f"emqx-tui: {wrong.message}", USAGE)
         complain(f"emqx-tui: no log: {wrong.message}", 0)

@@ -1,7 +1,7 @@
-"""What can be typed: commands, flags, and what is said about a wrong one.
+"""Commands, flags, and the messages about wrong ones.
 
-Owns the spelling. Flags that say which cluster is meant are kubectl's, word for word, and may stand before or after
-the command. Anything wrong is a UsageError of one line; nothing here reads a file or opens a connection.
+Flags that select the cluster are spelled as kubectl spells them, and may stand before or after the command. Anything
+wrong is a UsageError of one line; nothing here reads a file or opens a connection.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ exit codes:
 
 
 class UsageError(Exception):
-    """What cannot be understood, in one line."""
+    """A command line that is wrong; the message is one line."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -23,7 +23,7 @@ from emqx_tui.session.options import Options
 
 
 def has_terminal() -> bool:
-    """Somebody looks and can type."""
+    """Standard input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 

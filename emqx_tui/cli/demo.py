@@ -50,7 +50,7 @@ _OF_OTHER_CLUSTERS = (
 
 
 def _about_the_sandbox(settings: Settings, speed: float) -> Settings:
-    """The settings without what a file or the environment says of other clusters; flags are about this one."""
+    """The settings without the cluster that the file or the environment selects; flags are kept."""
     mine = {name: getattr(_DEFAULTS, name) for name in _OF_OTHER_CLUSTERS if not settings.source(name).startswith("--")}
     return replace(settings, **mine, clock_rate=speed)
 

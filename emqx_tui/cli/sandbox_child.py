@@ -2,7 +2,7 @@
 
 Owns the child and what it said last. The child watches its parent by itself and takes its temporary kubeconfig along,
 so that even `kill -9` of the demo leaves nothing behind; a session of its own keeps Ctrl-C away from it, because the
-console wants to say good-bye to a cluster that is still there.
+console gives its lease back to a cluster that is still there.
 """
 
 from __future__ import annotations

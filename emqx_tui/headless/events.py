@@ -23,7 +23,7 @@ class Event(StrEnum):
     PLAN = "plan"
     """What is going to be done; told once, before anything is sent."""
     CHECK = "check"
-    """A pre-flight check that does not pass, or is overridden."""
+    """A pre-flight check that does not pass, was skipped, or is overridden."""
     STARTED = "started"
     """The journal of a new release stands."""
     CARRIED_ON = "carried_on"
@@ -85,7 +85,7 @@ FIELDS: Mapping[Event, Mapping[str, str]] = {
     },
     Event.CHECK: {
         "check": "name",
-        "outcome": "pass, wait or fail",
+        "outcome": "pass, wait, fail or skipped",
         "evidence": "what was found",
         "hint": "what to do about it",
         "can_override": "--override NAME accepts it",
@@ -118,7 +118,7 @@ FIELDS: Mapping[Event, Mapping[str, str]] = {
         "clients": "how many clients approving disconnects",
         "seconds": "about how long the step takes",
         "token": "what --token has to say",
-        "checks": "list of {check, outcome, evidence, hint}: those that do not pass",
+        "checks": "list of {check, outcome, evidence, hint}: those that keep it shut",
     },
     Event.APPROVED: {"gate": "its id", "number": "of the approval, from 1", "by": "a person, or the policy"},
     Event.POLICY: {

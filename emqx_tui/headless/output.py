@@ -53,7 +53,7 @@ class Output:
         self._thread.start()
 
     def tell(self, record: Record) -> None:
-        """Put a record into the line. Never blocks."""
+        """Queue a record. Never blocks."""
         if record.event is Event.PROGRESS and self._lines.qsize() > MANY_LINES:
             return
         if self.form is Format.JSONL:
@@ -66,7 +66,7 @@ class Output:
                 self.say(difference)
 
     def say(self, line: str) -> None:
-        """Put a line as it is into the line. Never blocks."""
+        """Queue a line as it is. Never blocks."""
         self._lines.put(line + "\n")
 
     def finish(self, record: Record) -> None:

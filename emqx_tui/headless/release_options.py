@@ -1,7 +1,7 @@
 """PURE: what a release is asked to change, from `--set` and `--template`, and the draft that it makes.
 
-Owns the names that `--set` takes and their types. Anything wrong is a InvalidOption: one sentence that says what, where
-and what to do.
+Owns the names that `--set` takes and their types. Anything wrong is an InvalidOption: one sentence that says what,
+where and what to do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAMES = (*_IMAGE, *_PARAMETERS)
 
 
 class InvalidOption(ValueError):
-    """What is wrong with an order, in one sentence."""
+    """What is wrong with `--set` or `--template`, in one sentence."""
 
 
 @dataclass(frozen=True)

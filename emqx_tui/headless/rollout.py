@@ -1,8 +1,8 @@
 """One release from a script: plan, start, follow to the end; or carry on with the one that is under way.
 
-Owns the order of things and what ends it. Starting is the one thing that the invocation itself approves; all later
-gates are opened by the policy or by people at other terminals. Leaving never stops a release: what runs inside EMQX
-goes on, and nothing further begins until somebody drives again.
+Owns the order of things and what ends it. The invocation itself approves the start; all later gates are opened by the
+policy or by people at other terminals. Leaving never stops a release: what runs inside EMQX goes on, and nothing
+further begins until somebody drives again.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class _Run:
             self.runner.session.submit(SetPolicy(self.runner.person, str(options.approval)))
 
     async def _start_or_join(self, view: View) -> None:
-        """Start; where somebody else was quicker, carry on with their release."""
+        """Start; when another console was faster, carry on with its release."""
         try:
             await self._start(view)
         except Refused:

@@ -1,8 +1,8 @@
 """One intent from a second terminal: approve, hold, freeze, resume, abort.
 
-Owns what is asked, how long one stays, and what is said about who acts. The intent is written into the journal, which
-the driver watches. Without a living driver the sender takes the lease and acts itself, but only until what was asked
-for has taken effect: afterwards nobody drives, and that is said.
+Owns how long the command waits, and what it prints about who acts. The intent is written into the journal, which the
+driver watches. Without a living driver the sender takes the lease and acts itself, but only until what was asked for
+has taken effect: afterwards nobody drives, and that is said.
 """
 
 from __future__ import annotations
@@ -371,7 +371,7 @@ def _nobody_drives(view: View) -> str:
 
 
 def _is_judged(gate: Gate | None) -> bool:
-    """The gate is open, or a check says no: nothing that a moment's patience would change."""
+    """The gate is open, or a check says no: waiting longer would change nothing."""
     return gate is not None and (gate.is_open or any(check.outcome is Outcome.FAIL for check in gate.checks))
 
 

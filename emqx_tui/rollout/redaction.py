@@ -23,7 +23,7 @@ _INLINE = (
 
 
 _CANNOT_HOLD_ANY = re.compile(r"[^\s:=]*")
-"""Text without space, colon and equals sign matches none of the above."""
+"""Text without white space, colon and equals sign matches none of `_INLINE`."""
 
 
 def redact(value: Any) -> Any:

@@ -10,7 +10,6 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.rollout.addresses import serving
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.progress import checks
 from emqx_tui.rollout.state.observations import Still
@@ -58,7 +57,7 @@ def _mark(context: RolloutContext, phase: Phase) -> tuple[object, ...]:
 
 def what_waits(context: RolloutContext, phase: Phase) -> str:
     """The check that the release waits for, with its evidence, as far as one says no."""
-    failing = next((c for c in checks(context, phase) if c.outcome is not Outcome.PASS), None)
+    failing = next((c for c in checks(context, phase) if c.outcome.is_blocking), None)
     if failing is not None:
         return f"{failing.name}: {failing.evidence}"
     if phase is not Phase.DRAINING:

@@ -1,4 +1,4 @@
-"""Since when this console knows of the release, and who drove it before."""
+"""When this console first saw a release that it did not start, and when another console last drove it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ArrivalTracker:
         self._seen_release, self.arrival = journal.release_id, None
 
     def took_part(self) -> None:
-        """A person here has asked for something: the release is no news to them."""
+        """A person here has submitted an intent: they know of the release."""
         self.arrival = None
 
     def is_new(self, journal: Journal | None, lease: Lease | None) -> bool:

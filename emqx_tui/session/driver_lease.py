@@ -1,8 +1,8 @@
-"""The driver lease: one console drives, any number look on, everybody may hold.
+"""The driver lease: one console drives, any number watch, and any of them may hold.
 
-Commands may be sent only while `is_held` is true: the lease is ours, and was asked for so lately that nobody can have
-taken it over. Another console's lease is judged by the renewals that we see ourselves, never by its timestamps; a
-driver on this very host whose process is gone is succeeded at once.
+Commands may be sent only while `is_held` is true: the lease is ours, and was requested so recently that nobody can have
+taken it over. As in client-go's leader election, another holder's lease expires by the renewals that we observe, never
+by its timestamps; the lease of a process of this host that is gone is taken over at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RETRY_S = 1.0
 """Wall seconds between two attempts: a server that refuses at once must not be asked in a loop."""
 
 YIELD_S = 3.0
-"""Wall seconds that a console which only looks on leaves to the one that has just written the first journal."""
+"""Wall seconds that a console which only watches leaves to the one that has just written the first journal."""
 
 
 class DriverLease:
@@ -41,13 +41,13 @@ class DriverLease:
         self._problem = ""
         self._held_at: float | None = None
         self._vacant_since: float | None = None
-        """Since when a lease that was never taken is there for an onlooker to take."""
+        """Since when a console that only watches could take a lease that does not exist."""
         self.renewed_before: datetime | None = None
         """The last renewal by the driver before us; None when none was seen."""
 
     @property
     def is_held(self) -> bool:
-        """See the module."""
+        """This console may send commands."""
         held_at = self._held_at
         return held_at is not None and self._ports.clock.monotonic() - held_at < records.LEASE_DURATION_S
 
@@ -84,19 +84,19 @@ class DriverLease:
             self._held_at = None
 
     def forget(self) -> None:
-        """Hold it no longer, as far as we are concerned."""
+        """Stop counting as the holder; the Lease itself is not written."""
         self._held_at = self._vacant_since = None
 
-    def keep(self, owner_uid: str, *, is_onlooker: bool = False) -> None:
+    def keep(self, owner_uid: str, *, is_watcher: bool = False) -> None:
         """Take or renew the lease, when it is time and it is ours to take.
 
-        An onlooker has asked for nothing in this release: it carries on for a driver that is gone, but a release that
-        begins is left to whoever has begun it.
+        A watcher has submitted no intent in this release: it takes over from a driver that is gone, but leaves a new
+        release to the console that started it.
         """
         clock = self._ports.clock
         if self._known is not None:
             self._vacant_since = None
-        elif is_onlooker:
+        elif is_watcher:
             self._vacant_since = clock.monotonic() if self._vacant_since is None else self._vacant_since
             if clock.monotonic() - self._vacant_since < YIELD_S:
                 return

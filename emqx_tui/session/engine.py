@@ -1,8 +1,8 @@
-"""The thread in which everything that matters lives: connection, sessions, timers.
+"""The engine thread: the connection, the sessions and their timers, in an event loop of their own.
 
-A terminal that stops reading freezes the screen's loop; nothing here ever waits for that loop. Views go into a slot
-for the newest one, and one message tells the screen to fetch; intents come in without anybody waiting. What a session
-needs to run is loaded in that thread too, after the first frame.
+A terminal that stops reading blocks Textual's event loop; nothing here ever waits for that loop. Only the newest View
+is kept, and one message tells the screen to fetch it; intents are submitted without waiting. The libraries that a
+session needs are imported in this thread, after the first frame.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class Engine:
             await self._end()
 
     async def _connected(self) -> Connected:
-        """Try until it works; what is wrong stands on the screen meanwhile."""
+        """Retry until it connects; meanwhile the screen shows the error."""
         while True:
             try:
                 return await self._connect()
@@ -255,7 +255,7 @@ class Engine:
         self._sessions[key] = (session, asyncio.create_task(self._watched(key, session), name=f"session {name}"))
 
     async def _watched(self, key: Key, session: Session) -> None:
-        """Run a session; should it ever end by itself, say so and start it anew."""
+        """Run a session; restart it, with a notice, when it fails."""
         try:
             await session.run()
         except asyncio.CancelledError:
@@ -273,7 +273,7 @@ class Engine:
             self._begin(key, replace(self._options, drives=drives))
 
     async def _close(self, key: Key) -> None:
-        """A session that drives, or that watches a running release, goes on."""
+        """End a session, unless its release is under way."""
         entry = self._sessions.get(key)
         view = self._views.get(key)
         busy = view is not None and view.journal is not None and not view.result
@@ -286,7 +286,7 @@ class Engine:
             self._views.pop(key, None)
 
     def _follow_releases(self, fleet: FleetView) -> None:
-        """Give every release in the list a session that only looks on, and end those that nobody needs any more."""
+        """Give the first MAX_FOLLOWED releases of the list a session each; end sessions that are not needed."""
         releasing = [row.key for row in fleet.rows if row.is_releasing][:MAX_FOLLOWED]
         for key in releasing:
             if key not in self._sessions:
@@ -330,7 +330,7 @@ class Engine:
         if (entry := self._sessions.get(key)) is not None:
             await entry[0].save(edit)
 
-    # -- handing over ---------------------------------------------------------------------------------------------
+    # -- publishing -----------------------------------------------------------------------------------------------
 
     def _publish_view(self, key: Key, view: View) -> None:
         with self._lock:
@@ -352,7 +352,7 @@ class Engine:
         self._tell()
 
     def _tell(self) -> None:
-        """At most one message is on its way until the screens fetch."""
+        """Send a message, unless one is pending that the screens have not fetched for yet."""
         with self._lock:
             first, self._told = not self._told, True
         if first:
@@ -382,6 +382,6 @@ class Engine:
 
 
 def _in_list(view: View) -> tuple[Any, ...]:
-    """What the list of clusters shows of a view: a change there is not left to the next count of clients."""
+    """What the list of clusters shows of a view: a change there redraws the list at once."""
     hold = view.journal.hold if view.journal else None
     return (view.decision.phase, view.decision.gate, hold, view.role, view.driver, view.is_undriven, view.result)

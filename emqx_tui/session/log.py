@@ -1,8 +1,7 @@
-"""The merged log: what the cluster says and what we did, by time, bounded.
+"""The log of a release: Events of the cluster and what this console did, by time, bounded.
 
-What is told again within REPEAT_S is one line that counts, at its newest instant: in an accident the same repair goes
-out every few seconds, and would push everything else away. Phases, answers and the journal's lines are the story of
-the release: each stands on its own.
+A line that repeats within REPEAT_S is counted, not added, and moves to its newest time: while a fault lasts, the same
+repair is sent every few seconds and would push out everything else. Phases, answers and journal lines are never merged.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class EventLog:
             self._seen = dict(list(self._seen.items())[-2 * LIMIT :])
 
     def past(self, journal: Journal) -> None:
-        """What the journal dates of the time before anybody looked here."""
+        """What the journal records of the time before this session."""
         self._journal(journal.created_at, f"release {journal.to_image} begun by {journal.created_by}")
         for record in journal.approvals:
             if record.gate != "start":
@@ -94,7 +93,7 @@ class EventLog:
             self._repeat(LogLine(at, LogSource.CONSOLE, f"{command_words(command)}: {note}"))
 
     def failed(self, at: datetime, command: Command, message: str, *, is_routine: bool = False) -> None:
-        """`is_routine`: nothing that a person has to know of at once."""
+        """`is_routine`: no alarm."""
         text = f"{command_words(command)} failed: {redact_text(message)}"
         self._repeat(LogLine(at, LogSource.CONSOLE, text, is_alarm=not is_routine))
 

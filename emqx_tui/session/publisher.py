@@ -1,4 +1,4 @@
-"""What a session tells: views that differ from the last one, notices, the log and the flight log."""
+"""What a session publishes: views that differ from the last one, notices, the log and the flight log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Publisher:
         self.notice_number = 0
 
     def publish(self, view: View) -> None:
-        """Publish a view in which something is new, or an age that is shown has grown."""
+        """Publish a view when its content is new, or when ages on the screen are due for an update."""
         wall = self._ports.clock.monotonic()
         every_s = COUNTING_S if is_counting(view) else CONFIRM_S
         is_due = wall - self._published_at >= every_s
@@ -49,7 +49,7 @@ class Publisher:
         self._publish(replace(view, sequence=self._sequence))
 
     def notify(self, notice: Notice) -> None:
-        """Answer whoever submitted something; the next view carries it."""
+        """Answer an intent; the next view carries the answer."""
         self.notice = notice
         self.notice_number += 1
         self.say(str(notice))
@@ -61,7 +61,7 @@ class Publisher:
         self.log.alarm(self._ports.clock.now(), words)
 
     def decided(self, before: Decision, decision: Decision) -> None:
-        """Tell a new phase and new alarms."""
+        """Log a new phase, new incidents and new alarms."""
         if before.phase is not decision.phase:
             self.say(f"{decision.phase}")
             self.record("phase", phase=str(decision.phase))
@@ -97,7 +97,7 @@ def is_counting(view: View) -> bool:
 
 
 def says_the_same(one: View, other: View) -> bool:
-    """Nothing but time lies between them: they differ in instants of reading at most."""
+    """They differ in the times of reading at most."""
     return (
         all(getattr(one, name) == getattr(other, name) for name in _CONTENT)
         and [_without_instant(source) for source in one.health] == [_without_instant(source) for source in other.health]

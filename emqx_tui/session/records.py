@@ -80,7 +80,7 @@ async def remove_journal(kube: Kube, namespace: str, name: str, known: Secret | 
 async def take_lease(
     kube: Kube, namespace: str, name: str, *, holder: str, now: datetime, known: Lease | None, owner_uid: str
 ) -> Lease:
-    """Become the holder, or renew. Raises AdapterError; Conflict = somebody else was faster."""
+    """Become the holder, or renew. Raises AdapterError; Conflict = another console was faster."""
     instant = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec: dict[str, Any] = {
         "holderIdentity": holder,
@@ -115,7 +115,7 @@ async def take_lease(
 
 
 async def release_lease(kube: Kube, lease: Lease) -> None:
-    """Hold it no longer; somebody else holding it by now is fine. Raises AdapterError."""
+    """Give the lease back; a Conflict, because another console holds it by now, is fine. Raises AdapterError."""
     path = Kind.LEASE.info.path(lease.meta.namespace, lease.name)
     metadata = {"resourceVersion": lease.meta.resource_version, "uid": lease.meta.uid}
     body = {"metadata": metadata, "spec": {"holderIdentity": ""}}

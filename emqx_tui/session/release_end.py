@@ -1,6 +1,6 @@
-"""The end of a release: its result as an Event, then the journal goes, then the lease.
+"""The end of a release: write its result as an Event, delete the journal, then the lease.
 
-Owns what is still shown of a release that has ended, and the attempts to remove its records.
+Keeps the last journal and the result for the screen, and retries the deletions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RETRY_S = 10.0
 
 
 class ReleaseEnd:
-    """How the last release ended, if it did in this session's sight."""
+    """How the last release ended, if this session saw it end."""
 
     def __init__(self, ports: Ports, put: Put, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self._ports = ports
@@ -47,7 +47,7 @@ class ReleaseEnd:
         secret: Secret | None,
         lease: Lease | None,
     ) -> None:
-        """Record the result and remove the records; the answer is ReleaseClosed. Not so soon after a failure."""
+        """Record the result and remove the records; the answer is ReleaseClosed. After a failure, RETRY_S apart."""
         if self._ports.clock.monotonic() - self._failed_at < RETRY_S:
             return
         self.is_closing, self.journal, self.result = True, journal, result

@@ -458,7 +458,7 @@ class Session:
         wanted = self._journal.stored is not None and (self._options.drives or self._wants_to_drive)
         if wanted and is_known and resource is not None and not self._options.read_only and not self._end.is_closing:
             if self._lease.is_held or self._rights.may_drive(self._seen):
-                self._lease.keep(resource.meta.uid, is_onlooker=not self._wants_to_drive)
+                self._lease.keep(resource.meta.uid, is_watcher=not self._wants_to_drive)
         elif self._options.drives and is_known and self._is_without_journal():
             self._lease.remove_left_over()
 

@@ -1,6 +1,6 @@
-"""The tasks that look: watches of Kubernetes and polls of EMQX, all into one inbox.
+"""The sources of a session: watches of Kubernetes and polls of EMQX, all into one inbox.
 
-Never decides. A source that fails says so and tries again; it never raises into the session.
+They never decide. A source that fails reports that and retries; it never raises into the session.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Brokers:
         self._put(BrokerAnswer(None, None, None, "", problem))
 
     def _candidates(self, snapshot: Snapshot) -> list[str]:
-        """Whom to ask, best first: who answered last, then nodes that are not evacuated, green before blue."""
+        """Pods to ask, best first: the one that answered last, then nodes that are not evacuated, green before blue."""
 
         def rank(member: Member) -> tuple[bool, bool, bool, bool, str]:
             return (

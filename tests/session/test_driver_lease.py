@@ -161,12 +161,12 @@ async def test_another_drivers_lease_is_left_alone() -> None:
 async def test_an_onlooker_leaves_a_release_that_begins_to_whoever_has_begun_it() -> None:
     """It sees the journal as soon as the starter does, and would win the race for the lease half of the time."""
     desk = Desk(granting())
-    desk.lease.keep("uid-cr", is_onlooker=True)
+    desk.lease.keep("uid-cr", is_watcher=True)
     desk.clock.tick(2.9)
-    desk.lease.keep("uid-cr", is_onlooker=True)
+    desk.lease.keep("uid-cr", is_watcher=True)
     assert desk.kube.sent == []
     desk.clock.tick(0.2)
-    desk.lease.keep("uid-cr", is_onlooker=True)
+    desk.lease.keep("uid-cr", is_watcher=True)
     await until(lambda: desk.inbox)
     assert [r.method for r in desk.kube.sent] == ["POST"]
 
@@ -174,7 +174,7 @@ async def test_an_onlooker_leaves_a_release_that_begins_to_whoever_has_begun_it(
 async def test_an_onlooker_succeeds_a_driver_that_has_gone_at_once() -> None:
     desk = Desk(granting())
     desk.lease.observe(lease(""))
-    desk.lease.keep("uid-cr", is_onlooker=True)
+    desk.lease.keep("uid-cr", is_watcher=True)
     await until(lambda: desk.inbox)
     assert [r.method for r in desk.kube.sent] == ["PATCH"]
 

@@ -1,9 +1,9 @@
 """The management API v4 of the EMQX nodes of one cluster, over httpx.
 
 Owns the connections to the nodes: at most two kept alive for reading and one at a time for writing. Writes never reuse
-a connection, because EMQX closes idle ones after five seconds and a start of an evacuation that met a closed one would
-be neither done nor not done. Paths go out exactly as given: EMQX 4.4 matches node names before decoding, so `@` must
-not become `%40`.
+a connection, because EMQX closes idle ones after five seconds and whether a start of an evacuation that met a closed
+one took effect would not be known. Paths go out exactly as given: EMQX 4.4 matches node names before decoding, so `@`
+must not become `%40`.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Route(Protocol):
     def transport(self, *, connections: int, keepalive_s: float) -> httpx.AsyncBaseTransport: ...
 
     def forget(self, namespace: str, pod: str) -> None:
-        """The pod did not answer: what is known of its address may be old."""
+        """The pod did not answer: drop what is cached of its address."""
         ...
 
     @property
     def tells_nodes_apart(self) -> bool:
-        """False: one address for all, and the node behind it is anybody's guess."""
+        """False: one address serves all nodes, and which one answers is not known."""
         ...
 
 
@@ -117,7 +117,7 @@ class Direct:
 
 
 class ByUrl:
-    """To an address that somebody arranged; `{pod}` and `{namespace}` in it tell the nodes apart."""
+    """To a given URL; `{pod}` and `{namespace}` in it tell the nodes apart."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")

@@ -1,7 +1,7 @@
-"""The value that says how to reach one Kubernetes cluster, and as whom.
+"""How to reach one Kubernetes cluster, and as whom.
 
 Owns no file and no connection. Everything secret in it stays out of `repr`, because these values end up in logs and
-tracebacks. `kubeconfig.py` makes it; `credentials.py` and `kube_link.py` use it.
+tracebacks. `kubeconfig_access.py` makes it; `credentials.py` and `http_session.py` use it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The Kubernetes API over `kubernetes.aio`'s ApiClient, with plain dicts.
 
 Owns one ApiClient and its credential. None of the library's generated classes is used: they cost half a second and 30
-MiB and lose fields they do not know. Nor its Watch, which hides what a console has to tell. Every error leaves as an
-AdapterError. The client comes to life with its first request, in the loop that sends it, and belongs to that loop.
+MiB and lose fields they do not know. Nor is its Watch, which hides lost connections and expired versions. Every error
+leaves as an AdapterError. The session is opened by the first request, and belongs to the event loop that sent it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from emqx_tui.session.ports import Scope, WatchSink
 logger = logging.getLogger(__name__)
 
 CLOSE_S = 1.0
-"""How long a websocket waits for the other side's farewell: the program must end within a second or two."""
+"""How long to wait for the close frame of a websocket: the program must end within a second or two."""
 
 DateSink = Callable[[datetime, float, float], None]
 """Takes the server's Date and the monotonic instants of sending and receiving."""

@@ -1,4 +1,4 @@
-"""Who we are to the API server, renewed in time.
+"""Credentials for the API server, renewed before they expire.
 
 Owns the present credential of one Access and how it is renewed: a token file that is read again, a plugin that is run
 again, one forced renewal after a 401. `kubernetes.aio` runs plugins on the terminal, without a time-out, and goes on
@@ -78,7 +78,7 @@ class FixedCredentials:
 
 
 class TokenFileCredentials:
-    """A token in a file that the kubelet, or somebody else, replaces now and then."""
+    """A token in a file that is replaced from time to time, as the kubelet does."""
 
     def __init__(self, login: TokenFileLogin, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._login = login

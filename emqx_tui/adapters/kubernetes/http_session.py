@@ -76,7 +76,7 @@ class KubeLink:
 
     def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=CONNECTIONS, ssl=self._tls if self._tls else True, socket_factory=lively_socket
+            limit=CONNECTIONS, ssl=self._tls if self._tls else True, socket_factory=keepalive_socket
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -113,8 +113,8 @@ def _headers(access: Access) -> CIMultiDict[str]:
     return headers
 
 
-def lively_socket(address: Any) -> socket.socket:
-    """A TCP socket that notices within half a minute that nobody is there any more."""
+def keepalive_socket(address: Any) -> socket.socket:
+    """A TCP socket with keep-alive and TCP_USER_TIMEOUT: a dead peer is noticed within half a minute."""
     family, kind, protocol, _, _ = address
     sock = socket.socket(family, kind, protocol)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,7 +1,8 @@
 """From a merged kubeconfig to one Access: which context, which cluster, which credentials.
 
 Owns kubectl's precedences: data beats file, a token file beats the token beside it, a token beats a plugin. Refuses
-what client-go refuses (two logins at once, a CA with verification off), and says so before anything is sent.
+what client-go refuses (two kinds of credentials at once, a CA with verification off), and says so before anything is
+sent.
 """
 
 from __future__ import annotations

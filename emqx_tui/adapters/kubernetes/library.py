@@ -1,4 +1,4 @@
-"""What is used of the `kubernetes` package, loaded without the rest of it."""
+"""The parts of the `kubernetes` package that are used, loaded without the rest."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Port-forward to pods as a transport of httpx.
 
 Owns the channel protocol `v4.channel.k8s.io` (one websocket = one TCP connection: channel 0 data, channel 1 errors,
-each opened by a frame with the port number) and its dress as a network backend of httpcore, so that keep-alive, HTTP
-framing and TLS inside the tunnel are httpcore's. The API server's pod proxy is no way in: it drops Authorization.
-Hosts are spelled `POD.NAMESPACE`.
+each opened by a frame with the port number) and wraps it as a network backend of httpcore, so that keep-alive, HTTP
+framing and TLS inside the tunnel are httpcore's. The API server's pod proxy is no way in: it drops Authorization. Hosts
+are spelled `POD.NAMESPACE`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class WebsocketOpener(Protocol):
 class PodStream(anyio.abc.ByteStream):
     """One forwarded TCP connection.
 
-    A task reads ahead: it answers pings while nobody reads, and it learns of the far end's farewell at once, so that a
+    A task reads ahead: it answers pings while nobody reads, and it sees the far end close at once, so that a
     dead connection is not taken for a kept-alive one.
     """
 
@@ -115,7 +115,7 @@ class PodStream(anyio.abc.ByteStream):
 
 
 class PodConnection(httpcore.AsyncNetworkStream):
-    """A PodStream, perhaps inside TLS, in httpcore's words."""
+    """A PodStream, with or without TLS, as a network stream of httpcore."""
 
     def __init__(self, pod: PodStream, outer: anyio.abc.ByteStream | None = None) -> None:
         self._pod = pod

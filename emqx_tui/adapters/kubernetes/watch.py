@@ -1,10 +1,9 @@
-"""List and watch one collection, for ever.
+"""List and watch one collection, as client-go's Reflector does.
 
-Owns the copy of the collection that deletions are found against, and the pace of retries. Works in windows of about a
-minute: each new window proves that the link is alive, and a window that outlives its end proves that it is not. The
-copy survives a lost link; a 410 or a failed retry asks for a new list. Retries back off, but the first request of this
-client that succeeds after an outage ends every pause. An object that cannot be read is taken out
-and named, never guessed and never the end of the others.
+Owns the copy of the collection by which deletions are found, and the back-off. Works in windows of about a minute: each
+new window proves that the link is alive, and a window that outlives its end proves that it is not. The copy survives a
+lost link; a 410 or a failed retry asks for a new list. Retries back off, but the first request of this client that
+succeeds after an outage ends every pause. An object that cannot be parsed is left out and reported; the others stay.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The flight log: what was seen, decided and sent, one JSON object a line, append-only, on this machine's disk.
+"""The flight log: what was seen, decided and sent, one JSON object per line, append-only, on this machine's disk.
 
-Owns one recording: a file for its owner's eyes only, cut into parts of bounded size, and the pruning of old recordings.
+Owns one recording: a file that only its owner can read, in parts of bounded size, and the pruning of old recordings.
 Written by a thread of its own, because a home directory that hangs must not stop the engine: `record` only redacts,
-spells and queues. What cannot be written is counted and told in the next line that can. Never raises.
+serialises and queues. What cannot be written is counted and told in the next line that can. Never raises.
 """
 
 from __future__ import annotations
@@ -175,5 +175,5 @@ def _part(name: str) -> str:
 
 
 def _word(value: Any) -> str:
-    """Anything that JSON has no word for."""
+    """A value that JSON has no type for, as text."""
     return value.isoformat() if isinstance(value, datetime) else clean(str(value))

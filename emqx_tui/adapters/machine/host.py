@@ -1,6 +1,6 @@
 """This machine and this process, as a lease names them.
 
-Owns the identity string and the one judgement made from somebody else's: a process of this very host that is gone for
+Owns the identity string, and the one conclusion drawn from another's: that its process ran on this host and is gone for
 certain. Anything short of certain is "not dead": a lease of a living driver must never be taken over at once.
 """
 

@@ -1,4 +1,4 @@
-"""The program's own log: one rotating file for its owner's eyes only. The screen owns standard output.
+"""The program's own log: one rotating file that only its owner can read. The screen owns standard output.
 
 Owns the logging tree: our loggers at the level asked for, the libraries' at WARNING whatever that is, because at DEBUG
 some of them print headers. Every line is redacted and cleaned where it is formatted, tracebacks included. A thread
@@ -87,7 +87,7 @@ class LogFile:
 
 
 class QuietQueueHandler(logging.handlers.QueueHandler):
-    """Drops records when the writer cannot keep up: a log must never be what stops us."""
+    """Drops records when the writer cannot keep up: logging must never block the program."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         try:

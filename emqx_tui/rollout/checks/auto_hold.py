@@ -1,7 +1,7 @@
-"""What stops the next step by itself: each detector looks at a release and raises an alarm, or does not.
+"""Auto-hold: detectors that look at a running release and raise an alarm. An alarm holds the release.
 
-An alarm holds the rollout. Detectors in LIFTABLE judge figures that a person may accept: once lifted they alarm and
-do not hold again. The others come back as long as they are true.
+Detectors in LIFTABLE judge figures that a person may accept: once lifted they alarm and do not hold again. The others
+come back as long as they are true.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def on_resume(check: str, *, is_alarmed: bool) -> Advice:
 
 
 def valve_open(context: RolloutContext, phase: Phase) -> Alarm | None:
-    """Somebody else reopened the valve: the operator would act by itself."""
+    """The valve was opened from outside: the operator would act by itself."""
     if context.resource is None or context.is_valve_closed or phase in (Phase.STARTING, Phase.FINISHING):
         return None
     return Alarm(

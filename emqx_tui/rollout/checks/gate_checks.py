@@ -196,7 +196,7 @@ def previous_evicted(context: RolloutContext) -> CheckResult:
     allowed = context.journal.parallel_drains
     if len(evicting) >= allowed:
         names = ", ".join(m.name for m in evicting)
-        return _wait("previous-evicted", f"{names} still evicts connections")
+        return _wait("previous-evicted", f"{names} still evict{'s' if len(evicting) == 1 else ''} connections")
     return _passed("previous-evicted", "no other node evicts connections" if allowed == 1 else "a place is free")
 
 

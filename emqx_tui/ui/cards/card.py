@@ -60,7 +60,7 @@ def filled(rows: Iterable[tuple[str, tuple[Line, ...]]]) -> Rows:
 
 
 def check_rows(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
-    """Those that do not simply pass first, each on a line; then those that pass, in a row: they are relied on."""
+    """Checks that do not simply pass, one per line; then those that pass, on one line."""
     order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.SKIPPED: 2, Outcome.PASS: 3}
     notable = (check for check in checks if check.outcome is not Outcome.PASS or check.is_accepted)
     apart = sorted(notable, key=lambda check: order[check.outcome])
@@ -73,7 +73,7 @@ def check_rows(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
 
 
 def driver_row(view: View) -> tuple[Line, ...]:
-    """What the answer makes of this console, where it does not drive yet: whoever acts is ready to drive."""
+    """Who carries it out, where this console does not drive: one that submits an intent takes a free lease."""
     found = facts.driver(view)
     if found is None or found.kind is Driving.THIS_CONSOLE:
         return ()

@@ -61,7 +61,7 @@ def _way_back(gate: Gate, view: View) -> tuple[Line, ...]:
 
 
 def _way_back_after(gate: Gate, now: int | None) -> str:
-    """What going back would cost once the gate's step is done."""
+    """What an abort would cost once the step of this gate is done."""
     if gate.is_last_way_back:
         return "afterwards: only by a new release"
     if gate.kind is not GateKind.NODE or now is None or gate.clients is None:

@@ -1,4 +1,4 @@
-"""PURE: the question that a release which nobody drives asks: take over, or look on."""
+"""PURE: the card of a release that nobody drives: take over, or watch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _card(view: View) -> Card:
         ("Release", (line(f"{found.before} to {found.after}, begun by {journal.created_by}; {view.decision.phase}"),)),
         ("Since", since(view)),
         ("Then", tuple(_what_follows(view))),
-        ("Else", (line("esc looks on: nothing is sent, and nothing further begins"),)),
+        ("Else", (line("esc watches only: nothing is sent, and no further step begins"),)),
     )
     return Card(
         title="Nobody drives this release",

@@ -341,7 +341,7 @@ def _middle(view: View) -> Line:
 
 
 def _short_middle(view: View) -> Line:
-    """Never without the policy; who drives is told where it is somebody else."""
+    """Always the policy; the driver too, where it is another console."""
     policy = _policy(view)
     if not policy:
         return EMPTY

@@ -1,6 +1,6 @@
 """The bottom line: the keys that do something now, the most important ones first.
 
-In read-only mode keys that would ask the cluster for something stay, greyed out, with the reason at the end.
+In read-only mode keys that would change the cluster stay, greyed out, with the reason at the end.
 """
 
 from __future__ import annotations

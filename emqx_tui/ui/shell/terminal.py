@@ -98,7 +98,7 @@ def give_back(app: App) -> None:
     """Leave a terminal that does not read: from now on nothing is drawn, so that nothing waits for it any more.
 
     What it has not taken is thrown away, in our queue and in the kernel's. Then there is room for the few bytes that
-    leave our screen: whoever comes back to this terminal finds it as it was. From any thread but the writer's.
+    leave our screen: the terminal is left as it was found. Call from any thread but the writer's.
     """
     driver = getattr(app, "_driver", None)
     thread = getattr(driver, "_writer_thread", None)

@@ -11,7 +11,7 @@ from aiohttp import web
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, ExecLogin, NoLogin, Tls, TokenLogin
 from emqx_tui.adapters.kubernetes.credentials import Credential
-from emqx_tui.adapters.kubernetes.http_session import lively_socket
+from emqx_tui.adapters.kubernetes.http_session import keepalive_socket
 from emqx_tui.model.errors import (
     Conflict,
     Expired,
@@ -280,7 +280,7 @@ async def test_a_proxy_gets_the_request(api, client_of):
 def test_sockets_notice_a_dead_peer():
     import socket
 
-    with lively_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as sock:
+    with keepalive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
