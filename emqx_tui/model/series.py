@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,6 +60,12 @@ class Series:
             older = list(self._samples)[: self._limit // 2]
             newer = list(self._samples)[self._limit // 2 :]
             self._samples = deque(older[::2] + newer)
+
+    def prepend(self, earlier: Iterable[Sample]) -> None:
+        """Put samples before the first one, oldest first; those that are not older are ignored."""
+        kept, self._samples = self._samples, deque()
+        for sample in (*(s for s in earlier if not kept or s.at < kept[0].at), *kept):
+            self.add(sample)
 
     def frozen(self) -> tuple[Sample, ...]:
         return tuple(self._samples)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emqx_tui.model.errors import AdapterError
+from emqx_tui.model.series import Sample
 from emqx_tui.model.workloads import Lease, Secret
 from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.intents import Intent
@@ -89,6 +90,14 @@ class ReleaseClosed:
     error: AdapterError | None = None
 
 
+@dataclass(frozen=True)
+class Recalled:
+    """What consoles of this machine had counted of a release before this one came to it."""
+
+    release_id: str
+    samples: tuple[Sample, ...]
+
+
 SessionInput = (
     StoreInput
     | Tick
@@ -100,6 +109,7 @@ SessionInput = (
     | LeaseAnswered
     | RightsAnswered
     | ReleaseClosed
+    | Recalled
 )
 Put = Callable[[SessionInput], None]
 """Puts an input into the inbox; never blocks."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.series import Sample
 from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 
@@ -142,6 +143,12 @@ class Host(Protocol):
 
 
 class Recorder(Protocol):
-    """Takes the flight log: one redacted JSON-like record a call. Never raises, never blocks long."""
+    """Takes the flight log, and gives back what consoles of this machine have counted. Never raises, never blocks."""
 
-    def record(self, event: str, fields: Mapping[str, Any]) -> None: ...
+    def record(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Take one JSON-like record; secrets are taken out of it."""
+        ...
+
+    def recall(self, uid: str, release_id: str, tell: Callable[[tuple[Sample, ...]], None]) -> None:
+        """Read the counts of a release, oldest first; `tell` is called once, from another thread, or never."""
+        ...

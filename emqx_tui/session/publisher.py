@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from emqx_tui.model.reading import Reading
+from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import incidents
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.incidents import Incident
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.session.inputs import Put, Recalled
 from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Ports
 from emqx_tui.session.view import Notice, SourceHealth, View
@@ -21,6 +27,8 @@ CONFIRM_S = 3.0
 """... and while it shows none: a screen without news for five seconds calls its figures stale."""
 FRESH_S = 2.0
 """The EMQX figures of a healthy cluster are never older; older ones are shown with their age."""
+COUNTED_EVERY_S = 5.0
+"""Cluster time between two counts in the flight log."""
 
 
 class Publisher:
@@ -33,6 +41,7 @@ class Publisher:
         self._content: View | None = None
         """The last view that was published, for its content."""
         self._sequence = 0
+        self._counted_at: datetime | None = None
         self.log = EventLog()
         self.notice: Notice | None = None
         self.notice_number = 0
@@ -82,11 +91,37 @@ class Publisher:
             if incident.is_over and not (old and old.is_over):
                 self.say(f"{incident.colour} {incident.pod} is back in EMQX")
 
+    def counted(self, journal: Journal, sample: Sample) -> None:
+        """Write a count of a release to the flight log, now and then: for a console that comes to it later."""
+        if self._counted_at is not None and sample.at < self._counted_at + timedelta(seconds=COUNTED_EVERY_S):
+            return
+        self._counted_at = sample.at
+        self.record(
+            "counted",
+            at=sample.at.isoformat(),
+            uid=journal.uid,
+            release_id=journal.release_id,
+            blue=sample.blue,
+            green=sample.green,
+            nodes=list(sample.nodes.items()),
+        )
+
     def record(self, event: str, **told: Any) -> None:
         """Write to the flight log."""
         recorder = self._ports.recorder
         if recorder is not None:
             recorder.record(event, {"at": self._ports.clock.now().isoformat(), **told})
+
+    def recall(self, journal: Journal, put: Put) -> None:
+        """Read what flight logs say of a release; it comes as Recalled."""
+        recorder, loop = self._ports.recorder, asyncio.get_running_loop()
+
+        def tell(samples: tuple[Sample, ...]) -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(put, Recalled(journal.release_id, samples))
+
+        if recorder is not None:
+            recorder.recall(journal.uid, journal.release_id, tell)
 
 
 def is_counting(view: View) -> bool:

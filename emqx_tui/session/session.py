@@ -44,6 +44,7 @@ from emqx_tui.session.inputs import (
     CommandFailed,
     JournalWritten,
     LeaseAnswered,
+    Recalled,
     ReleaseClosed,
     RightsAnswered,
     SessionInput,
@@ -256,6 +257,9 @@ class Session:
                 self._rights.answered(item)
             case ReleaseClosed():
                 self._closed(item)
+            case Recalled(release_id=release_id, samples=samples):
+                if self._journal.present and self._journal.present.release_id == release_id:
+                    self._series.prepend(samples)
             case Listed() | Changed() | Removed() | Alive() | Lost():
                 self._fold(item)
                 self._follow(item.kind)
@@ -290,6 +294,7 @@ class Session:
             self._end.is_back()
         if stored is not None and self._arrival.is_new(stored, self._store.lease()):
             self._log.past(stored)
+            self._publisher.recall(stored, self._put)
         if vanished is None:
             return
         if self._lease.is_held and self._decision.phase not in FINAL:
@@ -409,6 +414,8 @@ class Session:
         self._publisher.decided(before, self._decision)
         if recent := self._memory.observations.recent:
             self._series.add(recent[-1])
+            if self._decision.journal is not None:
+                self._publisher.counted(self._decision.journal, recent[-1])
         if not self._end.is_closing and not self._options.read_only:
             self._act(intent)
 

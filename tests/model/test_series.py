@@ -24,6 +24,16 @@ def filled(seconds: list[int], limit: int) -> Series:
     return series
 
 
+def test_earlier_samples_come_before_the_first_one() -> None:
+    series = filled([10, 11], 8)
+    series.prepend([sample(8), sample(9), sample(10, blue=3), sample(12)])
+    assert [(s.at - START).total_seconds() for s in series] == [8, 9, 10, 11]
+    assert series.frozen()[2].blue == 10
+    series.prepend(sample(n / 10) for n in range(80))
+    assert len(series) <= 8
+    assert series.frozen()[-1] == sample(11)
+
+
 @given(st.lists(st.integers(0, 3000), max_size=400), st.integers(4, 50))
 def test_a_series_is_bounded_ordered_and_keeps_its_ends(seconds: list[int], limit: int) -> None:
     series = filled(seconds, limit)

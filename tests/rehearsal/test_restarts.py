@@ -6,7 +6,9 @@ The figures of list, screen, cards, `status`, progress lines and of the end are 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,12 +19,14 @@ from emqx_tui.headless import status
 from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.summary import summary as finished
 from emqx_tui.headless.view_diff import progress
+from emqx_tui.model.series import Sample
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session import facts
 from emqx_tui.session.view import View
 from emqx_tui.ui.cards.abort_card import abort_card
 from emqx_tui.ui.cards.gate_card import gate_card
+from emqx_tui.ui.rollout import curves
 from emqx_tui.ui.rollout.ledger import ledger_line
 from emqx_tui.ui.rollout.summary import summary
 from emqx_tui.ui.text.spans import plain
@@ -34,6 +38,26 @@ RATE = 200
 LAG = 4 * RATE + 50
 """Clients that may move between a poll and the instant of the truth, and churn."""
 LIMIT_S = 1_500.0
+
+
+@dataclass
+class Recordings:
+    """The flight log of the machine on which one console after the other runs."""
+
+    counted: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def record(self, event: str, fields: Mapping[str, Any]) -> None:
+        if event == "counted":
+            self.counted.append(fields)
+
+    def recall(self, uid: str, release_id: str, tell: Callable[[tuple[Sample, ...]], None]) -> None:
+        of_release = [told for told in self.counted if (told["uid"], told["release_id"]) == (uid, release_id)]
+        tell(
+            tuple(
+                Sample(datetime.fromisoformat(told["at"]), told["blue"], told["green"], dict(told["nodes"]))
+                for told in of_release
+            )
+        )
 
 
 @dataclass
@@ -54,7 +78,7 @@ class Story:
 def killed_and_restarted(node: int, after_s: float, away_s: float) -> Story:
     """The driver dies `after_s` into the drain of the `node`-th node (from 1); another one starts `away_s` later."""
     world = scenario("smooth", clients=CLIENTS, seed=4)
-    stage, story = Stage(world), Story(away_s=away_s)
+    stage, story = Stage(world, recorder=Recordings()), Story(away_s=away_s)
     truth = world.cluster().truth
 
     def note(view: View) -> None:
@@ -158,6 +182,24 @@ def test_rates_and_time_to_go_are_of_what_was_seen(story: Story) -> None:
             assert row["rate_per_s"] is None or row["rate_per_s"] <= 2 * RATE, row
         left = facts.remaining_s(view)
         assert left is None or left < 900.0
+
+
+def test_the_plot_begins_with_the_release_and_shows_the_time_away_as_a_gap(story: Story) -> None:
+    view = story.last
+    assert view
+    assert view.journal
+    assert story.died_at
+    instants = [sample.at for sample in view.samples]
+    assert instants == sorted(instants)
+    assert (instants[0] - view.journal.created_at).total_seconds() < 10.0
+    (before, after) = max(itertools.pairwise(instants), key=lambda pair: pair[1] - pair[0])
+    gap_s = (after - before).total_seconds()
+    if story.away_s > 15.0:
+        assert before <= story.died_at < after
+        assert story.away_s - 1.0 <= gap_s <= story.away_s + 15.0
+        assert gap_s > curves.max_gap_s(view.samples), "drawn as a gap"
+    else:
+        assert gap_s < 15.0
 
 
 def test_the_end_is_told_as_it_was(story: Story) -> None:

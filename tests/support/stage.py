@@ -23,7 +23,7 @@ from emqx_tui.rollout.intents import Abort, Approve, Freeze, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.ports import Lost, Scope, WatchInput, WatchSink
+from emqx_tui.session.ports import Lost, Recorder, Scope, WatchInput, WatchSink
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import View
 from tests.support.witness import Witness
@@ -101,7 +101,8 @@ class Console:
         self.wire = Wire(before=self._leave, after=self._arrive)
         self.kube = FaultyKube(stage.world, self.wire)
         self.host = SimHost(number, stage.dead)
-        ports = Ports(self.kube, SimEmqx(stage.world, self.wire), SimClock(stage.world), self.host)
+        emqx = SimEmqx(stage.world, self.wire)
+        ports = Ports(self.kube, emqx, SimClock(stage.world), self.host, stage.recorder)
         options = Options(policy=stage.policy, drives=drives, console_version="test")
         self.session = Session("default", "emqx-ee", ports, options, self._publish)
         self.view: View | None = None
@@ -163,6 +164,8 @@ class Stage:
     dead: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
     running: list[asyncio.Task[None]] = field(default_factory=list)
+    recorder: Recorder | None = None
+    """The flight log of the machine that all consoles run on."""
 
     _failed: asyncio.Future[Any] = field(init=False)
 

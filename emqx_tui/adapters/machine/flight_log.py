@@ -15,12 +15,14 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from emqx_tui import __version__
+from emqx_tui.adapters.machine.flight_history import recorded_samples
+from emqx_tui.model.series import Sample
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.redaction import redact
 
@@ -51,7 +53,8 @@ class FlightLog:
         parts: int = PARTS,
     ) -> None:
         start = (started_at or datetime.now(UTC)).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        self.path = folder / f"flight-{_part(namespace)}-{_part(name)}-{start}.jsonl"
+        self._prefix = f"flight-{_part(namespace)}-{_part(name)}-"
+        self.path = folder / f"{self._prefix}{start}.jsonl"
         self._about = {"schema": SCHEMA, "console": __version__, "namespace": namespace, "name": name}
         self._files = Parts(self.path, part_bytes, parts, self._spell("recording", self._about))
         self._queue: queue.Queue[bytes | None] = queue.Queue(_QUEUE)
@@ -71,6 +74,14 @@ class FlightLog:
             self._queue.put_nowait(self._spell(event, fields))
         except queue.Full:
             self._dropped += 1
+
+    def recall(self, uid: str, release_id: str, tell: Callable[[tuple[Sample, ...]], None]) -> None:
+        """Read the counts of a release, in a thread; `tell` is called from there."""
+
+        def read() -> None:
+            tell(recorded_samples(self.path.parent, self._prefix, uid, release_id))
+
+        threading.Thread(target=read, name="flight history", daemon=True).start()
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Write what is queued, within `timeout_s`."""

@@ -138,7 +138,7 @@ class ConnectionPlot(LineBox):
         except PlotUnavailable as error:
             return _message(f"plot unavailable: {error}", columns, rows)
         if not self._samples:
-            return _message("history starts now", columns, rows)
+            return _message(f"history starts now, {units.clock(view.now)}", columns, rows)
         instants = [sample.at.timestamp() for sample in self._samples]
         cells = present.cells(instants, columns, window.left, window.right, present.max_gap_s(self._samples))
         curves = [

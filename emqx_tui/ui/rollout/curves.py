@@ -167,9 +167,10 @@ def points(
 def start_s(view: View) -> tuple[float, float]:
     """(epoch seconds at which the plot begins, longest stretch that it shows)."""
     now = view.now.timestamp()
+    first = view.samples[0].at.timestamp() if view.samples else now
     if view.journal is None or (view.decision.phase is Phase.IDLE and not has_ended(view)):
-        return now - IDLE_WINDOW_S, IDLE_WINDOW_S
-    return view.journal.created_at.timestamp() - LEAD_S, RELEASE_WINDOW_S
+        return max(now - IDLE_WINDOW_S, first), IDLE_WINDOW_S
+    return max(view.journal.created_at.timestamp() - LEAD_S, first), RELEASE_WINDOW_S
 
 
 def end_s(view: View) -> float:
@@ -179,7 +180,10 @@ def end_s(view: View) -> float:
 
 
 def marks(view: View) -> list[Marked]:
-    """The approvals, where the steps began: `start`, `cut`, and `-2` for the node with that ordinal."""
+    """The approvals, where the steps began: `start`, `cut`, and `-2` for the node with that ordinal.
+
+    A history that begins later than the release says so.
+    """
     if view.journal is None:
         return []
     found = [Marked(view.journal.created_at.timestamp(), "start")]
@@ -188,6 +192,9 @@ def marks(view: View) -> list[Marked]:
         label = {"node": f"-{ordinal}", "cut-over": "cut"}.get(kind)
         if label:
             found.append(Marked(record.at.timestamp(), label))
+    if view.samples and (view.samples[0].at - view.journal.created_at).total_seconds() > MIN_GAP_S:
+        first = view.samples[0].at
+        found.append(Marked(first.timestamp(), f"history starts {units.clock(first)}"))
     return found
 
 

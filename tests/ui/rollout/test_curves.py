@@ -55,7 +55,21 @@ def test_a_release_is_plotted_from_its_start_and_a_night_by_its_end():
     begin, longest = present.start_s(releases.draining())
     assert begin == STARTED.timestamp() - present.LEAD_S
     assert longest == present.RELEASE_WINDOW_S
-    assert present.start_s(releases.idle()) == (NOW.timestamp() - 600, 600)
+    long_idle = replace(releases.idle(), samples=releases.samples(NOW))
+    earlier = replace(long_idle.samples[0], at=NOW - timedelta(hours=1))
+    assert present.start_s(replace(long_idle, samples=(earlier, *long_idle.samples))) == (NOW.timestamp() - 600, 600)
+
+
+def test_the_axis_begins_with_the_history_and_says_when_that_is_late():
+    view = releases.draining()
+    late = replace(view, samples=tuple(s for s in view.samples if s.at >= NOW - timedelta(seconds=20)))
+    first = NOW - timedelta(seconds=20)
+    assert present.start_s(late)[0] == first.timestamp()
+    assert present.marks(late)[-1] == present.Marked(first.timestamp(), f"history starts {first:%H:%M:%S}")
+    assert not any("history" in mark.label for mark in present.marks(view))
+    assert present.start_s(replace(view, samples=()))[0] == NOW.timestamp()
+    idle = replace(releases.idle(), samples=late.samples)
+    assert present.start_s(idle)[0] == first.timestamp()
 
 
 def test_the_axis_ends_with_the_release():
