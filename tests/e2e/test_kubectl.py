@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from emqx_tui.sandbox.controllers.kubelet import NO_PULL_SUFFIX
 from emqx_tui.sandbox.run.runner import Sandbox
 from emqx_tui.sandbox.run.subnets import claim_subnet
 from emqx_tui.sandbox.world.world import World, WorldConfig
@@ -394,3 +395,29 @@ async def test_an_old_kubectl(sandbox: Sandbox, tmp_path: Path) -> None:
     assert "scaled" in (await kubectl("scale", "emqxenterprise", "emqx-ee", "--replicas=2")).ok()
     assert "deleted" in (await kubectl("delete", "emqxenterprise", "emqx-ee")).ok()
     assert "No resources found" in (await kubectl("get", "emqxenterprises")).err
+
+
+@needs_kubectl
+async def test_logs_of_pods_that_run_and_that_cannot(kubectl: Kubectl, cluster: Path) -> None:
+    (pod, *_) = json.loads((await kubectl("get", "pods", "-o", "json")).ok())["items"]
+    name = pod["metadata"]["name"]
+    lines = (await kubectl("logs", name)).ok().splitlines()
+    assert lines[-1].endswith("EMQX Enterprise is running now!")
+    assert (await kubectl("logs", name, "--tail=1")).ok().splitlines() == lines[-1:]
+    for container in pod["spec"]["containers"]:
+        assert (await kubectl("logs", name, "-c", container["name"])).ok()
+    assert "not found" in (await kubectl("logs", "emqx-ee-nowhere-0")).refused()
+    assert "is not valid for pod" in (await kubectl("logs", name, "-c", "nosuch")).refused()
+    assert "previous terminated container" in (await kubectl("logs", name, "--previous")).refused()
+    patch = {"spec": {"template": {"spec": {"emqxContainer": {"image": {"version": f"4.4.15{NO_PULL_SUFFIX}"}}}}}}
+    (await kubectl("patch", "emqxenterprise", "emqx-ee", "--type=merge", "-p", json.dumps(patch))).ok()
+
+    async def stuck() -> str:
+        pods = (await kubectl("get", "pods", "-o", "json")).json()["items"]
+        images = {each["metadata"]["name"]: each["spec"]["containers"][0]["image"] for each in pods}
+        return next((each for each, image in images.items() if image.endswith(NO_PULL_SUFFIX)), "")
+
+    why = ""
+    async with asyncio.timeout(DEADLINE_S):
+        while "trying and failing to pull image" not in why:
+            why = (await kubectl("logs", found)).refused() if (found := await stuck()) else ""

@@ -194,7 +194,8 @@ class Kubelet:
             return
         message = f'Back-off pulling image "{image}"'
         waiting = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
-        status = {**pod["status"], "containerStatuses": container_statuses(pod, waiting)}
+        running = {"running": {"startedAt": rfc3339(life.created_at + _CONTAINER_START_S)}}
+        status = {**pod["status"], "containerStatuses": container_statuses(pod, waiting, sidecars=running)}
         if status != pod["status"]:
             self._write_status(pod, status)
             why = f'Failed to pull image "{image}": rpc error: code = NotFound desc = {image}: not found'

@@ -37,21 +37,29 @@ def unschedulable(now: str) -> Object:
     return _condition("PodScheduled", False, now, "Unschedulable", why)
 
 
-def container_statuses(pod: Object, state: Object, *, restarts: int = 0) -> list[Object]:
-    """All containers in the same `state`, none of them ready yet."""
+def container_statuses(
+    pod: Object, state: Object, *, sidecars: Object | None = None, restarts: int = 0
+) -> list[Object]:
+    """The first container in `state` and not ready yet; the others too, unless they run on as `sidecars`."""
+    main, *others = pod["spec"]["containers"]
+    beside = state if sidecars is None else sidecars
     return [
-        {
-            "name": container["name"],
-            "image": container.get("image", ""),
-            "imageID": "",
-            "state": state,
-            "lastState": {},
-            "ready": False,
-            "started": False,
-            "restartCount": restarts,
-        }
-        for container in pod["spec"]["containers"]
+        _container_status(main, state, False, restarts),
+        *(_container_status(each, beside, sidecars is not None, restarts) for each in others),
     ]
+
+
+def _container_status(container: Object, state: Object, is_up: bool, restarts: int) -> Object:
+    return {
+        "name": container["name"],
+        "image": container.get("image", ""),
+        "imageID": "",
+        "state": state,
+        "lastState": {},
+        "ready": is_up,
+        "started": is_up,
+        "restartCount": restarts,
+    }
 
 
 def _gates(pod: Object) -> list[Any]:
