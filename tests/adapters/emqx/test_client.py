@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from emqx_tui.adapters.emqx.client import ByUrl, Direct, EmqxClient, PortForward
 from emqx_tui.model.errors import MalformedAnswer, NotFound, Rejected, Unauthorized, Unreachable
 from emqx_tui.rollout.requests import EmqxRequest
+from tests.support.stream_server import serving
 
 START = "/api/v4/load_rebalance/emqx@pod-0.headless.ns.svc.cluster.local/evacuation/start"
 
@@ -21,6 +23,7 @@ class Node:
     def __init__(self) -> None:
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
+        self._server = contextlib.AsyncExitStack()
         self.connections = 0
         self.open = 0
         self.answer = (200, "application/json", b'{"code":0,"data":[]}')
@@ -30,12 +33,10 @@ class Node:
         """So many requests are met by a reset."""
 
     async def start(self) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
+        _, self.port = await self._server.enter_async_context(serving(self._serve))
 
     async def stop(self) -> None:
-        self.server.close()
-        await self.server.wait_closed()
+        await self._server.aclose()
 
     async def _serve(self, reader, writer) -> None:
         self.connections += 1

@@ -23,6 +23,7 @@ from emqx_tui.model.errors import (
     Unreachable,
 )
 from emqx_tui.rollout.requests import JSON_PATCH, MERGE_PATCH, KubeRequest
+from tests.support.stream_server import serving
 
 GET = KubeRequest("GET", "/version")
 
@@ -269,12 +270,10 @@ async def test_a_proxy_gets_the_request(api, client_of):
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    access = Access("http://k8s.invalid:6443", proxy_url=f"http://127.0.0.1:{port}")
-    assert await client_of(api, access=access).request(GET) == {}
+    async with serving(proxy) as (host, port):
+        access = Access("http://k8s.invalid:6443", proxy_url=f"http://{host}:{port}")
+        assert await client_of(api, access=access).request(GET) == {}
     assert seen == ["GET http://k8s.invalid:6443/version HTTP/1.1\r\n"]
-    server.close()
 
 
 def test_sockets_notice_a_dead_peer():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 
 import httpx
@@ -14,6 +15,7 @@ from emqx_tui.adapters.kubernetes.port_forward import PROTOCOL, BackendTransport
 from emqx_tui.adapters.tls import client_context
 from emqx_tui.model.errors import Forbidden, NotFound, Unauthorized, Unreachable
 from emqx_tui.rollout.requests import EmqxRequest
+from tests.support.stream_server import serving
 
 QUESTION = EmqxRequest("emqx", "pod-0", "GET", "/api/v4/nodes")
 
@@ -23,23 +25,17 @@ async def broker():
     """Answers every request with the number of bytes that its query asks for."""
 
     async def serve(reader, writer):
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                size = int(head.split(b" ")[1].partition(b"?")[2] or 2)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"1" * size)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            size = int(head.split(b" ")[1].partition(b"?")[2] or 2)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"1" * size)
+            await writer.drain()
 
-    servers = []
+    async with contextlib.AsyncExitStack() as servers:
 
-    async def start(context: ssl.SSLContext | None = None) -> tuple[str, int]:
-        servers.append(await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context))
-        return "127.0.0.1", servers[-1].sockets[0].getsockname()[1]
+        async def start(context: ssl.SSLContext | None = None) -> tuple[str, int]:
+            return await servers.enter_async_context(serving(serve, tls=context))
 
-    yield start
-    for server in servers:
-        server.close()
+        yield start
 
 
 async def test_carries_large_answers_and_many_requests(api, client_of, broker):
@@ -123,15 +119,12 @@ async def test_a_flood_that_nobody_reads_does_not_hold_up_the_end(api, client_of
 async def test_a_cancelled_request_leaves_nothing_behind(api, client_of, until):
     async def silent(reader, writer):
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    api.pods["pod-0"] = server.sockets[0].getsockname()[:2]
-    emqx = EmqxClient(PortForward(client_of(api)))
-    task = asyncio.create_task(emqx.request(QUESTION))
-    await until(lambda: api.tunnels)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await until(lambda: api.open_tunnels == 0)
-    server.close()
+    async with serving(silent) as api.pods["pod-0"]:
+        emqx = EmqxClient(PortForward(client_of(api)))
+        task = asyncio.create_task(emqx.request(QUESTION))
+        await until(lambda: api.tunnels)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: api.open_tunnels == 0)

@@ -10,6 +10,7 @@ import shutil
 import pytest
 
 from emqx_tui.adapters.kubernetes.proxy import environment_proxy, is_direct
+from tests.support.stream_server import serving
 
 NO_PROXY: list[tuple[str, str, bool]] = [
     # server, NO_PROXY, direct
@@ -99,11 +100,10 @@ async def test_real_kubectl_asks_the_same_servers_through_the_proxy() -> None:
         writer.write(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
     limit = asyncio.Semaphore(6)
 
-    async def ask(row: int, name: str, no_proxy: str) -> None:
-        address = f"http://row:{row}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async def ask(row: int, port: int, name: str, no_proxy: str) -> None:
+        address = f"http://row:{row}@127.0.0.1:{port}"
         words = [str(KUBECTL), "--server", f"https://{name}", "--request-timeout=1s", "get", "--raw", "/version"]
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HTTPS_PROXY": address, "NO_PROXY": no_proxy}
         async with limit:
@@ -111,6 +111,6 @@ async def test_real_kubectl_asks_the_same_servers_through_the_proxy() -> None:
             child = await asyncio.create_subprocess_exec(*words, env=environment, stdout=quiet, stderr=quiet)
             await child.wait()
 
-    await asyncio.gather(*(ask(row, name, no_proxy) for row, (name, no_proxy, _) in enumerate(OUTSIDE)))
-    server.close()
+    async with serving(proxy) as (_, port):
+        await asyncio.gather(*(ask(row, port, name, no_proxy) for row, (name, no_proxy, _) in enumerate(OUTSIDE)))
     assert [case for row, case in enumerate(OUTSIDE) if (f"row:{row}" in asked) is case[2]] == []
