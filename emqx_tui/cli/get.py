@@ -13,6 +13,7 @@ from emqx_tui.headless.listing import Listing, Place
 from emqx_tui.headless.rows import Printer
 from emqx_tui.model.errors import NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.wire import clean
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.session.options import Ports
 
@@ -41,6 +42,11 @@ async def get(arguments: Namespace, settings: Settings) -> int:
             where = f" in {fleet.namespace} namespace" if fleet.namespace else ""
             sys.stderr.write(f"No EmqxEnterprise found{where}.\n")
         printer.all(fleet)
+        if arguments.output == "table":
+            for row in fleet.rows:
+                if row.problem:
+                    name = "/".join(row.key) if connection.access.all_namespaces else row.resource.name
+                    sys.stderr.write(f"emqx-tui get: {clean(name)}: {clean(row.problem)}\n")
         if arguments.watch:
             async for changed in listing.changes():
                 printer.changed(changed)

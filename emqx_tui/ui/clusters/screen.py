@@ -115,6 +115,7 @@ class ClustersScreen(ConsoleScreen):
         if row is None or self._published is None:
             self._set("#detail", False, paint.content(()))
         else:
+            self.query_one("#detail").set_class(bool(row.problem), "-problem")
             self._set("#detail", True, paint.content(*detail(row, self._published.fleet.now)))
 
     def _set(self, selector: str, is_shown: bool, content) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emqx_tui.session.view import View
-from emqx_tui.ui.rollout.checks import check_lines, stale_lines
+from emqx_tui.ui.rollout.checks import check_lines, checks_now, stale_lines
 from emqx_tui.ui.rollout.headline import bar_lines, headline
 from emqx_tui.ui.rollout.ledger import ledger_line
 from emqx_tui.ui.rollout.nodes import NodeRow, Weight, columns_for, fit_rows, header_line, node_rows, row_line
 from emqx_tui.ui.rollout.rail import rail
 from emqx_tui.ui.text.line_box import ViewBox
-from emqx_tui.ui.text.spans import Line, Tone, line, spread
+from emqx_tui.ui.text.spans import Line, Tone, line, spread, wrap
 
 
 class GateLine(ViewBox):
@@ -39,7 +39,8 @@ class CheckList(ViewBox):
     """Sources that are silent, then as many checks as there are lines, worst first; the rest is counted."""
 
     def make(self, view: View, width: int, height: int) -> Sequence[Line]:
-        silent = stale_lines(view)[: max(1, height // 2)]
+        wrapped = (part for told in stale_lines(view) for part in wrap(told, width))
+        silent = list(wrapped)[: max(1, height // 2 if checks_now(view) else height)]
         return [*silent, *check_lines(view, height - len(silent))]
 
 
