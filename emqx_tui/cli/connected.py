@@ -47,7 +47,13 @@ class Connected:
 def options_of(settings: Settings, *, drives: bool) -> Options:
     """How a session of these settings behaves."""
     policy = Policy().at_rate(settings.clock_rate)
-    return Options(policy=policy, read_only=settings.read_only, drives=drives, console_version=__version__)
+    return Options(
+        policy=policy,
+        read_only=settings.read_only,
+        drives=drives,
+        removes_leases=drives,
+        console_version=__version__,
+    )
 
 
 class Stoppable(Protocol):

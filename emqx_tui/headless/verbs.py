@@ -19,6 +19,7 @@ from emqx_tui.headless.events import SCHEMA, Event, spell
 from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.view_diff import Told, begin, diff
+from emqx_tui.headless.words import span
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome, RefusalReason
 from emqx_tui.rollout.intent_handlers import held_words
@@ -148,7 +149,9 @@ class _Asking:
         if self._held_again(view):
             return self._answer(view, words)
         if self.options.verb is Verb.HOLD:
-            return self._answer(view, words, view.driver)
+            gone_s = facts.driver_gone_s(view)
+            last = "" if gone_s is None else f"driver {view.driver} was last seen {span(gone_s)} ago"
+            return self._answer(view, words, view.driver if gone_s is None else "", left=last)
         return await self._acted_on(words)
 
     async def _look(self) -> View:

@@ -45,6 +45,8 @@ class Policy:
     """Older own counts of a node allow no scale-down."""
     max_kube_age_s: float = 90.0
     """A watch that was not confirmed for longer opens no gate (a new watch window confirms it about every 50 s)."""
+    max_lease_age_s: float = 10.0
+    """A driver that has not renewed its lease for longer may be gone: it does so every five seconds of wall time."""
     nudge_every_s: float = 2.0
     listener_gap_s: float = 2.5
     """Between the reset and the second nudge: the operator's listener step runs before its gates."""
@@ -109,6 +111,7 @@ class Policy:
             max_broker_age_s=max(self.max_broker_age_s, rate),
             max_own_age_s=max(self.max_own_age_s, rate),
             max_kube_age_s=self.max_kube_age_s * rate,
+            max_lease_age_s=self.max_lease_age_s * rate,
             ack_timeout_s=max(self.ack_timeout_s, 5.0 * rate),
             ask_again_s=max(self.ask_again_s, rate),
             stall_s=max(self.stall_s, 3.0 * rate),

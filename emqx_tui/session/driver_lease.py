@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from datetime import datetime
 
-from emqx_tui.model.errors import AdapterError, Conflict, MalformedAnswer
+from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, MalformedAnswer
 from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Lease
 from emqx_tui.session import records
@@ -42,6 +42,8 @@ class DriverLease:
         self._held_at: float | None = None
         self._vacant_since: float | None = None
         """Since when a console that only watches could take a lease that does not exist."""
+        self._not_removable: tuple[str, str] | None = None
+        """The left-over lease that this console may not remove."""
         self.renewed_before: datetime | None = None
         """The last renewal by the driver before us; None when none was seen."""
 
@@ -74,6 +76,12 @@ class DriverLease:
         if self.driver in ("", self._ports.host.identity):
             return None
         return self._ports.clock.monotonic() - self._renewed_at
+
+    @property
+    def other_renewed_at(self) -> datetime | None:
+        """The last renewal by another driver, as its lease says. One that has died looks alive for a while."""
+        lease = self._known
+        return lease.renewed_at if lease is not None and self.other_seen_s is not None else None
 
     def observe(self, lease: Lease | None) -> None:
         """Take in what the watch tells."""
@@ -114,12 +122,18 @@ class DriverLease:
         lease, now = self._known, self._ports.clock.monotonic()
         if lease is None or not self.is_free or self._asking is not None or now - self._asked_at < RETRY_S:
             return
+        if self._not_removable == _version(lease):
+            return
         self._asked_at = now
         self._asking = asyncio.create_task(self._remove(lease), name="lease")
 
     async def _remove(self, lease: Lease) -> None:
-        with contextlib.suppress(AdapterError):
+        try:
             await records.remove_lease(self._ports.kube, lease, unchanged=True)
+        except Forbidden:
+            self._not_removable = _version(lease)
+        except AdapterError:
+            pass
         self._put(LeaseAnswered(None))
 
     async def _ask(self, owner_uid: str) -> None:

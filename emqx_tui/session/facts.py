@@ -228,6 +228,15 @@ def driver(view: View) -> Driver | None:
     return Driver(Driving.NOBODY) if is_under_way(view) else None
 
 
+def driver_gone_s(view: View) -> float | None:
+    """Seconds of cluster time since another driver's last renewal; None while it renews, and without one."""
+    renewed_at = view.driver_renewed_at
+    if renewed_at is None:
+        return None
+    age_s = (view.now - renewed_at).total_seconds()
+    return age_s if age_s > view.policy.max_lease_age_s else None
+
+
 def needs_person(gate: Gate, approval: Approval) -> bool:
     """The policy leaves this gate to a person."""
     match gate.kind:

@@ -32,4 +32,6 @@ class Options:
     """No intent is taken, nothing is written."""
     drives: bool = True
     """Drive an unfinished release that nobody drives. False = look on until a person asks for something."""
+    removes_leases: bool = True
+    """Remove the lease of a dead driver where no release is under way. False for commands that only read."""
     console_version: str = "0"

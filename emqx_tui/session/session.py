@@ -466,7 +466,7 @@ class Session:
         if wanted and is_known and resource is not None and not self._options.read_only and not self._end.is_closing:
             if self._lease.is_held or self._rights.may_drive(self._seen):
                 self._lease.keep(resource.meta.uid, is_watcher=not self._wants_to_drive)
-        elif self._options.drives and is_known and self._is_without_journal():
+        elif self._options.removes_leases and is_known and self._is_without_journal():
             self._lease.remove_left_over()
 
     def _is_without_journal(self) -> bool:
@@ -507,6 +507,7 @@ class Session:
             arrival=self._arrival.arrival if journal.present else None,
             is_unwritten=journal.writing is not None or journal.is_stale,
             driver_seen_s=self._lease.other_seen_s,
+            driver_renewed_at=self._lease.other_renewed_at,
             policy=self._options.policy,
         )
 

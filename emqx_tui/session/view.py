@@ -151,6 +151,8 @@ class View:
     """The journal shown is on its way to the cluster, or lost a race: what an intent did is not settled yet."""
     driver_seen_s: float | None = None
     """Wall seconds since another driver was last seen to renew its lease; None without one."""
+    driver_renewed_at: datetime | None = None
+    """When another driver renewed its lease last, as the lease says; None without one."""
     policy: Policy = field(default_factory=Policy)
     """The thresholds that the checks go by: what the screen calls old or too much is the same."""
     sequence: int = 0

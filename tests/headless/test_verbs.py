@@ -6,6 +6,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -176,6 +177,27 @@ def test_hold_and_resume_are_said_once() -> None:
         assert (await room.terminal().verb(Verb.RESUME)).code == 0
 
     play(room, work())
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "said"),
+    [(2.0, r"\(bob@elsewhere/9 drives\)"), (40.0, r"; driver bob@elsewhere/9 was last seen 4\ds ago")],
+)
+def test_a_hold_says_when_the_driver_was_last_seen_where_its_renewals_have_stopped(silent_s: float, said: str) -> None:
+    """Of a driver on another host nobody knows at once that it is dead."""
+    room = Room()
+
+    async def work() -> Answer:
+        await at_the_first_gate(room)
+        found = room.world.store.get("leases", "default", "emqx-tui-emqx-ee")
+        renewed = datetime.fromtimestamp(room.world.now - silent_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {**found["spec"], "holderIdentity": "bob@elsewhere/9", "renewTime": renewed}
+        room.world.store.update("leases", {**found, "spec": spec})
+        return await room.terminal().verb(Verb.HOLD)
+
+    answer = play(room, work())
+    assert answer.code == 0
+    assert re.search(f"{said}$", answer.sentence), answer.sentence
 
 
 def test_abort_with_nobody_driving_stays_until_all_is_as_before() -> None:

@@ -205,6 +205,21 @@ async def test_a_missing_right_is_told_once_and_not_asked_for_in_a_loop() -> Non
     assert await desk.keep() == ""
 
 
+async def test_a_lease_that_may_not_be_removed_is_tried_once() -> None:
+    desk = Desk(FakeKube({f"{PATH}/emqx-tui-emqx-ee": Forbidden("leases is forbidden", status=403)}))
+    desk.lease.observe(lease(""))
+    desk.lease.remove_left_over()
+    await until(lambda: desk.inbox)
+    desk.lease.answered(desk.inbox.pop())
+    desk.clock.tick(5.0)
+    desk.lease.remove_left_over()
+    assert [r.method for r in desk.kube.sent] == ["DELETE"]
+    desk.lease.observe(lease("", version="2"))
+    desk.lease.remove_left_over()
+    await until(lambda: desk.inbox)
+    assert len(desk.kube.sent) == 2, "another lease is another question"
+
+
 async def test_at_the_end_it_is_given_back() -> None:
     desk = Desk(granting())
     await desk.keep()

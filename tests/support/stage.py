@@ -96,14 +96,14 @@ class FaultyKube(SimKube):
 class Console:
     """One process of the product, and what lies between it and the cluster."""
 
-    def __init__(self, stage: Stage, number: int, *, drives: bool = True) -> None:
+    def __init__(self, stage: Stage, number: int, *, drives: bool = True, removes_leases: bool = True) -> None:
         self.stage = stage
         self.wire = Wire(before=self._leave, after=self._arrive)
         self.kube = FaultyKube(stage.world, self.wire)
         self.host = SimHost(number, stage.dead)
         emqx = SimEmqx(stage.world, self.wire)
         ports = Ports(self.kube, emqx, SimClock(stage.world), self.host, stage.recorder)
-        options = Options(policy=stage.policy, drives=drives, console_version="test")
+        options = Options(policy=stage.policy, drives=drives, removes_leases=removes_leases, console_version="test")
         self.session = Session("default", "emqx-ee", ports, options, self._publish)
         self.view: View | None = None
         self.changed = asyncio.Event()
@@ -179,9 +179,9 @@ class Stage:
         lease = self.world.store.find("leases", "default", "emqx-tui-emqx-ee")
         return str((lease or {}).get("spec", {}).get("holderIdentity", ""))
 
-    def console(self, number: int = 1, *, drives: bool = True) -> Console:
+    def console(self, number: int = 1, *, drives: bool = True, removes_leases: bool = True) -> Console:
         """Start a console."""
-        console = Console(self, number, drives=drives)
+        console = Console(self, number, drives=drives, removes_leases=removes_leases)
         task = asyncio.create_task(console.session.run())
         task.add_done_callback(self._ended)
         self.running.append(task)
