@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.config import OPTIONS, duration_s
+from emqx_tui.rollout.gate_id import START, GateId
 
 SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets", "hung-peer", "split")
 APPROVALS = ("every-node", "cut-over", "auto")
@@ -249,9 +250,8 @@ def _status(parser: Parser) -> None:
 def _verbs(add: Callable[..., Parser]) -> None:
     approve = add("approve", "approve the gate that waits", epilog=VERB_EXIT_CODES)
     approve.add_argument("name", metavar="NAME")
-    approve.add_argument(
-        "gate", metavar="GATE", nargs="?", help="cut-over or a node's ordinal: approve this gate and no other"
-    )
+    only = "cut-over or a node's ordinal: approve this gate and no other"
+    approve.add_argument("gate", type=gate, metavar="GATE", nargs="?", help=only)
     approve.add_argument(
         "--count", type=whole(1, 100), default=1, metavar="N", help="approve this node and the next N-1 too"
     )
@@ -309,6 +309,17 @@ def duration(text: str) -> float:
         return duration_s(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def gate(text: str) -> GateId:
+    """Reads a gate as people name it: a node by its ordinal alone."""
+    try:
+        found = GateId.from_text(f"node:{text}" if text.isdigit() else text)
+    except ValueError:
+        found = START
+    if found == START:
+        raise argparse.ArgumentTypeError(f"expected cut-over or a node's ordinal, found {text!r}")
+    return found
 
 
 def existing_file(path: str, flag: str) -> bytes:

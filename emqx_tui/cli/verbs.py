@@ -28,7 +28,7 @@ def verb_options(arguments: Namespace, settings: Settings) -> VerbOptions:
         raise UsageError(f"--confirm {arguments.confirm}: expected the name again, {arguments.name}")
     return VerbOptions(
         Verb(arguments.command),
-        gate=getattr(arguments, "gate", None) or "",
+        gate=getattr(arguments, "gate", None),
         count=getattr(arguments, "count", 1),
         token=getattr(arguments, "token", None) or "",
         reason=getattr(arguments, "reason", ""),

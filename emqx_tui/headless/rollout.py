@@ -328,7 +328,7 @@ def how_to_go_on(view: View, result: Result) -> str:
     seen, gate, journal = view.snapshot, view.decision.gate, view.journal
     where = (seen.namespace, seen.name)
     if result is Result.WAITING and gate is not None:
-        return f"{command('approve', *where, gate.id)}, then {command('rollout', *where)}"
+        return f"{command('approve', *where, str(gate.id))}, then {command('rollout', *where)}"
     if result is Result.HELD and journal is not None and journal.hold is not None:
         late = " (goes on with late removal)" if journal.hold.check == "canary" else ""
         abort = f", or {command('abort', *where)}" if view.decision.abort.possible else ""

@@ -35,7 +35,7 @@ def item(row: ClusterRow, now: datetime) -> dict[str, Any]:
         "wanted": wanted,
         "connections": row.live_connections,
         "release_phase": None if row.phase is Phase.IDLE else str(row.phase),
-        "gate": row.gate or None,
+        "gate": str(row.gate) if row.gate else None,
         "held": row.is_held,
         "age_s": None if created is None else round((now - created).total_seconds()),
         "problem": row.problem or None,

@@ -17,6 +17,7 @@ from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step
 from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.session import facts
 from emqx_tui.session.facts import Driving, NodeState
@@ -46,13 +47,13 @@ def document(view: View) -> dict[str, Any]:
         "role": str(view.role),
         "driver": view.driver or None,
         "steps": [{"step": s.id, "state": str(s.state), "done": s.done, "total": s.total} for s in decision.steps],
-        "gate": gate_fields(gate, for_person=facts.needs_person(gate, journal.approval)) if gate and journal else None,
+        "gate": gate_fields(gate, for_person=needs_person(gate.kind, journal.approval)) if gate and journal else None,
         "hold": hold_fields(journal.hold) if journal and journal.hold else None,
         "checks": [check_fields(c) for c in decision.checks],
         "alarms": [{"check": a.check, "evidence": a.evidence, "limit": a.limit or None} for a in decision.alarms],
         "incidents": [incident_fields(i) for i in decision.incidents],
         "approvals": [
-            {"gate": a.gate, "number": a.number, "by": a.by, "at": spell(a.at)}
+            {"gate": str(a.gate), "number": a.number, "by": a.by, "at": spell(a.at)}
             for a in (journal.approvals if journal else ())
         ],
         "abort": {
@@ -200,7 +201,7 @@ def _waiting(view: View) -> Iterator[str]:
     if gate is not None:
         cost = f", disconnects {clients(gate.clients)}" if gate.clients else ""
         took = f", about {span(gate.seconds)}" if gate.seconds else ""
-        who = "a person" if facts.needs_person(gate, journal.approval) else f"policy {journal.approval}"
+        who = "a person" if needs_person(gate.kind, journal.approval) else f"policy {journal.approval}"
         yield f"gate     {gate.id} {gate.target} waits for {who if gate.is_open else 'its checks'}{cost}{took}"
         for result in gate.checks:
             yield f"  {_mark(result)}   {check(check_fields(result))}"

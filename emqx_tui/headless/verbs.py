@@ -8,7 +8,7 @@ has taken effect: afterwards nobody drives, and that is said.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -21,7 +21,8 @@ from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.view_diff import Told, begin, diff
 from emqx_tui.headless.words import span
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rollout.decision import CheckResult, Gate, GateKind, Outcome, RefusalReason
+from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, RefusalReason
+from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.intent_handlers import held_words
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, TakeOver
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER
@@ -65,8 +66,8 @@ class VerbOptions:
     """What was asked for."""
 
     verb: Verb
-    gate: str = ""
-    """Approve this gate and no other; empty = the one that waits."""
+    gate: GateId | None = None
+    """Approve this gate and no other; None = the one that waits. `cut-over` is the late one too."""
     count: int = 1
     token: str = ""
     """Has to be the gate's; empty = not asked."""
@@ -81,7 +82,7 @@ class Answer:
     message: str
     at: datetime
     release_id: str | None = None
-    gate: str | None = None
+    gate: GateId | None = None
     driver: str | None = None
     """Who acts on it: identity of the driver; None = nobody drives."""
 
@@ -97,7 +98,7 @@ class Answer:
             "at": spell(self.at),
             "release_id": self.release_id,
             "verb": str(verb),
-            "gate": self.gate,
+            "gate": str(self.gate) if self.gate else None,
             "code": self.code,
             "message": self.message,
             "driver": self.driver,
@@ -105,7 +106,7 @@ class Answer:
 
 
 class _Refused(Exception):
-    def __init__(self, message: str, code: int = Code.REFUSED, gate: str | None = None) -> None:
+    def __init__(self, message: str, code: int = Code.REFUSED, gate: GateId | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.gate = gate
@@ -124,7 +125,7 @@ async def run_verb(runner: SessionRunner, options: VerbOptions, say: Callable[[s
 
 
 def _answer(
-    runner: SessionRunner, code: int, message: str, gate: str | None = None, driver: str | None = None
+    runner: SessionRunner, code: int, message: str, gate: GateId | None = None, driver: str | None = None
 ) -> Answer:
     journal = runner.view.journal if runner.view else None
     return Answer(code, message, runner.clock.now(), journal.release_id if journal else None, gate, driver)
@@ -183,8 +184,8 @@ class _Asking:
                 raise _Refused("nothing is held", Code.NOTHING_WAITS)
             case Verb.ABORT if journal.abort is not None:
                 return f"an abort is under way already, by {journal.abort.by}"
-            case Verb.APPROVE if options.gate and journal.is_approved(_gate_id(options.gate)):
-                return f"{_gate_id(options.gate)} is approved already"
+            case Verb.APPROVE if options.gate and journal.is_approved(options.gate):
+                return f"{options.gate} is approved already"
         return ""
 
     # -- asking ---------------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ class _Asking:
         raise _Refused(refusal, gate=self._gate)
 
     @property
-    def _gate(self) -> str | None:
+    def _gate(self) -> GateId | None:
         return self.gate.id if self.gate else None
 
     def _who_may_act(self, view: View) -> str:
@@ -246,7 +247,6 @@ class _Asking:
 
     async def _open_gate(self) -> Gate:
         """The gate that waits, once its checks pass. Raises _Refused."""
-        wanted = _gate_id(self.options.gate) if self.options.gate else ""
         view = await self.runner.until(
             lambda seen: bool(seen.journal and seen.journal.hold) or _is_judged(seen.decision.gate),
             within_s=PATIENCE_S,
@@ -256,8 +256,8 @@ class _Asking:
             raise _Refused(held_words(view.journal.hold), Code.HELD, gate.id if gate else None)
         if gate is None:
             raise _Refused(f"no gate waits: {view.decision.phase}", Code.NOTHING_WAITS)
-        if wanted and gate.id not in (wanted, f"{wanted}:late"):
-            raise _Refused(f"gate {gate.id} waits, not {wanted}", gate=gate.id)
+        if not _is_meant(self.options.gate, gate.id):
+            raise _Refused(f"gate {gate.id} waits, not {self.options.gate}", gate=gate.id)
         if self.options.token and self.options.token != gate.token:
             raise _Refused(f"gate {gate.id} has another token than {self.options.token!r}", gate=gate.id)
         failing = [check for check in gate.checks if check.outcome.is_blocking]
@@ -351,8 +351,8 @@ class _Asking:
                 return True
             case Verb.FREEZE:
                 return is_quiet and not facts.draining(view)
-        cut_over = "cut-over:late" if journal.late_removal else "cut-over"
-        if journal.hold is None and journal.is_approved(cut_over) and view.decision.phase in BEFORE_CUT_OVER:
+        is_cutting_over = journal.is_approved(journal.cut_over_gate) and view.decision.phase in BEFORE_CUT_OVER
+        if journal.hold is None and is_cutting_over:
             # An address out of the Service for the canary's sake is not left unwatched.
             return False
         if journal.hold is None and self.gate is not None and self.gate.kind is GateKind.NODE:
@@ -382,6 +382,6 @@ def _why(failing: list[CheckResult]) -> str:
     return "; ".join(f"{c.name}: {c.evidence}" + (f" ({c.hint})" if c.hint else "") for c in failing)
 
 
-def _gate_id(text: str) -> str:
-    """A gate as people name it: a node by its ordinal alone."""
-    return f"node:{int(text)}" if text.isascii() and text.isdigit() else text
+def _is_meant(asked: GateId | None, waiting: GateId) -> bool:
+    """The gate that waits is the one that was asked for; of the cut-over, its late form too."""
+    return asked in (None, waiting, replace(waiting, is_late=False))

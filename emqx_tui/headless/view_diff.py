@@ -14,8 +14,10 @@ from typing import Any
 from emqx_tui.headless.advice import advise
 from emqx_tui.headless.events import Event, Record, spell
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
+from emqx_tui.rollout.gate_id import START, GateId
 from emqx_tui.rollout.incidents import Incident, words
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal
 from emqx_tui.session import facts
 from emqx_tui.session.view import LogLine, LogSource, View
@@ -37,7 +39,7 @@ class Told:
     """The last one that was told, as the cluster has it."""
     since: datetime | None = None
     """Log lines from before this instant are not told."""
-    gate: tuple[str, bool, tuple[str, ...]] | None = None
+    gate: tuple[GateId, bool, tuple[str, ...]] | None = None
     gate_at: datetime | None = None
     progress_at: datetime | None = None
     progress_wall: float = float("-inf")
@@ -84,7 +86,7 @@ def _roles(before: View, view: View) -> Found:
 def _journal(old: Journal | None, new: Journal) -> Found:
     if old is None or old.release_id != new.release_id:
         # Its start is told by the record of that name.
-        yield from _approvals(new, {a.number for a in new.approvals if a.gate == "start"})
+        yield from _approvals(new, {a.number for a in new.approvals if a.gate == START})
         if new.hold is not None:
             yield Event.HOLD, hold_fields(new.hold)
         return
@@ -102,7 +104,7 @@ def _journal(old: Journal | None, new: Journal) -> Found:
 def _approvals(journal: Journal, known: set[int]) -> Found:
     for approval in journal.approvals:
         if approval.number not in known:
-            yield Event.APPROVED, {"gate": approval.gate, "number": approval.number, "by": approval.by}
+            yield Event.APPROVED, {"gate": str(approval.gate), "number": approval.number, "by": approval.by}
 
 
 def hold_fields(hold: HoldRecord) -> Mapping[str, Any]:
@@ -137,7 +139,7 @@ def _steps(before: View, view: View) -> Found:
 def _state(step: Step, view: View) -> StepState:
     """Waiting means waiting for a person; what the policy opens by itself is active."""
     gate, journal = view.decision.gate, view.journal
-    by_policy = gate is not None and journal is not None and not facts.needs_person(gate, journal.approval)
+    by_policy = gate is not None and journal is not None and not needs_person(gate.kind, journal.approval)
     return StepState.ACTIVE if step.state is StepState.WAITING and by_policy else step.state
 
 
@@ -236,7 +238,7 @@ def _gate(told: Told, view: View) -> tuple[list[Mapping[str, Any]], Told]:
     gate, journal = view.decision.gate, view.journal
     if gate is None or journal is None or view.result:
         return [], replace(told, gate=None)
-    for_person = facts.needs_person(gate, journal.approval)
+    for_person = needs_person(gate.kind, journal.approval)
     if not for_person and all(check.outcome is not Outcome.FAIL for check in gate.checks):
         return [], told
     state = (gate.id, gate.is_open, tuple(check.name for check in facts.not_passing(gate)))
@@ -253,7 +255,7 @@ def _gate(told: Told, view: View) -> tuple[list[Mapping[str, Any]], Told]:
 def gate_fields(gate: Gate, *, for_person: bool) -> Mapping[str, Any]:
     """A gate as the fields of its record."""
     return {
-        "gate": gate.id,
+        "gate": str(gate.id),
         "waits_for": "person" if for_person and gate.is_open else "checks",
         "target": gate.target or None,
         "clients": gate.clients,

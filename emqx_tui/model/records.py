@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from emqx_tui.model.wire import Fields, Malformed
 
@@ -23,9 +23,20 @@ AT_LEAST = "at least"
 """Key in a field's metadata: the smallest number that is read."""
 
 
+class AsText:
+    """A value that is stored as its text."""
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Reads what `str` writes. Raises ValueError."""
+        raise NotImplementedError
+
+
 def encode(value: Any) -> Any:
     """A record as JSON values."""
     match value:
+        case AsText():
+            return str(value)
         case datetime():
             return value.isoformat()
         case Mapping():
@@ -72,6 +83,8 @@ def _value(source: Fields, key: str, hint: Any) -> Any:
             return _tuple(source, key, get_args(hint)[0])
         case kind if kind is Mapping:
             return _mapping(source.child(key), get_args(hint)[1])
+        case kind if isinstance(kind, type) and issubclass(kind, AsText):
+            return _from_text(source, key, kind)
         case kind if is_dataclass(kind):
             return _record(kind, source.child(key))
         case kind if isinstance(kind, type) and issubclass(kind, StrEnum):
@@ -87,6 +100,13 @@ def _word(source: Fields, key: str, words: type[StrEnum]) -> StrEnum:
     if word not in set(words):
         raise Malformed(f"{source.path}.{key}", f"expected one of {', '.join(words)}")
     return words(word)
+
+
+def _from_text(source: Fields, key: str, kind: type[AsText]) -> AsText:
+    try:
+        return kind.from_text(source.text(key))
+    except ValueError as error:
+        raise Malformed(f"{source.path}.{key}", str(error)) from None
 
 
 def _mapping(source: Fields, kind: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
+from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.intents import Approve, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.truth import Counts
@@ -116,7 +117,7 @@ class _Stage:
         self.killed = asyncio.Event()
         self.changed = asyncio.Event()
         self.refusals: list[str] = []
-        self.gate_seen: dict[str, float] = {}
+        self.gate_seen: dict[GateId, float] = {}
         self.held_since: float | None = None
 
     async def play(self) -> Run:
@@ -242,10 +243,10 @@ class _Stage:
         if gate is None or not gate.is_open or view.journal is None:
             return
         now = self.world.timeline.now
-        since = self.gate_seen.setdefault(f"{gate.id}", now)
+        since = self.gate_seen.setdefault(gate.id, now)
         if now - since < self.script.think_s:
             return
-        needed = self.script.approval is Approval.EVERY_NODE or gate.kind == "cut-over"
+        needed = self.script.approval is Approval.EVERY_NODE or gate.kind is GateKind.CUT_OVER
         if needed and view.journal.approval is not Approval.AUTO:
             session.submit(Approve(gate.id, gate.revision, "sim@host"))
             self.gate_seen[gate.id] = now + 5.0

@@ -14,6 +14,7 @@ from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
 from emqx_tui.model.workloads import Endpoints, Service
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.policy import Policy, is_closed
 from emqx_tui.rollout.state.expectations import Expectations
 from emqx_tui.rollout.state.journal import Journal
@@ -197,16 +198,11 @@ class RolloutContext:
         return member.colour is Colour.BLUE and self.is_node_approved(member.ordinal)
 
     def is_node_approved(self, ordinal: int) -> bool:
-        return self.journal.is_approved(f"node:{ordinal}")
-
-    @property
-    def cut_over_gate(self) -> str:
-        """Id of the gate before the cut-over: late removal has other consequences, so it needs its own approval."""
-        return "cut-over:late" if self.journal.late_removal else "cut-over"
+        return self.journal.is_approved(GateId.node(ordinal))
 
     @property
     def is_cut_over_approved(self) -> bool:
-        return self.journal.is_approved(self.cut_over_gate)
+        return self.journal.is_approved(self.journal.cut_over_gate)
 
 
 def _stale(named: tuple[tuple[str, Reading], ...], now: datetime, limit_s: float) -> str:

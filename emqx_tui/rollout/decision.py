@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from emqx_tui.rollout.advice import Advice
 from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import Journal
@@ -43,18 +44,11 @@ class CheckResult:
     """It passes only because a person has accepted what it found; the evidence says who."""
 
 
-class GateKind(StrEnum):
-    CUT_OVER = "cut-over"
-    NODE = "node"
-
-
 @dataclass(frozen=True)
 class Gate:
     """A step that needs an approval. Figures are None while unknown."""
 
-    id: str
-    """`cut-over`, `cut-over:late` or `node:<ordinal>`."""
-    kind: GateKind
+    id: GateId
     revision: str
     """Changes when something changes that the person should have seen; an approval of another one is refused."""
     token: str
@@ -72,6 +66,10 @@ class Gate:
     recipients: tuple[tuple[str, int | None], ...] = ()
     """(green node, its live connections now)."""
     is_last_way_back: bool = False
+
+    @property
+    def kind(self) -> GateKind:
+        return self.id.kind
 
     @property
     def is_open(self) -> bool:

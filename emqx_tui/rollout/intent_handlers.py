@@ -12,10 +12,11 @@ from emqx_tui.rollout.change import Rates, ReleaseSpec
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import Gate, GateKind, RefusalReason
+from emqx_tui.rollout.decision import Gate, RefusalReason
+from emqx_tui.rollout.gate_id import START, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord, Journal, Originals
 from emqx_tui.rollout.steps import abort
 
@@ -66,7 +67,7 @@ def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version
         overrides=intent.overrides,
     )
     evidence = fingerprint([plan.target_mark, plan.resource_version, list(intent.overrides)])
-    opened = journal.with_approval("start", intent.by, now, evidence)
+    opened = journal.with_approval(START, intent.by, now, evidence)
     return Answer(opened, accepted=f"release {plan.from_version} to {plan.to_version} begins")
 
 
@@ -164,10 +165,9 @@ def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
         return Answer(journal, refused=f"not now: {bad.evidence}")
     evidence = _evidence(gate)
     opened = journal.with_approval(gate.id, intent.by, context.now, evidence)
-    if gate.kind is GateKind.NODE:
-        first = int(gate.token)
-        for ordinal in range(first - 1, max(-1, first - intent.count), -1):
-            opened = opened.with_approval(f"node:{ordinal}", intent.by, context.now, evidence)
+    if gate.id.ordinal is not None:
+        for ordinal in range(gate.id.ordinal - 1, max(-1, gate.id.ordinal - intent.count), -1):
+            opened = opened.with_approval(GateId.node(ordinal), intent.by, context.now, evidence)
     return Answer(opened, accepted=f"approved: {gate.id}")
 
 
@@ -204,6 +204,6 @@ def approve_by_policy(context: RolloutContext, phase: Phase) -> Journal:
     """Open the gate that the policy leaves to the console, if every check passes now."""
     journal = context.journal
     gate = None if context.is_held else gates.next_gate(context, phase)
-    if gate is None or not gates.is_opened_by_policy(gate.kind, journal.approval) or not gate.is_open:
+    if gate is None or needs_person(gate.kind, journal.approval) or not gate.is_open:
         return journal
     return journal.with_approval(gate.id, f"policy {journal.approval}", context.now, _evidence(gate))

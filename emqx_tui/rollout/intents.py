@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emqx_tui.rollout.change import Plan
+from emqx_tui.rollout.gate_id import GateId
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,7 @@ class TakeOver:
 class Approve:
     """Open one gate. `count` > 1 approves this node and the next ones, up to that many."""
 
-    gate: str
-    """`cut-over` or `node:<ordinal>`."""
+    gate: GateId
     revision: str
     by: str
     count: int = 1

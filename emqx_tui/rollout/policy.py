@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from emqx_tui.rollout.gate_id import GateKind
+
 
 class Approval(StrEnum):
     """Which gates need a person."""
@@ -15,6 +17,17 @@ class Approval(StrEnum):
     """Start and cut-over; the nodes follow by themselves."""
     AUTO = "auto"
     """Start only."""
+
+
+def needs_person(kind: GateKind, approval: Approval) -> bool:
+    """The policy leaves gates of this kind to a person."""
+    match kind:
+        case GateKind.START:
+            return True
+        case GateKind.CUT_OVER:
+            return approval is not Approval.AUTO
+        case GateKind.NODE:
+            return approval is Approval.EVERY_NODE
 
 
 CLOSED_S = 1_000_000_000

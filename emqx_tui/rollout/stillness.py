@@ -11,6 +11,7 @@ from emqx_tui.rollout.addresses import serving
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.progress import checks
 from emqx_tui.rollout.state.observations import Still
 from emqx_tui.rollout.steps.forward import why_not_scaled_away
@@ -32,7 +33,7 @@ def _has_to_move(context: RolloutContext, phase: Phase) -> bool:
     if (phase is Phase.WAITING_DELAY and is_delayed) or EvacuationState.WAITING_TAKEOVER in states:
         return False
     gate = gates.next_kind(context, phase)
-    return gate is None or gates.is_opened_by_policy(gate, context.journal.approval)
+    return gate is None or not needs_person(gate, context.journal.approval)
 
 
 def _mark(context: RolloutContext, phase: Phase) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.policy import needs_person
 from emqx_tui.session import facts
 from emqx_tui.session.facts import Versions
 from emqx_tui.session.view import ClusterRow, View
@@ -96,7 +97,7 @@ def with_view(row: ClusterRow, view: View | None) -> ClusterRow:
         from_version=versions.before,
         to_version=versions.after,
         phase=view.decision.phase,
-        gate=gate.id if gate and journal and gate.is_open and facts.needs_person(gate, journal.approval) else "",
+        gate=gate.id if gate and journal and gate.is_open and needs_person(gate.kind, journal.approval) else None,
         is_held=bool(journal and journal.hold and not view.result),
         ready=sum(generation.ready for generation in pods) if pods else row.ready,
         wanted=sum(generation.replicas for generation in pods) if pods else row.wanted,

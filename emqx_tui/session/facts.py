@@ -13,11 +13,11 @@ from emqx_tui.model.containers import Container
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Member
-from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, GateKind, Outcome
+from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, Outcome
 from emqx_tui.rollout.forecast import drains_at_once
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
 from emqx_tui.session.view import Role, View
 
@@ -237,21 +237,12 @@ def driver_gone_s(view: View) -> float | None:
     return age_s if age_s > view.policy.max_lease_age_s else None
 
 
-def needs_person(gate: Gate, approval: Approval) -> bool:
-    """The policy leaves this gate to a person."""
-    match gate.kind:
-        case GateKind.CUT_OVER:
-            return approval is not Approval.AUTO
-        case GateKind.NODE:
-            return approval is Approval.EVERY_NODE
-
-
 def waits_for_person(view: View) -> bool:
     """A gate is open, and nobody but a person opens it; a hold comes first."""
     gate, journal = view.decision.gate, view.journal
     if gate is None or journal is None or journal.hold is not None or view.result:
         return False
-    return gate.is_open and needs_person(gate, journal.approval)
+    return gate.is_open and needs_person(gate.kind, journal.approval)
 
 
 # -- what stands in the way ----------------------------------------------------------------------------------------

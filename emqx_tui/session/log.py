@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from emqx_tui.model.workloads import ClusterEvent
 from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.view import LogLine, LogSource
@@ -70,7 +71,7 @@ class EventLog:
         """What the journal records of the time before this session."""
         self._journal(journal.created_at, f"release {journal.to_image} begun by {journal.created_by}")
         for record in journal.approvals:
-            if record.gate != "start":
+            if record.gate != START:
                 self._journal(record.at, f"{record.gate} approved by {record.by}")
         if journal.canary_passed_at is not None:
             self._journal(journal.canary_passed_at, "canary passed")

@@ -13,6 +13,7 @@ from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.change import Change, Difference, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
 from emqx_tui.rollout.forecast import Forecast
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Policy, is_closed
 from emqx_tui.rollout.state.journal import Journal
@@ -184,8 +185,8 @@ class ClusterRow:
     """When the connections were counted; None = taken from the status."""
     ready: int | None = None
     wanted: int | None = None
-    gate: str = ""
-    """Id of the gate that is open and waits for a person; empty when none does."""
+    gate: GateId | None = None
+    """The gate that is open and waits for a person; None when none does."""
     is_held: bool = False
     driver: str = ""
     """Identity of whoever drives the release, as far as this console can see."""

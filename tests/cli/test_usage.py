@@ -33,6 +33,11 @@ MISTAKES = {
     "a set below its range": (["rollout", "x", "--set", "waitTakeover=-1"], "-1 is out of range: 0 to 2147483647"),
     "a version that is none": (["rollout", "x", "--set", "image.version=latest"], "'latest' is no semantic version"),
     "a policy that does not exist": (["rollout", "x", "--approve", "sometimes"], "'sometimes'"),
+    "a gate that does not exist": (
+        ["approve", "x", "cutover"],
+        "expected cut-over or a node's ordinal, found 'cutover'",
+    ),
+    "the start as a gate": (["approve", "x", "start"], "expected cut-over or a node's ordinal"),
     "an output that does not exist": (["rollout", "x", "-o", "yaml"], "'yaml'"),
     "a time-out that is none": (["rollout", "x", "--timeout", "soon"], "such as 30s"),
     "no node at once": (["rollout", "x", "--parallel-drains", "0"], "from 1 to 100"),

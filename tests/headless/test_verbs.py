@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from emqx_tui.cli.arguments import gate as read_gate
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.release_options import Edit
 from emqx_tui.headless.verbs import Answer, Verb
 from emqx_tui.rehearsal.virtual_loop import run_in
+from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import Journal
@@ -35,7 +37,7 @@ async def at_the_first_gate(room: Room) -> None:
 
 async def approve_to(room: Room, *gates: str) -> None:
     for gate in gates:
-        answer = await room.terminal().verb(Verb.APPROVE, gate=gate)
+        answer = await room.terminal().verb(Verb.APPROVE, gate=read_gate(gate))
         assert answer.code == 0, answer.message
 
 
@@ -56,14 +58,14 @@ def test_an_approval_names_the_gate_that_waits() -> None:
 
     async def work() -> None:
         await at_the_first_gate(room)
-        other = await room.terminal().verb(Verb.APPROVE, gate="2")
+        other = await room.terminal().verb(Verb.APPROVE, gate=GateId.node(2))
         assert (other.code, other.message) == (1, "gate cut-over waits, not node:2")
         wrong = await room.terminal().verb(Verb.APPROVE, token="blue")
         assert wrong.code == 1
         assert "token" in wrong.message
-        right = await room.terminal().verb(Verb.APPROVE, gate="cut-over", token="green")
-        assert (right.code, right.gate) == (0, "cut-over")
-        again = await room.terminal().verb(Verb.APPROVE, gate="cut-over")
+        right = await room.terminal().verb(Verb.APPROVE, gate=CUT_OVER, token="green")
+        assert (right.code, right.gate) == (0, CUT_OVER)
+        again = await room.terminal().verb(Verb.APPROVE, gate=CUT_OVER)
         assert (again.code, again.message) == (0, "cut-over is approved already")
 
     play(room, work())
@@ -118,7 +120,7 @@ def test_approving_several_nodes_at_once() -> None:
     async def work() -> Terminal:
         await at_the_first_gate(room)
         await approve_to(room, "cut-over")
-        assert (await room.terminal().verb(Verb.APPROVE, gate="2", count=3)).code == 0
+        assert (await room.terminal().verb(Verb.APPROVE, gate=GateId.node(2), count=3)).code == 0
         desk = room.terminal()
         assert await desk.rollout(Edit(), None, leaving=AT_GATE) == 0
         return desk
@@ -250,7 +252,7 @@ def test_a_hold_is_not_lost_in_a_race_for_the_journal() -> None:
     journal = Journal.loads(journal_text(room))
     assert journal.hold is not None
     assert approved.code == (4 if "held by" in approved.message else 0), approved.message
-    assert journal.is_approved("cut-over") == approved.message.startswith("approved: cut-over")
+    assert journal.is_approved(CUT_OVER) == approved.message.startswith("approved: cut-over")
 
 
 def test_approving_in_a_hold_is_refused_naming_it_and_the_resume_begins_nothing() -> None:
@@ -260,14 +262,14 @@ def test_approving_in_a_hold_is_refused_naming_it_and_the_resume_begins_nothing(
         await at_the_first_gate(room)
         await room.terminal().verb(Verb.HOLD, reason="dashboards")
         refused = await room.terminal().verb(Verb.APPROVE)
-        assert not Journal.loads(journal_text(room)).is_approved("cut-over")
+        assert not Journal.loads(journal_text(room)).is_approved(CUT_OVER)
         resumed = await room.terminal().verb(Verb.RESUME)
         seen = await room.terminal().until(lambda view: view.decision.gate is not None)
         assert seen.decision.phase is Phase.READY_TO_CUT_OVER
         return refused, resumed
 
     refused, resumed = play(room, work())
-    assert (refused.code, refused.gate) == (4, "cut-over")
+    assert (refused.code, refused.gate) == (4, CUT_OVER)
     assert re.fullmatch(r"held by sim@host since \d\d:\d\d:\d\dZ: dashboards", refused.message)
     assert resumed.code == 0
 
@@ -383,9 +385,9 @@ def test_an_approval_that_nobody_acted_on_is_acted_on_when_it_is_given_again() -
         await at_the_first_gate(room)
         sender = room.terminal()
         unfinished = asyncio.create_task(sender.verb(Verb.APPROVE))
-        await room.terminal().until(lambda view: view.journal is not None and view.journal.is_approved("cut-over"))
+        await room.terminal().until(lambda view: view.journal is not None and view.journal.is_approved(CUT_OVER))
         await killed(sender, unfinished)
-        return await room.terminal().verb(Verb.APPROVE, gate="cut-over")
+        return await room.terminal().verb(Verb.APPROVE, gate=CUT_OVER)
 
     answer = play(room, work())
     assert (answer.code, answer.driver) == (0, None)

@@ -8,6 +8,7 @@ import pytest
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
 from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
+from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, GateId
 from emqx_tui.rollout.intents import Approve, Freeze, Hold, Intent, Resume, SetRates
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -185,7 +186,7 @@ def test_late_removal_ends_well_on_such_a_network() -> None:
     assert run.truth.lost == 0
     assert run.view is not None
     assert run.view.journal is not None
-    assert run.view.journal.is_approved("cut-over:late")
+    assert run.view.journal.is_approved(LATE_CUT_OVER)
 
 
 def test_a_green_pod_that_never_comes_up_holds_and_can_be_left() -> None:
@@ -217,10 +218,10 @@ def test_a_lost_green_node_is_survived() -> None:
 def test_approve_the_next_two_covers_two_nodes() -> None:
     world = small_world()
     approve = Once(
-        lambda view: view.decision.gate and view.decision.gate.id == "node:2" and view.decision.gate.is_open,
-        lambda view: Approve("node:2", view.decision.gate.revision, "person", count=2),
+        lambda view: view.decision.gate and view.decision.gate.id == GateId.node(2) and view.decision.gate.is_open,
+        lambda view: Approve(GateId.node(2), view.decision.gate.revision, "person", count=2),
     )
-    ends = lambda view: bool(view.decision.gate and view.decision.gate.id == "node:0")  # noqa: E731
+    ends = lambda view: bool(view.decision.gate and view.decision.gate.id == GateId.node(0))  # noqa: E731
     run, witness = play(
         world, Script(approval=Approval.EVERY_NODE, think_s=1e6, act=both(_cut_over, approve), ends=ends)
     )
@@ -263,7 +264,7 @@ def _held_for(view: View, seconds: float) -> bool:
 
 def _cut_over(session: Session, view: View) -> None:
     gate = view.decision.gate
-    if gate is not None and gate.id == "cut-over" and gate.is_open:
+    if gate is not None and gate.id == CUT_OVER and gate.is_open:
         session.submit(Approve(gate.id, gate.revision, "person"))
 
 

@@ -12,6 +12,7 @@ import pytest
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.rehearsal.ports import Request
 from emqx_tui.rollout.decision import RefusalReason
+from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Resume, TakeOver
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -347,7 +348,7 @@ def test_a_console_that_looked_away_does_not_take_the_drivers_scaling_for_somebo
         await begin(driver, Approval.EVERY_NODE)
         spectator = stage.console(2)
         spectator.meddlers.append(is_blind)
-        for gate in ("cut-over", "node:2", "node:1", "node:0"):
+        for gate in (CUT_OVER, *map(GateId.node, (2, 1, 0))):
             seen = await spectator.until(
                 lambda view, gate=gate: (
                     view.decision.gate and view.decision.gate.id == gate and view.decision.gate.is_open

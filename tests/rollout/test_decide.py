@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.commands import RestoreDelay, Scale, StartDrain, StopDrain, SwitchEndpoints, WriteEndpoints
 from emqx_tui.rollout.decide import decide
+from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Intent
 from emqx_tui.rollout.phases import FINAL, Phase
 from tests.support import scenes as build
@@ -71,13 +72,13 @@ def judge(scene: Scene, journal: Any, command: Any) -> None:
             assert command.ports
             assert scene.broker_age_s < 11
             if isinstance(command, SwitchEndpoints):
-                assert journal.is_approved("cut-over:late" if journal.late_removal else "cut-over")
+                assert journal.is_approved(LATE_CUT_OVER if journal.late_removal else CUT_OVER)
                 assert not journal.abort
         case StartDrain(pod=pod, recipients=recipients):
             assert recipients
             assert members[pod].is_running
             if not journal.abort:
-                assert journal.is_approved(f"node:{members[pod].ordinal}")
+                assert journal.is_approved(GateId.node(members[pod].ordinal))
         case StopDrain(pod=pod):
             assert members[pod].evacuation is not None
         case Scale(before=before, after=after, target=target):
@@ -91,7 +92,7 @@ def judge(scene: Scene, journal: Any, command: Any) -> None:
             top = members[f"{build.BLUE_NAME}-{after}"]
             assert target.uid == build.BLUE_UID
             assert after == before - 1
-            assert journal.is_approved(f"node:{after}")
+            assert journal.is_approved(GateId.node(after))
             assert top.is_drained
             assert top.own.value
             assert top.own.value.connections == 0

@@ -10,6 +10,7 @@ import pytest
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision, Outcome, RefusalReason
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
+from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, START, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -56,7 +57,7 @@ def test_a_start_opens_a_journal_and_gives_the_one_patch() -> None:
     assert journal.originals.template == build.OLD_TEMPLATE
     assert journal.originals.service_ports[0] == ("mqtt-tcp-1883", 1883, "TCP", "1883", 30083)
     assert journal.originals.operator_image == build.OPERATOR
-    assert [a.gate for a in journal.approvals] == ["start"]
+    assert [a.gate for a in journal.approvals] == [START]
     assert journal.overrides == ("udp",)
     assert [c.name for c in decision.commands] == ["apply-template"]
 
@@ -88,7 +89,7 @@ def test_one_release_at_a_time(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     "intent",
-    [Hold(BY), Freeze(BY), Resume(BY), Approve("cut-over", "x", BY), SetRates(BY, 1, 1), Abort(BY, "x")],
+    [Hold(BY), Freeze(BY), Resume(BY), Approve(CUT_OVER, "x", BY), SetRates(BY, 1, 1), Abort(BY, "x")],
     ids=lambda i: type(i).__name__,
 )
 def test_without_a_release_there_is_nothing_to_answer(intent: Intent) -> None:
@@ -110,14 +111,14 @@ def approving(scene: Scene, count: int = 1, by: str = BY) -> Approve:
 
 
 def gates(journal: Journal) -> list[str]:
-    return [a.gate for a in journal.approvals]
+    return [str(a.gate) for a in journal.approvals]
 
 
 def test_an_approval_opens_its_gate_and_the_step_begins() -> None:
     scene = build.draining()
     decision = scene.decide(approving(scene))
     record = journal_of(decision).approvals[-1]
-    assert (record.gate, record.by, record.at) == ("node:2", BY, build.NOW)
+    assert (record.gate, record.by, record.at) == (GateId.node(2), BY, build.NOW)
     assert record.evidence
     assert decision.accepted == "approved: node:2"
     assert [c.name for c in decision.commands] == ["start-drain"]
@@ -132,9 +133,9 @@ def test_an_approval_of_a_superseded_revision_is_refused() -> None:
 def test_an_approval_of_another_gate_is_refused() -> None:
     scene = build.draining()
     revision = approving(scene).revision
-    for gate in ("node:1", "node:0", "cut-over", "start", "nonsense"):
+    for gate in (GateId.node(1), GateId.node(0), CUT_OVER, START):
         assert "'node:2' waits" in refusal(scene, Approve(gate, revision, BY))
-    assert "no gate waits" in refusal(build.creating(), Approve("cut-over", revision, BY))
+    assert "no gate waits" in refusal(build.creating(), Approve(CUT_OVER, revision, BY))
 
 
 def test_an_approval_of_a_shut_gate_is_refused_with_the_first_evidence() -> None:
@@ -304,7 +305,7 @@ def test_a_failed_canary_resumes_into_late_removal_with_a_gate_of_its_own(scene:
     assert journal_of(decision).late_removal
     assert "late removal" in decision.accepted
     assert decision.gate is not None
-    assert decision.gate.id == "cut-over:late"
+    assert decision.gate.id == LATE_CUT_OVER
     assert not [c for c in decision.commands if c.advancing]
 
 

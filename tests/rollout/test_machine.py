@@ -32,6 +32,7 @@ from emqx_tui.rollout.commands import (
 )
 from emqx_tui.rollout.decide import decide
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval
@@ -133,12 +134,12 @@ class Releases(RuleBasedStateMachine):
         assert journal is not None
         match command:
             case StartDrain(pod=pod) if not journal.abort:
-                if not journal.is_approved(f"node:{int(pod.rpartition('-')[2])}"):
+                if not journal.is_approved(GateId.node(int(pod.rpartition("-")[2]))):
                     self.broken.append(f"{pod} is drained without approval")
-            case Scale(after=after) if not journal.abort and not journal.is_approved(f"node:{after}"):
+            case Scale(after=after) if not journal.abort and not journal.is_approved(GateId.node(after)):
                 self.broken.append(f"scaled to {after} without approval")
             case SwitchEndpoints():
-                gate = "cut-over:late" if journal.late_removal else "cut-over"
+                gate = LATE_CUT_OVER if journal.late_removal else CUT_OVER
                 if not journal.is_approved(gate):
                     self.broken.append("the Service is moved without approval")
             case RestoreDelay() if cluster.has_status:

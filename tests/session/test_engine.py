@@ -295,7 +295,7 @@ def test_a_gate_that_is_shut_calls_nobody() -> None:
     desk.start().until(lambda: (row := row_of(desk)) and row.driver and row.phase is Phase.DRAINING)
     row = row_of(desk)
     assert row is not None
-    assert (row.gate, row.needs_person) == ("", False)
+    assert (row.gate, row.needs_person) == (None, False)
     desk.engine.stop()
 
 

@@ -13,8 +13,9 @@ from emqx_tui.headless.summary import summary
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger
-from emqx_tui.rollout.decision import Alarm, CheckResult, GateKind, Outcome
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.decision import Alarm, CheckResult, Outcome
+from emqx_tui.rollout.gate_id import GateId, GateKind
+from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Totals, Uncounted
 from emqx_tui.session import facts
 from emqx_tui.session.cluster_facts import ClusterState, cluster_state, with_view
@@ -61,7 +62,7 @@ def test_nobody_knows_how_long_a_hold_takes() -> None:
     ],
 )
 def test_the_policy_says_who_is_asked(approval: Approval, kind: GateKind, asked: bool) -> None:
-    assert facts.needs_person(releases.node_gate(kind=kind), approval) is asked
+    assert needs_person(kind, approval) is asked
 
 
 def test_an_open_gate_waits_for_a_person_unless_the_policy_opens_it_or_somebody_holds() -> None:
@@ -186,7 +187,7 @@ def test_a_node_serves_when_the_service_sends_clients_to_it() -> None:
 def test_a_row_takes_what_a_session_has_derived() -> None:
     plain = row(version="4.4.15", status_version="4.4.14", releasing=True)
     waiting = with_view(plain, releases.at_gate())
-    assert (waiting.gate, waiting.ready, waiting.wanted) == ("node:0", 4, 4)
+    assert (waiting.gate, waiting.ready, waiting.wanted) == (GateId.node(0), 4, 4)
     assert cluster_state(waiting) is ClusterState.WAITING
     view = releases.at_gate()
     assert view.journal

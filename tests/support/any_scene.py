@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -148,7 +149,7 @@ def _turn(draw: st.DrawFn, knobs: dict[str, st.SearchStrategy[Any]], knob: str) 
 INTENTS: st.SearchStrategy[Intent | None] = st.one_of(
     st.none(),
     st.just(Start(build.plan(), BY)),
-    st.builds(Approve, st.sampled_from(["cut-over", "node:2"]), st.just("fresh"), st.just(BY), st.integers(-1, 9)),
+    st.builds(Approve, st.sampled_from([CUT_OVER, GateId.node(2)]), st.just("fresh"), st.just(BY), st.integers(-1, 9)),
     st.sampled_from([Hold(BY), Freeze(BY), Resume(BY), SetRates(BY, 50, 50), SetRates(BY, 0, 1), SetPolicy(BY, "x")]),
     st.just(Abort(BY, "fresh")),
 )

@@ -13,6 +13,7 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import EndpointSlice, Meta, Pod, StatefulSet
+from emqx_tui.rollout import gate_id
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import (
@@ -21,11 +22,11 @@ from emqx_tui.rollout.decision import (
     CheckResult,
     Decision,
     Gate,
-    GateKind,
     Outcome,
     Step,
     StepState,
 )
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals, Totals
@@ -123,8 +124,8 @@ def journal(**fields: Any) -> Journal:
         rates=Rates(200, 200, 5),
         approval=Approval.EVERY_NODE,
         approvals=(
-            ApprovalRecord(1, "cut-over", "ann@bastion", CUT_OVER, "e1"),
-            ApprovalRecord(2, "node:2", "ann@bastion", CUT_OVER + timedelta(seconds=64), "e2"),
+            ApprovalRecord(1, gate_id.CUT_OVER, "ann@bastion", CUT_OVER, "e1"),
+            ApprovalRecord(2, GateId.node(2), "ann@bastion", CUT_OVER + timedelta(seconds=64), "e2"),
         ),
         drained=(f"{BLUE}-2",),
         cut_over_at=CUT_OVER,
@@ -193,8 +194,7 @@ def checks(**failing: CheckResult) -> tuple[CheckResult, ...]:
 def node_gate(ordinal: int = 0, *, revision: str = "rev-7", **fields: Any) -> Gate:
     name = f"{BLUE}-{ordinal}"
     base = Gate(
-        f"node:{ordinal}",
-        GateKind.NODE,
+        GateId.node(ordinal),
         revision,
         str(ordinal),
         checks(),
@@ -218,8 +218,7 @@ def cut_over_gate(**fields: Any) -> Gate:
     recipients = tuple((f"{GREEN}-{n}", 0) for n in range(3))
     commands = (f"kubectl -n {NAMESPACE} patch endpoints emqx-ee --type=merge -p '{{\"subsets\":[…]}}'",)
     base = Gate(
-        "cut-over",
-        GateKind.CUT_OVER,
+        gate_id.CUT_OVER,
         "rev-3",
         "green",
         checks(),
@@ -300,7 +299,10 @@ def at_gate(**fields: Any) -> View:
     found = snapshot(live, blue=1)
     way_back = replace(WAY_BACK, disconnects=66_915, seconds=370.0, revision="abort-3")
     decision = replace(decision, abort=way_back)
-    records = (*journal().approvals, ApprovalRecord(3, "node:1", "ann@bastion", NOW - timedelta(seconds=203), "e3"))
+    records = (
+        *journal().approvals,
+        ApprovalRecord(3, GateId.node(1), "ann@bastion", NOW - timedelta(seconds=203), "e3"),
+    )
     totals = replace(journal().totals, evicted=66_663)
     gone = journal(approvals=records, drained=(f"{BLUE}-1", f"{BLUE}-2"), totals=totals)
     done = replace(base, snapshot=found, decision=decision, journal=gone, rates=())
@@ -371,7 +373,7 @@ def done(**fields: Any) -> View:
     )
     records = tuple(
         ApprovalRecord(n + 1, gate, "ann@bastion", CUT_OVER + timedelta(seconds=170 * n), "e")
-        for n, gate in enumerate(("cut-over", "node:2", "node:1", "node:0"))
+        for n, gate in enumerate((gate_id.CUT_OVER, *map(GateId.node, (2, 1, 0))))
     )
     base = View(
         snapshot(live, blue=0, now=end),

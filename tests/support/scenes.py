@@ -34,6 +34,7 @@ from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.gate_id import START, GateId
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import CLOSED_S, Approval, Policy
 from emqx_tui.rollout.state.expectations import Expectations
@@ -374,7 +375,7 @@ def approved(scene: Scene, *gates: str) -> Scene:
     assert scene.journal is not None
     journal = scene.journal
     for gate in gates:
-        journal = journal.with_approval(gate, "ann@host", ago(10), "evidence")
+        journal = journal.with_approval(GateId.from_text(gate), "ann@host", ago(10), "evidence")
     return replace(scene, journal=journal)
 
 
@@ -440,7 +441,7 @@ def journal(n: int = 3, approval: Approval = Approval.EVERY_NODE, **fields: Any)
         ),
         "rates": RATES,
         "approval": approval,
-        "approvals": (ApprovalRecord(1, "start", "ann@host", ago(300), "evidence"),),
+        "approvals": (ApprovalRecord(1, START, "ann@host", ago(300), "evidence"),),
         "target_mark": fingerprint(NEW_TEMPLATE),
         "green_uid": GREEN_UID,
     }

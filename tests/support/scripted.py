@@ -15,6 +15,7 @@ from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Draft, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision
 from emqx_tui.rollout.forecast import forecast
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -169,7 +170,7 @@ def three_clusters() -> FleetView:
             status_version="4.4.14",
             releasing=True,
             phase=Phase.DRAINING,
-            gate="node:1",
+            gate=GateId.node(1),
             live=100_000,
         ),
         row("emqx-ee", "mqtt-stg", version="4.4.15", live=3_012, age_s=12 * 86_400),

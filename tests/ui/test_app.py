@@ -17,6 +17,7 @@ from time import monotonic
 import pytest
 from textual.events import Key
 
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Freeze, Hold
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import NoticeKind, Role
@@ -304,7 +305,7 @@ async def test_bell_and_title_call_when_one_more_cluster_needs_a_person(monkeypa
     monkeypatch.setattr(ConsoleApp, "bell", lambda self: rung.append(True))
     monkeypatch.setattr("emqx_tui.ui.app.set_title", lambda app, words: titles.append(words))
     at_rest = row("other", "stg", live=5)
-    waits = row("emqx-ee", "mqtt", phase=Phase.DRAINING, gate="node:1")
+    waits = row("emqx-ee", "mqtt", phase=Phase.DRAINING, gate=GateId.node(1))
     backend = ScriptedBackend(fleet(at_rest))
     app = console(backend)
     async with app.run_test() as pilot:

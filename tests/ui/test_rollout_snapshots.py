@@ -7,6 +7,7 @@ import itertools
 import pytest
 from textual.pilot import Pilot
 
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.session.view import View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
@@ -63,7 +64,9 @@ def test_approval_card(snap_compare):
 
     async def opened(pilot: Pilot) -> None:
         await ready(pilot)
-        card = ApprovalCard(renew_gate("node:0"), view, by="ann@bastion", place="prod-eu ▸ mqtt ▸ emqx-ee", clock=clock)
+        card = ApprovalCard(
+            renew_gate(GateId.node(0)), view, by="ann@bastion", place="prod-eu ▸ mqtt ▸ emqx-ee", clock=clock
+        )
         pilot.app.push_screen(card)
         await until_shown(pilot, "Type the node's number (0)")
 

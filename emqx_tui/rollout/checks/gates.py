@@ -10,10 +10,10 @@ from emqx_tui.rollout.addresses import addresses_of, canary_member, serving
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.commands import Scale, StartDrain, SwitchEndpoints, Target
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import CheckResult, Gate, GateKind
+from emqx_tui.rollout.decision import CheckResult, Gate
 from emqx_tui.rollout.forecast import drain_s
+from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.policy import Approval
 
 FRESHNESS = frozenset({"kubernetes-data", "broker-data"})
 """Judged anew when an approval arrives; a figure that was late for a moment is nothing new to look at."""
@@ -34,7 +34,7 @@ def next_gate(context: RolloutContext, phase: Phase) -> Gate | None:
         case GateKind.NODE:
             member = next_node(context)
             return node_gate(context, member) if member else None
-        case None:
+        case GateKind.START | None:
             return None
 
 
@@ -49,15 +49,6 @@ def next_kind(context: RolloutContext, phase: Phase) -> GateKind | None:
     return None
 
 
-_BY_POLICY = {GateKind.CUT_OVER: (Approval.AUTO,), GateKind.NODE: (Approval.AUTO, Approval.CUT_OVER)}
-"""By kind of gate: the policies under which the console opens it."""
-
-
-def is_opened_by_policy(kind: GateKind, approval: Approval) -> bool:
-    """The console approves such a gate by itself as soon as every check passes."""
-    return approval in _BY_POLICY[kind]
-
-
 def cut_over_gate(context: RolloutContext) -> Gate:
     """Service to green: nobody is disconnected by it on a network that keeps established connections."""
     results = gate_checks.run(gate_checks.CUT_OVER_CHECKS, context)
@@ -69,9 +60,8 @@ def cut_over_gate(context: RolloutContext) -> Gate:
         commands = (_described(SwitchEndpoints(target, addresses, endpoints.ports, "green only")),)
     canary = canary_member(context)
     return Gate(
-        id=context.cut_over_gate,
-        kind=GateKind.CUT_OVER,
-        revision=revision(context, context.cut_over_gate, results),
+        id=context.journal.cut_over_gate,
+        revision=revision(context, str(context.journal.cut_over_gate), results),
         token="green",
         checks=results,
         commands=commands,
@@ -84,6 +74,7 @@ def cut_over_gate(context: RolloutContext) -> Gate:
 
 def node_gate(context: RolloutContext, member: Member) -> Gate:
     """Drain one node, and scale it away when it is empty."""
+    gate = GateId.node(member.ordinal)
     results = gate_checks.run(gate_checks.NODE_CHECKS, context)
     rates = context.journal.rates
     live = member.live_connections
@@ -93,9 +84,8 @@ def node_gate(context: RolloutContext, member: Member) -> Gate:
         target = Target(blue.stateful_set.namespace, blue.stateful_set.name)
         described.append(_described(Scale(target, member.ordinal + 1, member.ordinal)))
     return Gate(
-        id=f"node:{member.ordinal}",
-        kind=GateKind.NODE,
-        revision=revision(context, f"node:{member.ordinal}", results),
+        id=gate,
+        revision=revision(context, str(gate), results),
         token=str(member.ordinal),
         checks=results,
         commands=tuple(described),
@@ -122,13 +112,13 @@ def start_drain(context: RolloutContext, member: Member) -> StartDrain:
     return StartDrain(member.pod.namespace, member.name, node, recipients, context.journal.rates)
 
 
-def revision(context: RolloutContext, gate: str, results: tuple[CheckResult, ...]) -> str:
+def revision(context: RolloutContext, step: str, results: tuple[CheckResult, ...]) -> str:
     """Changes with what a person must have seen: the sets, the rates, and which checks keep the gate shut."""
     journal = context.journal
     return fingerprint(
         [
             journal.release_id,
-            gate,
+            step,
             context.blue.stateful_set.meta.uid if context.blue else "",
             context.green.stateful_set.meta.uid if context.green else "",
             journal.target_mark,

@@ -16,6 +16,7 @@ from typing import Any
 from emqx_tui.model.records import decode, encode
 from emqx_tui.model.wire import Fields, Malformed, Unparsable, read_json
 from emqx_tui.rollout.change import ReleaseSpec
+from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, GateId
 
 SCHEMA = 1
 
@@ -37,7 +38,7 @@ class ApprovalRecord:
     """One approval. Numbers count from 1 without gaps."""
 
     number: int
-    gate: str
+    gate: GateId
     by: str
     at: datetime
     evidence: str
@@ -159,10 +160,15 @@ class Journal(ReleaseSpec):
     acknowledged_by: Mapping[str, str] = field(default_factory=dict)
     """By check: who lifted its hold."""
 
-    def is_approved(self, gate: str) -> bool:
+    @property
+    def cut_over_gate(self) -> GateId:
+        """The gate before the cut-over, as it is done now."""
+        return LATE_CUT_OVER if self.late_removal else CUT_OVER
+
+    def is_approved(self, gate: GateId) -> bool:
         return any(record.gate == gate for record in self.approvals)
 
-    def with_approval(self, gate: str, by: str, at: datetime, evidence: str) -> Journal:
+    def with_approval(self, gate: GateId, by: str, at: datetime, evidence: str) -> Journal:
         """The journal with one more approval; a gate that is open already is not opened twice."""
         if self.is_approved(gate):
             return self

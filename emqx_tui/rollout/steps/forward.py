@@ -22,6 +22,7 @@ from emqx_tui.rollout.commands import (
     WriteEndpoints,
 )
 from emqx_tui.rollout.context import RolloutContext
+from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import next_closed
 from emqx_tui.rollout.steps import finish
@@ -147,7 +148,7 @@ def advancing(context: RolloutContext, phase: Phase) -> list[Command]:
 
 def _apply_template(context: RolloutContext) -> list[Command]:
     resource, journal = context.resource, context.journal
-    if resource is None or not journal.is_approved("start") or context.stale_kube:
+    if resource is None or not journal.is_approved(START) or context.stale_kube:
         return []
     if resource.meta.metadata_generation != journal.metadata_generation:
         return []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from emqx_tui.rollout.decision import Gate, GateKind
+from emqx_tui.rollout.decision import Gate
+from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.intents import Approve
 from emqx_tui.session import facts
 from emqx_tui.session.view import EditPreview, View
@@ -42,7 +43,7 @@ def gate_card(gate: Gate, view: View) -> Card:
     )
 
 
-def renew_gate(gate_id: str) -> Renew:
+def renew_gate(gate_id: GateId) -> Renew:
     """The card of this gate as long as it waits."""
 
     def renew(view: View | None, _: EditPreview | None) -> Card | None:

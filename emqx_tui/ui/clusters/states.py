@@ -9,6 +9,7 @@ from __future__ import annotations
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.cluster_facts import ClusterState, cluster_state, readiness, row_versions
 from emqx_tui.session.view import ClusterRow
+from emqx_tui.ui.rollout.names import gate_name
 from emqx_tui.ui.text import glyphs
 from emqx_tui.ui.text.marks import NONE, Mark, clean
 from emqx_tui.ui.text.spans import Tone
@@ -63,10 +64,8 @@ def driver_words(row: ClusterRow) -> str:
 
 def step_word(row: ClusterRow) -> str:
     """Where the release stands, or the gate it waits at."""
-    if row.gate.startswith("node:"):
-        return f"node {clean(row.gate.removeprefix('node:'))}"
     if row.gate:
-        return clean(row.gate)
+        return gate_name(row.gate)
     return _STEPS.get(row.phase, "?" if row.is_releasing else NONE)
 
 

@@ -15,6 +15,7 @@ from statistics import median
 
 from emqx_tui.model.series import Sample, Summary, summarise
 from emqx_tui.model.snapshot import Colour
+from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.facts import has_ended
 from emqx_tui.session.view import View
@@ -188,9 +189,8 @@ def marks(view: View) -> list[Marked]:
         return []
     found = [Marked(view.journal.created_at.timestamp(), "start")]
     for record in view.journal.approvals:
-        kind, _, ordinal = record.gate.partition(":")
-        label = {"node": f"-{ordinal}", "cut-over": "cut"}.get(kind)
-        if label:
+        if record.gate != START:
+            label = "cut" if record.gate.ordinal is None else f"-{record.gate.ordinal}"
             found.append(Marked(record.at.timestamp(), label))
     if view.samples and (view.samples[0].at - view.journal.created_at).total_seconds() > MIN_GAP_S:
         first = view.samples[0].at

@@ -11,9 +11,11 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks.auto_hold import on_resume
-from emqx_tui.rollout.decision import Alarm, Gate, GateKind, Outcome
+from emqx_tui.rollout.decision import Alarm, Gate, Outcome
+from emqx_tui.rollout.gate_id import GateKind
 from emqx_tui.rollout.incidents import Incident, IncidentKind, words
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
+from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session import facts
 from emqx_tui.session.view import Role, View
@@ -92,7 +94,7 @@ def _waits(view: View, gate: Gate) -> bool:
 
 
 def _needs_person(view: View, gate: Gate) -> bool:
-    return view.journal is None or facts.needs_person(gate, view.journal.approval)
+    return view.journal is None or needs_person(gate.kind, view.journal.approval)
 
 
 def _is_blocked(gate: Gate) -> bool:

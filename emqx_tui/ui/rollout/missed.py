@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.state.journal import ApprovalRecord, Journal
 from emqx_tui.session.view import Arrival, View
 from emqx_tui.ui.rollout.names import check_words, gate_name
@@ -49,7 +50,7 @@ def _parts(view: View) -> Iterator[str]:
     yield from _undriven(arrival)
     if journal.drained:
         yield f"{len(journal.drained)} of {units.plural(journal.originals.replicas, 'node')} drained"
-    yield from _approved([record for record in journal.approvals if record.gate != "start"])
+    yield from _approved([record for record in journal.approvals if record.gate != START])
     if journal.totals.killed:
         yield f"{units.count(journal.totals.killed)} clients cut off without a drain"
     if journal.acknowledged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.session import facts
 from emqx_tui.session.facts import Blocked, Driving, Obstacle
 from emqx_tui.session.view import Role, View
@@ -36,10 +37,9 @@ def check_words(name: str) -> str:
     return name.replace("-", " ")
 
 
-def gate_name(gate: str) -> str:
-    """A gate's id as words."""
-    kind, _, ordinal = gate.partition(":")
-    return f"node {ordinal}" if kind == "node" else kind
+def gate_name(gate: GateId) -> str:
+    """A gate as words."""
+    return f"node {gate.ordinal}" if gate.kind is GateKind.NODE else str(gate.kind)
 
 
 def version_words(view: View) -> str:

@@ -8,7 +8,8 @@ import pytest
 
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.checks import gates
-from emqx_tui.rollout.decision import Gate, GateKind
+from emqx_tui.rollout.decision import Gate
+from emqx_tui.rollout.gate_id import GateKind
 from emqx_tui.rollout.phases import Phase
 from tests.support import scenes as build
 from tests.support.scenes import Scene, approved, noted, with_place
@@ -48,7 +49,7 @@ WAITING: dict[str, tuple[Scene, str | None]] = {
 @pytest.mark.parametrize(("scene", "gate"), WAITING.values(), ids=WAITING)
 def test_which_gate_waits(scene: Scene, gate: str | None) -> None:
     found = scene.decide().gate
-    assert (found.id if found else None) == gate
+    assert (str(found.id) if found else None) == gate
 
 
 def gate_of(scene: Scene) -> Gate:

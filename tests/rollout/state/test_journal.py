@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from emqx_tui.model.wire import Malformed
 from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, START, GateId
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import (
     SCHEMA,
@@ -36,6 +37,7 @@ _counts = st.dictionaries(_word, _count, max_size=3)
 _leaf = st.none() | st.booleans() | _count | _word
 _template = st.dictionaries(_word, st.recursive(_leaf, lambda s: st.lists(s, max_size=2), max_leaves=4), max_size=3)
 
+_gates = st.sampled_from([START, CUT_OVER, LATE_CUT_OVER]) | st.builds(GateId.node, _count)
 _originals = st.builds(
     Originals,
     template=_template,
@@ -85,7 +87,7 @@ _journals = st.builds(
     approval=st.sampled_from(Approval),
     parallel_drains=st.integers(1, 5),
     late_removal=st.booleans(),
-    approvals=st.lists(st.builds(ApprovalRecord, _count, _word, _word, _instant, _word), max_size=3).map(tuple),
+    approvals=st.lists(st.builds(ApprovalRecord, _count, _gates, _word, _instant, _word), max_size=3).map(tuple),
     hold=_maybe | st.builds(HoldRecord, _word, _instant, _word, st.booleans(), st.booleans(), _word),
     abort=_maybe | st.builds(AbortRecord, _word, _instant, _word),
     cut_over_at=_maybe | _instant,
@@ -158,6 +160,7 @@ MALFORMED: dict[str, tuple[str, Any, str]] = {
     ),
     "a port as text": ("originals.endpoint_ports", [["a", "1", "TCP"]], "journal.originals.endpoint_ports[0]"),
     "an approval without number": ("approvals.0.number", ..., "journal.approvals[0].number"),
+    "an approval of no gate": ("approvals.0.gate", "node:top", "journal.approvals[0].gate"),
     "a hold without instant": ("hold", {"by": "x"}, "journal.hold.at"),
     "counts that are texts": ("totals.baseline", {"a": "x"}, "journal.totals.baseline.a"),
     "a flag as number": ("late_removal", 1, "journal.late_removal"),
@@ -212,17 +215,17 @@ def test_fields_of_a_newer_console_are_ignored() -> None:
 def test_approvals_are_numbered_without_gaps_and_a_gate_is_opened_once() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     journal = build.journal()
-    for gate in ("cut-over", "node:2", "cut-over", "node:1"):
+    for gate in (CUT_OVER, GateId.node(2), CUT_OVER, GateId.node(1)):
         journal = journal.with_approval(gate, "ann@host", at, "e")
         at += timedelta(seconds=1)
     assert [(a.number, a.gate) for a in journal.approvals] == [
-        (1, "start"),
-        (2, "cut-over"),
-        (3, "node:2"),
-        (4, "node:1"),
+        (1, START),
+        (2, CUT_OVER),
+        (3, GateId.node(2)),
+        (4, GateId.node(1)),
     ]
-    assert journal.is_approved("node:2")
-    assert not journal.is_approved("node:0")
+    assert journal.is_approved(GateId.node(2))
+    assert not journal.is_approved(GateId.node(0))
 
 
 def test_repr_holds_neither_template_nor_patch() -> None:

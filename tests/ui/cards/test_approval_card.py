@@ -14,6 +14,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Hold
 from emqx_tui.session.view import NoticeKind, View
 from emqx_tui.ui.app import ConsoleApp
@@ -81,14 +82,14 @@ async def opened(
 
 
 def node(view: View | None = None):
-    return opened(view or releases.at_gate(), renew_gate("node:0"))
+    return opened(view or releases.at_gate(), renew_gate(GateId.node(0)))
 
 
 async def test_the_word_typed_key_by_key_and_enter_approve_what_was_read():
     async with node() as hands:
         await hands.type("0", "enter")
         await until(hands.pilot, lambda: not hands.is_open)
-        assert hands.backend.intents == [Approve("node:0", "rev-7", "ann@bastion")]
+        assert hands.backend.intents == [Approve(GateId.node(0), "rev-7", "ann@bastion")]
 
 
 async def test_plain_enter_never_approves():
@@ -100,7 +101,7 @@ async def test_plain_enter_never_approves():
 
 
 async def test_nothing_is_taken_for_the_first_second_and_a_half():
-    async with opened(releases.at_gate(), renew_gate("node:0"), settled=False) as hands:
+    async with opened(releases.at_gate(), renew_gate(GateId.node(0)), settled=False) as hands:
         assert "keys are taken in 1.5 s" in text(hands.pilot.app)
         await hands.type("0", "enter", gap_s=0.5)
         assert hands.card.typed == ""
@@ -130,7 +131,7 @@ async def test_a_marked_paste_is_refused():
 
 
 async def test_a_burst_of_keys_is_refused_like_a_paste():
-    async with opened(releases.before_cut_over(), renew_gate("cut-over")) as hands:
+    async with opened(releases.before_cut_over(), renew_gate(CUT_OVER)) as hands:
         await hands.type("g", "r", "e", "e", "n", "enter", gap_s=0.001)
         assert hands.card.typed == ""
         await hands.type("enter")
@@ -140,14 +141,14 @@ async def test_a_burst_of_keys_is_refused_like_a_paste():
 async def test_a_key_that_repeats_is_refused():
     gate = releases.node_gate(11, clients=5)
     view = releases.at_gate(decision=replace(releases.at_gate().decision, gate=gate))
-    async with opened(view, renew_gate("node:11")) as hands:
+    async with opened(view, renew_gate(GateId.node(11))) as hands:
         await hands.type("1", "1", gap_s=0.04)
         assert "a key that repeats is not taken" in text(hands.pilot.app)
         await hands.type("enter")
         assert hands.backend.intents == []
         await hands.type("1", gap_s=1.0)
         await hands.type("1", "enter", gap_s=0.25)
-        assert [intent.gate for intent in hands.backend.intents if isinstance(intent, Approve)] == ["node:11"]
+        assert [intent.gate for intent in hands.backend.intents if isinstance(intent, Approve)] == [GateId.node(11)]
 
 
 async def test_a_gate_that_changed_says_so_and_has_to_be_opened_again():
@@ -174,13 +175,13 @@ async def test_a_gate_that_is_gone_says_so():
 
 
 async def test_figures_that_move_are_shown_and_do_not_disturb_the_word():
-    async with opened(releases.before_cut_over(), renew_gate("cut-over")) as hands:
+    async with opened(releases.before_cut_over(), renew_gate(CUT_OVER)) as hands:
         await hands.type("g", "r")
         moved = replace(releases.before_cut_over().decision, gate=releases.cut_over_gate(seconds=42.0))
         await hands.publish(releases.before_cut_over(decision=moved))
         await until_shown(hands.pilot, "about 42 s")
         await hands.type("e", "e", "n", "enter")
-        assert hands.backend.intents == [Approve("cut-over", "rev-3", "ann@bastion")]
+        assert hands.backend.intents == [Approve(CUT_OVER, "rev-3", "ann@bastion")]
 
 
 async def test_a_check_that_stops_passing_shuts_the_card_without_a_new_revision():
@@ -195,7 +196,7 @@ async def test_a_check_that_stops_passing_shuts_the_card_without_a_new_revision(
 
 
 async def test_h_holds_at_once_even_before_keys_are_taken():
-    async with opened(releases.at_gate(), renew_gate("node:0"), settled=False) as hands:
+    async with opened(releases.at_gate(), renew_gate(GateId.node(0)), settled=False) as hands:
         await hands.type("h", gap_s=0.01)
         await until(hands.pilot, lambda: not hands.is_open)
         assert hands.backend.intents == [Hold("ann@bastion")]
@@ -231,7 +232,7 @@ async def test_esc_is_not_now():
 
 
 async def test_read_only_takes_no_word():
-    async with opened(releases.at_gate(), renew_gate("node:0"), read_only=True) as hands:
+    async with opened(releases.at_gate(), renew_gate(GateId.node(0)), read_only=True) as hands:
         assert "started with --read-only" in text(hands.pilot.app)
         await hands.type("0", "enter", "h")
         assert hands.backend.intents == []
@@ -239,14 +240,14 @@ async def test_read_only_takes_no_word():
 
 
 async def test_a_word_can_be_corrected():
-    async with opened(releases.before_cut_over(), renew_gate("cut-over")) as hands:
+    async with opened(releases.before_cut_over(), renew_gate(CUT_OVER)) as hands:
         await hands.type("g", "r", "e", "w", "backspace", "e", "n", "enter")
-        assert hands.backend.intents == [Approve("cut-over", "rev-3", "ann@bastion")]
+        assert hands.backend.intents == [Approve(CUT_OVER, "rev-3", "ann@bastion")]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 async def test_word_warning_and_keys_are_always_in_sight(size):
-    async with opened(releases.at_gate(), renew_gate("node:0"), size=size) as hands:
+    async with opened(releases.at_gate(), renew_gate(GateId.node(0)), size=size) as hands:
         shown = lines(hands.pilot.app)
         for words in ("Last way back", "Type the node's number (0)", "esc not now", "33,120 clients"):
             assert any(words in row for row in shown), words
@@ -262,13 +263,13 @@ async def test_a_card_on_a_small_screen_scrolls_to_its_commands():
 async def test_text_of_the_cluster_is_not_parsed():
     gate = releases.node_gate(commands=("curl '[bold]x[/bold]'",))
     view = releases.at_gate(decision=replace(releases.at_gate().decision, gate=gate))
-    async with opened(view, renew_gate("node:0"), size=(200, 50)) as hands:
+    async with opened(view, renew_gate(GateId.node(0)), size=(200, 50)) as hands:
         assert "[bold]x[/bold]" in text(hands.pilot.app)
 
 
 async def test_an_answer_covers_nothing_of_a_card():
     """What came of the step before arrives while the next card is read."""
-    async with opened(releases.at_gate(), renew_gate("node:0")) as hands:
+    async with opened(releases.at_gate(), renew_gate(GateId.node(0))) as hands:
         before = lines(hands.pilot.app)
         words = "[b]somebody else[/b] wrote the journal at the same moment, and more than once"
         hands.backend.notice(words, NoticeKind.REFUSED)

@@ -11,6 +11,7 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Abort, Approve, SetPolicy, Start
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
@@ -77,7 +78,7 @@ def test_a_nodes_card_shows_every_check_and_every_command():
 def test_the_word_for_a_node_is_its_number_and_the_approval_names_the_revision():
     card = gate_card(releases.at_gate())
     assert [asked.token for asked in card.asked] == ["0"]
-    assert card.intent("ann@bastion") == Approve("node:0", "rev-7", "ann@bastion")
+    assert card.intent("ann@bastion") == Approve(GateId.node(0), "rev-7", "ann@bastion")
 
 
 def test_the_last_way_back_is_said():
@@ -145,7 +146,7 @@ def test_late_removal_has_other_consequences_on_its_card():
 
 
 def test_a_gate_that_no_longer_waits_has_no_card():
-    renew = renew_gate("node:0")
+    renew = renew_gate(GateId.node(0))
     assert renew(releases.at_gate(), None) is not None
     assert renew(releases.before_cut_over(), None) is None
     assert renew(None, None) is None
@@ -153,7 +154,7 @@ def test_a_gate_that_no_longer_waits_has_no_card():
 
 @pytest.mark.parametrize("what", ["revision", "gate"])
 def test_another_revision_is_another_card(what):
-    other = {"revision": {"revision": "rev-8"}, "gate": {"id": "node:1"}}[what]
+    other = {"revision": {"revision": "rev-8"}, "gate": {"id": GateId.node(1)}}[what]
     assert gate_card(releases.at_gate()).revision != gate_card(with_gate(releases.at_gate(), **other)).revision
 
 

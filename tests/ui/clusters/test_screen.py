@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import SourceHealth
 from emqx_tui.ui.app import ConsoleApp
@@ -171,7 +172,7 @@ HOSTILE = ["[red]x[/]", "\x1b[31mred", "a\u202eb\u2066c", "[link=http://x]y", "x
 async def test_text_from_the_cluster_stays_text(name, size):
     published = fleet(
         row("emqx-ee", "mqtt", problem=f"broken: {name}"),
-        replace(row("b", "ns"), gate=name, phase=Phase.DRAINING),
+        replace(row("b", "ns"), gate=GateId.node(1), phase=Phase.DRAINING),
         problem=f"problem {name}",
     )
     rows = list(published.rows)

@@ -9,6 +9,7 @@ import pytest
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.wire import Unreadable
+from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import ClusterRow
 from emqx_tui.ui.clusters.cells import cells_of, shown_columns, widths
@@ -27,8 +28,8 @@ from tests.support.scripted import NOW, row, three_clusters
         ({"condition": "Failed"}, "not running"),
         ({"releasing": True, "condition": "BlueGreenUpdating"}, "operator alone"),
         ({"phase": Phase.DRAINING}, "releasing"),
-        ({"phase": Phase.DRAINING, "gate": "node:1"}, "waits for you"),
-        ({"phase": Phase.DRAINING, "gate": "node:1", "is_held": True}, "held"),
+        ({"phase": Phase.DRAINING, "gate": GateId.node(1)}, "waits for you"),
+        ({"phase": Phase.DRAINING, "gate": GateId.node(1), "is_held": True}, "held"),
         ({"phase": Phase.ABORTING}, "aborting"),
         ({"phase": Phase.LOST}, "lost"),
         ({"phase": Phase.DONE}, "running"),
@@ -53,7 +54,7 @@ def test_a_true_running_condition_that_is_not_the_newest_does_not_count():
 
 
 def test_every_state_has_a_word_and_a_glyph_of_its_own_tone():
-    rows = [row(), row(ready=1), row(gate="cut-over", phase=Phase.READY_TO_CUT_OVER), row(is_held=True)]
+    rows = [row(), row(ready=1), row(gate=CUT_OVER, phase=Phase.READY_TO_CUT_OVER), row(is_held=True)]
     marks = [state(found) for found in rows]
     assert len({mark.word for mark in marks}) == len({mark.glyph for mark in marks}) == len(marks)
 
@@ -89,7 +90,7 @@ def test_clients_from_the_status_are_marked_and_unknown_is_no_zero(fields, words
 def test_columns_fill_the_room_and_nothing_sticks_out(total):
     room = widths(total)
     assert sum(room.values()) <= total
-    long = row("a" * 80, "n" * 80, gate="node:12", phase=Phase.DRAINING, live=12_345_678, problem="p" * 300)
+    long = row("a" * 80, "n" * 80, gate=GateId.node(12), phase=Phase.DRAINING, live=12_345_678, problem="p" * 300)
     for key, cell in cells_of(long, NOW, room).items():
         assert spans.width(cell) <= room[key], key
 
@@ -98,7 +99,7 @@ WHY = Unreadable("spec.replicas", "expected an integer, found a string")
 
 
 def unreadable(**fields) -> ClusterRow:
-    found = row(problem=f"cannot be read: {WHY}", phase=Phase.DRAINING, gate="node:1", **fields)
+    found = row(problem=f"cannot be read: {WHY}", phase=Phase.DRAINING, gate=GateId.node(1), **fields)
     return replace(found, unreadable=WHY, read_at=NOW - timedelta(seconds=200))
 
 

@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.gate_id import LATE_CUT_OVER, START, GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import ApprovalRecord
 from emqx_tui.ui.rollout import curves as present
@@ -94,9 +95,9 @@ def test_what_comes_after_the_end_is_not_plotted_as_blue():
 
 def test_steps_are_marked_where_they_began():
     records = (
-        ApprovalRecord(1, "cut-over:late", "ann", NOW, ""),
-        ApprovalRecord(2, "node:11", "ann", NOW, ""),
-        ApprovalRecord(3, "start", "ann", STARTED, ""),
+        ApprovalRecord(1, LATE_CUT_OVER, "ann", NOW, ""),
+        ApprovalRecord(2, GateId.node(11), "ann", NOW, ""),
+        ApprovalRecord(3, START, "ann", STARTED, ""),
     )
     view = releases.draining(journal=releases.journal(approvals=records))
     assert [mark.label for mark in present.marks(view)] == ["start", "cut", "-11"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from emqx_tui.rollout.gate_id import CUT_OVER, START, GateId
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord
 from emqx_tui.session.view import Arrival, View
 from emqx_tui.ui.rollout.missed import missed_lines
@@ -25,7 +26,7 @@ LAST_DRIVEN = at(21)
 def come_late(*, arrived: datetime = NOW, driven_until: datetime | None = LAST_DRIVEN, **fields) -> View:
     base = releases.draining()
     assert base.journal
-    records = (("start", "ann@bastion", 0), ("cut-over", "ann@bastion", 4), ("node:2", "bob@laptop", 8))
+    records = ((START, "ann@bastion", 0), (CUT_OVER, "ann@bastion", 4), (GateId.node(2), "bob@laptop", 8))
     found = replace(
         base.journal,
         created_at=STARTED,
@@ -63,7 +64,7 @@ def test_what_is_ordered_here_makes_it_history() -> None:
     assert said(later)
     hold = replace(later.journal.hold, at=NOW)  # type: ignore[type-var]
     assert said(replace(later, journal=replace(later.journal, hold=hold))) == ""
-    opened = later.journal.with_approval("node:1", "ann@bastion", NOW, "e")
+    opened = later.journal.with_approval(GateId.node(1), "ann@bastion", NOW, "e")
     assert said(replace(later, journal=opened)) == ""
 
 
