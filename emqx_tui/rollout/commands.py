@@ -133,6 +133,7 @@ class Nudge(_Base):
     target: Target
     valve_s: int
     reason: str = ""
+    """For the log."""
 
     def request(self) -> KubeRequest:
         return _patch_delay(self.target, self.valve_s)
@@ -144,6 +145,7 @@ class ForgetReleaseStatus(_Base):
 
     target: Target
     reason: str = ""
+    """For the log."""
 
     def request(self) -> KubeRequest:
         return _patch_resource(self.target, {"blueGreenUpdateStatus": None}, "status")
@@ -250,6 +252,7 @@ class StopDrain(_Drain):
     """Stop the evacuation of one node: it keeps its remaining clients and accepts new ones again."""
 
     reason: str = ""
+    """For the log."""
 
     def request(self) -> EmqxRequest:
         return self._post(V4.stop_path(self.node))
@@ -263,6 +266,7 @@ class Scale(_Base, advancing=True):
     before: int
     after: int
     purpose: str = ""
+    """For the log."""
 
     @property
     def key(self) -> str:

@@ -9,9 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from emqx_tui.model.workloads import ClusterEvent
-from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.commands import (
+    ApplyTemplate,
+    CloseValve,
+    Command,
+    ForgetReleaseStatus,
+    Nudge,
+    RepairEndpoints,
+    RepairService,
+    RestoreDelay,
+    RestoreTemplate,
+    Scale,
+    StartDrain,
+    StopDrain,
+    SwitchEndpoints,
+)
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.rollout.state.journal import Journal
@@ -135,14 +150,24 @@ def _is_same(known: LogLine, line: LogLine) -> bool:
 
 
 def command_words(command: Command) -> str:
-    """What a command does, in a few words."""
-    words = _WORDS.get(command.name, command.name)
-    match command.name:
-        case "start-drain" | "stop-drain":
-            return f"{words} {getattr(command, 'pod', '')}"
-        case "scale":
-            target = getattr(command, "target", None)
-            return f"{words} {target.name if target else ''} to {getattr(command, 'after', '')}"
-        case "switch-endpoints" | "repair-endpoints":
-            return f"{words}: {getattr(command, 'purpose', '')}"
-    return words
+    """What a command does, and why it is sent where that is not plain."""
+    what = _WORDS[command.name]
+    match command:
+        case StartDrain(pod=pod):
+            return f"{what} {pod}"
+        case StopDrain(pod=pod, reason=reason):
+            return _because(f"{what} {pod}", reason)
+        case Scale(target=target, after=after, purpose=purpose):
+            return _because(f"{what} {target.name} to {after}", purpose)
+        case SwitchEndpoints(purpose=purpose) | RepairEndpoints(purpose=purpose):
+            return _because(what, purpose)
+        case Nudge(reason=reason) | ForgetReleaseStatus(reason=reason):
+            return _because(what, reason)
+        case ApplyTemplate() | CloseValve() | RepairService() | RestoreTemplate() | RestoreDelay():
+            return what
+        case _:
+            assert_never(command)
+
+
+def _because(what: str, reason: str) -> str:
+    return f"{what}: {reason}" if reason else what

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.model.workloads import ClusterEvent
-from emqx_tui.rollout.commands import CloseValve, Scale, StopDrain, Target
-from emqx_tui.session.log import EARLIER, LIMIT, REPEAT_S, EventLog
+from emqx_tui.rollout.commands import (
+    CloseValve,
+    Command,
+    ForgetReleaseStatus,
+    Nudge,
+    RepairEndpoints,
+    Scale,
+    StopDrain,
+    Target,
+)
+from emqx_tui.session.log import EARLIER, LIMIT, REPEAT_S, EventLog, command_words
 from emqx_tui.session.view import LogSource
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -151,3 +162,19 @@ def test_warnings_are_alarms_and_events_without_instant_are_left_out() -> None:
     log.events([event(1, type="Warning"), event(2, lastTimestamp=None)])
     (line,) = log.lines()
     assert line.is_alarm
+
+
+TARGET = Target("default", "emqx-ee")
+WORDS = {
+    "operator nudged: a green pod is away": Nudge(TARGET, 1_000_000_001, "a green pod is away"),
+    "operator nudged": Nudge(TARGET, 1_000_000_001),
+    "release status cleared, for one full pass: a gate is frozen": ForgetReleaseStatus(TARGET, "a gate is frozen"),
+    "drain stopped emqx-ee-66f7b-2: other rates": replace(STOP, reason="other rates"),
+    "scaled emqx-ee to 2: emqx-ee-2 is drained": Scale(TARGET, 3, 2, "emqx-ee-2 is drained"),
+    "Service repaired: green only": RepairEndpoints(TARGET, (), (), "green only"),
+}
+
+
+@pytest.mark.parametrize(("words", "command"), WORDS.items(), ids=WORDS)
+def test_a_command_is_told_with_why_it_is_sent(words: str, command: Command) -> None:
+    assert command_words(command) == words

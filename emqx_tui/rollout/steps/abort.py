@@ -83,7 +83,7 @@ def _blue_whole_again(context: RolloutContext) -> list[Command]:
     wanted = blue_size(context)
     if blue is None or blue.replicas >= wanted or context.stale_kube:
         return []
-    return scale(context, blue, wanted, "abort: blue whole again")
+    return scale(context, blue, wanted, "blue is to be whole again")
 
 
 def blue_size(context: RolloutContext) -> int:
@@ -122,7 +122,7 @@ def _remove_green(context: RolloutContext) -> list[Command]:
     green, ack = context.green, context.expectations.ack
     assert green is not None
     if ack is None and not _was_operator_asked(context):
-        return finish.nudge(context, "has the operator read the restored template?")
+        return finish.nudge(context, "the operator has to read the restored template")
     if again := finish.ask_again(context):
         return again
     if not context.is_frozen and (stopping := stops(context, green.members)):
@@ -136,7 +136,7 @@ def _remove_green(context: RolloutContext) -> list[Command]:
         return _drain_green(context, waiting)
     if ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
         return []
-    return scale(context, green.stateful_set, 0, "abort: green has no client")
+    return scale(context, green.stateful_set, 0, "green has no client")
 
 
 def _was_operator_asked(context: RolloutContext) -> bool:
