@@ -105,6 +105,7 @@ class Alarm:
     check: str
     evidence: str
     limit: str = ""
+    """What the evidence is beyond, such as `limit 60 s`; empty where nothing is measured."""
     advice: tuple[Advice, ...] = ()
 
 

@@ -61,6 +61,7 @@ _hold = st.builds(
 _key = st.sampled_from(
     ["nudge", "close-valve", "apply-template", f"scale:{build.BLUE_NAME}", f"drain:{build.BLUE_NAME}-2"]
 )
+_FAILURES = [Failure(build.ago(0.5), "no", 4, True, name) for name in ("nudge", "close-valve", "scale", "start-drain")]
 _scene: dict[str, st.SearchStrategy[Any]] = {
     "third": st.just(build.third(N)),
     "addresses": st.frozensets(_ip),
@@ -81,7 +82,7 @@ _memory: dict[str, st.SearchStrategy[Any]] = {
     "phase": st.sampled_from(Phase),
     "in_flight": st.frozensets(_key),
     "ack": st.just(AckWait("1000", "status-1", build.ago(90), "nudge")),
-    "failures": st.dictionaries(_key, st.just(Failure(build.ago(0.5), "no", 4, True))),
+    "failures": st.dictionaries(_key, st.sampled_from(_FAILURES)),
     "done_at": st.sampled_from(
         [{}, {("nudge", "nudge"): build.ago(3), ("restore-template", "restore-template"): build.ago(3)}]
     ),

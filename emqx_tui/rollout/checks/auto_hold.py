@@ -12,12 +12,22 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.gate_checks import WITHOUT_OPERATOR, ports_unchanged
-from emqx_tui.rollout.commands import ApplyTemplate
+from emqx_tui.rollout.commands import (
+    ApplyTemplate,
+    Command,
+    RepairEndpoints,
+    RepairService,
+    Scale,
+    StartDrain,
+    StopDrain,
+    SwitchEndpoints,
+)
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Outcome
 from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import Policy
+from emqx_tui.rollout.state.expectations import Failure
 from emqx_tui.rollout.state.observations import Observations
 from emqx_tui.rollout.stillness import what_waits
 
@@ -249,18 +259,23 @@ def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def start_refused(context: RolloutContext, phase: Phase) -> Alarm | None:
     """EMQX does not begin an evacuation."""
-    for key, failure in context.expectations.failures.items():
-        if key.startswith("drain:") and failure.is_refusal and failure.count >= 3:
-            return Alarm("start-refused", f"EMQX refused {failure.count} times: {failure.message}")
+    for failure in _refused_again(context, StartDrain, StopDrain):
+        return Alarm("start-refused", f"EMQX refused {failure.count} times: {failure.message}")
     return None
+
+
+def _refused_again(context: RolloutContext, *commands: type[Command]) -> list[Failure]:
+    """The commands of these kinds that were refused three times in a row, or more often."""
+    names = [command.name for command in commands]
+    failures = context.expectations.failures.values()
+    return [f for f in failures if f.command in names and f.is_refusal and f.count >= 3]
 
 
 def command_refused(context: RolloutContext, phase: Phase) -> Alarm | None:
     """A step is refused again and again: a right was taken away, or admission says no."""
-    for key, failure in context.expectations.failures.items():
-        if key.startswith(("scale:", "write-endpoints")) and failure.is_refusal and failure.count >= 3:
-            what = "scaling" if key.startswith("scale:") else "writing the Endpoints"
-            return Alarm("command-refused", f"{what} was refused {failure.count} times: {failure.message}")
+    for failure in _refused_again(context, Scale, SwitchEndpoints, RepairEndpoints):
+        what = "scaling" if failure.command == Scale.name else "writing the Endpoints"
+        return Alarm("command-refused", f"{what} was refused {failure.count} times: {failure.message}")
     return None
 
 
@@ -278,7 +293,7 @@ def listener_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def ports_lost(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The Service lost ports that clients use, and we cannot put them back."""
-    failure = context.expectations.failures.get("repair-service")
+    failure = context.expectations.failures.get(RepairService.name)
     if failure is None or not (failure.is_refusal or failure.count >= 3):
         return None
     result = ports_unchanged(context)

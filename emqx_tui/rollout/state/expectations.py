@@ -46,6 +46,8 @@ class Failure:
     count: int
     is_refusal: bool
     """The other side understood and said no (as opposed to no answer, or a lost race)."""
+    command: str
+    """The command's name."""
 
     def is_within(self, seconds: float, now: datetime) -> bool:
         """It happened less than `seconds` ago."""
@@ -82,7 +84,7 @@ class Expectations:
     def failed(self, command: Command, message: str, *, is_refusal: bool, now: datetime) -> Self:
         """A command was refused, lost a race, or got no answer."""
         before = self.failures.get(command.key)
-        failure = Failure(now, message, (before.count if before else 0) + 1, is_refusal)
+        failure = Failure(now, message, (before.count if before else 0) + 1, is_refusal, command.name)
         return replace(self, in_flight=self.in_flight - {command.key}, failures={**self.failures, command.key: failure})
 
     def awaiting_ack(self, command: Command, stored: EmqxEnterprise, now: datetime) -> Self:

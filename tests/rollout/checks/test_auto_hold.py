@@ -57,7 +57,7 @@ def stalled(state: str, for_s: float) -> Scene:
 
 
 def refused(count: int, is_refusal: bool = True) -> Scene:
-    failure = Failure(ago(0.2), "eviction_agent_busy", count, is_refusal)
+    failure = Failure(ago(0.2), "eviction_agent_busy", count, is_refusal, "start-drain")
     return remembered(approved(DRAINING, "node:2"), failures={f"drain:{TOP}": failure})
 
 
@@ -142,11 +142,15 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
         set(),
     ),
     "scaling refused three times": (
-        remembered(DRAINING, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.2), "forbidden", 3, True)}),
+        remembered(
+            DRAINING, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.2), "forbidden", 3, True, command="scale")}
+        ),
         {"command-refused"},
     ),
     "scaling lost three races": (
-        remembered(DRAINING, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.2), "conflict", 3, False)}),
+        remembered(
+            DRAINING, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.2), "conflict", 3, False, command="scale")}
+        ),
         set(),
     ),
     "spec.replicas changed": (replace(READY, replicas=4), {"object-changed"}),
@@ -167,7 +171,7 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     "ports lost for good": (
         remembered(
             replace(READY, service_ports=build.SERVICE_PORTS[1:]),
-            failures={"repair-service": Failure(ago(0.2), "forbidden", 1, is_refusal=True)},
+            failures={"repair-service": Failure(ago(0.2), "forbidden", 1, is_refusal=True, command="repair-service")},
         ),
         {"ports-lost"},
     ),
@@ -191,11 +195,17 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     "blind for a while": (replace(EVICTING, broker_age_s=29.0), set()),
     "blind at rest": (replace(DRAINING, broker_age_s=600.0), set()),
     "the patch is refused": (
-        remembered(build.starting(), failures={"apply-template": Failure(ago(1), "rejected: no", 1, True)}),
+        remembered(
+            build.starting(),
+            failures={"apply-template": Failure(ago(1), "rejected: no", 1, True, command="apply-template")},
+        ),
         {"cannot-start"},
     ),
     "the patch got no answer": (
-        remembered(build.starting(), failures={"apply-template": Failure(ago(1), "unreachable", 1, False)}),
+        remembered(
+            build.starting(),
+            failures={"apply-template": Failure(ago(1), "unreachable", 1, False, command="apply-template")},
+        ),
         set(),
     ),
     "somebody changed the object before the first patch": (

@@ -96,7 +96,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "the valve cannot be closed: what needs no operator goes on": (
         remembered(
             replace(aborting(build.canary(watched_s=10.0)), delay_s=60),
-            failures={"close-valve": Failure(ago(1), "no", 2, True)},
+            failures={"close-valve": Failure(ago(1), "no", 2, True, command="close-valve")},
         ),
         ["close-valve", f"repair {BLUE_IPS}"],
     ),
@@ -105,21 +105,29 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         [],
     ),
     "blue is made whole: its scale failed a moment ago": (
-        remembered(SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False)}),
+        remembered(
+            SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False, command="scale")}
+        ),
         ["repair 1.0 1.1"],
     ),
     "blue is made whole: its scale failed a second ago": (
-        remembered(SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(1.0), "conflict", 1, False)}),
+        remembered(
+            SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(1.0), "conflict", 1, False, command="scale")}
+        ),
         ["repair 1.0 1.1", "scale blue to 3"],
     ),
     "not before blue's controller has seen its size": (with_side(BACK, "blue", is_observed=False), []),
     "not on old watches": (replace(BACK, kube_age_s=91.0), []),
     "refused a moment ago": (
-        remembered(BACK, failures={"restore-template": Failure(ago(1.9), "conflict", 1, False)}),
+        remembered(
+            BACK, failures={"restore-template": Failure(ago(1.9), "conflict", 1, False, command="restore-template")}
+        ),
         [],
     ),
     "refused 2 s ago": (
-        remembered(BACK, failures={"restore-template": Failure(ago(2.0), "conflict", 1, False)}),
+        remembered(
+            BACK, failures={"restore-template": Failure(ago(2.0), "conflict", 1, False, command="restore-template")}
+        ),
         ["restore-template"],
     ),
     "restored: green has nobody": (OLD, ["scale green to 0"]),
@@ -131,12 +139,17 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
             OLD,
             done_at={("nudge", "nudge"): ago(200)},
             sent_at={"nudge": ago(200), "restore-template": ago(30)},
-            failures={"restore-template": Failure(ago(10), "unreachable", 1, False)},
+            failures={"restore-template": Failure(ago(10), "unreachable", 1, False, command="restore-template")},
         ),
         ["nudge"],
     ),
     "restored: the asking nudge failed: it asks again": (
-        remembered(OLD, done_at={}, sent_at={"nudge": ago(5)}, failures={"nudge": Failure(ago(5), "409", 1, False)}),
+        remembered(
+            OLD,
+            done_at={},
+            sent_at={"nudge": ago(5)},
+            failures={"nudge": Failure(ago(5), "409", 1, False, command="nudge")},
+        ),
         ["nudge"],
     ),
     "restored: held": (held(OLD), []),
@@ -150,11 +163,15 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         [],
     ),
     "restored: a refused scale waits a second": (
-        remembered(OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(0.5), "conflict", 1, False)}),
+        remembered(
+            OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(0.5), "conflict", 1, False, command="scale")}
+        ),
         [],
     ),
     "restored: a refused scale is tried again after a second": (
-        remembered(OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(1.0), "conflict", 1, False)}),
+        remembered(
+            OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(1.0), "conflict", 1, False, command="scale")}
+        ),
         ["scale green to 0"],
     ),
     "restored: green has clients: they are drained, not killed": (EARLY_TRAFFIC, ["start-drain 9c8d4-0"]),
@@ -163,11 +180,17 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "restored: green is draining": (DRAINING_GREEN, []),
     "restored: green's drain is held": (held(EARLY_TRAFFIC), []),
     "restored: refused to drain a moment ago": (
-        remembered(EARLY_TRAFFIC, failures={f"drain:{build.GREEN_NAME}-0": Failure(ago(0.5), "busy", 1, True)}),
+        remembered(
+            EARLY_TRAFFIC,
+            failures={f"drain:{build.GREEN_NAME}-0": Failure(ago(0.5), "busy", 1, True, command="start-drain")},
+        ),
         [],
     ),
     "restored: refused to drain a second ago": (
-        remembered(EARLY_TRAFFIC, failures={f"drain:{build.GREEN_NAME}-0": Failure(ago(1.0), "busy", 1, True)}),
+        remembered(
+            EARLY_TRAFFIC,
+            failures={f"drain:{build.GREEN_NAME}-0": Failure(ago(1.0), "busy", 1, True, command="start-drain")},
+        ),
         ["start-drain 9c8d4-0"],
     ),
     "restored: green is drained": (with_place(OLD, "green", 0, **DRAINED), ["scale green to 0"]),

@@ -76,11 +76,13 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "starting: only its status moved": (replace(START, resource_version="955"), ["apply-template"]),
     "starting: the watches are old": (replace(START, kube_age_s=91.0), []),
     "starting: the patch was refused": (
-        remembered(START, failures={"apply-template": Failure(ago(1), "no", 1, True)}),
+        remembered(START, failures={"apply-template": Failure(ago(1), "no", 1, True, command="apply-template")}),
         [],
     ),
     "starting: the patch got no answer": (
-        remembered(START, failures={"apply-template": Failure(ago(1), "timed out", 1, False)}),
+        remembered(
+            START, failures={"apply-template": Failure(ago(1), "timed out", 1, False, command="apply-template")}
+        ),
         ["apply-template"],
     ),
     "starting: in flight": (remembered(START, in_flight=frozenset({"apply-template"})), []),
@@ -172,7 +174,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "ready: lost ports, no right to put them back": (
         remembered(
             replace(READY, service_ports=build.SERVICE_PORTS[1:]),
-            failures={"repair-service": Failure(ago(0.2), "forbidden", 1, is_refusal=True)},
+            failures={"repair-service": Failure(ago(0.2), "forbidden", 1, is_refusal=True, command="repair-service")},
         ),
         [],
     ),
@@ -191,20 +193,22 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     ),
     "draining: opened, and closing is refused: the drain is stopped all the same": (
         remembered(
-            held(replace(EVICTING, delay_s=60), freeze=True), failures={"close-valve": Failure(ago(1), "no", 2, True)}
+            held(replace(EVICTING, delay_s=60), freeze=True),
+            failures={"close-valve": Failure(ago(1), "no", 2, True, command="close-valve")},
         ),
         ["close-valve +0", "stop 2 frozen"],
     ),
     "draining: opened, and closing is refused: the Service is repaired all the same": (
         remembered(
             replace(DRAINING, delay_s=60, addresses=DRAINING.addresses | {"10.0.1.0"}),
-            failures={"close-valve": Failure(ago(1), "no", 2, True)},
+            failures={"close-valve": Failure(ago(1), "no", 2, True, command="close-valve")},
         ),
         ["close-valve +0", f"repair {GREEN_IPS}"],
     ),
     "draining: opened, closing lost a race once": (
         remembered(
-            held(replace(EVICTING, delay_s=60), freeze=True), failures={"close-valve": Failure(ago(1), "409", 1, False)}
+            held(replace(EVICTING, delay_s=60), freeze=True),
+            failures={"close-valve": Failure(ago(1), "409", 1, False, command="close-valve")},
         ),
         ["close-valve +0"],
     ),
@@ -307,11 +311,11 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "draining: approved, a rebalance runs": (replace(APPROVED, rebalances=1), []),
     "draining: a lower node is approved, the highest is not": (approved(DRAINING, "node:0"), []),
     "draining: refused a moment ago": (
-        remembered(APPROVED, failures={f"drain:{TOP}": Failure(ago(0.5), "busy", 1, True)}),
+        remembered(APPROVED, failures={f"drain:{TOP}": Failure(ago(0.5), "busy", 1, True, command="start-drain")}),
         [],
     ),
     "draining: refused a second ago": (
-        remembered(APPROVED, failures={f"drain:{TOP}": Failure(ago(1.0), "busy", 1, True)}),
+        remembered(APPROVED, failures={f"drain:{TOP}": Failure(ago(1.0), "busy", 1, True, command="start-drain")}),
         ["start 2 at 200"],
     ),
     "draining: begun, the list is from before": (
@@ -376,11 +380,15 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "scale: frozen": (held(FULL, freeze=True), []),
     "scale: sent, being answered": (remembered(FULL, in_flight=frozenset({f"scale:{build.BLUE_NAME}"})), []),
     "scale: lost a race a moment ago": (
-        remembered(FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False)}),
+        remembered(
+            FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False, command="scale")}
+        ),
         [],
     ),
     "scale: lost a race a second ago": (
-        remembered(FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(1.0), "conflict", 1, False)}),
+        remembered(
+            FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(1.0), "conflict", 1, False, command="scale")}
+        ),
         ["scale blue 3->2"],
     ),
     "scale: the last": (build.drained(gone=2), ["scale blue 1->0"]),
