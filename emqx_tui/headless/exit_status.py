@@ -95,5 +95,5 @@ def is_waiting_at_gate(view: View) -> bool:
 
 def all_watches_lost(view: View) -> bool:
     """No watch of Kubernetes answers."""
-    watches = [source for source in view.health if source.name != "EMQX"]
+    watches = [source for source in view.health if not source.is_emqx]
     return bool(watches) and not any(source.is_ok for source in watches)

@@ -8,9 +8,9 @@ from emqx_tui.session.view import View
 
 def has_answered(view: View, *kinds: Kind) -> bool:
     """Every one of these kinds was listed, or is known to be unreadable."""
-    told = {source.name: source for source in view.health}
+    told = {source.kind: source for source in view.health}
     return all(
-        (source := told.get(kind.info.plural)) is not None and (source.read_at is not None or bool(source.problem))
+        (source := told.get(kind)) is not None and (source.read_at is not None or bool(source.problem))
         for kind in kinds
     )
 
@@ -30,8 +30,7 @@ def is_whole(view: View) -> bool:
 
 def why_unreadable(view: View, *kinds: Kind) -> str:
     """What keeps these kinds from being read, empty when nothing does."""
-    plurals = {kind.info.plural for kind in kinds}
-    problems = [s.problem for s in view.health if s.name in plurals and s.problem and s.read_at is None]
+    problems = [s.problem for s in view.health if s.kind in kinds and s.problem and s.read_at is None]
     if Kind.EMQX_ENTERPRISE in kinds and view.unreadable and view.snapshot.resource.value is None:
         problems.append(f"EmqxEnterprise {view.snapshot.name} {view.snapshot.resource.problem}")
     return "; ".join(problems)

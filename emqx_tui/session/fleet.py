@@ -140,7 +140,7 @@ class Fleet:
         self._sequence += 1
         read_at = self._read_at
         rows = tuple(self._row(key, read_at or self._clock.now()) for key in self._keys())
-        health = SourceHealth("emqxenterprises", not self._problem and read_at is not None, read_at, self._problem)
+        health = SourceHealth(Kind.EMQX_ENTERPRISE, not self._problem and read_at is not None, read_at, self._problem)
         self._publish(
             FleetView(
                 context=self._context,

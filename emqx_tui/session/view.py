@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Unreadable
@@ -108,12 +109,22 @@ class Arrival:
 class SourceHealth:
     """How one source does: a watch or the EMQX polls."""
 
-    name: str
+    kind: Kind | None
+    """What is watched; None: EMQX, which is polled."""
     is_ok: bool
     read_at: datetime | None
     problem: str = ""
     is_forbidden: bool = False
     """Never read, for want of a right: nothing of it is old."""
+
+    @property
+    def is_emqx(self) -> bool:
+        return self.kind is None
+
+    @property
+    def name(self) -> str:
+        """As people read it: the plural of the kind, or `EMQX`."""
+        return "EMQX" if self.kind is None else self.kind.info.plural
 
 
 @dataclass(frozen=True)

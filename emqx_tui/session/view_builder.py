@@ -52,12 +52,12 @@ def role(
 def health(store: Store, seen: Snapshot) -> tuple[SourceHealth, ...]:
     """How each source does, those that have not begun left out."""
     watched = [
-        SourceHealth(kind.info.plural, not found.problem, found.read_at, found.problem, found.is_forbidden)
+        SourceHealth(kind, not found.problem, found.read_at, found.problem, found.is_forbidden)
         for kind, found in ((kind, store.collection(kind)) for kind in Kind)
         if found.read_at is not None or found.problem
     ]
     is_forbidden = store.is_emqx_forbidden and seen.stats.read_at is None
-    brokers = SourceHealth("EMQX", not seen.stats.problem, seen.stats.read_at, seen.stats.problem, is_forbidden)
+    brokers = SourceHealth(None, not seen.stats.problem, seen.stats.read_at, seen.stats.problem, is_forbidden)
     return (*watched, brokers)
 
 

@@ -18,7 +18,7 @@ from emqx_tui.headless.view_diff import progress
 from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
 from emqx_tui.rollout.intents import SetPolicy
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session import facts
 from emqx_tui.session.cluster_facts import with_view
@@ -128,13 +128,13 @@ def test_list_get_screen_and_status_agree_on_who_is_waited_for(played: Told) -> 
 
 def _is_open(view: View) -> bool:
     gate, journal = view.decision.gate, view.journal
-    return gate is not None and journal is not None and gate.is_open and facts.needs_person(gate, journal.approval)
+    return gate is not None and journal is not None and gate.is_open and needs_person(gate.kind, journal.approval)
 
 
 def test_no_sentence_promises_a_question_that_the_policy_does_not_ask(played: Told) -> None:
     for view in under_way(played):
         gate, journal = view.decision.gate, view.journal
-        if gate is None or journal is None or facts.needs_person(gate, journal.approval):
+        if gate is None or journal is None or needs_person(gate.kind, journal.approval):
             continue
         assert "waits for you" not in bar(view).lower(), (journal.approval, bar(view))
         card = gate_card(gate, view)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from emqx_tui.model.kinds import Kind
 from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.session.options import Options, Ports
@@ -60,7 +61,7 @@ def test_a_screen_never_takes_a_quiet_cluster_for_a_silent_engine() -> None:
 CHANGES: dict[str, dict[str, Any]] = {
     "a notice": {"notice": Notice(NoticeKind.ACCEPTED, "held"), "notice_number": 1},
     "the same notice again": {"notice_number": 2},
-    "a source is silent": {"health": (SourceHealth("pods", False, IDLE.now, "reset"),)},
+    "a source is silent": {"health": (SourceHealth(Kind.POD, False, IDLE.now, "reset"),)},
     "a command is on its way": {"in_flight": ("nudge",)},
     "another driver": {"driver": "bob@there/9"},
 }

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import change as changes
@@ -146,7 +147,7 @@ def row(
     )
 
 
-HEALTHY = (SourceHealth("emqxenterprises", True, NOW),)
+HEALTHY = (SourceHealth(Kind.EMQX_ENTERPRISE, True, NOW),)
 
 
 def fleet(

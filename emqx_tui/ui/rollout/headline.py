@@ -239,9 +239,7 @@ def _after_hold(*, is_busy: bool) -> tuple[Advice, ...]:
 
 
 def _limit(alarm: Alarm | None) -> str:
-    if alarm is None or not alarm.limit:
-        return ""
-    return f" ({alarm.limit})" if alarm.limit.startswith("limit") else f" (limit {alarm.limit})"
+    return f" ({alarm.limit})" if alarm is not None and alarm.limit else ""
 
 
 def _goes_on(view: View, hold: HoldRecord) -> str:

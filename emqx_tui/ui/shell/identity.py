@@ -86,7 +86,7 @@ def view_live(view: View | None, quiet_s: float = 0.0) -> Mark:
     if view is None:
         return Mark("◌", "reading…", Tone.WAIT)
     snapshot = view.snapshot
-    if snapshot.resource.read_at and any(source.name == "EMQX" and source.is_forbidden for source in view.health):
+    if snapshot.resource.read_at and any(source.is_emqx and source.is_forbidden for source in view.health):
         return live_mark(0.0, view.health, snapshot.now, quiet_s)
     read = snapshot.stats if snapshot.stats.value is not None else snapshot.resource
     return live_mark(read.age_s(snapshot.now), view.health, snapshot.now, quiet_s)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
+from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.view import SourceHealth
@@ -153,7 +154,7 @@ async def test_without_rows_one_line_says_why(published, sentence):
 
 
 async def test_a_lost_source_is_told_above_rows_that_stay():
-    lost = (SourceHealth("watch of emqxenterprises", False, NOW.replace(second=0, minute=5), "reset"),)
+    lost = (SourceHealth(Kind.EMQX_ENTERPRISE, False, NOW.replace(second=0, minute=5), "reset"),)
     published = replace(three_clusters(), health=lost, problem="the API server does not answer")
     app = console(ScriptedBackend(published))
     async with app.run_test(size=(100, 24)) as pilot:

@@ -340,7 +340,7 @@ async def test_resizing_keeps_everything_and_changes_no_order():
 async def test_old_readings_are_dim_marked_and_shut_the_gate():
     view = releases.at_gate()
     stale = Reading(view.snapshot.stats.value, NOW - timedelta(seconds=14), "connection refused")
-    health = (SourceHealth("emqx", False, NOW - timedelta(seconds=14), "connection refused"),)
+    health = (SourceHealth(None, False, NOW - timedelta(seconds=14), "connection refused"),)
     view = replace(view, snapshot=replace(view.snapshot, stats=stale), health=health)
     async with session(view) as console:
         assert "?33,120" in console.shown

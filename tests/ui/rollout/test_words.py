@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
@@ -80,7 +81,7 @@ def test_a_check_that_compared_nothing_has_no_tick():
 
 
 def test_a_silent_source_is_told_with_its_age():
-    health = (SourceHealth("pods", False, NOW - timedelta(seconds=70), "403 forbidden"),)
+    health = (SourceHealth(Kind.POD, False, NOW - timedelta(seconds=70), "403 forbidden"),)
     assert [plain(found) for found in stale_lines(releases.draining(health=health))] == [
         "▲ pods: 403 forbidden, last read 70 s ago"
     ]

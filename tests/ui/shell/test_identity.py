@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
 from emqx_tui.session.view import SourceHealth
 from emqx_tui.ui.clusters.lines import call_count, counts
@@ -60,18 +61,18 @@ def test_what_gives_way_in_the_list(width, shown, hidden):
     assert not any(part in text for part in hidden)
 
 
-BROKEN = SourceHealth("pods", False, NOW - timedelta(seconds=30), "reset")
+BROKEN = SourceHealth(Kind.POD, False, NOW - timedelta(seconds=30), "reset")
 
 
 @pytest.mark.parametrize(
     ("health", "quiet_s", "word"),
     [
         ((), 0.0, "LIVE"),
-        ((SourceHealth("pods", True, NOW),), 0.0, "LIVE"),
-        ((SourceHealth("pods", False, None),), 0.0, "reading"),
-        ((SourceHealth("a", True, NOW), BROKEN), 0.0, "STALE pods 30 s"),
+        ((SourceHealth(Kind.POD, True, NOW),), 0.0, "LIVE"),
+        ((SourceHealth(Kind.POD, False, None),), 0.0, "reading"),
+        ((SourceHealth(Kind.SERVICE, True, NOW), BROKEN), 0.0, "STALE pods 30 s"),
         ((BROKEN,), 0.0, "OFFLINE 30 s"),
-        ((SourceHealth("pods", True, NOW),), 7.0, "STALE no news for 7.0 s"),
+        ((SourceHealth(Kind.POD, True, NOW),), 7.0, "STALE no news for 7.0 s"),
     ],
 )  # fmt: skip
 def test_liveness_says_age_and_source(health, quiet_s, word):
@@ -80,8 +81,8 @@ def test_liveness_says_age_and_source(health, quiet_s, word):
 
 def test_what_may_not_be_read_is_not_called_stale():
     """Nothing of it is old: there is a right missing, which is told where it matters."""
-    forbidden = (SourceHealth(name, False, None, "secrets is forbidden", True) for name in ("secrets", "EMQX"))
-    health = (SourceHealth("pods", True, NOW), *forbidden)
+    forbidden = (SourceHealth(kind, False, None, "secrets is forbidden", True) for kind in (Kind.SECRET, None))
+    health = (SourceHealth(Kind.POD, True, NOW), *forbidden)
     found = view(health=health)
     later = replace(found, snapshot=replace(found.snapshot, now=NOW + timedelta(seconds=40)))
     assert view_live(found).text == view_live(later).text == "● LIVE 0.0 s"
