@@ -33,6 +33,16 @@ class ApiVersion:
     def stats_path(self) -> str:
         return f"{self.api}/stats"
 
+    def greeting_path(self) -> str:
+        """Outside the API: a node says its name to anybody."""
+        return "/status"
+
+    def node_path(self, node: str) -> str:
+        return f"{self.api}/nodes/{node}"
+
+    def node_stats_path(self, node: str) -> str:
+        return f"{self.api}/nodes/{node}/stats"
+
     def evacuations_path(self) -> str:
         """Every evacuation and rebalance of the cluster, answered by any node."""
         return f"{self.api}/load_rebalance/global_status"

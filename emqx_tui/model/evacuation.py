@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -31,16 +31,17 @@ class Evacuation:
     """One node's evacuation.
 
     The `current_*` counters are those of EMQX's last tick; `current_sessions` moves only in `evicting_sessions`.
+    Rates and initial counts are None as long as only the node's own word is known: it does not say them.
     """
 
     node: str
     state: EvacuationState
-    conn_evict_rate_per_s: int
-    sess_evict_rate_per_s: int
+    conn_evict_rate_per_s: int | None
+    sess_evict_rate_per_s: int | None
     recipients: tuple[str, ...]
-    initial_connected: int
+    initial_connected: int | None
     current_connected: int
-    initial_sessions: int
+    initial_sessions: int | None
     current_sessions: int
 
     @property
@@ -52,6 +53,16 @@ class Evacuation:
     def evicts_connections(self) -> bool:
         """It has not come to its takeover wait; not known counts as not."""
         return self.state in _BEFORE_TAKEOVER
+
+    @classmethod
+    def by_own_word(cls, node: str, word: EvictionStatus) -> Evacuation:
+        """An evacuation of which only `node_eviction/status` of the node itself is known."""
+        state = EvacuationState.EVICTING_CONNS if word.connections else EvacuationState.WAITING_TAKEOVER
+        return cls(node, state, None, None, (), None, word.connections or 0, None, word.sessions or 0)
+
+    def counted(self, word: EvictionStatus) -> Evacuation:
+        """The same with the live count of the node itself. Its state stays as told: a tick has to see the 0 first."""
+        return self if word.connections is None else replace(self, current_connected=word.connections)
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Evacuation:

@@ -6,11 +6,15 @@ comes from `/stats`, because `/nodes` has no such field before 4.4.19.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emqx_tui.model.evacuation import EvictionStatus
 from emqx_tui.model.wire import Fields, Malformed
+
+_GREETING = re.compile(r"Node (\S+@\S+) is ")
 
 
 def pod_of(node: str) -> str:
@@ -51,22 +55,59 @@ class NodeStats:
     """All channels, live or kept."""
 
 
+def node_from_json(value: Any) -> EmqxNode:
+    """Read `GET /nodes/{itself}`. Raises Malformed, also for a node that is not running."""
+    fields = _envelope(value).child("data")
+    if "error" in fields or fields.text("node_status", "Running") != "Running":
+        raise Malformed("$.data.node_status", "the node is not running")
+    return EmqxNode(fields.text("node"), fields.text("version", ""))
+
+
+def node_stats_from_json(value: Any) -> NodeStats:
+    """Read `GET /nodes/{itself}/stats`. Raises Malformed."""
+    return _stats(_envelope(value).child("data"))
+
+
+def name_in_greeting(text: str) -> str:
+    """The name that a node says at `GET /status`; empty when it says none."""
+    found = _GREETING.match(text)
+    return found[1] if found else ""
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What a node says of itself: answered within milliseconds, whatever its peers do."""
+
+    node: EmqxNode
+    stats: NodeStats
+    eviction: EvictionStatus | None
+    """None where the node cannot be asked by itself: one URL for all nodes."""
+
+
 def stats_from_json(value: Any) -> Mapping[str, NodeStats]:
     """Read `GET /stats`: counts by node name; a node without `live_connections.count` is left out. Raises Malformed."""
     found: dict[str, NodeStats] = {}
     for fields in _enveloped(value):
         stats = fields.child("stats")
         if "live_connections.count" in stats:
-            found[fields.text("node")] = NodeStats(
-                live_connections=stats.integer("live_connections.count"),
-                sessions=stats.integer("sessions.count", 0),
-            )
+            found[fields.text("node")] = _stats(stats)
     return found
 
 
+def _stats(stats: Fields) -> NodeStats:
+    return NodeStats(
+        live_connections=stats.integer("live_connections.count"),
+        sessions=stats.integer("sessions.count", 0),
+    )
+
+
 def _enveloped(value: Any) -> list[Fields]:
+    return list(_envelope(value).children("data"))
+
+
+def _envelope(value: Any) -> Fields:
     fields = Fields(value)
     code = fields.raw("code")
     if code != 0:
         raise Malformed("$.code", f"expected 0, found {code!r} ({fields.text('message', 'no message')})")
-    return list(fields.children("data"))
+    return fields

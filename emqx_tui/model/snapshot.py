@@ -35,12 +35,14 @@ class Member:
     pod: Pod
     colour: Colour
     node: EmqxNode | None
-    """The Running member of the EMQX cluster, None when EMQX does not list it."""
+    """The broker in the pod, by its own word; kept while it is silent and Kubernetes says that its containers run."""
+    is_joined: bool
+    """The EMQX cluster lists it as Running, in the view of its majority."""
     live_connections: int | None
     sessions: int | None
     evacuation: Evacuation | None
     own: Reading[EvictionStatus]
-    """What the node itself says of its eviction."""
+    """What the node itself says of its eviction, and whether it answers at all."""
 
     @property
     def name(self) -> str:
@@ -53,12 +55,24 @@ class Member:
     @property
     def is_running(self) -> bool:
         """Its broker is a Running member of the EMQX cluster and its pod is not going away."""
-        return self.node is not None and not self.pod.meta.deleting
+        return self.node is not None and self.is_joined and not self.pod.meta.deleting
+
+    @property
+    def is_suspect(self) -> bool:
+        """It does not answer for itself, although Kubernetes says that its containers run: it may hang."""
+        return (
+            bool(self.own.problem)
+            and self.own is not MISSING
+            and self.pod.containers_ready
+            and not self.pod.meta.deleting
+        )
 
     @property
     def accepts_clients(self) -> bool:
-        """Running, with an address, and not being evacuated."""
-        return self.is_running and bool(self.pod.ip) and self.evacuation is None
+        """A broker with an address that is not evacuated: in the cluster or, if split from it, by its own word."""
+        if self.node is None or self.pod.meta.deleting or not self.pod.ip or self.evacuation is not None:
+            return False
+        return self.is_joined or self.pod.containers_ready
 
     @property
     def is_uncounted(self) -> bool:
@@ -159,6 +173,8 @@ class Snapshot:
     evacuations: Reading[GlobalStatus] = MISSING
     own: Mapping[str, Reading[EvictionStatus]] = field(default_factory=dict)
     """By pod name."""
+    brokers: Mapping[str, EmqxNode] = field(default_factory=dict)
+    """By pod name: the broker as it named itself last; `nodes` are those that the cluster lists."""
     blue_uid: str = ""
     """UID of the blue StatefulSet, from the plan; empty outside a release."""
     green_uid: str = ""
@@ -267,18 +283,32 @@ class Snapshot:
         return Generation(colour, stateful_set, members)
 
     def _member(self, pod: Pod, colour: Colour) -> Member:
-        node = self._node_by_pod.get(pod.name)
+        listed, own = self._node_by_pod.get(pod.name), self.own.get(pod.name, MISSING)
+        node = self.brokers.get(pod.name) or listed
+        if own.problem and own is not MISSING and not pod.containers_ready:
+            node = None
         stats = (self.stats.value or {}).get(node.name) if node else None
-        evacuation = self.evacuations.value.of(node.name) if node and self.evacuations.value else None
+        evacuation = self._evacuation_of(node.name, own) if node else None
         return Member(
             pod=pod,
             colour=colour,
             node=node,
+            is_joined=listed is not None,
             live_connections=stats.live_connections if stats else None,
             sessions=stats.sessions if stats else None,
             evacuation=evacuation,
-            own=self.own.get(pod.name, MISSING),
+            own=own,
         )
+
+    def _evacuation_of(self, node: str, own: Reading[EvictionStatus]) -> Evacuation | None:
+        """Whether it is evacuated is the node's own word, unless that is older than what its peers told."""
+        told = self.evacuations.value.of(node) if self.evacuations.value else None
+        word, told_at = own.value, self.evacuations.read_at
+        if word is None or own.read_at is None or own.problem or (told_at and told_at > own.read_at):
+            return told
+        if not word.enabled:
+            return None
+        return told.counted(word) if told else Evacuation.by_own_word(node, word)
 
     @cached_property
     def _node_by_pod(self) -> dict[str, EmqxNode]:

@@ -1,7 +1,8 @@
 """The addresses that the listener Service should have in each phase, and the commands that write them.
 
 Addresses are compared as sets: the operator rewrites equal lists in another order. An empty list, or one in which
-nobody accepts clients, is never written.
+nobody accepts clients, is never written. What one node sees of another removes no address: a pod whose containers run
+stays as long as it answers for itself, and a silent one until Kubernetes, too, says that it is down.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def is_switched(context: RolloutContext, phase: Phase) -> bool:
 def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
     """The write that is needed now, if any: a switch for a step forward, a repair for everything else."""
     endpoints = context.endpoints
-    if endpoints is None or context.stale_brokers or context.stale_kube:
+    if endpoints is None or context.blind or context.stale_kube:
         return []
     members = wanted_members(context, phase)
     wanted = frozenset(m.pod.ip for m in members)
@@ -109,7 +110,7 @@ def without_dead(context: RolloutContext) -> list[Command]:
     would be left, blue is put back.
     """
     endpoints = context.endpoints
-    if endpoints is None or context.stale_brokers or context.stale_kube:
+    if endpoints is None or context.blind or context.stale_kube:
         return []
     ports = whole_ports(context, endpoints)
     members = (*context.blue_members, *context.green_members)

@@ -129,15 +129,23 @@ class RolloutContext:
         return self.snapshot.listener_service
 
     @cached_property
+    def suspects(self) -> tuple[Member, ...]:
+        """Nodes of both generations that do not answer for themselves while their containers run: they may hang."""
+        return tuple(m for m in (*self.blue_members, *self.green_members) if m.is_suspect)
+
+    @cached_property
     def stale_brokers(self) -> str:
-        """Why the broker figures are too old to act on; empty while they are fresh."""
-        limit = self.policy.max_broker_age_s
-        named = (
-            ("nodes", self.snapshot.nodes),
-            ("stats", self.snapshot.stats),
-            ("evacuations", self.snapshot.evacuations),
-        )
-        return _stale(named, self.now, limit)
+        """Why EMQX's figures open no gate: they are old, or one node does not answer; empty while all is told."""
+        limit = self.policy.max_membership_age_s
+        views = (("nodes", self.snapshot.nodes), ("evacuations", self.snapshot.evacuations))
+        suspect = next(iter(self.suspects), None)
+        silent = f"{suspect.name} does not answer for itself: {suspect.own.problem}" if suspect else ""
+        return self.blind or silent or _stale(views, self.now, limit)
+
+    @cached_property
+    def blind(self) -> str:
+        """Why nothing is known of any node; empty while those that answer are fresh: each speaks for itself."""
+        return _stale((("stats", self.snapshot.stats),), self.now, self.policy.max_broker_age_s)
 
     @cached_property
     def stale_kube(self) -> str:

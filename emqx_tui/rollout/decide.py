@@ -141,7 +141,8 @@ def _is_due(context: RolloutContext, command: Command) -> bool:
     if failure is not None and failure.is_within(_pause_s(command, failure, policy), context.now):
         return False
     is_of_emqx = isinstance(command, StartDrain | StopDrain)
-    read_at = context.snapshot.evacuations.read_at if is_of_emqx else context.now
+    own = context.snapshot.own.get(command.pod) if isinstance(command, StartDrain | StopDrain) else None
+    read_at = (own or context.snapshot.evacuations).read_at if is_of_emqx else context.now
     return not awaited.is_effect_awaited(command, read_at, context.now)
 
 

@@ -130,7 +130,8 @@ def _wanted(snapshot: Snapshot, journal: Journal) -> Iterator[tuple[Generation, 
 
 def _is_absent(member: Member, snapshot: Snapshot) -> bool:
     is_told = snapshot.nodes.value is not None and not snapshot.nodes.problem
-    return is_told and member.node is None and member.pod.containers_ready and not member.pod.meta.deleting
+    is_up = member.pod.containers_ready and not member.pod.meta.deleting
+    return is_told and is_up and not member.is_joined
 
 
 def _incident(

@@ -54,6 +54,8 @@ class Policy:
 
     max_broker_age_s: float = 10.0
     """Older broker figures open no gate."""
+    max_membership_age_s: float = 30.0
+    """Older views of the cluster (members, rebalances) open no gate; one is asked for every 5 s."""
     max_own_age_s: float = 5.0
     """Older own counts of a node allow no scale-down."""
     max_kube_age_s: float = 90.0
@@ -122,6 +124,7 @@ class Policy:
         return replace(
             self,
             max_broker_age_s=max(self.max_broker_age_s, rate),
+            max_membership_age_s=max(self.max_membership_age_s, 3.0 * rate),
             max_own_age_s=max(self.max_own_age_s, rate),
             max_kube_age_s=self.max_kube_age_s * rate,
             max_lease_age_s=self.max_lease_age_s * rate,

@@ -96,8 +96,8 @@ def drain_rate_per_s(view: View, member: Member) -> float | None:
         return None
     measured, ordered = dict(view.rates).get(member.name), evacuation.conn_evict_rate_per_s
     initial, left = initial_clients(view, member.name), member.live_connections
-    is_settled = initial is not None and left is not None and initial - left >= SETTLE_TICKS * ordered
-    return measured if is_settled and measured is not None else float(ordered) or None
+    is_settled = initial is not None and left is not None and initial - left >= SETTLE_TICKS * (ordered or 0)
+    return measured if is_settled and measured is not None else float(ordered or 0) or None
 
 
 def drain_remaining_s(view: View, member: Member) -> float | None:

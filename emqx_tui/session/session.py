@@ -35,6 +35,7 @@ from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.session import sources, view_builder
 from emqx_tui.session.arrival import ArrivalTracker
+from emqx_tui.session.brokers import Brokers
 from emqx_tui.session.driver_lease import YIELD_S, DriverLease
 from emqx_tui.session.driving_rights import DrivingRights
 from emqx_tui.session.edit_preview import preview, save
@@ -60,10 +61,10 @@ from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
 from emqx_tui.session.publisher import Publisher
 from emqx_tui.session.release_end import ReleaseEnd
 from emqx_tui.session.store import (
-    BrokerAnswer,
+    ClusterAnswer,
+    NodeReports,
     OperatorAnswer,
     OperatorImage,
-    OwnAnswer,
     Store,
     StoreInput,
     fold,
@@ -111,7 +112,7 @@ class Session:
         self._end = ReleaseEnd(ports, self._put, self._spawn)
         self._arrival = ArrivalTracker(ports)
         self._executor = Executor(ports.kube, ports.emqx, self._put, self._may_advance)
-        self._brokers = sources.Brokers(
+        self._brokers = Brokers(
             namespace,
             name,
             kube=ports.kube,
@@ -263,7 +264,7 @@ class Session:
             case Listed() | Changed() | Removed() | Alive() | Lost():
                 self._fold(item)
                 self._follow(item.kind)
-            case BrokerAnswer() | OwnAnswer() | OperatorImage() | OperatorAnswer():
+            case NodeReports() | ClusterAnswer() | OperatorImage() | OperatorAnswer():
                 self._fold(item)
             case _:
                 assert_never(item)

@@ -11,7 +11,7 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.nodes import EmqxNode, NodeReport, NodeStats
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Unreadable
@@ -37,26 +37,37 @@ class Collection:
 _UNREAD = Collection()
 
 
-@dataclass(frozen=True)
-class BrokerAnswer:
-    """One round of questions to EMQX. A part that failed is None and told in `problem`."""
-
-    nodes: tuple[EmqxNode, ...] | None
-    stats: Mapping[str, NodeStats] | None
-    evacuations: GlobalStatus | None
-    asked: str
-    """Pod that answered, empty when none did."""
-    problem: str = ""
-    is_forbidden: bool = False
-    """A right is missing: to read the credentials."""
+PodKey = tuple[str, str]
+"""Name and UID: what is known of a pod is not known of its successor."""
 
 
 @dataclass(frozen=True)
 class OwnAnswer:
-    """A node's own eviction status, or why there is none."""
+    """What a node says of itself, or why it says nothing."""
+
+    key: PodKey
+    report: NodeReport | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class NodeReports:
+    """The answers of one round, or why nobody was asked. Whoever was asked and is not here has not answered yet."""
+
+    answers: tuple[OwnAnswer, ...]
+    problem: str = ""
+    is_forbidden: bool = False
+    """A right is missing: to read the credentials."""
+    asked: frozenset[PodKey] = frozenset()
+
+
+@dataclass(frozen=True)
+class ClusterAnswer:
+    """One node's view of the cluster. A part that failed is None and told in `problem`."""
 
     pod: str
-    status: EvictionStatus | None
+    nodes: tuple[EmqxNode, ...] | None
+    evacuations: GlobalStatus | None
     problem: str = ""
 
 
@@ -76,7 +87,7 @@ class OperatorAnswer:
     problem: str = ""
 
 
-StoreInput = WatchInput | BrokerAnswer | OwnAnswer | OperatorImage | OperatorAnswer
+StoreInput = WatchInput | NodeReports | ClusterAnswer | OperatorImage | OperatorAnswer
 
 
 @dataclass(frozen=True)
@@ -87,12 +98,14 @@ class Store:
     name: str
     collections: Mapping[Kind, Collection] = field(default_factory=dict)
     nodes: Reading[tuple[EmqxNode, ...]] = MISSING
-    stats: Reading[Mapping[str, NodeStats]] = MISSING
+    """Members of the EMQX cluster, in the view of its majority."""
     evacuations: Reading[GlobalStatus] = MISSING
-    own: Mapping[str, Reading[EvictionStatus]] = field(default_factory=dict)
+    reports: Mapping[PodKey, Reading[NodeReport]] = field(default_factory=dict)
+    """What each node said of itself last, and why it says nothing now."""
+    emqx_problem: str = ""
+    """Why no node was asked; empty while they are."""
     operator_image: Reading[str] = MISSING
     operator_answers: Reading[bool] = MISSING
-    asked: str = ""
     is_emqx_forbidden: bool = False
     """EMQX was not asked the last time, for want of a right."""
 
@@ -135,12 +148,10 @@ def fold(store: Store, found: StoreInput, now: datetime) -> Store:
             before = store.collection(kind)
             is_forbidden = before.read_at is None and isinstance(error, Forbidden)
             return _with(store, kind, replace(before, problem=error.message, is_forbidden=is_forbidden))
-        case BrokerAnswer():
-            return _with_brokers(store, found, now)
-        case OwnAnswer(pod=pod, status=status, problem=problem):
-            before_own = store.own.get(pod, MISSING)
-            reading = Reading(status, now) if status else replace(before_own, problem=problem)
-            return replace(store, own={**store.own, pod: reading})
+        case NodeReports():
+            return _with_reports(store, found, now)
+        case ClusterAnswer():
+            return _with_view(store, found, now)
         case OperatorImage(image=image, problem=problem):
             return replace(store, operator_image=Reading(image, now, problem))
         case OperatorAnswer(is_up=is_up, problem=problem):
@@ -163,20 +174,55 @@ def _is_older(changed: Any, known: Any) -> bool:
     return new.isdigit() and old.isdigit() and int(new) < int(old)
 
 
-def _with_brokers(store: Store, answer: BrokerAnswer, now: datetime) -> Store:
-    def reading(before: Reading, value: Any) -> Reading:
-        return replace(before, problem=answer.problem or "no answer") if value is None else Reading(value, now)
+def _with_reports(store: Store, found: NodeReports, now: datetime) -> Store:
+    if found.problem:
+        return replace(store, emqx_problem=found.problem, is_emqx_forbidden=found.is_forbidden)
+    kept = {key: reading for key, reading in store.reports.items() if key in found.asked}
+    for answer in found.answers:
+        before = kept.get(answer.key, MISSING)
+        kept[answer.key] = Reading(answer.report, now) if answer.report else replace(before, problem=answer.problem)
+    return replace(store, reports=kept, emqx_problem="", is_emqx_forbidden=False)
 
-    present = {node.pod_name for node in answer.nodes} if answer.nodes is not None else set(store.own)
-    return replace(
-        store,
-        nodes=reading(store.nodes, answer.nodes),
-        stats=reading(store.stats, answer.stats),
-        evacuations=reading(store.evacuations, answer.evacuations),
-        own={pod: own for pod, own in store.own.items() if pod in present},
-        asked=answer.asked,
-        is_emqx_forbidden=answer.is_forbidden,
-    )
+
+def _with_view(store: Store, found: ClusterAnswer, now: datetime) -> Store:
+    """Take in one node's view, unless it lacks half of the nodes that answer for themselves: then it is split off.
+
+    A node tells what it sees: after a split, itself. Its view is no reason to take others for gone.
+    """
+    if found.nodes is None or found.evacuations is None:
+        problem = found.problem or "no answer"
+        return replace(
+            store, nodes=replace(store.nodes, problem=problem), evacuations=replace(store.evacuations, problem=problem)
+        )
+    answering = {reading.value.node.name for reading in store.reports.values() if reading.value and not reading.problem}
+    seen = {node.name for node in found.nodes}
+    known = ({node.name for node in store.nodes.value or ()} | seen) & answering
+    if known and len(seen & answering) * 2 <= len(known):
+        problem = f"{found.pod} sees {len(seen & answering)} of {len(known)} nodes that answer: the cluster is split"
+        return replace(store, nodes=replace(store.nodes, problem=problem))
+    return replace(store, nodes=Reading(found.nodes, now), evacuations=Reading(found.evacuations, now))
+
+
+def _stats(store: Store) -> Reading[Mapping[str, NodeStats]]:
+    """The counts of the nodes that answer, as old as the oldest of them; of all as they were last when none answers."""
+    known = [reading for reading in store.reports.values() if reading.value is not None and reading.read_at is not None]
+    fresh = [] if store.emqx_problem else [reading for reading in known if not reading.problem]
+    if fresh:
+        return _counted(fresh, min(reading.read_at for reading in fresh if reading.read_at), "")
+    problem = store.emqx_problem or next((r.problem for r in store.reports.values() if r.problem), "")
+    if not known:
+        return replace(MISSING, problem=problem or MISSING.problem)
+    return _counted(known, max(reading.read_at for reading in known if reading.read_at), problem)
+
+
+def _counted(readings: list[Reading[NodeReport]], at: datetime, problem: str) -> Reading[Mapping[str, NodeStats]]:
+    reports = [reading.value for reading in readings if reading.value is not None]
+    return Reading({report.node.name: report.stats for report in reports}, at, problem)
+
+
+def _own(reading: Reading[NodeReport], problem: str) -> Reading[EvictionStatus]:
+    report = reading.value
+    return Reading(report.eviction if report else None, reading.read_at, reading.problem or problem)
 
 
 def _resource(store: Store) -> Reading[EmqxEnterprise]:
@@ -200,20 +246,27 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
         found = store.collection(kind)
         return _reading(found, tuple(found.objects.values()))
 
+    pods = many(Kind.POD)
+    current = {
+        pod.name: reading
+        for pod in pods.value or ()
+        if (reading := store.reports.get((pod.name, pod.meta.uid))) is not None
+    }
     return Snapshot(
         now=now,
         namespace=store.namespace,
         name=store.name,
         resource=_resource(store),
         stateful_sets=many(Kind.STATEFUL_SET),
-        pods=many(Kind.POD),
+        pods=pods,
         services=many(Kind.SERVICE),
         endpoints=many(Kind.ENDPOINTS),
         slices=many(Kind.ENDPOINT_SLICE),
         nodes=store.nodes,
-        stats=store.stats,
+        stats=_stats(store),
         evacuations=store.evacuations,
-        own=store.own,
+        own={pod: _own(reading, store.emqx_problem) for pod, reading in current.items()},
+        brokers={pod: reading.value.node for pod, reading in current.items() if reading.value},
         blue_uid=blue_uid,
         green_uid=green_uid,
         operator_image=store.operator_image,

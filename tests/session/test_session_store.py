@@ -12,10 +12,21 @@ from hypothesis import strategies as st
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.nodes import EmqxNode, NodeReport, NodeStats
+from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Unreadable
+from emqx_tui.model.workloads import Meta
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
-from emqx_tui.session.store import BrokerAnswer, OperatorImage, OwnAnswer, Store, StoreInput, fold, snapshot
+from emqx_tui.session.store import (
+    ClusterAnswer,
+    NodeReports,
+    OperatorImage,
+    OwnAnswer,
+    Store,
+    StoreInput,
+    fold,
+    snapshot,
+)
 from tests.support import scenes as build
 
 CR = Kind.EMQX_ENTERPRISE
@@ -145,49 +156,103 @@ def test_an_object_that_could_not_be_read_and_is_removed_is_gone() -> None:
 
 # -- EMQX ---------------------------------------------------------------------------------------------------------
 
-NODES = (EmqxNode("x@p-0.h", "4.4.14"), EmqxNode("x@p-1.h", "4.4.14"))
-STATS = {"x@p-0.h": NodeStats(5, 6)}
+NODES = tuple(EmqxNode(f"x@p-{k}.h", "4.4.14") for k in range(3))
 QUIET = GlobalStatus((), 0)
-ANSWER = BrokerAnswer(NODES, STATS, QUIET, "p-0")
+VIEW = ClusterAnswer("p-0", NODES, QUIET)
+KEYS = tuple((f"p-{k}", f"uid-{k}") for k in range(3))
+DISABLED = EvictionStatus(False, None, None)
 
 
-def test_an_answer_renews_its_readings() -> None:
-    store = told(ANSWER)
-    assert (store.nodes.value, store.nodes.read_at, store.asked) == (NODES, NOW, "p-0")
+def report(k: int, live: int = 5) -> NodeReport:
+    return NodeReport(NODES[k], NodeStats(live, 6), DISABLED)
 
 
-def test_no_answer_ages_the_last_one_and_says_why() -> None:
-    store = told(ANSWER, BrokerAnswer(None, None, None, "", "p-1: timed out"))
-    for reading in (store.nodes, store.stats, store.evacuations):
+def reports(*answers: OwnAnswer) -> NodeReports:
+    return NodeReports(answers, asked=frozenset(KEYS))
+
+
+ALL = reports(*(OwnAnswer(key, report(k)) for k, key in enumerate(KEYS)))
+SILENT = OwnAnswer(KEYS[1], None, "did not answer in time")
+
+
+def test_a_view_of_the_cluster_renews_its_readings() -> None:
+    store = told(VIEW)
+    assert (store.nodes.value, store.nodes.read_at, store.evacuations.value) == (NODES, NOW, QUIET)
+
+
+def test_no_view_ages_the_last_one_and_says_why() -> None:
+    store = told(VIEW, ClusterAnswer("p-1", None, None, "p-1: timed out"))
+    for reading in (store.nodes, store.evacuations):
         assert (reading.read_at, reading.problem) == (NOW, "p-1: timed out")
     assert store.nodes.value == NODES
 
 
-def test_half_an_answer_renews_half() -> None:
-    store = told(ANSWER, BrokerAnswer(NODES, None, QUIET, "p-0", "stats: no"))
-    assert store.nodes.read_at == NOW + timedelta(seconds=1)
-    assert store.stats.read_at == NOW
+@pytest.mark.parametrize("seen", [NODES[:1], NODES[1:2], ()])
+def test_the_view_of_a_node_that_is_split_off_takes_nobody_for_gone(seen: tuple[EmqxNode, ...]) -> None:
+    """The first answer after a hang came from a node that saw only itself (recorded)."""
+    store = told(ALL, VIEW, ClusterAnswer("p-0", seen, QUIET))
+    assert (store.nodes.value, store.nodes.read_at) == (NODES, NOW + timedelta(seconds=1))
+    assert store.nodes.problem == f"p-0 sees {len(seen)} of 3 nodes that answer: the cluster is split"
 
 
-def test_a_nodes_own_word_is_kept_with_its_age_when_it_falls_silent() -> None:
-    empty = EvictionStatus(True, 0, 0)
-    store = told(ANSWER, OwnAnswer("p-0", empty), OwnAnswer("p-0", None, "timed out"))
-    reading = store.own["p-0"]
-    assert (reading.value, reading.read_at, reading.problem) == (empty, NOW + timedelta(seconds=1), "timed out")
+def test_the_majority_tells_who_has_left() -> None:
+    store = told(ALL, VIEW, ClusterAnswer("p-0", NODES[:2], QUIET))
+    assert (store.nodes.value, store.nodes.problem) == (NODES[:2], "")
+
+
+def test_a_console_that_asked_the_split_node_first_follows_the_majority() -> None:
+    store = told(ALL, ClusterAnswer("p-2", NODES[2:], QUIET), ClusterAnswer("p-0", NODES[:2], QUIET))
+    assert store.nodes.value == NODES[:2]
+
+
+def test_nodes_that_answer_no_more_are_not_missed_in_a_view() -> None:
+    gone = NodeReports(ALL.answers[:1], asked=frozenset(KEYS[:1]))
+    assert told(ALL, VIEW, gone, ClusterAnswer("p-0", NODES[:1], QUIET)).nodes.value == NODES[:1]
+
+
+def seen_with_pods(store: Store, *, but: str = "") -> Snapshot:
+    pods = [replace(build.idle().snapshot().members[0].pod, meta=_meta(name, uid)) for name, uid in KEYS if name != but]
+    return snapshot(fold(store, Listed(Kind.POD, {("default", p.name): p for p in pods}), NOW), NOW, "")
+
+
+def _meta(name: str, uid: str) -> Meta:
+    return replace(build.idle().resource().meta, name=name, uid=uid)
+
+
+def test_a_node_that_falls_silent_keeps_what_it_said_with_its_age_and_has_no_count() -> None:
+    store = told(ALL, reports(SILENT))
+    seen = seen_with_pods(store)
+    own = seen.own["p-1"]
+    assert (own.value, own.read_at, own.problem) == (DISABLED, NOW, "did not answer in time")
+    assert set(seen.stats.value or {}) == {NODES[0].name, NODES[2].name}
+    assert (seen.stats.problem, seen.brokers["p-1"]) == ("", NODES[1])
 
 
 def test_a_node_that_never_answered_has_no_word() -> None:
-    reading = told(ANSWER, OwnAnswer("p-0", None, "timed out")).own["p-0"]
-    assert (reading.value, reading.read_at) == (None, None)
+    own = seen_with_pods(told(reports(SILENT))).own["p-1"]
+    assert (own.value, own.read_at, own.problem) == (None, None, "did not answer in time")
 
 
-def test_the_word_of_a_node_that_left_is_forgotten() -> None:
-    """A pod of the same name that comes later is another node."""
-    store = told(ANSWER, OwnAnswer("p-0", EvictionStatus(True, 0, 0)))
-    gone = told(BrokerAnswer(NODES[1:], STATS, QUIET, "p-1"), store=store)
-    assert gone.own == {}
-    silent = told(BrokerAnswer(None, None, None, "", "timed out"), store=store)
-    assert "p-0" in silent.own
+def test_figures_are_as_old_as_the_oldest_node_that_answers() -> None:
+    store = told(ALL, reports(OwnAnswer(KEYS[0], report(0, 4))))
+    assert seen_with_pods(store).stats.read_at == NOW
+
+
+def test_when_no_node_answers_the_last_figures_are_kept_with_the_reason() -> None:
+    silent = reports(*(OwnAnswer(key, None, "timed out") for key in KEYS))
+    stats = seen_with_pods(told(ALL, silent)).stats
+    assert (len(stats.value or {}), stats.read_at, stats.problem) == (3, NOW, "timed out")
+    refused = seen_with_pods(told(ALL, NodeReports((), "cannot read Secret x", is_forbidden=True)))
+    assert (refused.stats.read_at, refused.stats.problem) == (NOW, "cannot read Secret x")
+    assert all(own.problem == "cannot read Secret x" for own in refused.own.values())
+
+
+def test_the_word_of_a_pod_is_not_that_of_its_successor() -> None:
+    store = told(ALL)
+    seen = snapshot(fold(store, Listed(Kind.POD, {}), NOW), NOW, "")
+    assert seen.own == {}
+    successor = NodeReports((), asked=frozenset({("p-1", "uid-new")}))
+    assert told(successor, store=store).reports == {}
 
 
 def test_the_operators_image_may_be_unreadable() -> None:
@@ -196,7 +261,7 @@ def test_the_operators_image_may_be_unreadable() -> None:
 
 
 def test_a_snapshot_takes_the_colours_of_the_plan() -> None:
-    seen = snapshot(told(LISTED, ANSWER), NOW, "blue", "green")
+    seen = snapshot(told(LISTED, VIEW), NOW, "blue", "green")
     assert (seen.blue_uid, seen.green_uid, seen.namespace, seen.name) == ("blue", "green", "default", "emqx-ee")
     assert seen.resource.value is not None
     other = snapshot(told(Listed(CR, {("default", "other"): resource()})), NOW, "")

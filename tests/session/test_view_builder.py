@@ -8,7 +8,7 @@ from emqx_tui.model.errors import Forbidden, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.session import view_builder as showing
 from emqx_tui.session.ports import Listed, Lost
-from emqx_tui.session.store import BrokerAnswer, Store, StoreInput, fold, snapshot
+from emqx_tui.session.store import NodeReports, Store, StoreInput, fold, snapshot
 from emqx_tui.session.view import Role
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -18,7 +18,7 @@ REFUSED = Forbidden(
     status=403,
 )
 NO_SECRETS = Lost(Kind.SECRET, REFUSED, is_final=True)
-NO_CREDENTIALS = BrokerAnswer(None, None, None, "", "cannot read Secret x: forbidden", is_forbidden=True)
+NO_CREDENTIALS = NodeReports((), "cannot read Secret x: forbidden", is_forbidden=True)
 
 
 def told(*inputs: StoreInput) -> Store:

@@ -1,9 +1,9 @@
 """The management API v4 of the EMQX nodes of one cluster, over httpx.
 
-Owns the connections to the nodes: at most two kept alive for reading and one at a time for writing. Writes never reuse
-a connection, because EMQX closes idle ones after five seconds and whether a start of an evacuation that met a closed
-one took effect would not be known. Paths go out exactly as given: EMQX 4.4 matches node names before decoding, so `@`
-must not become `%40`.
+Owns the connections to the nodes: at most two kept alive for reading (one for what a node is asked about itself, one
+for what it may take long to answer) and one at a time for writing. Writes never reuse a connection, because EMQX
+closes idle ones after five seconds and whether a start of an evacuation that met a closed one took effect would not be
+known. Paths go out exactly as given: EMQX 4.4 matches node names before decoding, so `@` must not become `%40`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ IDLE_S = 30.0
 ADDRESS_KEPT_S = 5.0
 """A pod that is built anew gets another address, and its old one can become another pod's."""
 _BODY_LIMIT = 16 << 20
-_NODE_LOCAL = re.compile(r"/api/v4/(node_eviction/status|load_rebalance/(status|availability_check))$")
+_NODE_LOCAL = re.compile(r"/status$|/api/v4/load_rebalance/availability_check$")
 """Questions whose answer is about the node that serves them."""
 
 
@@ -188,7 +188,11 @@ class EmqxClient:
             await self.forget(request.namespace, request.pod)
             raise
         except LIBRARY_ERRORS as error:
-            await self.forget(request.namespace, request.pod)
+            if isinstance(error, TimeoutError):
+                # Only the connection that waited is lost: another one may be asking the node about itself.
+                self._route.forget(request.namespace, request.pod)
+            else:
+                await self.forget(request.namespace, request.pod)
             failure = from_library(error, where)
             logger.info("%s %s: %s", request.method, request.path, failure.message)
             raise failure from error

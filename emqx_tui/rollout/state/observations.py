@@ -177,7 +177,7 @@ def _away(snapshot: Snapshot) -> set[str]:
     blue = snapshot.blue
     if blue is None or snapshot.nodes.value is None or snapshot.nodes.problem:
         return set()
-    return {m.name for m in blue.members if m.node is None and not m.pod.meta.deleting and m.ordinal < blue.replicas}
+    return {m.name for m in blue.members if not m.is_running and not m.pod.meta.deleting and m.ordinal < blue.replicas}
 
 
 def _gate_frozen(snapshot: Snapshot) -> set[str]:
@@ -216,7 +216,7 @@ def _with_killed(known: Observations, snapshot: Snapshot) -> Observations:
     """
     if not known.recent or not snapshot.blue_uid or snapshot.nodes.problem:
         return known
-    present = {m.name for m in snapshot.members if m.node is not None}
+    present = {m.name for m in snapshot.members if m.node is not None and not m.own.problem}
     up = {m.name for m in snapshot.members if m.pod.containers_ready and not m.pod.meta.deleting}
     before = {**known.silent, **known.recent[-1].nodes}
     gone = {name: count for name, count in before.items() if count and name not in present}
@@ -257,17 +257,15 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     if blue is None:
         return known
     evacuating = [m for m in blue.members if m.evacuation]
+    begun = _initial_counts(evacuating)
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
-    if evacuating and not baseline:
-        first = {m.name: m.evacuation.initial_connected for m in evacuating if m.evacuation}
+    if begun and not baseline:
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
-        baseline = {**live, **first}
-        green_baseline = _green_before(known, snapshot, first)
-    for member in evacuating:
-        if member.name not in initial and member.evacuation:
-            initial[member.name] = member.evacuation.initial_connected
+        baseline = {**live, **begun}
+        green_baseline = _green_before(known, snapshot, begun)
+    initial = {**begun, **initial}
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
     before = (known.baseline, known.initial, known.green_baseline, known.progress)
     if (baseline, initial, green_baseline, progress) == before:
@@ -275,14 +273,22 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     return replace(known, baseline=baseline, initial=initial, green_baseline=green_baseline, progress=progress)
 
 
+def _initial_counts(evacuating: Iterable[Member]) -> dict[str, int]:
+    """By pod: clients at the start of its drain, where the cluster has told them; the node itself does not say it."""
+    counts = ((m.name, m.evacuation.initial_connected) for m in evacuating if m.evacuation)
+    return {name: count for name, count in counts if count is not None}
+
+
 def _progress(before: Progress | None, member: Member, now: datetime) -> Progress:
-    """The earlier one while the state is the same and no fewer are left."""
+    """The earlier one while the state is the same and no fewer are left; nothing is known of a node that is silent."""
     evacuation = member.evacuation
     assert evacuation is not None
     clients = member.live_connections if member.live_connections is not None else evacuation.current_connected
     left = clients + evacuation.current_sessions
     is_same = before is not None and before.state is evacuation.state and before.left <= left
-    return before if before is not None and is_same else Progress(evacuation.state, left, now)
+    return (
+        before if before is not None and is_same and not member.own.problem else Progress(evacuation.state, left, now)
+    )
 
 
 def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str, int]) -> int:
@@ -305,16 +311,15 @@ def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal)
     """An abort: the ledger of the way forward stands still, and green's drains are counted."""
     green = snapshot.green
     begun = {**journal.totals.initial_back, **known.initial_back}
-    for member in green.members if green else ():
-        if member.evacuation is not None:
-            begun.setdefault(member.name, member.evacuation.initial_connected)
+    begun = {**_initial_counts(green.members if green else ()), **begun}
     return replace(known, initial_back=begun, progress={})
 
 
 def returned(known: Observations, snapshot: Snapshot) -> int:
-    """Clients that the drains of green have disconnected so far, in an abort."""
+    """Clients that the drains of green have disconnected so far, in an abort, silent nodes left out."""
     live = {m.name: m.live_connections for m in snapshot.members}
-    return sum(max(0, count - (live.get(name) or 0)) for name, count in known.initial_back.items())
+    left = ((count, live.get(name, 0)) for name, count in known.initial_back.items())
+    return sum(max(0, count - now) for count, now in left if now is not None)
 
 
 def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:

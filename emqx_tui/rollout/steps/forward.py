@@ -84,10 +84,8 @@ def stops(context: RolloutContext, members: tuple[Member, ...]) -> list[Command]
         is_over = evacuation.state is EvacuationState.PROHIBITING
         if is_over if is_ours else not context.is_frozen:
             continue
-        other_rate = (evacuation.conn_evict_rate_per_s, evacuation.sess_evict_rate_per_s) != (
-            rates.conn_evict_rate_per_s,
-            rates.sess_evict_rate_per_s,
-        )
+        told = (evacuation.conn_evict_rate_per_s, evacuation.sess_evict_rate_per_s)
+        other_rate = None not in told and told != (rates.conn_evict_rate_per_s, rates.sess_evict_rate_per_s)
         may_restart = not context.is_held and evacuation.evicts_connections
         if context.is_frozen or (other_rate and may_restart):
             reason = "frozen" if context.is_frozen else "other rates"

@@ -184,7 +184,7 @@ async def test_an_answer_with_a_code_is_the_sessions_to_judge(emqx, node, status
 
 async def test_plain_text_is_kept_as_text(emqx, node):
     node.answer = (503, "text/plain", "Node é is not running".encode())
-    reply = await emqx.request(get("/status"))
+    reply = await emqx.request(get("/api/v4/nodes"))
     assert (reply.status, reply.body, reply.text) == (503, None, "Node é is not running")
 
 
@@ -201,6 +201,16 @@ async def test_a_mute_node_is_unreachable_in_time(emqx, node):
     with pytest.raises(Unreachable, match="did not answer in time"):
         await emqx.request(get(timeout_s=0.2))
     assert asyncio.get_running_loop().time() - began < 2
+
+
+async def test_a_question_that_is_not_answered_leaves_the_other_connection_open(emqx, node):
+    await emqx.request(get())
+    assert node.open == 1
+    node.is_mute = True
+    with pytest.raises(Unreachable, match="did not answer in time"):
+        await asyncio.gather(emqx.request(get(timeout_s=0.2)), emqx.request(get("/api/v4/stats", timeout_s=0.2)))
+    node.is_mute = False
+    assert (await emqx.request(get())).status == 200
 
 
 async def test_closes_the_connections_to_a_pod_that_is_forgotten(emqx, node, until):
@@ -233,7 +243,7 @@ async def test_nobody_listens(emqx, node):
     assert "\n" not in told.value.message
 
 
-@pytest.mark.parametrize("path", ["/api/v4/node_eviction/status", "/api/v4/load_rebalance/status"])
+@pytest.mark.parametrize("path", ["/status", "/api/v4/node_eviction/status", "/api/v4/load_rebalance/status"])
 async def test_one_address_for_all_nodes_is_not_asked_about_one_of_them(node, path):
     client = EmqxClient(ByUrl(f"http://127.0.0.1:{node.port}"))
     with pytest.raises(Rejected, match=r"\{pod\}"):

@@ -402,12 +402,19 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "scale: the node has a client": (with_place(FULL, "blue", 2, own=1), []),
     "scale: the node's word is old": (with_place(FULL, "blue", 2, own_age_s=5.1), []),
     "scale: the node does not answer now": (with_place(FULL, "blue", 2, own_problem="timed out"), []),
-    "scale: the node says it does not evacuate": (with_place(FULL, "blue", 2, own_enabled=False), []),
+    "scale: the node says it does not evacuate, so its peers are wrong": (
+        with_place(FULL, "blue", 2, own_enabled=False),
+        ["start 2 at 200"],
+    ),
+    "scale: the node does not say whether it evacuates": (with_place(FULL, "blue", 2, own_problem="timed out"), []),
     "scale: EMQX does not list it as done": (
         with_place(FULL, "blue", 2, **draining_place("evicting_sessions", 0)),
         [],
     ),
-    "scale: EMQX left it out of its list": (with_place(FULL, "blue", 2, evacuation=None), ["start 2 at 200"]),
+    "scale: its peers left it out of their list, and it says that it evacuates": (
+        with_place(FULL, "blue", 2, evacuation=None),
+        [],
+    ),
     "scale: sessions are left": (with_place(FULL, "blue", 2, sessions_left=1), []),
     "scale: the StatefulSet's status lags": (with_side(FULL, "blue", is_settled=False), []),
     "scale: green's status lags": (with_side(FULL, "green", is_settled=False), []),
