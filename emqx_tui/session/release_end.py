@@ -85,11 +85,12 @@ class ReleaseEnd:
         """The journal stands again."""
         self._gone_at = None
 
-    def given_up(self) -> Journal | None:
-        """The journal that has not come back in time."""
-        gone_at = self._gone_at
-        is_over = gone_at is not None and self._ports.clock.monotonic() - gone_at > records.LEASE_DURATION_S
-        return self.journal if is_over else None
+    def given_up(self, resource: EmqxEnterprise | None) -> Journal | None:
+        """The journal that does not come back: its lease period is over, or the object tells that the release ended."""
+        if self._gone_at is None or self.journal is None:
+            return None
+        is_over = self._ports.clock.monotonic() - self._gone_at > records.LEASE_DURATION_S
+        return self.journal if is_over or _result(self.journal, resource) != "failed" else None
 
     def ended_elsewhere(self, journal: Journal, resource: EmqxEnterprise | None) -> None:
         """The journal vanished: another console came to the end of the release, or somebody removed it."""

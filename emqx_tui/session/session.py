@@ -364,7 +364,7 @@ class Session:
             self._answer(intent)
         self._colour()
         self._keep_lease()
-        if (journal := self._end.given_up()) is not None:
+        if (journal := self._end.given_up(self._store.resource())) is not None:
             self._ended_elsewhere(journal)
         self._publisher.publish(self._view())
 

@@ -330,7 +330,7 @@ def test_a_release_that_has_ended_is_followed_no_longer() -> None:
     desk = Desk()
     connection = desk.connection = Releasing(build.draining(), "bob@bastion/7")
     desk.start().until(lambda: (row := row_of(desk)) and row.phase is Phase.DRAINING)
-    connection.found = {Kind.EMQX_ENTERPRISE: {KEY: build.idle().resource()}}
+    connection.found = {Kind.EMQX_ENTERPRISE: {KEY: build.done().resource()}}
 
     def end() -> None:
         for kind in (Kind.SECRET, Kind.LEASE, Kind.EMQX_ENTERPRISE):

@@ -20,6 +20,7 @@ from emqx_tui.rollout.intents import Hold, Resume, Start
 from emqx_tui.rollout.state.journal import HoldRecord, Journal
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
+from emqx_tui.session.records import LEASE_DURATION_S
 from emqx_tui.session.session import Session
 from emqx_tui.session.view import EditPreview, Role, View
 from tests.support import scenes as build
@@ -199,9 +200,15 @@ async def test_a_bookmark_before_our_own_creation_is_no_end_of_the_release() -> 
         assert one.view.journal.release_id
 
 
-async def test_the_journal_removed_by_another_console_is_an_end() -> None:
+async def test_a_journal_that_does_not_come_back_within_a_lease_period_is_an_end() -> None:
     async with console(DRAINING, DRAINING.journal) as one:
         one.tell(Removed(Kind.SECRET, KEY))
+        await until(
+            lambda: "the journal is gone: its driver may write it again" in {line.text for line in one.view.log}
+        )
+        assert not one.view.result
+        one.clock.tick(LEASE_DURATION_S + 1)
+        one.tell(Alive(Kind.SECRET))
         await until(lambda: one.view.result)
         assert one.view.result == "failed"
 
