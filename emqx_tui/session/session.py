@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -17,15 +17,7 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Series
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Draft, Plan
-from emqx_tui.rollout.checks import preflight
-from emqx_tui.rollout.commands import (
-    ApplyTemplate,
-    CloseValve,
-    Command,
-    Nudge,
-    RestoreDelay,
-    RestoreTemplate,
-)
+from emqx_tui.rollout.commands import CloseValve, Command
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision, RefusalReason
 from emqx_tui.rollout.intents import Hold, Intent, Start, TakeOver
@@ -36,10 +28,10 @@ from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.session import sources, view_builder
 from emqx_tui.session.arrival import ArrivalTracker
 from emqx_tui.session.brokers import Brokers
+from emqx_tui.session.command_sender import CommandSender
 from emqx_tui.session.driver_lease import YIELD_S, DriverLease
 from emqx_tui.session.driving_rights import DrivingRights
-from emqx_tui.session.edit_preview import preview, save
-from emqx_tui.session.executor import Executor
+from emqx_tui.session.editing import READ_ONLY, Editor
 from emqx_tui.session.inputs import (
     CommandDone,
     CommandFailed,
@@ -54,7 +46,6 @@ from emqx_tui.session.inputs import (
     Tick,
 )
 from emqx_tui.session.journal_store import JournalStore
-from emqx_tui.session.log import command_words
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.pod_report import PodReport, read_report
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
@@ -74,10 +65,6 @@ from emqx_tui.session.view import EditPreview, Notice, NoticeKind, Role, View
 
 TICK_S = 0.6
 """The longest time without a decision. More than half a poll of EMQX: between two of its answers one tick is enough."""
-MAX_PREVIEWS = 8
-"""Previews that are remembered: a card may show an older one than the newest."""
-
-_PATCHES_OF_RESOURCE = (ApplyTemplate, Nudge, CloseValve, RestoreDelay, RestoreTemplate)
 
 
 class Session:
@@ -111,7 +98,7 @@ class Session:
         self._rights = DrivingRights(ports, self._put, self._spawn)
         self._end = ReleaseEnd(ports, self._put, self._spawn)
         self._arrival = ArrivalTracker(ports)
-        self._executor = Executor(ports.kube, ports.emqx, self._put, self._may_advance)
+        self._sender = CommandSender(ports, self._publisher, self._put, may_advance=self._may_advance)
         self._brokers = Brokers(
             namespace,
             name,
@@ -124,7 +111,7 @@ class Session:
         self._intents: list[Intent] = []
         self._wants_to_drive = False
         self._undriven_since: float | None = None
-        self._previews: list[EditPreview] = []
+        self._editor = Editor(ports, options, self._journal, self._brokers, latest=self._latest, put=self._put)
 
     # -- for the front ends, from the session's loop --------------------------------------------------------------
 
@@ -147,20 +134,9 @@ class Session:
         self, number: int, draft: Draft, approval: str, *, late_removal: bool, parallel_drains: int
     ) -> EditPreview:
         """Judge an edit: validation, server dry-run, pre-flight, forecast."""
-        found = await preview(
-            number,
-            draft,
-            approval,
-            late_removal=late_removal,
-            parallel_drains=parallel_drains,
-            latest=self._latest,
-            kube=self._ports.kube,
-            log_in=self._brokers.log_in,
-            policy=self._options.policy,
-            journal_secret=self._journal.secret,
+        return await self._editor.preview(
+            number, draft, approval, late_removal=late_removal, parallel_drains=parallel_drains
         )
-        self._previews = [*self._previews[1 - MAX_PREVIEWS :], found]
-        return found
 
     async def inspect_pod(self, pod: str) -> PodReport | None:
         """Events and log of one pod; None for one that is not there."""
@@ -169,16 +145,7 @@ class Session:
 
     async def save(self, edit: Draft | Plan) -> None:
         """Send an edit that starts no release; the answer is a notice in a later view."""
-        if self._options.read_only:
-            answer = Notice.refused("this console was started read-only", RefusalReason.NOT_ALLOWED)
-        elif self._journal.present is not None:
-            words = "a release is under way, the object is not to be changed now"
-            answer = Notice.refused(words, RefusalReason.UNDER_WAY)
-        else:
-            answer, stored = await save(edit, self._seen, self._ports.kube)
-            if stored is not None:
-                self._put(stored)
-        self._publisher.notify(answer)
+        self._publisher.notify(await self._editor.save(edit))
         self._put(Tick())
 
     # -- tasks ----------------------------------------------------------------------------------------------------
@@ -227,7 +194,7 @@ class Session:
         task.add_done_callback(self._tasks.discard)
 
     async def _stop(self) -> None:
-        await self._executor.close()
+        await self._sender.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -246,10 +213,12 @@ class Session:
                     self._publisher.notify(Notice.refused(unreadable, RefusalReason.NOT_WRITTEN))
                 else:
                     self._intents.append(intent)
-            case CommandDone():
-                self._command_done(item)
+            case CommandDone(observed=observed):
+                self._expect(self._sender.done(item, self._memory.expectations))
+                if observed is not None:
+                    self._fold(observed)
             case CommandFailed():
-                self._command_failed(item)
+                self._expect(self._sender.failed(item, self._memory.expectations))
             case JournalWritten():
                 self._journal_written(item)
             case LeaseAnswered():
@@ -307,25 +276,6 @@ class Session:
         else:
             self._ended_elsewhere(vanished)
 
-    def _command_done(self, done: CommandDone) -> None:
-        now = self._ports.clock.now()
-        command = done.command
-        self._expect(self._memory.expectations.succeeded(command, now))
-        self._log.done(now, command, done.note)
-        self._publisher.record("command-done", command=command.describe(), note=done.note)
-        if done.observed is None:
-            return
-        self._fold(done.observed)
-        if isinstance(command, _PATCHES_OF_RESOURCE):
-            self._expect(self._memory.expectations.awaiting_ack(command, done.observed.object, now))
-
-    def _command_failed(self, failure: CommandFailed) -> None:
-        now = self._ports.clock.now()
-        command, message = failure.command, failure.message
-        self._expect(self._memory.expectations.failed(command, message, is_refusal=failure.is_refusal, now=now))
-        self._log.failed(now, command, message, is_routine=failure.lost_race)
-        self._publisher.record("command-failed", command=command.describe(), message=message)
-
     def _lease_answered(self, answer: LeaseAnswered) -> None:
         was_held = self._lease.is_held
         if words := self._lease.answered(answer):
@@ -379,23 +329,14 @@ class Session:
         """Why this intent is not even decided on; None when it may be."""
         not_allowed = self._journal.problem or view_builder.missing_right(self._store)
         if self._options.read_only:
-            not_allowed = "this console was started read-only"
+            not_allowed = READ_ONLY
         if not_allowed:
             return Notice.refused(not_allowed, RefusalReason.NOT_ALLOWED)
         if isinstance(intent, TakeOver) and self._rights.missing:
             return Notice.refused(f"this console cannot drive: {self._rights.missing}", RefusalReason.NOT_ALLOWED)
         if isinstance(intent, Start | TakeOver) and not self._lease.is_free:
             return Notice.refused(f"{self._lease.driver} drives this cluster", RefusalReason.UNDER_WAY)
-        return self._refusal_to_start(intent) if isinstance(intent, Start) else None
-
-    def _refusal_to_start(self, intent: Start) -> Notice | None:
-        """The front ends refuse these too; a release must not depend on that."""
-        found = next((found for found in reversed(self._previews) if found.plan == intent.plan), None)
-        if found is None:
-            words = "this session has not checked this plan: look at the change again"
-            return Notice.refused(words, RefusalReason.SUPERSEDED)
-        stopping = preflight.blocking(found.checks, intent.overrides)
-        return Notice.refused(f"{stopping[0].name}: {stopping[0].evidence}") if stopping else None
+        return self._editor.refusal_to_start(intent) if isinstance(intent, Start) else None
 
     def _answer(self, intent: Intent) -> None:
         """Tell what became of an intent. Whoever asks for something drives, should nobody; a hold needs no driver."""
@@ -449,15 +390,7 @@ class Session:
     def _close_valve(self) -> None:
         """The one command that does not wait for the journal, should that be slow or not writable."""
         if self._lease.is_held and self._journal.stored is not None and not self._journal.is_stale:
-            self._send(tuple(c for c in self._decision.commands if isinstance(c, CloseValve)))
-
-    def _send(self, commands: tuple[Command, ...]) -> None:
-        now = self._ports.clock.now()
-        for command in commands:
-            if self._executor.send(command):
-                self._expect(self._memory.expectations.sent(command, now))
-                self._log.sent(now, command)
-                self._publisher.record("command", command=command.describe(), advancing=command.advancing)
+            self._send([c for c in self._decision.commands if isinstance(c, CloseValve)])
 
     def _keep_lease(self) -> None:
         """Take or renew the lease when there is something to drive."""
@@ -476,9 +409,12 @@ class Session:
         is_listed = secrets.read_at is not None and not secrets.problem and not secrets.objects
         return is_listed and self._journal.writing is None and not self._end.is_closing and not self._options.read_only
 
+    def _send(self, commands: Sequence[Command]) -> None:
+        self._expect(self._sender.send(commands, self._memory.expectations))
+
     def _view(self) -> View:
         journal, end, publisher = self._journal, self._end, self._publisher
-        expectations, observations = self._memory.expectations, self._memory.observations
+        observations = self._memory.observations
         role, reason = view_builder.role(
             read_only=self._options.read_only,
             journal_problem=journal.problem,
@@ -497,7 +433,7 @@ class Session:
             samples=self._series.frozen(),
             ledger=observations.ledger,
             log=self._log.lines(),
-            in_flight=tuple(command_words(self._executor.last_sent(key)) for key in sorted(expectations.in_flight)),
+            in_flight=self._sender.in_flight(self._memory.expectations),
             notice=publisher.notice,
             notice_number=publisher.notice_number,
             health=view_builder.health(self._store, self._seen),
