@@ -29,10 +29,12 @@ async def get(arguments: Namespace, settings: Settings) -> int:
     async with Connected(settings) as connection, Listing(place_of(connection, settings), name) as listing:
         fleet = await listing.first()
         if fleet is None or not fleet.is_synced:
+            if fleet is None or not fleet.problem or any(source.is_unreachable for source in fleet.health):
+                raise Unreachable(fleet.problem if fleet and fleet.problem else "the cluster did not answer in time")
             # Ask once more, for the kind of failure.
             path = Kind.EMQX_ENTERPRISE.info.path(connection.access.scope)
             await connection.kube.request(KubeRequest("GET", path, query={"limit": "1"}))
-            raise Unreachable(fleet.problem if fleet and fleet.problem else "the cluster did not answer in time")
+            raise Unreachable(fleet.problem)
         printer = Printer(arguments.output, all_namespaces=connection.access.all_namespaces, write=say)
         if fleet.problem:
             sys.stderr.write(f"emqx-tui get: {fleet.problem}\n")

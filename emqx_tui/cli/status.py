@@ -9,11 +9,11 @@ from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
 from emqx_tui.headless.events import dumps
-from emqx_tui.headless.readiness import is_whole, why_unreadable
+from emqx_tui.headless.readiness import has_answered, is_out_of_reach, is_whole, why_unreadable
 from emqx_tui.headless.rollout import FIRST_DATA_S
 from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.headless.status import document, lines
-from emqx_tui.model.errors import NotFound
+from emqx_tui.model.errors import NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.session.view import View
 
@@ -31,7 +31,9 @@ async def status(arguments: Namespace, settings: Settings) -> int:
         Connected(settings) as connection,
         runner_of(connection, settings, arguments.name, drives=False, is_recorded=False) as runner,
     ):
-        view = await runner.until(is_whole, within_s=FIRST_DATA_S)
+        view = await runner.until(lambda seen: is_whole(seen) or is_out_of_reach(seen), within_s=FIRST_DATA_S)
+        if is_out_of_reach(view) or not has_answered(view, Kind.EMQX_ENTERPRISE):
+            raise Unreachable(why_unreadable(view, Kind.EMQX_ENTERPRISE) or "the cluster did not answer in time")
         if view.snapshot.resource.value is None:
             problem = why_unreadable(view, Kind.EMQX_ENTERPRISE)
             where = f"namespace {view.snapshot.namespace}"

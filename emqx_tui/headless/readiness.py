@@ -25,7 +25,13 @@ def is_whole(view: View) -> bool:
     kinds = (Kind.STATEFUL_SET, Kind.POD, Kind.SERVICE, Kind.ENDPOINTS, Kind.ENDPOINT_SLICE)
     seen = view.snapshot
     brokers = seen.stats.read_at is not None and (not seen.evacuations.problem or seen.evacuations.read_at is not None)
-    return is_known(view) and has_answered(view, *kinds) and brokers
+    is_emqx_forbidden = any(source.is_emqx and source.is_forbidden for source in view.health)
+    return is_known(view) and has_answered(view, *kinds) and (brokers or is_emqx_forbidden)
+
+
+def is_out_of_reach(view: View) -> bool:
+    """The API server does not answer: nothing is known of the object, and nothing will be by waiting."""
+    return any(source.kind is Kind.EMQX_ENTERPRISE and source.is_unreachable for source in view.health)
 
 
 def why_unreadable(view: View, *kinds: Kind) -> str:

@@ -14,7 +14,7 @@ from emqx_tui.headless.advice import command
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result, ending, unfinished
 from emqx_tui.headless.output import Output
-from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
+from emqx_tui.headless.readiness import is_known, is_out_of_reach, is_whole, why_unreadable
 from emqx_tui.headless.release_options import Edit, InvalidOption, differs_from
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.summary import summary
@@ -114,7 +114,9 @@ class _Run:
         return f"{drain}no further step begins until somebody drives: {how}"
 
     async def _first_look(self) -> View:
-        view = await self.runner.until(is_known, within_s=FIRST_DATA_S)
+        view = await self.runner.until(lambda seen: is_known(seen) or is_out_of_reach(seen), within_s=FIRST_DATA_S)
+        if is_out_of_reach(view):
+            raise Refused(why_unreadable(view, Kind.EMQX_ENTERPRISE), Result.LOST_CONTACT)
         if problem := why_unreadable(view, Kind.EMQX_ENTERPRISE, Kind.SECRET, Kind.LEASE):
             raise Refused(problem)
         if not is_known(view):

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from emqx_tui.model.api_version import V4
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.errors import AdapterError, Forbidden, NotFound
+from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import pod_of, stats_from_json
 from emqx_tui.model.wire import Malformed, Unreadable
@@ -71,6 +71,7 @@ class Fleet:
         self._unreadable: dict[Key, Unreadable] = {}
         self._read_at: datetime | None = None
         self._problem = ""
+        self._is_unreachable = False
         self._note = ""
         self._counts: dict[Key, _Count] = {}
         self._clients: dict[Key, Emqx] = {}
@@ -132,7 +133,7 @@ class Fleet:
             case Alive():
                 self._read_at, self._problem = now, ""
             case Lost(error=error):
-                self._problem = error.message
+                self._problem, self._is_unreachable = error.message, isinstance(error, Unreachable)
         self.show()
 
     def show(self) -> None:
@@ -140,7 +141,9 @@ class Fleet:
         self._sequence += 1
         read_at = self._read_at
         rows = tuple(self._row(key, read_at or self._clock.now()) for key in self._keys())
-        health = SourceHealth(Kind.EMQX_ENTERPRISE, not self._problem and read_at is not None, read_at, self._problem)
+        is_ok = not self._problem and read_at is not None
+        is_unreachable = self._is_unreachable and read_at is None
+        health = SourceHealth(Kind.EMQX_ENTERPRISE, is_ok, read_at, self._problem, is_unreachable=is_unreachable)
         self._publish(
             FleetView(
                 context=self._context,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.errors import Forbidden
+from emqx_tui.model.errors import Forbidden, Unreachable
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import EmqxNode, NodeReport, NodeStats
@@ -32,6 +32,8 @@ class Collection:
     """Such an object is in `objects` as it was read last, if it ever was."""
     is_forbidden: bool = False
     """It was never read, for want of a right."""
+    is_unreachable: bool = False
+    """It was never read, because the server does not answer."""
 
 
 _UNREAD = Collection()
@@ -146,8 +148,14 @@ def fold(store: Store, found: StoreInput, now: datetime) -> Store:
             return _with(store, kind, replace(before, read_at=now, problem=""))
         case Lost(kind=kind, error=error):
             before = store.collection(kind)
-            is_forbidden = before.read_at is None and isinstance(error, Forbidden)
-            return _with(store, kind, replace(before, problem=error.message, is_forbidden=is_forbidden))
+            is_unread = before.read_at is None
+            lost = replace(
+                before,
+                problem=error.message,
+                is_forbidden=is_unread and isinstance(error, Forbidden),
+                is_unreachable=is_unread and isinstance(error, Unreachable),
+            )
+            return _with(store, kind, lost)
         case NodeReports():
             return _with_reports(store, found, now)
         case ClusterAnswer():

@@ -116,6 +116,8 @@ class SourceHealth:
     problem: str = ""
     is_forbidden: bool = False
     """Never read, for want of a right: nothing of it is old."""
+    is_unreachable: bool = False
+    """Never read, because the server does not answer."""
 
     @property
     def is_emqx(self) -> bool:
@@ -205,6 +207,8 @@ class ClusterRow:
     """This console drives it."""
     is_undriven: bool = False
     """A release is under way and nobody drives it."""
+    is_orphan: bool = False
+    """A release stands half-way with the operator held, and its journal is gone."""
     why_unknown: str = ""
     """Why gate, hold and driver of a release are not known: which right is missing."""
     problem: str = ""
@@ -229,7 +233,7 @@ class ClusterRow:
     @property
     def needs_person(self) -> bool:
         """Nothing goes on until somebody acts: a gate waits, or the release is held, lost or has no driver."""
-        return bool(self.gate) or self.is_held or self.is_undriven or self.phase is Phase.LOST
+        return bool(self.gate) or self.is_held or self.is_undriven or self.phase is Phase.LOST or self.is_orphan
 
     @property
     def is_gated(self) -> bool:

@@ -52,7 +52,7 @@ def role(
 def health(store: Store, seen: Snapshot) -> tuple[SourceHealth, ...]:
     """How each source does, those that have not begun left out."""
     watched = [
-        SourceHealth(kind, not found.problem, found.read_at, found.problem, found.is_forbidden)
+        SourceHealth(kind, not found.problem, found.read_at, found.problem, found.is_forbidden, found.is_unreachable)
         for kind, found in ((kind, store.collection(kind)) for kind in Kind)
         if found.read_at is not None or found.problem
     ]

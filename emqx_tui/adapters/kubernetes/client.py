@@ -38,6 +38,10 @@ DateSink = Callable[[datetime, float, float], None]
 """Takes the server's Date and the monotonic instants of sending and receiving."""
 
 
+SPARE_S = 5.0
+"""aiohttp's own timer must not fire together with ours: in that instant it takes a cancellation for its time-out."""
+
+
 class KubeClient:
     """Implements `session.ports.Kube`, and opens the websockets that port-forward runs on."""
 
@@ -80,8 +84,9 @@ class KubeClient:
     async def _body(self, request: KubeRequest) -> bytes:
         timeout_s = self.access.request_timeout_s or request.timeout_s
         try:
-            async with await self.send(request, total_s=timeout_s, answer_s=timeout_s) as response:
-                return await response.read()
+            async with await self.send(request, total_s=2 * timeout_s + SPARE_S, answer_s=timeout_s) as response:
+                async with asyncio.timeout(timeout_s):
+                    return await response.read()
         except LIBRARY_ERRORS as error:
             failure = from_library(error, self.server)
             logger.info("%s %s: %s", request.method, request.path, failure.message)
