@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from emqx_tui.headless.advice import advise, command
+from emqx_tui.headless.advice import advise, command, without_journal
 from emqx_tui.headless.events import SCHEMA, spell
 from emqx_tui.headless.readiness import why_unreadable
 from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, incident_fields, uncounted_fields
@@ -26,6 +26,7 @@ from emqx_tui.session.view import View
 
 def document(view: View) -> dict[str, Any]:
     """Everything, for `-o json`; unknown figures are null."""
+    found = facts.unjournaled(view)
     seen, decision, journal = view.snapshot, view.decision, view.journal
     resource, sample, remaining_s = seen.resource.value, facts.newest_sample(view), facts.remaining_s(view)
     lowest = facts.lowest_sum(journal) if journal else None
@@ -39,6 +40,7 @@ def document(view: View) -> dict[str, Any]:
         "phase": str(decision.phase),
         "text": decision.phase_text or None,
         "result": view.result or None,
+        "without_journal": str(found) if found else None,
         "from": versions.before if versions else resource.image.version if resource else None,
         "to": versions.after if versions else None,
         "started_at": spell(journal.created_at) if journal else None,
@@ -127,8 +129,12 @@ def _lines(view: View) -> Iterator[str]:
         version = resource.image.version if resource else "?"
         well = "running" if resource and resource.is_running else "not running"
         unread = why_unreadable(view, Kind.SECRET)
-        release = "its journal cannot be read: a release may be under way" if unread else "no release is under way"
+        found = facts.unjournaled(view)
+        known = "a release is under way that has no journal" if found else "no release is under way"
+        release = "its journal cannot be read: a release may be under way" if unread else known
         yield f"{name}  {version}  {well}, {release}"
+        if found:
+            yield f"release  {without_journal(found, seen.namespace, seen.name)}"
     else:
         versions = facts.versions(journal)
         text = f": {decision.phase_text}" if decision.phase_text else ""

@@ -14,9 +14,9 @@ from enum import StrEnum
 from typing import Any
 
 from emqx_tui.headless import words
-from emqx_tui.headless.advice import command
+from emqx_tui.headless.advice import command, without_journal
 from emqx_tui.headless.events import SCHEMA, Event, spell
-from emqx_tui.headless.readiness import is_known, is_whole, why_unreadable
+from emqx_tui.headless.readiness import has_answered, is_known, is_out_of_reach, is_whole, why_unreadable
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.view_diff import Told, begin, diff
 from emqx_tui.headless.words import span
@@ -157,7 +157,9 @@ class _Asking:
 
     async def _look(self) -> View:
         options = self.options
-        view = await self.runner.until(is_known, within_s=FIRST_DATA_S)
+        view = await self.runner.until(lambda seen: is_known(seen) or is_out_of_reach(seen), within_s=FIRST_DATA_S)
+        if is_out_of_reach(view):
+            raise _Refused(why_unreadable(view, Kind.EMQX_ENTERPRISE), Code.LOST_CONTACT)
         if problem := why_unreadable(view, Kind.EMQX_ENTERPRISE, Kind.SECRET, Kind.LEASE):
             raise _Refused(problem)
         if not is_known(view):
@@ -165,7 +167,11 @@ class _Asking:
         if view.snapshot.resource.value is None:
             raise _Refused(f"no EmqxEnterprise {view.snapshot.name!r} in namespace {view.snapshot.namespace}")
         if view.journal is None or view.result:
-            raise _Refused("no release is under way", Code.NOTHING_WAITS)
+            # What stands without a journal shows in the StatefulSets, too.
+            view = await self.runner.until(lambda seen: has_answered(seen, Kind.STATEFUL_SET), within_s=HURRY_S)
+            found = facts.unjournaled(view)
+            told = without_journal(found, view.snapshot.namespace, view.snapshot.name) if found else ""
+            raise _Refused(told or "no release is under way", Code.NOTHING_WAITS)
         urgent = options.verb in (Verb.HOLD, Verb.FREEZE)
         return await self.runner.until(is_whole, within_s=HURRY_S if urgent else FIRST_DATA_S)
 

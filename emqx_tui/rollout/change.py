@@ -23,6 +23,7 @@ class Verdict(StrEnum):
 
     STARTS_RELEASE = "starts a release"
     NEXT_RELEASE = "used by the next release"
+    THIS_RELEASE = "used at once by the release that the operator runs"
     NO_EFFECT = "no effect on pods"
     UNCHANGED = "nothing changed"
     REFUSED = "refused"
@@ -140,7 +141,9 @@ def assess(draft: Draft) -> Change:
     elif template_patch:
         verdict = Verdict.STARTS_RELEASE if _changes_pods(template_patch) else Verdict.NO_EFFECT
     else:
-        verdict = Verdict.NEXT_RELEASE if patch else Verdict.UNCHANGED
+        is_releasing = draft.original.blue_green_status is not None
+        used = Verdict.THIS_RELEASE if is_releasing else Verdict.NEXT_RELEASE
+        verdict = used if patch else Verdict.UNCHANGED
     return Change(verdict, differences, problems, patch)
 
 

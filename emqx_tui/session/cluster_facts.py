@@ -8,7 +8,7 @@ from enum import StrEnum
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.session import facts
-from emqx_tui.session.facts import Versions
+from emqx_tui.session.facts import Unjournaled, Versions
 from emqx_tui.session.view import ClusterRow, View
 
 
@@ -41,7 +41,7 @@ def cluster_state(row: ClusterRow) -> ClusterState:
         return ClusterState.UNREADABLE
     if row.is_held:
         return ClusterState.HELD
-    if row.phase is Phase.LOST:
+    if row.phase is Phase.LOST or row.is_orphan:
         return ClusterState.LOST
     if row.is_undriven:
         return ClusterState.NO_DRIVER
@@ -98,6 +98,7 @@ def with_view(row: ClusterRow, view: View | None) -> ClusterRow:
         to_version=versions.after,
         phase=view.decision.phase,
         gate=gate.id if gate and journal and gate.is_open and needs_person(gate.kind, journal.approval) else None,
+        is_orphan=facts.unjournaled(view) is Unjournaled.ORPHAN,
         is_held=bool(journal and journal.hold and not view.result),
         ready=sum(generation.ready for generation in pods) if pods else row.ready,
         wanted=sum(generation.replicas for generation in pods) if pods else row.wanted,

@@ -297,7 +297,7 @@ async def save(edit: Draft | Plan, snapshot: Snapshot, kube: Kube) -> tuple[Noti
     if isinstance(edit, Plan):
         return Notice.refused("a plan is started, not saved"), None
     judged = changes.assess(edit)
-    if judged.verdict not in (Verdict.NEXT_RELEASE, Verdict.NO_EFFECT):
+    if judged.verdict not in (Verdict.NEXT_RELEASE, Verdict.THIS_RELEASE, Verdict.NO_EFFECT):
         return Notice.refused(f"this edit {judged.verdict}"), None
     resource = snapshot.resource.value
     seen = edit.original.meta

@@ -11,13 +11,14 @@ from enum import StrEnum, auto
 
 from emqx_tui.model.containers import Container
 from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Member
 from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, Outcome
 from emqx_tui.rollout.forecast import drains_at_once
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
-from emqx_tui.rollout.policy import needs_person
+from emqx_tui.rollout.policy import is_closed, needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
 from emqx_tui.session.view import Role, View
 
@@ -53,6 +54,29 @@ def has_ended(view: View) -> bool:
 def is_under_way(view: View) -> bool:
     """A release of ours is neither finished nor lost."""
     return view.journal is not None and not view.result and view.decision.phase not in FINAL
+
+
+class Unjournaled(StrEnum):
+    """A release without a journal: no console can hold, drive or abort it."""
+
+    OPERATOR = auto()
+    """The operator releases by itself, as after a plain `kubectl patch`."""
+    ORPHAN = auto()
+    """It stands half-way, the operator is held, and the journal that said how to go on is gone."""
+
+
+def unjournaled(view: View) -> Unjournaled | None:
+    """What is under way without a journal, as far as was read; None when nothing is."""
+    resource = view.snapshot.resource.value
+    journals = next((source for source in view.health if source.kind is Kind.SECRET), None)
+    is_known = journals is not None and journals.is_ok and journals.read_at is not None
+    if view.journal is not None or resource is None or not is_known:
+        return None
+    alive = [found for found in view.snapshot.sets if found.replicas > 0]
+    if resource.blue_green_status is None and len(alive) < 2:
+        return None
+    delay_s = resource.blue_green.effective_delay_s if resource.blue_green else 0
+    return Unjournaled.ORPHAN if is_closed(delay_s) else Unjournaled.OPERATOR
 
 
 def duration_s(view: View) -> float | None:

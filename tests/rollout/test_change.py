@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
+from emqx_tui.model.emqx_enterprise import BlueGreenStatus, BlueGreenUpdate, EmqxEnterprise
 from emqx_tui.rollout.change import (
     INT32_MAX,
     Change,
@@ -72,6 +72,13 @@ VERDICTS: dict[str, tuple[Draft, Verdict]] = {
     "the ACL alone": (edited("spec/emqxContainer/emqxACL", ["{deny, all}."]), Verdict.NO_EFFECT),
     "the ACL away": (edited("spec/emqxContainer/emqxACL", ...), Verdict.NO_EFFECT),
     "rates": (replace(Draft.of(resource()), blue_green=BlueGreenUpdate(60, 5, 50, 200)), Verdict.NEXT_RELEASE),
+    "rates, while the operator releases by itself": (
+        replace(
+            Draft.of(replace(resource(), blue_green_status=BlueGreenStatus(None, ()))),
+            blue_green=BlueGreenUpdate(86_400, 5, 200, 200),
+        ),
+        Verdict.THIS_RELEASE,
+    ),
     "the delay": (replace(Draft.of(resource()), blue_green=BlueGreenUpdate(0, 5, 200, 200)), Verdict.NEXT_RELEASE),
     "a parameter away": (
         replace(Draft.of(resource()), blue_green=BlueGreenUpdate(None, 5, 200, 200)),

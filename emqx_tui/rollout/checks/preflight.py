@@ -122,8 +122,12 @@ def valve_free(question: Question) -> Finding:
     """The delay is a user's own, not one that holds the operator."""
     resource = question.resource
     delay = resource.blue_green.effective_delay_s if resource and resource.blue_green else 0
+    if is_closed(delay) and len(question.live_sets) > 1:
+        held = f"initialDelaySeconds is {delay}: it holds the operator in the middle of a release whose journal is gone"
+        return False, f"{held}; leave it: with another delay the operator would cut clients off"
     if is_closed(delay):
-        return False, f"initialDelaySeconds is {delay}, a value that holds the operator: left over from a release"
+        held = f"initialDelaySeconds is {delay}, a value that holds the operator: left over from a release"
+        return False, f"{held}; set the delay that you want"
     return True, f"initialDelaySeconds = {delay}"
 
 
@@ -307,7 +311,7 @@ PREFLIGHT: tuple[PreflightCheck, ...] = (
     PreflightCheck("blue-green", blue_green_given, "give both rates (and save them) first"),
     PreflightCheck("running", running),
     PreflightCheck("no-release", no_release, "finish or clean up first"),
-    PreflightCheck("valve", valve_free, "set the delay that you want"),
+    PreflightCheck("valve", valve_free),
     PreflightCheck("complete", complete, "wait until every node is Ready and Running"),
     PreflightCheck("emqx-version", versions),
     PreflightCheck("operator-line", operator_line),

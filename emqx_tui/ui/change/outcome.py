@@ -19,6 +19,7 @@ LABEL_WIDTH = 10
 VERDICTS = {
     Verdict.STARTS_RELEASE: Mark("▶", "starts a release", Tone.CALL),
     Verdict.NEXT_RELEASE: Mark("·", "used by the next release", Tone.STRONG),
+    Verdict.THIS_RELEASE: Mark("▲", "used at once by the release that the operator runs", Tone.CALL),
     Verdict.NO_EFFECT: Mark("·", "no effect on pods", Tone.STRONG),
     Verdict.UNCHANGED: Mark("○", "nothing changed", Tone.DIM),
     Verdict.REFUSED: Mark("✘", "refused", Tone.BAD),

@@ -18,6 +18,7 @@ from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session import facts
+from emqx_tui.session.facts import Unjournaled
 from emqx_tui.session.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words
 from emqx_tui.ui.rollout.names import blocked_words, check_words, short_names, tail, version_words
@@ -152,6 +153,9 @@ def _idle(view: View) -> Headline:
         if view.role is Role.WATCH_ONLY:
             first = line(_word(ALARM, "A RELEASE RUNS"), figures)
             return Headline(Tone.WARN, first, line(f"watch only: {view.role_reason}"))
+        if facts.unjournaled(view) is Unjournaled.ORPHAN:
+            first = line(_word(ALARM, "A RELEASE STANDS HALF-WAY AND ITS JOURNAL IS GONE"))
+            return Headline(Tone.BAD, first, line(f"{figures}{DOT}keep the delay: it holds the operator"))
         first = line(_word(ALARM, "A RELEASE RUNS THAT THIS CONSOLE DID NOT START"))
         return Headline(Tone.WARN, first, line(f"{figures}{DOT}nothing can be approved or held here"))
     if view.role is Role.WATCH_ONLY:
