@@ -223,6 +223,11 @@ def _rollout(parser: Parser) -> None:
         help="no canary: a blue address leaves the Service when its node is empty",
     )
     parser.add_argument(
+        "--no-freeze-on-silence",
+        action="store_true",
+        help="drain on when a node that clients go to does not answer: hold only",
+    )
+    parser.add_argument(
         "--parallel-drains", type=whole(1, 100), default=1, metavar="N", help="nodes drained at once (default 1)"
     )
     parser.add_argument(

@@ -54,6 +54,7 @@ def rollout_options(arguments: Namespace, settings: Settings) -> RolloutOptions:
         overrides=tuple(arguments.override),
         late_removal=arguments.late_removal,
         parallel_drains=arguments.parallel_drains,
+        freeze_on_silence=not arguments.no_freeze_on_silence,
     )
 
 

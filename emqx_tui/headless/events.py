@@ -80,6 +80,7 @@ FIELDS: Mapping[Event, Mapping[str, str]] = {
         "approval": "policy: every-node, cut-over or auto",
         "parallel_drains": "nodes drained at once",
         "late_removal": "addresses leave the Service only with their empty node",
+        "freeze_on_silence": "a drain is stopped when a node that its clients go to does not answer",
         "estimate_s": "estimated duration without waits at gates; null when a count is missing",
         "disconnects": "clients that will be moved; null when a count is missing",
     },

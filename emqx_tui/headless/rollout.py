@@ -50,6 +50,7 @@ class RolloutOptions:
     overrides: tuple[str, ...] = ()
     late_removal: bool = False
     parallel_drains: int = 1
+    freeze_on_silence: bool = True
 
 
 class Refused(Exception):
@@ -225,13 +226,16 @@ class _Run:
 
     async def _ask(self, draft: Draft) -> EditPreview:
         options = self.options
-        return await self.runner.session.preview_edit(
+        judged = await self.runner.session.preview_edit(
             1,
             draft,
             options.approval or options.default_approval,
             late_removal=options.late_removal,
             parallel_drains=options.parallel_drains,
         )
+        if judged.plan is None:
+            return judged
+        return replace(judged, plan=replace(judged.plan, freeze_on_silence=options.freeze_on_silence))
 
     def _refuse_other_verdicts(self, preview: EditPreview, view: View) -> None:
         change, resource = preview.change, view.snapshot.resource.value
@@ -273,6 +277,7 @@ class _Run:
             "approval": str(plan.approval),
             "parallel_drains": plan.parallel_drains,
             "late_removal": plan.late_removal,
+            "freeze_on_silence": plan.freeze_on_silence,
             "estimate_s": forecast.total_s if forecast else None,
             "disconnects": forecast.disconnects if forecast else None,
         }

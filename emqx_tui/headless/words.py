@@ -63,9 +63,11 @@ def _plan(fields: Fields) -> str:
     pace = f"{count(fields['conn_evict_rate'])}/s connections, {count(fields['sess_evict_rate'])}/s sessions a node"
     at_once = f", {fields['parallel_drains']} nodes at once" if fields["parallel_drains"] > 1 else ""
     late = ", late removal" if fields["late_removal"] else ""
+    silence = "" if fields["freeze_on_silence"] else ", drains on while a recipient is silent"
     about = f", about {span(fields['estimate_s'])}" if fields["estimate_s"] is not None else ""
+    how = f"{pace}{at_once}{late}{silence}"
     return (
-        f"{fields['from']} to {fields['to']} {fields['verdict']}; policy {fields['approval']}, {pace}{at_once}{late}, "
+        f"{fields['from']} to {fields['to']} {fields['verdict']}; policy {fields['approval']}, {how}, "
         f"delay {fields['initial_delay_s']} s{about}, {clients(fields['disconnects'])} to move"
     )
 

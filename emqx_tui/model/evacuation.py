@@ -6,7 +6,36 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from emqx_tui.model.wire import Fields, Malformed
+from emqx_tui.model.wire import Fields, Malformed, Unparsable, read_json
+
+
+def refusal_text(message: Any) -> str:
+    """What EMQX refuses with, readable: its coordinator's words come as an Erlang list, a text or its letters' codes.
+
+    `["already_started"]`, `[69,114,114,...,"'node'"]` and plain text were all seen (recorded, 4.4.19).
+    """
+    try:
+        found = read_json(message) if isinstance(message, str) else message
+    except Unparsable:
+        return str(message)
+    spelled = _spelled(found)
+    return str(message) if spelled is None else spelled
+
+
+def _spelled(part: Any) -> str | None:
+    """An Erlang text: characters, letters' codes, and lists of them; None for anything else."""
+    match part:
+        case str():
+            return part
+        case bool():
+            return None
+        case int():
+            return chr(part) if 32 <= part < 127 else None
+        case list():
+            parts = [_spelled(each) for each in part]
+            return None if None in parts else "".join(each for each in parts if each)
+        case _:
+            return None
 
 
 class EvacuationState(StrEnum):

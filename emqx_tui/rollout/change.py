@@ -109,6 +109,8 @@ class ReleaseSpec:
     parallel_drains: int = 1
     late_removal: bool = False
     """Take a blue address out of the Service only when its node has no client left."""
+    freeze_on_silence: bool = True
+    """Stop a drain, too, when a node that its clients go to does not answer, or no node does; else only hold."""
 
 
 @dataclass(frozen=True, kw_only=True)

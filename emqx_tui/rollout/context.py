@@ -134,6 +134,19 @@ class RolloutContext:
         return tuple(m for m in (*self.blue_members, *self.green_members) if m.is_suspect)
 
     @cached_property
+    def unanswered_start(self) -> str:
+        """The pod whose evacuation may still begin: its start got no answer, and it has not denied it since."""
+        for pod, at in self.expectations.unanswered_starts.items():
+            own = self.snapshot.own.get(pod)
+            word = own.value if own and not own.problem else None
+            is_there = any(m.name == pod for m in (*self.blue_members, *self.green_members))
+            waited_s = (own.read_at - at).total_seconds() if own and own.read_at else 0.0
+            is_settled = word is not None and (word.enabled or waited_s >= self.policy.start_may_land_s)
+            if is_there and not is_settled:
+                return pod
+        return ""
+
+    @cached_property
     def stale_brokers(self) -> str:
         """Why EMQX's figures open no gate: they are old, or one node does not answer; empty while all is told."""
         limit = self.policy.max_membership_age_s

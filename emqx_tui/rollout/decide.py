@@ -114,7 +114,8 @@ def _recorded(context: RolloutContext, journal: Journal) -> RolloutContext:
 def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
     """The context with what this phase watches: the canary, missing clients, the size of blue."""
     known = canary.watch(context, phase)
-    is_over = auto_hold.is_missing_over_limit(known, context.policy)
+    is_counted = not (context.suspects or context.blind)
+    is_over = is_counted and auto_hold.is_missing_over_limit(known, context.policy)
     blue = context.snapshot.blue_set
     missing_since = (known.missing_since or context.now) if is_over else None
     first_size = blue.replicas if known.first_blue_size is None and blue else known.first_blue_size

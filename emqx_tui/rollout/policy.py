@@ -54,6 +54,14 @@ class Policy:
 
     max_broker_age_s: float = 10.0
     """Older broker figures open no gate."""
+    suspect_s: float = 10.0
+    """A node that has not answered for itself for so long while another drains into it: auto-hold."""
+    start_may_land_s: float = 60.0
+    """A start without an answer may still take effect for so long: EMQX drops a request that hangs after a minute."""
+    quick_nudges: int = 10
+    """Nudges for one reason before each next one waits twice as long ..."""
+    slowest_nudge_s: float = 60.0
+    """... but no longer than this."""
     max_membership_age_s: float = 30.0
     """Older views of the cluster (members, rebalances) open no gate; one is asked for every 5 s."""
     max_own_age_s: float = 5.0
@@ -124,6 +132,7 @@ class Policy:
         return replace(
             self,
             max_broker_age_s=max(self.max_broker_age_s, rate),
+            suspect_s=max(self.suspect_s, rate),
             max_membership_age_s=max(self.max_membership_age_s, 3.0 * rate),
             max_own_age_s=max(self.max_own_age_s, rate),
             max_kube_age_s=self.max_kube_age_s * rate,

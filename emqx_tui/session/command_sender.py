@@ -59,7 +59,8 @@ class CommandSender:
         now, command, message = self._clock.now(), failure.command, failure.message
         self._publisher.log.failed(now, command, message, is_routine=failure.lost_race)
         self._publisher.record("command-failed", command=command.describe(), message=message)
-        return known.failed(command, message, is_refusal=failure.is_refusal, now=now)
+        unanswered = failure.is_unanswered
+        return known.failed(command, message, is_refusal=failure.is_refusal, now=now, is_unanswered=unanswered)
 
     def in_flight(self, known: Expectations) -> tuple[str, ...]:
         """The commands that are not answered yet, in words."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Rejected, Unauthorized
+from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Rejected, Unauthorized, Unreachable
+from emqx_tui.model.evacuation import refusal_text
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Malformed, clean
 from emqx_tui.model.workloads import fingerprint
@@ -68,7 +68,8 @@ class Executor:
         except AdapterError as error:
             refusal = isinstance(error, Rejected | Forbidden | Unauthorized)
             lost_race = isinstance(error, Conflict) and isinstance(command, Nudge)
-            result = CommandFailed(command, f"{error.kind}: {error.message}", refusal, lost_race)
+            unanswered = isinstance(error, Unreachable)
+            result = CommandFailed(command, f"{error.kind}: {error.message}", refusal, lost_race, unanswered)
         except Malformed as error:
             result = CommandFailed(command, f"unexpected answer: {error}", False)
         except Exception as error:
@@ -99,9 +100,7 @@ class Executor:
 def judge_reply(command: Command, reply: EmqxReply) -> CommandDone | CommandFailed:
     """EMQX's answers count by body, not by HTTP status."""
     body = reply.body if isinstance(reply.body, dict) else {}
-    told = body.get("message") or reply.text or f"HTTP {reply.status}"
-    # A real broker's refusals come as lists, too: ["already_started"].
-    message = clean(told if isinstance(told, str) else json.dumps(told))[:200]
+    message = clean(refusal_text(body.get("message") or reply.text or f"HTTP {reply.status}"))[:200]
     if reply.status == 200 and body.get("code") == 0:
         return CommandDone(command)
     if isinstance(command, StartDrain) and "already_started" in message:

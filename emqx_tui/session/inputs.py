@@ -54,6 +54,8 @@ class CommandFailed:
     is_refusal: bool
     lost_race: bool = False
     """A nudge met somebody else's write, which does as well: nothing is wrong, and it is sent again if still needed."""
+    is_unanswered: bool = False
+    """It left, and no answer came: it may still take effect."""
 
 
 @dataclass(frozen=True)

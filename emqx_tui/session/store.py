@@ -217,7 +217,8 @@ def _stats(store: Store) -> Reading[Mapping[str, NodeStats]]:
     fresh = [] if store.emqx_problem else [reading for reading in known if not reading.problem]
     if fresh:
         return _counted(fresh, min(reading.read_at for reading in fresh if reading.read_at), "")
-    problem = store.emqx_problem or next((r.problem for r in store.reports.values() if r.problem), "")
+    silent = [reading.problem for reading in store.reports.values() if reading.problem]
+    problem = store.emqx_problem or (f"none of {len(silent)} nodes answers: {silent[0]}" if silent else "")
     if not known:
         return replace(MISSING, problem=problem or MISSING.problem)
     return _counted(known, max(reading.read_at for reading in known if reading.read_at), problem)

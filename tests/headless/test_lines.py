@@ -30,6 +30,7 @@ EXAMPLES: dict[Event, dict[str, Any]] = {
         "approval": "auto",
         "parallel_drains": 1,
         "late_removal": False,
+        "freeze_on_silence": True,
     },
     Event.CHECK: {"check": "udp", "outcome": "fail", "evidence": "UDP\nports", "can_override": True},
     Event.PROGRESS: {"draining": [{"node": "a-0", "state": "x", "left": None, "initial": 2, "rate_per_s": None}]},

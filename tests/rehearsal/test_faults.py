@@ -173,6 +173,26 @@ def pod(colour: str, blow: str) -> Blow:
     return strike
 
 
+def peer(colour: str, blow: str) -> Blow:
+    """The first broker of a generation hangs or is split off; EMQX restarts it afterwards: its clients are cut off."""
+
+    def strike(console: Console) -> None:
+        world, struck = console.stage.world, console.stage.world.cluster()
+        names = {world.broker(p["metadata"]["name"]).name for p in world.pods() if _is_up(console, p, colour)}
+        hit = {node.name for node in struck.nodes.values() if node.hung or node.island}
+        mends = blow in ("go_on", "heal")
+        for name in sorted(hit if mends else names)[:1]:
+            getattr(struck, blow)(name)
+
+    return strike
+
+
+def _is_up(console: Console, found: dict[str, Any], colour: str) -> bool:
+    world = console.stage.world
+    is_running = world.brokers.at_pod(NAMESPACE, found["metadata"]["name"]) is not None
+    return is_running and ("green" if world.is_green(found) else "blue") == colour
+
+
 def brokers(fault: str, value: bool) -> Blow:
     def strike(console: Console) -> None:
         for node in console.stage.world.cluster().nodes.values():
@@ -275,6 +295,9 @@ FAULTS = (
     Fault("green broker restarts", pod("green", "restart"), kills=True),
     Fault("blue broker restarts", pod("blue", "restart"), kills=True),
     Fault("green pod unready", pod("green", "unready"), pod("green", "ready")),
+    Fault("a green broker hangs", peer("green", "hang"), peer("green", "go_on"), 90.0, kills=True),
+    Fault("a blue broker hangs", peer("blue", "hang"), peer("blue", "go_on"), 90.0, kills=True),
+    Fault("a green broker is split off", peer("green", "split"), peer("green", "heal"), 60.0, kills=True),
     Fault("EMQX silent", brokers("api_down", True), brokers("api_down", False)),
     Fault("EMQX answers 401", brokers("unauthorized", True), brokers("unauthorized", False)),
     Fault("EMQX nodes do not hear each other", brokers("slow", True), brokers("slow", False)),

@@ -199,6 +199,12 @@ REPLIES: dict[str, tuple[Command, EmqxReply, str, str]] = {
     "no JSON": (START, EmqxReply(404, None, "Not found."), REFUSED, "Not found."),
     "a crash": (START, EmqxReply(500, None, "Internal Error"), UNCLEAR, "Internal Error"),
     "code 0 with a bad status": (START, EmqxReply(503, {"code": 0}), UNCLEAR, "HTTP 503"),
+    "its list of letters": (
+        START,
+        EmqxReply(200, {"code": 400, "message": f"[{','.join(map(str, b'Error communicating with '))},\"'n@p'\"]"}),
+        REFUSED,
+        "Error communicating with 'n@p'",
+    ),
     "a list for a body": (START, EmqxReply(200, [1, 2], "[1,2]"), REFUSED, "[1,2]"),
     "escape sequences": (START, EmqxReply(200, {"code": 400, "message": "a\x1b[2Jb"}), REFUSED, "a�[2Jb"),
 }

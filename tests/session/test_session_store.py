@@ -241,7 +241,7 @@ def test_figures_are_as_old_as_the_oldest_node_that_answers() -> None:
 def test_when_no_node_answers_the_last_figures_are_kept_with_the_reason() -> None:
     silent = reports(*(OwnAnswer(key, None, "timed out") for key in KEYS))
     stats = seen_with_pods(told(ALL, silent)).stats
-    assert (len(stats.value or {}), stats.read_at, stats.problem) == (3, NOW, "timed out")
+    assert (len(stats.value or {}), stats.read_at, stats.problem) == (3, NOW, "none of 3 nodes answers: timed out")
     refused = seen_with_pods(told(ALL, NodeReports((), "cannot read Secret x", is_forbidden=True)))
     assert (refused.stats.read_at, refused.stats.problem) == (NOW, "cannot read Secret x")
     assert all(own.problem == "cannot read Secret x" for own in refused.own.values())

@@ -38,6 +38,7 @@ LIFTABLE = frozenset(
         "clients-missing",
         "drain-stalled",
         "blue-losing-clients",
+        "recipient-silent",
         "blue-shrunk",
         "green-not-ready",
         "broker-gone",
@@ -46,6 +47,10 @@ LIFTABLE = frozenset(
         "no-progress",
     }
 )
+
+
+FREEZING = frozenset({"recipient-silent", "broker-data-old"})
+"""Nobody sees where evicted clients go: such a hold stops the drain, too, unless the release was started without."""
 
 
 def on_resume(check: str, *, is_alarmed: bool) -> Advice:
@@ -212,7 +217,8 @@ def broker_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
 def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
     """Evicted clients do not come back."""
     since, ledger = context.observations.missing_since, context.observations.ledger
-    if since is None:
+    if since is None or context.suspects or context.blind:
+        # Those on a node that does not answer are not counted: that says nothing about them.
         return None
     waited = (context.now - since).total_seconds()
     if waited < context.policy.missing_for_s:
@@ -244,7 +250,9 @@ def is_missing_over_limit(known: Observations, policy: Policy) -> bool:
 
 
 def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:
-    """A drain whose counts do not fall."""
+    """A drain whose counts do not fall; of a node that does not answer they are not known."""
+    if context.blind:
+        return None
     waiting = {EvacuationState.PROHIBITING, EvacuationState.WAITING_TAKEOVER}
     for name, progress in context.observations.progress.items():
         waited = (context.now - progress.since).total_seconds()
@@ -358,6 +366,28 @@ def operator_down(context: RolloutContext, phase: Phase) -> Alarm | None:
     return Alarm("operator-down", evidence, f"limit {limit:.0f} s", advice)
 
 
+def recipient_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
+    """A node that evicted clients go to does not answer for itself: it hangs, and takes its peers' answers with it."""
+    since, limit = context.observations.suspect_since, context.policy.suspect_s
+    if not any(m.evacuation and m.evacuation.is_running for m in context.blue_members):
+        return None
+    for member in context.green_members:
+        waited = (context.now - since[member.name]).total_seconds() if member.name in since else 0.0
+        if member.is_suspect and waited >= limit:
+            ready = "Ready" if member.pod.is_ready else "not Ready"
+            return Alarm(
+                "recipient-silent",
+                f"{member.name} has not answered for itself for {waited:.0f} s ({member.own.problem}); for Kubernetes "
+                f"its pod runs and is {ready}; what rests on its figures is not judged meanwhile",
+                f"limit {limit:.0f} s",
+                (
+                    Advice(Verb.INSPECT_POD, target=member.name),
+                    Advice(Verb.RESUME, "drains on, without that node's figures"),
+                ),
+            )
+    return None
+
+
 def driver_blind(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The broker figures have been gone for long while a node drains."""
     reading = context.snapshot.stats
@@ -398,6 +428,7 @@ DETECTORS: tuple[Detector, ...] = (
     blue_losing,
     operator_down,
     operator_silent,
+    recipient_silent,
     driver_blind,
     no_progress,
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.addresses import is_switched
+from emqx_tui.rollout.checks.auto_hold import FREEZING
 from emqx_tui.rollout.commands import Command, StartDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
@@ -44,11 +45,16 @@ def _with_verdict(context: RolloutContext, journal: Journal) -> Journal:
 def with_auto_hold(context: RolloutContext, phase: Phase, alarms: tuple[Alarm, ...]) -> Journal:
     """The journal, held for the first alarm that nobody has accepted. An abort goes on whatever alarms."""
     journal = context.journal
-    pressing = next((alarm for alarm in alarms if alarm.check not in journal.acknowledged), None)
-    if pressing is None or journal.hold is not None or journal.abort or phase in FINAL:
+    new = [alarm for alarm in alarms if alarm.check not in journal.acknowledged]
+    pressing = next((alarm for alarm in new if alarm.check in FREEZING), next(iter(new), None))
+    if pressing is None or journal.abort or phase in FINAL:
         return journal
     reason = f"{pressing.evidence} ({pressing.limit})" if pressing.limit else pressing.evidence
-    return replace(journal, hold=HoldRecord("console", context.now, reason, auto=True, check=pressing.check))
+    freeze = journal.freeze_on_silence and pressing.check in FREEZING
+    if journal.hold is not None:
+        stricter = replace(journal.hold, freeze=True, reason=f"{journal.hold.reason}; {reason}".removeprefix("; "))
+        return replace(journal, hold=stricter) if freeze and not journal.hold.freeze else journal
+    return replace(journal, hold=HoldRecord("console", context.now, reason, freeze, auto=True, check=pressing.check))
 
 
 def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) -> Journal:

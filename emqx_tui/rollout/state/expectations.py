@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Self
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.rollout.commands import Command
+from emqx_tui.rollout.commands import Command, Nudge, StartDrain, StopDrain
 
 SEEN_AFTER_S = 1.0
 """Figures read less than this after a command was done may be from before it."""
@@ -66,12 +66,20 @@ class Expectations:
     """By command name and key: when one was last answered with success."""
     failures: Mapping[str, Failure] = field(default_factory=dict)
     """By command key; a success removes it."""
+    unanswered_starts: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: when the last start of its evacuation ended without an answer. It may still take effect."""
+    nudges: tuple[str, int] = ("", 0)
+    """The reason of the last nudge, and how many there were for it in a row."""
     ack: AckWait | None = None
     blue_scaled_to: int | None = None
     """The size of the last scale of blue that was wanted by this console."""
 
     def sent(self, command: Command, now: datetime) -> Self:
-        return replace(self, in_flight=self.in_flight | {command.key}, sent_at={**self.sent_at, command.name: now})
+        nudges = self.nudges
+        if isinstance(command, Nudge):
+            nudges = (command.reason, nudges[1] + 1 if command.reason == nudges[0] else 1)
+        sent_at = {**self.sent_at, command.name: now}
+        return replace(self, in_flight=self.in_flight | {command.key}, sent_at=sent_at, nudges=nudges)
 
     def succeeded(self, command: Command, now: datetime) -> Self:
         return replace(
@@ -79,13 +87,31 @@ class Expectations:
             in_flight=self.in_flight - {command.key},
             failures={key: failure for key, failure in self.failures.items() if key != command.key},
             done_at={**self.done_at, (command.name, command.key): now},
+            unanswered_starts=self._unanswered(command, None),
         )
 
-    def failed(self, command: Command, message: str, *, is_refusal: bool, now: datetime) -> Self:
+    def _unanswered(self, command: Command, at: datetime | None) -> Mapping[str, datetime]:
+        """An answer to either command of a drain settles whether it was started; None = answered."""
+        if not isinstance(command, StartDrain | StopDrain):
+            return self.unanswered_starts
+        others = {pod: since for pod, since in self.unanswered_starts.items() if pod != command.pod}
+        return others if at is None else {**others, command.pod: at}
+
+    def failed(
+        self, command: Command, message: str, *, is_refusal: bool, now: datetime, is_unanswered: bool = False
+    ) -> Self:
         """A command was refused, lost a race, or got no answer."""
         before = self.failures.get(command.key)
         failure = Failure(now, message, (before.count if before else 0) + 1, is_refusal, command.name)
-        return replace(self, in_flight=self.in_flight - {command.key}, failures={**self.failures, command.key: failure})
+        unanswered = self.unanswered_starts
+        if is_unanswered and isinstance(command, StartDrain):
+            unanswered = self._unanswered(command, now)
+        return replace(
+            self,
+            in_flight=self.in_flight - {command.key},
+            failures={**self.failures, command.key: failure},
+            unanswered_starts=unanswered,
+        )
 
     def awaiting_ack(self, command: Command, stored: EmqxEnterprise, now: datetime) -> Self:
         """A patch was stored as `stored`: the next status write after it is its ack.

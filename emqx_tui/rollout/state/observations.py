@@ -73,6 +73,8 @@ class Observations:
     """By pod: since when a pod of green is not Ready or not there."""
     away_since: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: since when a blue pod stands whose broker is no Running member of the EMQX cluster."""
+    suspect_since: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: since when it does not answer for itself while its containers run."""
     gate_frozen_since: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: since when its broker serves while its readiness gate is False."""
     baseline: Mapping[str, int] = field(default_factory=dict)
@@ -119,6 +121,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         reset_seen_at=_reset_seen_at(known, snapshot, journal),
         unready_since=_unready_since(known.unready_since, snapshot),
         away_since=_since(known.away_since, _away(snapshot), now),
+        suspect_since=_since(known.suspect_since, {m.name for m in snapshot.members if m.is_suspect}, now),
         gate_frozen_since=_since(known.gate_frozen_since, _gate_frozen(snapshot), now),
         operator_down_since=(known.operator_down_since or now) if snapshot.operator_answers.value is False else None,
         nodes=incidents.watch(known.nodes, snapshot, journal),

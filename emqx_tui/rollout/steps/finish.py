@@ -28,13 +28,23 @@ def is_valve_stuck(context: RolloutContext) -> bool:
 
 
 def nudge(context: RolloutContext, reason: str) -> list[Command]:
-    """One nudge, unless one was sent a moment ago or would change nothing."""
-    policy = context.policy
+    """One nudge, unless one was sent a moment ago or would change nothing.
+
+    Each makes the operator rewrite a StatefulSet: after some for the same reason they come ever more seldom.
+    """
     if context.resource is None or not context.is_valve_closed or _is_in_vain(context):
         return []
-    if context.expectations.seconds_since_sent(Nudge.name, context.now) < policy.nudge_every_s:
+    if context.expectations.seconds_since_sent(Nudge.name, context.now) < nudge_pause_s(context, reason):
         return []
     return [Nudge(resource_target(context), next_closed(context.valve_s), reason)]
+
+
+def nudge_pause_s(context: RolloutContext, reason: str) -> float:
+    """How long after the last nudge the next one for `reason` may be sent."""
+    last_reason, count = context.expectations.nudges
+    policy = context.policy
+    too_many = max(0, count - policy.quick_nudges) if reason == last_reason else 0
+    return min(policy.nudge_every_s * 2.0 ** min(too_many, 10), policy.slowest_nudge_s)
 
 
 def ask_again(context: RolloutContext) -> list[Command]:

@@ -168,7 +168,9 @@ def _next_drain(context: RolloutContext) -> list[Command]:
 
 
 def may_start(context: RolloutContext, command: StartDrain) -> bool:
-    """Its last attempt did not fail a moment ago."""
+    """Its last attempt did not fail a moment ago, and no other node may still be about to begin."""
+    if context.unanswered_start not in ("", command.pod):
+        return False
     return not context.expectations.has_failed_within(command.key, context.policy.start_retry_s, context.now)
 
 
@@ -208,6 +210,7 @@ def why_not_scaled_away(context: RolloutContext, member: Member) -> str:
         (context.is_settled, "a pod terminates, or a StatefulSet's status lags"),
         (member.is_drained, "it is not drained"),
         (is_empty_by_own_word(context, member), "the node itself has not said that it is empty"),
+        (not context.unanswered_start, f"the evacuation of {context.unanswered_start} may still begin"),
     )
     return next((why_not for holds, why_not in conditions if not holds), "")
 

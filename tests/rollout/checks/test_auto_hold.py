@@ -28,6 +28,13 @@ EVICTING = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_
 TOP = f"{build.BLUE_NAME}-2"
 
 
+def hung(scene: Scene, for_s: float) -> Scene:
+    """The second green node does not answer for itself."""
+    name = f"{build.GREEN_NAME}-1"
+    silent = with_place(scene, "green", 1, own_problem="did not answer in time", live=None)
+    return remembered(silent, suspect_since={name: ago(for_s)})
+
+
 def missing(count: int, for_s: float, on_their_way: int = 0) -> Scene:
     """900 clients were evicted from a node that is empty now; `count` of them are nowhere."""
     scene = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place("waiting_takeover", 0))
@@ -191,6 +198,13 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     ),
     "the operator restarts": (remembered(replace(READY, operator_up=False), operator_down_since=ago(14)), set()),
     "the operator was down": (remembered(replace(READY, operator_up=True), operator_down_since=ago(99)), set()),
+    "a recipient hangs": (hung(EVICTING, 10.0), {"recipient-silent"}),
+    "a recipient hangs, not long yet": (hung(EVICTING, 9.0), set()),
+    "a recipient hangs at rest": (hung(DRAINING, 99.0), set()),
+    "a recipient hangs: who is on it is not known, so nobody is missing": (
+        hung(missing(60, 99.0), 5.0),
+        set(),
+    ),
     "blind while a node drains": (replace(EVICTING, broker_age_s=30.0), {"broker-data-old"}),
     "blind for a while": (replace(EVICTING, broker_age_s=29.0), set()),
     "blind at rest": (replace(DRAINING, broker_age_s=600.0), set()),
@@ -247,11 +261,36 @@ def test_an_alarm_holds_with_its_evidence_and_stops_advancing(name: str) -> None
     hold = decision.journal.hold
     assert hold is not None
     assert hold.auto
-    assert not hold.freeze
+    assert hold.freeze == (hold.check in auto_hold.FREEZING)
     assert hold.check in expected
     first = next(a for a in decision.alarms if a.check == hold.check)
     assert first.evidence in hold.reason
     assert not [c for c in decision.commands if c.advancing]
+
+
+def test_a_hung_recipient_is_named_and_its_drain_is_stopped() -> None:
+    decision = hung(EVICTING, 12.0).decide()
+    (alarm,) = decision.alarms
+    assert alarm.evidence.startswith(f"{build.GREEN_NAME}-1 has not answered for itself for 12 s")
+    assert "its pod runs and is Ready" in alarm.evidence
+    assert [command.name for command in decision.commands] == ["stop-drain"]
+
+
+def test_without_the_option_a_hung_recipient_holds_and_the_drain_goes_on() -> None:
+    decision = noted(hung(EVICTING, 12.0), freeze_on_silence=False).decide()
+    assert decision.journal is not None
+    assert decision.journal.hold is not None
+    assert not decision.journal.hold.freeze
+    assert decision.commands == ()
+
+
+def test_a_recipient_that_hangs_while_held_stops_the_drain_all_the_same() -> None:
+    decision = hung(build.held(EVICTING), 12.0).decide()
+    assert decision.journal is not None
+    hold = decision.journal.hold
+    assert hold is not None
+    assert (hold.freeze, hold.auto) == (True, False)
+    assert f"{build.GREEN_NAME}-1 has not answered" in hold.reason
 
 
 @pytest.mark.parametrize("name", [name for name, (_, expected) in ALARMS.items() if expected])

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from emqx_tui.rollout.commands import Nudge, Scale, Target
+from emqx_tui.rollout.commands import Nudge, Scale, StartDrain, Target
 from emqx_tui.rollout.state.expectations import SEEN_AFTER_S, UNSEEN_FOR_S, AckWait, Expectations
 from emqx_tui.rollout.state.memory import Memory, observe
 from tests.support import scenes as build
@@ -16,6 +16,19 @@ from tests.support.scenes import Scene, ago
 SCALE = Scale(Target(build.NAMESPACE, build.BLUE_NAME), 3, 2)
 NUDGE = Nudge(Target(build.NAMESPACE, build.NAME), 1_000_000_001)
 NONE = Expectations()
+
+
+def test_a_start_without_an_answer_is_remembered_until_one_comes() -> None:
+    start = StartDrain("default", "p-2", "n@p-2", ("n@g-0",), build.RATES)
+    lost = (
+        Expectations()
+        .sent(start, build.NOW)
+        .failed(start, "timed out", is_refusal=False, now=build.NOW, is_unanswered=True)
+    )
+    assert lost.unanswered_starts == {"p-2": build.NOW}
+    assert lost.failed(start, "no", is_refusal=True, now=build.NOW).unanswered_starts == {"p-2": build.NOW}
+    assert lost.succeeded(start, build.NOW).unanswered_starts == {}
+    assert Expectations().failed(start, "refused", is_refusal=True, now=build.NOW).unanswered_starts == {}
 
 
 def test_a_command_is_in_flight_until_it_is_answered() -> None:

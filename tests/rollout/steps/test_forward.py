@@ -468,6 +468,40 @@ def test_addresses_carry_what_balancers_need_and_ports_come_from_the_object() ->
     assert command.target.preconditions() == {"uid": "uid-ep", "resourceVersion": "55"}
 
 
+REASON = "all green nodes are in the EMQX cluster"
+
+
+@pytest.mark.parametrize(
+    ("count", "pause_s"), [(1, 2.0), (10, 2.0), (11, 4.0), (12, 8.0), (15, 60.0), (99, 60.0)], ids=str
+)
+def test_nudges_for_one_reason_come_ever_more_seldom(count: int, pause_s: float) -> None:
+    """Each makes the operator rewrite a StatefulSet; 53 in two minutes were seen."""
+    early = remembered(JOINED, sent_at={"nudge": ago(pause_s - 0.1)}, nudges=(REASON, count))
+    due = remembered(JOINED, sent_at={"nudge": ago(pause_s)}, nudges=(REASON, count))
+    assert (sent(early), sent(due)) == ([], ["nudge +1"])
+    other = remembered(JOINED, sent_at={"nudge": ago(2.0)}, nudges=("another reason", count))
+    assert sent(other) == ["nudge +1"]
+
+
+OTHER_POD = f"{build.BLUE_NAME}-1"
+
+
+def test_a_start_without_an_answer_may_still_happen_so_nothing_else_begins() -> None:
+    """A start whose client gave up took effect 3 s later (recorded)."""
+    waiting = remembered(APPROVED, unanswered_starts={OTHER_POD: ago(20)})
+    assert sent(waiting) == []
+    assert sent(remembered(FULL, unanswered_starts={OTHER_POD: ago(20)})) == []
+    same = remembered(APPROVED, unanswered_starts={f"{build.BLUE_NAME}-2": ago(20)})
+    assert sent(same) == ["start 2 at 200"], "to the same node it does no harm"
+
+
+def test_a_start_without_an_answer_is_settled_by_the_nodes_own_word() -> None:
+    denied = with_place(APPROVED, "blue", 1, own=0, own_enabled=False)
+    early = remembered(denied, unanswered_starts={OTHER_POD: ago(50)})
+    late = remembered(denied, unanswered_starts={OTHER_POD: ago(70)})
+    assert (sent(early), sent(late)) == ([], ["start 2 at 200"])
+
+
 def test_nudges_take_another_closed_value_each_time() -> None:
     (first,) = JOINED.commands()
     assert isinstance(first, Nudge)

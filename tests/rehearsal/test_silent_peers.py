@@ -1,0 +1,66 @@
+"""A broker that hangs, and one that sees only itself, in the middle of the first drain: what becomes of the clients."""
+
+from __future__ import annotations
+
+from emqx_tui.rehearsal.rehearse import Script, rehearse
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.sandbox.world.world import World
+from emqx_tui.session.session import Session
+from emqx_tui.session.view import View
+
+CLIENTS = 3000
+
+
+class Onlooker:
+    """Keeps what a hung or split broker must not cause: a Ready pod without its address, a nudge every two seconds."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.dropped: set[str] = set()
+        self.holds: dict[str, str] = {}
+        self.frozen: set[str] = set()
+        self.stopped_at: float | None = None
+
+    def act(self, session: Session, view: View) -> None:
+        journal = view.journal
+        if journal is None or not journal.cut_over_at:
+            return
+        listed = (
+            {a.ip for a in view.snapshot.listener_endpoints.addresses} if view.snapshot.listener_endpoints else set()
+        )
+        for member in view.snapshot.green.members if view.snapshot.green else ():
+            if member.pod.is_ready and not member.pod.meta.deleting and member.pod.ip not in listed:
+                self.dropped.add(member.name)
+        if journal.hold is not None:
+            self.holds[journal.hold.check] = journal.hold.reason
+            if journal.hold.freeze:
+                self.frozen.add(journal.hold.check)
+
+
+def played(name: str, resume_after_s: float):
+    world = scenario(name, clients=CLIENTS, preset="device", churn_per_s=0.0)
+    onlooker = Onlooker(world)
+    script = Script(approval=Approval.AUTO, resume_after_s=resume_after_s, act=onlooker.act)
+    return world, onlooker, rehearse(world, script, limit_s=2400)
+
+
+def test_a_hung_recipient_freezes_the_drain_and_loses_nobody() -> None:
+    world, onlooker, run = played("hung-peer", 150.0)
+    assert run.result == "done", run.view and run.view.decision.alarms
+    assert "recipient-silent" in onlooker.frozen
+    green = sorted(name for name in world.cluster().nodes if world.cluster().nodes[name].version == "4.4.15")
+    assert green[0].partition("@")[2].partition(".")[0] in onlooker.holds["recipient-silent"]
+    assert "drain-stalled" not in onlooker.holds
+    assert "clients-missing" not in onlooker.holds
+    assert onlooker.dropped == set()
+    assert run.lost_now == 0
+    nudges = [line for line in run.writes if line.startswith("PATCH") and line.endswith("emqxenterprises/emqx-ee")]
+    assert len(nudges) < 25
+
+
+def test_a_node_that_sees_only_itself_keeps_its_address_and_takes_nobody_elses() -> None:
+    _, onlooker, run = played("split", 60.0)
+    assert run.result == "done", run.view and run.view.decision.alarms
+    assert onlooker.dropped == set()
+    assert run.lost_now == 0
