@@ -6,6 +6,7 @@ repair is sent every few seconds and would push out everything else. Phases, ans
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from emqx_tui.rollout.commands import (
     SwitchEndpoints,
 )
 from emqx_tui.rollout.gate_id import START
+from emqx_tui.rollout.policy import CLOSED_S
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.view import LogLine, LogSource
@@ -77,7 +79,7 @@ class EventLog:
                 continue
             times = event.count - known if 0 < known < event.count else 1
             source = LogSource.OPERATOR if event.component.startswith("emqx") else LogSource.KUBERNETES
-            text = f"{event.reason}: {event.message}"
+            text = f"{event.reason}: {_message(event.message)}"
             self._repeat(LogLine(event.last_at, source, redact_text(text), is_alarm=event.type == "Warning"), times)
         if len(self._seen) > 4 * LIMIT:
             self._seen = dict(list(self._seen.items())[-2 * LIMIT :])
@@ -171,3 +173,12 @@ def command_words(command: Command) -> str:
 
 def _because(what: str, reason: str) -> str:
     return f"{what}: {reason}" if reason else what
+
+
+_DELAY = re.compile(r"Delay (\d{1,12}) seconds")
+
+
+def _message(message: str) -> str:
+    """An Event's message; the operator counts down a delay of decades while the valve is closed."""
+    found = _DELAY.fullmatch(message)
+    return "waits: the delay is closed" if found and int(found[1]) > CLOSED_S // 2 else message

@@ -178,3 +178,18 @@ WORDS = {
 @pytest.mark.parametrize(("words", "command"), WORDS.items(), ids=WORDS)
 def test_a_command_is_told_with_why_it_is_sent(words: str, command: Command) -> None:
     assert command_words(command) == words
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Delay 999999993 seconds", "Evacuate: waits: the delay is closed"),
+        ("Delay 1000000019 seconds", "Evacuate: waits: the delay is closed"),
+        ("Delay 2147483647 seconds", "Evacuate: waits: the delay is closed"),
+        ("Delay 30 seconds", "Evacuate: Delay 30 seconds"),
+    ],
+)
+def test_a_delay_of_decades_is_told_as_closed(message: str, told: str) -> None:
+    log = EventLog()
+    log.events([event(1, message=message)])
+    assert texts(log) == [told]
