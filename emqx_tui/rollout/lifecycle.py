@@ -26,13 +26,16 @@ def settle(phase: Phase, context: RolloutContext) -> Phase:
 def locate(context: RolloutContext) -> tuple[Phase, tuple[Alarm, ...]]:
     """The phase as it is seen, and an alarm when no release comes there from the phase that was known.
 
-    Then somebody changed the cluster under us, or we are wrong: a reason to hold either way.
+    Then somebody changed the cluster under us, or we are wrong: a reason to hold either way. Not while a watch is known
+    to be broken: half of what is seen may be from before the other half, and the known way is followed.
     """
     known, holds = context.memory.phase, _judge(context)
     followed = settle_by(known, holds)
     if not context.is_read:
         return followed, ()
     seen = settle_by(Phase.IDLE, holds)
+    if context.stale_kube and known not in FINAL:
+        return followed, ()
     if followed is seen or known in FINAL or not _is_continued(context.memory.journal, context.journal):
         return seen, ()
     evidence = f"the cluster went from '{known}' to '{seen}', which no release does"

@@ -115,6 +115,18 @@ IMPOSSIBLE: dict[str, tuple[Phase, Scene]] = {
 
 
 @pytest.mark.parametrize(("before", "scene"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_nothing_is_impossible_while_a_watch_is_broken_and_what_is_shows_when_it_is_back(
+    before: Phase, scene: Scene
+) -> None:
+    """As an API server dies its watches end one by one: half of what is seen is from before the other half."""
+    broken = replace(seen_from(before, scene), kube_problem="connection refused")
+    decision, memory = broken.decided()
+    assert "impossible-phase" not in {a.check for a in decision.alarms}
+    back = replace(broken, kube_problem="", memory=memory)
+    assert impossible(back)
+
+
+@pytest.mark.parametrize(("before", "scene"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_a_step_that_no_release_takes_is_told_and_holds(before: Phase, scene: Scene) -> None:
     decision = seen_from(before, scene).decide()
     assert "impossible-phase" in {a.check for a in decision.alarms}

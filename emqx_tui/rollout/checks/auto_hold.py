@@ -72,7 +72,7 @@ def valve_open(context: RolloutContext, phase: Phase) -> Alarm | None:
         return None
     return Alarm(
         "valve-open",
-        f"initialDelaySeconds is {context.valve_s}: somebody opened the valve; it is being closed again",
+        f"somebody set initialDelaySeconds to {context.valve_s}, which frees the operator: it is closed again at once",
         advice=(Advice(Verb.RESUME, "once you know who writes the field"),),
     )
 
