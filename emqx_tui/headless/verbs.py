@@ -85,11 +85,14 @@ class Answer:
     gate: GateId | None = None
     driver: str | None = None
     """Who acts on it: identity of the driver; None = nobody drives."""
+    said: str = ""
+    """The beginning of the message, where people were told it before."""
 
     @property
     def sentence(self) -> str:
         """For people."""
-        return f"{self.message} ({self.driver} drives)" if self.driver else self.message
+        news = self.message.removeprefix(self.said).removeprefix("; ") or self.message
+        return f"{news} ({self.driver} drives)" if self.driver else news
 
     def to_json(self, verb: Verb) -> dict[str, Any]:
         """For programs."""
@@ -146,7 +149,6 @@ class _Asking:
             return self._answer(view, words)
         if not words:
             view, words = await self._submitted()
-            self.say(words)
         if self._held_again(view):
             return self._answer(view, words)
         if self.options.verb is Verb.HOLD:
@@ -295,12 +297,18 @@ class _Asking:
         if self._held_again(view) or is_driven or view.result:
             return self._answer(view, words, view.driver if is_driven else "")
         self.runner.session.submit(TakeOver(self.runner.person))
-        view = await self.runner.until(lambda seen: seen.role is Role.DRIVER or bool(seen.result), within_s=ANSWER_S)
+
+        def is_settled(seen: View) -> bool:
+            cannot_drive = seen.role is Role.IDLE and bool(seen.role_reason)
+            return seen.role is Role.DRIVER or bool(seen.result) or cannot_drive
+
+        view = await self.runner.until(is_settled, within_s=ANSWER_S)
         if view.role is not Role.DRIVER:
-            return self._answer(view, words)
+            return self._answer(view, words, left=view.role_reason)
+        self.say(words)
         self.say("nobody drives this release: this console acts on it")
         view = await self._drive()
-        return self._answer(view, words, left=_left(view))
+        return replace(self._answer(view, words, left=_left(view)), said=words)
 
     async def _seen_driver(self) -> tuple[View, bool]:
         """The view in which it is known whether another driver is alive, and whether one is."""

@@ -90,6 +90,8 @@ def test_with_nobody_driving_the_sender_acts_until_it_took_effect_and_says_so() 
     assert cut_over.driver is None
     assert "nobody drives from here on: emqx-tui rollout emqx-ee -n default" in cut_over.message
     assert any("cutting over" in line for line in one.lines)
+    told = [*one.lines, cut_over.sentence]
+    assert len([line for line in told if "approved: cut-over" in line]) == 1, "what was done is told once"
     assert "the drain goes on inside EMQX" in node.message
     assert any("curl" in line for line in two.lines)
 
