@@ -215,7 +215,12 @@ def _rollout(parser: Parser) -> None:
         help="wait until the release is resumed (the default, except for a check's hold under --approve auto)",
     )
     parser.add_argument(
-        "--override", action="append", default=[], metavar="CHECK", help="start although this pre-flight check fails"
+        "--override",
+        type=acceptable_check,
+        action="append",
+        default=[],
+        metavar="CHECK",
+        help="start although this pre-flight check fails",
     )
     parser.add_argument(
         "--late-removal",
@@ -325,6 +330,16 @@ def gate(text: str) -> GateId:
     if found == START:
         raise argparse.ArgumentTypeError(f"expected cut-over or a node's ordinal, found {text!r}")
     return found
+
+
+def acceptable_check(text: str) -> str:
+    """Reads the name of a pre-flight check that a person may accept."""
+    from emqx_tui.rollout.checks.preflight import PREFLIGHT
+
+    names = [check.name for check in PREFLIGHT if check.can_override]
+    if text not in names:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(names)}, found {text!r}")
+    return text
 
 
 def existing_file(path: str, flag: str) -> bytes:

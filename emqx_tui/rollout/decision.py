@@ -29,6 +29,10 @@ class Outcome(StrEnum):
         return self in (Outcome.WAIT, Outcome.FAIL)
 
 
+WORST_FIRST = (Outcome.FAIL, Outcome.WAIT, Outcome.SKIPPED, Outcome.PASS)
+"""The order in which outcomes are shown."""
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """One check, its verdict and the evidence in one sentence."""

@@ -23,6 +23,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MISTAKES = {
+    "no such check": (["rollout", "x", "--override", "foo"], "expected one of "),
     "unknown command": (["frobnicate"], "invalid choice: 'frobnicate'"),
     "unknown flag": (["get", "--colour"], "unrecognized arguments: --colour"),
     "flag without its value": (["get", "--context"], "--context"),

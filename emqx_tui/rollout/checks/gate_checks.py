@@ -100,8 +100,10 @@ WITHOUT_OPERATOR = (
 def operator_answers(context: RolloutContext) -> CheckResult:
     """Its webhook takes patches, as far as this console can know."""
     name, is_up = "operator-answers", context.snapshot.operator_answers.value
-    if is_up is not False:
-        return _passed(name, "the operator answers" if is_up else "not known to be down")
+    if is_up is None:
+        return CheckResult(name, Outcome.SKIPPED, "whether the operator answers is not known")
+    if is_up:
+        return _passed(name, "the operator answers")
     evidence = f"the operator is down: {WITHOUT_OPERATOR}"
     if "operator-down" not in context.journal.acknowledged:
         return _wait(name, evidence, "start it, or resume to go on without")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.rollout.decision import WORST_FIRST, CheckResult, Outcome
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.session import facts
 from emqx_tui.session.facts import Driving
@@ -61,9 +61,8 @@ def filled(rows: Iterable[tuple[str, tuple[Line, ...]]]) -> Rows:
 
 def check_rows(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
     """Checks that do not simply pass, one per line; then those that pass, on one line."""
-    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.SKIPPED: 2, Outcome.PASS: 3}
     notable = (check for check in checks if check.outcome is not Outcome.PASS or check.is_accepted)
-    apart = sorted(notable, key=lambda check: order[check.outcome])
+    apart = sorted(notable, key=lambda check: WORST_FIRST.index(check.outcome))
     passing: list[Span] = []
     for check in checks:
         if check not in apart:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emqx_tui.rollout.change import Verdict
-from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.rollout.decision import WORST_FIRST, CheckResult
 from emqx_tui.session.view import EditPreview
 from emqx_tui.ui.change.differences import problem_lines, short_difference
 from emqx_tui.ui.change.edit import Edit
@@ -50,9 +50,8 @@ def check_rows(answer: EditPreview | None, width: int) -> list[Line]:
     """The checks that need no answer: those that fail for good, those that wait, then those that pass."""
     if answer is None or not answer.checks:
         return []
-    order = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.SKIPPED: 2, Outcome.PASS: 3}
     shown = [check for check in answer.checks if not is_acceptable(check)]
-    ordered = sorted(shown, key=lambda check: order[check.outcome])
+    ordered = sorted(shown, key=lambda check: WORST_FIRST.index(check.outcome))
     return labelled("Checks", [check_line(check) for check in ordered], width)
 
 

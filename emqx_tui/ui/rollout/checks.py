@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emqx_tui.rollout.decision import CheckResult, Outcome
+from emqx_tui.rollout.decision import WORST_FIRST, CheckResult, Outcome
 from emqx_tui.session.view import View
 from emqx_tui.ui.rollout.names import short_names
 from emqx_tui.ui.text import units
@@ -10,13 +10,15 @@ from emqx_tui.ui.text.glyphs import ALARM, DONE
 from emqx_tui.ui.text.marks import check_line
 from emqx_tui.ui.text.spans import Line, Tone, line
 
-_ORDER = {Outcome.FAIL: 0, Outcome.WAIT: 1, Outcome.SKIPPED: 3, Outcome.PASS: 4}
-
 
 def checks_now(view: View) -> tuple[CheckResult, ...]:
     """The checks that matter now, worst first; one that passes because a person accepted it comes before the others."""
     checks = view.decision.gate.checks if view.decision.gate else view.decision.checks
-    return tuple(sorted(checks, key=lambda check: 2 if check.is_accepted else _ORDER[check.outcome]))
+
+    def rank(check: CheckResult) -> tuple[bool, int]:
+        return not (check.outcome.is_blocking or check.is_accepted), WORST_FIRST.index(check.outcome)
+
+    return tuple(sorted(checks, key=rank))
 
 
 def check_lines(view: View, room: int) -> list[Line]:
