@@ -175,7 +175,7 @@ def test_an_approval_that_could_not_be_written_is_told_and_does_not_linger(answe
         console.meddlers.clear()
         console.takers.clear()
         await asyncio.sleep(10.0)
-        assert stage.witness.is_approved(gate.id) is not answered
+        assert stage.witness.is_approved(str(gate.id)) is not answered
         assert console.view is not None
         assert console.view.journal is not None
         assert console.view.journal.is_approved(gate.id) is not answered
