@@ -49,6 +49,7 @@ def figures(view: View, journal: Journal) -> Mapping[str, Any]:
         "clients_lost": clients_lost(view, journal),
         "lowest_sum_ratio": round(lowest.ratio, 5) if lowest and lowest.ratio is not None else None,
         "uncounted": uncounted_fields(journal),
+        "sessions_left": sum(totals.sessions_left.values()),
         "early_clients": facts.early_clients(view),
     }
 

@@ -165,6 +165,8 @@ def finished(fields: Fields) -> str:
         parts.append(f"{clients(fields['clients_lost'])} lost" if fields["clients_lost"] else "no client lost")
     if fields.get("lowest_sum_ratio") is not None:
         parts.append(f"lowest sum {fields['lowest_sum_ratio']:.2%}{uncounted(fields.get('uncounted') or ())}")
+    if fields.get("sessions_left"):
+        parts.append(f"{count(fields['sessions_left'])} sessions left behind")
     if fields.get("early_clients"):
         parts.append(f"{clients(fields['early_clients'])} on green before the cut-over")
     took = f" in {span(fields['duration_s'])}" if fields.get("duration_s") is not None else ""

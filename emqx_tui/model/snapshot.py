@@ -87,6 +87,11 @@ class Member:
         return self.is_running or is_up
 
     @property
+    def sessions_left(self) -> int:
+        """Sessions that its evacuation leaves behind, as nobody moves them before 4.4.24; 0 before it is drained."""
+        return self.sessions if self.is_drained and self.live_connections == 0 and self.sessions else 0
+
+    @property
     def is_drained(self) -> bool:
         """EMQX lists it as `prohibiting` and its last counters are 0."""
         return bool(

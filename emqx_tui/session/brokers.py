@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from emqx_tui.model.api_version import V4
@@ -20,6 +20,8 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import (
     EmqxNode,
     NodeReport,
+    NodeStats,
+    channels_from_json,
     name_in_greeting,
     node_from_json,
     node_stats_from_json,
@@ -170,7 +172,14 @@ class Brokers:
         except Rejected:
             # One URL for all nodes: whoever answers would speak of itself.
             eviction = None
+        if eviction is not None and eviction.connections == 0:
+            stats = await self._with_what_is_left(pod, node, stats)
         return NodeReport(node, stats, eviction)
+
+    async def _with_what_is_left(self, pod: str, node: EmqxNode, stats: NodeStats) -> NodeStats:
+        """Before 4.4.24 sessions stay behind that no status of an evacuation counts; `/nodes/{itself}` does."""
+        left = channels_from_json((await self._get(pod, V4.node_path(node.name))).body)
+        return stats if left is None else replace(stats, sessions=left)
 
     async def _identity(self, pod: str, known: _Node) -> EmqxNode:
         now = self.clock.now()

@@ -354,6 +354,8 @@ class NodeState(StrEnum):
     TROUBLE = "in trouble"
     """Its container cannot run: the pod says why."""
     NOT_READ = "not read"
+    SILENT = "not answering"
+    """For Kubernetes its containers run, and it does not answer for itself: it may hang."""
     NOT_IN_EMQX = "not in EMQX"
     STARTING = "starting"
     HEALTH_CHECK = "health check"
@@ -389,7 +391,9 @@ def node_state(view: View, member: Member) -> NodeState:
         return NodeState.STOPPING
     if pod.trouble:
         return NodeState.TROUBLE
-    if member.node is None:
+    if member.is_suspect:
+        return NodeState.SILENT
+    if member.node is None or not member.is_joined:
         if view.snapshot.nodes.value is None:
             return NodeState.NOT_READ
         return NodeState.NOT_IN_EMQX if pod.is_ready else NodeState.STARTING

@@ -88,6 +88,7 @@ def test_a_release_that_is_done() -> None:
         "clients_lost": 0,
         "lowest_sum_ratio": 0.997,
         "uncounted": [],
+        "sessions_left": 0,
         "early_clients": None,
     }
 

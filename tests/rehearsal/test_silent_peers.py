@@ -64,3 +64,23 @@ def test_a_node_that_sees_only_itself_keeps_its_address_and_takes_nobody_elses()
     assert run.result == "done", run.view and run.view.decision.alarms
     assert onlooker.dropped == set()
     assert run.lost_now == 0
+
+
+def test_sessions_that_stay_behind_are_counted_and_said_before_the_next_node() -> None:
+    """Before 4.4.24 no evacuation moves sessions of clients with clean start and an expiry interval (recorded)."""
+    world = scenario("smooth", clients=300, preset="device", churn_per_s=0.0)
+    said: set[str] = set()
+
+    def act(session: Session, view: View) -> None:
+        if view.decision.gate is not None:
+            said.update(check.evidence for check in view.decision.gate.checks if "stay behind" in check.evidence)
+
+    for node in world.cluster().nodes.values():
+        node.unmoved = 10
+    run = rehearse(world, Script(approval=Approval.EVERY_NODE, think_s=12.0, act=act), limit_s=2400)
+    assert run.result == "done"
+    assert run.view is not None
+    assert run.view.journal is not None
+    left = run.view.journal.totals.sessions_left
+    assert sorted(left.values()) == [10, 10, 10]
+    assert any(evidence.endswith("EMQX does not move them") for evidence in said)

@@ -208,6 +208,22 @@ async def test_the_cluster_is_asked_at_once_when_a_node_says_what_it_has_not_tol
         assert not seen.accepts_clients
 
 
+async def test_sessions_that_stay_behind_are_seen_by_the_count_that_is_not_sampled() -> None:
+    drained = f"{build.BLUE_NAME}-2"
+    name = build.node_name(drained)
+    async with asking(DRAINING) as desk:
+        desk.emqx.answers[drained, OWN] = {"status": "enabled", "stats": {"connections": 0, "sessions": 0}}
+        told = {"node": name, "version": "4.4.14", "connections": 10}
+        desk.emqx.answers[f"{API}/nodes/{name}"] = {"code": 0, "data": told}
+        await desk.round()
+        stats = next(a.report.stats for a in desk.reports().answers if a.key[0] == drained and a.report)
+        assert stats.sessions == 10
+        desk.emqx.answers[f"{API}/nodes/{name}"] = {"code": 0, "data": {**told, "connections": "undefined"}}
+        await desk.round()
+        stats = next(a.report.stats for a in desk.reports().answers if a.key[0] == drained and a.report)
+        assert stats.sessions == 9, "as sampled: a member's first moments have no number"
+
+
 async def test_a_silent_node_keeps_what_it_said_with_its_age() -> None:
     async with asking(DRAINING) as desk:
         await desk.round()

@@ -179,17 +179,26 @@ def clients_back(context: RolloutContext) -> CheckResult:
     """Evicted clients land on green."""
     ledger = context.observations.ledger
     if ledger.evicted is None or ledger.missing is None:
-        return _passed("clients-back", "no client evicted yet")
+        return _passed("clients-back", f"no client evicted yet{_sessions_left(context)}")
     if ledger.overdue is None:
         return _wait("clients-back", "how many of the evicted clients are on their way is not known yet")
     limit = context.policy.missing_limit(ledger.evicted)
-    evidence = f"{max(0, ledger.overdue):,} clients missing of {ledger.evicted:,} evicted (limit {limit:,})"
+    missing = f"{max(0, ledger.overdue):,} clients missing of {ledger.evicted:,} evicted (limit {limit:,})"
+    evidence = missing + _sessions_left(context)
     if ledger.overdue <= limit:
         return _passed("clients-back", evidence)
     if "clients-missing" not in context.journal.acknowledged:
         return _fail("clients-back", evidence, "wait until they are back, or resume to accept it")
     who = context.journal.acknowledged_by.get("clients-missing", "somebody")
     return CheckResult("clients-back", Outcome.PASS, f"{evidence}: accepted by {who}", is_accepted=True)
+
+
+def _sessions_left(context: RolloutContext) -> str:
+    """What ends with the nodes that are drained: said before each of the next ones."""
+    left = {name: count for name, count in context.journal.totals.sessions_left.items() if count}
+    if not left:
+        return ""
+    return f"; {sum(left.values()):,} sessions stay behind on {', '.join(left)} and end there: EMQX does not move them"
 
 
 def previous_evicted(context: RolloutContext) -> CheckResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from emqx_tui.model.snapshot import Colour
@@ -78,6 +79,7 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         baseline=known.baseline,
         initial=known.initial,
         green_baseline=known.green_baseline,
+        sessions_left=_sessions_left(context),
         early=totals.early if totals.early is not None else _early(journal, known),
         max_missing=_highest(totals.max_missing, known.ledger.max_missing),
         uncounted=_with_new(totals.uncounted, uncounted(known)),
@@ -87,6 +89,13 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     if (totals, names) == (journal.totals, journal.drained):
         return journal
     return replace(journal, totals=totals, drained=names)
+
+
+def _sessions_left(context: RolloutContext) -> Mapping[str, int]:
+    """By drained blue pod: the sessions that end with it, as last seen."""
+    known = context.journal.totals.sessions_left
+    found = {m.name: m.sessions_left for m in context.blue_members if m.sessions_left}
+    return known if context.journal.abort or not found else {**known, **found}
 
 
 def _lower(totals: Totals, seen: int | None) -> int | None:

@@ -111,6 +111,8 @@ class Totals:
     """Clients disconnected by drains of green, in an abort."""
     killed: int = 0
     """Clients cut off without an evacuation: on nodes that went away undrained."""
+    sessions_left: Mapping[str, int] = field(default_factory=dict)
+    """By blue pod: sessions that its drain left behind; they end with the node."""
     finished_at: datetime | None = None
     baseline: Mapping[str, int] = field(default_factory=dict)
     """By blue pod: live connections when the first drain began."""

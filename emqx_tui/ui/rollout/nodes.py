@@ -124,6 +124,7 @@ _MARKS = {
     NodeState.STOPPING: (STARTING, Tone.DIM, Weight.BUSY),
     NodeState.TROUBLE: (ALARM, Tone.BAD, Weight.TROUBLE),
     NodeState.NOT_READ: ("?", Tone.WAIT, Weight.CALM),
+    NodeState.SILENT: (ALARM, Tone.BAD, Weight.TROUBLE),
     NodeState.NOT_IN_EMQX: (ALARM, Tone.BAD, Weight.TROUBLE),
     NodeState.STARTING: (STARTING, Tone.WAIT, Weight.BUSY),
     NodeState.HEALTH_CHECK: (RUNNING, Tone.STRONG, Weight.BUSY),
