@@ -345,7 +345,7 @@ async def test_old_readings_are_dim_marked_and_shut_the_gate():
     async with session(view) as console:
         assert "?33,120" in console.shown
         assert "99.9k?" in console.shown
-        assert "emqx: connection refused" in console.shown
+        assert "EMQX: connection refused" in console.shown
         assert "LIVE" not in lines(console.app)[0]
         await console.press("a")
         assert console.said.endswith("figures are 14 s old (limit 10 s)")
