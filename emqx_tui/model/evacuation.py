@@ -85,9 +85,9 @@ class Evacuation:
 
     @classmethod
     def by_own_word(cls, node: str, word: EvictionStatus) -> Evacuation:
-        """An evacuation of which only `node_eviction/status` of the node itself is known."""
-        state = EvacuationState.EVICTING_CONNS if word.connections else EvacuationState.WAITING_TAKEOVER
-        return cls(node, state, None, None, (), None, word.connections or 0, None, word.sessions or 0)
+        """An evacuation of which only `node_eviction/status` of the node itself is known: it evicts until told else."""
+        connected, sessions = word.connections or 0, word.sessions or 0
+        return cls(node, EvacuationState.EVICTING_CONNS, None, None, (), None, connected, None, sessions)
 
     def counted(self, word: EvictionStatus) -> Evacuation:
         """The same with the live count of the node itself. Its state stays as told: a tick has to see the 0 first."""
