@@ -75,6 +75,8 @@ class Observations:
     """By pod: since when a blue pod stands whose broker is no Running member of the EMQX cluster."""
     suspect_since: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: since when it does not answer for itself while its containers run."""
+    unaddressed_since: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: since when the proxies send no new client to it."""
     gate_frozen_since: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: since when its broker serves while its readiness gate is False."""
     baseline: Mapping[str, int] = field(default_factory=dict)
@@ -122,6 +124,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         unready_since=_unready_since(known.unready_since, snapshot),
         away_since=_since(known.away_since, _away(snapshot), now),
         suspect_since=_since(known.suspect_since, {m.name for m in snapshot.members if m.is_suspect}, now),
+        unaddressed_since=_since(known.unaddressed_since, _unaddressed(snapshot), now),
         gate_frozen_since=_since(known.gate_frozen_since, _gate_frozen(snapshot), now),
         operator_down_since=(known.operator_down_since or now) if snapshot.operator_answers.value is False else None,
         nodes=incidents.watch(known.nodes, snapshot, journal),
@@ -174,6 +177,11 @@ def _unready(snapshot: Snapshot) -> set[str]:
     wanted = {f"{green.stateful_set.name}-{ordinal}" for ordinal in range(green.replicas)}
     ready = {m.name for m in green.members if m.pod.is_ready}
     return (wanted | {m.name for m in green.members}) - ready
+
+
+def _unaddressed(snapshot: Snapshot) -> set[str]:
+    ips = snapshot.slice_ips
+    return set() if ips is None else {m.name for m in snapshot.members if m.pod.ip not in ips}
 
 
 def _away(snapshot: Snapshot) -> set[str]:

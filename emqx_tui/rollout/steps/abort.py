@@ -19,6 +19,9 @@ from emqx_tui.rollout.policy import next_closed
 from emqx_tui.rollout.steps import finish
 from emqx_tui.rollout.steps.forward import is_empty_by_own_word, may_start, scale, stops
 
+STATS_LATE_S = 4.0
+"""The broker's sampler takes a count every two seconds; a poll comes every second."""
+
 
 def cost(context: RolloutContext, phase: Phase) -> AbortCost:
     """What an abort would cost now."""
@@ -133,7 +136,7 @@ def _remove_green(context: RolloutContext) -> list[Command]:
         return []
     waiting = [m for m in green.members if m.is_running and not _is_empty(context, m)]
     if waiting:
-        return _drain_green(context, waiting)
+        return _drain_green(context, [m for m in waiting if not _has_nobody(m)])
     if ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
         return []
     return scale(context, green.stateful_set, 0, "green has no client")
@@ -156,11 +159,20 @@ def _may_have_clients(context: RolloutContext, member: Member) -> bool:
 
 
 def _is_empty(context: RolloutContext, member: Member) -> bool:
-    """No client and no session, and none can come: drained by its own word, or never used and out of the Service."""
+    """No client and no session, and none can come: drained by its own word, or never used and out of the Service.
+
+    `/stats` shows a client up to two seconds late, so what counts was read after the last one could have come.
+    """
     if member.evacuation is not None:
         return member.is_drained and is_empty_by_own_word(context, member)
-    ips = context.snapshot.slice_ips
-    return member.live_connections == 0 and member.sessions == 0 and ips is not None and member.pod.ip not in ips
+    if not _has_nobody(member):
+        return False
+    since, read_at = context.observations.unaddressed_since.get(member.name), context.snapshot.stats.read_at
+    return since is not None and read_at is not None and (read_at - since).total_seconds() >= STATS_LATE_S
+
+
+def _has_nobody(member: Member) -> bool:
+    return member.live_connections == 0 and member.sessions == 0
 
 
 def _drain_green(context: RolloutContext, waiting: list[Member]) -> list[Command]:

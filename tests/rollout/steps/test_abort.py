@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -37,8 +38,16 @@ def aborting(scene: Scene) -> Scene:
 
 
 def restored(scene: Scene) -> Scene:
-    """The template is the old one again, and the operator has answered that."""
-    return remembered(replace(aborting(scene), template="old"), done_at=RESTORED)
+    """The template is the old one again, the operator has answered that, and green has left the Service a while ago."""
+    away = {f"{build.GREEN_NAME}-{ordinal}": ago(20) for ordinal in range(3)}
+    return remembered(replace(aborting(scene), template="old"), done_at=RESTORED, unaddressed_since=away)
+
+
+def just_unaddressed(seconds: float) -> Scene:
+    """Green's node 1 has left the Service that long before the counts were read."""
+    read_at = OLD.now - timedelta(seconds=OLD.broker_age_s)
+    since = {**OLD.memory.observations.unaddressed_since, f"{build.GREEN_NAME}-1": read_at - timedelta(seconds=seconds)}
+    return remembered(OLD, unaddressed_since=since)
 
 
 def sent(scene: Scene) -> list[str]:
@@ -131,6 +140,9 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ["restore-template"],
     ),
     "restored: green has nobody": (OLD, ["scale green to 0"]),
+    "restored: who came to green as it left the Service is not counted yet": (just_unaddressed(3.9), []),
+    "restored: by now it would be counted": (just_unaddressed(4.0), ["scale green to 0"]),
+    "restored: a console that was started anew does not know for how long": (remembered(OLD, unaddressed_since={}), []),
     "restored: not before the operator has answered": (remembered(OLD, ack=ACK), []),
     "restored: by a console that was started anew: it asks first": (remembered(OLD, done_at={}), ["nudge"]),
     "restored: it asked, and was answered": (remembered(OLD, done_at=ASKED), ["scale green to 0"]),
