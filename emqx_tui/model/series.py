@@ -91,6 +91,7 @@ class Ledger:
     evicted: int | None = None
     landed: int | None = None
     bounced: int | None = None
+    """Came back to a blue node; one that is evicted again from there is in `evicted` twice."""
     missing: int | None = None
     max_missing: int | None = None
     on_their_way: int | None = None

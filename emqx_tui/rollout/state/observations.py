@@ -349,6 +349,8 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     # What a node had lost by itself before its own drain began went to green as well.
     moved += sum(max(0, known.baseline.get(name, count) - count) for name, count in known.initial.items())
     bounced = sum(max(0, (live.get(name) or 0) - count) for name, count in waiting.items())
+    # Who bounced to a node that was drained after that is evicted a second time, and lands or is missing once.
+    bounced += sum(max(0, count - known.baseline.get(name, count)) for name, count in known.initial.items())
     # A green node that died takes those with it who were there before.
     landed = max(0, sum(m.live_connections or 0 for m in green.members) - known.green_baseline - moved)
     bounced = min(bounced, evicted)

@@ -157,6 +157,15 @@ LEDGERS: dict[str, tuple[tuple[Scene, ...], tuple[int, int, int, int]]] = {
         (*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=150, b0=330), 2)),
         (200, 150, 30, 20),
     ),
+    "who bounced to blue is evicted a second time": (
+        (
+            *BEGUN,
+            at(counted(evacuating(DRAINING, 2, live=0), g0=270, b1=330), 2),
+            at(counted(evacuating(evacuating(DRAINING, 2, live=0), 1, live=330), g0=270), 3),
+            at(counted(evacuating(evacuating(DRAINING, 2, live=0), 1, live=0), g0=600), 4),
+        ),
+        (630, 600, 30, 0),
+    ),
     "others moved by themselves": (
         (*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=210, b0=290), 2)),
         (200, 200, 0, 0),
