@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from emqx_tui.model.errors import Conflict, Forbidden, Unreachable
@@ -21,6 +22,7 @@ from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
+from emqx_tui.rollout.requests import EmqxReply, EmqxRequest
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Lost, Recorder, Scope, WatchInput, WatchSink
@@ -93,16 +95,42 @@ class FaultyKube(SimKube):
             self._again.remove((kind, again))
 
 
+class FaultyEmqx(SimEmqx):
+    """Brokers whose answers can be spoiled on their way."""
+
+    spoil: Callable[[EmqxRequest, EmqxReply], EmqxReply] | None = None
+
+    async def request(self, request: EmqxRequest) -> EmqxReply:
+        reply = await super().request(request)
+        return self.spoil(request, reply) if self.spoil else reply
+
+
+class SkewedClock(SimClock):
+    """What is left of a host's skew when the console has estimated the cluster's time, and another origin."""
+
+    def __init__(self, world: World, skew_s: float) -> None:
+        super().__init__(world)
+        self._skew_s = skew_s
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self._skew_s)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + 1_000.0 * self._skew_s
+
+
 class Console:
     """One process of the product, and what lies between it and the cluster."""
 
-    def __init__(self, stage: Stage, number: int, *, drives: bool = True, removes_leases: bool = True) -> None:
+    def __init__(
+        self, stage: Stage, number: int, *, drives: bool = True, removes_leases: bool = True, skew_s: float = 0.0
+    ) -> None:
         self.stage = stage
         self.wire = Wire(before=self._leave, after=self._arrive)
         self.kube = FaultyKube(stage.world, self.wire)
         self.host = SimHost(number, stage.dead)
-        emqx = SimEmqx(stage.world, self.wire)
-        ports = Ports(self.kube, emqx, SimClock(stage.world), self.host, stage.recorder)
+        self.emqx = FaultyEmqx(stage.world, self.wire)
+        ports = Ports(self.kube, self.emqx, SkewedClock(stage.world, skew_s), self.host, stage.recorder)
         options = Options(policy=stage.policy, drives=drives, removes_leases=removes_leases, console_version="test")
         self.session = Session("default", "emqx-ee", ports, options, self._publish)
         self.view: View | None = None
@@ -119,7 +147,7 @@ class Console:
             meddle(request)
         if is_write(request) and not any(records in request.path for records in _RECORDS) and not self.wire.is_cut:
             self.writes.append((self.stage.world.timeline.now, request))
-            self.stage.witness.note_write(request.path)
+            self.stage.witness.note_write(request.path, getattr(request, "body", None))
             if self.stage.lease_holder() != self.host.identity:
                 self.stage.broken.append(f"{self.host.identity} changed {request.path} without the lease")
 
@@ -173,15 +201,19 @@ class Stage:
         self.witness = Witness(self.world)
         listener = [(plural, "emqx-ee") for plural in ("services", "endpoints")]
         self.before = {key: self.world.store.get(key[0], "default", key[1]) for key in listener}
+        self.size: int = self.world.store.get("emqxenterprises", "default", "emqx-ee")["spec"].get("replicas", 3)
+        """Nodes of the cluster before anything happens."""
         self.world.cluster().truth.mark()
 
     def lease_holder(self) -> str:
         lease = self.world.store.find("leases", "default", "emqx-tui-emqx-ee")
         return str((lease or {}).get("spec", {}).get("holderIdentity", ""))
 
-    def console(self, number: int = 1, *, drives: bool = True, removes_leases: bool = True) -> Console:
+    def console(
+        self, number: int = 1, *, drives: bool = True, removes_leases: bool = True, skew_s: float = 0.0
+    ) -> Console:
         """Start a console."""
-        console = Console(self, number, drives=drives, removes_leases=removes_leases)
+        console = Console(self, number, drives=drives, removes_leases=removes_leases, skew_s=skew_s)
         task = asyncio.create_task(console.session.run())
         task.add_done_callback(self._ended)
         self.running.append(task)
@@ -209,7 +241,14 @@ class Stage:
         return run_in(self.world, on_stage())
 
 
-async def begin(console: Console, approval: Approval = Approval.AUTO, limit_s: float = 120.0) -> None:
+async def begin(
+    console: Console,
+    approval: Approval = Approval.AUTO,
+    limit_s: float = 120.0,
+    *,
+    late_removal: bool = False,
+    parallel_drains: int = 1,
+) -> None:
     """Plan a release of TARGET at `console`, and start it as soon as the pre-flight passes."""
     deadline = console.stage.world.timeline.now + limit_s
     while console.stage.world.timeline.now < deadline:
@@ -219,7 +258,9 @@ async def begin(console: Console, approval: Approval = Approval.AUTO, limit_s: f
         resource = seen.snapshot.resource.value
         assert resource is not None
         draft = with_version(Draft.of(resource), TARGET)
-        judged = await console.session.preview_edit(1, draft, approval, late_removal=False, parallel_drains=1)
+        judged = await console.session.preview_edit(
+            1, draft, approval, late_removal=late_removal, parallel_drains=parallel_drains
+        )
         stopping = blocking(judged.checks, ())
         if judged.plan is not None and not stopping:
             console.session.submit(Start(judged.plan, "person@host"))

@@ -14,6 +14,8 @@ from emqx_tui.sandbox.world.world import World
 CLOSED = 1_000_000_000
 WRITES_PER_MINUTE = 60
 """Budget of a console, whatever happens: what it writes wakes the operator, and every other client of the API."""
+STEADY_S = 15.0
+"""A node that has accepted clients for so long is known to a console."""
 
 
 class Witness:
@@ -33,6 +35,8 @@ class Witness:
         self._evacuating: set[str] = set()
         self._journal_seen = False
         self._writes: list[tuple[float, str]] = []
+        self._accepting: dict[str, float] = {}
+        """By address of a node that accepts clients: since when."""
         world.store.subscribe(self._saw)
         self._look()
 
@@ -49,7 +53,10 @@ class Witness:
 
     def _look(self) -> None:
         """Evacuations are not objects of the API: look at the brokers four times a second."""
-        cluster = self.world.clusters[self.key]
+        cluster = self.world.clusters.get(self.key)
+        if cluster is None:
+            return
+        self._note_accepting()
         running = {name for name, node in cluster.nodes.items() if node.evacuation is not None}
         for name in running - self._evacuating:
             self._started(name)
@@ -118,12 +125,50 @@ class Witness:
         slices = self.world.store.list("endpointslices", self.key[0], label)
         return [ip for s in slices for e in s.get("endpoints") or () for ip in e["addresses"]]
 
-    def note_write(self, path: str) -> None:
-        """A console has sent a request that changes something, its records aside."""
+    def note_write(self, path: str, body: Any = None) -> None:
+        """A console has sent a request that changes something, its records aside: was it its own to send?"""
+        if path.endswith(f"/endpoints/{self.key[1]}") and isinstance(body, dict):
+            self._judge_addresses(body)
+        if path.endswith("/scale") and isinstance(body, dict):
+            self._judge_scale(path.rsplit("/", 2)[-2], (body.get("spec") or {}).get("replicas"))
         now = self.world.timeline.now
         self._writes = [(at, to) for at, to in self._writes if at > now - 60.0] + [(now, path)]
         if len(self._writes) > WRITES_PER_MINUTE:
             self._break(f"{len(self._writes)} writes within a minute, the last to {path}")
+
+    def _judge_addresses(self, body: dict[str, Any]) -> None:
+        """Never a list without an address that accepts clients, where one has accepted them for a while."""
+        wanted = {a["ip"] for s in body.get("subsets") or () for a in s.get("addresses") or ()}
+        accepting = {ip for ip, since in self._accepting.items() if self.world.timeline.now - since > STEADY_S}
+        if accepting and not wanted & set(self._accepting):
+            self._break(f"a console wrote the addresses {sorted(wanted)}, none of which accepts clients")
+
+    def _judge_scale(self, name: str, size: int | None) -> None:
+        """A console scales no node away that has clients, and no blue one whose drain nobody approved."""
+        if size is None or size >= self._sizes.get(name, 0):
+            return
+        for node in self.world.clusters[self.key].nodes.values():
+            if f"@{name}-" in node.name and _ordinal(node.name) >= size and node.live:
+                self._break(f"a console scaled {name} to {size} with {node.live} clients on {node.name}")
+        journal = self.journal()
+        is_backward = bool(journal and journal["abort"])
+        if name == self.blue_name and not is_backward and not self.is_approved(f"node:{size}"):
+            self._break(f"a console scaled {name} to {size} without approval of node {size}")
+
+    def _note_accepting(self) -> None:
+        now = self.world.timeline.now
+        found: dict[str, float] = {}
+        for pod in self.world.pods(self.key[0]):
+            ip, name = pod.get("status", {}).get("podIP"), pod["metadata"]["name"]
+            if not ip or "deletionTimestamp" in pod["metadata"]:
+                continue
+            at = self.world.brokers.at_pod(self.key[0], name)
+            node = at and at.cluster.nodes[at.name]
+            # EMQX does not say in time from which nodes somebody's rebalance takes clients: they count.
+            is_open = node and node.running and not node.hung and node.evacuation is None
+            if node and is_open and not node.faults.booting:
+                found[ip] = self._accepting.get(ip, now)
+        self._accepting = found
 
     def _break(self, what: str) -> None:
         self.broken.append(f"{self.world.timeline.now - self.world.config.start:.1f} s: {what}")

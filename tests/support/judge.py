@@ -1,0 +1,201 @@
+"""What must hold at every View of a story: holds with a cause, no stillness without a word, true figures or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emqx_tui.headless import rows, status
+from emqx_tui.headless.exit_status import Result
+from emqx_tui.headless.summary import summary as finished
+from emqx_tui.headless.view_diff import progress
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.session import facts
+from emqx_tui.session.cluster_facts import with_view
+from emqx_tui.session.view import ClusterRow, Role, View
+from emqx_tui.ui.clusters.states import state, step_word, version_words
+from emqx_tui.ui.rollout.headline import headline
+from emqx_tui.ui.rollout.ledger import ledger_line
+from emqx_tui.ui.rollout.nodes import node_rows
+from emqx_tui.ui.text.spans import plain
+from tests.support.faults import Fault
+from tests.support.stage import Console, Stage
+
+LOOK_EVERY_S = 4.0
+STILL_S = 240.0
+"""The product's own alarm comes after 120 s in stories."""
+
+
+class Judge:
+    """Listens to all consoles of a stage; `broken` is what must stay empty."""
+
+    def __init__(self, stage: Stage, *, is_reset: bool, rate: int) -> None:
+        self.stage = stage
+        self.broken: list[str] = []
+        self._is_reset = is_reset
+        self._slack = 4 * rate + 12
+        """Clients that may move between a poll and the instant of the truth, and churn."""
+        self._said: set[str] = set()
+
+    def listen(self, console: Console, struck: Sequence[Fault], skew_s: float) -> None:
+        looked_at = float("-inf")
+        still: tuple[object, float] = (None, 0.0)
+
+        def look(view: View) -> None:
+            nonlocal looked_at, still
+            now = self.stage.world.timeline.now
+            self._hold_has_a_cause(view, struck)
+            if not facts.is_under_way(view) or console.wire.is_cut:
+                still = (None, now)
+                return
+            mark = _mark(view)
+            if mark != still[0]:
+                still = (mark, now)
+            elif now - still[1] > STILL_S and not _is_said(view):
+                self._break("still", f"nothing moves in '{view.decision.phase}' and nothing is said")
+            if now - looked_at >= LOOK_EVERY_S:
+                looked_at = now
+                self._fronts_agree(view)
+                self._figures_are_true(view)
+
+        console.watchers.append(look)
+
+    def _break(self, key: str, what: str) -> None:
+        """Once for each kind."""
+        if key not in self._said:
+            self._said.add(key)
+            began = self.stage.world.config.start
+            self.broken.append(f"{self.stage.world.timeline.now - began:.1f} s: {what}")
+
+    # -- at every view
+
+    def _hold_has_a_cause(self, view: View, struck: Sequence[Fault]) -> None:
+        hold = view.journal.hold if view.journal else None
+        if hold is None or not hold.auto:
+            return
+        if hold.check == "impossible-phase":
+            self._break("phase", f"a false hold: {hold.reason}")
+        truth = self.stage.world.cluster().truth
+        are_lost = truth.offline + truth.since_mark().lost >= view.policy.missing_floor
+        has_cause = (
+            not all(fault.is_silent for fault in struck)
+            or (hold.check == "canary" and self._is_reset)
+            or (hold.check == "clients-missing" and are_lost)
+        )
+        if not has_cause:
+            self._break("hold", f"held without a cause by {hold.check}: {hold.reason}")
+
+    # -- now and then
+
+    def _fronts_agree(self, view: View) -> None:
+        resource, journal = view.snapshot.resource.value, view.journal
+        if resource is None or journal is None or view.snapshot.slices.value is None:
+            return
+        row = with_view(ClusterRow(resource, view.now, Phase.IDLE), view)
+        document, lines = status.document(view), " ".join(status.lines(view))
+        is_waiting = facts.waits_for_person(view)
+        bar = headline(view)
+        words = f"{plain(bar.first)} {plain(bar.second)}"
+        versions = facts.versions(journal)
+        shown = {each.name: each.mark.word for each in node_rows(view)}
+        agreed = {
+            "who is waited for (list)": (state(row).word == "waits for you") is is_waiting or view.is_undriven,
+            "who is waited for (get)": (rows.item(row, view.now)["phase"] == "Waiting") is is_waiting,
+            "who is waited for (bar)": "WAITING FOR YOU" not in words or is_waiting,
+            "who is waited for (status)": not is_waiting or "waits for a person" in lines,
+            "the step": step_word(row) != "?",
+            "versions": (document["from"], document["to"]) == (versions.before, versions.after),
+            "versions (list)": version_words(row) == f"{versions.before}→{versions.after}",
+            "states of nodes": all(shown.get(n["node"]) == n["state"] for n in document["nodes"]),
+            "time to go": (document["eta_s"] is None) is (progress(view)["eta_s"] is None),
+            "holds": bool(document["hold"]) is bool(journal.hold),
+            "negative figures": "missing -" not in plain(ledger_line(view)) and "landed -" not in lines,
+        }
+        for what, is_so in agreed.items():
+            if not is_so:
+                self._break(what, f"front ends disagree on {what} in '{view.decision.phase}'")
+
+    def _figures_are_true(self, view: View) -> None:
+        truth = self.stage.world.cluster().truth
+        gone = truth.since_mark()
+        ledger = status.document(view)["ledger"]
+        offline = truth.offline + gone.lost
+        for name, figure in ledger.items():
+            if figure is not None and figure < 0:
+                self._break(f"negative {name}", f"status tells {name} {figure}")
+        evicted = ledger["evicted"]
+        if evicted is not None and facts.is_live(view) and evicted > gone.evicted + self._slack:
+            self._break("evicted", f"status tells {evicted} evicted, it was {gone.evicted}")
+        overdue = facts.overdue(view)
+        if overdue is not None and facts.is_live(view) and overdue > offline + self._slack:
+            self._break("missing", f"{overdue} are said to be missing, {offline} are away")
+
+    # -- at the end
+
+    def end(self, view: View | None, struck: Sequence[Fault], version: str, delay_s: int) -> None:
+        """`view` is the last one of a console that lives."""
+        if view is None:
+            self._break("end", "no console sees anything at the end")
+            return
+        ends = frozenset({"done", "aborted"}).union(*(fault.ends for fault in struck))
+        if not view.result:
+            if not _is_said(view):
+                self._break("end", f"stuck in '{view.decision.phase}' without a word")
+            return
+        if view.result not in ends:
+            self._break("end", f"ended as {view.result}")
+        if view.result == "failed":
+            return
+        try:
+            self.stage.witness.check_ended(version if view.result == "done" else "4.4.14", delay_s)
+        except (AssertionError, KeyError) as error:
+            self._break("end", f"not as it should be after '{view.result}': {error!r}")
+        self._last_line_is_true(view)
+
+    def _last_line_is_true(self, view: View) -> None:
+        cluster = self.stage.world.cluster()
+        gone, size = cluster.truth.since_mark(), cluster.clients.size if cluster.clients else 0
+        line = finished(view, Result(view.result), view.now).to_json()
+        clients = view.journal.totals.clients if view.journal else None
+        told = line["disconnects_per_client"]
+        is_partial = bool(line["uncounted"])
+        if told is not None and clients:
+            difference = told * clients - gone.disconnects
+            if difference > self._slack or (difference < -self._slack and not is_partial):
+                self._break(
+                    "disconnects", f"finished tells {told * clients:.0f} disconnects, it was {gone.disconnects}"
+                )
+        lost, away = line["clients_lost"], gone.lost + cluster.truth.offline
+        if lost is not None and not gone.lost - self._slack <= lost <= away + self._slack:
+            self._break("lost", f"finished tells {lost} clients lost, it was {gone.lost} ({away} away)")
+        ratio = line["lowest_sum_ratio"]
+        if (
+            ratio is not None
+            and not is_partial
+            and size
+            and abs(ratio * size - cluster.truth.lowest_live) > self._slack
+        ):
+            self._break(
+                "lowest", f"finished tells a lowest sum of {ratio * size:.0f}, it was {cluster.truth.lowest_live}"
+            )
+
+
+def _mark(view: View) -> tuple[object, ...]:
+    seen = view.snapshot
+    return (
+        view.decision.phase,
+        tuple((s.name, s.replicas) for s in seen.sets),
+        tuple((m.name, m.is_running, m.live_connections, m.evacuation and m.evacuation.state) for m in seen.members),
+    )
+
+
+def _is_said(view: View) -> bool:
+    """A hold, an open gate, an alarm, or nobody drives: somebody is asked."""
+    gate, journal = view.decision.gate, view.journal
+    return bool(
+        (journal and journal.hold)
+        or (gate and gate.is_open)
+        or view.decision.alarms
+        or view.is_undriven
+        or view.role is Role.WATCH_ONLY
+        or any(source.problem for source in view.health)
+    )

@@ -1,0 +1,322 @@
+"""Whole releases drawn from a seed: a cluster, its clients, people at the consoles, and faults, two or more at once.
+
+A story is a value: the same story gives the same history, and one with a part left out is a story too. What is wrong
+in it is found after every event; a story that fails is made smaller until every part that is left is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from emqx_tui.rollout.intents import Abort, Freeze, Hold, Resume, SetPolicy, SetRates
+from emqx_tui.rollout.policy import Approval, Policy
+from emqx_tui.sandbox.world.scenario import manifest, scenario
+from emqx_tui.sandbox.world.world import World
+from emqx_tui.session.view import View
+from tests.support.faults import CATALOGUE, Fault
+from tests.support.judge import Judge
+from tests.support.stage import TARGET, Console, Person, Stage, begin
+
+DELAY_S = 10
+RATE = 5
+POLICY = Policy(canary_s=15.0, green_ready_timeout_s=90.0, no_progress_s=120.0, stall_s=30.0)
+"""Shorter waits than the product's own, so that more happens in a second of the machine."""
+LIMIT_S = 600.0
+WATCH_ONLY = ("2.1.0", "2.1.2")
+"""Operator releases with which no release may begin."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """At `at_s` after the start something happens at console number `console`."""
+
+    at_s: float
+    what: str
+    """A fault's name, or one of ACTIONS."""
+    console: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.at_s:6.1f} s  {self.what}, console {self.console + 1}"
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything that is drawn from a seed."""
+
+    seed: int
+    nodes: int = 2
+    clients_per_node: int = 20
+    preset: str = "mqttx-default"
+    churn_per_s: float = 0.1
+    network: str = "kube-proxy"
+    operator: str = "2.2.29"
+    has_volumes: bool = False
+    approval: str = "auto"
+    is_late: bool = False
+    parallel: int = 1
+    skews_s: tuple[float, ...] = (0.0,)
+    """Of each console's host; as many consoles as there are."""
+    boot_s: float = 3.0
+    stop_s: float = 1.0
+    lag_s: float = 0.2
+    events: tuple[Event, ...] = ()
+
+    def __str__(self) -> str:
+        plain = Story(self.seed)
+        drawn = {name: value for name, value in vars(self).items() if name not in ("events", "seed")}
+        different = ", ".join(f"{n}={v!r}" for n, v in drawn.items() if v != getattr(plain, n)) or "nothing special"
+        return "\n".join([f"seed {self.seed}: {different}", *(f"  {event}" for event in self.events)])
+
+
+def _hold(console: Console, view: View) -> None:
+    console.session.submit(Hold("somebody@host"))
+
+
+def _freeze(console: Console, view: View) -> None:
+    console.session.submit(Freeze("somebody@host"))
+
+
+def _resume(console: Console, view: View) -> None:
+    console.session.submit(Resume("somebody@host"))
+
+
+def _abort(console: Console, view: View) -> None:
+    console.session.submit(Abort("somebody@host", view.decision.abort.revision))
+
+
+def _rates(console: Console, view: View) -> None:
+    console.session.submit(SetRates("somebody@host", 3 * RATE, 3 * RATE))
+
+
+def _policy(console: Console, view: View) -> None:
+    console.session.submit(SetPolicy("somebody@host", "every-node"))
+
+
+ACTIONS: dict[str, Callable[[Console, View], None]] = {
+    "hold": _hold,
+    "freeze": _freeze,
+    "resume": _resume,
+    "abort": _abort,
+    "other rates": _rates,
+    "every node needs approval": _policy,
+}
+LIVES = ("killed", "cut off")
+"""What happens to a console's process: it is started again 12 s later, or is back after 25 s."""
+
+
+def draw(seed: int) -> Story:
+    rng = random.Random(f"story {seed}")
+    nodes = rng.choice([1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 6, 12] if rng.random() < 0.5 else [1, 2, 2, 3])
+    consoles = rng.choice([1, 1, 2, 2, 3])
+    span_s = 35.0 + 14.0 * nodes
+    faults = rng.sample(sorted(CATALOGUE), rng.choice([0, 1, 2, 2, 2, 3, 4]))
+    people = rng.choices([*ACTIONS, *LIVES], k=rng.choice([0, 0, 1, 2, 3]))
+    # Faults come close to one another, so that they meet.
+    about_s = rng.uniform(2.0, span_s)
+    events = [Event(round(abs(about_s + rng.gauss(0.0, 12.0)), 1), name, rng.randrange(consoles)) for name in faults]
+    events += [Event(round(rng.uniform(1.0, span_s), 1), what, rng.randrange(consoles)) for what in people]
+    return Story(
+        seed,
+        nodes,
+        clients_per_node=rng.randint(8, 40),
+        preset=rng.choice(["mqttx-default", "mqttx-persistent", "device", "emqtt_bench-reconnect"]),
+        churn_per_s=rng.choice([0.0, 0.1, 0.5]),
+        network=rng.choice(["kube-proxy"] * 5 + ["ebpf"]),
+        operator=rng.choice(["2.2.29"] * 6 + ["2.1.4"] * 2 + [rng.choice(WATCH_ONLY)]),
+        has_volumes=rng.random() < 0.3,
+        approval=str(rng.choice(list(Approval))),
+        is_late=rng.random() < 0.2,
+        parallel=rng.choice([1, 1, 2, nodes]),
+        skews_s=tuple(rng.choice([0.0, 0.0, -0.5, 0.5]) for _ in range(consoles)),
+        boot_s=rng.choice([1.0, 3.0, 15.0]),
+        stop_s=rng.choice([0.5, 1.0, 10.0]),
+        lag_s=rng.choice([0.05, 0.2, 1.0]),
+        events=tuple(sorted(events, key=lambda event: event.at_s)),
+    )
+
+
+@dataclass
+class Ending:
+    """What became of a story."""
+
+    result: str = ""
+    broken: list[str] = field(default_factory=list)
+
+
+def make_world(story: Story) -> World:
+    cr = manifest(
+        replicas=story.nodes, delay_s=DELAY_S, wait_takeover_s=2, conn_evict_rate_per_s=RATE, sess_evict_rate_per_s=RATE
+    )
+    if story.has_volumes:
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "20Mi"}}}
+        cr["spec"]["persistent"] = {"metadata": {"name": "emqx-ee"}, "spec": claim}
+    return scenario(
+        "smooth",
+        cr=cr,
+        clients=story.clients_per_node * story.nodes,
+        preset=story.preset,
+        seed=story.seed,
+        churn_per_s=story.churn_per_s,
+        network=story.network,
+        operator=story.operator,
+        pod_boot_s=story.boot_s,
+        pod_stop_s=story.stop_s,
+        statefulset_lag_s=story.lag_s,
+    )
+
+
+class Telling:
+    """One story on its stage."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.stage = Stage(make_world(story), policy=POLICY)
+        self.ending = Ending()
+        self.struck: list[Fault] = []
+        self.judge = Judge(self.stage, is_reset=story.network == "ebpf", rate=RATE * story.parallel * 3)
+        self.consoles: list[Console] = []
+        self._started = 0
+
+    def console(self, place: int) -> Console:
+        self._started += 1
+        skew_s = self.story.skews_s[place]
+        console = self.stage.console(self._started, skew_s=skew_s)
+        Person(console, patience=4, resume_after_s=15.0)
+        self.judge.listen(console, self.struck, skew_s)
+        return console
+
+    async def tell(self, stage: Stage) -> None:
+        self.consoles = [self.console(0)]
+        first = self.consoles[0]
+        try:
+            await begin(
+                first,
+                Approval(self.story.approval),
+                late_removal=self.story.is_late,
+                parallel_drains=min(self.story.parallel, self.story.nodes),
+            )
+        except AssertionError as refused:
+            if self.story.operator not in WATCH_ONLY:
+                self.ending.broken.append(f"the release could not begin: {refused}")
+            elif first.writes:
+                self.ending.broken.append(f"written although only watching: {first.writes}")
+            self.ending.result = "refused"
+            return
+        begun = stage.world.timeline.now
+        self.consoles += [self.console(place) for place in range(1, len(self.story.skews_s))]
+        for event in self.story.events:
+            await asyncio.sleep(max(0.0, begun + event.at_s - stage.world.timeline.now))
+            if self._is_over():
+                break
+            self.happen(event)
+        await self._end()
+
+    def happen(self, event: Event) -> None:
+        console = self.consoles[event.console]
+        timeline = self.stage.world.timeline
+        if event.what in ACTIONS:
+            if console.view is not None and console.view.journal is not None:
+                ACTIONS[event.what](console, console.view)
+        elif event.what == "cut off":
+            console.cut()
+            timeline.after(25.0, console.heal)
+        elif event.what == "killed":
+            console.cut()
+            console.watchers.clear()
+            self.stage.dead.add(console.host.identity)
+            place = event.console
+            timeline.after(12.0, lambda: self._again(place))
+        elif self.stage.world.clusters.get(self.stage.witness.key) is not None:
+            fault = CATALOGUE[event.what]
+            self.struck.append(fault)
+            fault.strike(console)
+            if fault.mend is not None:
+                mend = fault.mend
+                timeline.after(fault.for_s, lambda: self._mend(mend, console))
+
+    def _lift_holds_by_hand(self) -> None:
+        """Nobody holds for ever."""
+        for console in self.consoles:
+            hold = console.view.journal.hold if console.view and console.view.journal else None
+            if hold is not None and not hold.auto:
+                console.session.submit(Resume("somebody@host"))
+
+    def _is_over(self) -> bool:
+        """Every console has seen the end."""
+        views = [console.view for console in self.consoles if not console.wire.is_cut]
+        return bool(views) and all(view is not None and view.result for view in views)
+
+    def _mend(self, mend: Callable[[Console], Any], console: Console) -> None:
+        if self.stage.world.clusters.get(self.stage.witness.key) is not None:
+            mend(console)
+
+    def _again(self, place: int) -> None:
+        self.consoles[place] = self.console(place)
+
+    async def _end(self) -> None:
+        """Until every console has seen the end; a release may also stand where a person has been told why."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LIMIT_S
+        while loop.time() < deadline and not self._is_over():
+            self._lift_holds_by_hand()
+            await asyncio.sleep(5.0)
+        view = next((c.view for c in self.consoles if c.view is not None and not c.wire.is_cut), None)
+        self.ending.result = view.result if view and view.result else f"stands {_why(view)}"
+        self.judge.end(view, self.struck, TARGET, DELAY_S)
+
+
+def _why(view: View | None) -> str:
+    hold = view.journal.hold if view and view.journal else None
+    return f"held by {hold.by}: {hold.reason}" if hold else f"in '{view.decision.phase}'" if view else "unseen"
+
+
+def play(story: Story) -> Ending:
+    """Everything that is wrong in one story."""
+    telling = Telling(story)
+    telling.stage.play(telling.tell)
+    stage, excused = telling.stage, [word for fault in telling.struck for word in fault.promises]
+    if any("valve-open" in fault.holds for fault in telling.struck):
+        # Whichever node is next, the operator takes it in the pass that the patch orders.
+        excused += ["was scaled to"]
+    seen = stage.broken + stage.witness.broken
+    # What a console did itself no fault excuses.
+    kept = (line for line in seen if ": a console" in line or not any(word in line for word in excused))
+    telling.ending.broken += [*kept, *telling.judge.broken]
+    return telling.ending
+
+
+def try_to_play(story: Story) -> list[str]:
+    """What is wrong, an exception among it."""
+    try:
+        return play(story).broken
+    except Exception as error:
+        return [f"{type(error).__name__}: {error}"]
+
+
+def shrink(story: Story, fails: Callable[[Story], bool], tries: int = 60) -> Story:
+    """A smaller story that still fails: parts are left out one by one, then the plainest settings are tried."""
+    plain = Story(story.seed)
+    is_smaller = True
+    while is_smaller:
+        is_smaller = False
+        shorter = [replace(story, events=story.events[:i] + story.events[i + 1 :]) for i in range(len(story.events))]
+        plainer = [
+            replace(story, **{name: value})
+            for name, value in vars(plain).items()
+            if name not in ("seed", "events", "skews_s") and getattr(story, name) != value
+        ]
+        if len(story.skews_s) > 1:
+            events = tuple(event for event in story.events if event.console == 0)
+            plainer.append(replace(story, skews_s=story.skews_s[:1], events=events))
+        for candidate in (*shorter, *plainer):
+            if tries == 0:
+                return story
+            tries -= 1
+            if fails(candidate):
+                story, is_smaller = candidate, True
+                break
+    return story
