@@ -159,12 +159,13 @@ LEDGERS: dict[str, tuple[tuple[Scene, ...], tuple[int, int, int, int]]] = {
     ),
     "who bounced to blue is evicted a second time": (
         (
-            *BEGUN,
-            at(counted(evacuating(DRAINING, 2, live=0), g0=270, b1=330), 2),
-            at(counted(evacuating(evacuating(DRAINING, 2, live=0), 1, live=330), g0=270), 3),
-            at(counted(evacuating(evacuating(DRAINING, 2, live=0), 1, live=0), g0=600), 4),
+            counted(DRAINING, b1=270),
+            at(counted(evacuating(DRAINING, 2), b1=270), 1),
+            at(counted(evacuating(DRAINING, 2, live=0), g0=270, b1=300), 2),
+            at(counted(evacuating(evacuating(DRAINING, 2, live=0), 1, live=300), g0=270), 3),
+            at(counted(evacuating(evacuating(DRAINING, 2, live=0), 1, live=0), g0=570), 4),
         ),
-        (630, 600, 30, 0),
+        (600, 570, 30, 0),
     ),
     "others moved by themselves": (
         (*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=210, b0=290), 2)),
