@@ -110,11 +110,17 @@ def _put_back(context: RolloutContext) -> Advice:
 
 def fewer_wanted(context: RolloutContext, phase: Phase) -> Alarm | None:
     """With its template back the operator would cut off the clients of the nodes that are too many."""
-    resource = context.resource
-    if resource is None or context.is_template_original or resource.replicas >= context.wanted:
+    resource, blue = context.resource, context.snapshot.blue_set
+    if resource is None or context.is_template_original:
         return None
-    found = f"spec.replicas is {resource.replicas}, was {context.wanted}: the template is not put back before it is"
-    return Alarm("object-changed", found, advice=(_put_back(context),))
+    if resource.replicas < context.wanted:
+        found = f"spec.replicas is {resource.replicas}, was {context.wanted}: the template is not put back before it is"
+        return Alarm("object-changed", found, advice=(_put_back(context),))
+    if blue is None or blue.replicas <= resource.replicas:
+        return None
+    found = f"{blue.name} wants {blue.replicas} nodes, the object {resource.replicas}: the template is not put back yet"
+    back = Advice(Verb.FIX, f"scale {blue.name} back to {resource.replicas}")
+    return Alarm("blue-not-whole", found, advice=(back,))
 
 
 def third_set(context: RolloutContext, phase: Phase) -> Alarm | None:

@@ -356,9 +356,23 @@ def test_a_removed_listener_is_told(phase: Phase) -> None:
     assert "listener-gone" in {found.check for found in auto_hold.alarms(gone, phase)}
 
 
-def test_an_abort_tells_that_it_waits_for_the_nodes_that_the_template_would_cut_off() -> None:
-    context = replace(READY, replicas=2).context()
-    assert [alarm.check for alarm in auto_hold.alarms(context, Phase.ABORTING)] == ["object-changed"]
+LARGER = with_side(READY, "blue", replicas=4)
+
+
+@pytest.mark.parametrize(
+    ("scene", "expected"),
+    [
+        pytest.param(replace(READY, replicas=2), ["object-changed"], id="the object asks for fewer"),
+        pytest.param(LARGER, ["blue-not-whole"], id="blue was scaled up"),
+        pytest.param(replace(LARGER, replicas=4), [], id="blue is as large as the object asks for"),
+        pytest.param(replace(LARGER, template="old"), [], id="the template is back: the size is the operator's"),
+        pytest.param(with_side(without_place(READY, "blue", 2), "blue", replicas=2), [], id="blue is made whole"),
+    ],
+)
+def test_an_abort_tells_that_it_waits_for_the_nodes_that_the_template_would_cut_off(
+    scene: Scene, expected: list[str]
+) -> None:
+    assert [alarm.check for alarm in auto_hold.alarms(scene.context(), Phase.ABORTING)] == expected
 
 
 def test_resuming_forgets_refusals_and_lets_them_be_tried_again() -> None:
