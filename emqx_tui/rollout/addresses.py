@@ -91,7 +91,7 @@ def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
     wanted = frozenset(m.pod.ip for m in members)
     present = frozenset(a.ip for a in endpoints.addresses)
     ports = whole_ports(context, endpoints)
-    if not any(m.accepts_clients for m in members) or (wanted == present and ports == endpoints.ports):
+    if not _are_open(context, members) or (wanted == present and ports == endpoints.ports):
         return []
     if context.expectations.seconds_since_sent(RepairEndpoints.name, context.now) < context.policy.repair_every_s:
         return []
@@ -101,6 +101,12 @@ def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
     is_step = phase is Phase.CANARY or (phase is Phase.CUTTING_OVER and context.journal.cut_over_at is None)
     make = SwitchEndpoints if is_step else RepairEndpoints
     return [make(Target.of(endpoints), addresses_of(members), ports, _purpose(phase, context))] if ports else []
+
+
+def _are_open(context: RolloutContext, members: tuple[Member, ...]) -> bool:
+    """One of them accepts clients, and answers for itself where another node does."""
+    answering = {m.name for m in serving(context.snapshot.members) if not m.is_suspect}
+    return any(m.accepts_clients and (m.name in answering or not answering) for m in members)
 
 
 def without_dead(context: RolloutContext) -> list[Command]:

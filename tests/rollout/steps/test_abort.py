@@ -113,6 +113,26 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         with_side(BACK, "blue", revision="another"),
         [],
     ),
+    "no addresses of nodes that do not answer, while green does": (
+        with_side(
+            aborting(build.canary(watched_s=10.0)),
+            "blue",
+            places=dict.fromkeys(range(3), Place(own=None, own_problem="no answer")),
+        ),
+        ["restore-template"],
+    ),
+    "no node answers for itself: as its pods say": (
+        with_side(
+            with_side(
+                aborting(build.canary(watched_s=10.0)),
+                "green",
+                places=dict.fromkeys(range(3), Place(live=0, own=None, own_problem="no answer")),
+            ),
+            "blue",
+            places=dict.fromkeys(range(3), Place(own=None, own_problem="no answer")),
+        ),
+        [f"repair {BLUE_IPS}", "restore-template"],
+    ),
     "blue is made whole: its scale failed a moment ago": (
         remembered(
             SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False, command="scale")}
