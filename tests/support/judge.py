@@ -43,7 +43,8 @@ class Judge:
         def look(view: View) -> None:
             nonlocal looked_at, still
             now = self.stage.world.timeline.now
-            self._hold_has_a_cause(view, struck)
+            if not console.wire.is_cut:
+                self._hold_has_a_cause(view, struck)
             if not facts.is_under_way(view) or console.wire.is_cut:
                 still = (None, now)
                 return

@@ -180,6 +180,7 @@ class Telling:
         self.judge = Judge(self.stage, is_reset=story.network == "ebpf", rate=RATE * story.parallel * 3)
         self.consoles: list[Console] = []
         self._started = 0
+        self._mended_at = 0.0
 
     def console(self, place: int) -> Console:
         self._started += 1
@@ -237,13 +238,15 @@ class Telling:
             if fault.mend is not None:
                 mend = fault.mend
                 timeline.after(fault.for_s, lambda: self._mend(mend, console))
+                self._mended_at = max(self._mended_at, timeline.now + fault.for_s)
 
-    def _lift_holds_by_hand(self) -> None:
-        """Nobody holds for ever."""
+    def _lift_holds_by_hand(self, *, is_late: bool) -> None:
+        """Nobody holds for ever, and who cannot go on goes back."""
         for console in self.consoles:
             hold = console.view.journal.hold if console.view and console.view.journal else None
             if hold is not None and not hold.auto:
-                console.session.submit(Resume("somebody@host"))
+                back = Abort("somebody@host", console.view.decision.abort.revision) if console.view else None
+                console.session.submit(back if is_late and back else Resume("somebody@host"))
 
     def _is_over(self) -> bool:
         """Every console has seen the end."""
@@ -262,8 +265,10 @@ class Telling:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LIMIT_S
         while loop.time() < deadline and not self._is_over():
-            self._lift_holds_by_hand()
+            self._lift_holds_by_hand(is_late=loop.time() > deadline - LIMIT_S / 2)
             await asyncio.sleep(5.0)
+        # What is put back last of all, others put back, and the operator settles it.
+        await asyncio.sleep(max(5.0, self._mended_at + 40.0 - self.stage.world.timeline.now))
         view = next((c.view for c in self.consoles if c.view is not None and not c.wire.is_cut), None)
         self.ending.result = view.result if view and view.result else f"stands {_why(view)}"
         self.judge.end(view, self.struck, TARGET, DELAY_S)

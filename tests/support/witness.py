@@ -71,7 +71,9 @@ class Witness:
         if set_name == self._blue["metadata"]["name"]:
             if not self.is_approved(f"node:{ordinal}"):
                 self._break(f"{pod} was drained without approval")
-            if not self._slices():
+            boots = self.world.clusters[self.key].nodes[node].booted_at > self.world.timeline.now - 1.0
+            # A node that comes back with its volume boots evacuating: nobody has begun that now.
+            if not self._slices() and not boots:
                 self._break(f"{pod} was drained while the Service had no address")
         elif not (journal and journal["abort"]):
             self._break(f"{pod} was drained although no abort was confirmed")
