@@ -76,14 +76,14 @@ class Member:
 
     @property
     def is_uncounted(self) -> bool:
-        """It may have clients, and how many is not known: a sum without it would pass for the whole.
+        """It may have clients and sessions, and how many is not known: a sum without it would pass for the whole.
 
         EMQX leaves a node that does not answer out of its list. A pod that never was in EMQX has none: green is Ready
-        only once its broker has joined; blue's brokers had all joined before the release.
+        only once its broker has joined; all other brokers had joined before the release.
         """
         if self.live_connections is not None or self.pod.meta.deleting:
             return False
-        is_up = self.pod.containers_ready if self.colour is Colour.BLUE else self.pod.is_ready
+        is_up = self.pod.is_ready if self.colour is Colour.GREEN else self.pod.containers_ready
         return self.is_running or is_up
 
     @property
@@ -109,6 +109,8 @@ class Generation:
     colour: Colour
     stateful_set: StatefulSet
     members: tuple[Member, ...]
+    are_members_known: bool
+    """Whether the pods were read at all."""
 
     @property
     def replicas(self) -> int:
@@ -142,19 +144,10 @@ class Generation:
 
     @property
     def live_connections(self) -> int | None:
-        """Sum over the members, None while one is not counted: a part would pass for the whole."""
-        return self._sum(lambda member: member.live_connections)
-
-    @property
-    def sessions(self) -> int | None:
-        """Sum over the members, None while one that runs is not counted."""
-        return self._sum(lambda member: member.sessions)
-
-    def _sum(self, count: Callable[[Member], int | None]) -> int | None:
-        known = [n for n in map(count, self.members) if n is not None]
-        if any(member.is_running and count(member) is None for member in self.members):
+        """Of all members together, None while one is not counted or the pods are not known."""
+        if not self.are_members_known or any(member.is_uncounted for member in self.members):
             return None
-        return sum(known) if known or not self.members else None
+        return sum(member.live_connections or 0 for member in self.members)
 
     def member(self, ordinal: int) -> Member | None:
         return next((m for m in self.members if m.ordinal == ordinal), None)
@@ -257,9 +250,18 @@ class Snapshot:
 
     @cached_property
     def total_live(self) -> int | None:
-        """Live connections of all members, None while none is known."""
-        known = [m.live_connections for m in self.members if m.live_connections is not None]
-        return sum(known) if known else None
+        """Live connections of all members together, None while one is not counted or the pods are not known."""
+        return self._total(lambda member: member.live_connections)
+
+    @cached_property
+    def total_sessions(self) -> int | None:
+        """Sessions of all members together, live and kept; None as for `total_live`."""
+        return self._total(lambda member: member.sessions)
+
+    def _total(self, count: Callable[[Member], int | None]) -> int | None:
+        if self.pods.value is None or any(member.is_uncounted for member in self.members):
+            return None
+        return sum(count(member) or 0 for member in self.members)
 
     def _colour(self, stateful_set: StatefulSet) -> Colour:
         if not self.blue_uid:
@@ -285,7 +287,7 @@ class Snapshot:
     def _generation(self, stateful_set: StatefulSet) -> Generation:
         colour = self._colour(stateful_set)
         members = tuple(self._member(pod, colour) for pod in self._pods_of(stateful_set))
-        return Generation(colour, stateful_set, members)
+        return Generation(colour, stateful_set, members, self.pods.value is not None)
 
     def _member(self, pod: Pod, colour: Colour) -> Member:
         listed, own = self._node_by_pod.get(pod.name), self.own.get(pod.name, MISSING)

@@ -226,14 +226,17 @@ class Fleet:
         resource = self._resources.get(key) or (self._last[key][0] if key in self._last else None)
         if resource is None:
             return _Count(None, None)
-        pods = [pod_of(node.node) for node in resource.status_nodes if node.status == "Running"]
+        running = [node.node for node in resource.status_nodes if node.status == "Running"]
         before = self._counts.get(key, _Count(None, None))
         problem = "no EMQX node is Running by the status"
-        for pod in pods[-2:]:
+        for pod in map(pod_of, running[-2:]):
             try:
                 client = await self._client(key)
                 reply = await client.request(EmqxRequest(key[0], pod, "GET", V4.stats_path()))
                 stats = stats_from_json(reply.body)
+                if silent := [pod_of(node) for node in running if node not in stats]:
+                    problem = f"EMQX does not count {', '.join(silent)}"
+                    continue
                 return _Count(sum(node.live_connections for node in stats.values()), self._clock.now())
             except (AdapterError, Malformed) as error:
                 problem = str(error)

@@ -165,6 +165,34 @@ def test_counts_that_nobody_gave_are_unknown_not_zero() -> None:
     assert snapshot.slice_ips is None
 
 
+def counted_pair(*counted: int, blue_uid: str = "blue", **second: bool) -> Snapshot:
+    """Two pods of which EMQX lists and counts the numbers given."""
+    nodes = tuple(EmqxNode(f"x@x-old-{k}.h", "4.4.14") for k in counted)
+    pods = (a_pod("x-old-0", "blue"), a_pod("x-old-1", "blue", **second))
+    stats = {node.name: NodeStats(7, 9) for node in nodes}
+    return seen(
+        replace(BLUE, replicas=2), pods=pods, blue_uid=blue_uid, nodes=Reading(nodes, NOW), stats=Reading(stats, NOW)
+    )
+
+
+@pytest.mark.parametrize("blue_uid", ["blue", ""], ids=["in a release", "outside"])
+def test_a_total_without_a_node_that_is_up_is_unknown(blue_uid: str) -> None:
+    whole, part = counted_pair(0, 1, blue_uid=blue_uid), counted_pair(0, blue_uid=blue_uid)
+    assert (whole.total_live, whole.total_sessions, whole.generations[0].live_connections) == (14, 18, 14)
+    assert (part.total_live, part.total_sessions, part.generations[0].live_connections) == (None, None, None)
+
+
+def test_a_node_that_is_down_has_no_share_in_a_total() -> None:
+    down = counted_pair(0, ready=False)
+    assert (down.total_live, down.total_sessions, down.generations[0].live_connections) == (7, 9, 7)
+
+
+def test_pods_that_were_not_read_are_no_empty_cluster() -> None:
+    unread = replace(seen(BLUE), pods=Reading(None, None))
+    assert unread.blue is not None
+    assert (unread.total_live, unread.total_sessions, unread.blue.live_connections) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("state", "connected", "sessions", "drained"),
     [

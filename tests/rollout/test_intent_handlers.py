@@ -414,7 +414,7 @@ def test_what_an_abort_would_cost_now(change: Callable[[Scene], Scene], disconne
 
 
 def test_a_gate_that_opened_shows_only_passing_checks() -> None:
-    gate = build.ready().decide().gate
+    gate = replace(build.ready(), operator_up=True).decide().gate
     assert gate is not None
     assert {c.outcome for c in gate.checks} == {Outcome.PASS}
 

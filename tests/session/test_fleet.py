@@ -34,7 +34,7 @@ def resource(name: str = "emqx-ee", running: int = 3):
 
 
 def stats(*live: int) -> dict[str, Any]:
-    rows = [{"node": f"x@{k}", "stats": {"live_connections.count": n}} for k, n in enumerate(live)]
+    rows = [{"node": f"x@emqx-ee-{k}.h", "stats": {"live_connections.count": n}} for k, n in enumerate(live)]
     return {"code": 0, "data": rows}
 
 
@@ -158,7 +158,7 @@ async def test_a_passing_403_is_not_taken_for_final() -> None:
 
 
 async def test_connections_are_counted_with_the_operators_credentials() -> None:
-    desk = Desk(kube=FakeKube({SECRET: bootstrap()}), emqx={KEY: FakeEmqx({"/api/v4/stats": stats(10, 20)})})
+    desk = Desk(kube=FakeKube({SECRET: bootstrap()}), emqx={KEY: FakeEmqx({"/api/v4/stats": stats(10, 20, 0)})})
     async with running(desk=desk):
         desk.tell(Listed(CR, {KEY: resource()}))
         await desk.count_again()
@@ -171,7 +171,7 @@ async def test_connections_are_counted_with_the_operators_credentials() -> None:
 async def test_a_broker_that_falls_silent_leaves_the_last_count_with_its_age() -> None:
     desk = Desk(kube=FakeKube({SECRET: bootstrap()}), emqx={KEY: FakeEmqx({"/api/v4/stats": stats(10)})})
     async with running(desk=desk):
-        desk.tell(Listed(CR, {KEY: resource()}))
+        desk.tell(Listed(CR, {KEY: resource(running=1)}))
         await desk.count_again()
         await until(lambda: desk.view.rows[0].live_connections == 10)
         counted_at = desk.view.rows[0].live_at
@@ -181,6 +181,21 @@ async def test_a_broker_that_falls_silent_leaves_the_last_count_with_its_age() -
         row = desk.view.rows[0]
         assert (row.live_connections, row.live_at) == (10, counted_at)
         assert "the key was changed" in row.problem
+
+
+async def test_a_broker_that_emqx_does_not_count_leaves_the_last_whole_count() -> None:
+    desk = Desk(kube=FakeKube({SECRET: bootstrap()}), emqx={KEY: FakeEmqx({"/api/v4/stats": stats(10, 20, 30)})})
+    async with running(desk=desk):
+        desk.tell(Listed(CR, {KEY: resource()}))
+        await desk.count_again()
+        await until(lambda: desk.view.rows[0].live_connections == 60)
+        counted_at = desk.view.rows[0].live_at
+        desk.emqx[KEY].answers["/api/v4/stats"] = stats(10, 20)
+        await desk.count_again()
+        await until(lambda: desk.view.rows[0].problem)
+        row = desk.view.rows[0]
+        assert (row.live_connections, row.live_at) == (60, counted_at)
+        assert row.problem == "EMQX does not count emqx-ee-2"
 
 
 async def test_a_cluster_whose_credentials_cannot_be_read_is_listed_all_the_same() -> None:

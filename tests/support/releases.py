@@ -250,7 +250,8 @@ def idle(**fields: Any) -> View:
     live = {f"{BLUE}-{n}": 33_333 + n for n in range(3)}
     found = snapshot(live, green=0, serving=BLUE, during_release=False, version="4.4.14")
     plain = tuple(
-        replace(sample, blue=None, green=None, nodes=live) for sample in samples(STARTED + timedelta(seconds=372))
+        replace(sample, blue=sum(live.values()), green=0, nodes=live)
+        for sample in samples(STARTED + timedelta(seconds=372))
     )
     return View(found, Decision(Phase.IDLE), samples=plain, log=LOG[:0], **fields)
 

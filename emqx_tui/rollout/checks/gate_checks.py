@@ -179,6 +179,8 @@ def clients_back(context: RolloutContext) -> CheckResult:
     """Evicted clients land on green."""
     ledger = context.observations.ledger
     if ledger.evicted is None or ledger.missing is None:
+        if context.observations.initial:
+            return _wait("clients-back", "how many clients are missing is not known: a node is not counted")
         return _passed("clients-back", f"no client evicted yet{_sessions_left(context)}")
     if ledger.overdue is None:
         return _wait("clients-back", "how many of the evicted clients are on their way is not known yet")

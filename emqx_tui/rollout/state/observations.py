@@ -245,21 +245,14 @@ def sample_of(snapshot: Snapshot) -> Sample | None:
         return None
     nodes = {m.name: m.live_connections for m in snapshot.members if m.live_connections is not None and m.is_running}
     if not snapshot.blue_uid:
-        return Sample(read_at, _sum_of(snapshot.members), 0, nodes)
+        return Sample(read_at, snapshot.total_live, 0, nodes)
     blue, green = snapshot.blue, snapshot.green
     return Sample(
         read_at,
-        _sum_of(blue.members) if blue else None,
-        _sum_of(green.members) if green else 0,
+        blue.live_connections if blue else None,
+        green.live_connections if green else 0,
         nodes,
     )
-
-
-def _sum_of(members: Iterable[Member]) -> int | None:
-    counted = tuple(members)
-    if any(m.is_uncounted for m in counted):
-        return None
-    return sum(m.live_connections or 0 for m in counted)
 
 
 def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
@@ -272,10 +265,10 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
-    if begun and not baseline:
+    green_before = _green_before(known, snapshot, begun)
+    if begun and not baseline and blue.live_connections is not None and green_before is not None:
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
-        baseline = {**live, **begun}
-        green_baseline = _green_before(known, snapshot, begun)
+        baseline, green_baseline = {**live, **begun}, green_before
     initial = {**begun, **initial}
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
     before = (known.baseline, known.initial, known.green_baseline, known.progress)
@@ -302,8 +295,8 @@ def _progress(before: Progress | None, member: Member, now: datetime) -> Progres
     )
 
 
-def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str, int]) -> int:
-    """Clients of green when the first drain began, `drained` = what its nodes had then.
+def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str, int]) -> int | None:
+    """Clients of green when the first drain began, `drained` = what its nodes had then; None while not all count.
 
     A drain is seen some ticks late, when those who were evicted first are on green already: counted as having been
     there before, they would be missing for ever. Out of the Service a node only loses clients, so the newest sample in
@@ -312,10 +305,12 @@ def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str,
     for sample in reversed(known.recent):
         if sample.green is not None and all(sample.nodes.get(name, 0) >= count for name, count in drained.items()):
             return sample.green
+    if snapshot.green is None:
+        return 0
     live = {member.name: member.live_connections or 0 for member in snapshot.members}
     left = sum(max(0, count - live.get(name, 0)) for name, count in drained.items())
-    green = snapshot.green
-    return max(0, (green.live_connections or 0) - left) if green else 0
+    on_green = snapshot.green.live_connections
+    return None if on_green is None else max(0, on_green - left)
 
 
 def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
@@ -338,9 +333,9 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     blue, green = snapshot.blue, snapshot.green
     if not known.initial or blue is None or green is None or snapshot.pods.read_at is None:
         return known
-    live = {m.name: m.live_connections for m in blue.members}
+    live, on_green = {m.name: m.live_connections for m in blue.members}, green.live_connections
     is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None
-    if not is_counted or any(m.is_uncounted for m in (*blue.members, *green.members)):
+    if not is_counted or blue.live_connections is None or on_green is None:
         return known
     now = snapshot.now
     evicted = sum(max(0, count - (live.get(name) or 0)) for name, count in known.initial.items())
@@ -352,7 +347,7 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     # Who bounced to a node that was drained after that is evicted a second time, and lands or is missing once.
     bounced += sum(max(0, count - known.baseline.get(name, count)) for name, count in known.initial.items())
     # A green node that died takes those with it who were there before.
-    landed = max(0, sum(m.live_connections or 0 for m in green.members) - known.green_baseline - moved)
+    landed = max(0, on_green - known.green_baseline - moved)
     bounced = min(bounced, evicted)
     unasked = max(0, landed + bounced - evicted)
     landed -= unasked

@@ -65,7 +65,7 @@ def shown_samples(view: View) -> tuple[Sample, ...]:
 
 def traces(samples: Sequence[Sample], view: View, *, is_per_node: bool) -> list[Trace]:
     """The curves, the sum first. Without a release there is no blue and no green: the nodes, and their sum."""
-    total = Trace("sum", "sum", "sum", Tone.SUM, tuple(_sum(s) for s in samples), "━", is_heavy=True)
+    total = Trace("sum", "sum", "sum", Tone.SUM, tuple(s.sum for s in samples), "━", is_heavy=True)
     has_colours = view.journal is not None and (view.decision.phase is not Phase.IDLE or has_ended(view))
     if not is_per_node and has_colours:
         blue = Trace("blue", "blue", "blue", Tone.BLUE, tuple(s.blue for s in samples), "•")
@@ -74,12 +74,6 @@ def traces(samples: Sequence[Sample], view: View, *, is_per_node: bool) -> list[
     if not is_per_node:
         return [total]
     return [total, *_per_node(samples, view)]
-
-
-def _sum(sample: Sample) -> int | None:
-    if sample.sum is not None:
-        return sample.sum
-    return sum(sample.nodes.values()) if sample.nodes else None
 
 
 def _per_node(samples: Sequence[Sample], view: View) -> list[Trace]:

@@ -16,9 +16,9 @@ def ledger_line(view: View, cells: int = 200) -> Line:
     title = (" CLIENTS ", Tone.STRONG)
     ledger, journal = view.ledger, view.journal
     if journal is None:
-        sessions = [member.sessions for member in view.snapshot.members if member.sessions is not None]
-        kept = f" · {units.count(sum(sessions))} sessions" if sessions else ""
-        return line(title, f"{units.count(view.snapshot.total_live)} connected{kept}")
+        seen = view.snapshot
+        kept = f" · {units.count(seen.total_sessions)} sessions" if seen.total_sessions is not None else ""
+        return line(title, f"{units.count(seen.total_live)} connected{kept}")
     if not ledger.evicted and journal.totals.evicted and facts.has_ended(view):
         return line(title, f"{units.count(journal.totals.evicted)} evicted{_lowest(journal)}")
     if not ledger.evicted:

@@ -280,7 +280,7 @@ def _counted(rows: list[NodeRow]) -> str:
     generation = "" if first.colour is Colour.NONE else f"{first.colour.value} "
     words = f"{first.mark.glyph} {len(rows)} {generation}nodes {first.mark.word}"
     known = [row.live for row in rows if row.live is not None]
-    if first.is_gone or not known:
+    if first.is_gone or len(known) < len(rows):
         return words
     each = f"{units.count(min(known))} to {units.count(max(known))} clients each"
     return f"{words}: {each}, {units.count(sum(known))} in all"

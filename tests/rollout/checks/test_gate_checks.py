@@ -219,6 +219,12 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
         "",
     ),
     "clients: nobody evicted yet": (gate_checks.clients_back, DRAINING, PASS, "no client evicted"),
+    "clients: evicted, and not every node was counted since": (
+        gate_checks.clients_back,
+        remembered(DRAINING, initial={f"{build.BLUE_NAME}-2": 300}),
+        WAIT,
+        "a node is not counted",
+    ),
     "clients: within the floor": (gate_checks.clients_back, ledger(900, 50), PASS, "50 clients missing of 900"),
     "clients: over the floor": (gate_checks.clients_back, ledger(900, 51), FAIL, "51 clients missing of 900"),
     "clients: on their way": (gate_checks.clients_back, ledger(900, 251, 201), PASS, "50 clients missing"),

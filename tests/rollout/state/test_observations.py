@@ -223,6 +223,15 @@ def test_no_figure_of_the_books_is_negative_or_over_the_evicted(
     assert ledger.unasked >= 0
 
 
+@pytest.mark.parametrize("silent", ["b0", "g1"])
+def test_the_books_open_once_every_node_is_counted(silent: str) -> None:
+    part = at(counted(evacuating(DRAINING, 2, live=300), g0=40, **{silent: None}), 1)
+    opened = seen(part)
+    assert (opened.baseline, opened.ledger.evicted) == ({}, None)
+    whole = seen(at(counted(evacuating(DRAINING, 2, live=300), g0=40), 2), memory=opened)
+    assert (whole.baseline, whole.green_baseline) == ({TOP: 300, MIDDLE: 300, LOW: 300}, 40)
+
+
 def test_a_gap_in_the_counts_keeps_the_last_books() -> None:
     before = seen(*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=150), 2))
     gap = at(counted(evacuating(DRAINING, 2, live=50), g1=None), 3)

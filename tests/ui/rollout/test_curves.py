@@ -45,6 +45,12 @@ def test_without_a_release_the_sum_of_the_nodes_is_plotted():
     assert found[0].values[-1] == 100_002
 
 
+def test_a_sum_that_is_not_whole_is_a_gap_in_the_curve():
+    view = releases.draining()
+    part = tuple(replace(sample, green=None) for sample in view.samples)
+    assert {*present.traces(part, view, is_per_node=False)[0].values} == {None}
+
+
 def test_samples_far_apart_are_not_joined_whatever_their_rate():
     assert present.max_gap_s(releases.samples()) == present.MIN_GAP_S
     slow = tuple(s for n, s in enumerate(releases.samples()) if n % 30 == 0)

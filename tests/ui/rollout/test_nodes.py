@@ -184,6 +184,12 @@ def test_counted_rows_say_how_many_what_and_how_much():
     assert "✔ 6 blue nodes gone" in fit_rows(many(12), 5)
 
 
+def test_counted_rows_give_no_total_without_one_of_them():
+    rows = many(12)
+    found = fit_rows([*rows[:-1], replace(rows[-1], live=None)], 9)
+    assert "● 12 green nodes serving" in found
+
+
 def test_rows_that_still_do_not_fit_are_told():
     trouble = [replace(row, weight=Weight.TROUBLE) for row in many(12)]
     found = fit_rows(trouble, 5)
