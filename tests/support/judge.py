@@ -184,6 +184,7 @@ def _mark(view: View) -> tuple[object, ...]:
     seen = view.snapshot
     return (
         view.decision.phase,
+        view.journal and (view.journal.hold, view.journal.acknowledged),
         tuple((s.name, s.replicas) for s in seen.sets),
         tuple((m.name, m.is_running, m.live_connections, m.evacuation and m.evacuation.state) for m in seen.members),
     )

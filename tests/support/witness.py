@@ -140,6 +140,7 @@ class Witness:
 
     def _judge_addresses(self, body: dict[str, Any]) -> None:
         """Never a list without an address that accepts clients, where one has accepted them for a while."""
+        self._note_accepting()
         wanted = {a["ip"] for s in body.get("subsets") or () for a in s.get("addresses") or ()}
         accepting = {ip for ip, since in self._accepting.items() if self.world.timeline.now - since > STEADY_S}
         if accepting and not wanted & set(self._accepting):
