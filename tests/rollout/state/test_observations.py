@@ -167,6 +167,24 @@ LEDGERS: dict[str, tuple[tuple[Scene, ...], tuple[int, int, int, int]]] = {
         ),
         (600, 570, 30, 0),
     ),
+    "some had left for green before the drain of their own node": (
+        (
+            counted(DRAINING, b1=310),
+            at(counted(evacuating(DRAINING, 2), b1=310), 1),
+            at(counted(evacuating(DRAINING, 2, live=0), g0=300, b1=310), 2),
+            at(counted(evacuating(evacuating(DRAINING, 2, live=0), 1, live=300), g0=310), 3),
+            at(counted(evacuating(evacuating(DRAINING, 2, live=0), 1, live=100), g0=460), 4),
+        ),
+        (500, 450, 0, 50),
+    ),
+    "green had early traffic, and some are missing": (
+        (
+            counted(DRAINING, g0=40),
+            at(counted(evacuating(DRAINING, 2), g0=40), 1),
+            at(counted(evacuating(DRAINING, 2, live=0), g0=290), 2),
+        ),
+        (300, 250, 0, 50),
+    ),
     "others moved by themselves": (
         (*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=210, b0=290), 2)),
         (200, 200, 0, 0),

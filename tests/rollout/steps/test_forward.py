@@ -300,6 +300,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "draining: approved and held": (held(APPROVED), []),
     "draining: approved, the valve not answered": (remembered(APPROVED, ack=ACK), []),
     "draining: approved while reset": (replace(APPROVED, has_status=False), ["nudge +1"]),
+    "draining: approved, another operator runs": (replace(APPROVED, operator="emqx-operator:9.9.9"), []),
     "draining: approved, the Service not on green": (
         replace(APPROVED, slices=DRAINING.addresses | {"10.0.1.0"}),
         [],
