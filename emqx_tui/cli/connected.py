@@ -53,6 +53,7 @@ def options_of(settings: Settings, *, drives: bool) -> Options:
         drives=drives,
         removes_leases=drives,
         console_version=__version__,
+        context=settings.context,
     )
 
 

@@ -58,6 +58,7 @@ def show(
         read_only=settings.read_only,
         drives=False,
         console_version=__version__,
+        context=settings.context,
     )
     engine = Engine(
         Identity(access.context, access.server, access.scope, access.namespace, host.person),

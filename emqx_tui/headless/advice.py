@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import assert_never
 
 from emqx_tui.rollout.advice import Advice, Verb
+from emqx_tui.rollout.commands import in_context
 from emqx_tui.session.facts import Unjournaled
+from emqx_tui.session.view import View
 
 
-def command(verb: str, namespace: str, name: str, *operands: str) -> str:
-    """`emqx-tui VERB NAME -n NAMESPACE`, with what the verb needs besides."""
-    confirm = ("--confirm", name) if verb == Verb.ABORT else ()
-    return " ".join(("emqx-tui", verb, name, *operands, "-n", namespace, *confirm))
+@dataclass(frozen=True)
+class Cluster:
+    """Which cluster a command is for."""
+
+    namespace: str
+    name: str
+    context: str = ""
+    """Said with `--context`; empty for the kubeconfig's current one."""
+
+    @classmethod
+    def of(cls, view: View) -> Cluster:
+        return cls(view.snapshot.namespace, view.snapshot.name, view.context)
+
+
+def command(verb: str, cluster: Cluster, *operands: str) -> str:
+    """`emqx-tui VERB NAME -n NAMESPACE`, with what the verb and the context need besides."""
+    confirm = ("--confirm", cluster.name) if verb == Verb.ABORT else ()
+    words = ("emqx-tui", verb, cluster.name, *operands, "-n", cluster.namespace, *confirm)
+    return in_context(" ".join(words), cluster.context)
+
+
+def list_clusters(cluster: Cluster) -> str:
+    """What lists the clusters of the same namespace."""
+    return in_context(f"emqx-tui get -n {cluster.namespace}", cluster.context)
 
 
 BRAKE_S = 86_400
 """A delay that stops a release of the operator's own before its next step, and that nobody takes for a console's."""
 
 
-def without_journal(found: Unjournaled, namespace: str, name: str) -> str:
+def without_journal(found: Unjournaled, cluster: Cluster) -> str:
     """What a release without a journal means, and what can be done about it."""
     match found:
         case Unjournaled.OPERATOR:
             delay = f'{{"spec":{{"blueGreenUpdate":{{"initialDelaySeconds":{BRAKE_S}}}}}}}'
-            patch = f"kubectl patch emqxenterprise {name} -n {namespace} --type=merge -p '{delay}'"
+            patch = f"kubectl patch emqxenterprise {cluster.name} -n {cluster.namespace} --type=merge -p '{delay}'"
+            patch = in_context(patch, cluster.context)
             return f"the operator releases by itself, no console can hold it; to stop it before its next step: {patch}"
         case Unjournaled.ORPHAN:
             return (
@@ -34,19 +58,19 @@ def without_journal(found: Unjournaled, namespace: str, name: str) -> str:
             assert_never(found)
 
 
-def advise(advice: tuple[Advice, ...], namespace: str, name: str) -> str:
+def advise(advice: tuple[Advice, ...], cluster: Cluster) -> str:
     """All of it in one sentence; empty without any."""
-    return "; ".join(_said(each, namespace, name) for each in advice)
+    return "; ".join(_said(each, cluster) for each in advice)
 
 
-def _said(advice: Advice, namespace: str, name: str) -> str:
+def _said(advice: Advice, cluster: Cluster) -> str:
     match advice.verb:
         case Verb.FIX:
             return advice.reason
         case Verb.INSPECT_POD:
-            what = f"kubectl describe pod {advice.target} -n {namespace}"
+            what = in_context(f"kubectl describe pod {advice.target} -n {cluster.namespace}", cluster.context)
         case Verb.RESUME | Verb.FREEZE | Verb.ABORT | Verb.HOLD:
-            what = command(advice.verb, namespace, name)
+            what = command(advice.verb, cluster)
         case _:
             assert_never(advice.verb)
     return f"{what} ({advice.reason})" if advice.reason else what

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from emqx_tui.headless.advice import command
+from emqx_tui.headless.advice import Cluster, command, list_clusters
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result, ending, unfinished
 from emqx_tui.headless.output import Output
@@ -111,7 +111,7 @@ class _Run:
         if view is None or view.journal is None or view.result:
             return "nothing was started"
         drain = "the drain inside EMQX goes on to its end; " if facts.draining(view) else ""
-        how = command("rollout", view.snapshot.namespace, view.snapshot.name)
+        how = command("rollout", Cluster.of(view))
         return f"{drain}no further step begins until somebody drives: {how}"
 
     async def _first_look(self) -> View:
@@ -125,7 +125,7 @@ class _Run:
         seen = view.snapshot
         if seen.resource.value is None:
             where = f"namespace {seen.namespace}"
-            raise Refused(f"no EmqxEnterprise {seen.name!r} in {where}; see: emqx-tui get -n {seen.namespace}")
+            raise Refused(f"no EmqxEnterprise {seen.name!r} in {where}; see: {list_clusters(Cluster.of(view))}")
         return view
 
     # -- a release that is under way ------------------------------------------------------------------------------
@@ -332,12 +332,11 @@ def _has_traces_of_others(view: View) -> bool:
 
 def how_to_go_on(view: View, result: Result) -> str:
     """What a person does about an unfinished release, in commands; empty for one that has ended."""
-    seen, gate, journal = view.snapshot, view.decision.gate, view.journal
-    where = (seen.namespace, seen.name)
+    cluster, gate, journal = Cluster.of(view), view.decision.gate, view.journal
     if result is Result.WAITING and gate is not None:
-        return f"{command('approve', *where, str(gate.id))}, then {command('rollout', *where)}"
+        return f"{command('approve', cluster, str(gate.id))}, then {command('rollout', cluster)}"
     if result is Result.HELD and journal is not None and journal.hold is not None:
         late = " (goes on with late removal)" if journal.hold.check == "canary" else ""
-        abort = f", or {command('abort', *where)}" if view.decision.abort.possible else ""
-        return f"{command('resume', *where)}{late}, then {command('rollout', *where)}{abort}"
+        abort = f", or {command('abort', cluster)}" if view.decision.abort.possible else ""
+        return f"{command('resume', cluster)}{late}, then {command('rollout', cluster)}{abort}"
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from emqx_tui.headless.advice import advise, command, without_journal
+from emqx_tui.headless.advice import Cluster, advise, command, without_journal
 from emqx_tui.headless.events import SCHEMA, spell
 from emqx_tui.headless.readiness import why_unreadable
 from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, incident_fields, uncounted_fields
@@ -134,7 +134,7 @@ def _lines(view: View) -> Iterator[str]:
         release = "its journal cannot be read: a release may be under way" if unread else known
         yield f"{name}  {version}  {well}, {release}"
         if found:
-            yield f"release  {without_journal(found, seen.namespace, seen.name)}"
+            yield f"release  {without_journal(found, Cluster.of(view))}"
     else:
         versions = facts.versions(journal)
         text = f": {decision.phase_text}" if decision.phase_text else ""
@@ -172,12 +172,12 @@ def _clients(view: View) -> Iterator[str]:
 
 
 def _driver(view: View) -> str:
-    found, seen = facts.driver(view), view.snapshot
+    found = facts.driver(view)
     if found is not None and found.kind is Driving.THIS_CONSOLE:
         return "this console"
     if found is not None and found.kind is Driving.ANOTHER:
         return found.name
-    return f"nobody: {command('rollout', seen.namespace, seen.name)}"
+    return f"nobody: {command('rollout', Cluster.of(view))}"
 
 
 def _step(step: Step) -> str:
@@ -194,7 +194,7 @@ def _waiting(view: View) -> Iterator[str]:
         yield f"hold     {what} by {journal.hold.by}: {journal.hold.reason}"
         is_alarmed = any(alarm.check == journal.hold.check for alarm in decision.alarms)
         advice = on_resume(journal.hold.check, is_alarmed=is_alarmed)
-        yield f"resume   {advise((advice,), view.snapshot.namespace, view.snapshot.name)}"
+        yield f"resume   {advise((advice,), Cluster.of(view))}"
     for incident in decision.incidents:
         back = f"; back since {incident.back_at:%H:%M:%S}Z" if incident.back_at else ""
         yield f"incident {words(incident)}{back}"

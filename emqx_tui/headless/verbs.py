@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from emqx_tui.headless import words
-from emqx_tui.headless.advice import command, without_journal
+from emqx_tui.headless.advice import Cluster, command, without_journal
 from emqx_tui.headless.events import SCHEMA, Event, spell
 from emqx_tui.headless.readiness import has_answered, is_known, is_out_of_reach, is_whole, why_unreadable
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
@@ -172,7 +172,7 @@ class _Asking:
             # What stands without a journal shows in the StatefulSets, too.
             view = await self.runner.until(lambda seen: has_answered(seen, Kind.STATEFUL_SET), within_s=HURRY_S)
             found = facts.unjournaled(view)
-            told = without_journal(found, view.snapshot.namespace, view.snapshot.name) if found else ""
+            told = without_journal(found, Cluster.of(view)) if found else ""
             raise _Refused(told or "no release is under way", Code.NOTHING_WAITS)
         urgent = options.verb in (Verb.HOLD, Verb.FREEZE)
         return await self.runner.until(is_whole, within_s=HURRY_S if urgent else FIRST_DATA_S)
@@ -380,11 +380,11 @@ def _left(view: View) -> str:
     if view.result:
         return f"the release is {view.result}"
     drain = "the drain goes on inside EMQX, " if facts.draining(view) else ""
-    return f"{drain}nobody drives from here on: {command('rollout', view.snapshot.namespace, view.snapshot.name)}"
+    return f"{drain}nobody drives from here on: {command('rollout', Cluster.of(view))}"
 
 
 def _nobody_drives(view: View) -> str:
-    return f"nobody drives: {command('rollout', view.snapshot.namespace, view.snapshot.name)}"
+    return f"nobody drives: {command('rollout', Cluster.of(view))}"
 
 
 def _is_judged(gate: Gate | None) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from emqx_tui.headless.advice import advise
+from emqx_tui.headless.advice import Cluster, advise
 from emqx_tui.headless.events import Event, Record, spell
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
 from emqx_tui.rollout.gate_id import START, GateId
@@ -166,7 +166,7 @@ def incident_fields(incident: Incident) -> Mapping[str, Any]:
 
 
 def _alarms(before: View, view: View) -> Found:
-    seen, old = view.snapshot, {alarm.check for alarm in before.decision.alarms}
+    old = {alarm.check for alarm in before.decision.alarms}
     new = {alarm.check for alarm in view.decision.alarms}
     for alarm in view.decision.alarms:
         if alarm.check not in old:
@@ -176,7 +176,7 @@ def _alarms(before: View, view: View) -> Found:
                     "check": alarm.check,
                     "evidence": alarm.evidence,
                     "limit": alarm.limit or None,
-                    "suggestion": advise(alarm.advice, seen.namespace, seen.name) or None,
+                    "suggestion": advise(alarm.advice, Cluster.of(view)) or None,
                 },
             )
     for check in sorted(old - new):

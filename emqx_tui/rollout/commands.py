@@ -333,3 +333,11 @@ def describe_request(request: KubeRequest | EmqxRequest) -> str:
     kind = "json" if request.content_type == JSON_PATCH else "merge"
     sub = f" --subresource={rest[0]}" if rest else ""
     return f"kubectl -n {namespace} patch {plural} {name}{sub} --type={kind} -p {shlex.quote(body)}"
+
+
+def in_context(command: str, context: str) -> str:
+    """A kubectl or emqx-tui line with `--context`; as it is where `context` is empty, and for any other program."""
+    program, _, rest = command.partition(" ")
+    if not context or program not in ("kubectl", "emqx-tui"):
+        return command
+    return f"{program} --context {shlex.quote(context)} {rest}"

@@ -27,6 +27,7 @@ from emqx_tui.rollout.commands import (
     StartDrain,
     StopDrain,
     SwitchEndpoints,
+    in_context,
 )
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.policy import CLOSED_S
@@ -58,7 +59,8 @@ _WORDS = {
 class EventLog:
     """At most LIMIT lines, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: str = "") -> None:
+        self._context = context
         self._lines: list[LogLine] = []
         self._seen: dict[str, int] = {}
         self._frozen: tuple[LogLine, ...] | None = None
@@ -104,7 +106,7 @@ class EventLog:
         self._add(LogLine(at, LogSource.JOURNAL, redact_text(words), is_alarm=is_alarm))
 
     def sent(self, at: datetime, command: Command) -> None:
-        self._repeat(LogLine(at, LogSource.YOU, command_words(command), command.describe()))
+        self._repeat(LogLine(at, LogSource.YOU, command_words(command), in_context(command.describe(), self._context)))
 
     def done(self, at: datetime, command: Command, note: str) -> None:
         if note:

@@ -35,3 +35,5 @@ class Options:
     removes_leases: bool = True
     """Remove the lease of a dead driver where no release is under way. False for commands that only read."""
     console_version: str = "0"
+    context: str = ""
+    """What a command for this cluster says with `--context`; empty for the kubeconfig's current context."""

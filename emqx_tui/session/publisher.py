@@ -34,7 +34,7 @@ COUNTED_EVERY_S = 5.0
 class Publisher:
     """Publishes the views of one session."""
 
-    def __init__(self, ports: Ports, publish: Callable[[View], None]) -> None:
+    def __init__(self, ports: Ports, publish: Callable[[View], None], context: str = "") -> None:
         self._ports = ports
         self._publish = publish
         self._published_at = float("-inf")
@@ -42,7 +42,7 @@ class Publisher:
         """The last view that was published, for its content."""
         self._sequence = 0
         self._counted_at: datetime | None = None
-        self.log = EventLog()
+        self.log = EventLog(context)
         self.notice: Notice | None = None
         self.notice_number = 0
 

@@ -85,7 +85,7 @@ class Session:
         self._options = options
         self._inbox: asyncio.Queue[SessionInput] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._publisher = Publisher(ports, publish)
+        self._publisher = Publisher(ports, publish, options.context)
         self._log = self._publisher.log
         self._store = Store(namespace, name)
         self._seen = snapshot(self._store, ports.clock.now(), "")
@@ -446,6 +446,7 @@ class Session:
             driver_seen_s=self._lease.other_seen_s,
             driver_renewed_at=self._lease.other_renewed_at,
             policy=self._options.policy,
+            context=self._options.context,
         )
 
     def _is_undriven(self, role: Role) -> bool:

@@ -169,6 +169,8 @@ class View:
     """When another driver renewed its lease last, as the lease says; None without one."""
     policy: Policy = field(default_factory=Policy)
     """The thresholds that the checks go by: what the screen calls old or too much is the same."""
+    context: str = ""
+    """As in the session's options."""
     sequence: int = 0
 
     @property

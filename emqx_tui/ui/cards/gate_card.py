@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emqx_tui.rollout.commands import in_context
 from emqx_tui.rollout.decision import Gate
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.intents import Approve
@@ -28,7 +29,7 @@ def gate_card(gate: Gate, view: View) -> Card:
         ("Since", since(view)),
         ("Driver", driver_row(view)),
         ("Way back", _way_back(gate, view)),
-        ("Command", tuple(line(clean(command)) for command in gate.commands)),
+        ("Command", tuple(line(clean(in_context(command, view.context))) for command in gate.commands)),
     ]
     meaning = "cut over" if is_cut_over else "drain and remove it"
     what = "the word green" if is_cut_over else f"the node's number ({gate.token})"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.change import Plan
-from emqx_tui.rollout.commands import ApplyTemplate, Target
+from emqx_tui.rollout.commands import ApplyTemplate, Target, in_context
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Start
 from emqx_tui.rollout.policy import CLOSED_S, Approval
@@ -42,7 +42,7 @@ def start_card(preview: EditPreview, view: View | None, overrides: tuple[str, ..
         ),
         ("Checks", check_rows(preview.checks)),
         ("Way back", (line("until the cut-over: x goes back, and disconnects only who is on green by then"),)),
-        ("Command", (line(_start_command(preview)),)),
+        ("Command", (line(in_context(_start_command(preview), view.context if view else "")),)),
     ]
     asked = [Asked(name, f"Type {name} to accept that this check fails") for name in accepted]
     asked.append(Asked(plan.to_version, f"Type the new version ({plan.to_version}) to start"))
