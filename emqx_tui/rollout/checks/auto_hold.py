@@ -401,7 +401,8 @@ def driver_blind(context: RolloutContext, phase: Phase) -> Alarm | None:
     limit = 3 * context.policy.max_broker_age_s
     if not context.blue_evacuating or age is None or age < limit:
         return None
-    return Alarm("broker-data-old", f"EMQX's figures are {age:.0f} s old: {reading.problem}", f"limit {limit:.0f} s")
+    why = f": {reading.problem}" if reading.problem else ""
+    return Alarm("broker-data-old", f"EMQX's figures are {age:.0f} s old{why}", f"limit {limit:.0f} s")
 
 
 def no_progress(context: RolloutContext, phase: Phase) -> Alarm | None:

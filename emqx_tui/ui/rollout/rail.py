@@ -62,12 +62,15 @@ def _step_sign(step: Step, *, is_busy: bool) -> tuple[str, Tone]:
 
 
 def _times(view: View) -> Line:
-    """`6:12 gone · 5:41 to go`; while held nobody knows how long, and what has ended took its time."""
+    """`6:12 gone · 5:41 to go`, or since when it is held: how long it takes then nobody knows. What has ended took its
+    time.
+    """
     if view.journal is None:
         return EMPTY
     spent = units.clock_span(facts.duration_s(view))
     if facts.has_ended(view):
         return line(f"took {spent} ")
+    if hold := view.journal.hold:
+        return line(f"{spent} gone · held for {units.clock_span(facts.held_s(view, hold))} ")
     remaining_s = facts.remaining_s(view)
-    to_go = f" · {units.clock_span(remaining_s)} to go" if remaining_s is not None else ""
-    return line(f"{spent} gone{' · held' if view.journal.hold else to_go} ")
+    return line(f"{spent} gone{f' · {units.clock_span(remaining_s)} to go' if remaining_s is not None else ''} ")
