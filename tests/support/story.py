@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from emqx_tui.rollout.intents import Abort, Freeze, Hold, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.policy import Approval, Policy
@@ -236,8 +235,7 @@ class Telling:
             self.struck.append(fault)
             fault.strike(console)
             if fault.mend is not None:
-                mend = fault.mend
-                timeline.after(fault.for_s, lambda: self._mend(mend, console))
+                timeline.after(fault.for_s, lambda: self._mend(fault, console))
                 self._mended_at = max(self._mended_at, timeline.now + fault.for_s)
 
     def _lift_holds_by_hand(self, *, is_late: bool) -> None:
@@ -253,9 +251,11 @@ class Telling:
         views = [console.view for console in self.consoles if not console.wire.is_cut]
         return bool(views) and all(view is not None and view.result for view in views)
 
-    def _mend(self, mend: Callable[[Console], Any], console: Console) -> None:
-        if self.stage.world.clusters.get(self.stage.witness.key) is not None:
-            mend(console)
+    def _mend(self, fault: Fault, console: Console) -> None:
+        """A template is put back by somebody who thinks that the release goes on: not after its end."""
+        is_late = self._is_over() and fault.ends == {"aborted"}
+        if fault.mend is not None and not is_late and self.stage.witness.key in self.stage.world.clusters:
+            fault.mend(console)
 
     def _again(self, place: int) -> None:
         self.consoles[place] = self.console(place)
