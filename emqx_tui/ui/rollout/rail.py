@@ -71,6 +71,6 @@ def _times(view: View) -> Line:
     if facts.has_ended(view):
         return line(f"took {spent} ")
     if hold := view.journal.hold:
-        return line(f"{spent} gone · held for {units.clock_span(facts.held_s(view, hold))} ")
+        return line(f"{spent} gone · held {units.clock_span(facts.held_s(view, hold))} ")
     remaining_s = facts.remaining_s(view)
     return line(f"{spent} gone{f' · {units.clock_span(remaining_s)} to go' if remaining_s is not None else ''} ")
