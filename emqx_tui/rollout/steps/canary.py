@@ -1,8 +1,8 @@
 """The canary: does a node keep its clients when its address leaves the Service?
 
 Some networks end established connections then (eBPF service proxies, some balancers). Clients that leave by
-themselves come back through the Service, and green's growth tells how many do; what the canary loses beyond its share
-of that is the network's doing.
+themselves come back through the Service, and so do those that the network cut; green's growth tells how many came. What
+the canary loses beyond its share of those that left by themselves is the network's doing.
 """
 
 from __future__ import annotations
@@ -51,21 +51,35 @@ def arrivals(context: RolloutContext, canary: Canary) -> float | None:
     green = context.green.live_connections if context.green else None
     if green is None or context.stale_brokers:
         return None
+    return max(0, green - canary.green) / _green_share(context, canary)
+
+
+def _green_share(context: RolloutContext, canary: Canary) -> float:
+    """The part of new connections that goes to green: the Service spreads them evenly over the addresses."""
     places = len([m for m in context.green_members if m.accepts_clients])
     others = len([m for m in context.blue_members if m.accepts_clients and m.name != canary.pod])
-    return max(0, green - canary.green) * (places + others) / max(1, places)
+    return max(1, places) / max(1, places + others)
 
 
 def lost_beyond_churn(context: RolloutContext, canary: Canary) -> int | None:
-    """Clients that the canary lost beyond its share of natural churn; None while the counts are unknown or old."""
+    """Clients that the network cut, less what chance explains; None while the counts are unknown or old.
+
+    Of the connections that arrived, `cut` were the canary's own and the rest natural churn, of which the canary lost
+    its share: lost = cut + share x (arrived - cut). Where the canary is all of blue the two cannot be told apart.
+    """
     member = next((m for m in context.blue_members if m.name == canary.pod), None)
     arrived = arrivals(context, canary)
     if member is None or member.live_connections is None or arrived is None:
         return None
     share = canary.clients / canary.total if canary.total else 0.0
+    lost = canary.clients - member.live_connections
     expected = arrived * share
-    noise = 3.0 * math.sqrt(expected)
-    return int(max(0.0, canary.clients - member.live_connections - expected - noise))
+    if share >= 1.0:
+        return int(max(0.0, lost - expected - 3.0 * math.sqrt(expected)))
+    cut = min(max(0.0, (lost - expected) / (1.0 - share)), lost)
+    to_green = _green_share(context, canary)
+    variance = share * max(0.0, arrived - cut) + share * expected * (1.0 - to_green) / to_green
+    return int(max(0.0, cut - 3.0 * math.sqrt(variance) / (1.0 - share)))
 
 
 def judge(context: RolloutContext) -> Verdict:

@@ -35,6 +35,8 @@ VERDICTS: dict[str, tuple[Scene, bool | None]] = {
     "one percent of many": (watched(60.0, live=32_670, began=33_000), True),
     "more than one percent of many": (watched(60.0, live=32_669, began=33_000), False),
     "churn that green's growth explains": (watched(60.0, live=270, green=54), True),
+    "a small node whose cut clients are back already": (watched(60.0, live=0, began=25, green=15, others=30), False),
+    "a small node with churn": (watched(60.0, live=27, began=37, green=18, others=31), True),
     "losses beyond what green's growth explains": (watched(60.0, live=240, green=54), False),
 }
 
