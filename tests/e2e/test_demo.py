@@ -93,7 +93,9 @@ async def test_without_a_terminal_it_runs_a_release_and_leaves_nothing(
         "disconnects_per_client": last["disconnects_per_client"],
         "clients_lost": 0,
         "lowest_sum_ratio": last["lowest_sum_ratio"],
-        "uncounted": [],
+        # At this speed a busy half second is fifteen of the demo's, and is told.
+        "uncounted": last["uncounted"],
+        "sessions_left": 0,
         "early_clients": last["early_clients"],
     }
     assert last["limit_s"] == pytest.approx(600 / 200 + 5, abs=0.2)
@@ -136,12 +138,13 @@ def test_a_signal_ends_it_with_a_last_line_and_no_sandbox(
 
 @contextlib.contextmanager
 def started(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_with_a_terminal_the_console_opens_before_the_sandbox_serves(environment: dict[str, str]) -> None:
