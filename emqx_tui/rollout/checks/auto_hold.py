@@ -160,10 +160,10 @@ def _stop(context: RolloutContext) -> tuple[Advice, ...]:
 def blue_size(context: RolloutContext, phase: Phase) -> Alarm | None:
     """Blue has another size than the release gave it: somebody scaled it."""
     blue = context.snapshot.blue_set
-    if blue is None or phase is Phase.FINISHING:
+    if blue is None:
         return None
     is_whole = blue.replicas == context.wanted if phase in BEFORE_CUT_OVER else blue.replicas <= context.wanted
-    if is_whole:
+    if is_whole or phase is Phase.FINISHING:
         return _shrunk(context)
     found = f"{blue.name} wants {blue.replicas} nodes, it had {context.wanted}: somebody scaled it"
     back = Advice(Verb.FIX, f"scale it back to {context.wanted}")
