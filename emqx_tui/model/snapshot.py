@@ -72,7 +72,8 @@ class Member:
         """A broker with an address that is not evacuated: in the cluster or, if split from it, by its own word."""
         if self.node is None or self.pod.meta.deleting or not self.pod.ip or self.evacuation is not None:
             return False
-        return self.is_joined or self.pod.containers_ready
+        # A pod of the same name that was deleted is in EMQX's list for a while: its successor boots.
+        return self.pod.containers_ready
 
     @property
     def is_uncounted(self) -> bool:

@@ -141,9 +141,10 @@ def test_members_join_pod_node_counts_and_evacuation() -> None:
         (a_pod("x-old-0", "blue", ip=""), True, False),
         (a_pod("x-old-0", "blue", deleting=True), True, False),
         (a_pod("x-old-0", "blue"), False, False),
-        (a_pod("x-old-0", "blue", ready=False), True, True),
+        (replace(a_pod("x-old-0", "blue"), is_ready=False), True, True),
+        (a_pod("x-old-0", "blue", ready=False), True, False),
     ],
-    ids=["well", "no address", "going away", "not in EMQX", "gate frozen: EMQX counts"],
+    ids=["well", "no address", "going away", "not in EMQX", "gate frozen: EMQX counts", "boots under a known name"],
 )
 def test_who_accepts_clients(pod: Pod, joined: bool, accepts: bool) -> None:
     nodes = (EmqxNode("x@x-old-0.h", "4.4.14"),) if joined else ()
