@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.app import App
 from textual.color import Color
 from textual.strip import Strip
 from textual.timer import Timer
@@ -24,6 +23,7 @@ from emqx_tui.ui.rollout import curves as present
 from emqx_tui.ui.rollout import plot
 from emqx_tui.ui.rollout.curves import Trace
 from emqx_tui.ui.rollout.plot import Curve, Plotter, PlotUnavailable, Rgb, Run, Window
+from emqx_tui.ui.shell.terminal import is_behind
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line
@@ -46,13 +46,6 @@ def _drawn_from(view: View) -> tuple[object, ...]:
     """What a drawing depends on."""
     newest = view.samples[-1] if view.samples else None
     return newest, len(view.samples), view.decision.phase, present.marks(view)
-
-
-def is_behind(app: App) -> bool:
-    """True while the terminal has not taken what was drawn before: drawing more would stall the app."""
-    thread = getattr(getattr(app, "_driver", None), "_writer_thread", None)
-    queue = getattr(thread, "_queue", None)
-    return queue is not None and queue.qsize() > 1
 
 
 class ConnectionPlot(LineBox):
