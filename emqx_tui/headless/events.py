@@ -184,7 +184,7 @@ FIELDS: Mapping[Event, Mapping[str, str]] = {
         "lowest_sum_ratio": "lowest sum of live connections between start and end, as a part of the sum at the start",
         "uncounted": "list of {from, to}: in these times nobody counted every client, so it may have been lower",
         "sessions_left": "sessions that drains of blue left behind; they ended with their node",
-        "early_clients": "clients that connected to green before the cut-over; null where they were not counted",
+        "early_clients": "clients that connected to green by the cut-over; null where they were not counted",
     },
 }
 

@@ -158,7 +158,7 @@ def _problems(view: View) -> Iterator[str]:
 
 def _clients(view: View) -> Iterator[str]:
     if early := facts.early_clients(view):
-        yield f"early    {clients(early)} connected to green before the cut-over"
+        yield f"early    {clients(early)} connected to green by the cut-over"
     if view.ledger.evicted is not None:
         ledger = view.ledger
         unasked = f", {count(ledger.unasked)} more came by themselves" if ledger.unasked else ""

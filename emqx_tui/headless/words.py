@@ -168,7 +168,7 @@ def finished(fields: Fields) -> str:
     if fields.get("sessions_left"):
         parts.append(f"{count(fields['sessions_left'])} sessions left behind")
     if fields.get("early_clients"):
-        parts.append(f"{clients(fields['early_clients'])} on green before the cut-over")
+        parts.append(f"{clients(fields['early_clients'])} on green by the cut-over")
     took = f" in {span(fields['duration_s'])}" if fields.get("duration_s") is not None else ""
     word = str(fields["result"]).replace("_", " ")
     return f"{word}{way}{took}" + (f"; {', '.join(parts)}" if parts else "")

@@ -211,9 +211,10 @@ def lowest_sum(journal: Journal) -> LowestSum | None:
 
 
 def early_clients(view: View) -> int | None:
-    """Clients that connected to green before the cut-over; None where nobody counted them.
+    """Clients that connected to green by the cut-over; None where nobody counted them.
 
     While green comes up the operator lists its addresses beside blue's for a moment, and those who connect then stay.
+    So do those who come in the canary.
     """
     journal = view.journal
     if journal is None:

@@ -16,7 +16,7 @@ def what_happens(gate: Gate, view: View) -> tuple[Line, ...]:
         return first, line("until then some new clients still come to blue and are moved once more")
     lines = [line("new connections go to green; clients that are connected stay where they are")]
     if early := facts.early_clients(view):
-        lines.append(line(f"{units.plural(early, 'client')} connected to green already, while it was coming up"))
+        lines.append(line(f"{units.plural(early, 'client')} on green already"))
     if gate.seconds:
         about = f"about {units.span(gate.seconds)}"
         lines.append(line(f"{about}: one blue address leaves first, its node is watched, and losses put it back"))

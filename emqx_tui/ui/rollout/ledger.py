@@ -51,7 +51,7 @@ def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) 
 
 def _early(view: View) -> str:
     early = facts.early_clients(view)
-    return f" · {units.count(early)} on green before the cut-over" if early else ""
+    return f" · {units.count(early)} on green by the cut-over" if early else ""
 
 
 def _ratio(part: int | None, whole: int | None) -> float | None:

@@ -38,7 +38,7 @@ def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
     elif totals.disconnects:
         rows.append(("disconnects", f"{units.count(totals.disconnects)}, before any node of blue was drained"))
     if early := facts.early_clients(view):
-        rows.append(("early", f"{units.plural(early, 'client')} on green before the cut-over"))
+        rows.append(("early", f"{units.plural(early, 'client')} on green by the cut-over"))
     if missing is not None and view.ledger.evicted:
         share = units.percent(missing / view.ledger.evicted)
         rows.append(("missing", f"{units.count(missing)} of {units.count(view.ledger.evicted)} evicted ({share})"))

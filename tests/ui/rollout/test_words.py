@@ -126,7 +126,7 @@ def test_an_unknown_ledger_is_not_zero():
         releases.draining(ledger=Ledger()),
         journal=releases.journal(totals=replace(releases.journal().totals, clients=100_000)),
     )
-    assert plain(ledger_line(unknown)) == " CLIENTS ? · 21 on green before the cut-over · lowest sum 99,760"
+    assert plain(ledger_line(unknown)) == " CLIENTS ? · 21 on green by the cut-over · lowest sum 99,760"
 
 
 def test_before_the_first_drain_nobody_was_disconnected():
@@ -142,7 +142,7 @@ def test_the_summary_has_the_figures_people_ask_for():
         "total": "11 min 42 s",
         "drain": "8 min 34 s with waits for you (1.02 x the limit of 8 min 25 s)",
         "disconnects": "99,998 = 1.00 per client",
-        "early": "21 clients on green before the cut-over",
+        "early": "21 clients on green by the cut-over",
         "missing": "2 of 99,998 evicted (0.00 %)",
         "lowest sum": "99,795 (99.8 % of the start)",
         "approvals": "4, policy every-node",
