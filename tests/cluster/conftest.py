@@ -29,20 +29,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+            # The bed outlives the handle on its process, and is ended by itself.
+            item.add_marker(pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"))
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(900))
+
+
+_BEDS: list[subprocess.Popen[bytes]] = []
+"""Those that this process has started; each ends by itself."""
 
 
 def _start(folder: Path, log: Path, until: int) -> None:
     """A bed of its own process, that lives as long as the process `until`; it removes `folder`, not `log`."""
     with log.open("wb") as out:
-        subprocess.Popen(
+        bed = subprocess.Popen(
             [sys.executable, "-m", "tests.cluster.bed", "--folder", folder, "--until", str(until), *SIMULATED],
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+    _BEDS.append(bed)
 
 
 @pytest.fixture(scope="session")

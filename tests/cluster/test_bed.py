@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.case import Case
+from tests.support.programs import wait_until
 
 
 @pytest.mark.smoke
@@ -16,10 +17,15 @@ def test_a_cluster_comes_up_and_a_console_sees_it_through_port_forward(case: Cas
     )
     assert deployed["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2] == "2.2.29"
     assert sum(case.live().values()) == 90
-    shown = case.console("get")
-    assert shown.returncode == 0, shown.stderr
-    row = shown.stdout.splitlines()[1].split()
-    assert row[:5] == [case.name, "Running", "4.4.14", "3/3", "90"]
+
+    def row() -> list[str]:
+        shown = case.console("get")
+        assert shown.returncode == 0, shown.stderr
+        return shown.stdout.splitlines()[1].split()[:5]
+
+    # A broker's /stats follow its clients by two seconds.
+    wait_until(lambda: row()[4] != "0", "count of the clients", within_s=10)
+    assert row() == [case.name, "Running", "4.4.14", "3/3", "90"]
 
 
 @pytest.mark.smoke
