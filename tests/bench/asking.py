@@ -21,6 +21,7 @@ from emqx_tui.adapters.kubernetes.access import AccessRequest
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.session import Session
+from tests.support.programs import wait_until
 
 SETTLE_S = 8.0
 
@@ -84,8 +85,7 @@ def main() -> None:
         words = ["sandbox", "--scenario", "smooth", "--nodes", str(nodes), "--kubeconfig", str(kubeconfig)]
         sandbox = subprocess.Popen([sys.executable, "-m", "emqx_tui", *words], stdout=subprocess.DEVNULL)
         try:
-            while not kubeconfig.exists():
-                time.sleep(0.2)
+            wait_until(kubeconfig.exists, "kubeconfig of the sandbox")
             print(f"{nodes} nodes, {way}: {asyncio.run(measure(kubeconfig, given.seconds, way))}", flush=True)
         finally:
             sandbox.terminate()
