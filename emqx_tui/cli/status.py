@@ -15,7 +15,7 @@ from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.headless.status import document, lines
 from emqx_tui.model.errors import NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 
 STATUS_AGAIN_S = 2.0
 

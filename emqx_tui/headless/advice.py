@@ -7,8 +7,8 @@ from typing import assert_never
 
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.commands import in_context
-from emqx_tui.session.facts import Unjournaled
-from emqx_tui.session.view import View
+from emqx_tui.session.views.facts import Unjournaled
+from emqx_tui.session.views.view import View
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session import facts
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import Role, View
 
 LOST_CONTACT_S = 120.0
 """Wall seconds without any watch of Kubernetes after which contact counts as lost."""

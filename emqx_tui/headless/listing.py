@@ -14,11 +14,11 @@ from typing import Any
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import key as key_of
 from emqx_tui.headless.rows import timeless
-from emqx_tui.session.cluster_facts import with_view
 from emqx_tui.session.fleet import Fleet
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Kube
-from emqx_tui.session.view import ClusterRow, FleetView, View
+from emqx_tui.session.views.cluster_facts import with_view
+from emqx_tui.session.views.view import ClusterRow, FleetView, View
 
 Key = tuple[str, str]
 FIRST_LOOK_S = 15.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emqx_tui.model.kinds import Kind
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 
 
 def has_answered(view: View, *kinds: Kind) -> bool:

@@ -27,8 +27,8 @@ from emqx_tui.rollout.decision import Outcome, RefusalReason
 from emqx_tui.rollout.intents import SetPolicy, Start
 from emqx_tui.rollout.policy import Approval, is_closed
 from emqx_tui.rollout.state.journal import Journal
-from emqx_tui.session import facts
-from emqx_tui.session.view import EditPreview, Role, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import EditPreview, Role, View
 
 FIRST_DATA_S = 30.0
 """Wall seconds for the first look at everything."""

@@ -10,8 +10,8 @@ from emqx_tui.headless.events import SCHEMA, dumps, spell
 from emqx_tui.headless.words import count, span
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.cluster_facts import cluster_state, readiness, row_versions
-from emqx_tui.session.view import ClusterRow, FleetView
+from emqx_tui.session.views.cluster_facts import cluster_state, readiness, row_versions
+from emqx_tui.session.views.view import ClusterRow, FleetView
 
 
 def key(row: ClusterRow) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from types import TracebackType
 from emqx_tui.headless.exit_status import LOST_CONTACT_S, all_watches_lost
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 
 
 class Stopped(Exception):

@@ -19,9 +19,9 @@ from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.redaction import redact_text
-from emqx_tui.session import facts
-from emqx_tui.session.facts import Driving, NodeState
-from emqx_tui.session.view import View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.facts import Driving, NodeState
+from emqx_tui.session.views.view import View
 
 
 def document(view: View) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.view_diff import uncounted_fields
 from emqx_tui.rollout.state.journal import Journal
-from emqx_tui.session import facts
-from emqx_tui.session.view import View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import View
 
 SETTLED_S = 60.0
 """An aborted release has no last drain: its end is judged by the samples of this long before it."""

@@ -27,8 +27,8 @@ from emqx_tui.rollout.intent_handlers import held_words
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, TakeOver
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER
 from emqx_tui.rollout.state.journal import HoldRecord
-from emqx_tui.session import facts
-from emqx_tui.session.view import Notice, Role, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import Notice, Role, View
 
 FIRST_DATA_S = 30.0
 HURRY_S = 5.0

@@ -19,8 +19,8 @@ from emqx_tui.rollout.incidents import Incident, words
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal
-from emqx_tui.session import facts
-from emqx_tui.session.view import LogLine, LogSource, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import LogLine, LogSource, View
 
 PROGRESS_EVERY_S = 10.0
 """Cluster time between two progress lines ..."""

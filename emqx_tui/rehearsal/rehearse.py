@@ -23,7 +23,7 @@ from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.truth import Counts
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Options, Ports, Session
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Protocol
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.pod_report import PodReport
-from emqx_tui.session.view import EditPreview, FleetView, View
+from emqx_tui.session.sources.pod_report import PodReport
+from emqx_tui.session.views.view import EditPreview, FleetView, View
 
 
 class Backend(Protocol):

@@ -21,9 +21,9 @@ from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.pod_report import PodReport
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
-from emqx_tui.session.view import EditPreview, FleetView, Notice, NoticeKind, Role, View
+from emqx_tui.session.sources.pod_report import PodReport
+from emqx_tui.session.views.view import EditPreview, FleetView, Notice, NoticeKind, Role, View
 
 if TYPE_CHECKING:
     from emqx_tui.session.fleet import Fleet

@@ -21,10 +21,10 @@ from emqx_tui.model.wire import Malformed, Unreadable
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
-from emqx_tui.session.brokers import credentials
-from emqx_tui.session.cluster_facts import with_view
 from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput
-from emqx_tui.session.view import ClusterRow, FleetView, Role, SourceHealth, View
+from emqx_tui.session.sources.brokers import credentials
+from emqx_tui.session.views.cluster_facts import with_view
+from emqx_tui.session.views.view import ClusterRow, FleetView, Role, SourceHealth, View
 
 COUNT_EVERY_S = 5.0
 MAX_COUNTED = 50

@@ -25,13 +25,8 @@ from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.state.expectations import Expectations
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory
-from emqx_tui.session import sources, view_builder
-from emqx_tui.session.arrival import ArrivalTracker
-from emqx_tui.session.brokers import Brokers
-from emqx_tui.session.command_sender import CommandSender
-from emqx_tui.session.driver_lease import YIELD_S, DriverLease
-from emqx_tui.session.driving_rights import DrivingRights
-from emqx_tui.session.editing import READ_ONLY, Editor
+from emqx_tui.session.commands.command_sender import CommandSender
+from emqx_tui.session.commands.editing import READ_ONLY, Editor
 from emqx_tui.session.inputs import (
     CommandDone,
     CommandFailed,
@@ -45,12 +40,15 @@ from emqx_tui.session.inputs import (
     SubmittedAgain,
     Tick,
 )
-from emqx_tui.session.journal_store import JournalStore
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.pod_report import PodReport, read_report
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
-from emqx_tui.session.publisher import Publisher
-from emqx_tui.session.release_end import ReleaseEnd
+from emqx_tui.session.records.driver_lease import YIELD_S, DriverLease
+from emqx_tui.session.records.driving_rights import DrivingRights
+from emqx_tui.session.records.journal_store import JournalStore
+from emqx_tui.session.records.release_end import ReleaseEnd
+from emqx_tui.session.sources import watches
+from emqx_tui.session.sources.brokers import Brokers
+from emqx_tui.session.sources.pod_report import PodReport, read_report
 from emqx_tui.session.store import (
     ClusterAnswer,
     NodeReports,
@@ -61,7 +59,10 @@ from emqx_tui.session.store import (
     fold,
     snapshot,
 )
-from emqx_tui.session.view import EditPreview, Notice, NoticeKind, Role, View
+from emqx_tui.session.views import view_builder
+from emqx_tui.session.views.arrival import ArrivalTracker
+from emqx_tui.session.views.publisher import Publisher
+from emqx_tui.session.views.view import EditPreview, Notice, NoticeKind, Role, View
 
 TICK_S = 0.6
 """The longest time without a decision. More than half a poll of EMQX: between two of its answers one tick is enough."""
@@ -158,7 +159,7 @@ class Session:
 
     async def _watch(self) -> None:
         ports = self._ports
-        await sources.watch_cluster(
+        await watches.watch_cluster(
             self.namespace,
             self.name,
             kube=ports.kube,

@@ -24,7 +24,7 @@ from textual.timer import Timer
 
 from emqx_tui.rollout.phases import FINAL
 from emqx_tui.session.backend import Backend
-from emqx_tui.session.view import FleetView, NoticeKind, Role
+from emqx_tui.session.views.view import FleetView, NoticeKind, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping, before_quitting

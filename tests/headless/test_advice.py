@@ -23,9 +23,9 @@ from emqx_tui.rollout.checks import auto_hold
 from emqx_tui.rollout.commands import Scale, Target, in_context
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.facts import Unjournaled
-from emqx_tui.session.log import EventLog
-from emqx_tui.session.view import Role
+from emqx_tui.session.views.facts import Unjournaled
+from emqx_tui.session.views.log import EventLog
+from emqx_tui.session.views.view import Role
 from emqx_tui.ui.cards.gate_card import gate_card
 from emqx_tui.ui.rollout.advice import advise as screen_advice
 from emqx_tui.ui.text.spans import plain

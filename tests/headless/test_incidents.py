@@ -13,9 +13,9 @@ from emqx_tui.headless.words import line
 from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.incidents import Incident, IncidentKind, words
-from emqx_tui.session import facts
-from emqx_tui.session.log import EventLog
-from emqx_tui.session.view import View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.log import EventLog
+from emqx_tui.session.views.view import View
 from tests.support import releases
 from tests.support.releases import GREEN, NOW
 

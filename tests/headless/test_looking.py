@@ -21,7 +21,7 @@ from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.view import FleetView, View
+from emqx_tui.session.views.view import FleetView, View
 from tests.support.desk import CLIENTS, Room, Terminal
 
 

@@ -11,7 +11,7 @@ from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.sandbox.apiserver.schema_admission import install
 from emqx_tui.session.fleet import Fleet
-from emqx_tui.session.view import FleetView
+from emqx_tui.session.views.view import FleetView
 from emqx_tui.ui.rollout.checks import stale_lines
 from tests.support.desk import Room, small_world
 

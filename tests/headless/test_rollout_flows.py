@@ -24,7 +24,7 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.ports import Lost, Scope, WatchSink
-from emqx_tui.session.view import LogSource
+from emqx_tui.session.views.view import LogSource
 from tests.support.desk import CLIENTS, TO_15, Room, Terminal, killed, small_world, without_rates
 
 

@@ -18,8 +18,8 @@ from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import AbortRecord, Journal, Originals, Totals
-from emqx_tui.session.facts import image_version
-from emqx_tui.session.view import View
+from emqx_tui.session.views.facts import image_version
+from emqx_tui.session.views.view import View
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import Journal
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from tests.support.desk import Room, Terminal, killed
 
 AT_GATE = Leaving(at_gate=True)

@@ -19,11 +19,11 @@ from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.policy import Approval, Policy, is_closed
 from emqx_tui.rollout.requests import KubeRequest
-from emqx_tui.session import facts
-from emqx_tui.session.cluster_facts import ClusterState, cluster_state, with_view
-from emqx_tui.session.facts import Unjournaled
 from emqx_tui.session.ports import Lost, Scope, WatchSink
-from emqx_tui.session.view import View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
+from emqx_tui.session.views.facts import Unjournaled
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.headline import headline
 from emqx_tui.ui.text.spans import plain
 from tests.headless.test_looking import first_look

@@ -10,7 +10,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from tests.rehearsal.test_releases import Once, play, small_world
 
 

@@ -20,7 +20,7 @@ from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from tests.support.checkpoint import Checkpoint
 from tests.support.faults import ENDS, FAULTS, NOT_LATE, Fault
 from tests.support.stage import Person, Stage, begin

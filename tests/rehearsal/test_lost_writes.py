@@ -15,7 +15,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.sandbox.world.scenario import scenario
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from tests.support.stage import Console, Stage, begin
 
 LIMIT_S = 1200.0

@@ -22,10 +22,10 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
-from emqx_tui.session import facts
-from emqx_tui.session.cluster_facts import with_view
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import ClusterRow, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.cluster_facts import with_view
+from emqx_tui.session.views.view import ClusterRow, View
 from emqx_tui.ui.cards.abort_card import abort_card
 from emqx_tui.ui.cards.gate_card import gate_card
 from emqx_tui.ui.clusters.states import state, step_word, version_words

@@ -14,7 +14,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.emqx.evacuation import Options
 from emqx_tui.sandbox.world.scenario import scenario
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from tests.support.stage import TARGET, Console, Stage, begin
 
 NAMESPACE, NAME = "default", "emqx-ee"

@@ -22,8 +22,8 @@ from emqx_tui.headless.view_diff import progress
 from emqx_tui.model.series import Sample
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
-from emqx_tui.session import facts
-from emqx_tui.session.view import View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.abort_card import abort_card
 from emqx_tui.ui.cards.gate_card import gate_card
 from emqx_tui.ui.rollout import curves

@@ -7,7 +7,7 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 
 CLIENTS = 3000
 

@@ -8,9 +8,9 @@ import pytest
 
 from emqx_tui.model.errors import Conflict, Forbidden
 from emqx_tui.model.workloads import Lease
-from emqx_tui.session.driver_lease import DriverLease
 from emqx_tui.session.inputs import LeaseAnswered
 from emqx_tui.session.options import Ports
+from emqx_tui.session.records.driver_lease import DriverLease
 from tests.support.fakes import FakeClock, FakeHost, FakeKube, until
 
 HOST = FakeHost()

@@ -17,11 +17,11 @@ from emqx_tui.model.workloads import Lease, Meta, Secret
 from emqx_tui.rollout.intents import Hold, TakeOver
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import journal_name
-from emqx_tui.session.driver_lease import YIELD_S
 from emqx_tui.session.engine import Engine, Identity
 from emqx_tui.session.options import Options
 from emqx_tui.session.ports import Listed, Scope, WatchSink
-from emqx_tui.session.view import ClusterRow
+from emqx_tui.session.records.driver_lease import YIELD_S
+from emqx_tui.session.views.view import ClusterRow
 from tests.support import scenes as build
 from tests.support.fakes import FakeClock, FakeEmqx, FakeHost, FakeKube
 

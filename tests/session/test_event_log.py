@@ -20,8 +20,8 @@ from emqx_tui.rollout.commands import (
     StopDrain,
     Target,
 )
-from emqx_tui.session.log import EARLIER, LIMIT, REPEAT_S, EventLog, command_words
-from emqx_tui.session.view import LogSource
+from emqx_tui.session.views.log import EARLIER, LIMIT, REPEAT_S, EventLog, command_words
+from emqx_tui.session.views.view import LogSource
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 STOP = StopDrain("default", "emqx-ee-66f7b-2", "n@h")

@@ -12,7 +12,7 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StartDrain, StopDrain, Target
 from emqx_tui.rollout.requests import EmqxReply
-from emqx_tui.session.executor import CommandDone, CommandFailed, Executor, judge_reply, observed
+from emqx_tui.session.commands.executor import CommandDone, CommandFailed, Executor, judge_reply, observed
 from tests.support import scenes as build
 from tests.support.fakes import FakeEmqx, FakeKube, until
 

@@ -17,10 +17,10 @@ from emqx_tui.rollout.decision import Alarm, CheckResult, Outcome
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Totals, Uncounted
-from emqx_tui.session import facts
-from emqx_tui.session.cluster_facts import ClusterState, cluster_state, with_view
-from emqx_tui.session.facts import Driving, LowestSum, MaxMissing, NodeState, Obstacle
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
+from emqx_tui.session.views.facts import Driving, LowestSum, MaxMissing, NodeState, Obstacle
+from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.ledger import ledger_line
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases

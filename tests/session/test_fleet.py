@@ -17,7 +17,7 @@ from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.fleet import MAX_COUNTED, Fleet
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, Scope, WatchSink
-from emqx_tui.session.view import FleetView, View
+from emqx_tui.session.views.view import FleetView, View
 from tests.support import scenes as build
 from tests.support.fakes import START, FakeClock, FakeEmqx, FakeKube, until
 

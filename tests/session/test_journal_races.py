@@ -20,9 +20,9 @@ from emqx_tui.rollout.intents import Hold, Resume, Start
 from emqx_tui.rollout.state.journal import HoldRecord, Journal
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
-from emqx_tui.session.records import LEASE_DURATION_S
+from emqx_tui.session.records.objects import LEASE_DURATION_S
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import EditPreview, Role, View
+from emqx_tui.session.views.view import EditPreview, Role, View
 from tests.support import scenes as build
 from tests.support.fakes import START, FakeClock, FakeEmqx, FakeHost, FakeKube, until
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from emqx_tui.model.containers import Container, Termination
 from emqx_tui.model.errors import Forbidden, NotFound
-from emqx_tui.session.pod_report import LINE_CHARACTERS, LOG_LINES, read_report
+from emqx_tui.session.sources.pod_report import LINE_CHARACTERS, LOG_LINES, read_report
 from tests.support import releases
 from tests.support.fakes import FakeKube
 from tests.support.releases import GREEN

@@ -13,9 +13,9 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.publisher import CONFIRM_S, COUNTING_S, Publisher
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import Notice, NoticeKind, SourceHealth, View
+from emqx_tui.session.views.publisher import CONFIRM_S, COUNTING_S, Publisher
+from emqx_tui.session.views.view import Notice, NoticeKind, SourceHealth, View
 from emqx_tui.ui.shell.identity import QUIET_S
 from tests.support import releases
 from tests.support.desk import small_world

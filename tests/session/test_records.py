@@ -14,7 +14,7 @@ from emqx_tui.model.workloads import Lease, Secret
 from emqx_tui.rehearsal.ports import SimClock, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.sandbox.world.world import World, WorldConfig
-from emqx_tui.session import records
+from emqx_tui.session.records import objects
 from tests.support import scenes as build
 
 NAME = "emqx-tui-emqx-ee"
@@ -37,14 +37,14 @@ def lease_of(world: World) -> Lease:
 
 def take(kube: SimKube, world: World, holder: str, known: Lease | None) -> Awaitable[Lease]:
     now = SimClock(world).now()
-    return records.take_lease(kube, "default", "emqx-ee", holder=holder, now=now, known=known, owner_uid="uid-cr")
+    return objects.take_lease(kube, "default", "emqx-ee", holder=holder, now=now, known=known, owner_uid="uid-cr")
 
 
 def test_a_journal_is_created_owned_by_its_cluster_and_read_back() -> None:
     async def work(kube: SimKube, world: World) -> None:
-        secret = await records.write_journal(kube, JOURNAL, None)
-        assert records.read_journal(secret) == (JOURNAL, "")
-        assert records.read_journal(Secret.from_json(stored(world))) == (JOURNAL, "")
+        secret = await objects.write_journal(kube, JOURNAL, None)
+        assert objects.read_journal(secret) == (JOURNAL, "")
+        assert objects.read_journal(Secret.from_json(stored(world))) == (JOURNAL, "")
         (owner,) = stored(world)["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["name"], owner["uid"]) == ("EmqxEnterprise", "emqx-ee", build.UID)
         assert not owner.get("controller")
@@ -54,12 +54,12 @@ def test_a_journal_is_created_owned_by_its_cluster_and_read_back() -> None:
 
 def test_it_is_replaced_against_the_version_that_is_known() -> None:
     async def work(kube: SimKube, world: World) -> None:
-        first = await records.write_journal(kube, JOURNAL, None)
-        second = await records.write_journal(kube, replace(JOURNAL, parallel_drains=2), first)
+        first = await objects.write_journal(kube, JOURNAL, None)
+        second = await objects.write_journal(kube, replace(JOURNAL, parallel_drains=2), first)
         assert second.meta.resource_version != first.meta.resource_version
         with pytest.raises(Conflict):
-            await records.write_journal(kube, replace(JOURNAL, parallel_drains=3), first)
-        kept, _ = records.read_journal(Secret.from_json(stored(world)))
+            await objects.write_journal(kube, replace(JOURNAL, parallel_drains=3), first)
+        kept, _ = objects.read_journal(Secret.from_json(stored(world)))
         assert kept is not None
         assert kept.parallel_drains == 2
 
@@ -68,27 +68,27 @@ def test_it_is_replaced_against_the_version_that_is_known() -> None:
 
 def test_two_consoles_cannot_both_begin() -> None:
     async def work(kube: SimKube, world: World) -> None:
-        await records.write_journal(kube, JOURNAL, None)
+        await objects.write_journal(kube, JOURNAL, None)
         with pytest.raises(Conflict):
-            await records.write_journal(kube, replace(JOURNAL, release_id="other"), None)
+            await objects.write_journal(kube, replace(JOURNAL, release_id="other"), None)
 
     on_server(work)
 
 
 def test_a_journal_that_is_gone_is_not_made_again_by_an_update() -> None:
     async def work(kube: SimKube, world: World) -> None:
-        known = await records.write_journal(kube, JOURNAL, None)
-        await records.remove_journal(kube, "default", "emqx-ee", known)
+        known = await objects.write_journal(kube, JOURNAL, None)
+        await objects.remove_journal(kube, "default", "emqx-ee", known)
         assert stored(world) is None
         with pytest.raises(NotFound):
-            await records.write_journal(kube, JOURNAL, known)
+            await objects.write_journal(kube, JOURNAL, known)
 
     on_server(work)
 
 
 def test_a_dry_run_leaves_nothing() -> None:
     async def work(kube: SimKube, world: World) -> None:
-        await records.write_journal(kube, JOURNAL, None, dry_run=True)
+        await objects.write_journal(kube, JOURNAL, None, dry_run=True)
         assert stored(world) is None
 
     on_server(work)
@@ -96,13 +96,13 @@ def test_a_dry_run_leaves_nothing() -> None:
 
 def test_removing_what_is_gone_is_fine_and_another_journal_is_left_alone() -> None:
     async def work(kube: SimKube, world: World) -> None:
-        await records.remove_journal(kube, "default", "emqx-ee", None)
-        known = await records.write_journal(kube, JOURNAL, None)
-        await records.remove_journal(kube, "default", "emqx-ee", known)
-        await records.write_journal(kube, replace(JOURNAL, release_id="the next"), None)
+        await objects.remove_journal(kube, "default", "emqx-ee", None)
+        known = await objects.write_journal(kube, JOURNAL, None)
+        await objects.remove_journal(kube, "default", "emqx-ee", known)
+        await objects.write_journal(kube, replace(JOURNAL, release_id="the next"), None)
         with pytest.raises(Conflict):
-            await records.remove_journal(kube, "default", "emqx-ee", known)
-        kept, _ = records.read_journal(Secret.from_json(stored(world)))
+            await objects.remove_journal(kube, "default", "emqx-ee", known)
+        kept, _ = objects.read_journal(Secret.from_json(stored(world)))
         assert kept is not None
         assert kept.release_id == "the next"
 
@@ -127,14 +127,14 @@ UNUSABLE = {
 
 @pytest.mark.parametrize(("found", "words"), UNUSABLE.values(), ids=UNUSABLE)
 def test_what_is_no_journal_of_ours_is_said_in_one_line(found: Secret, words: str) -> None:
-    journal, problem = records.read_journal(found)
+    journal, problem = objects.read_journal(found)
     assert journal is None
     assert words in problem
     assert "\n" not in problem
 
 
 def test_no_secret_no_journal() -> None:
-    assert records.read_journal(None) == (None, "")
+    assert objects.read_journal(None) == (None, "")
 
 
 # -- the lease ----------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_a_lease_is_taken_renewed_and_released() -> None:
         second = await take(kube, world, "ann", first)
         assert second.meta.resource_version != first.meta.resource_version
         assert second.transitions == 0
-        await records.release_lease(kube, second)
+        await objects.release_lease(kube, second)
         assert lease_of(world).holder == ""
 
     on_server(work)
@@ -181,7 +181,7 @@ def test_releasing_or_removing_what_another_holds_by_now_changes_nothing() -> No
     async def work(kube: SimKube, world: World) -> None:
         ours = await take(kube, world, "ann", None)
         await take(kube, world, "bob", ours)
-        await records.release_lease(kube, ours)
+        await objects.release_lease(kube, ours)
         assert lease_of(world).holder == "bob"
 
     on_server(work)
@@ -190,9 +190,9 @@ def test_releasing_or_removing_what_another_holds_by_now_changes_nothing() -> No
 def test_removing_the_lease_twice_is_fine() -> None:
     async def work(kube: SimKube, world: World) -> None:
         ours = await take(kube, world, "ann", None)
-        await records.remove_lease(kube, ours)
+        await objects.remove_lease(kube, ours)
         assert stored(world, "leases") is None
-        await records.remove_lease(kube, ours)
+        await objects.remove_lease(kube, ours)
 
     on_server(work)
 
@@ -200,7 +200,7 @@ def test_removing_the_lease_twice_is_fine() -> None:
 def test_the_result_is_left_as_an_event_on_the_object() -> None:
     async def work(kube: SimKube, world: World) -> None:
         now = SimClock(world).now()
-        await records.write_event(
+        await objects.write_event(
             kube, build.idle().resource(), reason="ReleaseDone", message="x" * 5000, now=now, is_warning=True
         )
         (event,) = world.store.list("events", "default")

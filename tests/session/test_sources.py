@@ -8,7 +8,7 @@ import pytest
 
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import Kind
-from emqx_tui.session.sources import read_operator_image, scopes
+from emqx_tui.session.sources.watches import read_operator_image, scopes
 from tests.support.fakes import FakeKube
 
 DEPLOYMENTS = "/apis/apps/v1/deployments"

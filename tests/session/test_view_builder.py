@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from emqx_tui.model.errors import Forbidden, Unreachable
 from emqx_tui.model.kinds import Kind
-from emqx_tui.session import view_builder as showing
 from emqx_tui.session.ports import Listed, Lost
 from emqx_tui.session.store import NodeReports, Store, StoreInput, fold, snapshot
-from emqx_tui.session.view import Role
+from emqx_tui.session.views import view_builder
+from emqx_tui.session.views.view import Role
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 REFUSED = Forbidden(
@@ -29,8 +29,8 @@ def told(*inputs: StoreInput) -> Store:
 
 
 def role_of(store: Store) -> tuple[Role, str]:
-    missing = showing.missing_right(store)
-    return showing.role(read_only=False, journal_problem="", is_driver=False, other_driver="", missing=missing)
+    missing = view_builder.missing_right(store)
+    return view_builder.role(read_only=False, journal_problem="", is_driver=False, other_driver="", missing=missing)
 
 
 def test_without_the_right_to_read_the_journal_a_console_looks_on_and_names_the_right() -> None:
@@ -48,7 +48,7 @@ def test_a_right_that_comes_later_and_a_silent_server_are_no_missing_right() -> 
 
 def test_what_may_not_be_read_is_told_apart_from_what_is_silent() -> None:
     store = told(Listed(Kind.POD, {}), NO_SECRETS, NO_CREDENTIALS)
-    health = {source.name: source for source in showing.health(store, snapshot(store, NOW, ""))}
+    health = {source.name: source for source in view_builder.health(store, snapshot(store, NOW, ""))}
     assert {name: source.is_forbidden for name, source in health.items()} == {
         "pods": False,
         "secrets": True,

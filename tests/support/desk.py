@@ -18,7 +18,7 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 
 CLIENTS = 3_000
 TO_15 = parse_sets(["image.version=4.4.15"])

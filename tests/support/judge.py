@@ -9,9 +9,9 @@ from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.summary import summary as finished
 from emqx_tui.headless.view_diff import progress
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session import facts
-from emqx_tui.session.cluster_facts import with_view
-from emqx_tui.session.view import ClusterRow, Role, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.cluster_facts import with_view
+from emqx_tui.session.views.view import ClusterRow, Role, View
 from emqx_tui.ui.clusters.states import state, step_word, version_words
 from emqx_tui.ui.rollout.headline import headline
 from emqx_tui.ui.rollout.ledger import ledger_line

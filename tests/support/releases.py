@@ -30,7 +30,7 @@ from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals, Totals
-from emqx_tui.session.view import LogLine, LogSource, Role, View
+from emqx_tui.session.views.view import LogLine, LogSource, Role, View
 from tests.support.scripted import NOW, resource
 
 BLUE, GREEN = "emqx-ee-86d7758868", "emqx-ee-745858464d"

@@ -20,8 +20,8 @@ from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.pod_report import PodReport
-from emqx_tui.session.view import ClusterRow, EditPreview, FleetView, Notice, NoticeKind, Role, SourceHealth, View
+from emqx_tui.session.sources.pod_report import PodReport
+from emqx_tui.session.views.view import ClusterRow, EditPreview, FleetView, Notice, NoticeKind, Role, SourceHealth, View
 
 NOW = datetime(2024, 5, 14, 12, 6, 1, tzinfo=UTC)
 CONTEXT, SERVER = "prod-eu", "https://10.0.0.1:6443"

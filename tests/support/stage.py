@@ -27,7 +27,7 @@ from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Lost, Recorder, Scope, WatchInput, WatchSink
 from emqx_tui.session.session import Session
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from tests.support.witness import Witness
 
 TARGET = "4.4.15"

@@ -15,7 +15,7 @@ from emqx_tui.rollout.intents import Abort, Freeze, Hold, Resume, SetPolicy, Set
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from tests.support.faults import CATALOGUE, Fault
 from tests.support.judge import Judge
 from tests.support.stage import TARGET, Console, Person, Stage, begin

@@ -20,7 +20,7 @@ from textual.events import Key
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Freeze, Hold
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.view import NoticeKind, Role
+from emqx_tui.session.views.view import NoticeKind, Role
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen

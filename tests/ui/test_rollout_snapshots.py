@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from emqx_tui.rollout.gate_id import GateId
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.gate_card import renew_gate

@@ -20,7 +20,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 
 from emqx_tui.rollout.intents import Hold
-from emqx_tui.session.view import EditPreview, View
+from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Card, Renew
 from emqx_tui.ui.cards.typing_guard import TypingGuard
 from emqx_tui.ui.rollout.key_reasons import key_reasons

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult, Outcome
 from emqx_tui.rollout.intents import Intent
-from emqx_tui.session import facts
-from emqx_tui.session.facts import Driving
-from emqx_tui.session.view import EditPreview, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.facts import Driving
+from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.headline import meanwhile
 from emqx_tui.ui.rollout.names import gate_name

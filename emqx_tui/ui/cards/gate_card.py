@@ -6,8 +6,8 @@ from emqx_tui.rollout.commands import in_context
 from emqx_tui.rollout.decision import Gate
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.intents import Approve
-from emqx_tui.session import facts
-from emqx_tui.session.view import EditPreview, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards import cut_over, drain
 from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, driver_row, filled, since
 from emqx_tui.ui.rollout.advice import DOT

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from emqx_tui.rollout.intents import SetPolicy
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session import facts
-from emqx_tui.session.view import EditPreview, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, Renew
 from emqx_tui.ui.rollout.names import blocked_words
 from emqx_tui.ui.text.glyphs import DONE

@@ -10,8 +10,8 @@ from emqx_tui.rollout.commands import ApplyTemplate, Target, in_context
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Start
 from emqx_tui.rollout.policy import CLOSED_S, Approval
-from emqx_tui.session import facts
-from emqx_tui.session.view import EditPreview, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, filled
 from emqx_tui.ui.cards.policy_card import policy_words
 from emqx_tui.ui.rollout.advice import DOT

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emqx_tui.rollout.intents import TakeOver
-from emqx_tui.session import facts
-from emqx_tui.session.view import EditPreview, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, filled, since
 from emqx_tui.ui.cards.policy_card import policy_words
 from emqx_tui.ui.rollout.names import blocked_words

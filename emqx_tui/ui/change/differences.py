@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emqx_tui.rollout.change import Difference
-from emqx_tui.session.view import EditPreview
+from emqx_tui.session.views.view import EditPreview
 from emqx_tui.ui.change.edit import Edit, Located
 from emqx_tui.ui.text import spans
 from emqx_tui.ui.text.marks import clean

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import ClusterRow
+from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.change.edit import PATHS, Edit
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean

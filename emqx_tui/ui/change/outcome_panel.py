@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from emqx_tui.session.view import EditPreview
+from emqx_tui.session.views.view import EditPreview
 from emqx_tui.ui.change.accept_row import AcceptRow
 from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.outcome import check_rows, outcome

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emqx_tui.session.view import EditPreview
+from emqx_tui.session.views.view import EditPreview
 
 
 class Preview:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
-from emqx_tui.session.view import EditPreview
+from emqx_tui.session.views.view import EditPreview
 from emqx_tui.ui.change.edit import NUMBERS, Edit, Located
 from emqx_tui.ui.text.marks import clean
 

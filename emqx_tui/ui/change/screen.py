@@ -19,7 +19,7 @@ from textual.widgets import Static, TextArea
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.start_card import renew_start
 from emqx_tui.ui.change import external_editor

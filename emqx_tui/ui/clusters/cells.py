@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from emqx_tui.rollout.policy import Policy
-from emqx_tui.session.cluster_facts import readiness
-from emqx_tui.session.view import ClusterRow
+from emqx_tui.session.views.cluster_facts import readiness
+from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.clusters.lines import counted_words
 from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word, version_words
 from emqx_tui.ui.text import units

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from emqx_tui.session.view import ClusterRow, FleetView
+from emqx_tui.session.views.view import ClusterRow, FleetView
 from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean, elapsed_s, joined

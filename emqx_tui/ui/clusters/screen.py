@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
 
-from emqx_tui.session.view import ClusterRow
+from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.clusters.cells import COLUMNS
 from emqx_tui.ui.clusters.lines import call_count, counts, detail, empty_line
 from emqx_tui.ui.clusters.states import matches

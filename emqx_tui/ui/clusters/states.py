@@ -7,8 +7,8 @@ condition that is True, which may be months old.
 from __future__ import annotations
 
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.cluster_facts import ClusterState, cluster_state, readiness, row_versions
-from emqx_tui.session.view import ClusterRow
+from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, readiness, row_versions
+from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.rollout.names import gate_name
 from emqx_tui.ui.text import glyphs
 from emqx_tui.ui.text.marks import NONE, Mark, clean

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey
 
-from emqx_tui.session.view import ClusterRow
+from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.clusters.cells import Column, cells_of, shown_columns, widths
 from emqx_tui.ui.clusters.states import Key, sort_value
 from emqx_tui.ui.text import paint

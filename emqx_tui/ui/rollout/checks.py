@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult, Outcome
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import short_names
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM, DONE

@@ -18,7 +18,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from emqx_tui.model.series import Sample
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout import curves as present
 from emqx_tui.ui.rollout import plot
 from emqx_tui.ui.rollout.curves import Trace

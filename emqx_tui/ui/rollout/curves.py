@@ -17,8 +17,8 @@ from emqx_tui.model.series import Sample, Summary, summarise
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.facts import has_ended
-from emqx_tui.session.view import View
+from emqx_tui.session.views.facts import has_ended
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import NONE, clean
 from emqx_tui.ui.text.spans import Line, Span, Tone, columns, line

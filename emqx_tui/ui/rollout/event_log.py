@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emqx_tui.session.view import LogLine, View
+from emqx_tui.session.views.view import LogLine, View
 from emqx_tui.ui.rollout.log import long_entry, selected, short_log
 from emqx_tui.ui.rollout.missed import missed_lines
 from emqx_tui.ui.text import units

@@ -17,9 +17,9 @@ from emqx_tui.rollout.incidents import Incident, IncidentKind, words
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord
-from emqx_tui.session import facts
-from emqx_tui.session.facts import Unjournaled
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.facts import Unjournaled
+from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words
 from emqx_tui.ui.rollout.names import blocked_words, check_words, short_names, tail, version_words
 from emqx_tui.ui.text import units

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import HoldRecord
-from emqx_tui.session import facts
-from emqx_tui.session.view import View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import blocked_words, driver_words
 
 SENDING = ("take_over", "approve", "hold", "freeze", "resume", "abort", "speed", "policy")

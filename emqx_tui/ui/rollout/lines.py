@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.checks import check_lines, checks_now, stale_lines
 from emqx_tui.ui.rollout.headline import bar_lines, headline
 from emqx_tui.ui.rollout.ledger import ledger_line

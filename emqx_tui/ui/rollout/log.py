@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emqx_tui.session.view import LogLine, LogSource
+from emqx_tui.session.views.view import LogLine, LogSource
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM
 from emqx_tui.ui.text.marks import clean

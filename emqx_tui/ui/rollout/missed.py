@@ -11,7 +11,7 @@ from datetime import datetime
 
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.state.journal import ApprovalRecord, Journal
-from emqx_tui.session.view import Arrival, View
+from emqx_tui.session.views.view import Arrival, View
 from emqx_tui.ui.rollout.names import check_words, gate_name
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean

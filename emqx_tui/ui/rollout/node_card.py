@@ -18,9 +18,9 @@ from emqx_tui.model.containers import Container
 from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.redaction import redact_text
-from emqx_tui.session import facts
-from emqx_tui.session.pod_report import PodReport
-from emqx_tui.session.view import View
+from emqx_tui.session.sources.pod_report import PodReport
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.shell.messages import PodWanted, Published
 from emqx_tui.ui.shell.screen import TakesNews
 from emqx_tui.ui.text import paint, units

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from emqx_tui.model.snapshot import Colour, Generation, Member
-from emqx_tui.session import facts
-from emqx_tui.session.facts import NodeState
-from emqx_tui.session.view import View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.facts import NodeState
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import tail
 from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM, DONE, OUT, RUNNING, SERVING, STARTING

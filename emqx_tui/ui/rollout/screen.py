@@ -17,8 +17,8 @@ from textual.widgets import Input
 
 from emqx_tui.rollout.intents import Freeze, Hold, Intent, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session import facts
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.card import Renew

@@ -13,8 +13,8 @@ from textual.message import Message
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.pod_report import PodReport
-from emqx_tui.session.view import EditPreview, FleetView, View
+from emqx_tui.session.sources.pod_report import PodReport
+from emqx_tui.session.views.view import EditPreview, FleetView, View
 
 
 @dataclass(frozen=True)

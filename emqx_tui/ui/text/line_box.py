@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.spans import Line, crop
 

@@ -20,8 +20,8 @@ from emqx_tui.rollout.requests import MERGE_PATCH, EmqxRequest, KubeRequest
 from emqx_tui.sandbox.run.runner import Sandbox
 from emqx_tui.sandbox.run.subnets import claim_subnet
 from emqx_tui.sandbox.world.scenario import scenario
-from emqx_tui.session.brokers import credentials
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Scope
+from emqx_tui.session.sources.brokers import credentials
 
 RESOURCE = Kind.EMQX_ENTERPRISE.info.path("default", "emqx-ee")
 

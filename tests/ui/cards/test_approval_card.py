@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Hold
-from emqx_tui.session.view import NoticeKind, View
+from emqx_tui.session.views.view import NoticeKind, View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.approval import ApprovalCard

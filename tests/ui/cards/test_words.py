@@ -15,7 +15,7 @@ from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Abort, Approve, SetPolicy, Start
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
-from emqx_tui.session.view import EditPreview, Role, View
+from emqx_tui.session.views.view import EditPreview, Role, View
 from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.card import Card
 from emqx_tui.ui.cards.gate_card import gate_card as card_of_gate

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.view import SourceHealth
+from emqx_tui.session.views.view import SourceHealth
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.clusters.table import ClusterTable

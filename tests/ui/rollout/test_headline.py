@@ -17,7 +17,7 @@ from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import HoldRecord
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, gate_words, headline
 from emqx_tui.ui.text.spans import Tone, plain, width
 from tests.support import releases

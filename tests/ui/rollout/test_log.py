@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from rich.cells import cell_len
 
-from emqx_tui.session.view import LogLine, LogSource
+from emqx_tui.session.views.view import LogLine, LogSource
 from emqx_tui.ui.rollout.log import long_entry, selected, short_log
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases

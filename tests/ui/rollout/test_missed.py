@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from emqx_tui.rollout.gate_id import CUT_OVER, START, GateId
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord
-from emqx_tui.session.view import Arrival, View
+from emqx_tui.session.views.view import Arrival, View
 from emqx_tui.ui.rollout.missed import missed_lines
 from emqx_tui.ui.text.spans import plain, width
 from tests.support import releases

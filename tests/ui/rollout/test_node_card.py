@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emqx_tui.model.containers import Container, PodCondition, Termination
-from emqx_tui.session.pod_report import PodReport
-from emqx_tui.session.view import View
+from emqx_tui.session.sources.pod_report import PodReport
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.node_card import NodeCard, node_lines
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases

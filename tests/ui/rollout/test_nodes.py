@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from emqx_tui.model.evacuation import EvacuationState, GlobalStatus
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Colour
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.nodes import NodeRow, Weight, columns_for, fit_rows, header_line, node_rows, row_line
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases

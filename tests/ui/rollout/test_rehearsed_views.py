@@ -9,7 +9,7 @@ from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
-from emqx_tui.session.view import View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.gate_card import gate_card
 from emqx_tui.ui.rollout.checks import check_lines, stale_lines
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, headline

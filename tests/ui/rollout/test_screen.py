@@ -16,7 +16,7 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.decision import AbortCost
 from emqx_tui.rollout.intents import Freeze, Hold, Resume, SetPolicy, SetRates, TakeOver
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.view import LogLine, LogSource, Notice, NoticeKind, Role, SourceHealth, View
+from emqx_tui.session.views.view import LogLine, LogSource, Notice, NoticeKind, Role, SourceHealth, View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.take_over_card import renew_take_over

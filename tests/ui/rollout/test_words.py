@@ -12,8 +12,8 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.session import facts
-from emqx_tui.session.view import Role, SourceHealth, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.view import Role, SourceHealth, View
 from emqx_tui.ui.rollout.checks import check_lines, stale_lines
 from emqx_tui.ui.rollout.key_reasons import key_reasons
 from emqx_tui.ui.rollout.ledger import ledger_line

@@ -9,7 +9,7 @@ import pytest
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
-from emqx_tui.session.view import SourceHealth
+from emqx_tui.session.views.view import SourceHealth
 from emqx_tui.ui.clusters.lines import call_count, counts
 from emqx_tui.ui.shell.identity import Identity, fleet_live, identity_line, view_live
 from emqx_tui.ui.text import spans

@@ -13,9 +13,9 @@ from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.workloads import Lease, Secret
 from emqx_tui.rollout.policy import is_closed
 from emqx_tui.rollout.state.journal import Journal
-from emqx_tui.session import records
 from emqx_tui.session.inputs import Put, ReleaseClosed
 from emqx_tui.session.options import Ports
+from emqx_tui.session.records import objects
 
 RETRY_S = 10.0
 """Wall seconds between two attempts to remove the records."""
@@ -63,7 +63,7 @@ class ReleaseEnd:
     ) -> None:
         try:
             now = self._ports.clock.now()
-            await records.end_release(self._ports.kube, journal, result, resource, secret, lease, now)
+            await objects.end_release(self._ports.kube, journal, result, resource, secret, lease, now)
             self._put(ReleaseClosed())
         except AdapterError as error:
             self._put(ReleaseClosed(error))
@@ -89,7 +89,7 @@ class ReleaseEnd:
         """The journal that does not come back: its lease period is over, or the object tells that the release ended."""
         if self._gone_at is None or self.journal is None:
             return None
-        is_over = self._ports.clock.monotonic() - self._gone_at > records.LEASE_DURATION_S
+        is_over = self._ports.clock.monotonic() - self._gone_at > objects.LEASE_DURATION_S
         return self.journal if is_over or _result(self.journal, resource) != "failed" else None
 
     def ended_elsewhere(self, journal: Journal, resource: EmqxEnterprise | None) -> None:

@@ -35,7 +35,7 @@ from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
 from emqx_tui.rollout.state.journal import journal_name
 from emqx_tui.session.ports import Changed, Kube
-from emqx_tui.session.view import EditPreview, Notice, NoticeKind
+from emqx_tui.session.views.view import EditPreview, Notice, NoticeKind
 
 _QUERY = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 

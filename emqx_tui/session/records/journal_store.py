@@ -19,10 +19,10 @@ from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.rollout.state.journal import Journal, journal_name
-from emqx_tui.session import records
 from emqx_tui.session.inputs import JournalWritten, Put, SubmittedAgain
 from emqx_tui.session.options import Ports
 from emqx_tui.session.ports import Changed, Removed
+from emqx_tui.session.records import objects
 
 MAX_LOST_RACES = 3
 """How often an intent is decided on anew because somebody else wrote the journal at the same moment."""
@@ -80,7 +80,7 @@ class JournalStore:
             return None
         self.is_stale = False
         self.secret = secret
-        journal, self.problem = records.read_journal(secret)
+        journal, self.problem = objects.read_journal(secret)
         if journal is not None and resource is not None and journal.uid != resource.meta.uid:
             self.problem = f"the journal {journal_name(self._name)} is about another object of this name"
             journal = None
@@ -119,7 +119,7 @@ class JournalStore:
 
     async def _write(self, journal: Journal, known: Secret | None) -> None:
         try:
-            secret = await records.write_journal(self._ports.kube, journal, known)
+            secret = await objects.write_journal(self._ports.kube, journal, known)
             self._put(JournalWritten(journal, secret))
         except AdapterError as error:
             self._put(JournalWritten(journal, None, error))
@@ -183,7 +183,7 @@ class JournalStore:
             secret = Secret.from_json(await self._ports.kube.request(request))
         except (AdapterError, Malformed) as error:
             return f"not sent: the journal cannot be read: {error}"
-        found, problem = records.read_journal(secret)
+        found, problem = objects.read_journal(secret)
         if found is None or known is None:
             return f"not sent: {problem or 'no journal'}"
         if _orders(found) == _orders(known):

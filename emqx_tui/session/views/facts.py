@@ -20,7 +20,7 @@ from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import is_closed, needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
-from emqx_tui.session.view import Role, View
+from emqx_tui.session.views.view import Role, View
 
 # -- versions ------------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emqx_tui.model.errors import AdapterError
-from emqx_tui.session.driving_rights import touch
 from emqx_tui.session.ports import Kube
+from emqx_tui.session.records.driving_rights import touch
 from emqx_tui.session.store import OperatorAnswer
 
 EVERY_S = 5.0

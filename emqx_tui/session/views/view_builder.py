@@ -7,9 +7,9 @@ from itertools import takewhile
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.observations import Observations
-from emqx_tui.session.driving_rights import in_words
+from emqx_tui.session.records.driving_rights import in_words
 from emqx_tui.session.store import Store
-from emqx_tui.session.view import Role, SourceHealth
+from emqx_tui.session.views.view import Role, SourceHealth
 
 
 def missing_right(store: Store) -> str:

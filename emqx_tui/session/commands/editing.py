@@ -9,12 +9,12 @@ from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.decision import RefusalReason
 from emqx_tui.rollout.intents import Start
-from emqx_tui.session.brokers import Brokers
-from emqx_tui.session.edit_preview import preview, save
+from emqx_tui.session.commands.edit_preview import preview, save
 from emqx_tui.session.inputs import Put
-from emqx_tui.session.journal_store import JournalStore
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.view import EditPreview, Notice
+from emqx_tui.session.records.journal_store import JournalStore
+from emqx_tui.session.sources.brokers import Brokers
+from emqx_tui.session.views.view import EditPreview, Notice
 
 MAX_PREVIEWS = 8
 """Previews that are remembered: a card may show an older one than the newest."""

@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import needs_person
-from emqx_tui.session import facts
-from emqx_tui.session.facts import Unjournaled, Versions
-from emqx_tui.session.view import ClusterRow, View
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.facts import Unjournaled, Versions
+from emqx_tui.session.views.view import ClusterRow, View
 
 
 class ClusterState(StrEnum):

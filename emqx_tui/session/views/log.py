@@ -33,7 +33,7 @@ from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.policy import CLOSED_S
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.rollout.state.journal import Journal
-from emqx_tui.session.view import LogLine, LogSource
+from emqx_tui.session.views.view import LogLine, LogSource
 
 LIMIT = 500
 REPEAT_S = 600.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from emqx_tui.model.workloads import Lease
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.options import Ports
-from emqx_tui.session.view import Arrival
+from emqx_tui.session.views.view import Arrival
 
 
 class ArrivalTracker:

@@ -13,11 +13,11 @@ from emqx_tui.rollout.commands import (
     RestoreTemplate,
 )
 from emqx_tui.rollout.state.expectations import Expectations
-from emqx_tui.session.executor import Executor
+from emqx_tui.session.commands.executor import Executor
 from emqx_tui.session.inputs import CommandDone, CommandFailed, Put
-from emqx_tui.session.log import command_words
 from emqx_tui.session.options import Ports
-from emqx_tui.session.publisher import Publisher
+from emqx_tui.session.views.log import command_words
+from emqx_tui.session.views.publisher import Publisher
 
 _PATCHES_OF_RESOURCE = (ApplyTemplate, Nudge, CloseValve, RestoreDelay, RestoreTemplate)
 """The operator answers them with a status write."""

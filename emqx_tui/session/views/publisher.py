@@ -17,9 +17,9 @@ from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.inputs import Put, Recalled
-from emqx_tui.session.log import EventLog
 from emqx_tui.session.options import Ports
-from emqx_tui.session.view import Notice, SourceHealth, View
+from emqx_tui.session.views.log import EventLog
+from emqx_tui.session.views.view import Notice, SourceHealth, View
 
 COUNTING_S = 1.0
 """Wall seconds between two views that differ only in ages, while the screen shows one that grows ..."""

@@ -14,9 +14,9 @@ from datetime import datetime
 from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, MalformedAnswer
 from emqx_tui.model.wire import Malformed
 from emqx_tui.model.workloads import Lease
-from emqx_tui.session import records
 from emqx_tui.session.inputs import LeaseAnswered, Put
 from emqx_tui.session.options import Ports
+from emqx_tui.session.records import objects
 
 RETRY_S = 1.0
 """Wall seconds between two attempts: a server that refuses at once must not be asked in a loop."""
@@ -51,7 +51,7 @@ class DriverLease:
     def is_held(self) -> bool:
         """This console may send commands."""
         held_at = self._held_at
-        return held_at is not None and self._ports.clock.monotonic() - held_at < records.LEASE_DURATION_S
+        return held_at is not None and self._ports.clock.monotonic() - held_at < objects.LEASE_DURATION_S
 
     @property
     def is_free(self) -> bool:
@@ -108,7 +108,7 @@ class DriverLease:
             self._vacant_since = clock.monotonic() if self._vacant_since is None else self._vacant_since
             if clock.monotonic() - self._vacant_since < YIELD_S:
                 return
-        is_recent = self._held_at is not None and clock.monotonic() - self._held_at < records.LEASE_RENEW_S
+        is_recent = self._held_at is not None and clock.monotonic() - self._held_at < objects.LEASE_RENEW_S
         is_soon = clock.monotonic() - self._asked_at < RETRY_S
         if self._asking is not None or is_recent or is_soon or not self.is_free:
             return
@@ -129,7 +129,7 @@ class DriverLease:
 
     async def _remove(self, lease: Lease) -> None:
         try:
-            await records.remove_lease(self._ports.kube, lease, unchanged=True)
+            await objects.remove_lease(self._ports.kube, lease, unchanged=True)
         except Forbidden:
             self._not_removable = _version(lease)
         except AdapterError:
@@ -138,7 +138,7 @@ class DriverLease:
 
     async def _ask(self, owner_uid: str) -> None:
         try:
-            taken = await records.take_lease(
+            taken = await objects.take_lease(
                 self._ports.kube,
                 self._namespace,
                 self._name,
@@ -177,7 +177,7 @@ class DriverLease:
         lease = self._known
         if lease is not None and lease.holder == self._ports.host.identity and self._held_at is not None:
             with contextlib.suppress(AdapterError, asyncio.CancelledError):
-                await records.release_lease(self._ports.kube, lease)
+                await objects.release_lease(self._ports.kube, lease)
 
 
 def _version(lease: Lease) -> tuple[str, str]:

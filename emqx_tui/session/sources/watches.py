@@ -14,9 +14,9 @@ from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Fields, Malformed
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.rollout.state.journal import journal_name
-from emqx_tui.session import operator_probe
 from emqx_tui.session.inputs import Put
 from emqx_tui.session.ports import Clock, Kube, Scope
+from emqx_tui.session.sources import operator_probe
 from emqx_tui.session.store import OperatorImage
 
 OPERATOR_EVERY_S = 60.0

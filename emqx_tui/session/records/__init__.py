@@ -1,0 +1,1 @@
+"""What a session keeps in the cluster: the journal Secret, the driver Lease and the result Event."""
