@@ -235,6 +235,18 @@ async def test_a_silent_node_keeps_what_it_said_with_its_age() -> None:
         assert desk.snapshot().stats.problem == "", "the others answer"
 
 
+async def test_a_node_is_said_to_be_silent_in_cluster_time_however_long_its_connection_waits() -> None:
+    async with asking(DRAINING) as desk:
+        await desk.round()
+        desk.emqx.answers[HUNG, OWN] = for_ever
+        for _ in range(10):
+            await desk.round()
+        seen = next(m for m in desk.snapshot().members if m.name == HUNG)
+        assert (seen.is_suspect, "did not answer in time" in seen.own.problem) == (True, True)
+        stats = desk.snapshot().stats
+        assert (stats.problem, stats.age_s(desk.clock.now())) == ("", 0.0), "the others' figures are not held up by it"
+
+
 BROKEN: dict[str, tuple[str, Any, str]] = {
     "the plugin is not loaded": (OWN, EmqxReply(404, None, "Not found."), "is the plugin loaded?"),
     "the plugin is not loaded, as the client says it": (

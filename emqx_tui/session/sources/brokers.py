@@ -43,6 +43,7 @@ IDENTITY_EVERY_S = 5.0
 ROUND_S = 0.5
 """Wall seconds for which a round waits for answers; later ones come with the next round."""
 TIMEOUT_S = 3.0
+"""Of a question, in wall time; a node that owes an answer for so long in cluster time is said to be silent."""
 
 
 @dataclass
@@ -52,6 +53,7 @@ class _Node:
     node: EmqxNode | None = None
     identified_at: datetime | None = None
     question: asyncio.Task[OwnAnswer] | None = None
+    asked_at: datetime | None = None
     is_silent: bool = False
     """It has let a question wait from one round to the next, and has not answered since."""
 
@@ -120,7 +122,7 @@ class Brokers:
         awaited = self._ask_nodes(group, able)
         if awaited:
             await asyncio.wait(awaited, timeout=self.round_s)
-        answers = tuple(answer for node in self._nodes.values() if (answer := self._taken(node)))
+        answers = tuple(answer for key, node in self._nodes.items() if (answer := self._taken(key, node)))
         self.put(NodeReports(answers, asked=frozenset(able)))
 
     def _ask_nodes(self, group: asyncio.TaskGroup, able: dict[PodKey, Member]) -> list[asyncio.Task[OwnAnswer]]:
@@ -131,19 +133,29 @@ class Brokers:
             if node.question is not None:
                 node.is_silent = node.is_silent or not node.question.done()
                 continue
+            node.asked_at = self.clock.now()
             node.question = group.create_task(self._ask_own(member, node), name=f"ask {member.name} about itself")
             if not node.is_silent:
                 awaited.append(node.question)
         return awaited
 
-    def _taken(self, node: _Node) -> OwnAnswer | None:
+    def _taken(self, key: PodKey, node: _Node) -> OwnAnswer | None:
         question = node.question
-        if question is None or not question.done():
+        if question is None:
             return None
+        if not question.done():
+            return self._overdue(key, node)
         node.question = None
         answer = question.result()
         node.is_silent = node.is_silent and answer.report is None
         return answer
+
+    def _overdue(self, key: PodKey, node: _Node) -> OwnAnswer | None:
+        """While the cluster's clock runs faster than the wall's, a time-out of connections is too late to tell."""
+        waited = (self.clock.now() - node.asked_at).total_seconds() if node.asked_at else 0.0
+        if not node.is_silent or waited < TIMEOUT_S:
+            return None
+        return OwnAnswer(key, None, f"EMQX in pod {key[0]} did not answer in time")
 
     # -- a node about itself
 
