@@ -26,7 +26,7 @@ from emqx_tui.model.errors import (
 )
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
-from emqx_tui.sandbox.controllers.pod_log import container_log
+from emqx_tui.sandbox.controllers.pod_log import container_log, selected
 from emqx_tui.sandbox.emqx import api
 from emqx_tui.sandbox.emqx.api import HttpReply
 from emqx_tui.sandbox.kube.api_error import ApiError
@@ -106,7 +106,8 @@ class SimKube:
         await self._wire.out(request)
         *_, namespace, _, name, _ = request.path.split("/")
         try:
-            return container_log(self._world.store.get("pods", namespace, name), request.query.get("container", ""))
+            lines = container_log(self._world.store.get("pods", namespace, name), request.query.get("container", ""))
+            return "".join(selected(lines, request.query, self._world.timeline.now))
         except ApiError as refused:
             raise _ERRORS.get(refused.code, Unreachable)(refused.message, status=refused.code) from refused
 

@@ -398,6 +398,34 @@ async def test_an_old_kubectl(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 @needs_kubectl
+async def test_logs_are_followed_cut_by_time_and_kept_over_a_restart(
+    kubectl: Kubectl, cluster: Path, sandbox: Sandbox
+) -> None:
+    name = sorted(pod["metadata"]["name"] for pod in sandbox.world.pods())[0]
+    following = await kubectl.start("logs", name, "--follow", "--tail=1")
+    assert following.stdout is not None
+    async with asyncio.timeout(DEADLINE_S):
+        assert b"is running now!" in await following.stdout.readline()
+        sandbox.world.broker(name).log.append((sandbox.world.now, "[warning] after the first lines"))
+        assert b"after the first lines" in await following.stdout.readline()
+        sandbox.world.restart_broker(name)
+        # The end of the container ends the stream, as the kubelet does.
+        assert await following.wait() == 0
+    assert "after the first lines" in (await kubectl("logs", name, "--previous")).ok()
+    await until_serving(kubectl, name)
+    assert "after the first lines" not in (await kubectl("logs", name)).ok()
+    stamped = (await kubectl("logs", name, "--timestamps", "--since=1h")).ok().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z ", line) for line in stamped)
+    last = (await kubectl("get", "pod", name, "-o", "json")).json()["status"]["containerStatuses"][0]["lastState"]
+    assert last["terminated"]["exitCode"] == 137
+
+
+async def until_serving(kubectl: Kubectl, pod: str) -> None:
+    waited = await kubectl("wait", "--for=condition=Ready", f"pod/{pod}", f"--timeout={DEADLINE_S}s")
+    assert "condition met" in waited.ok()
+
+
+@needs_kubectl
 async def test_logs_of_pods_that_run_and_that_cannot(kubectl: Kubectl, cluster: Path) -> None:
     (pod, *_) = json.loads((await kubectl("get", "pods", "-o", "json")).ok())["items"]
     name = pod["metadata"]["name"]

@@ -20,12 +20,12 @@ from aiohttp import web
 from emqx_tui.sandbox.apiserver import discovery
 from emqx_tui.sandbox.apiserver.bodies import read_body
 from emqx_tui.sandbox.apiserver.openapi_index import OpenApiIndex
+from emqx_tui.sandbox.apiserver.pod_logs import BrokerLog, PodLogs, no_broker
 from emqx_tui.sandbox.apiserver.pod_network import PodNetwork
 from emqx_tui.sandbox.apiserver.port_forward import forward
 from emqx_tui.sandbox.apiserver.representations import Form, wanted_form
 from emqx_tui.sandbox.apiserver.users import Accounts
 from emqx_tui.sandbox.apiserver.watches import Wakeups, is_true, open_watch
-from emqx_tui.sandbox.controllers.pod_log import container_log
 from emqx_tui.sandbox.kube.api import KubeApi, Reply
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.objects import Object
@@ -62,9 +62,11 @@ class ApiServer:
     catch_up: Callable[[], None] = lambda: None
     """Called before each request, so that it sees the world as of now and not as of the last tick."""
     watches: WatchOptions = field(default_factory=WatchOptions)
+    broker_log: BrokerLog = no_broker
 
     def __post_init__(self) -> None:
         self._wakeups = Wakeups(self.store)
+        self._logs = PodLogs(self.store, self.broker_log, self.now, self.catch_up)
         self._openapi = OpenApiIndex(self.store.resources.values())
 
     def application(self) -> web.Application:
@@ -123,7 +125,8 @@ class ApiServer:
         if target.plural == "pods" and target.subresource == "portforward":
             return await self._port_forward(request, target)
         if request.method == "GET" and target.plural == "pods" and target.subresource == "log":
-            return self._log(request, target)
+            check_right(request[_USER], "get", target)
+            return await self._logs.answer(request, target)
         if request.method == "GET" and is_true(request.query.get("watch")):
             return await self._watch(request, target)
         return await self._object_request(request, path, target)
@@ -163,18 +166,6 @@ class ApiServer:
         check_right(request[_USER], "get" if request.method == "GET" else "create", target)
         pod = self.store.get("pods", target.namespace, target.name or "")
         return await forward(request, self.network, pod)
-
-    def _log(self, request: web.Request, target: Target) -> web.Response:
-        check_right(request[_USER], "get", target)
-        query = request.query
-        text = container_log(
-            self.store.get("pods", target.namespace, target.name or ""),
-            query.get("container", ""),
-            previous=is_true(query.get("previous")),
-            tail=int(query["tailLines"]) if query.get("tailLines", "").isdecimal() else None,
-        )
-        limit = int(query["limitBytes"]) if query.get("limitBytes", "").isdecimal() else None
-        return web.Response(body=text.encode()[:limit], content_type="text/plain")
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         verb, fields = verb_of("GET", target, watch=True), request.query.get("fieldSelector")

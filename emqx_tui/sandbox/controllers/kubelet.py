@@ -20,7 +20,13 @@ from typing import Protocol
 from emqx_tui.sandbox.controllers.addresses import PodAddresses
 from emqx_tui.sandbox.controllers.event_recorder import EventRecorder
 from emqx_tui.sandbox.controllers.informer import Informer
-from emqx_tui.sandbox.controllers.pod_status import conditions, container_statuses, should_be_ready, unschedulable
+from emqx_tui.sandbox.controllers.pod_status import (
+    conditions,
+    container_statuses,
+    killed,
+    should_be_ready,
+    unschedulable,
+)
 from emqx_tui.sandbox.kube.objects import Object, condition, is_terminating, key_of
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.kube.timestamps import rfc3339
@@ -88,6 +94,8 @@ class _Life:
     serving: bool = False
     stopping: bool = False
     restarts: int = 0
+    last: Object = field(default_factory=dict)
+    """how the containers ended before they were restarted"""
 
     def cancel(self) -> None:
         for timer in self.timers:
@@ -129,11 +137,12 @@ class Kubelet:
         self._store.delete("pods", namespace, name, now=True)
 
     def restart_containers(self, namespace: str, name: str) -> None:
-        """The containers die and start again in place; what the volumes hold stays."""
+        """The containers are killed and start again in place; what the volumes hold stays."""
         pod = self._store.get("pods", namespace, name)
         life = self._lives[pod["metadata"]["uid"]]
         self._stop_process(life)
         life.restarts += 1
+        life.last = {"terminated": killed(pod, self._now)}
         self._write_running(life)
         life.timers.append(self._timeline.after(self.durations.boot_of(pod), lambda: self._serve(life)))
 
@@ -279,7 +288,7 @@ class Kubelet:
             **life.pod["status"],
             "phase": "Running",
             "conditions": conditions(life.pod, containers_ready=self._containers_ready(life.pod), now=self._now),
-            "containerStatuses": container_statuses(life.pod, running, restarts=life.restarts),
+            "containerStatuses": container_statuses(life.pod, running, restarts=life.restarts, last=life.last),
         }
         self._write_status(life.pod, status)
 

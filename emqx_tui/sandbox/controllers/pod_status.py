@@ -38,24 +38,31 @@ def unschedulable(now: str) -> Object:
 
 
 def container_statuses(
-    pod: Object, state: Object, *, sidecars: Object | None = None, restarts: int = 0
+    pod: Object, state: Object, *, sidecars: Object | None = None, restarts: int = 0, last: Object | None = None
 ) -> list[Object]:
     """The first container in `state` and not ready yet; the others too, unless they run on as `sidecars`."""
     main, *others = pod["spec"]["containers"]
     beside = state if sidecars is None else sidecars
     return [
-        _container_status(main, state, False, restarts),
-        *(_container_status(each, beside, sidecars is not None, restarts) for each in others),
+        _container_status(main, state, False, restarts, last),
+        *(_container_status(each, beside, sidecars is not None, restarts, last) for each in others),
     ]
 
 
-def _container_status(container: Object, state: Object, is_up: bool, restarts: int) -> Object:
+def killed(pod: Object, now: str) -> Object:
+    """The end of a container by SIGKILL at `now`."""
+    statuses = pod["status"].get("containerStatuses") or [{}]
+    began = (statuses[0].get("state") or {}).get("running") or {}
+    return {"exitCode": 137, "reason": "Error", "startedAt": began.get("startedAt", now), "finishedAt": now}
+
+
+def _container_status(container: Object, state: Object, is_up: bool, restarts: int, last: Object | None) -> Object:
     return {
         "name": container["name"],
         "image": container.get("image", ""),
         "imageID": "",
         "state": state,
-        "lastState": {},
+        "lastState": last or {},
         "ready": is_up,
         "started": is_up,
         "restartCount": restarts,

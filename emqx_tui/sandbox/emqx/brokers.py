@@ -47,6 +47,8 @@ class Brokers:
         self._timeline = timeline
         self._rng = rng
         self._profile = profile
+        self._ended_logs: dict[str, tuple[tuple[float, str], ...]] = {}
+        """by pod uid: what the broker before the restart of its container wrote"""
         self._volumes: dict[Any, dict[str, object]] = {}
         self._by_ip: dict[str, Broker] = {}
 
@@ -77,6 +79,14 @@ class Brokers:
 
     def ask(self, broker: Broker, method: str, raw_path: str, body: bytes, authorization: str | None) -> HttpReply:
         return api.request(broker.cluster, broker.name, method, raw_path, body, authorization)
+
+    def log_of(self, pod: Object, previous: bool = False) -> tuple[tuple[float, str], ...]:
+        """What the broker in a pod, or the one before its container restarted, wrote behind its first lines."""
+        uid = pod["metadata"]["uid"]
+        if previous:
+            return self._ended_logs.get(uid, ())
+        broker = self.running.get(uid)
+        return tuple(broker.cluster.nodes[broker.name].log) if broker else ()
 
     # -- called by the kubelet
 
@@ -113,6 +123,7 @@ class Brokers:
         if self._by_ip.get(pod["status"]["podIP"]) is broker:
             del self._by_ip[pod["status"]["podIP"]]
         node = broker.cluster.nodes[broker.name]
+        self._ended_logs[pod["metadata"]["uid"]] = tuple(node.log)
         if node.persisted is not None:
             self._volumes[_volume_of(pod)] = dict(node.persisted)
         broker.cluster.stop_node(broker.name)
@@ -120,6 +131,7 @@ class Brokers:
 
     def forget(self, pod: Object) -> None:
         self._volumes.pop(("emptyDir", pod["metadata"]["uid"]), None)
+        self._ended_logs.pop(pod["metadata"]["uid"], None)
 
     def forget_cluster(self, key: Key) -> None:
         """The EmqxEnterprise is gone; a new one of the same name starts from nothing."""

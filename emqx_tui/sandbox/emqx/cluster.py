@@ -92,6 +92,8 @@ class EmqxCluster:
         node.running = False
         node.stopped_at = self.timeline.now
         node.evacuation = None
+        for other in self.seen_by(node)[1:]:
+            other.log.append((self.timeline.now, f"[warning] Node {name} is down."))
         if self.clients is not None:
             self.clients.broker_down(node)
 

@@ -56,7 +56,11 @@ class EvacuationProcess:
         self._node = node
         self._evacuation = node.evacuation = Evacuation(options, node.live, node.sessions)
         self._cluster = cluster
+        self._log("warning", "Node evacuation is enabled. The node will not receive connections.")
         self._next(0.0, self._evict_connections)
+
+    def _log(self, level: str, text: str) -> None:
+        self._node.log.append((self._cluster.timeline.now, f"[{level}] {text}"))
 
     def _next(self, delay_s: float, tick: Callable[[], None]) -> None:
         def run() -> None:
@@ -81,8 +85,12 @@ class EvacuationProcess:
         evacuation.current_connected = connected = node.live
         if connected == 0:
             evacuation.state = WAITING_TAKEOVER
+            self._log(
+                "info", f"Node evacuation: no connection is left, sessions wait {evacuation.options.wait_takeover} s."
+            )
             self._next(evacuation.options.wait_takeover, self._evict_sessions)
             return
+        self._log("info", f"Node evacuation: {connected} connections are left.")
         self._cluster.evict(node, min(evacuation.options.conn_evict_rate, connected))
         work_s = self._cluster.profile.work_s_per_connection * evacuation.initial_connected + node.tick_delay_s
         self._next(TICK_S + work_s, self._evict_connections)
@@ -94,6 +102,7 @@ class EvacuationProcess:
         if sessions == 0:
             evacuation.current_sessions = 0
             evacuation.state = PROHIBITING
+            self._log("warning", "Node evacuation is finished: no connection and no session is left.")
             return
         recipients = self._cluster.recipients(evacuation.options.migrate_to)
         if not recipients:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from dataclasses import dataclass, field
 
 from emqx_tui.sandbox.emqx.evacuation import Evacuation
 
 SAMPLE_PERIOD_S = 2.0
+LOG_LINES = 5000
 ACCEPTS_PER_S = 1000
 """default `max_conn_rate` of the external TCP listener in EMQX 4.4"""
 
@@ -82,6 +84,8 @@ class EmqxNode:
     """sessions of clients with clean start and an expiry interval: before 4.4.24 no evacuation counts or moves them"""
     evacuation: Evacuation | None = None
     faults: Faults = field(default_factory=Faults)
+    log: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
+    """what it has written since it booted, behind its first lines: (instant, text)"""
     sent_elsewhere: int = 0
     """clients refused with "use another server" since boot, and those evicted that keep no session"""
     release: Release = field(init=False)

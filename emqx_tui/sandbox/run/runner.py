@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -21,6 +22,7 @@ from emqx_tui.sandbox.apiserver.schema_admission import install
 from emqx_tui.sandbox.apiserver.server import ApiServer, WatchOptions
 from emqx_tui.sandbox.apiserver.users import ADMIN, create_accounts
 from emqx_tui.sandbox.kube.api import KubeApi
+from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.run.kubeconfig import kubeconfig as kubeconfig_of
 from emqx_tui.sandbox.run.kubeconfig import write_kubeconfig
@@ -35,6 +37,10 @@ class ServedWorld(PodWorld, Advancing, Protocol):
 
     timeline: Timeline
     api: KubeApi
+
+    def broker_log(self, pod: Object, previous: bool) -> Sequence[tuple[float, str]]:
+        """What the broker in a pod, or the one before its restart, wrote behind its first lines."""
+        ...
 
 
 def prepare(store: Store) -> None:
@@ -117,6 +123,7 @@ class Sandbox:
             now=lambda: self.world.timeline.now,
             catch_up=self.clock.catch_up,
             watches=self.watches,
+            broker_log=self.world.broker_log,
         )
         self._exit.callback(server.close)
         runner = web.AppRunner(

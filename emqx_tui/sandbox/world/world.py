@@ -7,7 +7,7 @@ give the same history, to the byte. Nothing happens unless the clock is moved.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +150,10 @@ class World:
     ) -> HttpReply:
         """The answer of a pod's management API; raises Unreachable when pod or broker is not up."""
         return self.brokers.request(namespace, pod, method, raw_path, body, authorization)
+
+    def broker_log(self, pod: Object, previous: bool) -> Sequence[tuple[float, str]]:
+        """What the broker in a pod, or the one before its restart, wrote behind its first lines."""
+        return self.brokers.log_of(pod, previous)
 
     def cluster(self, name: str = "emqx-ee", namespace: str = "default") -> EmqxCluster:
         return self.clusters[namespace, name]
