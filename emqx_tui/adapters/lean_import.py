@@ -1,11 +1,13 @@
 """Imports a library without the optional parts that its package always loads.
 
-`import kubernetes.aio.client` also loads the synchronous client, its websockets and OAuth, and `import httpx` loads a
-command line with its colours: together as long as everything that a list of clusters needs.
+`import kubernetes.aio.client` also loads the synchronous client, its websockets and OAuth, `import httpx` loads a
+command line with its colours, and `import aiohttp` reads every certificate authority of the machine: together as long
+as everything that a list of clusters needs.
 """
 
 from __future__ import annotations
 
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,3 +27,16 @@ def without(*modules: str) -> Iterator[None]:
             package, _, attribute = name.rpartition(".")
             if getattr(sys.modules.get(package), attribute, None) is module:
                 delattr(sys.modules[package], attribute)
+
+
+@contextmanager
+def without_authorities() -> Iterator[None]:
+    """Inside the block a default TLS context trusts nobody, for a library that makes one when it is imported.
+
+    Whoever uses that library must give it a context for each connection.
+    """
+    create, ssl.create_default_context = ssl.create_default_context, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        yield
+    finally:
+        ssl.create_default_context = create

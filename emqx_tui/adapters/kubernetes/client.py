@@ -1,6 +1,6 @@
-"""The Kubernetes API over `kubernetes.aio`'s ApiClient, with plain dicts.
+"""The Kubernetes API over `kubernetes.aio`'s REST client, with plain dicts.
 
-Owns one ApiClient and its credential. None of the library's generated classes is used: they cost half a second and 30
+Owns one REST client and its credential. None of the library's generated classes is used: they cost half a second and 30
 MiB and lose fields they do not know. Nor is its Watch, which hides lost connections and expired versions. Every error
 leaves as an AdapterError. The session is opened by the first request, and belongs to the event loop that sent it.
 """
@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-
-import aiohttp
+from urllib.parse import quote, urlencode
 
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.credentials import Credential, Credentials, credentials_for
 from emqx_tui.adapters.kubernetes.errors import LIBRARY_ERRORS, from_library, from_status
 from emqx_tui.adapters.kubernetes.http_session import KubeLink
+from emqx_tui.adapters.kubernetes.library import aiohttp
 from emqx_tui.adapters.kubernetes.watch import Contact, Pace, Reflector
 from emqx_tui.model.errors import AdapterError, MalformedAnswer, Unreachable
 from emqx_tui.model.kinds import Kind
@@ -141,16 +141,15 @@ class KubeClient:
         self, credential: Credential, request: KubeRequest, total_s: float, answer_s: float
     ) -> aiohttp.ClientResponse:
         link = await self._open(credential)
-        method, url, headers, body, _ = await link.api.param_serialize(
-            request.method,
-            request.path,
-            query_params=list(request.query.items()),
-            header_params=_headers(credential, request.content_type),
-            body=request.body,
-        )
+        url = self.server + request.path
+        if request.query:
+            url += "?" + urlencode(request.query, quote_via=quote)
+        headers = _headers(credential, request.content_type)
         sent_at = time.monotonic()
         async with asyncio.timeout(answer_s):
-            answer = await link.api.call_api(method, url, headers, body, _request_timeout=total_s)
+            answer = await link.rest.request(
+                request.method, url, headers=headers, body=request.body, _request_timeout=total_s
+            )
         self._tell_date(answer.response, sent_at)
         return answer.response
 

@@ -11,10 +11,8 @@ import json
 import ssl
 from typing import Any
 
-import aiohttp
-
 from emqx_tui.adapters.errors import one_line
-from emqx_tui.adapters.kubernetes.library import ApiException, OpenApiException
+from emqx_tui.adapters.kubernetes.library import ApiException, OpenApiException, aiohttp
 from emqx_tui.model.errors import (
     AdapterError,
     Conflict,

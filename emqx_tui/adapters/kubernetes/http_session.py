@@ -2,7 +2,7 @@
 
 Owns every connection of a KubeClient. Keep-alive and TCP_USER_TIMEOUT are set on each socket, because neither aiohttp
 nor `kubernetes.aio` has a time-out for one read: without them a half-open link looks like a quiet cluster. The session
-is handed to the library's ApiClient, so that the websockets of the port-forward share it. Proxies are looked up here:
+is handed to the library's REST client, so that the websockets of the port-forward share it. Proxies are looked up here:
 aiohttp's `trust_env` would also send `~/.netrc` passwords and proxy the loopback.
 """
 
@@ -15,13 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from multidict import CIMultiDict
 
 from emqx_tui import __version__
 from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, Tls
-from emqx_tui.adapters.kubernetes.library import client
+from emqx_tui.adapters.kubernetes.library import Configuration, RESTClientObject, aiohttp
 from emqx_tui.adapters.kubernetes.proxy import environment_proxy
 from emqx_tui.adapters.tls import client_context
 
@@ -32,7 +31,7 @@ _READ_BUFFER = 1 << 21
 
 
 class KubeLink:
-    """The ApiClient and its session, made in the running loop."""
+    """The REST client and its session, made in the running loop."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -44,7 +43,7 @@ class KubeLink:
         if self._tls and access.certificate:
             load_certificate(self._tls, access.certificate)
         self.session = self._new_session()
-        self.api = self._new_api()
+        self.rest = self._new_rest_client()
 
     async def use_certificate(self, certificate: ClientCertificate) -> None:
         """Present this client certificate from now on.
@@ -57,7 +56,7 @@ class KubeLink:
         self._certificate = certificate
         before, self._retired = self._retired, self.session
         self.session = self._new_session()
-        self.api.rest_client.pool_manager = self.session
+        self.rest.pool_manager = self.session
         if before:
             await before.close()
 
@@ -65,7 +64,7 @@ class KubeLink:
         for session in (self._retired, self.session):
             if session:
                 await session.close()
-        await self.api.close()
+        await self.rest.close()
 
     def websocket_options(self) -> dict[str, Any]:
         """What `session.ws_connect` needs besides URL and headers; the library passes the same to its requests."""
@@ -75,9 +74,7 @@ class KubeLink:
         return options
 
     def _new_session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=CONNECTIONS, ssl=self._tls if self._tls else True, socket_factory=keepalive_socket
-        )
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._connector_tls(), socket_factory=keepalive_socket)
         return aiohttp.ClientSession(
             connector=connector,
             headers=_headers(self.access),
@@ -86,17 +83,21 @@ class KubeLink:
             trust_env=False,
         )
 
-    def _new_api(self) -> client.ApiClient:
-        configuration = client.Configuration(host=self.server)
+    def _connector_tls(self) -> ssl.SSLContext | bool:
+        """aiohttp's own context trusts nobody here: a proxy behind https needs one even before a plain server."""
+        is_encrypted = (self.proxy or "").startswith("https:")
+        return self._tls or (client_context() if is_encrypted else True)
+
+    def _new_rest_client(self) -> RESTClientObject:
+        configuration = Configuration(host=self.server)
         configuration.proxy = self.proxy or None
         # The library builds a TLS context of its own, unused here; given the authority it skips the system's.
         configuration.ca_cert_data = self.access.tls.ca_pem or None
         if self._tls and self.access.tls.server_name:
             configuration.tls_server_name = self.access.tls.server_name
-        api = client.ApiClient(configuration)
-        api.user_agent = _user_agent()
-        api.rest_client.pool_manager = self.session
-        return api
+        rest = RESTClientObject(configuration)
+        rest.pool_manager = self.session
+        return rest
 
 
 def _user_agent() -> str:

@@ -13,7 +13,6 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Protocol
 
-import aiohttp
 import anyio
 import anyio.abc
 import httpcore
@@ -21,6 +20,7 @@ import httpx
 from anyio.streams.tls import TLSStream
 
 from emqx_tui.adapters.errors import one_line
+from emqx_tui.adapters.kubernetes.library import aiohttp
 
 PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1

@@ -18,10 +18,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import aiohttp
-
 from emqx_tui.adapters.errors import one_line
 from emqx_tui.adapters.kubernetes.errors import LIBRARY_ERRORS, from_library, from_status_object
+from emqx_tui.adapters.kubernetes.library import aiohttp
 from emqx_tui.model.errors import AdapterError, Expired, Forbidden, MalformedAnswer, NotFound, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Malformed, Unparsable, Unreadable, read_json
