@@ -68,3 +68,11 @@ V4 = ApiVersion(
     operator_user="emqx_operator_controller",
 )
 """EMQX Enterprise 4.4, apps.emqx.io/v1beta4."""
+
+
+def credentials(text: str) -> tuple[str, str] | None:
+    """The AppID and AppSecret in the bootstrap file: the operator's own line, which is the last, else any."""
+    rows = [line.strip().partition(":") for line in text.splitlines() if ":" in line]
+    pairs = [(key, secret) for key, _, secret in rows if key and secret]
+    own = [pair for pair in pairs if pair[0] == V4.operator_user]
+    return (own or pairs)[-1] if pairs else None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from emqx_tui.rollout.advice import Advice
-from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.gate_id import GateId, GateKind
-from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.state.journal import Journal
+
+if TYPE_CHECKING:
+    # A list of clusters shows decisions without loading what makes them.
+    from emqx_tui.rollout.advice import Advice
+    from emqx_tui.rollout.commands import Command
+    from emqx_tui.rollout.incidents import Incident
+    from emqx_tui.rollout.state.journal import Journal
 
 
 class Outcome(StrEnum):

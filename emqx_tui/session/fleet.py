@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from emqx_tui.model.api_version import V4
+from emqx_tui.model.api_version import V4, credentials
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
@@ -22,7 +22,6 @@ from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput
-from emqx_tui.session.sources.brokers import credentials
 from emqx_tui.session.views.cluster_facts import with_view
 from emqx_tui.session.views.view import ClusterRow, FleetView, Role, SourceHealth, View
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from emqx_tui.model.api_version import credentials
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Rejected, Unauthorized, Unreachable
 from emqx_tui.rollout.requests import EmqxReply
-from emqx_tui.session.sources.brokers import CLUSTER_EVERY_S, Brokers, credentials
+from emqx_tui.session.sources.brokers import CLUSTER_EVERY_S, Brokers
 from emqx_tui.session.store import ClusterAnswer, NodeReports, Store, fold
 from emqx_tui.session.store import snapshot as seen_of
 from tests.support import scenes as build

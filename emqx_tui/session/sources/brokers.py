@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from emqx_tui.model.api_version import V4
+from emqx_tui.model.api_version import V4, credentials
 from emqx_tui.model.errors import AdapterError, Forbidden, MalformedAnswer, NotFound, Rejected, Unauthorized
 from emqx_tui.model.evacuation import EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
@@ -286,11 +286,3 @@ class Brokers:
 
 def _key(member: Member) -> PodKey:
     return member.name, member.pod.meta.uid
-
-
-def credentials(text: str) -> tuple[str, str] | None:
-    """The AppID and AppSecret in the bootstrap file: the operator's own line, which is the last, else any."""
-    rows = [line.strip().partition(":") for line in text.splitlines() if ":" in line]
-    pairs = [(key, secret) for key, _, secret in rows if key and secret]
-    own = [pair for pair in pairs if pair[0] == V4.operator_user]
-    return (own or pairs)[-1] if pairs else None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import needs_person
-from emqx_tui.session.views import facts
-from emqx_tui.session.views.facts import Unjournaled, Versions
 from emqx_tui.session.views.view import ClusterRow, View
 
 
@@ -31,6 +29,14 @@ class ClusterState(StrEnum):
     DEGRADED = "Degraded"
     RUNNING = "Running"
     NOT_RUNNING = "NotRunning"
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Of a release: the version that blue has, and the one that green has."""
+
+    before: str
+    after: str
 
 
 def cluster_state(row: ClusterRow) -> ClusterState:
@@ -89,6 +95,9 @@ def with_view(row: ClusterRow, view: View | None) -> ClusterRow:
     """The row with what a session has derived: phase, the gate that waits for a person, hold, and pods."""
     if view is None:
         return row
+    # Only where a release runs: what it takes to judge one is half of what a list would load.
+    from emqx_tui.session.views import facts
+
     gate, journal = view.decision.gate, view.journal
     pods = view.snapshot.generations if view.snapshot.pods.read_at is not None else ()
     versions = facts.versions(journal) if journal and facts.is_under_way(view) else Versions("", "")
@@ -98,7 +107,7 @@ def with_view(row: ClusterRow, view: View | None) -> ClusterRow:
         to_version=versions.after,
         phase=view.decision.phase,
         gate=gate.id if gate and journal and gate.is_open and needs_person(gate.kind, journal.approval) else None,
-        is_orphan=facts.unjournaled(view) is Unjournaled.ORPHAN,
+        is_orphan=facts.unjournaled(view) is facts.Unjournaled.ORPHAN,
         is_held=bool(journal and journal.hold and not view.result),
         ready=sum(generation.ready for generation in pods) if pods else row.ready,
         wanted=sum(generation.replicas for generation in pods) if pods else row.wanted,

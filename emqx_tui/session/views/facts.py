@@ -20,17 +20,10 @@ from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import is_closed, needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
+from emqx_tui.session.views.cluster_facts import Versions
 from emqx_tui.session.views.view import Role, View
 
 # -- versions ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Versions:
-    """Of a release: the version that blue has, and the one that green has."""
-
-    before: str
-    after: str
 
 
 def image_version(image: str) -> str:

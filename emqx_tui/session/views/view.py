@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Ledger, Sample
-from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Unreadable
-from emqx_tui.rollout.change import Change, Difference, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
-from emqx_tui.rollout.forecast import Forecast
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Policy, is_closed
-from emqx_tui.rollout.state.journal import Journal
+
+if TYPE_CHECKING:
+    # A list of clusters loads nothing of a release.
+    from emqx_tui.model.snapshot import Snapshot
+    from emqx_tui.rollout.change import Change, Difference, Plan
+    from emqx_tui.rollout.forecast import Forecast
+    from emqx_tui.rollout.state.journal import Journal
 
 
 class NoticeKind(StrEnum):

@@ -14,6 +14,7 @@ from emqx_tui.adapters.connect import connect
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import Access, AccessRequest, Tls
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
+from emqx_tui.model.api_version import credentials
 from emqx_tui.model.errors import Conflict, Expired, Forbidden, NotFound, Rejected, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.requests import MERGE_PATCH, EmqxRequest, KubeRequest
@@ -21,7 +22,6 @@ from emqx_tui.sandbox.run.runner import Sandbox
 from emqx_tui.sandbox.run.subnets import claim_subnet
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Scope
-from emqx_tui.session.sources.brokers import credentials
 
 RESOURCE = Kind.EMQX_ENTERPRISE.info.path("default", "emqx-ee")
 
