@@ -32,8 +32,12 @@ def _has_to_move(context: RolloutContext, phase: Phase) -> bool:
     states = {m.evacuation.state for m in context.snapshot.members if m.evacuation}
     if (phase is Phase.WAITING_DELAY and is_delayed) or EvacuationState.WAITING_TAKEOVER in states:
         return False
-    gate = gates.next_kind(context, phase)
-    return gate is None or not needs_person(gate, context.journal.approval)
+    kind = gates.next_kind(context, phase)
+    if kind is None or not needs_person(kind, context.journal.approval):
+        return True
+    # A person can open no gate that a check keeps shut.
+    gate = gates.next_gate(context, phase)
+    return gate is not None and not gate.is_open
 
 
 def _mark(context: RolloutContext, phase: Phase) -> tuple[object, ...]:
@@ -60,7 +64,8 @@ def what_waits(context: RolloutContext, phase: Phase) -> str:
     """The check that the release waits for, with its evidence, as far as one says no."""
     failing = next((c for c in checks(context, phase) if c.outcome.is_blocking), None)
     if failing is not None:
-        return f"{failing.name}: {failing.evidence}"
+        hint = f" ({failing.hint})" if failing.hint else ""
+        return f"{failing.name}: {failing.evidence}{hint}"
     if phase is not Phase.DRAINING:
         return ""
     blue = context.blue

@@ -140,8 +140,8 @@ class Judge:
             return
         ends = frozenset({"done", "aborted"}).union(*(fault.ends for fault in struck))
         if not view.result:
-            if not _is_said(view):
-                self._break("end", f"stuck in '{view.decision.phase}' without a word")
+            told = "" if _is_said(view) else " without a word"
+            self._break("end", f"stands in '{view.decision.phase}'{told}, although people went back or mended")
             return
         if view.result not in ends:
             self._break("end", f"ended as {view.result}")

@@ -16,7 +16,7 @@ from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views.view import View
-from tests.support.faults import CATALOGUE, Fault
+from tests.support.faults import CATALOGUE, Fault, scale
 from tests.support.judge import Judge
 from tests.support.stage import TARGET, Console, Person, Stage, begin
 
@@ -238,13 +238,18 @@ class Telling:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
                 self._mended_at = max(self._mended_at, timeline.now + fault.for_s)
 
-    def _lift_holds_by_hand(self, *, is_late: bool) -> None:
-        """Nobody holds for ever, and who cannot go on goes back."""
+    def _go_on_by_hand(self, *, is_late: bool) -> None:
+        """Nobody holds for ever; who cannot go on goes back, and who is told to mend something does so."""
         for console in self.consoles:
-            hold = console.view.journal.hold if console.view and console.view.journal else None
-            if hold is not None and not hold.auto:
-                back = Abort("somebody@host", console.view.decision.abort.revision) if console.view else None
-                console.session.submit(back if is_late and back else Resume("somebody@host"))
+            view = console.view
+            if view is None or view.journal is None or view.result:
+                continue
+            if is_late and view.decision.abort.possible:
+                console.session.submit(Abort("somebody@host", view.decision.abort.revision))
+            elif view.journal.hold is not None and not view.journal.hold.auto:
+                console.session.submit(Resume("somebody@host"))
+            if is_late and view.journal.abort and any(a.check == "blue-not-whole" for a in view.decision.alarms):
+                scale("blue", self.stage.size)(console)
 
     def _is_over(self) -> bool:
         """Every console has seen the end."""
@@ -265,7 +270,7 @@ class Telling:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LIMIT_S
         while loop.time() < deadline and not self._is_over():
-            self._lift_holds_by_hand(is_late=loop.time() > deadline - LIMIT_S / 2)
+            self._go_on_by_hand(is_late=loop.time() > deadline - LIMIT_S / 2)
             await asyncio.sleep(5.0)
         # What is put back last of all, others put back, and the operator settles it.
         await asyncio.sleep(max(5.0, self._mended_at + 40.0 - self.stage.world.timeline.now))

@@ -86,7 +86,8 @@ def operator_unchanged(context: RolloutContext) -> CheckResult:
     """The operator's image is the one that ran when the release was planned."""
     before, now = context.journal.originals.operator_image, context.snapshot.operator_image.value
     if before and now and before != now:
-        return _fail("operator-unchanged", f"the operator's image changed from {before} to {now}")
+        evidence = f"the operator's image changed from {before} to {now}"
+        return _fail("operator-unchanged", evidence, "put the former one back, or abort")
     if before and now:
         return _passed("operator-unchanged", "the operator's image is the same")
     return CheckResult("operator-unchanged", Outcome.SKIPPED, "operator image not compared: it cannot be read")

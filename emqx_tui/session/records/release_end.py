@@ -99,9 +99,14 @@ class ReleaseEnd:
 
 
 def _result(journal: Journal, resource: EmqxEnterprise | None) -> str:
-    """How a release ended whose journal is gone, as far as the object tells."""
-    wanted = journal.originals.template_mark if journal.abort else journal.target_mark
-    is_there = resource is not None and wanted in ("", resource.template_mark)
+    """How a release ended whose journal is gone, as far as the object tells.
+
+    A console that was cut off may not have seen that somebody aborted: the template that stands tells it.
+    """
     parameters = resource.blue_green if resource else None
-    is_free = not (parameters and is_closed(parameters.effective_delay_s))
-    return ("aborted" if journal.abort else "done") if is_there and is_free else "failed"
+    if resource is None or (parameters and is_closed(parameters.effective_delay_s)):
+        return "failed"
+    if resource.template_mark == journal.originals.template_mark:
+        return "aborted"
+    is_target = journal.target_mark in ("", resource.template_mark)
+    return "done" if is_target and journal.abort is None else "failed"

@@ -173,7 +173,11 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     "blue scaled up by somebody in the drains": (with_side(EVICTING, "blue", replicas=4), {"blue-not-whole"}),
     "nothing moves, and nobody is asked": (motionless(300.0), {"no-progress"}),
     "nothing moves for a while": (motionless(299.0), set()),
-    "nothing moves, but a person is asked": (motionless(600.0, approved(DRAINING, "node:1")), set()),
+    "nothing moves, and a check keeps the gate shut": (motionless(300.0, DRAINING), {"no-progress"}),
+    "nothing moves, but a person is asked": (
+        remembered(DRAINING, still=Still((), ago(600.0))),
+        set(),
+    ),
     "nothing moves while it is held": (held(motionless(600.0)), set()),
     "ports lost for good": (
         remembered(

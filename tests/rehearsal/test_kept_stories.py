@@ -1,0 +1,54 @@
+"""Stories that once went wrong, made as small as they still did: each is a kind of failure that must not come back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.story import Event, Story, play
+
+KEPT: dict[str, tuple[Story, str]] = {
+    "another console aborts while this one is cut off from the API server": (
+        Story(
+            294,
+            skews_s=(0.5, 0.5),
+            boot_s=15.0,
+            events=(Event(53.4, "template reverted"), Event(69.4, "API server away")),
+        ),
+        "aborted",
+    ),
+    "blue is scaled up while the right to scale is gone": (
+        Story(
+            248,
+            nodes=3,
+            clients_per_node=25,
+            boot_s=15.0,
+            events=(
+                Event(8.0, "blue scaled to 1"),
+                Event(8.6, "blue scaled up"),
+                Event(23.3, "no right to scale"),
+                Event(32.8, "abort"),
+            ),
+        ),
+        "aborted",
+    ),
+    "the operator is upgraded, and its check keeps the gate of the last node shut": (
+        Story(
+            288,
+            approval="every-node",
+            boot_s=15.0,
+            events=(Event(33.0, "blue scaled to 1"), Event(43.0, "operator is another release")),
+        ),
+        "aborted",
+    ),
+    "somebody edits the object while the operator's webhook is down": (
+        Story(349, events=(Event(3.0, "operator down"), Event(5.0, "rates edited"))),
+        "done",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_story_that_went_wrong_ends_well(name: str) -> None:
+    story, result = KEPT[name]
+    ending = play(story)
+    assert (ending.result, ending.broken) == (result, [])
