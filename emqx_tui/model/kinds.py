@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from emqx_tui.model.api_version import V4
+from emqx_tui.model.claims import Claim
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.workloads import ClusterEvent, Endpoints, EndpointSlice, Lease, Pod, Secret, Service, StatefulSet
 
@@ -33,7 +34,7 @@ class KindInfo:
 
 
 class Kind(Enum):
-    """The kinds that a session watches."""
+    """The kinds that are watched or read."""
 
     EMQX_ENTERPRISE = KindInfo(V4.resource_base, V4.resource_plural, "apps.emqx.io", EmqxEnterprise.from_json)
     STATEFUL_SET = KindInfo("apis/apps/v1", "statefulsets", "apps", StatefulSet.from_json)
@@ -44,8 +45,13 @@ class Kind(Enum):
     EVENT = KindInfo("api/v1", "events", "", ClusterEvent.from_json)
 
     SECRET = KindInfo("api/v1", "secrets", "", Secret.from_json)
+    CLAIM = KindInfo("api/v1", "persistentvolumeclaims", "", Claim.from_json)
     LEASE = KindInfo("apis/coordination.k8s.io/v1", "leases", "coordination.k8s.io", Lease.from_json)
 
     @property
     def info(self) -> KindInfo:
         return self.value
+
+
+WATCHED = tuple(kind for kind in Kind if kind is not Kind.CLAIM)
+"""The kinds that a session watches; claims are read when somebody looks."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from emqx_tui.model.evacuation import EvictionStatus
-from emqx_tui.model.wire import Fields, Malformed
+from emqx_tui.model.wire import Fields, Malformed, clean
 
 _GREETING = re.compile(r"Node (\S+@\S+) is ")
 
@@ -23,11 +23,31 @@ def pod_of(node: str) -> str:
 
 
 @dataclass(frozen=True)
+class Vitals:
+    """What a node tells of the process and the machine that it runs on, in its own words and units."""
+
+    uptime: str = ""
+    """`23 minutes, 11 seconds`."""
+    load1: str = ""
+    """Load average of the machine over a minute."""
+    memory_used: str = ""
+    """Of what the Erlang VM has allocated, `854.13M`."""
+    memory_total: str = ""
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Vitals:
+        told = (fields.raw(name, "") for name in ("uptime", "load1", "memory_used", "memory_total"))
+        return cls(*(clean(str(text)) if isinstance(text, str | int | float) else "" for text in told))
+
+
+@dataclass(frozen=True)
 class EmqxNode:
     """One running member of the EMQX cluster."""
 
     name: str
     version: str
+    vitals: Vitals = field(default=Vitals(), compare=False)
+    """Changes with every answer, and is no news."""
 
     @property
     def pod_name(self) -> str:
@@ -40,10 +60,20 @@ def nodes_from_json(value: Any) -> tuple[EmqxNode, ...]:
         EmqxNode(
             name=fields.text("node"),
             version=fields.text("version", ""),
+            vitals=Vitals.from_fields(fields),
         )
         for fields in _enveloped(value)
-        if "error" not in fields and fields.text("node_status", "Running") == "Running"
+        if _is_running(fields)
     )
+
+
+def stopped_from_json(value: Any) -> tuple[str, ...]:
+    """Names of the members in `GET /nodes` that are not Running. Raises Malformed."""
+    return tuple(fields.text("node") for fields in _enveloped(value) if not _is_running(fields))
+
+
+def _is_running(fields: Fields) -> bool:
+    return "error" not in fields and fields.text("node_status", "Running") == "Running"
 
 
 @dataclass(frozen=True)
@@ -58,9 +88,9 @@ class NodeStats:
 def node_from_json(value: Any) -> EmqxNode:
     """Read `GET /nodes/{itself}`. Raises Malformed, also for a node that is not running."""
     fields = _envelope(value).child("data")
-    if "error" in fields or fields.text("node_status", "Running") != "Running":
+    if not _is_running(fields):
         raise Malformed("$.data.node_status", "the node is not running")
-    return EmqxNode(fields.text("node"), fields.text("version", ""))
+    return EmqxNode(fields.text("node"), fields.text("version", ""), Vitals.from_fields(fields))
 
 
 def channels_from_json(value: Any) -> int | None:

@@ -168,6 +168,8 @@ class Snapshot:
     endpoints: Reading[tuple[Endpoints, ...]] = MISSING
     slices: Reading[tuple[EndpointSlice, ...]] = MISSING
     nodes: Reading[tuple[EmqxNode, ...]] = MISSING
+    stopped_nodes: tuple[str, ...] = ()
+    """Names of the EMQX nodes that the cluster lists, and not as Running."""
     stats: Reading[Mapping[str, NodeStats]] = MISSING
     evacuations: Reading[GlobalStatus] = MISSING
     own: Mapping[str, Reading[EvictionStatus]] = field(default_factory=dict)

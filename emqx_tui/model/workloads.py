@@ -310,11 +310,15 @@ class ClusterEvent(KubeObject):
     component: str
     count: int
     last_at: datetime | None
+    about: str = ""
+    """`Pod/emqx-ee-0`: the object that it is about."""
+    about_uid: str = ""
 
     @classmethod
     def from_json(cls, value: Any) -> ClusterEvent:
         """Read a `v1` Event. Raises Malformed."""
         fields = Fields(value)
+        about = fields.child("involvedObject")
         return cls(
             meta=Meta.from_fields(fields),
             type=fields.text("type", "Normal"),
@@ -323,6 +327,8 @@ class ClusterEvent(KubeObject):
             component=fields.child("source").text("component", "") or fields.text("reportingComponent", ""),
             count=fields.integer("count", 1),
             last_at=fields.instant("lastTimestamp") or fields.instant("eventTime") or fields.instant("firstTimestamp"),
+            about="/".join(part for part in (about.text("kind", ""), about.text("name", "")) if part),
+            about_uid=about.text("uid", ""),
         )
 
 

@@ -32,7 +32,7 @@ from emqx_tui.sandbox.emqx.api import HttpReply
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.kube.selectors import selection
 from emqx_tui.sandbox.world.world import World
-from emqx_tui.session.ports import Alive, Changed, Listed, Removed, Scope, WatchSink
+from emqx_tui.session.ports import Alive, Changed, LineSink, Listed, Removed, Scope, WatchSink
 
 LATENCY_S = 0.02
 ALIVE_EVERY_S = 50.0
@@ -110,6 +110,11 @@ class SimKube:
             return "".join(selected(lines, request.query, self._world.timeline.now))
         except ApiError as refused:
             raise _ERRORS.get(refused.code, Unreachable)(refused.message, status=refused.code) from refused
+
+    async def lines(self, request: KubeRequest, sink: LineSink) -> None:
+        """The log of a pod, as it is now: it is not followed."""
+        for line in (await self.text(request)).splitlines():
+            sink(line)
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
         info = kind.info

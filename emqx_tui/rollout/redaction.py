@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ _SECRET_KEYS = re.compile(
 )
 _SECRET_LISTS = {"bootstrapAPIKeys", "env", "envFrom", "httpHeaders"}
 _SECRET_MAPS = {"license", "stringData"}
+_SERIALIZED = re.compile(r"last-applied")
+"""Annotations of kubectl and the operator: a whole object, as JSON or packed."""
 _NOT_SECRET = {"secretName", "secretRef", "secretKeyRef", "imagePullSecrets", "optional"}
 _INLINE = (
     re.compile(r"(?i)\b(authorization:?\s*(?:basic|bearer)\s+)[^\s'\"]+"),
@@ -29,10 +32,18 @@ _CANNOT_HOLD_ANY = re.compile(r"[^\s:=]*")
 def redact(value: Any) -> Any:
     """A copy of a JSON value in which every value that can be a secret is replaced."""
     if isinstance(value, Mapping):
-        return {key: _redact_entry(str(key), entry) for key, entry in value.items()}
+        secrets = {"data", "stringData"} if value.get("kind") == "Secret" else ()
+        return {
+            key: _hidden(entry) if key in secrets else _redact_entry(str(key), entry) for key, entry in value.items()
+        }
     if isinstance(value, list | tuple):
         return [redact(entry) for entry in value]
     return redact_text(value) if isinstance(value, str) else value
+
+
+def _hidden(value: Any) -> Any:
+    """The keys alone."""
+    return dict.fromkeys(value, REDACTED) if isinstance(value, Mapping) else REDACTED
 
 
 def redact_value(path: str, value: Any) -> Any:
@@ -57,8 +68,10 @@ def redact_text(text: str) -> str:
 
 
 def _redact_entry(key: str, value: Any) -> Any:
-    if value is None or key in _NOT_SECRET:
+    if value is None or isinstance(value, bool) or key in _NOT_SECRET:
         return value
+    if _SERIALIZED.search(key) and isinstance(value, str):
+        return _redact_json(value)
     if key in _SECRET_LISTS and isinstance(value, list):
         return [_redact_item(entry) for entry in value]
     if key in _SECRET_MAPS and isinstance(value, Mapping):
@@ -66,6 +79,14 @@ def _redact_entry(key: str, value: Any) -> Any:
     if _SECRET_KEYS.search(key) and not isinstance(value, Mapping):
         return REDACTED
     return redact(value)
+
+
+def _redact_json(text: str) -> str:
+    """An object that is kept as text in an annotation of another; what cannot be read is not shown."""
+    try:
+        return json.dumps(redact(json.loads(text)), separators=(",", ":"), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return REDACTED
 
 
 def _redact_item(entry: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Protocol
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.inspection.questions import Answer, Inventory, Question
 from emqx_tui.session.sources.pod_report import PodReport
 from emqx_tui.session.views.view import EditPreview, FleetView, View
 
@@ -44,6 +45,26 @@ class Backend(Protocol):
 
     def inspect_pod(self, pod: str) -> None:
         """Ask for Events and log of one pod of the opened cluster."""
+        ...
+
+    def inspect(self, number: int, question: Question) -> None:
+        """Ask about an object inside the opened cluster; a question takes the place of the one before."""
+        ...
+
+    def stop_inspecting(self) -> None:
+        """Nobody waits for the answer any more: a log that is followed is let go."""
+        ...
+
+    def answer(self) -> Answer | None:
+        """What is known so far of the newest question."""
+        ...
+
+    def take_inventory(self) -> None:
+        """Ask for the claims of the opened cluster, and for the rights to look into it."""
+        ...
+
+    def inventory(self) -> Inventory | None:
+        """The newest answer to `take_inventory`."""
         ...
 
     def open(self, namespace: str, name: str) -> None:

@@ -20,6 +20,7 @@ from emqx_tui.model.errors import AdapterError
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.inspection.questions import Answer, Inventory, Question
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
 from emqx_tui.session.sources.pod_report import PodReport
@@ -89,6 +90,8 @@ class Engine:
         self._views: dict[Key, View] = {}
         self._edit_preview: EditPreview | None = None
         self._pod_report: PodReport | None = None
+        self._answer: Answer | None = None
+        self._inventory: Inventory | None = None
         self._opened: Key | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
@@ -96,6 +99,7 @@ class Engine:
         self._connection: Connected | None = None
         self._fleet: Fleet | None = None
         self._judging: asyncio.Task[None] | None = None
+        self._inspecting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.failure: BaseException | None = None
@@ -139,6 +143,27 @@ class Engine:
     def inspect_pod(self, pod: str) -> None:
         if (key := self._opened) is not None:
             self._call(self._inspect_pod(key, pod))
+
+    def answer(self) -> Answer | None:
+        with self._lock:
+            self._told = False
+            return self._answer
+
+    def inspect(self, number: int, question: Question) -> None:
+        if (key := self._opened) is not None:
+            self._call(self._inspect(key, number, question))
+
+    def stop_inspecting(self) -> None:
+        self._call(self._stop_inspecting())
+
+    def inventory(self) -> Inventory | None:
+        with self._lock:
+            self._told = False
+            return self._inventory
+
+    def take_inventory(self) -> None:
+        if (key := self._opened) is not None:
+            self._call(self._take_inventory(key))
 
     def open(self, namespace: str, name: str) -> None:
         with self._lock:
@@ -234,6 +259,7 @@ class Engine:
 
     async def _open(self, namespace: str, name: str) -> None:
         key = (namespace, name)
+        await self._stop_inspecting()
         if key not in self._sessions:
             self._begin(key, self._options)
 
@@ -274,6 +300,8 @@ class Engine:
 
     async def _close(self, key: Key) -> None:
         """End a session, unless its release is under way."""
+        if self._opened is None:
+            await self._stop_inspecting()
         entry = self._sessions.get(key)
         view = self._views.get(key)
         busy = view is not None and view.journal is not None and not view.result
@@ -326,6 +354,28 @@ class Engine:
                 self._pod_report = found
             self._tell()
 
+    async def _inspect(self, key: Key, number: int, question: Question) -> None:
+        """A question takes the place of the one before."""
+        await self._stop_inspecting()
+        if (entry := self._sessions.get(key)) is not None:
+            self._inspecting = self._spawn(entry[0].inspector().run(number, question, self._publish_answer))
+
+    async def _stop_inspecting(self) -> None:
+        task, self._inspecting = self._inspecting, None
+        if task is not None:
+            task.cancel()
+        with self._lock:
+            self._answer = None
+
+    async def _take_inventory(self, key: Key) -> None:
+        from emqx_tui.session.inspection.inventory import take_inventory
+
+        if self._connection is not None:
+            found = await take_inventory(self._connection.kube, *key)
+            with self._lock:
+                self._inventory = found
+            self._tell()
+
     async def _save(self, key: Key, edit: Plan | Draft) -> None:
         if (entry := self._sessions.get(key)) is not None:
             await entry[0].save(edit)
@@ -339,6 +389,11 @@ class Engine:
             self._tell()
         if self._fleet is not None and (before is None or _in_list(before) != _in_list(view)):
             self._fleet.show()
+
+    def _publish_answer(self, answer: Answer) -> None:
+        with self._lock:
+            self._answer = answer
+        self._tell()
 
     def _publish_fleet(self, view: FleetView) -> None:
         with self._lock:

@@ -76,6 +76,12 @@ class WatchSink(Protocol):
     def __call__(self, found: WatchInput, /) -> None: ...
 
 
+class LineSink(Protocol):
+    """Takes one line of a body, without its end. Never blocks."""
+
+    def __call__(self, line: str, /) -> None: ...
+
+
 class Kube(Protocol):
     """The Kubernetes API."""
 
@@ -85,6 +91,10 @@ class Kube(Protocol):
 
     async def text(self, request: KubeRequest) -> str:
         """Send one request, return the body as it is, bytes that are not UTF-8 replaced. Raises AdapterError."""
+        ...
+
+    async def lines(self, request: KubeRequest, sink: LineSink) -> None:
+        """Send one request and hand its body over line by line, as it comes, until it ends. Raises AdapterError."""
         ...
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:

@@ -40,6 +40,7 @@ from emqx_tui.session.inputs import (
     SubmittedAgain,
     Tick,
 )
+from emqx_tui.session.inspection.inspector import Inspector
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
 from emqx_tui.session.records.driver_lease import YIELD_S, DriverLease
@@ -143,6 +144,14 @@ class Session:
         """Events and log of one pod; None for one that is not there."""
         member = next((member for member in self._seen.members if member.name == pod), None)
         return None if member is None else await read_report(self._ports.kube, self.namespace, member)
+
+    def inspector(self) -> Inspector:
+        """Answers questions about what is inside the cluster."""
+        return Inspector(self._ports.kube, self._ports.emqx, self._ports.clock, self._node_in)
+
+    def _node_in(self, pod: str) -> str:
+        broker = self._seen.brokers.get(pod)
+        return broker.name if broker else ""
 
     async def save(self, edit: Draft | Plan) -> None:
         """Send an edit that starts no release; the answer is a notice in a later view."""

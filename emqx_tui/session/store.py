@@ -71,6 +71,8 @@ class ClusterAnswer:
     nodes: tuple[EmqxNode, ...] | None
     evacuations: GlobalStatus | None
     problem: str = ""
+    stopped: tuple[str, ...] = ()
+    """Names of the members that it lists, and not as Running."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ class Store:
     collections: Mapping[Kind, Collection] = field(default_factory=dict)
     nodes: Reading[tuple[EmqxNode, ...]] = MISSING
     """Members of the EMQX cluster, in the view of its majority."""
+    stopped_nodes: tuple[str, ...] = ()
+    """Members that the cluster lists, and not as Running."""
     evacuations: Reading[GlobalStatus] = MISSING
     reports: Mapping[PodKey, Reading[NodeReport]] = field(default_factory=dict)
     """What each node said of itself last, and why it says nothing now."""
@@ -208,7 +212,12 @@ def _with_view(store: Store, found: ClusterAnswer, now: datetime) -> Store:
     if known and len(seen & answering) * 2 <= len(known):
         problem = f"{found.pod} sees {len(seen & answering)} of {len(known)} nodes that answer: the cluster is split"
         return replace(store, nodes=replace(store.nodes, problem=problem))
-    return replace(store, nodes=Reading(found.nodes, now), evacuations=Reading(found.evacuations, now))
+    return replace(
+        store,
+        nodes=Reading(found.nodes, now),
+        stopped_nodes=found.stopped,
+        evacuations=Reading(found.evacuations, now),
+    )
 
 
 def _stats(store: Store) -> Reading[Mapping[str, NodeStats]]:
@@ -272,6 +281,7 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
         endpoints=many(Kind.ENDPOINTS),
         slices=many(Kind.ENDPOINT_SLICE),
         nodes=store.nodes,
+        stopped_nodes=store.stopped_nodes,
         stats=_stats(store),
         evacuations=store.evacuations,
         own={pod: _own(reading, store.emqx_problem) for pod, reading in current.items()},

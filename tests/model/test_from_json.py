@@ -13,7 +13,7 @@ import pytest
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.nodes import nodes_from_json, pod_of, stats_from_json
+from emqx_tui.model.nodes import Vitals, nodes_from_json, pod_of, stats_from_json, stopped_from_json
 from emqx_tui.model.wire import Fields, Malformed
 from emqx_tui.model.workloads import (
     ClusterEvent,
@@ -349,10 +349,22 @@ def test_nodes_that_do_not_answer_are_not_running(recorded: Read) -> None:
         "emqx-ee@emqx-ee-66f7b-2.emqx-ee-headless.default.svc.cluster.local",
     ]
     assert nodes[1].pod_name == "emqx-ee-66f7b-2"
+    assert len(stopped_from_json(recorded("emqx_nodes"))) == 1
 
 
 def test_a_stopped_node_is_not_running() -> None:
-    assert nodes_from_json({"code": 0, "data": [{"node": "a@b", "node_status": "Stopped"}]}) == ()
+    stopped = {"code": 0, "data": [{"node": "a@b", "node_status": "Stopped"}, {"node": "c@d", "error": "nodedown"}]}
+    assert nodes_from_json(stopped) == ()
+    assert stopped_from_json(stopped) == ("a@b", "c@d")
+
+
+def test_what_a_node_tells_of_its_process_is_kept_in_its_own_words_and_is_no_news() -> None:
+    told = {"uptime": "23 minutes, 11 seconds", "load1": "1.20", "memory_used": "854.13M", "memory_total": 7}
+    (node,) = nodes_from_json({"code": 0, "data": [{"node": "a@b", "version": "4.4.19", **told}]})
+    assert node.vitals == Vitals("23 minutes, 11 seconds", "1.20", "854.13M", "7")
+    (without,) = nodes_from_json({"code": 0, "data": [{"node": "a@b", "version": "4.4.19"}]})
+    assert without.vitals == Vitals()
+    assert node == without
 
 
 def test_a_version_is_cleaned_like_any_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,13 @@ PLACES: dict[str, Any] = {
     "licence": {"license": {"data": SECRET}},
     "licence text": {"license": {"stringData": SECRET}},
     "plain Secret": {"stringData": {"anything": SECRET}},
+    "data of a Secret": {"kind": "Secret", "data": {"emqx.lic": SECRET}},
+    "what kubectl applied last": {
+        "annotations": {
+            "kubectl.kubernetes.io/last-applied-configuration": json.dumps({"env": [{"name": "A", "value": SECRET}]})
+        }
+    },
+    "what the operator applied last": {"annotations": {"apps.emqx.io/last-applied": SECRET}},
 }
 
 
@@ -115,7 +123,11 @@ KEPT: dict[str, Any] = {
     "environment from a Secret": {
         "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}}}]
     },
-    "numbers and flags": {"replicas": 3, "hostNetwork": True, "nothing": None},
+    "numbers and flags": {"replicas": 3, "hostNetwork": True, "nothing": None, "automountServiceAccountToken": False},
+    "data of a ConfigMap": {"kind": "ConfigMap", "data": {"acl.conf": "{allow, all}."}},
+    "what kubectl applied last": {
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": '{"spec":{"replicas":3}}'}
+    },
     "an ordinary URL": {"emqxConfig": {"auth2.http": "http://auth:8080/check"}},
 }
 

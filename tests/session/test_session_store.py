@@ -181,6 +181,9 @@ def test_a_view_of_the_cluster_renews_its_readings() -> None:
 
 
 def test_no_view_ages_the_last_one_and_says_why() -> None:
+    stopped = replace(VIEW, stopped=("emqx@p-9",))
+    assert snapshot(told(ALL, stopped), NOW, "").stopped_nodes == ("emqx@p-9",)
+    assert snapshot(told(ALL, stopped, VIEW), NOW, "").stopped_nodes == ()
     store = told(VIEW, ClusterAnswer("p-1", None, None, "p-1: timed out"))
     for reading in (store.nodes, store.evacuations):
         assert (reading.read_at, reading.problem) == (NOW, "p-1: timed out")

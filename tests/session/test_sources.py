@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emqx_tui.model.errors import Forbidden
-from emqx_tui.model.kinds import Kind
+from emqx_tui.model.kinds import WATCHED, Kind
 from emqx_tui.session.sources.watches import read_operator_image, scopes
 from tests.support.fakes import FakeKube
 
@@ -39,7 +39,7 @@ async def test_the_operators_image(answer: Any, image: str | None, problem: str)
 
 def test_what_is_watched_is_this_clusters_only() -> None:
     found = scopes("prod", "emqx-ee", "mqtt-in")
-    assert set(found) == set(Kind)
+    assert set(found) == set(WATCHED)
     assert all(scope.namespace == "prod" for scope in found.values())
     assert found[Kind.ENDPOINTS].field_selector == "metadata.name=mqtt-in"
     assert found[Kind.ENDPOINT_SLICE].label_selector == "kubernetes.io/service-name=mqtt-in"

@@ -11,7 +11,7 @@ from typing import Any
 from emqx_tui.model.errors import NotFound
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
-from emqx_tui.session.ports import Scope, WatchSink
+from emqx_tui.session.ports import LineSink, Scope, WatchSink
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -83,6 +83,10 @@ class FakeKube:
 
     async def text(self, request: KubeRequest) -> str:
         return str(await self.request(request))
+
+    async def lines(self, request: KubeRequest, sink: LineSink) -> None:
+        for line in str(await self.request(request)).splitlines():
+            sink(line)
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
         self.sinks[kind] = sink

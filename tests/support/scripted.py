@@ -20,6 +20,7 @@ from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.inspection.questions import Answer, Inventory, Question
 from emqx_tui.session.sources.pod_report import PodReport
 from emqx_tui.session.views.view import ClusterRow, EditPreview, FleetView, Notice, NoticeKind, Role, SourceHealth, View
 
@@ -259,6 +260,11 @@ class ScriptedBackend:
     stopped: bool = False
     report: PodReport | None = None
     inspected: list[str] = field(default_factory=list)
+    questions: list[tuple[int, Question]] = field(default_factory=list)
+    stopped_inspecting: int = 0
+    given_answer: Answer | None = None
+    given_inventory: Inventory | None = None
+    inventories_asked: int = 0
     _on_change: Callable[[], None] | None = None
 
     def start(self, on_change: Callable[[], None]) -> None:
@@ -283,6 +289,21 @@ class ScriptedBackend:
 
     def inspect_pod(self, pod: str) -> None:
         self.inspected.append(pod)
+
+    def inspect(self, number: int, question: Question) -> None:
+        self.questions.append((number, question))
+
+    def stop_inspecting(self) -> None:
+        self.stopped_inspecting += 1
+
+    def answer(self) -> Answer | None:
+        return self.given_answer
+
+    def take_inventory(self) -> None:
+        self.inventories_asked += 1
+
+    def inventory(self) -> Inventory | None:
+        return self.given_inventory
 
     def open(self, namespace: str, name: str) -> None:
         self.opened.append((namespace, name))

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from emqx_tui.adapters.kubernetes.access import Access
+from emqx_tui.adapters.kubernetes.body_lines import LineSplitter
 from emqx_tui.adapters.kubernetes.credentials import Credential, Credentials, credentials_for
 from emqx_tui.adapters.kubernetes.errors import LIBRARY_ERRORS, from_library, from_status
 from emqx_tui.adapters.kubernetes.http_session import KubeLink
@@ -27,12 +28,15 @@ from emqx_tui.model.errors import AdapterError, MalformedAnswer, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Unparsable, read_json
 from emqx_tui.rollout.requests import KubeRequest
-from emqx_tui.session.ports import Scope, WatchSink
+from emqx_tui.session.ports import LineSink, Scope, WatchSink
 
 logger = logging.getLogger(__name__)
 
 CLOSE_S = 1.0
 """How long to wait for the close frame of a websocket: the program must end within a second or two."""
+
+LONGEST_BODY_S = 86_400.0
+"""A log is followed for a day at most; who reads it asks again."""
 
 DateSink = Callable[[datetime, float, float], None]
 """Takes the server's Date and the monotonic instants of sending and receiving."""
@@ -92,6 +96,20 @@ class KubeClient:
             logger.info("%s %s: %s", request.method, request.path, failure.message)
             self.contact.lost()
             raise failure from error
+
+    async def lines(self, request: KubeRequest, sink: LineSink) -> None:
+        """Send one request and hand its body over line by line, as it comes, until it ends. Raises AdapterError."""
+        splitter = LineSplitter(sink)
+        try:
+            response = await self.send(request, total_s=LONGEST_BODY_S, answer_s=request.timeout_s)
+            try:
+                async for chunk in response.content.iter_any():
+                    splitter.feed(chunk)
+            finally:
+                response.close()
+        except LIBRARY_ERRORS as error:
+            raise from_library(error, self.server) from error
+        splitter.end()
 
     async def watch(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
         """List and watch until cancelled: survives 410, resets and half-open links, tells them as Lost and Alive."""

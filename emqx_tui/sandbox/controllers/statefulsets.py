@@ -184,7 +184,7 @@ def _claims(stateful_set: Object, ordinal: int) -> Iterator[Object]:
             "metadata": {
                 "name": f"{metadata['name']}-{_name(stateful_set)}-{ordinal}",
                 "namespace": namespace,
-                "labels": metadata.get("labels") or {},
+                "labels": {**(metadata.get("labels") or {}), **stateful_set["spec"]["selector"]["matchLabels"]},
                 "annotations": metadata.get("annotations") or {},
             },
             "spec": template["spec"],

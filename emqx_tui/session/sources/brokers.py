@@ -26,6 +26,7 @@ from emqx_tui.model.nodes import (
     node_from_json,
     node_stats_from_json,
     nodes_from_json,
+    stopped_from_json,
 )
 from emqx_tui.model.snapshot import Colour, Member, Snapshot
 from emqx_tui.model.wire import Malformed, clean
@@ -261,9 +262,10 @@ class Brokers:
 
     async def _ask_cluster(self, pod: str) -> None:
         try:
-            nodes = nodes_from_json((await self._get(pod, V4.nodes_path())).body)
+            listed = (await self._get(pod, V4.nodes_path())).body
             evacuations = GlobalStatus.from_json((await self._get(pod, V4.evacuations_path())).body)
-            self.put(ClusterAnswer(pod, nodes, evacuations))
+            nodes = nodes_from_json(listed)
+            self.put(ClusterAnswer(pod, nodes, evacuations, stopped=stopped_from_json(listed)))
         except AdapterError as error:
             self._has_credentials = self._has_credentials and not isinstance(error, Unauthorized)
             self.put(ClusterAnswer(pod, None, None, f"{pod}: {error.message}"))

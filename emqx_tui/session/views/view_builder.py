@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from emqx_tui.model.kinds import Kind
+from emqx_tui.model.kinds import WATCHED, Kind
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.observations import Observations
 from emqx_tui.session.records.driving_rights import in_words
@@ -53,7 +53,7 @@ def health(store: Store, seen: Snapshot) -> tuple[SourceHealth, ...]:
     """How each source does, those that have not begun left out."""
     watched = [
         SourceHealth(kind, not found.problem, found.read_at, found.problem, found.is_forbidden, found.is_unreachable)
-        for kind, found in ((kind, store.collection(kind)) for kind in Kind)
+        for kind, found in ((kind, store.collection(kind)) for kind in WATCHED)
         if found.read_at is not None or found.problem
     ]
     is_forbidden = store.is_emqx_forbidden and seen.stats.read_at is None

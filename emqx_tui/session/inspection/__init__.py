@@ -1,0 +1,1 @@
+"""What is asked only while somebody looks inside a cluster: objects, Events, logs, claims, rights."""
