@@ -25,7 +25,7 @@ from emqx_tui.model.errors import AdapterError, Unreachable
 
 FAILED, USAGE, LOST_CONTACT = 1, 2, 6
 
-_WITHOUT_SETTINGS = ("completion", "sandbox")
+_WITHOUT_SETTINGS = ("completion", "explain", "sandbox")
 _READING = ("config", "get", "status")
 _MODULES = {"config": "show_config", **{name: name for name in ("console", "demo", "get", "status", "rollout")}}
 """Module by command; all others are verbs."""

@@ -122,6 +122,12 @@ def _overridable() -> Sequence[str]:
     return [check.name for check in PREFLIGHT if check.can_override]
 
 
+def _words() -> Sequence[str]:
+    from emqx_tui.explain import entries
+
+    return [entry.word for entry in entries()]
+
+
 _SOURCES: dict[str, Found] = {
     "name": _clusters,
     "confirm": _clusters,
@@ -134,5 +140,6 @@ _SOURCES: dict[str, Found] = {
     "gate": lambda: ("cut-over",),
     "sets": _settable,
     "override": _overridable,
+    "word": _words,
 }
 """What completes an argument, by where the parser keeps it."""

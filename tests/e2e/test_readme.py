@@ -158,13 +158,6 @@ def test_settings(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_what_holds_by_itself() -> None:
-    """Alarms are named where they are made, and so is the canary's hold."""
-    code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "emqx_tui/rollout").rglob("*.py")))
-    made = re.findall(r"\bAlarm\(\s*\"([a-z-]+)\"", code) + re.findall(r"auto=True, check=\"([a-z-]+)\"", code)
-    assert {name for row in table("Check") for name in quoted(row[0])} == set(made)
-
-
 def test_rows_of_the_measurement() -> None:
     """Both sides for each kind of clients and each time to stop; the README shows some of these rows, word for word."""
     rows = table("clients, pod stop", (ROOT / "tests/bench/RESULTS.md").read_text("utf-8"))
