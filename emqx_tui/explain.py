@@ -21,7 +21,7 @@ class Entry:
     sort: str
     """The section that it stands in, such as `Phases`."""
     text: str
-    """One paragraph, on one line."""
+    """One paragraph, on one line, without marks."""
 
 
 @cache
@@ -37,7 +37,8 @@ def read(page: str) -> tuple[Entry, ...]:
         sort, _, rest = section.partition("\n")
         for part in f"\n{rest}".split("\n### ")[1:]:
             word, _, text = part.partition("\n")
-            found.append(Entry(word.strip().strip("`"), sort.strip(), " ".join(text.split())))
+            plain = " ".join(text.replace("`", "").split())
+            found.append(Entry(word.strip().strip("`"), sort.strip(), plain))
     return tuple(found)
 
 

@@ -28,7 +28,7 @@ from emqx_tui.session.views.view import FleetView, NoticeKind, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping, before_quitting
-from emqx_tui.ui.shell.help_screen import HelpScreen
+from emqx_tui.ui.shell.help_screen import keys_help
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.line_filters import AsciiFilter
 from emqx_tui.ui.shell.messages import (
@@ -267,7 +267,7 @@ class ConsoleApp(App[int]):
 
     def action_help(self) -> None:
         if isinstance(self.screen, ConsoleScreen):
-            self.push_screen(HelpScreen(self.screen.AREA, self.read_only_reason))
+            self.push_screen(keys_help(self.screen.AREA, self.read_only_reason))
 
     def action_redraw(self) -> None:
         self.refresh(repaint=True, layout=True)

@@ -100,6 +100,20 @@ async def test_help_lists_every_key_of_the_screen(area):
         await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
 
 
+async def test_the_palette_explains_words():
+    app = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("colon", *"explain takeover")
+        await until_shown(pilot, "explain takeover wait")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await until_shown(pilot, "Its connections are evicted, and EMQX waits waitTakeover")
+        assert "States of a node" in text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
+
+
 async def test_the_palette_finds_actions_and_clusters():
     backend = ScriptedBackend()
     app = console(backend)

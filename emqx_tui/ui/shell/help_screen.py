@@ -1,4 +1,4 @@
-"""The keys of one screen, drawn from the table that binds them."""
+"""Help: the keys of one screen, drawn from the table that binds them, and what a word means."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from emqx_tui.explain import Entry, meanings
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.keymap import Area, Key, spell
 from emqx_tui.ui.text import paint, spans
@@ -20,19 +21,19 @@ KEY_WIDTH, SENTENCE_WIDTH = 8, 62
 
 
 class HelpScreen(ModalScreen[None]):
-    """Closes with any of the usual keys; changes nothing."""
+    """A page of text. Closes with any of the usual keys; changes nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "close", "close", show=False)]
 
-    def __init__(self, area: Area, read_only_reason: str) -> None:
+    def __init__(self, title: str, lines: Iterable[Line]) -> None:
         super().__init__()
-        self._area = area
-        self._reason = read_only_reason
+        self._title = title
+        self._lines = tuple(lines)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="card help"):
-            yield Static(f"Keys of this screen ({self._area})", classes="card-title", markup=False)
-            yield Static(paint.content(*help_lines(keymap.KEYS, self._area, self._reason)), id="help-keys")
+            yield Static(self._title, classes="card-title", markup=False)
+            yield Static(paint.content(*self._lines))
             yield Static("esc closes", classes="dim help-hint", markup=False)
 
     def on_mount(self) -> None:
@@ -40,6 +41,25 @@ class HelpScreen(ModalScreen[None]):
 
     def action_close(self) -> None:
         self.dismiss()
+
+
+def keys_help(area: Area, read_only_reason: str) -> HelpScreen:
+    """The keys of one screen."""
+    return HelpScreen(f"Keys of this screen ({area})", help_lines(keymap.KEYS, area, read_only_reason))
+
+
+def explanation(word: str) -> HelpScreen:
+    """Every meaning of a word of the page."""
+    return HelpScreen(word, explanation_lines(meanings(word)))
+
+
+def explanation_lines(found: Iterable[Entry]) -> list[Line]:
+    """PURE: each meaning below the sort of word that it is."""
+    lines: list[Line] = []
+    for entry in found:
+        sentences = spans.wrap((Span(entry.text),), KEY_WIDTH + SENTENCE_WIDTH)
+        lines += [*([()] if lines else []), (Span(entry.sort, Tone.DIM),), *sentences]
+    return lines
 
 
 def help_lines(keys: Iterable[Key], area: Area, read_only_reason: str) -> list[Line]:

@@ -120,7 +120,13 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Area.ROLLOUT, "e", "change", "change", "Open the change screen of this cluster."),
     Key(Area.EVERYWHERE, "escape", "back", "back", "Go back; a release goes on."),
-    Key(Area.EVERYWHERE, "colon", "command_palette", "command", "Find any action or cluster by name."),
+    Key(
+        Area.EVERYWHERE,
+        "colon",
+        "command_palette",
+        "command",
+        "Find an action or a cluster; explain WORD says what it means.",
+    ),
     Key(Area.EVERYWHERE, "question_mark", "help", "help", "Show the keys of this screen."),
     Key(
         Area.EVERYWHERE,
