@@ -26,8 +26,11 @@ from emqx_tui.model.errors import AdapterError, Unreachable
 FAILED, USAGE, LOST_CONTACT = 1, 2, 6
 
 _WITHOUT_SETTINGS = ("completion", "explain", "sandbox")
-_READING = ("config", "get", "status")
-_MODULES = {"config": "show_config", **{name: name for name in ("console", "demo", "get", "status", "rollout")}}
+_READING = ("config", "doctor", "get", "status")
+_MODULES = {
+    "config": "show_config",
+    **{name: name for name in ("console", "demo", "doctor", "get", "status", "rollout")},
+}
 """Module by command; all others are verbs."""
 
 

@@ -146,6 +146,7 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     _get(add("get", "list EmqxEnterprise clusters, or one of them"))
     _status(add("status", "show where the release of a cluster stands"))
     _verbs(add)
+    _doctor(add("doctor", "check this machine, the way to the cluster, rights and EMQX, each with its cure"))
     config = add("config", "print every setting, its value and where it came from")
     config.add_argument("-o", "--output", choices=("text", "json"), default="text")
     explain = add("explain", "say what a word on a screen means: a state, phase, check, field or policy")
@@ -250,6 +251,11 @@ def _get(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?")
     parser.add_argument("-o", "--output", choices=("table", "wide", "json", "name"), default="table")
     parser.add_argument("-w", "--watch", action="store_true")
+
+
+def _doctor(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?", default="", help="also this cluster: could a release start?")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
 
 
 def _status(parser: Parser) -> None:

@@ -24,6 +24,9 @@ def is_whole(view: View) -> bool:
     """All that a judgement needs has been read once, or is known to be unreadable."""
     kinds = (Kind.STATEFUL_SET, Kind.POD, Kind.SERVICE, Kind.ENDPOINTS, Kind.ENDPOINT_SLICE)
     seen = view.snapshot
+    if is_known(view) and seen.resource.value is None:
+        # Of an object that is not there, nothing else will ever be read.
+        return True
     brokers = seen.stats.read_at is not None and (not seen.evacuations.problem or seen.evacuations.read_at is not None)
     is_emqx_forbidden = any(source.is_emqx and source.is_forbidden for source in view.health)
     return is_known(view) and has_answered(view, *kinds) and (brokers or is_emqx_forbidden)

@@ -19,7 +19,7 @@ from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.commands import CloseValve, Command
 from emqx_tui.rollout.decide import DecisionSettings, decide
-from emqx_tui.rollout.decision import Decision, RefusalReason
+from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
 from emqx_tui.rollout.intents import Hold, Intent, Start, TakeOver
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.state.expectations import Expectations
@@ -139,6 +139,10 @@ class Session:
         return await self._editor.preview(
             number, draft, approval, late_removal=late_removal, parallel_drains=parallel_drains
         )
+
+    async def examine(self) -> tuple[CheckResult, ...]:
+        """The pre-flight checks as things are: whether a release could start now."""
+        return await self._editor.examine()
 
     async def inspect_pod(self, pod: str) -> PodReport | None:
         """Events and log of one pod; None for one that is not there."""

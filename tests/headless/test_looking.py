@@ -66,6 +66,14 @@ async def whole_view(terminal: Terminal) -> View:
     return await terminal.until(is_whole)
 
 
+def test_an_object_that_is_not_there_is_known_at_once() -> None:
+    room = Room(name="nope")
+    begun = room.world.timeline.now
+    view = play(room, asyncio.wait_for(whole_view(room.terminal()), 10.0))
+    assert view.snapshot.resource.value is None
+    assert room.world.timeline.now - begun < 3.0
+
+
 def test_a_cluster_at_rest() -> None:
     room = Room()
     fleet = play(room, first_look(room.terminal()))

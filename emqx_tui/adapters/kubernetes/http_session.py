@@ -21,7 +21,7 @@ from emqx_tui import __version__
 from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, Tls
 from emqx_tui.adapters.kubernetes.library import Configuration, RESTClientObject, aiohttp
-from emqx_tui.adapters.kubernetes.proxy import environment_proxy
+from emqx_tui.adapters.kubernetes.proxy import proxy_of
 from emqx_tui.adapters.tls import client_context
 
 CONNECTIONS = 256
@@ -36,7 +36,7 @@ class KubeLink:
     def __init__(self, access: Access) -> None:
         self.access = access
         self.server = access.server
-        self.proxy = access.proxy_url or environment_proxy(access.server, os.environ)
+        self.proxy = proxy_of(access, os.environ)
         self._tls = tls_context(access.tls) if access.server.startswith("https:") else None
         self._certificate = access.certificate
         self._retired: aiohttp.ClientSession | None = None

@@ -11,8 +11,15 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from emqx_tui.adapters.kubernetes.access import Access
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PORTS = {"http": "80", "https": "443"}
+
+
+def proxy_of(access: Access, environment: Mapping[str, str]) -> str:
+    """The URL of the proxy between: the kubeconfig's, else the environment's; empty for none."""
+    return access.proxy_url or environment_proxy(access.server, environment)
 
 
 def environment_proxy(server: str, environment: Mapping[str, str]) -> str:

@@ -89,7 +89,8 @@ class ApiServer:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         try:
-            if request.path.rstrip("/") not in _OPEN_PATHS:
+            # Anybody may see these; a token that nobody has is refused everywhere, as by a real server.
+            if request.path.rstrip("/") not in _OPEN_PATHS or _bearer(request):
                 request[_USER] = self._authenticate(request)
             self.catch_up()
             return await handler(request)
@@ -100,8 +101,8 @@ class ApiServer:
             return _json(too_large.status(), 413)
 
     def _authenticate(self, request: web.Request) -> User:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        user = self.accounts.by_token(token.strip()) if scheme.lower() == "bearer" else None
+        token = _bearer(request)
+        user = self.accounts.by_token(token) if token else None
         if user is None:
             raise ApiError(401, "Unauthorized", "Unauthorized")
         name = request.headers.get("Impersonate-User")
@@ -214,6 +215,12 @@ class ApiServer:
         if body.get("kind") == resource.kind and not resource.virtual:
             return form.one(resource, body, self.now())
         return body
+
+
+def _bearer(request: web.Request) -> str:
+    """The token of a request, empty without one."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _form(request: web.Request) -> Form:

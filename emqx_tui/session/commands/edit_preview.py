@@ -7,7 +7,7 @@ RBAC allows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from emqx_tui.rollout.commands import (
     Target,
     WriteEndpoints,
 )
-from emqx_tui.rollout.decision import RefusalReason
+from emqx_tui.rollout.decision import CheckResult, RefusalReason
 from emqx_tui.rollout.forecast import Forecast, forecast
 from emqx_tui.rollout.policy import Approval, Policy, next_closed
 from emqx_tui.rollout.redaction import redact
@@ -72,6 +72,25 @@ async def preview(
     plan = _plan(draft, judged, approval, late_removal, parallel_drains, mark)
     estimate = _forecast(snapshot, draft, policy, late_removal, parallel_drains)
     return EditPreview(number, judged, preflight.run(question), plan, ok, answer, extra, estimate)
+
+
+async def examine(
+    *,
+    latest: Callable[[], Snapshot],
+    kube: Kube,
+    log_in: Callable[[], Awaitable[str]],
+    policy: Policy,
+    journal_secret: Secret | None,
+) -> tuple[CheckResult, ...]:
+    """The pre-flight checks without an edit: whether a release could start now."""
+    snapshot = latest()
+    facts = await _facts(snapshot, kube, log_in, journal_secret)
+    resource = snapshot.resource.value
+    parameters = resource.blue_green if resource else None
+    if resource is not None:
+        facts = replace(facts, resource_patch=await _try(kube, _resource_patch(resource, {})))
+    rates = changes.rates_of(parameters) if parameters else None
+    return preflight.run(preflight.Question(snapshot, rates, policy, facts))
 
 
 def _plan(
@@ -125,10 +144,13 @@ def _patch_request(resource: EmqxEnterprise, judged: Change) -> KubeRequest:
         delay = resource.blue_green.effective_delay_s if resource.blue_green else 0
         target = Target(resource.namespace, resource.name, resource.meta.uid)
         return ApplyTemplate(target, judged.patch["template"], next_closed(delay)).request()
-    body = {"metadata": {"uid": resource.meta.uid}, "spec": dict(judged.patch)}
-    return KubeRequest(
-        "PATCH", Kind.EMQX_ENTERPRISE.info.path(resource.namespace, resource.name), body, MERGE_PATCH, _QUERY
-    )
+    return _resource_patch(resource, judged.patch)
+
+
+def _resource_patch(resource: EmqxEnterprise, spec: Mapping[str, Any]) -> KubeRequest:
+    body = {"metadata": {"uid": resource.meta.uid}, "spec": dict(spec)}
+    path = Kind.EMQX_ENTERPRISE.info.path(resource.namespace, resource.name)
+    return KubeRequest("PATCH", path, body, MERGE_PATCH, _QUERY)
 
 
 def _server_differences(draft: Draft, judged: Change, admitted: EmqxEnterprise | None) -> tuple[Difference, ...]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.checks import preflight
-from emqx_tui.rollout.decision import RefusalReason
+from emqx_tui.rollout.decision import CheckResult, RefusalReason
 from emqx_tui.rollout.intents import Start
-from emqx_tui.session.commands.edit_preview import preview, save
+from emqx_tui.session.commands.edit_preview import examine, preview, save
 from emqx_tui.session.inputs import Put
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.records.journal_store import JournalStore
@@ -60,6 +60,16 @@ class Editor:
         )
         self._previews = [*self._previews[1 - MAX_PREVIEWS :], found]
         return found
+
+    async def examine(self) -> tuple[CheckResult, ...]:
+        """The pre-flight checks as things are, without an edit."""
+        return await examine(
+            latest=self._latest,
+            kube=self._kube,
+            log_in=self._brokers.log_in,
+            policy=self._options.policy,
+            journal_secret=self._journal.secret,
+        )
 
     async def save(self, edit: Draft | Plan) -> Notice:
         """Send an edit that starts no release; what came of it."""

@@ -1,0 +1,128 @@
+"""`emqx-tui doctor` on a sandbox: well, without rights, without the resource, without a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.programs import run
+from tests.support.served import Served
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with Served(speed=1.0) as served:
+        yield served
+
+
+def checks(home: Path, *argv: str | Path) -> tuple[int, dict[str, dict[str, Any]]]:
+    """(exit code, check by name)."""
+    done = run(["doctor", "-o", "json", *argv], home)
+    return done.returncode, {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+
+
+def changed(served: Served, folder: Path, **user: Any) -> str:
+    """The sandbox's kubeconfig with another user, or another server."""
+    config = yaml.safe_load(served.kubeconfig.read_text())
+    for entry in config["users"]:
+        entry["user"] = user
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+def test_all_is_well_and_the_one_cluster_is_examined(served: Served, tmp_path: Path) -> None:
+    code, found = checks(tmp_path, "--kubeconfig", served.kubeconfig)
+    assert code == 0
+    assert {name for name, check in found.items() if check["outcome"] not in ("pass", "skipped")} == set()
+    assert found["dry-run"] == {
+        "about": "cluster default/emqx-ee",
+        "check": "dry-run",
+        "outcome": "pass",
+        "evidence": "the server accepts the patch",
+        "hint": None,
+    }
+    assert "one cluster in namespace default: emqx-ee" in found["resource"]["evidence"]
+    assert found["clock"]["outcome"] == "pass"
+
+
+def test_looking_changes_nothing(served: Served, tmp_path: Path) -> None:
+    before = {plural: served.list(plural) for plural in ("emqxenterprises", "secrets", "leases", "endpoints", "events")}
+    assert checks(tmp_path, "emqx-ee", "--kubeconfig", served.kubeconfig)[0] == 0
+    for plural, objects in before.items():
+        versions = {o["metadata"]["name"]: _asked_for(o) for o in objects}
+        assert {o["metadata"]["name"]: _asked_for(o) for o in served.list(plural)} == versions
+
+
+def _asked_for(value: dict[str, Any]) -> tuple[Any, Any]:
+    """Status is the operator's own; what is asked for is ours to leave alone."""
+    return value.get("spec"), value["metadata"].get("generation")
+
+
+def test_a_missing_right_is_named_with_its_cure(served: Served, tmp_path: Path) -> None:
+    code, found = checks(tmp_path, "--kubeconfig", served.kubeconfig, "--context", "read-only")
+    assert code == 1
+    assert found["right-scale"]["outcome"] == "fail"
+    assert "only watching and holding" in found["right-scale"]["hint"]
+
+
+def test_a_token_that_is_not_taken(served: Served, tmp_path: Path) -> None:
+    code, found = checks(tmp_path, "--kubeconfig", changed(served, tmp_path, token="planted-token"))
+    assert code == 1
+    assert found["api-server"]["outcome"] == "fail"
+    assert found["api-server"]["hint"] == "log in again, or renew the token"
+    assert "resource" not in found
+    assert "planted-token" not in json.dumps(found)
+
+
+def test_a_plugin_that_is_not_there(served: Served, tmp_path: Path) -> None:
+    plugin = {"command": "no-such-login", "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never"}
+    code, found = checks(tmp_path, "--kubeconfig", changed(served, tmp_path, exec=plugin))
+    assert code == 1
+    assert "exec plugin no-such-login" in found["kubeconfig"]["evidence"]
+    assert "no-such-login" in found["api-server"]["evidence"]
+
+
+def test_the_proxy_is_told_without_its_password(served: Served, tmp_path: Path) -> None:
+    config = yaml.safe_load(served.kubeconfig.read_text())
+    for entry in config["clusters"]:
+        entry["cluster"]["proxy-url"] = "http://ops:planted-word@127.0.0.1:9"
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    code, found = checks(tmp_path, "--kubeconfig", str(path))
+    assert code == 1
+    assert found["proxy"]["evidence"] == "http://127.0.0.1:9, by the kubeconfig"
+    assert found["api-server"]["outcome"] == "fail"
+    assert "planted-word" not in json.dumps(found)
+
+
+def test_a_kubeconfig_that_leads_nowhere(tmp_path: Path) -> None:
+    code, found = checks(tmp_path, "--kubeconfig", str(tmp_path / "none"))
+    assert code == 1
+    assert list(found) == ["terminal", "files", "kubeconfig"]
+    assert found["kubeconfig"]["outcome"] == "fail"
+
+
+def test_a_name_that_is_not_there(served: Served, tmp_path: Path) -> None:
+    code, found = checks(tmp_path, "nope", "--kubeconfig", served.kubeconfig)
+    assert code == 1
+    assert found["object"]["evidence"] == "no EmqxEnterprise 'nope'"
+
+
+def test_several_clusters_ask_for_a_name(served: Served, tmp_path: Path) -> None:
+    code, found = checks(tmp_path, "-A", "--kubeconfig", served.kubeconfig)
+    assert code == 0
+    assert "right-scale" not in found
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    argv = ("--flight-log-dir", str(tmp_path / "file" / "below"), "--kubeconfig", str(tmp_path / "none"))
+    _, found = checks(tmp_path, *argv)
+    assert found["files"]["outcome"] == "fail"
+    assert "flight_log_dir" in found["files"]["hint"]
