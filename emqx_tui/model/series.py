@@ -17,11 +17,15 @@ class Sample:
     """Outside a release: the whole cluster."""
     green: int | None
     nodes: Mapping[str, int]
+    other: int | None = 0
+    """On StatefulSets that are neither, which no release wants."""
 
     @property
     def sum(self) -> int | None:
-        """Blue and green together; None unless every node of the cluster was counted: a gap, not a dip."""
-        return None if self.blue is None or self.green is None else self.blue + self.green
+        """The whole cluster; None unless every node was counted: a gap, not a dip."""
+        if self.blue is None or self.green is None or self.other is None:
+            return None
+        return self.blue + self.green + self.other
 
 
 @dataclass(frozen=True)

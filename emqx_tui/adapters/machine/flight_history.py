@@ -61,8 +61,9 @@ def _sample(told: Mapping[str, Any]) -> Sample:
     if at.tzinfo is None:
         raise ValueError("an instant without a zone")
     nodes = {str(name): _count(count) for name, count in told["nodes"]}
-    blue, green = (None if told[colour] is None else _count(told[colour]) for colour in ("blue", "green"))
-    return Sample(at, blue, green, nodes)
+    counts = {"other": 0, **told}
+    blue, green, other = (None if counts[of] is None else _count(counts[of]) for of in ("blue", "green", "other"))
+    return Sample(at, blue, green, nodes, other)
 
 
 def _count(value: Any) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.series import Ledger, Sample
-from emqx_tui.model.snapshot import Member, Snapshot
+from emqx_tui.model.snapshot import Colour, Member, Snapshot
 from emqx_tui.rollout import incidents
 from emqx_tui.rollout.incidents import NodeWatch
 from emqx_tui.rollout.state.journal import Journal, Uncounted
@@ -247,11 +247,13 @@ def sample_of(snapshot: Snapshot) -> Sample | None:
     if not snapshot.blue_uid:
         return Sample(read_at, snapshot.total_live, 0, nodes)
     blue, green = snapshot.blue, snapshot.green
+    other = [g.live_connections for g in snapshot.generations if g.colour is Colour.NONE]
     return Sample(
         read_at,
         blue.live_connections if blue else None,
         green.live_connections if green else 0,
         nodes,
+        None if None in other else sum(count or 0 for count in other),
     )
 
 

@@ -103,6 +103,7 @@ class Publisher:
             release_id=journal.release_id,
             blue=sample.blue,
             green=sample.green,
+            other=sample.other,
             nodes=list(sample.nodes.items()),
         )
 

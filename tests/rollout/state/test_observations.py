@@ -76,6 +76,16 @@ def test_a_node_that_is_not_counted_leaves_a_gap(live: Mapping[str, None], blue:
     assert (sample.blue, sample.green, sample.sum) == (blue, green, None)
 
 
+@pytest.mark.parametrize(("live", "other"), [(7, 21), (None, None)])
+def test_clients_of_a_third_set_are_in_the_sum(live: int | None, other: int | None) -> None:
+    third = build.third()
+    places = {ordinal: replace(place, live=live) for ordinal, place in third.places.items()}
+    sample = sample_of(replace(DRAINING, third=replace(third, places=places)).snapshot())
+    assert sample is not None
+    assert (sample.blue, sample.green, sample.other) == (900, 0, other)
+    assert sample.sum == (None if other is None else 900 + other)
+
+
 def test_a_node_that_does_not_run_has_no_clients_to_count() -> None:
     sample = sample_of(with_place(DRAINING, "green", 1, is_joined=False, is_ready=False, live=None).snapshot())
     assert sample is not None
