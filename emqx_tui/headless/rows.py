@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from emqx_tui.headless.events import SCHEMA, dumps, spell
-from emqx_tui.headless.words import count, span
+from emqx_tui.model.units import count, object_age
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.views.cluster_facts import cluster_state, readiness, row_versions
@@ -76,7 +76,7 @@ def cells(row: ClusterRow, now: datetime, *, all_namespaces: bool, wide: bool) -
         f"{'?' if found['ready'] is None else found['ready']}/{found['wanted']}",
         count(found["connections"]),
         step.replace(" ", "-"),
-        span(found["age_s"]).replace(" ", ""),
+        object_age(found["age_s"]),
     )
     return tuple(
         clean(cell)

@@ -8,14 +8,22 @@ from typing import Any
 from emqx_tui.headless.advice import Cluster, advise, command, without_journal
 from emqx_tui.headless.events import SCHEMA, spell
 from emqx_tui.headless.readiness import why_unreadable
-from emqx_tui.headless.view_diff import check_fields, gate_fields, hold_fields, incident_fields, uncounted_fields
-from emqx_tui.headless.words import check, clients, count, policy, span, uncounted
+from emqx_tui.headless.view_diff import (
+    alarm_fields,
+    check_fields,
+    gate_fields,
+    hold_fields,
+    incident_fields,
+    uncounted_fields,
+)
+from emqx_tui.headless.words import check, policy, uncounted
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Member
+from emqx_tui.model.units import count, plural, span
 from emqx_tui.model.wire import clean
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step
-from emqx_tui.rollout.incidents import words
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.redaction import redact_text
@@ -26,19 +34,28 @@ from emqx_tui.session.views.view import View
 
 def document(view: View) -> dict[str, Any]:
     """Everything, for `-o json`; unknown figures are null."""
-    found = facts.unjournaled(view)
-    seen, decision, journal = view.snapshot, view.decision, view.journal
-    resource, sample, remaining_s = seen.resource.value, facts.newest_sample(view), facts.remaining_s(view)
-    lowest = facts.lowest_sum(journal) if journal else None
-    gate, versions = decision.gate, facts.versions(journal) if journal else None
+    remaining_s = facts.remaining_s(view)
     return {
         "schema": SCHEMA,
         "at": spell(view.now),
-        "namespace": seen.namespace,
-        "name": seen.name,
+        "namespace": view.snapshot.namespace,
+        "name": view.snapshot.name,
+        **_release(view),
+        **_decision(view),
+        "nodes": [_node(view, member) for member in view.snapshot.members],
+        **_counts(view),
+        "eta_s": None if remaining_s is None else round(remaining_s),
+        "problems": list(_problems(view)),
+    }
+
+
+def _release(view: View) -> dict[str, Any]:
+    found, resource, journal = facts.unjournaled(view), view.snapshot.resource.value, view.journal
+    versions = facts.versions(journal) if journal else None
+    return {
         "release_id": journal.release_id if journal else None,
-        "phase": str(decision.phase),
-        "text": decision.phase_text or None,
+        "phase": str(view.decision.phase),
+        "text": view.decision.phase_text or None,
         "result": view.result or None,
         "without_journal": str(found) if found else None,
         "from": versions.before if versions else resource.image.version if resource else None,
@@ -48,11 +65,17 @@ def document(view: View) -> dict[str, Any]:
         "approval": str(journal.approval) if journal else None,
         "role": str(view.role),
         "driver": view.driver or None,
+    }
+
+
+def _decision(view: View) -> dict[str, Any]:
+    decision, journal, gate = view.decision, view.journal, view.decision.gate
+    return {
         "steps": [{"step": s.id, "state": str(s.state), "done": s.done, "total": s.total} for s in decision.steps],
         "gate": gate_fields(gate, for_person=needs_person(gate.kind, journal.approval)) if gate and journal else None,
         "hold": hold_fields(journal.hold) if journal and journal.hold else None,
         "checks": [check_fields(c) for c in decision.checks],
-        "alarms": [{"check": a.check, "evidence": a.evidence, "limit": a.limit or None} for a in decision.alarms],
+        "alarms": [alarm_fields(a) for a in decision.alarms],
         "incidents": [incident_fields(i) for i in decision.incidents],
         "approvals": [
             {"gate": str(a.gate), "number": a.number, "by": a.by, "at": spell(a.at)}
@@ -63,24 +86,28 @@ def document(view: View) -> dict[str, Any]:
             "why_not": decision.abort.why_not or None,
             "disconnects": decision.abort.disconnects,
         },
-        "nodes": [_node(view, member) for member in seen.members],
+    }
+
+
+def _counts(view: View) -> dict[str, Any]:
+    sample, ledger, journal = facts.newest_sample(view), view.ledger, view.journal
+    lowest = facts.lowest_sum(journal) if journal else None
+    return {
         "connections": {
             "blue": sample.blue if sample else None,
             "green": sample.green if sample else None,
             "sum": sample.sum if sample else None,
         },
         "ledger": {
-            "evicted": view.ledger.evicted,
-            "landed": view.ledger.landed,
-            "bounced": view.ledger.bounced,
-            "missing": view.ledger.missing,
-            "on_their_way": view.ledger.on_their_way,
+            "evicted": ledger.evicted,
+            "landed": ledger.landed,
+            "bounced": ledger.bounced,
+            "missing": ledger.missing,
+            "on_their_way": ledger.on_their_way,
         },
         "lowest_sum": lowest.clients if lowest else None,
         "uncounted": uncounted_fields(journal) if journal else [],
         "early_clients": facts.early_clients(view),
-        "eta_s": None if remaining_s is None else round(remaining_s),
-        "problems": list(_problems(view)),
     }
 
 
@@ -158,7 +185,7 @@ def _problems(view: View) -> Iterator[str]:
 
 def _clients(view: View) -> Iterator[str]:
     if early := facts.early_clients(view):
-        yield f"early    {clients(early)} connected to green by the cut-over"
+        yield f"early    {plural(early, 'client')} connected to green by the cut-over"
     if view.ledger.evicted is not None:
         ledger = view.ledger
         unasked = f", {count(ledger.unasked)} more came by themselves" if ledger.unasked else ""
@@ -168,7 +195,8 @@ def _clients(view: View) -> Iterator[str]:
             f"on their way{unasked}"
         )
     if view.journal and (lowest := facts.lowest_sum(view.journal)):
-        yield f"lowest   {clients(lowest.clients)} connected at once{uncounted(uncounted_fields(view.journal))}"
+        gaps = uncounted(uncounted_fields(view.journal))
+        yield f"lowest   {plural(lowest.clients, 'client')} connected at once{gaps}"
 
 
 def _driver(view: View) -> str:
@@ -196,16 +224,15 @@ def _waiting(view: View) -> Iterator[str]:
         advice = on_resume(journal.hold.check, is_alarmed=is_alarmed)
         yield f"resume   {advise((advice,), Cluster.of(view))}"
     for incident in decision.incidents:
-        back = f"; back since {incident.back_at:%H:%M:%S}Z" if incident.back_at else ""
-        yield f"incident {words(incident)}{back}"
+        yield f"incident {wording.incident_so_far(incident)}"
     if decision.incidents and not decision.gate:
         draining = ", ".join(m.name for m in facts.draining(view))
         yield f"now      the drain of {draining} goes on" if draining else "now      no drain runs"
     for alarm in decision.alarms:
-        yield f"alarm    {alarm.check}: {alarm.evidence}" + (f" ({alarm.limit})" if alarm.limit else "")
+        yield f"alarm    {alarm.check}: {wording.alarm(alarm)}"
     gate = decision.gate
     if gate is not None:
-        cost = f", disconnects {clients(gate.clients)}" if gate.clients else ""
+        cost = f", disconnects {plural(gate.clients, 'client')}" if gate.clients else ""
         took = f", about {span(gate.seconds)}" if gate.seconds else ""
         who = "a person" if needs_person(gate.kind, journal.approval) else f"policy {journal.approval}"
         yield f"gate     {gate.id} {gate.target} waits for {who if gate.is_open else 'its checks'}{cost}{took}"

@@ -19,11 +19,11 @@ from emqx_tui.headless.events import SCHEMA, Event, spell
 from emqx_tui.headless.readiness import has_answered, is_known, is_out_of_reach, is_whole, why_unreadable
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.headless.view_diff import Told, begin, diff
-from emqx_tui.headless.words import span
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.units import span
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, RefusalReason
 from emqx_tui.rollout.gate_id import GateId, GateKind
-from emqx_tui.rollout.intent_handlers import held_words
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, TakeOver
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER
 from emqx_tui.rollout.state.journal import HoldRecord
@@ -261,7 +261,7 @@ class _Asking:
         )
         gate = view.decision.gate
         if view.journal is not None and view.journal.hold is not None:
-            raise _Refused(held_words(view.journal.hold), Code.HELD, gate.id if gate else None)
+            raise _Refused(wording.held(view.journal.hold), Code.HELD, gate.id if gate else None)
         if gate is None:
             raise _Refused(f"no gate waits: {view.decision.phase}", Code.NOTHING_WAITS)
         if not _is_meant(self.options.gate, gate.id):
@@ -331,7 +331,7 @@ class _Asking:
 
     def _answer(self, view: View, words: str, driver: str = "", *, left: str = "") -> Answer:
         hold = self._held_again(view)
-        parts = (words, held_words(hold) if hold else "", left)
+        parts = (words, wording.held(hold) if hold else "", left)
         message = "; ".join(part for part in parts if part)
         return _answer(self.runner, Code.HELD if hold else Code.DONE, message, self._gate, driver or None)
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from emqx_tui.headless.advice import Cluster, advise
 from emqx_tui.headless.events import Event, Record, spell
-from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, Step, StepState
+from emqx_tui.rollout import wording
+from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, Outcome, Step, StepState
 from emqx_tui.rollout.gate_id import START, GateId
-from emqx_tui.rollout.incidents import Incident, words
+from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal
@@ -161,7 +162,7 @@ def incident_fields(incident: Incident) -> Mapping[str, Any]:
         "clients": incident.clients,
         "reason": incident.reason or None,
         "back_at": spell(incident.back_at) if incident.back_at else None,
-        "text": words(incident),
+        "text": wording.incident(incident),
     }
 
 
@@ -170,17 +171,13 @@ def _alarms(before: View, view: View) -> Found:
     new = {alarm.check for alarm in view.decision.alarms}
     for alarm in view.decision.alarms:
         if alarm.check not in old:
-            yield (
-                Event.ALARM,
-                {
-                    "check": alarm.check,
-                    "evidence": alarm.evidence,
-                    "limit": alarm.limit or None,
-                    "suggestion": advise(alarm.advice, Cluster.of(view)) or None,
-                },
-            )
+            yield Event.ALARM, {**alarm_fields(alarm), "suggestion": advise(alarm.advice, Cluster.of(view)) or None}
     for check in sorted(old - new):
         yield Event.ALARM_OVER, {"check": check}
+
+
+def alarm_fields(alarm: Alarm) -> dict[str, Any]:
+    return {"check": alarm.check, "evidence": alarm.evidence, "limit": wording.limit(alarm.limit) or None}
 
 
 def _sources(before: View, view: View) -> Found:
@@ -228,7 +225,7 @@ def _line(line: LogLine, view: View) -> Line | None:
 
 def _told_otherwise(view: View) -> set[str]:
     alarms = {alarm.evidence for alarm in view.decision.alarms}
-    return alarms | {words(incident) for incident in view.decision.incidents}
+    return alarms | {wording.incident(incident) for incident in view.decision.incidents}
 
 
 # -- gates and progress -------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from emqx_tui.headless.events import Event, Record
+from emqx_tui.model import units
+from emqx_tui.model.units import count, plural, span
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.policy import Approval
 
@@ -21,27 +23,7 @@ def line(record: Record) -> str:
 
 
 def clock(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%H:%M:%SZ")
-
-
-def count(value: int | None) -> str:
-    return "?" if value is None else f"{value:,}"
-
-
-def span(seconds: float | None) -> str:
-    """`8m 25s`; the two greatest units."""
-    if seconds is None:
-        return "?"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60}s"
-    return f"{whole // 3600}h {whole % 3600 // 60}m"
-
-
-def clients(value: int | None) -> str:
-    return "? clients" if value is None else f"{value:,} client{'' if value == 1 else 's'}"
+    return f"{units.clock(at)}Z"
 
 
 def policy(approval: Approval) -> str:
@@ -68,7 +50,7 @@ def _plan(fields: Fields) -> str:
     how = f"{pace}{at_once}{late}{silence}"
     return (
         f"{fields['from']} to {fields['to']} {fields['verdict']}; policy {fields['approval']}, {how}, "
-        f"delay {fields['initial_delay_s']} s{about}, {clients(fields['disconnects'])} to move"
+        f"delay {fields['initial_delay_s']} s{about}, {plural(fields['disconnects'], 'client')} to move"
     )
 
 
@@ -116,7 +98,7 @@ def _step(fields: Fields) -> str:
 
 def _gate(fields: Fields) -> str:
     target = f" {fields['target']}" if fields["target"] else ""
-    cost = f", disconnects {clients(fields['clients'])}" if fields["clients"] else ""
+    cost = f", disconnects {plural(fields['clients'], 'client')}" if fields["clients"] else ""
     took = f", about {span(fields['seconds'])}" if fields["seconds"] else ""
     if fields["waits_for"] == "person":
         return f"{fields['gate']}{target} waits for approval{cost}{took}"
@@ -162,13 +144,13 @@ def finished(fields: Fields) -> str:
     if fields.get("disconnects_per_client") is not None:
         parts.append(f"{fields['disconnects_per_client']:.2f} disconnects a client")
     if fields.get("clients_lost") is not None:
-        parts.append(f"{clients(fields['clients_lost'])} lost" if fields["clients_lost"] else "no client lost")
+        parts.append(f"{plural(fields['clients_lost'], 'client')} lost" if fields["clients_lost"] else "no client lost")
     if fields.get("lowest_sum_ratio") is not None:
         parts.append(f"lowest sum {fields['lowest_sum_ratio']:.2%}{uncounted(fields.get('uncounted') or ())}")
     if fields.get("sessions_left"):
         parts.append(f"{count(fields['sessions_left'])} sessions left behind")
     if fields.get("early_clients"):
-        parts.append(f"{clients(fields['early_clients'])} on green by the cut-over")
+        parts.append(f"{plural(fields['early_clients'], 'client')} on green by the cut-over")
     took = f" in {span(fields['duration_s'])}" if fields.get("duration_s") is not None else ""
     word = str(fields["result"]).replace("_", " ")
     return f"{word}{way}{took}" + (f"; {', '.join(parts)}" if parts else "")

@@ -80,6 +80,33 @@ def age(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
+def object_age(seconds: float | None) -> str:
+    """The age of an object as kubectl prints it: `12s`, `4m30s`, `4h`, `12d`, `3y20d`."""
+    if seconds is None:
+        return "-"
+    whole = max(0, int(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
+    if whole < 120:
+        return f"{whole}s"
+    if minutes < 10:
+        return _two(minutes, "m", whole % 60, "s")
+    if minutes < 180:
+        return f"{minutes}m"
+    if hours < 8:
+        return _two(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    if days < 8:
+        return _two(days, "d", hours % 24, "h")
+    if days < 730:
+        return f"{days}d"
+    return _two(days // 365, "y", days % 365, "d") if days < 2920 else f"{days // 365}y"
+
+
+def _two(big: int, big_unit: str, small: int, small_unit: str) -> str:
+    return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
+
+
 def clock(at: datetime) -> str:
     """`12:05:58`, in UTC."""
     return at.astimezone(UTC).strftime("%H:%M:%S")
@@ -90,6 +117,6 @@ def clock_minute(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%H:%M")
 
 
-def plural(number: int, noun: str) -> str:
-    """`1 node`, `3 nodes`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def plural(number: int | None, noun: str) -> str:
+    """`1 node`, `3 nodes`, `? nodes`."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"

@@ -107,13 +107,22 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What an alarm has passed: a time, a number of clients for a time, or a share of a node's clients."""
+
+    seconds: float = 0.0
+    clients: int | None = None
+    share_per_min: float | None = None
+
+
+@dataclass(frozen=True)
 class Alarm:
     """Something that needs attention now. `check` names its detector."""
 
     check: str
     evidence: str
-    limit: str = ""
-    """What the evidence is beyond, such as `limit 60 s`; empty where nothing is measured."""
+    limit: Limit | None = None
+    """None where nothing is measured."""
     advice: tuple[Advice, ...] = ()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
@@ -48,26 +48,6 @@ class Incident:
     @property
     def is_over(self) -> bool:
         return self.back_at is not None
-
-
-def words(incident: Incident) -> str:
-    """Which node, when, and what it cost, in one sentence; the same on every front end."""
-    since = f"{incident.at.astimezone(UTC):%H:%M:%S}Z"
-    reason = f" ({incident.reason})" if incident.reason else ""
-    what = {
-        IncidentKind.POD_LOST: f"was lost at {since}",
-        IncidentKind.RESTARTED: f"restarted at {since}{reason}",
-        IncidentKind.LEFT_EMQX: f"left the EMQX cluster at {since}, its pod runs",
-    }[incident.kind]
-    return f"{incident.colour} {incident.pod} {what}: {_cost(incident.clients)}"
-
-
-def _cost(clients: int | None) -> str:
-    if clients is None:
-        return "nobody counted the clients on it"
-    if clients == 0:
-        return "no client was on it"
-    return f"{clients:,} client{' was' if clients == 1 else 's were'} cut off"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import fingerprint, port_row
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.change import Rates, ReleaseSpec
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
@@ -153,7 +154,7 @@ def _set_rates(intent: SetRates, journal: Journal) -> Answer:
 def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
     journal, hold = context.journal, context.journal.hold
     if hold is not None:
-        return Answer(journal, refused=held_words(hold), refusal=RefusalReason.HELD)
+        return Answer(journal, refused=wording.held(hold), refusal=RefusalReason.HELD)
     gate = gates.next_gate(context, phase)
     if gate is None or gate.id != intent.gate:
         waiting = f"gate '{gate.id}' waits" if gate else "no gate waits"
@@ -164,11 +165,12 @@ def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
         bad = next(c for c in gate.checks if c.outcome.is_blocking)
         return Answer(journal, refused=f"not now: {bad.evidence}")
     evidence = _evidence(gate)
-    opened = journal.with_approval(gate.id, intent.by, context.now, evidence)
-    if gate.id.ordinal is not None:
-        for ordinal in range(gate.id.ordinal - 1, max(-1, gate.id.ordinal - intent.count), -1):
-            opened = opened.with_approval(GateId.node(ordinal), intent.by, context.now, evidence)
-    return Answer(opened, accepted=f"approved: {gate.id}")
+    approved, last = [gate.id], gate.id.ordinal
+    if last is not None:
+        approved += [GateId.node(ordinal) for ordinal in range(last - 1, max(-1, last - intent.count), -1)]
+    for each in approved:
+        journal = journal.with_approval(each, intent.by, context.now, evidence)
+    return Answer(journal, accepted=f"approved: {', '.join(wording.gate(each, journal) for each in approved)}")
 
 
 def held_again(answer: Answer, hold: HoldRecord) -> Answer:
@@ -176,12 +178,6 @@ def held_again(answer: Answer, hold: HoldRecord) -> Answer:
     if hold.check in LIFTABLE:
         return replace(answer, accepted=f"{answer.accepted}, and held again: {hold.reason}")
     return Answer(None, refused=f"{hold.check} still holds: {hold.reason}", refusal=RefusalReason.HELD)
-
-
-def held_words(hold: HoldRecord) -> str:
-    """Who holds since when, and why."""
-    word = "frozen" if hold.freeze else "held"
-    return f"{word} by {hold.by} since {hold.at:%H:%M:%SZ}: {hold.reason}"
 
 
 def _abort(intent: Abort, context: RolloutContext, phase: Phase) -> Answer:

@@ -22,6 +22,7 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.timer import Timer
 
+from emqx_tui.model import units
 from emqx_tui.rollout.phases import FINAL
 from emqx_tui.session.backend import Backend
 from emqx_tui.session.views.view import FleetView, NoticeKind, Role
@@ -45,7 +46,7 @@ from emqx_tui.ui.shell.notice_line import STANDS_S, Notice, Severity
 from emqx_tui.ui.shell.palette import ConsoleCommands
 from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews, not_sent
 from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind, restore_title, save_title, set_title, suspend
-from emqx_tui.ui.text import paint, units
+from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
 
 UI = Path(__file__).parent

@@ -12,7 +12,8 @@ from emqx_tui.headless import status, view_diff
 from emqx_tui.headless.words import line
 from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.snapshot import Colour
-from emqx_tui.rollout.incidents import Incident, IncidentKind, words
+from emqx_tui.rollout import wording
+from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.log import EventLog
 from emqx_tui.session.views.view import View
@@ -46,7 +47,7 @@ def with_pod(view: View, name: str, **fields: Any) -> View:
 def test_status_says_what_broke_and_what_goes_on():
     view = with_incidents(releases.draining(), LOST)
     lines = status.lines(view)
-    assert f"incident {words(LOST)}" in lines
+    assert f"incident {wording.incident(LOST)}" in lines
     found = status.document(view)["incidents"][0]
     assert (found["node"], found["clients"], found["kind"], found["back_at"]) == (LOST.pod, 16_530, "pod-lost", None)
 
@@ -61,13 +62,13 @@ def test_the_json_lines_tell_it_once_and_again_when_it_is_back():
         records, told = view_diff.diff(told, view, 0.0)
         found += [record for record in records if record.event == "incident"]
     assert [record.fields["back_at"] is None for record in found] == [True, False]
-    assert line(found[0]).endswith(words(LOST))
+    assert line(found[0]).endswith(wording.incident(LOST))
     assert "back since" in line(found[1])
 
 
 def test_the_line_of_the_log_is_not_told_a_second_time_as_a_problem():
     log = EventLog()
-    log.alarm(LOST.at, words(LOST))
+    log.alarm(LOST.at, wording.incident(LOST))
     before = releases.draining()
     told = replace(view_diff.begin(before), since=None)
     records, _ = view_diff.diff(told, replace(with_incidents(before, LOST), log=log.lines()), 0.0)

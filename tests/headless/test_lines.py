@@ -89,13 +89,6 @@ def test_nothing_reaches_the_terminal_that_it_would_obey() -> None:
     assert "\r" not in line
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(None, "?"), (0, "0s"), (59.6, "1m 0s"), (505, "8m 25s"), (7_260, "2h 1m")]
-)
-def test_spans(seconds: float | None, text: str) -> None:
-    assert words.span(seconds) == text
-
-
 def test_a_reader_that_does_not_read_stops_nobody_and_misses_only_progress() -> None:
     reads = threading.Event()
     lines: list[str] = []

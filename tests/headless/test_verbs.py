@@ -185,7 +185,7 @@ def test_hold_and_resume_are_said_once() -> None:
 
 @pytest.mark.parametrize(
     ("silent_s", "said"),
-    [(2.0, r"\(bob@elsewhere/9 drives\)"), (40.0, r"; driver bob@elsewhere/9 was last seen 4\ds ago")],
+    [(2.0, r"\(bob@elsewhere/9 drives\)"), (40.0, r"; driver bob@elsewhere/9 was last seen 4\d s ago")],
 )
 def test_a_hold_says_when_the_driver_was_last_seen_where_its_renewals_have_stopped(silent_s: float, said: str) -> None:
     """Of a driver on another host nobody knows at once that it is dead."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emqx_tui.ui.text import units
+from emqx_tui.model import units
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,16 @@ def test_short_counts(value, words):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(None, "?"), (46, "46 s"), (166, "2 min 46 s"), (120, "2 min"), (3_900, "1 h 5 min"), (-3, "0 s")],
+    [
+        (None, "?"),
+        (46, "46 s"),
+        (166, "2 min 46 s"),
+        (120, "2 min"),
+        (3_900, "1 h 5 min"),
+        (59.6, "1 min"),
+        (505, "8 min 25 s"),
+        (-3, "0 s"),
+    ],
 )
 def test_spans(seconds, words):
     assert units.span(seconds) == words
@@ -47,3 +56,16 @@ def test_clock_spans():
 
 def test_unknown_counts_are_not_zero():
     assert units.count(None) == units.percent(None) == units.per_s(None) == units.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"), (119, "119s"), (120, "2m"), (323, "5m23s"), (700, "11m"), (3 * 3600, "3h"),
+        (4 * 3600 + 1800, "4h30m"), (9 * 3600, "9h"), (47 * 3600, "47h"), (50 * 3600, "2d2h"), (87 * 86_400, "87d"),
+        (800 * 86_400, "2y70d"),
+        (3000 * 86_400, "8y"), (None, "-"), (-5, "0s"),
+    ],
+)  # fmt: skip
+def test_ages_of_objects_look_like_kubectls(seconds, text):
+    assert units.object_age(seconds) == text

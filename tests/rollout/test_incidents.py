@@ -9,8 +9,9 @@ import pytest
 
 from emqx_tui.model.containers import Container, Termination
 from emqx_tui.model.snapshot import Colour
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.checks.auto_hold import clients_missing
-from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch, watch, words
+from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch, watch
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory
@@ -93,9 +94,9 @@ def test_a_console_that_comes_later_reads_it_from_the_pods():
 
 def test_an_incident_is_told_in_one_sentence_with_the_instant_and_the_cost():
     lost = Incident(IncidentKind.POD_LOST, GREEN, Colour.GREEN, build.NOW, 16_530)
-    assert words(lost) == f"green {GREEN} was lost at {build.NOW:%H:%M:%S}Z: 16,530 clients were cut off"
+    assert wording.incident(lost) == f"green {GREEN} was lost at {build.NOW:%H:%M:%S}Z: 16,530 clients were cut off"
     restarted = replace(lost, kind=IncidentKind.RESTARTED, clients=None, reason="OOMKilled, exit code 137")
-    assert "(OOMKilled, exit code 137): nobody counted the clients on it" in words(restarted)
+    assert "(OOMKilled, exit code 137): nobody counted the clients on it" in wording.incident(restarted)
 
 
 @pytest.mark.parametrize("clients", [16_530, None])
@@ -106,4 +107,4 @@ def test_the_hold_for_missing_clients_names_its_cause_first(clients: int | None)
     context = replace(scene.context(), memory=Memory(observations=observed))
     alarm = clients_missing(context, Phase.DRAINING)
     assert alarm is not None
-    assert alarm.evidence.startswith(f"{words(lost)}; 0 of 0 evicted")
+    assert alarm.evidence.startswith(f"{wording.incident(lost)}; 0 of 0 evicted")

@@ -120,7 +120,7 @@ def test_an_approval_opens_its_gate_and_the_step_begins() -> None:
     record = journal_of(decision).approvals[-1]
     assert (record.gate, record.by, record.at) == (GateId.node(2), BY, build.NOW)
     assert record.evidence
-    assert decision.accepted == "approved: node:2"
+    assert decision.accepted == f"approved: {build.BLUE_NAME}-2"
     assert [c.name for c in decision.commands] == ["start-drain"]
 
 

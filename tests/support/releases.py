@@ -22,6 +22,7 @@ from emqx_tui.rollout.decision import (
     CheckResult,
     Decision,
     Gate,
+    Limit,
     Outcome,
     Step,
     StepState,
@@ -317,10 +318,10 @@ def auto_held(**fields: Any) -> View:
     alarm = Alarm(
         "clients-missing",
         "909 of 39,532 evicted clients have been missing for 34 s",
-        "limit 395 for 10 s",
+        Limit(10, clients=395),
         (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
     )
-    reason = f"{alarm.evidence} ({alarm.limit})"
+    reason = f"{alarm.evidence} (limit 395 for 10 s)"
     hold = HoldRecord("console", NOW - timedelta(seconds=4), reason, auto=True, check="clients-missing")
     decision = replace(base.decision, alarms=(alarm,), steps=steps(2, StepState.HELD, 1))
     held = replace(base, decision=decision, journal=replace(journal(), hold=hold))

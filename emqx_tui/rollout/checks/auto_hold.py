@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.gate_checks import WITHOUT_OPERATOR, ports_unchanged
@@ -23,8 +24,7 @@ from emqx_tui.rollout.commands import (
     SwitchEndpoints,
 )
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import Alarm, Outcome
-from emqx_tui.rollout.incidents import words
+from emqx_tui.rollout.decision import Alarm, Limit, Outcome
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.state.expectations import Failure
@@ -199,7 +199,7 @@ def green_not_ready(context: RolloutContext, phase: Phase) -> Alarm | None:
             return Alarm(
                 "green-not-ready",
                 f"{name} has not been Ready for {waited:.0f} s{trouble}",
-                f"limit {limit:.0f} s",
+                Limit(limit),
                 (look, Advice(Verb.ABORT)) if phase in BEFORE_CUT_OVER else (look,),
             )
     return None
@@ -214,7 +214,7 @@ def broker_gone(context: RolloutContext, phase: Phase) -> Alarm | None:
             return Alarm(
                 "broker-gone",
                 f"{name} has not been in the EMQX cluster for {waited:.0f} s: it cannot be drained",
-                f"limit {limit:.0f} s",
+                Limit(limit),
                 (Advice(Verb.INSPECT_POD, "the release goes on when it is back", name),),
             )
     return None
@@ -233,7 +233,7 @@ def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
         "clients-missing",
         f"{_cause(context)}{ledger.overdue or 0:,} of {ledger.evicted or 0:,} evicted clients have been missing for "
         f"{waited:.0f} s",
-        f"limit {context.policy.missing_limit(ledger.evicted or 0):,} for {context.policy.missing_for_s:.0f} s",
+        Limit(context.policy.missing_for_s, context.policy.missing_limit(ledger.evicted or 0)),
         (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
     )
 
@@ -242,7 +242,7 @@ def _cause(context: RolloutContext) -> str:
     """The newest node that failed with clients on it since the drains began, with a semicolon; empty without one."""
     first_drain_at = context.journal.totals.first_drain_at
     failed = [i for i in context.observations.nodes.incidents if first_drain_at and i.at >= first_drain_at]
-    return next((f"{words(i)}; " for i in reversed(failed) if i.clients != 0), "")
+    return next((f"{wording.incident(i)}; " for i in reversed(failed) if i.clients != 0), "")
 
 
 def is_missing_over_limit(known: Observations, policy: Policy) -> bool:
@@ -266,7 +266,7 @@ def drain_stalled(context: RolloutContext, phase: Phase) -> Alarm | None:
             return Alarm(
                 "drain-stalled",
                 f"{name} is {progress.state} with {progress.left:,} left, without progress for {waited:.0f} s",
-                f"limit {context.policy.stall_s:.0f} s",
+                Limit(context.policy.stall_s),
             )
     return None
 
@@ -343,7 +343,7 @@ def blue_losing(context: RolloutContext, phase: Phase) -> Alarm | None:
             return Alarm(
                 "blue-losing-clients",
                 f"{member.name} lost {before - after:,} clients in {span:.0f} s without being drained",
-                f"limit {limit:.0%} a minute",
+                Limit(share_per_min=limit),
             )
     return None
 
@@ -369,7 +369,7 @@ def operator_down(context: RolloutContext, phase: Phase) -> Alarm | None:
         Advice(Verb.RESUME, "accepts it and goes on without"),
     )
     evidence = f"the operator has been down for {waited:.0f} s: {WITHOUT_OPERATOR}"
-    return Alarm("operator-down", evidence, f"limit {limit:.0f} s", advice)
+    return Alarm("operator-down", evidence, Limit(limit), advice)
 
 
 def recipient_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
@@ -385,7 +385,7 @@ def recipient_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
                 "recipient-silent",
                 f"{member.name} has not answered for itself for {waited:.0f} s ({member.own.problem}); for Kubernetes "
                 f"its pod runs and is {ready}; what rests on its figures is not judged meanwhile",
-                f"limit {limit:.0f} s",
+                Limit(limit),
                 (
                     Advice(Verb.INSPECT_POD, target=member.name),
                     Advice(Verb.RESUME, "drains on, without that node's figures"),
@@ -402,7 +402,7 @@ def driver_blind(context: RolloutContext, phase: Phase) -> Alarm | None:
     if not context.blue_evacuating or age is None or age < limit:
         return None
     why = f": {reading.problem}" if reading.problem else ""
-    return Alarm("broker-data-old", f"EMQX's figures are {age:.0f} s old{why}", f"limit {limit:.0f} s")
+    return Alarm("broker-data-old", f"EMQX's figures are {age:.0f} s old{why}", Limit(limit))
 
 
 def no_progress(context: RolloutContext, phase: Phase) -> Alarm | None:
@@ -414,7 +414,7 @@ def no_progress(context: RolloutContext, phase: Phase) -> Alarm | None:
     waits = what_waits(context, phase)
     advice = (Advice(Verb.RESUME, "goes on waiting"),)
     evidence = f"nothing has moved for {waited:.0f} s" + (f"; {waits}" if waits else f" while {phase}")
-    return Alarm("no-progress", evidence, f"limit {limit:.0f} s", advice)
+    return Alarm("no-progress", evidence, Limit(limit), advice)
 
 
 DETECTORS: tuple[Detector, ...] = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from emqx_tui.model.snapshot import Colour
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.checks.auto_hold import FREEZING
 from emqx_tui.rollout.commands import Command, StartDrain
@@ -50,7 +51,7 @@ def with_auto_hold(context: RolloutContext, phase: Phase, alarms: tuple[Alarm, .
     pressing = next((alarm for alarm in new if alarm.check in FREEZING), next(iter(new), None))
     if pressing is None or journal.abort or phase in FINAL:
         return journal
-    reason = f"{pressing.evidence} ({pressing.limit})" if pressing.limit else pressing.evidence
+    reason = wording.alarm(pressing)
     freeze = journal.freeze_on_silence and pressing.check in FREEZING
     if journal.hold is not None:
         stricter = replace(journal.hold, freeze=True, reason=f"{journal.hold.reason}; {reason}".removeprefix("; "))

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from emqx_tui.model.workloads import ClusterEvent
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
     CloseValve,
@@ -91,7 +92,7 @@ class EventLog:
         self._journal(journal.created_at, f"release {journal.to_image} begun by {journal.created_by}")
         for record in journal.approvals:
             if record.gate != START:
-                self._journal(record.at, f"{record.gate} approved by {record.by}")
+                self._journal(record.at, f"{wording.gate(record.gate, journal)} approved by {record.by}")
         if journal.canary_passed_at is not None:
             self._journal(journal.canary_passed_at, "canary passed")
         if journal.cut_over_at is not None:

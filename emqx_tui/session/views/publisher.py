@@ -12,7 +12,7 @@ from typing import Any
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import incidents
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.state.journal import Journal
@@ -86,7 +86,7 @@ class Publisher:
         for incident in now:
             old = known.get((incident.pod, incident.at))
             if old is None:
-                self.log.alarm(incident.at, incidents.words(incident))
+                self.log.alarm(incident.at, wording.incident(incident))
                 self.record("node-failed", pod=incident.pod, kind=str(incident.kind), clients=incident.clients)
             if incident.is_over and not (old and old.is_over):
                 self.say(f"{incident.colour} {incident.pod} is back in EMQX")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from emqx_tui.model import units
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, driver_row, filled, since
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.spans import line
 
 

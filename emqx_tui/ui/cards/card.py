@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from emqx_tui.model import units
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult, Outcome
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.session.views import facts
@@ -17,7 +18,6 @@ from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.headline import meanwhile
 from emqx_tui.ui.rollout.names import gate_name
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import check_line, clean
 from emqx_tui.ui.text.spans import TIE, Line, Span, Tone, line
 

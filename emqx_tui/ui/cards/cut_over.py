@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from emqx_tui.model import units
 from emqx_tui.rollout.decision import Gate
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.spans import Line, Tone, line
 
 

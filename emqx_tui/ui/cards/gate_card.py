@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emqx_tui.model import units
 from emqx_tui.rollout.commands import in_context
 from emqx_tui.rollout.decision import Gate
 from emqx_tui.rollout.gate_id import GateId, GateKind
@@ -12,7 +13,6 @@ from emqx_tui.ui.cards import cut_over, drain
 from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, driver_row, filled, since
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, line
 

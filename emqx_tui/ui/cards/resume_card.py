@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emqx_tui.model import units
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.intents import Resume
 from emqx_tui.rollout.state.journal import HoldRecord
@@ -9,7 +10,6 @@ from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, driver_row, filled, since
 from emqx_tui.ui.rollout.names import blocked_words, check_words
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.spans import Tone, line
 
 TOKEN = "resume"

@@ -15,12 +15,12 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from emqx_tui.model.units import clock_span
 from emqx_tui.rollout.change import INT32_MAX, Rates
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.ui.cards.policy_card import policy_words
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.spans import Tone, line
-from emqx_tui.ui.text.units import clock_span
 
 
 class RatesCard(ModalScreen[tuple[int, int] | None]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from emqx_tui.model import units
 from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.change import Plan
 from emqx_tui.rollout.commands import ApplyTemplate, Target, in_context
@@ -16,7 +17,6 @@ from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, filled
 from emqx_tui.ui.cards.policy_card import policy_words
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, line
 

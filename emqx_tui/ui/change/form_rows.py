@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from emqx_tui.model import units
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.change.edit import PATHS, Edit
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from emqx_tui.model import units
 from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult
 from emqx_tui.session.views.view import EditPreview
 from emqx_tui.ui.change.differences import problem_lines, short_difference
 from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.readiness import HELD, is_acceptable
-from emqx_tui.ui.text import glyphs, spans, units
+from emqx_tui.ui.text import glyphs, spans
 from emqx_tui.ui.text.marks import Mark, check_line, clean, joined
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
 

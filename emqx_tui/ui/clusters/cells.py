@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from emqx_tui.model import units
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.views.cluster_facts import readiness
 from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.clusters.lines import counted_words
 from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word, version_words
-from emqx_tui.ui.text import units
-from emqx_tui.ui.text.marks import NONE, clean, elapsed_s, fit, fit_middle, object_age
+from emqx_tui.ui.text.marks import NONE, clean, elapsed_s, fit, fit_middle
 from emqx_tui.ui.text.spans import Line, Tone, line, plain
 
 
@@ -80,7 +80,7 @@ def cells_of(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, 
     """The cells of one row; `room` has the cells of each column."""
     resource, mark = row.resource, state(row)
     ready, wanted = readiness(row)
-    age = object_age(elapsed_s(resource.meta.created_at, now))
+    age = units.object_age(elapsed_s(resource.meta.created_at, now))
     short = ready is not None and ready < wanted
     if row.unreadable:
         return _cells_from_before(row, now, room)

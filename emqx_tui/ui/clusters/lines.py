@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from emqx_tui.model import units
 from emqx_tui.session.views.view import ClusterRow, FleetView
 from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean, elapsed_s, joined
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line
 

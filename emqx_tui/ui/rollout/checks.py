@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from emqx_tui.model import units
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult, Outcome
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import short_names
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM, DONE
 from emqx_tui.ui.text.marks import check_line
 from emqx_tui.ui.text.spans import Line, Tone, line

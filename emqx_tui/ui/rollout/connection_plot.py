@@ -17,6 +17,7 @@ from textual.color import Color
 from textual.strip import Strip
 from textual.timer import Timer
 
+from emqx_tui.model import units
 from emqx_tui.model.series import Sample
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout import curves as present
@@ -24,7 +25,6 @@ from emqx_tui.ui.rollout import plot
 from emqx_tui.ui.rollout.curves import Trace
 from emqx_tui.ui.rollout.plot import Curve, Plotter, PlotUnavailable, Rgb, Run, Window
 from emqx_tui.ui.shell.terminal import is_behind
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line
 

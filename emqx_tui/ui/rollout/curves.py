@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
+from emqx_tui.model import units
 from emqx_tui.model.series import Sample, Summary, summarise
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.views.facts import has_ended
 from emqx_tui.session.views.view import View
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import NONE, clean
 from emqx_tui.ui.text.spans import Line, Span, Tone, columns, line
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emqx_tui.model import units
 from emqx_tui.session.views.view import LogLine, View
 from emqx_tui.ui.rollout.log import long_entry, selected, short_log
 from emqx_tui.ui.rollout.missed import missed_lines
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.line_box import ViewBox
 from emqx_tui.ui.text.spans import Line, Span, Tone, line
 

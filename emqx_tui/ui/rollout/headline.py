@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from emqx_tui.model import units
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import Alarm, Gate, Outcome
 from emqx_tui.rollout.gate_id import GateKind
-from emqx_tui.rollout.incidents import Incident, IncidentKind, words
+from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord
@@ -22,7 +24,6 @@ from emqx_tui.session.views.facts import Unjournaled
 from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words
 from emqx_tui.ui.rollout.names import blocked_words, check_words, short_names, tail, version_words
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line, wrap
 
@@ -195,7 +196,7 @@ def _held(view: View, hold: HoldRecord) -> Headline:
         second = DOT.join((goes_on or "nothing runs", advise(_after_hold(is_busy=bool(goes_on)))))
     others = [alarm for alarm in view.decision.alarms if alarm.check != hold.check]
     if incident := next(iter(facts.open_incidents(view)), None):
-        second = f"{ALARM} {_failed(incident)}{DOT}{second}"
+        second = f"{ALARM} {wording.incident_so_far(incident)}{DOT}{second}"
     if others:
         second = f"{ALARM} {others[0].evidence}{DOT}{_resuming(view, hold)}"
     if view.is_unwritten:
@@ -214,14 +215,17 @@ def _alarm_of(view: View, hold: HoldRecord) -> Alarm | None:
 
 def _auto_held(view: View, hold: HoldRecord) -> Headline:
     alarm = _alarm_of(view, hold)
-    limit = _limit(alarm)
     word = "FROZEN" if hold.freeze else "HELD"
     first = line(
-        _word(ALARM, f'{word} by check "{check_words(hold.check)}"'), (alarm.evidence if alarm else hold.reason) + limit
+        _word(ALARM, f'{word} by check "{check_words(hold.check)}"'), wording.alarm(alarm) if alarm else hold.reason
     )
     told = first[-1].text
-    new = [f"{ALARM} {_failed(i)}" for i in facts.open_incidents(view)[:1] if words(i) not in told]
-    parts = [*new, _goes_on(view, hold), advise(_way_on(view, hold, alarm))]
+    new = [i for i in facts.open_incidents(view)[:1] if wording.incident(i) not in told]
+    parts = [
+        *(f"{ALARM} {wording.incident_so_far(i)}" for i in new),
+        _goes_on(view, hold),
+        advise(_way_on(view, hold, alarm)),
+    ]
     return Headline(Tone.CALL, first, line(DOT.join(part for part in parts if part)))
 
 
@@ -242,10 +246,6 @@ def _after_hold(*, is_busy: bool) -> tuple[Advice, ...]:
     return (*stop, Advice(Verb.RESUME))
 
 
-def _limit(alarm: Alarm | None) -> str:
-    return f" ({alarm.limit})" if alarm is not None and alarm.limit else ""
-
-
 def _goes_on(view: View, hold: HoldRecord) -> str:
     running = facts.draining(view)
     if hold.freeze or not running:
@@ -255,7 +255,7 @@ def _goes_on(view: View, hold: HoldRecord) -> str:
 
 def _alarmed(view: View, alarms: tuple[Alarm, ...]) -> Headline:
     alarm, more = alarms[0], len(alarms) - 1
-    first = line(_word(ALARM, check_words(alarm.check).upper()), f"{alarm.evidence}{_limit(alarm)}")
+    first = line(_word(ALARM, check_words(alarm.check).upper()), wording.alarm(alarm))
     rest = f"{DOT}{units.plural(more, 'more alarm')}" if more else ""
     return Headline(Tone.WARN, first, line(f"{advise(alarm.advice) or view.decision.phase_text}{rest}"))
 
@@ -267,16 +267,11 @@ _FAILED = {
 }
 
 
-def _failed(incident: Incident) -> str:
-    back = f"; it is back since {incident.back_at:%H:%M:%S}Z" if incident.back_at else ""
-    return f"{words(incident)}{back}"
-
-
 def _node_failed(view: View, incidents: tuple[Incident, ...]) -> Headline:
     """What broke, when and what it cost; below, what goes on by itself and what may be done."""
     incident, more = incidents[0], len(incidents) - 1
     others = f" (and {units.plural(more, 'more node')})" if more else ""
-    first = line(_word(ALARM, _FAILED[incident.kind]), f"{_failed(incident)}{others}")
+    first = line(_word(ALARM, _FAILED[incident.kind]), f"{wording.incident_so_far(incident)}{others}")
     running, gate = facts.draining(view), view.decision.gate
     parts = [f"the drain of {', '.join(tail(m.name) for m in running)} goes on" if running else "no drain runs"]
     if gate and gate.is_open:

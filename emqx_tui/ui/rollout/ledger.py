@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from emqx_tui.model import units
 from emqx_tui.rollout.state.journal import Journal, Uncounted
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.spans import Line, Tone, line, width
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emqx_tui.model import units
 from emqx_tui.session.views.view import LogLine, LogSource
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, width, wrap

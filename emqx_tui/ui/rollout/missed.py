@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from emqx_tui.model import units
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.state.journal import ApprovalRecord, Journal
 from emqx_tui.session.views.view import Arrival, View
 from emqx_tui.ui.rollout.names import check_words, gate_name
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, wrap
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from emqx_tui.model import units
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.facts import Blocked, Driving, Obstacle
 from emqx_tui.session.views.view import Role, View
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span
 

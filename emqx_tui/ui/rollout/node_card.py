@@ -14,16 +14,17 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from emqx_tui.model import units
 from emqx_tui.model.containers import Container
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout.incidents import words
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.session.sources.pod_report import PodReport
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.shell.messages import PodWanted, Published
 from emqx_tui.ui.shell.screen import TakesNews
-from emqx_tui.ui.text import paint, units
+from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.glyphs import ALARM
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line
@@ -69,7 +70,7 @@ class NodeCard(TakesNews, ModalScreen[None]):
 def node_lines(view: View, pod: str, report: PodReport | None) -> list[Line]:
     """PURE: the whole card; `report` of another pod is not shown."""
     member = next((member for member in view.snapshot.members if member.name == pod), None)
-    lines = [line((f"{ALARM} {words(i)}", Tone.WARN)) for i in view.decision.incidents if i.pod == pod]
+    lines = [line((f"{ALARM} {wording.incident(i)}", Tone.WARN)) for i in view.decision.incidents if i.pod == pod]
     if member is None:
         return [*lines, line("there is no such pod now")]
     mine = report if report is not None and report.pod == pod else None

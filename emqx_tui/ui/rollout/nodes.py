@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from emqx_tui.model import units
 from emqx_tui.model.snapshot import Colour, Generation, Member
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.facts import NodeState
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import tail
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import ALARM, DONE, OUT, RUNNING, SERVING, STARTING
 from emqx_tui.ui.text.marks import NONE, Mark, clean, fit_middle
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, columns, line

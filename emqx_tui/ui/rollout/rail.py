@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from emqx_tui.model import units
 from emqx_tui.rollout.decision import Step, StepState
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.glyphs import DONE, HELD, RUNNING, TODO, WAITING
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
 

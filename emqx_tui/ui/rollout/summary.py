@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from emqx_tui.model import units
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.ledger import uncounted_words
-from emqx_tui.ui.text import units
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line, pad
 
 

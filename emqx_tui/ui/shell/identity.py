@@ -14,9 +14,10 @@ from datetime import datetime
 from textual.content import Content
 from textual.widget import Widget
 
+from emqx_tui.model import units
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.views.view import FleetView, SourceHealth, View
-from emqx_tui.ui.text import paint, spans, units
+from emqx_tui.ui.text import paint, spans
 from emqx_tui.ui.text.marks import Mark, clean, elapsed_s, fit_middle
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
 

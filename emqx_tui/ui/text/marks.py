@@ -72,33 +72,6 @@ def joined(parts: list[Line], separator: str = " · ") -> Line:
     return tuple(out)
 
 
-def object_age(seconds: float | None) -> str:
-    """The age of an object as kubectl prints it: `12s`, `4m30s`, `4h`, `12d`, `3y20d`."""
-    if seconds is None:
-        return NONE
-    whole = max(0, int(seconds))
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
-    if whole < 120:
-        return f"{whole}s"
-    if minutes < 10:
-        return _two(minutes, "m", whole % 60, "s")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return _two(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    if days < 8:
-        return _two(days, "d", hours % 24, "h")
-    if days < 730:
-        return f"{days}d"
-    return _two(days // 365, "y", days % 365, "d") if days < 2920 else f"{days // 365}y"
-
-
-def _two(big: int, big_unit: str, small: int, small_unit: str) -> str:
-    return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
-
-
 def elapsed_s(since: datetime | None, now: datetime) -> float | None:
     """Seconds from `since` to `now`; None without an instant."""
     return None if since is None else (now - since).total_seconds()

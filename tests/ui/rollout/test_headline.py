@@ -12,7 +12,7 @@ from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.advice import Advice, Verb
-from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Outcome
+from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Limit, Outcome
 from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -173,7 +173,7 @@ def test_an_alarm_without_a_hold_is_the_headline():
     alarm = Alarm(
         "operator-silent",
         "the operator has not answered 'nudge' for 31 s",
-        "limit 30 s",
+        Limit(30),
         (Advice(Verb.FIX, "is it running?"),),
     )
     first, second = said(with_decision(releases.draining(), alarms=(alarm, alarm)))
@@ -367,7 +367,7 @@ def test_a_node_that_is_back_is_told_for_a_minute():
         back = replace(LOST, back_at=NOW - timedelta(seconds=seconds))
         return said(with_decision(releases.draining(), incidents=(back,)))[0]
 
-    assert "it is back since" in at(30)
+    assert "; back since" in at(30)
     assert at(90).startswith("▶ DRAINING")
 
 
