@@ -11,7 +11,7 @@ from emqx_tui.sandbox.run.command import SandboxOptions, run_sandbox
 def run(arguments: Namespace) -> int:
     """Serve it; the exit code."""
     kubeconfig = arguments.settings["kubeconfig"]
-    names = ("clients", "nodes", "speed", "scenario", "seed", "port", "parent_pid", "ready_fd")
+    names = ("clients", "nodes", "speed", "scenario", "seed", "port", "mqtt_port", "parent_pid", "ready_fd")
     return run_sandbox(
         SandboxOptions(
             **{name: getattr(arguments, name) for name in names},

@@ -77,6 +77,12 @@ class Truth:
             setattr(of_node, what, getattr(of_node, what) + count)
             setattr(self.total, what, getattr(self.total, what) + count)
 
+    def count_live(self, live: int) -> None:
+        """The sum of live clients has changed."""
+        self.live = live
+        if live < self.lowest_live:
+            self.lowest_live = live
+
     def mark(self) -> None:
         """Let `lowest_live` and `since_mark` start here."""
         self.lowest_live = self.live

@@ -1,8 +1,8 @@
-"""Connections to EMQX's management API in pods: one HTTP server that the world answers.
+"""Connections to pods: EMQX's management API, which is one HTTP server that the world answers, and MQTT.
 
 Owns the servers: one in-process for port-forward (over a socket pair, so that keep-alive and flow control are the real
-thing) and, where pods have loopback addresses, one listener per pod at port 8081. A pod that does not answer refuses
-connections; a broker that goes away breaks the ones it has.
+thing) and, where pods have loopback addresses, listeners per pod at the ports 8081 and 1883. A pod that does not answer
+refuses connections; a broker that goes away breaks the ones it has.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from aiohttp import web
 from emqx_tui.sandbox.emqx.api import DROPPED_AFTER_S, Unanswered, Unreachable
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.mqtt.server import BACKLOG, MqttServer, Refused
+from emqx_tui.sandbox.mqtt.server import PORT as MQTT_PORT
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +47,14 @@ class PodServer:
     """Serves the management API of one pod."""
 
     def __init__(self, world: PodWorld, namespace: str, pod: str) -> None:
+        self.pod = namespace, pod
         self._world = world
-        self._namespace = namespace
-        self._pod = pod
         self.server = web.Server(self._answer, access_log=None, keepalive_timeout=IDLE_S, lingering_time=0)
 
     def why_unreachable(self) -> str | None:
         """The reason why a connection would be refused now, or None."""
         try:
-            self._world.emqx_request(self._namespace, self._pod, "GET", "/status", b"", None)
+            self._world.emqx_request(*self.pod, "GET", "/status", b"", None)
         except Unanswered:
             return None
         except Unreachable as reason:
@@ -81,7 +82,7 @@ class PodServer:
                 try:
                     if not (is_taken and request.method != "GET"):
                         return self._world.emqx_request(
-                            self._namespace, self._pod, request.method, request.raw_path, body, authorization
+                            *self.pod, request.method, request.raw_path, body, authorization
                         )
                 except Unanswered:
                     is_taken = True
@@ -89,7 +90,7 @@ class PodServer:
 
     def protocol(self) -> asyncio.BaseProtocol:
         """The protocol for a new connection; it is aborted when nothing listens."""
-        return _Refused() if self.why_unreachable() else self.server()
+        return Refused() if self.why_unreachable() else self.server()
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the pod from within the sandbox; ConnectionRefusedError."""
@@ -109,19 +110,14 @@ class PodServer:
         await self.server.shutdown(0.1)
 
 
-class _Refused(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
-
-
 class PodNetwork:
     """The pods' servers, kept in step with the pods: a server while the pod exists, a listener while it runs."""
 
-    def __init__(self, world: PodWorld) -> None:
+    def __init__(self, world: PodWorld, mqtt: MqttServer) -> None:
         self._world = world
+        self._mqtt = mqtt
         self._servers: dict[str, PodServer] = {}
-        self._listeners: dict[str, asyncio.Server] = {}
+        self._listeners: dict[str, list[asyncio.Server]] = {}
         self._wanted: dict[str, tuple[str, PodServer]] = {}
         self._changed = asyncio.Event()
         self._unsubscribe = world.store.subscribe(self._on_change)
@@ -146,7 +142,7 @@ class PodNetwork:
     @property
     def addresses(self) -> list[str]:
         """Addresses that are listened on now."""
-        return sorted(ip for uid, (ip, _) in self._wanted.items() if uid in self._listeners)
+        return sorted(ip for uid, (ip, _) in self._wanted.items() if self._listeners.get(uid))
 
     def server_of(self, pod: Object) -> PodServer:
         uid = pod["metadata"]["uid"]
@@ -184,19 +180,19 @@ class PodNetwork:
 
     async def _listen(self, uid: str, address: str, server: PodServer) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            listener = await loop.create_server(server.protocol, address, EMQX_PORT, reuse_address=True)
-        except OSError as refused:
-            logger.warning("no listener at %s:%d, port-forward only: %s", address, EMQX_PORT, refused)
-            self._wanted.pop(uid, None)
-            return
-        if uid in self._wanted:
-            self._listeners[uid] = listener
-        else:
-            listener.close()
+        opened: list[asyncio.Server] = []
+        for port, protocol in ((EMQX_PORT, server.protocol), (MQTT_PORT, lambda: self._mqtt.at_pod(*server.pod))):
+            try:
+                opened.append(await loop.create_server(protocol, address, port, reuse_address=True, backlog=BACKLOG))
+            except OSError as refused:
+                logger.warning("no listener at %s:%d, port-forward only: %s", address, port, refused)
+        self._listeners[uid] = opened
+        if uid not in self._wanted:
+            self._stop_listening(uid)
 
     def _stop_listening(self, uid: str) -> None:
-        self._listeners.pop(uid).close()
+        for listener in self._listeners.pop(uid):
+            listener.close()
 
 
 def _loopback_address(pod: Object) -> str | None:

@@ -120,7 +120,7 @@ class Population:
     def broker_down(self, node: EmqxNode) -> None:
         """`node` has stopped: its clients are cut off, and the sessions it kept in memory are gone."""
         node.touch(self._timeline.now)
-        self.disconnect(node, node.live, "killed")
+        self.disconnect(node, node.cohorts_live, "killed")
         gone = self._drop_sessions(lambda session: session.home is node)
         self._truth.add("sessions_lost", gone, node.name)
 
@@ -235,14 +235,15 @@ class Population:
 
     def _note(self) -> None:
         truth = self._truth
-        truth.live, truth.offline = self.live, self.waiting
-        if self.live < truth.lowest_live:
-            truth.lowest_live = self.live
+        truth.offline = self.waiting
+        truth.count_live(self.live + self._cluster.channels.live)
 
     def _churn(self) -> None:
         leaving = poisson(self._rng, self.churn_per_s * self.live / self.size)
         nodes = self._cluster.running_nodes()
-        for node, count in zip(nodes, split_by_weight(self._rng, leaving, [n.live for n in nodes]), strict=True):
+        for node, count in zip(
+            nodes, split_by_weight(self._rng, leaving, [n.cohorts_live for n in nodes]), strict=True
+        ):
             self.disconnect(node, count, "natural")
         self._timeline.after(CHURN_PERIOD_S, self._churn)
 

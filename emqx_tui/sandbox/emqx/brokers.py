@@ -111,8 +111,7 @@ class Brokers:
             return
         broker.listening = False
         node = broker.cluster.nodes[broker.name]
-        if broker.cluster.clients is not None and node.live:
-            broker.cluster.clients.disconnect(node, node.live, "killed")
+        broker.cluster.disconnect(node, node.live, "killed")
         self.changed(self._key(broker))
 
     def stop(self, pod: Object) -> None:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from emqx_tui.sandbox.emqx.channels import Channels
 from emqx_tui.sandbox.emqx.evacuation import EvacuationRefused, Options
 from emqx_tui.sandbox.emqx.evacuation_process import IDEAL, EvacuationProcess, Profile
 from emqx_tui.sandbox.emqx.node import EmqxNode
@@ -28,7 +29,7 @@ NODEDOWN_FOR_S = 0.027
 
 
 class Clients(Protocol):
-    """The MQTT clients of a cluster, as far as its brokers act on them."""
+    """The simulated MQTT clients of a cluster, as far as its brokers act on them."""
 
     size: int
     """all of them, wherever they are"""
@@ -61,6 +62,8 @@ class EmqxCluster:
         """names of all present and former members; EMQX answers differently for unknown names"""
         self.clients: Clients | None = None
         self.truth = Truth()
+        self.channels = Channels(self)
+        """the clients with sockets, beside `clients`"""
         self.credentials: dict[str, str] = {"admin": "public"}
         """application id -> secret; EMQX's factory default unless replaced"""
         self.route: tuple[str | None, ...] = ()
@@ -73,7 +76,9 @@ class EmqxCluster:
         if name in self.nodes and self.nodes[name].running:
             raise ValueError(f"{name} is running")
         keeps = self.clients is not None and self.clients.keep_sessions
-        node = EmqxNode(name, version, booted_at=self.timeline.now, live_keep_sessions=keeps)
+        node = EmqxNode(
+            name, version, booted_at=self.timeline.now, live_keep_sessions=keeps, filters=self.channels.filters
+        )
         self._come_up(node)
         self.nodes[name] = node
         self.known_names.add(name)
@@ -94,6 +99,7 @@ class EmqxCluster:
         node.evacuation = None
         for other in self.seen_by(node)[1:]:
             other.log.append((self.timeline.now, f"[warning] Node {name} is down."))
+        self.channels.broker_down(node)
         if self.clients is not None:
             self.clients.broker_down(node)
 
@@ -196,10 +202,10 @@ class EmqxCluster:
 
     def _reset(self, node: EmqxNode, left: int, steps: int) -> None:
         left = min(left, node.live)
-        if left == 0 or self.clients is None:
+        if left == 0:
             return
         cut = math.ceil(left / steps)
-        self.clients.disconnect(node, cut, "reset")
+        self.disconnect(node, cut, "reset")
         if steps > 1:
             self.timeline.after(1.0, lambda: self._reset(node, left - cut, steps - 1))
 
@@ -227,12 +233,30 @@ class EmqxCluster:
         EvacuationProcess(node, options, self)
 
     def evict(self, node: EmqxNode, count: int) -> None:
+        self.disconnect(node, count, "evicted")
+
+    def disconnect(self, node: EmqxNode, count: int, why: str) -> None:
+        """`count` live clients of `node` lose their connection; `why` is the truth's field to count them in."""
+        sockets = self._sockets_among(node, count)
+        without_session = self.channels.disconnect(node, sockets, why)
         if self.clients is not None:
-            node.sent_elsewhere += 0 if self.clients.keep_sessions else count
-            self.clients.disconnect(node, count, "evicted")
+            without_session += 0 if self.clients.keep_sessions else count - sockets
+            self.clients.disconnect(node, count - sockets, why)
+        if why == "evicted":
+            node.sent_elsewhere += without_session
+
+    def _sockets_among(self, node: EmqxNode, count: int) -> int:
+        """How many of `count` of a node's clients have sockets: in proportion, rounded at random."""
+        if node.sockets == 0:
+            return 0
+        share = math.floor(count * node.sockets / node.live + self.rng.random())
+        return max(count - node.cohorts_live, min(share, count, node.sockets))
 
     def migrate(self, node: EmqxNode, count: int, recipients: list[EmqxNode]) -> int:
-        return self.clients.migrate(node, count, recipients) if self.clients is not None else 0
+        moved = self.channels.migrate(node, count, recipients)
+        if self.clients is not None:
+            moved += self.clients.migrate(node, count - moved, recipients)
+        return moved
 
     def recipients(self, wanted: Sequence[str] | None) -> list[EmqxNode]:
         """Of the nodes `wanted`, or of all, those that run and are not giving clients away themselves.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from emqx_tui.sandbox.emqx.evacuation import Evacuation
@@ -53,13 +54,16 @@ class Faults:
 
 @dataclass(eq=False)
 class EmqxNode:
-    """Counts of channels: `live` clients, `retained` sessions of clients that left, `virtual` ones migrated here."""
+    """Counts of channels: `live` clients, `retained` sessions of clients that left, `virtual` ones migrated here.
+
+    They are of cohorts and of clients with a socket of their own together.
+    """
 
     name: str
     version: str
     booted_at: float
     live_keep_sessions: bool = False
-    """the clients here connect with clean start 0"""
+    """the cohorts here connect with clean start 0"""
     accept_limit_per_s: int = ACCEPTS_PER_S
     tick_delay_s: float = 0.0
     """an overloaded machine: each eviction tick takes this much longer"""
@@ -82,6 +86,14 @@ class EmqxNode:
     virtual: int = 0
     unmoved: int = 0
     """sessions of clients with clean start and an expiry interval: before 4.4.24 no evacuation counts or moves them"""
+    sockets: int = 0
+    """of `live`, the clients with a socket of their own; the others are in cohorts"""
+    sockets_clean_start_0: int = 0
+    """of `sockets`, those whose sessions every version counts"""
+    subscriptions: int = 0
+    """cohorts have none"""
+    filters: Sized = ()
+    """all topic filters of the cluster"""
     evacuation: Evacuation | None = None
     faults: Faults = field(default_factory=Faults)
     log: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
@@ -108,7 +120,12 @@ class EmqxNode:
         """Sessions as this version counts them: all channels, or before 4.4.24 those of clean start 0."""
         if self.release >= ALL_CHANNELS_ARE_SESSIONS_SINCE:
             return self.channels
-        return self.retained + self.virtual + (self.live if self.live_keep_sessions else 0)
+        in_cohorts = self.cohorts_live if self.live_keep_sessions else 0
+        return self.retained + self.virtual + self.sockets_clean_start_0 + in_cohorts
+
+    @property
+    def cohorts_live(self) -> int:
+        return self.live - self.sockets
 
     @property
     def available(self) -> bool:

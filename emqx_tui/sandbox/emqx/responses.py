@@ -68,14 +68,17 @@ def memory(size: int) -> str:
     return str(size)
 
 
-_OTHER_STATS = ("topics", "suboptions", "subscribers", "subscriptions", "subscriptions.shared", "routes", "retained")
+_OF_NODE = ("suboptions", "subscribers", "subscriptions")
+_OF_CLUSTER = ("topics", "routes")
+_NOT_SIMULATED = ("subscriptions.shared", "retained")
 
 
 def stats(member: EmqxNode, now: float) -> Json:
-    """The sampled counters of one node, each with its highest value so far."""
+    """The sampled counters of one node, each with its highest value so far; of subscriptions only what is now."""
     shape: Json = {**member.sampled(now)}
-    for key in _OTHER_STATS:
-        shape[f"{key}.count"] = shape[f"{key}.max"] = 0
+    counts = dict.fromkeys(_OF_NODE, member.subscriptions) | dict.fromkeys(_OF_CLUSTER, len(member.filters))
+    for key, count in (counts | dict.fromkeys(_NOT_SIMULATED, 0)).items():
+        shape[f"{key}.count"] = shape[f"{key}.max"] = count
     return shape
 
 

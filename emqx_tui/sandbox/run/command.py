@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from emqx_tui.sandbox.run.runner import Sandbox, prepare
+from emqx_tui.sandbox.mqtt.server import PORT as MQTT_PORT
+from emqx_tui.sandbox.run.runner import ADDRESS, Sandbox, prepare
 from emqx_tui.sandbox.run.subnets import Subnet, claim_subnet
 from emqx_tui.sandbox.world.scenario import SCENARIOS, scenario
 from emqx_tui.sandbox.world.world import SETTLING_S, World, WorldConfig
@@ -42,6 +43,8 @@ class SandboxOptions:
     """None: an empty cluster"""
     seed: int = 1
     port: int = 0
+    mqtt_port: int | None = None
+    """of the listener Service; None: 1883, or any other when that is taken"""
     kubeconfig: Path | None = None
     """None: a temporary file, removed at the end"""
     parent_pid: int | None = None
@@ -92,7 +95,9 @@ async def _serve(options: SandboxOptions, subnet: Subnet) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ending.set)
     world = make_world(options, subnet.cidr, time.time())
-    async with Sandbox(world, speed=options.speed, port=options.port, kubeconfig=options.kubeconfig) as sandbox:
+    mqtt_ports = (MQTT_PORT, 0) if options.mqtt_port is None else (options.mqtt_port,)
+    ports = {"port": options.port, "mqtt_ports": mqtt_ports}
+    async with Sandbox(world, speed=options.speed, kubeconfig=options.kubeconfig, **ports) as sandbox:
         _tell(_usage(sandbox, options), sys.stderr if options.ready_fd == 1 else sys.stdout)
         _say_ready(sandbox, options.ready_fd)
         waits = [asyncio.create_task(ending.wait()), asyncio.create_task(sandbox.clock.broken())]
@@ -127,6 +132,7 @@ def _usage(sandbox: Sandbox, options: SandboxOptions) -> str:
             "  kubectl get emqxenterprises",
             f"  emqx-tui --kubeconfig {path} --clock-rate {sandbox.speed:g}",
             "",
+            f"MQTT clients: {ADDRESS} port {sandbox.mqtt_port}, the listener Service of the first cluster.",
             f"Contexts: {', '.join(sandbox.accounts.users)}. Ctrl-C ends it.",
         ]
     )
@@ -135,7 +141,12 @@ def _usage(sandbox: Sandbox, options: SandboxOptions) -> str:
 def _say_ready(sandbox: Sandbox, descriptor: int | None) -> None:
     if descriptor is None:
         return
-    ready = {"kubeconfig": str(sandbox.kubeconfig_path), "url": sandbox.url, "speed": sandbox.speed}
+    ready = {
+        "kubeconfig": str(sandbox.kubeconfig_path),
+        "url": sandbox.url,
+        "mqtt": f"{ADDRESS}:{sandbox.mqtt_port}",
+        "speed": sandbox.speed,
+    }
     with contextlib.suppress(OSError):
         os.write(descriptor, json.dumps(ready).encode() + b"\n")
         if descriptor > 2:

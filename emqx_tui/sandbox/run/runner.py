@@ -6,6 +6,7 @@ context is left.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from emqx_tui.sandbox.apiserver.users import ADMIN, create_accounts
 from emqx_tui.sandbox.kube.api import KubeApi
 from emqx_tui.sandbox.kube.objects import Object
 from emqx_tui.sandbox.kube.store import Store
+from emqx_tui.sandbox.mqtt.server import BACKLOG, BrokerWorld, MqttServer
 from emqx_tui.sandbox.run.kubeconfig import kubeconfig as kubeconfig_of
 from emqx_tui.sandbox.run.kubeconfig import write_kubeconfig
 from emqx_tui.sandbox.run.real_time_clock import Advancing, RealTimeClock
@@ -32,7 +34,7 @@ from emqx_tui.sandbox.timeline import Timeline
 ADDRESS = "127.0.0.1"
 
 
-class ServedWorld(PodWorld, Advancing, Protocol):
+class ServedWorld(PodWorld, BrokerWorld, Advancing, Protocol):
     """A world that can be put on sockets."""
 
     timeline: Timeline
@@ -62,17 +64,23 @@ class Sandbox:
         *,
         speed: float = 1.0,
         port: int = 0,
+        mqtt_ports: Sequence[int] = (0,),
         kubeconfig: Path | None = None,
         namespace: str = "default",
     ) -> None:
+        """`mqtt_ports` are tried in turn for the listener Service; 0 is any free one."""
         self.world = world
         self.clock = RealTimeClock(world, speed)
-        self.network = PodNetwork(world)
+        self.mqtt = MqttServer(world)
+        self.network = PodNetwork(world, self.mqtt)
         # Bookmarks say how fresh a watch is, and freshness is judged in cluster time.
         self.watches = WatchOptions(bookmark_every_s=max(0.05, 30.0 / speed))
         self.accounts = create_accounts(world.store.resources.values(), namespace)
         self.url = ""
+        self.mqtt_port = 0
+        """of the listener Service, once entered"""
         self._port = port
+        self._mqtt_ports = mqtt_ports
         self._namespace = namespace
         self._authority = create_authority(ADDRESS)
         self._kubeconfig = kubeconfig
@@ -101,6 +109,7 @@ class Sandbox:
         prepare(self.world.store)
         async with self._exit:
             await self._serve()
+            await self._serve_mqtt()
             self._write_kubeconfig()
             self.network.start()
             self._exit.push_async_callback(self.network.close)
@@ -134,6 +143,22 @@ class Sandbox:
         site = web.TCPSite(runner, ADDRESS, self._port, ssl_context=self._authority.server_context())
         await site.start()
         self.url = f"https://{ADDRESS}:{runner.addresses[0][1]}"
+
+    async def _serve_mqtt(self) -> None:
+        self.mqtt.start()
+        self._exit.callback(self.mqtt.close)
+        listener = await self._listen_for_mqtt()
+        self._exit.callback(listener.close)
+        self.mqtt_port = listener.sockets[0].getsockname()[1]
+
+    async def _listen_for_mqtt(self) -> asyncio.Server:
+        """At the first port that is free; OSError when none is."""
+        loop = asyncio.get_running_loop()
+        *others, last = self._mqtt_ports
+        for port in others:
+            with contextlib.suppress(OSError):
+                return await loop.create_server(self.mqtt.at_service, ADDRESS, port, backlog=BACKLOG)
+        return await loop.create_server(self.mqtt.at_service, ADDRESS, last, backlog=BACKLOG)
 
     def _write_kubeconfig(self) -> None:
         if self._kubeconfig is None:
