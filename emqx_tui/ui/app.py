@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
@@ -28,6 +30,7 @@ from emqx_tui.session.backend import Backend
 from emqx_tui.session.views.view import FleetView, NoticeKind, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.changed_cells import ChangedCells
 from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping, before_quitting
 from emqx_tui.ui.shell.help_screen import keys_help
 from emqx_tui.ui.shell.keymap import Area
@@ -100,6 +103,7 @@ class ConsoleApp(App[int]):
         self._is_waiting = False
         self._numbers = itertools.count(1)
         self._shown_through_at = 0.0
+        self._cells = ChangedCells()
 
     # --- start and end ---------------------------------------------------------------------------------------
 
@@ -107,6 +111,7 @@ class ConsoleApp(App[int]):
         exit_on_signals(self)
         save_title(self)
         set_title(self, title(0, self.context))
+        self.app_resume_signal.subscribe(self, lambda _: self._cells.forget(), immediate=True)
         self.push_screen(ClustersScreen())
         if self._opened:
             self._show_rollout(*self._opened)
@@ -271,6 +276,7 @@ class ConsoleApp(App[int]):
             self.push_screen(keys_help(self.screen.AREA, self.read_only_reason))
 
     def action_redraw(self) -> None:
+        self._cells.forget()
         self.refresh(repaint=True, layout=True)
 
     async def action_quit(self) -> None:
@@ -311,6 +317,14 @@ class ConsoleApp(App[int]):
         traceback = Traceback(show_locals=False, width=None)
         self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
         self._close_messages_no_wait()
+
+    # --- drawing ---------------------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._cells.forget()
+
+    def _display(self, screen: Screen, renderable: RenderableType | None) -> None:
+        super()._display(screen, self._cells.only_changed(renderable))
 
     # --- looks -----------------------------------------------------------------------------------------------
 
