@@ -83,9 +83,13 @@ class Settings:
     def source(self, name: str) -> str:
         return self.sources.get(name, "default")
 
+    def shown(self) -> list[tuple[str, str, str]]:
+        """(setting, value, where it came from), nothing secret in it."""
+        return [(name, _shown(getattr(self, name)), self.source(name)) for name in OPTIONS]
+
     def lines(self) -> list[str]:
-        """Every setting with its value and where it came from, for people."""
-        shown = [(name, _shown(getattr(self, name)), self.source(name)) for name in OPTIONS]
+        """The same for people."""
+        shown = self.shown()
         width = max(len(f"{name} = {value}") for name, value, _ in shown if len(value) < 60)
         return [f"{f'{name} = {value}':<{width}}  # {source}" for name, value, source in shown]
 
@@ -137,8 +141,10 @@ def default_paths(environment: Mapping[str, str]) -> dict[str, Path]:
     return {"log_file": state / "emqx-tui.log", "flight_log_dir": state}
 
 
-def config_path(environment: Mapping[str, str]) -> Path:
-    """The configuration file that is read when none is named."""
+def settings_file(named: str, environment: Mapping[str, str]) -> Path:
+    """The configuration file: the one that the flag or the variable names, else that of the XDG base directories."""
+    if named := named or environment.get(PREFIX + "CONFIG", ""):
+        return Path(named).expanduser()
     return _xdg(environment, "XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
@@ -147,7 +153,9 @@ Place = tuple[Callable[[Option], str], Mapping[str, Any]]
 
 def _places(flags: Mapping[str, Any], environment: Mapping[str, str], config_file: str) -> list[Place]:
     """The sources, weakest first, each with what it says."""
-    file, in_file = _read_file(config_file or environment.get(PREFIX + "CONFIG", ""), environment)
+    file = settings_file(config_file, environment)
+    is_named = bool(config_file or environment.get(PREFIX + "CONFIG"))
+    in_file = _read_file(file) if is_named or file.exists() else {}
     in_environment = {
         name: environment[option.variable] for name, option in OPTIONS.items() if environment.get(option.variable)
     }
@@ -159,10 +167,7 @@ def _places(flags: Mapping[str, Any], environment: Mapping[str, str], config_fil
     ]
 
 
-def _read_file(named: str, environment: Mapping[str, str]) -> tuple[Path, Mapping[str, Any]]:
-    file = Path(named).expanduser() if named else config_path(environment)
-    if not named and not file.exists():
-        return file, {}
+def _read_file(file: Path) -> Mapping[str, Any]:
     try:
         value = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -175,7 +180,7 @@ def _read_file(named: str, environment: Mapping[str, str]) -> tuple[Path, Mappin
     for key in value:
         if key not in OPTIONS:
             raise ConfigError(f"{file}: unknown setting {key!r}{_did_you_mean(key, list(OPTIONS))}")
-    return file, value
+    return value
 
 
 def _read(option: Option, value: Any, place: str) -> Any:

@@ -26,12 +26,9 @@ from emqx_tui.model.errors import AdapterError, Unreachable
 FAILED, USAGE, LOST_CONTACT = 1, 2, 6
 
 _WITHOUT_SETTINGS = ("completion", "explain", "sandbox")
-_READING = ("config", "doctor", "get", "status")
-_MODULES = {
-    "config": "show_config",
-    **{name: name for name in ("console", "demo", "doctor", "get", "status", "rollout")},
-}
-"""Module by command; all others are verbs."""
+_READING = ("doctor", "get", "info", "status")
+_OWN_MODULES = ("console", "demo", "doctor", "get", "info", "status", "rollout")
+"""Commands with a module of their name; all others are verbs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,7 +88,7 @@ def _with_settings(settings: Settings, arguments: Namespace) -> int:
     try:
         for warning in settings.warnings:
             complain(f"emqx-tui: {warning}", 0)
-        return _load(_MODULES.get(arguments.command, "verbs")).run(arguments, settings)
+        return _load(arguments.command if arguments.command in _OWN_MODULES else "verbs").run(arguments, settings)
     except (UsageError, ConfigError) as wrong:
         return complain(f"emqx-tui {arguments.command}: {wrong}".replace("emqx-tui console", "emqx-tui"), USAGE)
     except AdapterError as error:

@@ -23,7 +23,7 @@ def run(folder: Path, redirection: str, *argv: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("argv", [["version"], ["config"], ["config", "-o", "json"]], ids=" ".join)
+@pytest.mark.parametrize("argv", [["version"], ["info"], ["info", "-o", "json"]], ids=" ".join)
 @pytest.mark.parametrize(("redirection", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")])
 def test_output_that_cannot_be_written(tmp_path: Path, argv: list[str], redirection: str, why: str) -> None:
     code, told = run(tmp_path, redirection, *argv)
@@ -38,11 +38,11 @@ def test_help_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_log_file_never_becomes_standard_output(tmp_path: Path) -> None:
-    run(tmp_path, ">&-", "config", "--log-level", "debug", "--log-file", str(tmp_path / "log"))
+    run(tmp_path, ">&-", "info", "--log-level", "debug", "--log-file", str(tmp_path / "log"))
     assert "log_level" not in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize(("argv", "code"), [(["config"], 0), (["hold", "x"], 2)])
+@pytest.mark.parametrize(("argv", "code"), [(["info"], 0), (["hold", "x"], 2)])
 def test_a_state_folder_that_cannot_be_written(
     argv: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,7 +56,7 @@ MISTAKES = {
     "a way to EMQX that does not exist": (["--emqx-access", "pigeon", "get"], "expected port-forward"),
     "a request time-out that is none": (["get", "--request-timeout", "x"], "--request-timeout"),
     "a log level that does not exist": (["--log-level", "loud", "get"], "expected one of debug"),
-    "a log file in a place that cannot be": (["--log-file", "/proc/no/log", "config"], "--log-file"),
+    "a log file in a place that cannot be": (["--log-file", "/proc/no/log", "info"], "--log-file"),
     "a switch with another value": (["get", "--all-namespaces=maybe"], "expected true or false"),
     "the console without a terminal": ([], "needs a terminal"),
 }
@@ -102,9 +102,9 @@ def test_an_unexpected_failure_is_one_line_with_the_log(
     def broken(*_: object) -> int:
         raise ZeroDivisionError("inner words")
 
-    monkeypatch.setattr("emqx_tui.cli.show_config.run", broken)
+    monkeypatch.setattr("emqx_tui.cli.info.run", broken)
     log = tmp_path / "own.log"
-    assert main(["config", "--log-file", str(log)]) == 1
+    assert main(["info", "--log-file", str(log)]) == 1
     told = capsys.readouterr().err
     assert told == f"emqx-tui: unexpected ZeroDivisionError; the log has it: {log}\n"
     assert "inner words" in log.read_text()
@@ -149,15 +149,25 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {"version": __version__}
 
 
-def test_config_says_where_values_come_from(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_info_says_where_values_come_from(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("EMQX_TUI_APPROVAL", "auto")
-    assert main(["config", "--context", "c", "-o", "json"]) == 0
+    assert main(["info", "--context", "c", "-o", "json"]) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["context"] == {"value": "c", "source": "--context"}
     assert settings["approval"] == {"value": "auto", "source": "EMQX_TUI_APPROVAL"}
     assert settings["clock_rate"] == {"value": "1", "source": "default"}
+
+
+def test_info_names_versions_and_files(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "-o", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["versions"]["emqx-tui"] == __version__
+    assert {"python", "textual", "kubernetes"} <= set(found["versions"])
+    assert found["files"]["settings"].endswith("config.toml (not there)")
+    assert main(["info"]) == 0
+    told = capsys.readouterr().out
+    assert all(version in told for version in found["versions"].values())
+    assert found["cluster"] in told
 
 
 def test_the_scenarios_are_those_that_there_are() -> None:
