@@ -17,6 +17,7 @@ from emqx_tui.rollout.gate_id import START, GateId
 
 SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets", "hung-peer", "split")
 APPROVALS = ("every-node", "cut-over", "auto")
+LIST_FORMS = ("table", "wide", "json", "yaml", "name")
 SHELLS = ("bash", "zsh", "fish")
 COMPLETION = """\
 to load it in every new shell:
@@ -255,8 +256,9 @@ def _rollout(parser: Parser) -> None:
 
 def _get(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?")
-    parser.add_argument("-o", "--output", choices=("table", "wide", "json", "name"), default="table")
-    parser.add_argument("-w", "--watch", action="store_true")
+    forms = f"{', '.join(LIST_FORMS)}, or jsonpath=TEMPLATE as kubectl spells it"
+    parser.add_argument("-o", "--output", type=list_form, metavar="FORM", default="table", help=forms)
+    parser.add_argument("-w", "--watch", action="store_true", help="go on and print what changes")
 
 
 def _doctor(parser: Parser) -> None:
@@ -345,6 +347,20 @@ def gate(text: str) -> GateId:
     if found == START:
         raise argparse.ArgumentTypeError(f"expected cut-over or a node's ordinal, found {text!r}")
     return found
+
+
+def list_form(text: str) -> str:
+    """Reads a form of `get`; a template is understood, and complained about, here."""
+    if text.startswith("jsonpath="):
+        from emqx_tui.headless.jsonpath import InvalidTemplate, Template
+
+        try:
+            Template.parse(text.removeprefix("jsonpath="))
+        except InvalidTemplate as error:
+            raise argparse.ArgumentTypeError(f"not a JSONPath template: {error}") from error
+    elif text not in LIST_FORMS:
+        raise argparse.ArgumentTypeError(f"expected {', '.join(LIST_FORMS)} or jsonpath=TEMPLATE, found {text!r}")
+    return text
 
 
 def acceptable_check(text: str) -> str:

@@ -10,7 +10,7 @@ from emqx_tui.cli.connected import Connected, options_of, run_until_signal
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
 from emqx_tui.headless.listing import Listing, Place
-from emqx_tui.headless.rows import Printer
+from emqx_tui.headless.rows import Printer, Renders
 from emqx_tui.model.errors import NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import clean
@@ -35,7 +35,12 @@ async def get(arguments: Namespace, settings: Settings) -> int:
             path = Kind.EMQX_ENTERPRISE.info.path(connection.access.scope)
             await connection.kube.request(KubeRequest("GET", path, query={"limit": "1"}))
             raise Unreachable(fleet.problem)
-        printer = Printer(arguments.output, all_namespaces=connection.access.all_namespaces, write=say)
+        printer = Printer(
+            form_of(arguments.output),
+            all_namespaces=connection.access.all_namespaces,
+            write=say,
+            is_one=bool(name),
+        )
         if fleet.problem:
             sys.stderr.write(f"emqx-tui get: {fleet.problem}\n")
         if name and not fleet.rows:
@@ -53,6 +58,16 @@ async def get(arguments: Namespace, settings: Settings) -> int:
             async for changed in listing.changes():
                 printer.changed(changed)
     return 0
+
+
+def form_of(output: str) -> str | Renders:
+    """What `-o` names."""
+    template = output.removeprefix("jsonpath=")
+    if template == output:
+        return output
+    from emqx_tui.headless.jsonpath import Template
+
+    return Template.parse(template)
 
 
 def place_of(connection: Connection, settings: Settings) -> Place:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from emqx_tui.headless.events import SCHEMA, dumps, spell
 from emqx_tui.model.units import count, object_age
 from emqx_tui.model.wire import clean
+from emqx_tui.model.yaml_writing import write
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.redaction import redact
 from emqx_tui.session.views.cluster_facts import cluster_state, readiness, row_versions
 from emqx_tui.session.views.view import ClusterRow, FleetView
 
@@ -98,12 +100,29 @@ def _wide(row: ClusterRow) -> tuple[str, ...]:
     return (str(row.resource.image), delay, rates, row.problem or "-")
 
 
+def stored(row: ClusterRow) -> dict[str, Any]:
+    """The object as kubectl prints it: without managedFields, and every value that can be a secret masked."""
+    found = redact(row.resource.raw)
+    return {**found, "metadata": {k: v for k, v in found.get("metadata", {}).items() if k != "managedFields"}}
+
+
+class Renders(Protocol):
+    """A template: `headless/jsonpath.py` has it, and a library that the other forms do not need."""
+
+    def render(self, document: Any) -> str: ...
+
+
 class Printer:
     """Prints looks, the first one whole, later ones as far as they differ."""
 
-    def __init__(self, form: str, *, all_namespaces: bool, write: Callable[[str], None]) -> None:
-        """`form` is table, wide, json or name."""
+    def __init__(
+        self, form: str | Renders, *, all_namespaces: bool, write: Callable[[str], None], is_one: bool = False
+    ) -> None:
+        """`form` is table, wide, json, yaml, name or a template; `is_one`: one object was asked for by its name."""
         self._form = form
+        self._is_one = is_one
+        self._is_stored = form == "yaml" or not isinstance(form, str)
+        """The objects are printed as they are stored."""
         self._all = all_namespaces
         self._write = write
         self._told: dict[tuple[str, str], dict[str, Any]] = {}
@@ -114,6 +133,11 @@ class Printer:
         self._told = {key(row): timeless(row, fleet.now) for row in fleet.rows}
         if self._form == "json":
             self._write(dumps(document(fleet)))
+            return
+        if self._is_stored:
+            objects = [stored(row) for row in fleet.rows]
+            whole = objects[0] if self._is_one else {"apiVersion": "v1", "kind": "List", "items": objects}
+            self._write(self._spelled(whole))
             return
         rows = [self._cells(row, fleet) for row in fleet.rows]
         if rows and self._form != "name":
@@ -129,8 +153,18 @@ class Printer:
             if self._told.get(key(row)) == found:
                 continue
             self._told[key(row)] = found
-            is_json = self._form == "json"
-            self._write(dumps(item(row, fleet.now)) if is_json else self._aligned(self._cells(row, fleet)))
+            if self._form == "json":
+                self._write(dumps(item(row, fleet.now)))
+            elif self._is_stored:
+                self._write(self._spelled(stored(row)))
+            else:
+                self._write(self._aligned(self._cells(row, fleet)))
+
+    def _spelled(self, found: dict[str, Any]) -> str:
+        if not isinstance(self._form, str):
+            # The line is ended for it, where it does not end itself.
+            return self._form.render(found).removesuffix("\n")
+        return "---\n" + write(found).rstrip()
 
     def _cells(self, row: ClusterRow, fleet: FleetView) -> tuple[str, ...]:
         if self._form == "name":

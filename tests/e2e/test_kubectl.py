@@ -23,6 +23,7 @@ from emqx_tui.sandbox.controllers.kubelet import NO_PULL_SUFFIX
 from emqx_tui.sandbox.run.runner import Sandbox
 from emqx_tui.sandbox.run.subnets import claim_subnet
 from emqx_tui.sandbox.world.world import World, WorldConfig
+from tests.support.programs import run
 
 DEADLINE_S = 60
 SPEED = 60
@@ -168,6 +169,26 @@ async def test_the_release_document(kubectl: Kubectl, cluster: Path, sandbox: Sa
     status = (await kubectl("get", "emqxEnterprise", "emqx-ee", "-o", "json")).json()["status"]
     (evacuation,) = status["blueGreenUpdateStatus"]["evacuationsStatus"]
     assert evacuation["connection_eviction_rate"] == 200
+
+
+TEMPLATES = (
+    "{.items[*].metadata.name}",
+    '{range .items[*]}{.metadata.name}{"\\t"}{.spec.blueGreenUpdate.initialDelaySeconds}{"\\n"}{end}',
+    '{.items[0].status.conditions[?(@.type=="Running")].status}',
+    "{.items[0].metadata.labels.apps\\.emqx\\.io/instance}",
+    "{.items[0].spec.template.spec.emqxContainer.image}",
+    "{..version}",
+    "{.items[0].nothing.there}|{.kind}",
+)
+
+
+@needs_kubectl
+async def test_our_templates_are_kubectls(kubectl: Kubectl, cluster: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+    for template in TEMPLATES:
+        theirs = (await kubectl("get", "emqxenterprises", "-o", f"jsonpath={template}")).ok()
+        words = ["--kubeconfig", sandbox.kubeconfig_path, "get", "-o", f"jsonpath={template}"]
+        ours = await asyncio.to_thread(run, words, tmp_path)
+        assert ours.stdout.removesuffix("\n") == theirs.removesuffix("\n"), template
 
 
 @needs_kubectl

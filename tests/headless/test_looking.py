@@ -9,9 +9,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+import yaml
 
 from emqx_tui.headless import status
 from emqx_tui.headless.exit_status import Leaving
+from emqx_tui.headless.jsonpath import Template
 from emqx_tui.headless.listing import Listing, Place
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import Printer
@@ -64,6 +66,30 @@ def printed(fleet: FleetView, form: str, *, all_namespaces: bool = False) -> lis
 
 async def whole_view(terminal: Terminal) -> View:
     return await terminal.until(is_whole)
+
+
+def test_an_object_is_printed_as_it_is_stored_but_for_secrets() -> None:
+    room = Room()
+    stored = room.world.store.get("emqxenterprises", "default", "emqx-ee")
+    env = [{"name": "EMQX_LOADED_COOKIE", "value": "planted"}]
+    spec = dict(stored["spec"])
+    template = json.loads(json.dumps(spec["template"]))
+    template["spec"]["emqxContainer"]["env"] = env
+    room.world.store.update("emqxenterprises", {**stored, "spec": {**spec, "template": template}})
+    fleet = play(room, first_look(room.terminal(), "emqx-ee"))
+    lines: list[str] = []
+    Printer("yaml", all_namespaces=False, write=lines.append, is_one=True).all(fleet)
+    (text,) = lines
+    assert "planted" not in text
+    found = yaml.safe_load(text)
+    assert found["kind"] == "EmqxEnterprise"
+    assert found["metadata"]["name"] == "emqx-ee"
+    assert "managedFields" not in found["metadata"]
+    assert found["spec"]["blueGreenUpdate"] == spec["blueGreenUpdate"]
+    lines.clear()
+    template = Template.parse("{.items[*].metadata.name}")
+    Printer(template, all_namespaces=False, write=lines.append).all(fleet)
+    assert lines == ["emqx-ee"]
 
 
 def test_an_object_that_is_not_there_is_known_at_once() -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
 from emqx_tui.model.wire import Unparsable
+from emqx_tui.model.yaml_writing import write
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Draft, Verdict
 from emqx_tui.rollout.policy import is_closed
 from emqx_tui.ui.change import masking
 from emqx_tui.ui.change.yaml_document import Document, Path, Uneditable
-from emqx_tui.ui.change.yaml_writing import write
 
 _IMAGE: Path = ("spec", "template", "spec", "emqxContainer", "image")
 _PARAMETERS: Path = ("spec", "blueGreenUpdate")

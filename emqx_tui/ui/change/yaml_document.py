@@ -13,7 +13,7 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from emqx_tui.model.yaml_values import compose, plain_value, value_of
-from emqx_tui.ui.change.yaml_writing import scalar_text
+from emqx_tui.model.yaml_writing import scalar_text
 
 MAX_NODES = 50_000
 """More than a cluster's template ever has; a text that unfolds to more is refused."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from emqx_tui.model.wire import Unparsable
 from emqx_tui.model.yaml_values import plain_value
+from emqx_tui.model.yaml_writing import write
 from emqx_tui.ui.change.yaml_document import Document, Uneditable
-from emqx_tui.ui.change.yaml_writing import write
 
 WORDS = st.text(max_size=12) | st.sampled_from(
     [
