@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
@@ -101,9 +102,10 @@ def _wide(row: ClusterRow) -> tuple[str, ...]:
 
 
 def stored(row: ClusterRow) -> dict[str, Any]:
-    """The object as kubectl prints it: without managedFields, and every value that can be a secret masked."""
-    found = redact(row.resource.raw)
-    return {**found, "metadata": {k: v for k, v in found.get("metadata", {}).items() if k != "managedFields"}}
+    """The object as kubectl prints it: keys in order, no managedFields; every value that can be a secret is masked."""
+    found = json.loads(json.dumps(redact(row.resource.raw), sort_keys=True))
+    found.get("metadata", {}).pop("managedFields", None)
+    return found
 
 
 class Renders(Protocol):

@@ -35,7 +35,7 @@ RENDERED = {
     '{.items[0].status.conditions[?(@.type=="Running")].status}': "True",
     '{.items[?(@.metadata.name=="b")].metadata.name}': "b",
     "{.items[0].metadata.labels.app\\.kubernetes\\.io/name}": "emqx",
-    "{.items[0].spec}": '{"replicas":3,"on":true,"none":null}',
+    "{.items[0].spec}": '{"none":null,"on":true,"replicas":3}',
     "{.items[0].spec.none}|": "|",
     "{.nothing.there}|": "|",
     '{range .items[*]}{.metadata.name}{"\\t"}{.spec.replicas}{"\\n"}{end}': "a\t3\nb\t\n",
