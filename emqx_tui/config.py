@@ -11,7 +11,7 @@ import fnmatch
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,9 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.redaction import redact_text
 
 PREFIX = "EMQX_TUI_"
+CONTEXTS = "contexts"
+"""The table of the file whose tables apply to contexts of one pattern only."""
+CHOOSE_THE_CONTEXT = frozenset({"kubeconfig", "context", "cluster", "user", "production_contexts"})
 _NOT_SETTINGS = {"CONFIG"}
 _INJECTED = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_.*)?)$")
 """What Kubernetes puts into the environment of pods beside a Service named `emqx-tui`."""
@@ -102,6 +105,8 @@ class Option:
     flag: str
     read: Callable[[Any], Any]
     """From a text (environment, flag) or a TOML value; raises ValueError with what was expected."""
+    means: str
+    """One sentence, in Markdown."""
 
     @property
     def variable(self) -> str:
@@ -113,13 +118,37 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     *,
     config_file: str = "",
+    context_of: Callable[[Settings], str] = lambda settings: settings.context,
 ) -> Settings:
-    """Put all sources together. `flags` holds what was given, by setting name; None = not given. Raises ConfigError."""
+    """Put all sources together. `flags` holds what was given, by setting name; None = not given. Raises ConfigError.
+
+    `context_of` says which context the settings lead to: what the file says for it applies on top.
+    """
     environment = os.environ if environment is None else environment
+    file = settings_file(config_file, environment)
+    is_named = bool(config_file or environment.get(PREFIX + "CONFIG"))
+    in_file, sections = _read_file(file) if is_named or file.exists() else ({}, {})
+    places = _places(flags, environment, file, in_file)
+    settings = _put_together(places, environment)
+    if not sections:
+        return settings
+    context = context_of(settings).lower()
+    for_context = [
+        _section(file, name, told) for name, told in sections.items() if fnmatch.fnmatchcase(context, name.lower())
+    ]
+    return _put_together([places[0], *for_context, *places[1:]], environment)
+
+
+def _section(file: Path, pattern: str, told: Mapping[str, Any]) -> Place:
+    return lambda option: f"{file}: contexts.{pattern}.{option.name}", told
+
+
+def _put_together(places: Sequence[Place], environment: Mapping[str, str]) -> Settings:
+    """What the sources say, weakest first."""
     values: dict[str, Any] = default_paths(environment)
     sources: dict[str, str] = {}
     rank: dict[str, int] = {}
-    for number, (place, given) in enumerate(_places(flags, environment, config_file)):
+    for number, (place, given) in enumerate(places):
         for name, value in given.items():
             label = place(OPTIONS[name])
             values[name] = _read(OPTIONS[name], value, label)
@@ -151,11 +180,10 @@ def settings_file(named: str, environment: Mapping[str, str]) -> Path:
 Place = tuple[Callable[[Option], str], Mapping[str, Any]]
 
 
-def _places(flags: Mapping[str, Any], environment: Mapping[str, str], config_file: str) -> list[Place]:
+def _places(
+    flags: Mapping[str, Any], environment: Mapping[str, str], file: Path, in_file: Mapping[str, Any]
+) -> list[Place]:
     """The sources, weakest first, each with what it says."""
-    file = settings_file(config_file, environment)
-    is_named = bool(config_file or environment.get(PREFIX + "CONFIG"))
-    in_file = _read_file(file) if is_named or file.exists() else {}
     in_environment = {
         name: environment[option.variable] for name, option in OPTIONS.items() if environment.get(option.variable)
     }
@@ -167,7 +195,8 @@ def _places(flags: Mapping[str, Any], environment: Mapping[str, str], config_fil
     ]
 
 
-def _read_file(file: Path) -> Mapping[str, Any]:
+def _read_file(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]:
+    """(settings, settings by pattern of contexts)."""
     try:
         value = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -177,10 +206,24 @@ def _read_file(file: Path) -> Mapping[str, Any]:
         # Only the place: the words can quote what stands there.
         place = re.search(r"\(at (.*)\)\Z", str(error))
         raise ConfigError(f"{file} is not valid TOML" + (f" at {place[1]}" if place else "")) from error
-    for key in value:
-        if key not in OPTIONS:
-            raise ConfigError(f"{file}: unknown setting {key!r}{_did_you_mean(key, list(OPTIONS))}")
-    return value
+    sections = value.pop(CONTEXTS, {})
+    _check_names(value, list(OPTIONS), str(file))
+    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
+        raise ConfigError(f'{file}: {CONTEXTS}: expected tables such as [{CONTEXTS}."prod-*"]')
+    for pattern, section in sections.items():
+        place = f"{file}: {CONTEXTS}.{pattern}"
+        if choosing := sorted(CHOOSE_THE_CONTEXT & section.keys()):
+            raise ConfigError(f"{place}.{choosing[0]}: it chooses the context, so it cannot depend on it")
+        _check_names(section, sorted(OPTIONS.keys() - CHOOSE_THE_CONTEXT), place)
+        for name, told in section.items():
+            _read(OPTIONS[name], told, f"{place}.{name}")
+    return value, sections
+
+
+def _check_names(given: Mapping[str, Any], known: list[str], place: str) -> None:
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{place}: unknown setting {key!r}{_did_you_mean(key, known)}")
 
 
 def _read(option: Option, value: Any, place: str) -> Any:
@@ -304,24 +347,70 @@ def _way_to_emqx(value: Any) -> str:
 OPTIONS: Mapping[str, Option] = {
     option.name: option
     for option in (
-        Option("kubeconfig", "--kubeconfig", _text),
-        Option("context", "--context", _text),
-        Option("cluster", "--cluster", _text),
-        Option("user", "--user", _text),
-        Option("namespace", "--namespace", _text),
-        Option("all_namespaces", "--all-namespaces", _yes_or_no),
-        Option("as_user", "--as", _text),
-        Option("as_groups", "--as-group", _texts),
-        Option("request_timeout_s", "--request-timeout", duration_s),
-        Option("emqx_access", "--emqx-access", _way_to_emqx),
-        Option("clock_rate", "--clock-rate", _rate),
-        Option("read_only", "--read-only", _yes_or_no),
-        Option("log_file", "--log-file", _path),
-        Option("log_level", "--log-level", _level),
-        Option("flight_log_dir", "--flight-log-dir", _path),
-        Option("approval", "--approve", _approval),
-        Option("ascii", "--ascii", _yes_or_no),
-        Option("production_contexts", "--production-contexts", _texts),
+        Option("kubeconfig", "--kubeconfig", _text, "One kubeconfig file."),
+        Option("context", "--context", _text, "A context of the kubeconfig."),
+        Option("cluster", "--cluster", _text, "A cluster of the kubeconfig instead of the context's."),
+        Option("user", "--user", _text, "A user of the kubeconfig instead of the context's."),
+        Option("namespace", "--namespace", _text, "The namespace to look at."),
+        Option("all_namespaces", "--all-namespaces", _yes_or_no, "All of them."),
+        Option("as_user", "--as", _text, "Impersonation."),
+        Option("as_groups", "--as-group", _texts, "Groups of the impersonated user."),
+        Option("request_timeout_s", "--request-timeout", duration_s, "Of each request: `30s`, `1m`; 0 for its own."),
+        Option("emqx_access", "--emqx-access", _way_to_emqx, "`port-forward`, `direct`, or a URL."),
+        Option(
+            "clock_rate",
+            "--clock-rate",
+            _rate,
+            "Speed of the cluster's time: a sandbox's `--speed`, else 1.",
+        ),
+        Option("read_only", "--read-only", _yes_or_no, "Send nothing."),
+        Option(
+            "log_file",
+            "--log-file",
+            _path,
+            "Where the program's log goes.",
+        ),
+        Option("log_level", "--log-level", _level, "`debug`, `info`, `warning`, `error`."),
+        Option("flight_log_dir", "--flight-log-dir", _path, "Where recordings go."),
+        Option("approval", "--approve", _approval, "The policy when none is given: `every-node`, `cut-over`, `auto`."),
+        Option("ascii", "--ascii", _yes_or_no, "Draw with ASCII characters only."),
+        Option("production_contexts", "--production-contexts", _texts, "Patterns of contexts that get a PROD mark."),
     )
 }
 assert list(OPTIONS) == [f.name for f in fields(Settings) if f.name not in ("sources", "warnings")]
+
+_STRING = {"type": "string"}
+_STRINGS = {"anyOf": [_STRING, {"type": "array", "items": _STRING}]}
+_SCHEMAS: Mapping[Callable[[Any], Any], Mapping[str, Any]] = {
+    _text: _STRING,
+    _path: _STRING,
+    _texts: _STRINGS,
+    _yes_or_no: {"type": "boolean"},
+    _rate: {"type": "number", "minimum": 1, "maximum": 600},
+    _level: {"enum": list(LEVELS)},
+    _approval: {"enum": [str(policy) for policy in Approval]},
+    _way_to_emqx: {"type": "string", "pattern": "^(port-forward|direct|https?://.*)$"},
+    duration_s: {"anyOf": [_STRING, {"type": "number", "minimum": 0, "exclusiveMaximum": 86400}]},
+}
+"""What each reader takes from the file."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the file, for editors and for checks before it is rolled out."""
+
+    def properties(names: Iterable[str]) -> dict[str, Any]:
+        return {name: {**_SCHEMAS[OPTIONS[name].read], "description": OPTIONS[name].means} for name in names}
+
+    of_context = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties(name for name in OPTIONS if name not in CHOOSE_THE_CONTEXT),
+    }
+    contexts = {"type": "object", "description": "Settings by pattern of contexts.", "additionalProperties": of_context}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "config.toml of emqx-tui",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {**properties(OPTIONS), CONTEXTS: contexts},
+    }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.config import OPTIONS, duration_s, load_settings
+from emqx_tui.config import OPTIONS, duration_s, json_schema, load_settings
 from emqx_tui.rollout.policy import Approval
 
 
@@ -202,3 +204,76 @@ def test_durations(text, seconds):
 def test_what_is_no_duration(text):
     with pytest.raises(ValueError, match="expected"):
         duration_s(text)
+
+
+SECTIONS = """
+approval = "cut-over"
+[contexts."prod-*"]
+approval = "every-node"
+read_only = true
+[contexts."*-eu"]
+read_only = false
+log_level = "debug"
+"""
+
+
+@pytest.mark.parametrize(
+    ("context", "approval", "read_only", "log_level"),
+    [
+        ("", "cut-over", False, "info"),
+        ("staging", "cut-over", False, "info"),
+        ("prod-us", "every-node", True, "info"),
+        ("PROD-US", "every-node", True, "info"),
+        ("prod-eu", "every-node", False, "debug"),
+    ],
+)
+def test_what_the_file_says_of_a_context(load, tmp_path, context, approval, read_only, log_level):
+    settings = load(SECTIONS, context=context or None)
+    assert (str(settings.approval), settings.read_only, settings.log_level) == (approval, read_only, log_level)
+    if context == "prod-eu":
+        file = f"{tmp_path}/conf/emqx-tui/config.toml"
+        assert settings.source("approval") == f"{file}: contexts.prod-*.approval"
+        assert settings.source("read_only") == f"{file}: contexts.*-eu.read_only"
+
+
+def test_environment_and_flags_win_over_a_context(load):
+    environment = {"EMQX_TUI_READ_ONLY": "false"}
+    settings = load(SECTIONS, environment, context="prod-us", approval="auto")
+    assert settings.read_only is False
+    assert settings.approval is Approval.AUTO
+
+
+def test_the_context_of_the_kubeconfig_counts(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text(SECTIONS)
+    settings = load_settings({}, {"HOME": str(tmp_path)}, config_file=str(file), context_of=lambda _: "prod-us")
+    assert settings.read_only is True
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ('contexts = "hunter2"', 'contexts: expected tables such as [contexts."prod-*"]'),
+        ("[contexts]\nprod = 1", 'contexts: expected tables such as [contexts."prod-*"]'),
+        ("[contexts.prod]\nreadonly = true", "contexts.prod: unknown setting 'readonly'; did you mean read_only?"),
+        ('[contexts.prod]\ncontext = "x"', "contexts.prod.context: it chooses the context"),
+        ('[contexts.prod]\nread_only = "hunter2"', "contexts.prod.read_only: expected true or false"),
+    ],
+)
+def test_a_wrong_table_is_one_line_whatever_the_context(load, file, told):
+    with pytest.raises(ConfigError) as wrong:
+        load(file)
+    assert told in wrong.value.message
+    assert "hunter2" not in wrong.value.message
+
+
+def test_the_schema_takes_what_the_file_may_say_and_no_more():
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    checks = jsonschema.Draft202012Validator(schema)
+    for name, in_file, *_ in VALUES:
+        if name != "log_level":  # read in any case, written in small letters
+            checks.validate(tomllib.loads(f"{name} = {in_file}"))
+    checks.validate(tomllib.loads(SECTIONS))
+    for wrong in ("nonsense = 1", "clock_rate = 0", 'read_only = "true"', '[contexts.prod]\ncontext = "x"'):
+        assert not checks.is_valid(tomllib.loads(wrong)), wrong

@@ -56,12 +56,28 @@ def _run(argv: Sequence[str]) -> int:
             return _version(arguments)
         if arguments.command in _WITHOUT_SETTINGS:
             return _load(arguments.command).run(arguments)
-        settings = load_settings(arguments.settings, config_file=arguments.config_file)
+        context_of = _demo_context if arguments.command == "demo" else _context_of
+        settings = load_settings(arguments.settings, config_file=arguments.config_file, context_of=context_of)
     except (ConfigError, OutputLost) as wrong:
         return complain(f"emqx-tui: {wrong.message}", USAGE if isinstance(wrong, ConfigError) else FAILED)
     except KeyboardInterrupt:
         return 130
     return _with_log(settings, arguments)
+
+
+def _demo_context(settings: Settings) -> str:
+    """Whatever the kubeconfig leads to, a demo has a cluster of its own."""
+    return "demo"
+
+
+def _context_of(settings: Settings) -> str:
+    """The context that the settings lead to; empty where they lead nowhere: the command will say why."""
+    from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
+
+    try:
+        return load_access(settings.access_request()).context
+    except ConfigError:
+        return ""
 
 
 def complain(line: str, code: int) -> int:

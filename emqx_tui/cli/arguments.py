@@ -153,6 +153,7 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     explain = add("explain", "say what a word on a screen means: a state, phase, check, field or policy")
     explain.add_argument("word", metavar="WORD", nargs="*", help="without it: every word")
     explain.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    info.add_argument("--schema", action="store_true", help="the JSON Schema of the configuration file instead")
     completion = add("completion", "print the completion script of a shell", epilog=COMPLETION)
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
     version = add("version", "print the version")

@@ -13,13 +13,16 @@ from emqx_tui import __version__
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.cli.standard_output import say
-from emqx_tui.config import Settings, settings_file
+from emqx_tui.config import Settings, json_schema, settings_file
 
 LIBRARIES = ("textual", "kubernetes", "aiohttp", "httpx", "plotext")
 
 
 def run(arguments: Namespace, settings: Settings) -> int:
     """Print it; the exit code."""
+    if arguments.schema:
+        say(json.dumps(json_schema(), indent=2))
+        return 0
     found = document(arguments, settings)
     say(json.dumps(found, indent=2) if arguments.output == "json" else "\n".join(lines(found, settings)))
     return 0

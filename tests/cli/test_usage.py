@@ -10,6 +10,7 @@ import pytest
 from emqx_tui import __version__
 from emqx_tui.cli import arguments, main
 from emqx_tui.cli.arguments import parse
+from emqx_tui.config import Settings
 from emqx_tui.sandbox.world.scenario import SCENARIOS
 
 
@@ -156,6 +157,24 @@ def test_info_says_where_values_come_from(monkeypatch: pytest.MonkeyPatch, capsy
     assert settings["context"] == {"value": "c", "source": "--context"}
     assert settings["approval"] == {"value": "auto", "source": "EMQX_TUI_APPROVAL"}
     assert settings["clock_rate"] == {"value": "1", "source": "default"}
+
+
+def test_what_the_file_says_of_the_kubeconfigs_context_applies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = "clusters: [{name: k, cluster: {server: 'https://localhost:1'}}]"
+    contexts = "contexts: [{name: prod-us, context: {cluster: k}}]"
+    (tmp_path / "kubeconfig").write_text(f"current-context: prod-us\n{cluster}\n{contexts}\n")
+    (tmp_path / "config.toml").write_text('[contexts."prod-*"]\nread_only = true\n[contexts.demo]\nascii = true\n')
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    assert main(["info", "-o", "json", "--config", str(tmp_path / "config.toml")]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["read_only"]["value"] == "true"
+    assert settings["ascii"]["value"] == "false"
+    seen: list[Settings] = []
+    monkeypatch.setattr("emqx_tui.cli.demo.run", lambda arguments, own: seen.append(own) or 0)
+    assert main(["demo", "--config", str(tmp_path / "config.toml")]) == 0
+    assert (seen[0].read_only, seen[0].ascii) == (False, True)
 
 
 def test_info_names_versions_and_files(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -147,6 +147,7 @@ def test_every_flag_is_named(command: str, capsys: pytest.CaptureFixture[str]) -
 def test_settings(capsys: pytest.CaptureFixture[str]) -> None:
     rows = table("Name in the file")
     assert [quoted(row[0]) for row in rows] == [[name] for name in OPTIONS]
+    assert [row[2] for row in rows] == [option.means for option in OPTIONS.values()]
     assert {name: option.variable for name, option in OPTIONS.items()} == {
         name: f"EMQX_TUI_{name.upper()}" for name in OPTIONS
     }
