@@ -44,7 +44,10 @@ IDENTITY_EVERY_S = 5.0
 ROUND_S = 0.5
 """Wall seconds for which a round waits for answers; later ones come with the next round."""
 TIMEOUT_S = 3.0
-"""Of a question, in wall time; a node that owes an answer for so long in cluster time is said to be silent."""
+"""Of a question, in wall time."""
+SILENT_S = 1.5
+"""Where the cluster's clock runs faster than the wall's, a node that lets a question wait for TIMEOUT_S of cluster time
+is said to be silent, but not before so many wall seconds: a busy machine keeps its questions waiting, too."""
 
 
 @dataclass
@@ -54,7 +57,8 @@ class _Node:
     node: EmqxNode | None = None
     identified_at: datetime | None = None
     question: asyncio.Task[OwnAnswer] | None = None
-    asked_at: datetime | None = None
+    asked_at: tuple[datetime, float] | None = None
+    """The last question, by the cluster's clock and by the wall's."""
     is_silent: bool = False
     """It has let a question wait from one round to the next, and has not answered since."""
 
@@ -134,7 +138,7 @@ class Brokers:
             if node.question is not None:
                 node.is_silent = node.is_silent or not node.question.done()
                 continue
-            node.asked_at = self.clock.now()
+            node.asked_at = self.clock.now(), self.clock.monotonic()
             node.question = group.create_task(self._ask_own(member, node), name=f"ask {member.name} about itself")
             if not node.is_silent:
                 awaited.append(node.question)
@@ -152,9 +156,11 @@ class Brokers:
         return answer
 
     def _overdue(self, key: PodKey, node: _Node) -> OwnAnswer | None:
-        """While the cluster's clock runs faster than the wall's, a time-out of connections is too late to tell."""
-        waited = (self.clock.now() - node.asked_at).total_seconds() if node.asked_at else 0.0
-        if not node.is_silent or waited < TIMEOUT_S:
+        """No answer, if it has been waited for long enough."""
+        if not node.is_silent or node.asked_at is None:
+            return None
+        asked_at, wall = node.asked_at
+        if (self.clock.now() - asked_at).total_seconds() < TIMEOUT_S or self.clock.monotonic() - wall < SILENT_S:
             return None
         return OwnAnswer(key, None, f"EMQX in pod {key[0]} did not answer in time")
 
