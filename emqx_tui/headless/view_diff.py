@@ -159,7 +159,7 @@ def incident_fields(incident: Incident) -> Mapping[str, Any]:
         "generation": str(incident.colour),
         "kind": str(incident.kind),
         "since": spell(incident.at),
-        "clients": incident.clients,
+        "clients": incident.cut_off,
         "reason": incident.reason or None,
         "back_at": spell(incident.back_at) if incident.back_at else None,
         "text": wording.incident(incident),

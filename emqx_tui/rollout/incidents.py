@@ -39,15 +39,26 @@ class Incident:
     colour: Colour
     at: datetime
     clients: int | None
-    """On it when it was last counted, and cut off; None where nobody counted."""
+    """On it when it was last counted, or the most since it left EMQX; None where nobody counted."""
     reason: str = ""
     """How its container ended."""
     back_at: datetime | None = None
     """When it was Ready and in EMQX again; None until then."""
+    left: int | None = None
+    """Of a node that left EMQX: how many of its clients it lost since, by its own count; None until it says."""
 
     @property
     def is_over(self) -> bool:
         return self.back_at is not None
+
+    @property
+    def cut_off(self) -> int | None:
+        """Clients that lost their connection; None where nobody counted. A node that only lost its peers keeps them."""
+        if self.kind is not IncidentKind.LEFT_EMQX:
+            return self.clients
+        if self.left is None or self.clients is None:
+            return None
+        return self.left if self.left * 2 > self.clients else 0
 
 
 @dataclass(frozen=True)
@@ -151,8 +162,20 @@ def _settled(incident: Incident, snapshot: Snapshot) -> Incident:
     if incident.is_over:
         return incident
     member = next((m for m in snapshot.members if m.name == incident.pod), None)
+    if incident.kind is IncidentKind.LEFT_EMQX and member is not None:
+        incident = _counted(incident, member.live_connections)
     is_back = member is not None and member.is_running and member.pod.is_ready
+    if incident.kind is IncidentKind.LEFT_EMQX:
+        # Peers restart a broker when it joins them again: what that costs is known by its first count.
+        is_back = is_back and member is not None and member.live_connections is not None
     return replace(incident, back_at=snapshot.now) if is_back else incident
+
+
+def _counted(incident: Incident, now_on_it: int | None) -> Incident:
+    if now_on_it is None:
+        return incident
+    most = max(incident.clients or 0, now_on_it)
+    return replace(incident, clients=most, left=max(incident.left or 0, most - now_on_it))
 
 
 def _before(snapshot: Snapshot, journal: Journal) -> Iterator[Incident]:

@@ -36,7 +36,7 @@ def incident(found: Incident) -> str:
         IncidentKind.RESTARTED: f"restarted at {since}{reason}",
         IncidentKind.LEFT_EMQX: f"left the EMQX cluster at {since}, its pod runs",
     }[found.kind]
-    return f"{found.colour} {found.pod} {what}: {_cost(found.clients)}"
+    return f"{found.colour} {found.pod} {what}: {cost(found)}"
 
 
 def incident_so_far(found: Incident) -> str:
@@ -45,12 +45,18 @@ def incident_so_far(found: Incident) -> str:
     return f"{incident(found)}{back}"
 
 
-def _cost(clients: int | None) -> str:
-    if clients is None:
+def cost(found: Incident) -> str:
+    """How many clients were cut off, or that they were not."""
+    on_it, cut_off = found.clients, found.cut_off
+    if on_it is None:
         return "nobody counted the clients on it"
-    if clients == 0:
+    if on_it == 0:
         return "no client was on it"
-    return f"{units.plural(clients, 'client')} {'was' if clients == 1 else 'were'} cut off"
+    if cut_off is None:
+        return f"{units.plural(on_it, 'client')} {'was' if on_it == 1 else 'were'} on it"
+    if cut_off == 0:
+        return f"{units.plural(on_it, 'client')} {'stays' if on_it == 1 else 'stay'} connected to it"
+    return f"{units.plural(cut_off, 'client')} {'was' if cut_off == 1 else 'were'} cut off"
 
 
 def held(hold: HoldRecord) -> str:

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from emqx_tui.model.containers import Container, Termination
-from emqx_tui.model.snapshot import Colour
+from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.checks.auto_hold import clients_missing
 from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch, watch
@@ -69,6 +70,32 @@ def test_a_broker_that_leaves_emqx_while_its_pod_runs_is_told_after_a_while_with
     known = watch(known, at(away, 13).snapshot(), away.journal)
     assert told(known) == [(IncidentKind.LEFT_EMQX, GREEN, 250, "")]
     assert known.incidents[0].at == build.NOW + timedelta(seconds=2)
+
+
+def away(live: int | None, seconds: float, *, is_joined: bool = False) -> Snapshot:
+    """The green node says of itself how many clients it has; EMQX lists it or does not."""
+    seen = at(with_place(DRAINING, "green", 0, is_joined=is_joined, live=live), seconds).snapshot()
+    node = EmqxNode(build.node_name(GREEN), "4.4.15")
+    stats = {} if live is None else {node.name: NodeStats(live, 0)}
+    return replace(seen, brokers={GREEN: node}, stats=replace(seen.stats, value={**(seen.stats.value or {}), **stats}))
+
+
+def test_a_node_that_only_lost_its_peers_keeps_its_clients_until_it_is_restarted():
+    def seen(known: NodeWatch, *snapshots: Snapshot) -> NodeWatch:
+        for snapshot in snapshots:
+            known = watch(known, snapshot, DRAINING.journal)
+        return known
+
+    begun = watched(DRAINING)
+    silent = seen(begun, away(None, 2), away(None, 13)).incidents[0]
+    assert (wording.incident(silent).rpartition(": ")[2], silent.cut_off) == ("250 clients were on it", None)
+    known = seen(begun, away(251, 2), away(700, 13))
+    split = known.incidents[0]
+    assert (wording.incident(split).rpartition(": ")[2], split.cut_off) == ("700 clients stay connected to it", 0)
+    known = seen(known, away(None, 30, is_joined=True))
+    assert not known.incidents[0].is_over, "what its return costs is not known yet"
+    back = seen(known, away(12, 31, is_joined=True)).incidents[0]
+    assert (wording.incident(back).rpartition(": ")[2], back.cut_off, back.is_over) == ("688 clients were cut off", 688, True)
 
 
 def test_the_count_from_before_the_broker_closed_its_listeners_is_what_was_cut_off():

@@ -87,9 +87,9 @@ class Publisher:
             old = known.get((incident.pod, incident.at))
             if old is None:
                 self.log.alarm(incident.at, wording.incident(incident))
-                self.record("node-failed", pod=incident.pod, kind=str(incident.kind), clients=incident.clients)
+                self.record("node-failed", pod=incident.pod, kind=str(incident.kind), clients=incident.cut_off)
             if incident.is_over and not (old and old.is_over):
-                self.say(f"{incident.colour} {incident.pod} is back in EMQX")
+                self.say(f"{incident.colour} {incident.pod} is back in EMQX; {wording.cost(incident)}")
 
     def counted(self, journal: Journal, sample: Sample) -> None:
         """Write a count of a release to the flight log, now and then: for a console that comes to it later."""
