@@ -233,7 +233,8 @@ class Fleet:
                 client = await self._client(key)
                 reply = await client.request(EmqxRequest(key[0], pod, "GET", V4.stats_path()))
                 stats = stats_from_json(reply.body)
-                if silent := [pod_of(node) for node in running if node not in stats]:
+                silent = [pod_of(node) for node in running if node not in stats]
+                if silent := [pod for pod in silent if await self._is_there(key[0], pod)]:
                     problem = f"EMQX does not count {', '.join(silent)}"
                     continue
                 return _Count(sum(node.live_connections for node in stats.values()), self._clock.now())
@@ -241,6 +242,16 @@ class Fleet:
                 problem = str(error)
                 self._clients.pop(key, None)
         return _Count(before.connections, before.at, problem)
+
+    async def _is_there(self, namespace: str, pod: str) -> bool:
+        """While a release holds the operator, the status lists nodes that were scaled away."""
+        try:
+            await self._kube.request(KubeRequest("GET", Kind.POD.info.path(namespace, pod)))
+        except NotFound:
+            return False
+        except AdapterError:
+            pass
+        return True
 
     async def _client(self, key: Key) -> Emqx:
         """A client with the cluster's API credentials. Raises AdapterError, Malformed."""

@@ -183,8 +183,18 @@ async def test_a_broker_that_falls_silent_leaves_the_last_count_with_its_age() -
         assert "the key was changed" in row.problem
 
 
+async def test_a_node_that_was_scaled_away_is_not_missed_while_the_status_still_lists_it() -> None:
+    desk = Desk(kube=FakeKube({SECRET: bootstrap()}), emqx={KEY: FakeEmqx({"/api/v4/stats": stats(10, 20)})})
+    async with running(desk=desk):
+        desk.tell(Listed(CR, {KEY: resource()}))
+        await desk.count_again()
+        await until(lambda: desk.view.rows[0].live_connections == 30)
+        assert desk.view.rows[0].problem == ""
+
+
 async def test_a_broker_that_emqx_does_not_count_leaves_the_last_whole_count() -> None:
-    desk = Desk(kube=FakeKube({SECRET: bootstrap()}), emqx={KEY: FakeEmqx({"/api/v4/stats": stats(10, 20, 30)})})
+    kube = FakeKube({SECRET: bootstrap(), "/api/v1/namespaces/default/pods/emqx-ee-2": {"kind": "Pod"}})
+    desk = Desk(kube=kube, emqx={KEY: FakeEmqx({"/api/v4/stats": stats(10, 20, 30)})})
     async with running(desk=desk):
         desk.tell(Listed(CR, {KEY: resource()}))
         await desk.count_again()
