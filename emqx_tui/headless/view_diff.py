@@ -218,14 +218,15 @@ def _line(line: LogLine, view: View) -> Line | None:
         case LogSource.OPERATOR | LogSource.KUBERNETES:
             fields = {"source": str(line.source), "text": line.text, "is_warning": line.is_alarm}
             return Event.CLUSTER, line.at, fields
-        case LogSource.CONSOLE if line.is_alarm and line.text not in _told_otherwise(view):
+        case LogSource.CONSOLE if line.is_alarm and not _is_told_otherwise(view, line.text):
             return Event.PROBLEM, line.at, {"text": line.text}
     return None
 
 
-def _told_otherwise(view: View) -> set[str]:
-    alarms = {alarm.evidence for alarm in view.decision.alarms}
-    return alarms | {wording.incident(incident) for incident in view.decision.incidents}
+def _is_told_otherwise(view: View, text: str) -> bool:
+    """As an alarm, or as a node that failed: what that costs may have become more since."""
+    is_alarm = any(text == alarm.evidence for alarm in view.decision.alarms)
+    return is_alarm or any(text.startswith(wording.failure(incident)) for incident in view.decision.incidents)
 
 
 # -- gates and progress -------------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ def limit(found: Limit | None) -> str:
     return f"limit {clients}{found.seconds:.0f} s"
 
 
-def incident(found: Incident) -> str:
-    """Which node failed, when, and how many clients were cut off."""
+def failure(found: Incident) -> str:
+    """Which node failed, how and when."""
     since = f"{units.clock(found.at)}Z"
     reason = f" ({found.reason})" if found.reason else ""
     what = {
@@ -36,7 +36,12 @@ def incident(found: Incident) -> str:
         IncidentKind.RESTARTED: f"restarted at {since}{reason}",
         IncidentKind.LEFT_EMQX: f"left the EMQX cluster at {since}, its pod runs",
     }[found.kind]
-    return f"{found.colour} {found.pod} {what}: {cost(found)}"
+    return f"{found.colour} {found.pod} {what}"
+
+
+def incident(found: Incident) -> str:
+    """Which node failed, when, and how many clients were cut off."""
+    return f"{failure(found)}: {cost(found)}"
 
 
 def incident_so_far(found: Incident) -> str:

@@ -62,7 +62,7 @@ def on_resume(check: str, *, is_alarmed: bool) -> Advice:
     if not is_alarmed:
         return Advice(Verb.RESUME, "the check passes again")
     if check in LIFTABLE:
-        return Advice(Verb.RESUME, f"accepts {check.replace('-', ' ')}")
+        return Advice(Verb.RESUME, f'accepts "{check.replace("-", " ")}" and goes on')
     return Advice(Verb.RESUME, "when the check passes")
 
 
@@ -242,7 +242,7 @@ def _cause(context: RolloutContext) -> str:
     """The newest node that failed with clients on it since the drains began, with a semicolon; empty without one."""
     first_drain_at = context.journal.totals.first_drain_at
     failed = [i for i in context.observations.nodes.incidents if first_drain_at and i.at >= first_drain_at]
-    return next((f"{wording.incident(i)}; " for i in reversed(failed) if i.clients != 0), "")
+    return next((f"{wording.incident(i)}; " for i in reversed(failed) if i.cut_off != 0), "")
 
 
 def is_missing_over_limit(known: Observations, policy: Policy) -> bool:
@@ -383,8 +383,7 @@ def recipient_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
             ready = "Ready" if member.pod.is_ready else "not Ready"
             return Alarm(
                 "recipient-silent",
-                f"{member.name} has not answered for itself for {waited:.0f} s ({member.own.problem}); for Kubernetes "
-                f"its pod runs and is {ready}; what rests on its figures is not judged meanwhile",
+                f"{member.name} has not answered for itself for {waited:.0f} s; for Kubernetes it runs and is {ready}",
                 Limit(limit),
                 (
                     Advice(Verb.INSPECT_POD, target=member.name),

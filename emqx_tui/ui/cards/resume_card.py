@@ -24,16 +24,11 @@ def renew_resume(view: View | None, _: EditPreview | None) -> Card | None:
 def _card(view: View, hold: HoldRecord) -> Card:
     check = check_words(hold.check)
     alarm = next((alarm for alarm in view.decision.alarms if alarm.check == hold.check), None)
-    accepts = (
-        f"accepts what the check {check} has found" if hold.check in LIFTABLE else "goes on: the check passes again"
-    )
-    if hold.check == "canary":
-        accepts = "goes on with late removal: a blue address leaves when its node is empty"
     still = alarm is not None and hold.check not in LIFTABLE
     rows = (
         ("Found", (line(hold.reason),)),
         ("Now", (line(alarm.evidence if alarm else "the check raises no alarm"),)),
-        ("Then", (line((accepts, Tone.STRONG)),)),
+        ("Then", (line((_then(hold, is_alarmed=alarm is not None), Tone.STRONG)),)),
         ("Held", (line(f"since {units.clock(hold.at)} by {hold.by}"),)),
         ("Since", since(view)),
         ("Driver", driver_row(view)),
@@ -47,3 +42,12 @@ def _card(view: View, hold: HoldRecord) -> Card:
         blocked=blocked_words(facts.why_no_intent(view)) or (f"{check} still holds" if still else ""),
         intent=Resume,
     )
+
+
+def _then(hold: HoldRecord, *, is_alarmed: bool) -> str:
+    if hold.check == "canary":
+        return "goes on with late removal: a blue address leaves when its node is empty"
+    if hold.check not in LIFTABLE:
+        return "goes on: the check passes again"
+    found = "accepts what the check has found" if is_alarmed else "goes on"
+    return f"{found}; it does not hold this release again"

@@ -25,7 +25,7 @@ from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words
 from emqx_tui.ui.rollout.names import blocked_words, check_words, short_names, tail, version_words
 from emqx_tui.ui.text.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
-from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line, wrap
+from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, crop, line, wrap
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,21 @@ MOST_ROWS = 4
 
 
 def bar_lines(found: Headline, cells: int) -> list[Line]:
-    """The bar in `cells`: at least two lines, so that nothing below moves when words change."""
-    lines = []
-    for spans in (found.first, found.second):
-        lines += [(Span(" "), *part) for part in wrap(spans, cells - 2)] if spans else [EMPTY]
-    return lines[:MOST_ROWS]
+    """The bar in `cells`: at least two lines, so that nothing below moves when words change.
+
+    Long evidence leaves two rows to what goes on and what may be done; what is cut is marked.
+    """
+    first, second = (wrap(spans, cells - 2) if spans else [EMPTY] for spans in (found.first, found.second))
+    rows_of_second = max(MOST_ROWS - len(first), min(len(second), 2))
+    rows_of_first = MOST_ROWS - min(len(second), rows_of_second)
+    kept = [*_first_rows(first, rows_of_first, cells - 2), *_first_rows(second, rows_of_second, cells - 2)]
+    return [(Span(" "), *part) if part else EMPTY for part in kept]
+
+
+def _first_rows(rows: list[Line], most: int, cells: int) -> list[Line]:
+    if len(rows) <= most:
+        return rows
+    return [*rows[: most - 1], crop((*rows[most - 1], Span(" " * cells)), cells)]
 
 
 _PHASES = {
@@ -220,7 +230,7 @@ def _auto_held(view: View, hold: HoldRecord) -> Headline:
         _word(ALARM, f'{word} by check "{check_words(hold.check)}"'), wording.alarm(alarm) if alarm else hold.reason
     )
     told = first[-1].text
-    new = [i for i in facts.open_incidents(view)[:1] if wording.incident(i) not in told]
+    new = [i for i in facts.open_incidents(view)[:1] if wording.failure(i) not in told]
     parts = [
         *(f"{ALARM} {wording.incident_so_far(i)}" for i in new),
         _goes_on(view, hold),

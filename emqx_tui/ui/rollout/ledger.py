@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from emqx_tui.rollout.phases import BEFORE_CUT_OVER
 from emqx_tui.model import units
 from emqx_tui.rollout.state.journal import Journal, Uncounted
 from emqx_tui.session.views import facts
@@ -51,7 +52,8 @@ def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) 
 
 def _early(view: View) -> str:
     early = facts.early_clients(view)
-    return f" · {units.count(early)} on green by the cut-over" if early else ""
+    when = "already" if view.decision.phase in BEFORE_CUT_OVER else "by the cut-over"
+    return f" · {units.count(early)} on green {when}" if early else ""
 
 
 def _ratio(part: int | None, whole: int | None) -> float | None:

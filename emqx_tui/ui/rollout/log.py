@@ -43,11 +43,13 @@ def _short(entry: LogLine, cells: int) -> Line:
 
 def long_entry(entry: LogLine, cells: int, *, is_marked: bool = False, is_opened: bool = False) -> list[Line]:
     """One entry whole, wrapped; opened with its command below it, to be read and repeated."""
-    indent = Span(" " * (9 + _SOURCE + 1))
-    room = max(20, cells - len(indent.text))
+    at, source, *told = _told(entry)
     mark = Span("▸", Tone.KEY) if is_marked else Span(" ")
-    head, *more = wrap(_told(entry), cells - 1)
-    lines: list[Line] = [(mark, *head), *((indent, *rest) for text in more for rest in wrap(text, room))]
+    begin = (mark, Span(at.text.strip(), at.tone), Span(" "), source, Span(" "))
+    indent = Span(" " * width(begin))
+    room = max(20, cells - len(indent.text))
+    head, *more = wrap(tuple(told), room)
+    lines: list[Line] = [(*begin, *head), *((indent, *rest) for rest in more)]
     if entry.command and is_opened:
         lines += [(indent, *rest) for rest in wrap(line((f"$ {clean(entry.command)}", Tone.DIM)), room)]
     return lines

@@ -29,7 +29,6 @@ def rail(view: View) -> tuple[Line, Line]:
         word = STEP_WORDS.get(step.id, step.id)
         if step.total and step.state not in (StepState.TODO, StepState.DONE):
             word += f" {min(step.done + 1, step.total)} of {step.total}"
-        word += " held" if step.state is StepState.HELD else ""
         parts += [Span(f"{glyph} {word}", tone), Span("  ")]
     return tuple(parts[:-1]), _times(view)
 

@@ -276,7 +276,7 @@ def test_a_hung_recipient_is_named_and_its_drain_is_stopped() -> None:
     decision = hung(EVICTING, 12.0).decide()
     (alarm,) = decision.alarms
     assert alarm.evidence.startswith(f"{build.GREEN_NAME}-1 has not answered for itself for 12 s")
-    assert "its pod runs and is Ready" in alarm.evidence
+    assert alarm.evidence.endswith("for Kubernetes it runs and is Ready")
     assert [command.name for command in decision.commands] == ["stop-drain"]
 
 

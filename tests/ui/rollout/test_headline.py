@@ -136,6 +136,15 @@ def test_an_auto_hold_in_80_cells_loses_no_word():
     assert text.endswith("r resume: accepts the loss and goes on · x abort")
 
 
+def test_long_evidence_is_cut_before_what_may_be_done_is():
+    evidence = " ".join(["the evidence of a check that has found a lot to tell"] * 8)
+    alarm = replace(releases.auto_held().decision.alarms[0], evidence=evidence)
+    rows = bar_lines(headline(with_decision(releases.auto_held(), alarms=(alarm,))), 80)
+    assert len(rows) == MOST_ROWS
+    assert plain(rows[1]).endswith("…"), "a cut is marked"
+    assert plain(rows[3]).endswith("accepts the loss and goes on · x abort")
+
+
 def test_a_hold_names_who_since_when_why_and_what_goes_on():
     first, second = said(releases.held())
     assert first == "‖ HELD by bob@laptop since 12:04:26 (95 s): pager rings"
@@ -161,7 +170,7 @@ def test_a_freeze_on_top_of_an_auto_hold_tells_why_it_was_held():
     first, second = said(replace(view, journal=replace(view.journal, hold=frozen)))
     assert first == f"■ FROZEN by ann@bastion since 12:06:01 (0.0 s): {reason}"
     assert second.startswith("drains are stopped")
-    assert second.endswith("r resume: accepts clients missing")
+    assert second.endswith('r resume: accepts "clients missing" and goes on')
 
 
 def test_a_hold_with_a_new_alarm_tells_the_alarm():

@@ -36,6 +36,14 @@ def test_an_opened_entry_has_its_command_whole():
     assert command in "".join(text.strip() for text in shown).replace(" ", "")
 
 
+def test_a_wrapped_entry_stands_in_one_column():
+    entry = LogLine(NOW, LogSource.CONSOLE, "held by check: " + "some words that go on and on " * 8, is_alarm=True)
+    first, *more = [plain(found) for found in long_entry(entry, 80, is_marked=True)]
+    column = first.index("▲")
+    assert all(text[:column].strip() == "" and text[column] != " " for text in more)
+    assert all(cell_len(text) > 70 for text in (first, *more[:-1])), "no row ends early"
+
+
 def test_an_alarm_is_marked_by_a_sign():
     entry = LogLine(NOW, LogSource.CONSOLE, "held by check", is_alarm=True)
     assert "▲ held by check" in plain(short_log([entry], 1, 80)[0])

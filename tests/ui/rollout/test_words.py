@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from rich.cells import cell_len
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
@@ -38,7 +39,16 @@ def test_the_rail_shows_each_step_with_a_sign_and_the_time():
 
 def test_a_step_at_its_gate_and_a_held_one_are_told_apart_by_sign_and_word():
     assert "◆ drain 3 of 3" in rail(releases.at_gate())[0]
-    assert "‖ drain 2 of 3 held" in rail(releases.held())[0]
+    steps, times = rail(releases.held())
+    assert "‖ drain 2 of 3" in steps
+    assert "held 1:35" in times
+
+
+def test_the_rail_of_a_long_held_release_fits_into_80_cells():
+    view = releases.held()
+    later = replace(view, snapshot=replace(view.snapshot, now=view.now + timedelta(minutes=40)))
+    steps, times = rail(later)
+    assert cell_len(steps) + 1 + cell_len(times) <= 80, steps + times
 
 
 def test_the_rail_of_an_idle_cluster_tells_what_a_release_would_use():
@@ -127,6 +137,14 @@ def test_an_unknown_ledger_is_not_zero():
         journal=releases.journal(totals=replace(releases.journal().totals, clients=100_000)),
     )
     assert plain(ledger_line(unknown)) == " CLIENTS ? · 21 on green by the cut-over · lowest sum 99,760"
+
+
+def test_before_the_cut_over_nothing_is_said_to_have_come_by_it():
+    view = releases.draining(ledger=Ledger(0))
+    early = replace(view, decision=replace(view.decision, phase=Phase.CREATING_GREEN))
+    said = plain(ledger_line(early))
+    assert "by the cut-over" not in said
+    assert " on green already" in said
 
 
 def test_before_the_first_drain_nobody_was_disconnected():
