@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from emqx_tui.rollout.phases import BEFORE_CUT_OVER
 from emqx_tui.model import units
+from emqx_tui.rollout.phases import BEFORE_CUT_OVER
 from emqx_tui.rollout.state.journal import Journal, Uncounted
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
