@@ -16,7 +16,17 @@ sys.dont_write_bytecode = False
 
 HERE = Path(__file__).parent
 
-QUICK = ("architecture", "cli", "model", "rollout", "session", "sandbox", "test_config.py", "test_explain.py")
+QUICK = (
+    "architecture",
+    "cli",
+    "model",
+    "mqtt_bench",
+    "rollout",
+    "session",
+    "sandbox",
+    "test_config.py",
+    "test_explain.py",
+)
 """What `-m quick` runs: lint, types, import contracts, and the tests that open no terminal and play no release."""
 
 ONE_AT_A_TIME = ("e2e",)

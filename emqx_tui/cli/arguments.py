@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.config import OPTIONS, duration_s
+from emqx_tui.cli.bench_arguments import add_bench
+from emqx_tui.cli.flags import Parser, UsageError, duration, number, whole
+from emqx_tui.config import OPTIONS
 from emqx_tui.rollout.gate_id import START, GateId
 
 SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets", "hung-peer", "split")
@@ -36,27 +38,17 @@ exit codes:
   2  wrong usage         6  lost contact"""
 
 
-class UsageError(Exception):
-    """A command line that is wrong; the message is one line."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says one line about a mistake, and leaves exiting to the caller."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("allow_abbrev", False)
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*args, **kwargs)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
-
-
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The command and its flags; `settings` holds the global flags that were given, by setting. Raises UsageError."""
     cluster = _global_flags()
     given, rest = cluster.parse_known_args(_spelled_out(argv))
-    return _with_settings(_commands(cluster).parse_args(rest), given)
+    parser = _commands(cluster)
+    chosen, left = parser.parse_known_args(rest)
+    if left:
+        # What stands after a mistyped flag of bench may be a password.
+        words = [word.partition("=")[0] for word in left if word.startswith("-")] if chosen.command == "bench" else left
+        parser.error(f"unrecognized arguments: {' '.join(words)}".rstrip(": "))
+    return _with_settings(chosen, given)
 
 
 def parse_global_flags(argv: Sequence[str]) -> argparse.Namespace:
@@ -147,6 +139,7 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     _get(add("get", "list EmqxEnterprise clusters, or one of them"))
     _status(add("status", "show where the release of a cluster stands"))
     _verbs(add)
+    add_bench(add("bench", "put load on a broker: many MQTT connections, counted"), parents)
     _doctor(add("doctor", "check this machine, the way to the cluster, rights and EMQX, each with its cure"))
     info = add("info", "print versions, files, and every setting with its value and where it came from")
     info.add_argument("-o", "--output", choices=("text", "json"), default="text")
@@ -303,40 +296,6 @@ def _verbs(add: Callable[..., Parser]) -> None:
         made.append(verb)
     for verb in made:
         verb.add_argument("-o", "--output", choices=("text", "json"), default="text")
-
-
-def whole(least: int, most: int) -> Callable[[str], int]:
-    """Reads a whole number of a range."""
-
-    def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, found {text!r}")
-        return int(text)
-
-    return read
-
-
-def number(least: float, most: float) -> Callable[[str], float]:
-    """Reads a number of a range."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"expected a number from {least:g} to {most:g}, found {text!r}")
-        return value
-
-    return read
-
-
-def duration(text: str) -> float:
-    """Reads a duration as kubectl's flags take them; seconds."""
-    try:
-        return duration_s(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def gate(text: str) -> GateId:

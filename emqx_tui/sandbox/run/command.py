@@ -131,6 +131,7 @@ def _usage(sandbox: Sandbox, options: SandboxOptions) -> str:
             f"  export KUBECONFIG={path}",
             "  kubectl get emqxenterprises",
             f"  emqx-tui --kubeconfig {path} --clock-rate {sandbox.speed:g}",
+            f"  emqx-tui bench conn -h {ADDRESS} -p {sandbox.mqtt_port} -c 1000",
             "",
             f"MQTT clients: {ADDRESS} port {sandbox.mqtt_port}, the listener Service of the first cluster.",
             f"Contexts: {', '.join(sandbox.accounts.users)}. Ctrl-C ends it.",
