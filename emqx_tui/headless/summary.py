@@ -4,9 +4,9 @@ Owns the definitions. Instants and counts come from the journal, which every dri
 a release that changed hands are those of the whole release. What is not known is null, never 0.
 
 `clients_lost` compares sums, because EMQX does not tell clients apart: the sum of the start less the highest sum seen
-after the last drain. At any moment some clients are away by themselves; so many are no loss, and the lowest sum before
-the first drain counts as the start where it was seen. New clients that joined during the release can hide lost ones,
-which no count can tell.
+after the last client was cut off. At any moment some clients are away by themselves: as many as the sum moved by before
+anybody was cut off are no loss. Those that are missing may still be on their way: they are told as lost SETTLED_S
+later, and are null before. New clients that joined during the release can hide lost ones, which no count can tell.
 """
 
 from __future__ import annotations
@@ -18,12 +18,18 @@ from typing import Any
 from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.view_diff import uncounted_fields
+from emqx_tui.rollout.gate_id import CUT_OVER
 from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.observations import DROPS_BEFORE_S
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 
 SETTLED_S = 60.0
-"""An aborted release has no last drain: its end is judged by the samples of this long before it."""
+"""Firmware that waits ever longer between its attempts is back by then."""
+QUIET_S = 30.0
+"""So long before the first client is cut off, the sum is looked at for how much it moves by itself."""
+FEW = 5
+"""Fewer samples do not tell that."""
 
 
 def summary(
@@ -45,7 +51,9 @@ def figures(view: View, journal: Journal) -> Mapping[str, Any]:
         "duration_s": facts.seconds_between(journal.created_at, totals.finished_at),
         "drain_s": facts.drain_duration_s(journal),
         "limit_s": facts.drain_limit_s(journal),
-        "disconnects_per_client": _per_client(journal),
+        "disconnects_per_client": facts.disconnects_per_client(journal),
+        "disconnects_at_least": facts.is_disconnects_lower_bound(view),
+        "cut_by_canary": totals.cut_by_canary,
         "clients_lost": clients_lost(view, journal),
         "lowest_sum_ratio": round(lowest.ratio, 5) if lowest and lowest.ratio is not None else None,
         "uncounted": uncounted_fields(journal),
@@ -55,20 +63,42 @@ def figures(view: View, journal: Journal) -> Mapping[str, Any]:
 
 
 def clients_lost(view: View, journal: Journal) -> int | None:
-    """Clients of the start that were not seen again; None while the release runs or nothing was counted."""
+    """Clients of the start that were not seen again; None while the release runs, and while that is not known."""
     totals = journal.totals
     if totals.finished_at is None or totals.start_sum is None:
         return None
-    since = totals.drained_at or totals.finished_at - timedelta(seconds=SETTLED_S)
-    until = totals.first_drain_at or (journal.abort.at if journal.abort else since)
-    counted = [(sample.at, sample.sum) for sample in view.samples if sample.sum is not None]
-    before = [totals.start_sum, *(count for at, count in counted if journal.created_at <= at < until)]
-    after = [count for at, count in counted if at >= since]
-    return max(0, min(before) - max(after)) if after else None
-
-
-def _per_client(journal: Journal) -> float | None:
-    totals = journal.totals
-    if not totals.clients:
+    since = _last_cut_off(view, journal, totals.finished_at)
+    after = [sample for sample in view.samples if sample.sum is not None and sample.at > since]
+    if not after:
         return None
-    return round(totals.disconnects / totals.clients, 4)
+    missing = totals.start_sum - _moves_by_itself(view, journal, since) - max(sample.sum or 0 for sample in after)
+    is_settled = (after[-1].at - since).total_seconds() >= SETTLED_S
+    return 0 if missing <= 0 else missing if is_settled else None
+
+
+def _last_cut_off(view: View, journal: Journal, finished_at: datetime) -> datetime:
+    """When the last client can have been cut off by the release."""
+    totals = journal.totals
+    found = [death.at for death in totals.deaths]
+    if journal.abort is not None:
+        on_green = [sample.at for sample in view.samples if sample.green]
+        found += [journal.abort.at, *(at for at in on_green[-1:] if at <= finished_at)]
+    else:
+        found.append(totals.drained_at or finished_at - timedelta(seconds=SETTLED_S))
+    return max(found)
+
+
+def _moves_by_itself(view: View, journal: Journal, since: datetime) -> int:
+    """By how much the sum moved before anybody was cut off."""
+    totals = journal.totals
+    cuts = [since, *(death.at - timedelta(seconds=DROPS_BEFORE_S) for death in totals.deaths)]
+    cuts += [gap.since for gap in totals.uncounted]
+    cuts += [at for at in (totals.first_drain_at, journal.abort.at if journal.abort else None) if at is not None]
+    if journal.canary_failed:
+        cuts += [record.at for record in journal.approvals if record.gate == CUT_OVER]
+    until = min(cuts)
+    counted = [(s.at, s.sum) for s in view.samples if s.sum is not None and journal.created_at <= s.at < until]
+    quiet = [count for at, count in counted if (until - at).total_seconds() <= QUIET_S]
+    if len(quiet) < FEW:
+        quiet = [totals.start_sum or 0, *(count for _, count in counted)]
+    return max(quiet) - min(quiet)

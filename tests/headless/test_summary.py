@@ -10,14 +10,14 @@ import pytest
 
 from emqx_tui.headless.events import FIELDS, Event
 from emqx_tui.headless.exit_status import EXIT_CODES, Result
-from emqx_tui.headless.summary import SETTLED_S, summary
+from emqx_tui.headless.summary import summary
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.state.journal import AbortRecord, Journal, Originals, Totals
+from emqx_tui.rollout.state.journal import AbortRecord, Journal, NodeDeath, Originals, Totals, Uncounted
 from emqx_tui.session.views.facts import image_version
 from emqx_tui.session.views.view import View
 
@@ -68,6 +68,14 @@ def release(totals: Totals = DONE, **fields: Any) -> View:
     )
 
 
+QUIET = tuple((second, total) for second in range(121, 149, 3) for total in (100_000 - second % 2 * 10,))
+"""Before the first drain: ten clients are away at any moment."""
+
+
+def death(second: float) -> NodeDeath:
+    return NodeDeath("emqx-ee-0", "uid/0", 100, at(second))
+
+
 def figures(view: View, result: Result = Result.DONE) -> dict[str, Any]:
     return summary(view, result, view.now).to_json()
 
@@ -85,6 +93,8 @@ def test_a_release_that_is_done() -> None:
         "drain_s": 505.0,
         "limit_s": 505.0,
         "disconnects_per_client": 1.0,
+        "disconnects_at_least": False,
+        "cut_by_canary": 0,
         "clients_lost": 0,
         "lowest_sum_ratio": 0.997,
         "uncounted": [],
@@ -110,8 +120,17 @@ def test_a_release_that_is_done() -> None:
         (release(replace(DONE, lowest_sum=None)), "lowest_sum_ratio", None),
         (release(replace(DONE, start_sum=None)), "lowest_sum_ratio", None),
         (release(replace(DONE, start_sum=0)), "lowest_sum_ratio", None),
-        (release(samples=((100, 100_200), (690, 99_900), (700, 99_950))), "clients_lost", 50),
-        (release(samples=((100, 99_960), (200, 99_000), (700, 99_950))), "clients_lost", 10),
+        (release(samples=((100, 100_000), (720, 99_900), (730, 99_950))), "clients_lost", 50),
+        (release(samples=((100, 99_960), (200, 99_000), (720, 99_950))), "clients_lost", 10),
+        (release(samples=((100, 100_000), (690, 99_900), (714, 99_950))), "clients_lost", None),
+        (release(samples=(*QUIET, (720, 99_940))), "clients_lost", 50),
+        (release(replace(DONE, deaths=(death(126),)), samples=(*QUIET, (720, 99_940))), "clients_lost", 60),
+        (release(replace(DONE, deaths=(death(665),)), samples=(*QUIET, (720, 99_940))), "clients_lost", None),
+        (release(replace(DONE, cut_by_canary=20_000)), "disconnects_per_client", 1.2),
+        (release(replace(DONE, cut_by_canary=20_000)), "cut_by_canary", 20_000),
+        (release(replace(DONE, is_lower_bound=True)), "disconnects_at_least", True),
+        (release(replace(DONE, uncounted=(Uncounted(at(1), at(20)),))), "disconnects_at_least", True),
+        (replace(release(replace(DONE, finished_at=None)), result="aborted"), "disconnects_at_least", True),
         (release(samples=((690, 101_000),)), "clients_lost", 0),
         (release(samples=((100, 100_000),)), "clients_lost", None),
         (release(samples=()), "clients_lost", None),
@@ -133,6 +152,15 @@ def test_a_release_that_is_done() -> None:
         "nobody there at the start",
         "the best sum since the last drain counts",
         "who was away before the first drain is no loss",
+        "who is missing may be on the way for a minute",
+        "so many are away by themselves",
+        "who was cut off before the first drain is not away by itself",
+        "who was cut off by a node that died may be on the way for a minute",
+        "the canary's clients count",
+        "the canary's clients are named",
+        "some could not be counted",
+        "nobody counted for a while",
+        "this console has not seen the end",
         "newcomers are no loss",
         "no count since the last drain",
         "no count at all",
@@ -142,12 +170,25 @@ def test_each_figure(view: View, name: str, figure: float | None) -> None:
     assert figures(view)[name] == figure
 
 
-def test_an_abort_is_judged_by_the_samples_of_its_end() -> None:
-    totals = replace(DONE, first_drain_at=None, drained_at=None, clients=None, evicted=0, killed=0)
+@pytest.mark.parametrize(
+    ("back_at", "finished_at", "lost"),
+    [(300, 700, 10), (650, 700, None), (650, 711, 10)],
+    ids=["long ago", "a moment ago", "a minute ago"],
+)
+def test_an_abort_is_judged_by_what_comes_after_the_last_client_left_green(
+    back_at: float, finished_at: float, lost: int | None
+) -> None:
+    nothing = replace(DONE, first_drain_at=None, drained_at=None, clients=None, evicted=0, killed=0)
     abort = AbortRecord("sim@host", at(100), "")
-    view = release(totals, abort=abort, samples=((99, 100_001), (700 - SETTLED_S - 1, 100_000), (699, 99_990)))
+    samples = (
+        Sample(at(99), 100_000, 0, {}),
+        Sample(at(back_at), 99_000, 1_000, {}),
+        Sample(at(back_at + 1), 99_980, 0, {}),
+        Sample(at(finished_at), 99_990, 0, {}),
+    )
+    view = replace(release(replace(nothing, finished_at=at(finished_at)), abort=abort), samples=samples)
     told = figures(view, Result.ABORTED)
-    assert (told["result"], told["drain_s"], told["limit_s"], told["clients_lost"]) == ("aborted", None, None, 10)
+    assert (told["result"], told["drain_s"], told["limit_s"], told["clients_lost"]) == ("aborted", None, None, lost)
 
 
 @pytest.mark.parametrize("result", list(Result))

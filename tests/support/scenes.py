@@ -90,6 +90,8 @@ class Place:
     pod_uid: str = ""
     """Empty = the one it has always had."""
     restarts: int = 0
+    initial: int = 300
+    """Clients when its evacuation began."""
     containers: tuple[Container, ...] = ()
     conditions: tuple[PodCondition, ...] = ()
 
@@ -262,7 +264,7 @@ class Scene:
                     conn_evict_rate_per_s=p.rates[0],
                     sess_evict_rate_per_s=p.rates[1],
                     recipients=(),
-                    initial_connected=300,
+                    initial_connected=p.initial,
                     current_connected=p.live or 0,
                     initial_sessions=0,
                     current_sessions=p.sessions_left,

@@ -12,9 +12,10 @@ from emqx_tui.rollout.checks.auto_hold import FREEZING
 from emqx_tui.rollout.commands import Command, StartDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
+from emqx_tui.rollout.incidents import IncidentKind
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals, Uncounted
-from emqx_tui.rollout.state.observations import Observations, returned, uncounted
+from emqx_tui.rollout.state.observations import Observations, all_deaths, evicted, returned, uncounted
 from emqx_tui.rollout.steps import canary
 from emqx_tui.rollout.steps.forward import is_empty_by_own_word
 
@@ -69,14 +70,18 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         totals = replace(totals, first_drain_at=now, clients=clients, max_missing=0)
     if totals.drained_at is None and len(drained) >= context.wanted:
         totals = replace(totals, drained_at=now)
+    deaths = all_deaths(totals, known)
     totals = replace(
         totals,
         lowest_sum=_lower(totals, known.lowest_sum),
         start_sum=totals.start_sum if totals.start_sum is not None else known.start_sum,
-        evicted=max(totals.evicted, known.ledger.evicted or 0),
-        returned=max(totals.returned, returned(known, context.snapshot)),
+        evicted=max(totals.evicted, evicted(known)),
+        returned=max(totals.returned, returned(known)),
         initial_back=known.initial_back,
-        killed=max(totals.killed, known.killed),
+        killed=max(totals.killed, sum(death.clients for death in deaths)),
+        deaths=deaths,
+        cut_by_canary=totals.cut_by_canary or (known.canary_cut if journal.canary_failed else 0),
+        is_lower_bound=totals.is_lower_bound or _is_uncountable(context),
         baseline=known.baseline,
         initial=known.initial,
         green_baseline=known.green_baseline,
@@ -90,6 +95,19 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     if (totals, names) == (journal.totals, journal.drained):
         return journal
     return replace(journal, totals=totals, drained=names)
+
+
+def _is_uncountable(context: RolloutContext) -> bool:
+    """Whom a broker cut off that EMQX restarted, what an abort evicted last, whom a network cut: nobody can count."""
+    journal, known = context.journal, context.observations
+    if journal.canary_failed or any(
+        i.clients is None or i.kind is IncidentKind.LEFT_EMQX for i in known.nodes.incidents
+    ):
+        return True
+    if journal.abort is None or journal.totals.first_drain_at is None:
+        return False
+    is_cut_short = any(known.left.get(name) for name in known.initial)
+    return is_cut_short or journal.canary_passed_at is None
 
 
 def _sessions_left(context: RolloutContext) -> Mapping[str, int]:

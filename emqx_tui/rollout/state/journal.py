@@ -95,6 +95,17 @@ class Uncounted:
 
 
 @dataclass(frozen=True)
+class NodeDeath:
+    """A broker that went away with clients on it."""
+
+    pod: str
+    instance: str
+    """Which of the brokers that this pod has had."""
+    clients: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Totals:
     """Counters that have to survive a change of driver. Counts of clients; instants in cluster time."""
 
@@ -111,6 +122,12 @@ class Totals:
     """Clients disconnected by drains of green, in an abort."""
     killed: int = 0
     """Clients cut off without an evacuation: on nodes that went away undrained."""
+    deaths: tuple[NodeDeath, ...] = ()
+    """What `killed` consists of, whichever consoles have seen it."""
+    cut_by_canary: int = 0
+    """Clients whose connections the network ended when the canary's address left the Service."""
+    is_lower_bound: bool = False
+    """Something cut clients off that could not be counted."""
     sessions_left: Mapping[str, int] = field(default_factory=dict)
     """By blue pod: sessions that its drain left behind; they end with the node."""
     finished_at: datetime | None = None
@@ -131,7 +148,7 @@ class Totals:
     @property
     def disconnects(self) -> int:
         """Clients cut off by the release, without those that left by themselves."""
-        return self.evicted + self.returned + self.killed
+        return self.evicted + self.returned + self.killed + self.cut_by_canary
 
 
 @dataclass(frozen=True, kw_only=True)

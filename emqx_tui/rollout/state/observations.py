@@ -6,16 +6,16 @@ on it: a console that was restarted decides the same or waits longer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.series import Ledger, Sample
-from emqx_tui.model.snapshot import Colour, Member, Snapshot
+from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
 from emqx_tui.rollout import incidents
 from emqx_tui.rollout.incidents import NodeWatch
-from emqx_tui.rollout.state.journal import Journal, Uncounted
+from emqx_tui.rollout.state.journal import AbortRecord, Journal, NodeDeath, Totals, Uncounted
 
 RECENT_S = 130.0
 RECONNECT_ALLOWANCE_S = 10.0
@@ -25,6 +25,10 @@ UNCOUNTED_S = 15.0
 UNWRITTEN_S = 30.0
 """Counts of a driver that is gone may not have been written for so long."""
 MAX_UNCOUNTED = 100
+DROPS_BEFORE_S = 5.0
+"""A broker that stops drops its clients some samples before it is seen to be gone."""
+STOPPED_S = 4.0
+"""A drain that an abort stops has evicted clients that the broker's sampler shows only then."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,15 @@ class Still:
 
 
 @dataclass(frozen=True)
+class Broker:
+    """A broker as it was when it was last counted."""
+
+    instance: str
+    clients: int
+    is_evacuated: bool
+
+
+@dataclass(frozen=True)
 class Observations:
     """See the module. Every change gives a new value."""
 
@@ -66,7 +79,9 @@ class Observations:
     """Since when the operator's release status is absent (while a release of ours is there)."""
     canary: Canary | None = None
     canary_lost: int = 0
-    """Losses of the canary beyond natural churn."""
+    """Losses of the canary beyond natural churn, less what chance explains."""
+    canary_cut: int = 0
+    """Losses of the canary beyond natural churn, as estimated."""
     churn_per_min: float = 0.0
     """Part of all clients that leaves by itself and comes back in a minute, as the canary's watch showed it."""
     unready_since: Mapping[str, datetime] = field(default_factory=dict)
@@ -82,19 +97,25 @@ class Observations:
     baseline: Mapping[str, int] = field(default_factory=dict)
     """By pod: live connections when the first drain began."""
     initial: Mapping[str, int] = field(default_factory=dict)
-    """By pod: live connections when its own drain began."""
+    """By pod: live connections when its own drain began; where it was drained again, with those who came between."""
+    left: Mapping[str, int] = field(default_factory=dict)
+    """By pod of `initial`: fewest clients on it since. They may come back when its drain is stopped."""
+    drained_from: Mapping[str, int] = field(default_factory=dict)
+    """By pod: `initial_connected` of its newest evacuation."""
     initial_back: Mapping[str, int] = field(default_factory=dict)
     """By green pod: live connections when its drain back began, in an abort."""
+    left_back: Mapping[str, int] = field(default_factory=dict)
+    """By pod of `initial_back`: fewest clients on it since."""
     green_baseline: int = 0
     recent: tuple[Sample, ...] = ()
     """Samples of about the last two minutes."""
     evicted_track: tuple[tuple[datetime, int], ...] = ()
     ledger: Ledger = field(default_factory=Ledger)
     missing_since: datetime | None = None
-    killed: int = 0
-    """Clients on nodes that went away undrained, since these observations began."""
-    silent: Mapping[str, int] = field(default_factory=dict)
-    """By pod: clients of nodes that EMQX leaves out of its list while their pods run. Nobody knows yet."""
+    deaths: tuple[NodeDeath, ...] = ()
+    """Brokers that went away with clients on them, since these observations began."""
+    standing: Mapping[str, Broker] = field(default_factory=dict)
+    """By pod: brokers that were counted and are not known to be gone."""
     progress: Mapping[str, Progress] = field(default_factory=dict)
     """By pod that is drained."""
     lowest_sum: int | None = None
@@ -129,11 +150,13 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         operator_down_since=(known.operator_down_since or now) if snapshot.operator_answers.value is False else None,
         nodes=incidents.watch(known.nodes, snapshot, journal),
     )
-    known = _with_sample(known, snapshot)
+    known = _with_sample(known, snapshot, journal.drained if journal else ())
     if journal is None:
-        return replace(known, canary=None, baseline={}, initial={}, ledger=Ledger(), evicted_track=(), progress={})
+        nothing: dict[str, int] = {}
+        known = replace(known, baseline=nothing, initial=nothing, left=nothing, drained_from=nothing)
+        return replace(known, canary=None, ledger=Ledger(), evicted_track=(), progress={})
     if journal.abort:
-        return _with_drains_back(known, snapshot, journal)
+        return _with_drains_back(known, snapshot, journal, journal.abort)
     known = _with_drains(known, snapshot, journal)
     return _with_ledger(known, snapshot, journal)
 
@@ -197,7 +220,7 @@ def _gate_frozen(snapshot: Snapshot) -> set[str]:
     }
 
 
-def _with_sample(known: Observations, snapshot: Snapshot) -> Observations:
+def _with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]) -> Observations:
     sample = sample_of(snapshot)
     if sample is None or (known.recent and sample.at <= known.recent[-1].at):
         return known
@@ -209,8 +232,15 @@ def _with_sample(known: Observations, snapshot: Snapshot) -> Observations:
     lowest = known.lowest_sum
     if total is not None and snapshot.blue_uid:
         lowest = total if lowest is None else min(lowest, total)
-    known = _with_killed(known, snapshot)
+    before, known = known, _with_deaths(known, snapshot, drained)
+    if lowest is not None and known.deaths is not before.deaths and (last := _last_sum(before)) is not None:
+        # They may be back before the next sample.
+        lowest = min(lowest, last - sum(death.clients for death in known.deaths[len(before.deaths) :]))
     return replace(known, recent=recent, lowest_sum=lowest, start_sum=known.start_sum or total)
+
+
+def _last_sum(known: Observations) -> int | None:
+    return next((sample.sum for sample in reversed(known.recent) if sample.sum is not None), None)
 
 
 def _counted(known: Observations, at: datetime) -> Observations:
@@ -220,19 +250,53 @@ def _counted(known: Observations, at: datetime) -> Observations:
     return replace(known, counted_from=known.counted_from or at, counted_at=at, uncounted=uncounted)
 
 
-def _with_killed(known: Observations, snapshot: Snapshot) -> Observations:
-    """Count the clients of nodes that served and are gone now, drained ones aside.
+def _with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]) -> Observations:
+    """Count the clients of brokers that served and are gone now, drained ones aside.
 
     One that EMQX merely leaves out of an answer is waited for until it is back, or its pod is no longer up.
     """
-    if not known.recent or not snapshot.blue_uid or snapshot.nodes.problem:
+    if not snapshot.blue_uid or snapshot.nodes.problem or snapshot.pods.problem:
         return known
-    present = {m.name for m in snapshot.members if m.node is not None and not m.own.problem}
-    up = {m.name for m in snapshot.members if m.pod.containers_ready and not m.pod.meta.deleting}
-    before = {**known.silent, **known.recent[-1].nodes}
-    gone = {name: count for name, count in before.items() if count and name not in present}
-    killed = known.killed + sum(count for name, count in gone.items() if name not in up)
-    return replace(known, killed=killed, silent={name: count for name, count in gone.items() if name in up})
+    members = {m.name: m for m in snapshot.members}
+    deaths = list[NodeDeath]()
+    standing: dict[str, Broker] = {}
+    for name, before in known.standing.items():
+        member = members.get(name)
+        is_up = member is not None and member.pod.containers_ready and not member.pod.meta.deleting
+        if is_up and member is not None and instance_of(member) == before.instance:
+            standing[name] = before
+        elif name not in drained and (clients := _last_count(known, name, before, snapshot.now)):
+            deaths.append(NodeDeath(name, before.instance, clients, snapshot.now))
+            known = _undrained(known, name, clients) if before.is_evacuated else known
+    for name, member in members.items():
+        is_up = member.pod.containers_ready and not member.pod.meta.deleting
+        if member.node is not None and not member.is_suspect and is_up and member.live_connections is not None:
+            standing[name] = Broker(instance_of(member), member.live_connections, member.evacuation is not None)
+    return replace(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
+
+
+def _undrained(known: Observations, name: str, clients: int) -> Observations:
+    """The drain of a node did not move those who were cut off when its broker died."""
+    if name in known.initial:
+        initial, left = {**known.initial, name: known.initial[name] - clients}, {**known.left, name: 0}
+        return replace(known, initial=initial, left=left)
+    if name in known.initial_back:
+        initial, left = {**known.initial_back, name: known.initial_back[name] - clients}, {**known.left_back, name: 0}
+        return replace(known, initial_back=initial, left_back=left)
+    return known
+
+
+def instance_of(member: Member) -> str:
+    """Which broker the pod runs: another one after each start of its container, and in each new pod."""
+    restarts = next((c.restarts for c in member.pod.containers if c.name == "emqx"), member.pod.restarts)
+    return f"{member.pod.meta.uid}/{restarts}"
+
+
+def _last_count(known: Observations, name: str, before: Broker, now: datetime) -> int:
+    if before.is_evacuated:
+        return before.clients
+    late = (s.nodes.get(name, 0) for s in known.recent if (now - s.at).total_seconds() <= DROPS_BEFORE_S)
+    return max(before.clients, *late, 0)
 
 
 def sample_of(snapshot: Snapshot) -> Sample | None:
@@ -271,12 +335,43 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     if begun and not baseline and blue.live_connections is not None and green_before is not None:
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
         baseline, green_baseline = {**live, **begun}, green_before
-    initial = {**begun, **initial}
+    initial, left = _drained_again(known.drained_from, {**begun, **initial}, known.left, begun)
+    left = _fewest(left, initial, blue, journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
-    before = (known.baseline, known.initial, known.green_baseline, known.progress)
-    if (baseline, initial, green_baseline, progress) == before:
-        return known
-    return replace(known, baseline=baseline, initial=initial, green_baseline=green_baseline, progress=progress)
+    known = replace(known, baseline=baseline, initial=initial, left=left, green_baseline=green_baseline)
+    return replace(known, drained_from={**known.drained_from, **begun}, progress=progress)
+
+
+def _drained_again(
+    drained_from: Mapping[str, int], initial: Mapping[str, int], left: Mapping[str, int], begun: Mapping[str, int]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """`initial` and `left`: who came to a node whose drain was stopped is evicted from there by its next drain."""
+    again = {n: c for n, c in begun.items() if n in left and drained_from.get(n, c) != c}
+    return {**initial, **{n: initial[n] - left[n] + c for n, c in again.items()}}, {**left, **again}
+
+
+def _fewest(
+    left: Mapping[str, int], initial: Mapping[str, int], generation: Generation | None, drained: Iterable[str] = ()
+) -> dict[str, int]:
+    """By pod: the fewest clients since its drain began; none on one that was scaled away."""
+    members = generation.members if generation else ()
+    live = {m.name: m.live_connections for m in members if m.evacuation}
+    size = generation.replicas if generation else 0
+    live |= {name: 0 for name in initial if name in drained or int(name.rpartition("-")[2]) >= size}
+    counts = ((name, live.get(name), left.get(name, count)) for name, count in initial.items())
+    return {name: before if now is None else min(now, before) for name, now, before in counts}
+
+
+def evicted(known: Observations) -> int:
+    """Clients that the drains of blue have disconnected."""
+    return sum(max(0, count - known.left.get(name, count)) for name, count in known.initial.items())
+
+
+def all_deaths(totals: Totals, known: Observations) -> tuple[NodeDeath, ...]:
+    """Those that any driver has noted, and those that this console has seen beyond them."""
+    noted = {(death.pod, death.instance) for death in totals.deaths}
+    new = [d for d in known.deaths if (d.pod, d.instance) not in noted]
+    return (*totals.deaths, *new) if new else totals.deaths
 
 
 def _initial_counts(evacuating: Iterable[Member]) -> dict[str, int]:
@@ -315,19 +410,23 @@ def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str,
     return None if on_green is None else max(0, on_green - left)
 
 
-def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
+def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, abort: AbortRecord) -> Observations:
     """An abort: the ledger of the way forward stands still, and green's drains are counted."""
-    green = snapshot.green
-    begun = {**journal.totals.initial_back, **known.initial_back}
-    begun = {**_initial_counts(green.members if green else ()), **begun}
-    return replace(known, initial_back=begun, progress={})
+    green, blue = snapshot.green, snapshot.blue
+    begun = _initial_counts(green.members if green else ())
+    initial = {**begun, **journal.totals.initial_back, **known.initial_back}
+    initial, left = _drained_again(known.drained_from, initial, known.left_back, begun)
+    known = replace(known, initial_back=initial, left_back=_fewest(left, initial, green), progress={})
+    known = replace(known, drained_from={**known.drained_from, **begun})
+    if blue is None or not known.left or (snapshot.now - abort.at).total_seconds() > STOPPED_S:
+        return known
+    known = replace(known, left=_fewest(known.left, known.initial, blue, journal.drained))
+    return replace(known, ledger=replace(known.ledger, evicted=evicted(known)))
 
 
-def returned(known: Observations, snapshot: Snapshot) -> int:
-    """Clients that the drains of green have disconnected so far, in an abort, silent nodes left out."""
-    live = {m.name: m.live_connections for m in snapshot.members}
-    left = ((count, live.get(name, 0)) for name, count in known.initial_back.items())
-    return sum(max(0, count - now) for count, now in left if now is not None)
+def returned(known: Observations) -> int:
+    """Clients that the drains of green have disconnected so far, in an abort."""
+    return sum(max(0, count - known.left_back.get(name, count)) for name, count in known.initial_back.items())
 
 
 def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
@@ -340,7 +439,7 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     if not is_counted or blue.live_connections is None or on_green is None:
         return known
     now = snapshot.now
-    evicted = sum(max(0, count - (live.get(name) or 0)) for name, count in known.initial.items())
+    gone = evicted(known)
     waiting = {name: count for name, count in known.baseline.items() if name not in known.initial}
     moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
     # What a node had lost by itself before its own drain began went to green as well.
@@ -348,23 +447,25 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     bounced = sum(max(0, (live.get(name) or 0) - count) for name, count in waiting.items())
     # Who bounced to a node that was drained after that is evicted a second time, and lands or is missing once.
     bounced += sum(max(0, count - known.baseline.get(name, count)) for name, count in known.initial.items())
+    # And who came back to a node whose drain was stopped.
+    bounced += sum(max(0, (live.get(name) or 0) - count) for name, count in known.left.items())
     # A green node that died takes those with it who were there before.
     landed = max(0, on_green - known.green_baseline - moved)
-    bounced = min(bounced, evicted)
-    unasked = max(0, landed + bounced - evicted)
+    bounced = min(bounced, gone)
+    unasked = max(0, landed + bounced - gone)
     landed -= unasked
-    missing = evicted - landed - bounced
+    missing = gone - landed - bounced
     allowance, horizon = now - timedelta(seconds=RECONNECT_ALLOWANCE_S), now - timedelta(seconds=60)
-    track = (*(entry for entry in known.evicted_track if entry[0] >= horizon), (now, evicted))
+    track = (*(entry for entry in known.evicted_track if entry[0] >= horizon), (now, gone))
     earlier = next((n for at, n in reversed(track) if at <= allowance), None)
     first_drain_at = journal.totals.first_drain_at
     if earlier is None and first_drain_at is not None and first_drain_at <= allowance:
         # A console that came to a drain has not seen yet how many were evicted a moment before.
         on_their_way = None
     else:
-        on_their_way = min(missing, max(0, evicted - (earlier or 0)))
+        on_their_way = min(missing, max(0, gone - (earlier or 0)))
     ledger = Ledger(
-        evicted=evicted,
+        evicted=gone,
         landed=landed,
         bounced=bounced,
         missing=missing,

@@ -28,7 +28,7 @@ def watch(context: RolloutContext, phase: Phase) -> Observations:
     """Observations with the canary's watch begun, gone on, or dropped."""
     known = context.observations
     if phase is not Phase.CANARY:
-        return known if known.canary is None else replace(known, canary=None, canary_lost=0)
+        return known if known.canary is None else replace(known, canary=None, canary_lost=0, canary_cut=0)
     if known.canary is None:
         member = canary_member(context)
         blue = context.blue.live_connections if context.blue else None
@@ -36,14 +36,14 @@ def watch(context: RolloutContext, phase: Phase) -> Observations:
         if member is None or blue is None or green is None or not is_switched(context, phase):
             return known
         canary = Canary(member.name, context.now, member.live_connections or 0, green, blue + green)
-        return replace(known, canary=canary, canary_lost=0)
-    arrived, lost = arrivals(context, known.canary), lost_beyond_churn(context, known.canary)
-    if arrived is None or lost is None:
+        return replace(known, canary=canary, canary_lost=0, canary_cut=0)
+    arrived, cut = arrivals(context, known.canary), cut_by_network(context, known.canary)
+    if arrived is None or cut is None:
         return known
     watched = (context.now - known.canary.since).total_seconds()
     enough = watched >= 10.0 and known.canary.total > 0
     churn = arrived / known.canary.total * 60.0 / watched if enough else known.churn_per_min
-    return replace(known, canary_lost=lost, churn_per_min=churn)
+    return replace(known, canary_lost=cut.at_least, canary_cut=cut.estimate, churn_per_min=churn)
 
 
 def arrivals(context: RolloutContext, canary: Canary) -> float | None:
@@ -61,8 +61,17 @@ def _green_share(context: RolloutContext, canary: Canary) -> float:
     return max(1, places) / max(1, places + others)
 
 
-def lost_beyond_churn(context: RolloutContext, canary: Canary) -> int | None:
-    """Clients that the network cut, less what chance explains; None while the counts are unknown or old.
+@dataclass(frozen=True)
+class Cut:
+    """Clients of the canary that the network cut."""
+
+    estimate: int
+    at_least: int
+    """Less what chance explains."""
+
+
+def cut_by_network(context: RolloutContext, canary: Canary) -> Cut | None:
+    """None while the counts are unknown or old.
 
     Of the connections that arrived, `cut` were the canary's own and the rest natural churn, of which the canary lost
     its share: lost = cut + share x (arrived - cut). Where the canary is all of blue the two cannot be told apart.
@@ -75,11 +84,12 @@ def lost_beyond_churn(context: RolloutContext, canary: Canary) -> int | None:
     lost = canary.clients - member.live_connections
     expected = arrived * share
     if share >= 1.0:
-        return int(max(0.0, lost - expected - 3.0 * math.sqrt(expected)))
+        return Cut(max(0, lost), int(max(0.0, lost - expected - 3.0 * math.sqrt(expected))))
     cut = min(max(0.0, (lost - expected) / (1.0 - share)), lost)
     to_green = _green_share(context, canary)
     variance = share * max(0.0, arrived - cut) + share * expected * (1.0 - to_green) / to_green
-    return int(max(0.0, cut - 3.0 * math.sqrt(variance) / (1.0 - share)))
+    at_least = int(max(0.0, cut - 3.0 * math.sqrt(variance) / (1.0 - share)))
+    return Cut(max(0, round(cut)), at_least)
 
 
 def judge(context: RolloutContext) -> Verdict:
@@ -94,6 +104,6 @@ def judge(context: RolloutContext) -> Verdict:
     evidence = f"{canary.pod} lost {loss}"
     if lost > limit:
         return Verdict(False, evidence)
-    if watched < policy.canary_s or lost_beyond_churn(context, canary) is None:
+    if watched < policy.canary_s or cut_by_network(context, canary) is None:
         return Verdict(None, evidence)
     return Verdict(True, evidence)

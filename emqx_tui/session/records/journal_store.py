@@ -211,7 +211,8 @@ def _orders(journal: Journal) -> tuple[Any, ...]:
 
 
 def _milestones(journal: Journal) -> tuple[Any, ...]:
-    return (journal.totals.first_drain_at, journal.totals.drained_at)
+    totals = journal.totals
+    return (totals.first_drain_at, totals.drained_at, totals.deaths)
 
 
 def _is_older(new: Secret, known: Secret | None) -> bool:

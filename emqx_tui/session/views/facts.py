@@ -203,6 +203,21 @@ def lowest_sum(journal: Journal) -> LowestSum | None:
     return LowestSum(totals.lowest_sum, ratio, totals.uncounted)
 
 
+def disconnects_per_client(journal: Journal) -> float | None:
+    """How often a client of blue was cut off on average; None before the first drain."""
+    totals = journal.totals
+    return round(totals.disconnects / totals.clients, 4) if totals.clients else None
+
+
+def is_disconnects_lower_bound(view: View) -> bool:
+    """More may have been cut off than were counted: nobody looked, nobody could, or this console missed the end."""
+    if view.journal is None:
+        return False
+    totals = view.journal.totals
+    has_missed_end = bool(view.result) and totals.finished_at is None
+    return has_missed_end or totals.is_lower_bound or bool(totals.uncounted)
+
+
 def early_clients(view: View) -> int | None:
     """Clients that connected to green by the cut-over; None where nobody counted them.
 

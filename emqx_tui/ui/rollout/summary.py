@@ -31,10 +31,12 @@ def _drain(journal: Journal) -> list[tuple[str, str]]:
 
 def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
     totals, missing, rows = journal.totals, view.ledger.missing, []
-    if totals.clients:
-        per_client = totals.disconnects / totals.clients
-        killed = f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""
-        rows.append(("disconnects", f"{units.count(totals.disconnects)} = {per_client:.2f} per client{killed}"))
+    if (per_client := facts.disconnects_per_client(journal)) is not None:
+        least = "at least " if facts.is_disconnects_lower_bound(view) else ""
+        words = f"{least}{units.count(totals.disconnects)} = {per_client:.2f} per client"
+        words += f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""
+        words += f", {units.count(totals.cut_by_canary)} by the network in the canary" if totals.cut_by_canary else ""
+        rows.append(("disconnects", words))
     elif totals.disconnects:
         rows.append(("disconnects", f"{units.count(totals.disconnects)}, before any node of blue was drained"))
     if early := facts.early_clients(view):

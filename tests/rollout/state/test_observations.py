@@ -14,7 +14,15 @@ from emqx_tui.model.containers import PodCondition
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.state.journal import AbortRecord, Totals
-from emqx_tui.rollout.state.observations import Observations, Progress, observe, sample_of, uncounted
+from emqx_tui.rollout.state.observations import (
+    Observations,
+    Progress,
+    all_deaths,
+    evicted,
+    observe,
+    sample_of,
+    uncounted,
+)
 from tests.support import scenes as build
 from tests.support.scenes import (
     Place,
@@ -200,7 +208,15 @@ LEDGERS: dict[str, tuple[tuple[Scene, ...], tuple[int, int, int, int]]] = {
         (200, 200, 0, 0),
     ),
     "the node is gone": (
-        (*BEGUN, at(counted(with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2), g0=300), 2)),
+        (
+            *BEGUN,
+            at(
+                counted(
+                    with_side(without_place(noted(DRAINING, drained=(TOP,)), "blue", 2), "blue", replicas=2), g0=300
+                ),
+                2,
+            ),
+        ),
         (300, 300, 0, 0),
     ),
     "green had early traffic": (
@@ -324,24 +340,80 @@ def test_an_abort_counts_greens_drains_and_leaves_the_books_alone() -> None:
 # -- what was cut off ---------------------------------------------------------------------------------------------
 
 
+DEAD = Place(live=None, is_joined=False, is_ready=False, containers_ready=False)
+
+
+def killed(*scenes: Scene) -> int:
+    return sum(death.clients for death in seen(*scenes).deaths)
+
+
+def dead(scene: Scene, ordinal: int) -> Scene:
+    return with_side(scene, "blue", places={**_places(scene), ordinal: DEAD})
+
+
 def test_clients_of_a_node_that_died_are_counted_as_cut_off() -> None:
-    dead = Place(live=None, is_joined=False, is_ready=False, containers_ready=False)
-    gone = at(with_side(DRAINING, "blue", places={**_places(DRAINING), 1: dead}), 1)
-    assert seen(DRAINING, gone).killed == 300
-    assert seen(DRAINING, gone, at(gone, 2), at(gone, 3)).killed == 300
+    gone = at(dead(DRAINING, 1), 1)
+    assert killed(DRAINING, gone) == 300
+    assert killed(DRAINING, gone, at(gone, 2), at(gone, 3)) == 300
+
+
+def test_a_node_that_died_while_it_drained_has_evicted_those_that_were_gone_before() -> None:
+    memory = seen(*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2), at(dead(DRAINING, 2), 3))
+    assert [d.clients for d in memory.deaths] == [100]
+    assert evicted(memory) == 200
+
+
+def test_a_broker_that_drops_its_clients_before_it_is_seen_to_stop_has_cut_them_off() -> None:
+    assert killed(DRAINING, at(counted(DRAINING, b1=0), 2), at(dead(DRAINING, 1), 4)) == 300
+    emptied_long_ago = [at(counted(DRAINING, b1=0), 2.0 + n) for n in range(10)]
+    assert killed(DRAINING, *emptied_long_ago, at(dead(DRAINING, 1), 13)) == 0
+
+
+def test_a_broker_that_was_started_again_unseen_has_cut_its_clients_off() -> None:
+    again = at(with_place(DRAINING, "blue", 1, restarts=1, live=5), 30)
+    assert killed(DRAINING, again) == 300
+
+
+def test_what_several_drivers_have_seen_is_counted_once() -> None:
+    memory = seen(DRAINING, at(dead(DRAINING, 1), 1))
+    (death,) = memory.deaths
+    other = replace(death, pod=LOW, clients=40)
+    assert all_deaths(Totals(), memory) == (death,)
+    assert all_deaths(Totals(deaths=(replace(death, clients=299), other)), memory) == (
+        replace(death, clients=299),
+        other,
+    )
+
+
+def test_who_comes_back_to_a_node_whose_drain_was_stopped_is_evicted_a_second_time() -> None:
+    stopped = at(counted(DRAINING, b2=180, g0=200), 3)
+    again = at(evacuating(counted(DRAINING, g0=200), 2, live=180), 4)
+    begun = with_place(again, "blue", 2, **draining_place("evicting_conns", 180) | {"initial": 180})
+    memory = seen(*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2), stopped, begun)
+    assert evicted(memory) == 200
+    over = with_place(at(begun, 6), "blue", 2, live=0)
+    assert evicted(seen(over, memory=memory)) == 380
+
+
+def test_what_a_stopped_drain_has_evicted_last_is_seen_after_the_abort() -> None:
+    draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
+    aborted = noted(draining, abort=AbortRecord("ann@host", draining.now, "e"))
+    memory = seen(*BEGUN, draining, at(with_place(aborted, "blue", 2, live=80), 3))
+    assert evicted(memory) == 220
+    assert memory.ledger.evicted == 220
 
 
 def test_a_drained_node_that_goes_cuts_nobody_off() -> None:
     empty = at(evacuating(DRAINING, 2, "prohibiting", 0), 1)
     gone = at(with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2), 2)
-    assert seen(DRAINING, empty, gone).killed == 0
+    assert killed(DRAINING, empty, gone) == 0
 
 
 def test_a_node_that_is_left_out_of_one_answer_was_not_cut_off() -> None:
     left_out = at(with_place(DRAINING, "blue", 1, is_joined=False, live=None), 1)
-    assert seen(DRAINING, left_out, at(DRAINING, 2)).killed == 0
-    dead = at(with_place(left_out, "blue", 1, containers_ready=False, is_ready=False), 3)
-    assert seen(DRAINING, left_out, dead, at(dead, 4)).killed == 300
+    assert killed(DRAINING, left_out, at(DRAINING, 2)) == 0
+    gone = at(with_place(left_out, "blue", 1, containers_ready=False, is_ready=False), 3)
+    assert killed(DRAINING, left_out, gone, at(gone, 4)) == 300
 
 
 def _places(scene: Scene) -> dict[int, Place]:
