@@ -108,6 +108,7 @@ def _counts(view: View) -> dict[str, Any]:
         "lowest_sum": lowest.clients if lowest else None,
         "uncounted": uncounted_fields(journal) if journal else [],
         "early_clients": facts.early_clients(view),
+        "nudges": facts.nudges(view),
     }
 
 
@@ -171,6 +172,7 @@ def _lines(view: View) -> Iterator[str]:
         yield f"policy   {journal.approval}: {policy(journal.approval)}"
         yield f"driver   {_driver(view)}"
         yield f"steps    {' · '.join(_step(s) for s in decision.steps)}"
+        yield from _nudges(view)
         yield from _waiting(view)
     yield from _nodes(view)
     yield from _clients(view)
@@ -206,6 +208,14 @@ def _driver(view: View) -> str:
     if found is not None and found.kind is Driving.ANOTHER:
         return found.name
     return f"nobody: {command('rollout', Cluster.of(view))}"
+
+
+def _nudges(view: View) -> Iterator[str]:
+    """Worth a line once the operator needs more of them than a smooth release does."""
+    sent, policy = facts.nudges(view) or 0, view.policy
+    if sent > policy.quick_nudges:
+        slowest = span(policy.slowest_nudge_s)
+        yield f"nudges   the operator was nudged {sent} times; those for one reason slow down to one every {slowest}"
 
 
 def _step(step: Step) -> str:

@@ -134,6 +134,8 @@ class Nudge(_Base):
     valve_s: int
     reason: str = ""
     """For the log."""
+    slowest_s: float | None = None
+    """Too many for this reason: they come ever more seldom, at least every so many seconds."""
 
     def request(self) -> KubeRequest:
         return _patch_delay(self.target, self.valve_s)

@@ -17,7 +17,7 @@ from emqx_tui.model.workloads import Endpoints, Service
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.policy import Policy, is_closed
 from emqx_tui.rollout.state.expectations import Expectations
-from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.journal import START_NOTED_S, Journal
 from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.rollout.state.observations import Observations
 
@@ -134,9 +134,24 @@ class RolloutContext:
         return tuple(m for m in (*self.blue_members, *self.green_members) if m.is_suspect)
 
     @cached_property
+    def silent_blue(self) -> tuple[Member, ...]:
+        """Nodes of blue that have not answered for themselves for so long that no client is sent to them."""
+        since, limit = self.observations.suspect_since, self.policy.suspect_s
+        suspects = (m for m in self.blue_members if m.is_suspect and m.name in since)
+        return tuple(m for m in suspects if (self.now - since[m.name]).total_seconds() >= limit)
+
+    @cached_property
     def unanswered_start(self) -> str:
-        """The pod whose evacuation may still begin: its start got no answer, and it has not denied it since."""
-        for pod, at in self.expectations.unanswered_starts.items():
+        """The pod whose evacuation may still begin: its start got no answer, and it has not denied it since.
+
+        What other consoles have started, they may have sent until START_NOTED_S after it was noted.
+        """
+        noted = {
+            pod: at + timedelta(seconds=START_NOTED_S)
+            for pod, at in self.journal.starts.items()
+            if pod not in self.expectations.starts_sent
+        }
+        for pod, at in {**noted, **self.expectations.unanswered_starts}.items():
             own = self.snapshot.own.get(pod)
             word = own.value if own and not own.problem else None
             is_there = any(m.name == pod for m in (*self.blue_members, *self.green_members))

@@ -71,6 +71,7 @@ def decide(
             return replace(decision, refused=answer.refused, refusal=answer.refusal), kept
     context, phase = _settled(context, phase, intent_handlers.approve_by_policy(context, phase))
     wanted = _commands(context, phase)
+    context = _recorded(context, bookkeeping.with_starts(context, wanted))
     context = _recorded(context, bookkeeping.with_totals(context, phase, wanted))
     return _decision(context, phase, alarms, wanted, answer), _remembered(context, phase, wanted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emqx_tui.rehearsal.rehearse import Script, rehearse
+from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
@@ -57,6 +58,33 @@ def test_a_hung_recipient_freezes_the_drain_and_loses_nobody() -> None:
     assert run.lost_now == 0
     nudges = [line for line in run.writes if line.startswith("PATCH") and line.endswith("emqxenterprises/emqx-ee")]
     assert len(nudges) < 25
+
+
+def test_an_abort_stops_a_drain_back_into_a_blue_node_that_hangs() -> None:
+    world = scenario("smooth", clients=600, preset="device", churn_per_s=0.0)
+    cluster = world.cluster()
+    drained_back: list[str] = []
+    evicted_into_silence: list[int] = []
+
+    def act(session: Session, view: View) -> None:
+        journal, green, blue = view.journal, view.snapshot.green, view.snapshot.blue
+        if journal is None or green is None or blue is None:
+            return
+        if journal.abort is None and (green.live_connections or 0) >= 200:
+            session.submit(Abort("person@host", view.decision.abort.revision))
+        draining = [m for m in green.members if m.evacuation and m.evacuation.evicts_connections]
+        if not drained_back and journal.abort and draining and blue.members[0].node:
+            drained_back.append(draining[0].name)
+            name = blue.members[0].node.name
+            cluster.hang(name)
+            world.timeline.after(30.0, lambda: evicted_into_silence.append(cluster.truth.total.evicted))
+            world.timeline.after(90.0, lambda: evicted_into_silence.append(cluster.truth.total.evicted))
+            world.timeline.after(90.0, lambda: cluster.go_on(name))
+
+    run = rehearse(world, Script(approval=Approval.AUTO, act=act), limit_s=2400)
+    assert (run.result, run.lost_now) == ("aborted", 0)
+    assert evicted_into_silence[0] == evicted_into_silence[1], "nobody is evicted while blue hangs"
+    assert any(drained_back[0] in line and line.endswith("/evacuation/stop") for line in run.writes)
 
 
 def test_a_node_that_sees_only_itself_keeps_its_address_and_takes_nobody_elses() -> None:

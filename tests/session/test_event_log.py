@@ -167,6 +167,9 @@ def test_warnings_are_alarms_and_events_without_instant_are_left_out() -> None:
 TARGET = Target("default", "emqx-ee")
 WORDS = {
     "operator nudged: a green pod is away": Nudge(TARGET, 1_000_000_001, "a green pod is away"),
+    "operator nudged: a green pod is away (nudges slow down to one every 60 s)": Nudge(
+        TARGET, 1_000_000_001, "a green pod is away", 60.0
+    ),
     "operator nudged": Nudge(TARGET, 1_000_000_001),
     "release status cleared, for one full pass: a gate is frozen": ForgetReleaseStatus(TARGET, "a gate is frozen"),
     "drain stopped emqx-ee-66f7b-2: other rates": replace(STOP, reason="other rates"),

@@ -133,6 +133,8 @@ class Witness:
             self._judge_addresses(body)
         if path.endswith("/scale") and isinstance(body, dict):
             self._judge_scale(path.rsplit("/", 2)[-2], (body.get("spec") or {}).get("replicas"))
+        if path.endswith("/evacuation/start"):
+            self._judge_start(path.rsplit("/", 3)[-3].partition("@")[2].partition(".")[0])
         now = self.world.timeline.now
         self._writes = [(at, to) for at, to in self._writes if at > now - 60.0] + [(now, path)]
         if len(self._writes) > WRITES_PER_MINUTE:
@@ -145,6 +147,12 @@ class Witness:
         accepting = {ip for ip, since in self._accepting.items() if self.world.timeline.now - since > STEADY_S}
         if accepting and not wanted & set(self._accepting):
             self._break(f"a console wrote the addresses {sorted(wanted)}, none of which accepts clients")
+
+    def _judge_start(self, pod: str) -> None:
+        """Whoever drives next must know that it may still happen."""
+        journal = self.journal()
+        if journal is not None and pod not in journal["starts"]:
+            self._break(f"a console started the evacuation of {pod} before it was noted in the journal")
 
     def _judge_scale(self, name: str, size: int | None) -> None:
         """A console scales no node away that has clients, and no blue one whose drain nobody approved."""

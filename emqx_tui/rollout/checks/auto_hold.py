@@ -393,6 +393,17 @@ def recipient_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
     return None
 
 
+def way_back_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
+    """A node of blue, where an abort sends the clients, does not answer for itself."""
+    if not context.silent_blue or not context.green_members:
+        return None
+    names = ", ".join(m.name for m in context.silent_blue)
+    stops = "no client is sent back" if context.journal.freeze_on_silence else "drains that run go on"
+    evidence = f"{names} does not answer for itself: {stops} until it does"
+    advice = (Advice(Verb.INSPECT_POD, target=context.silent_blue[0].name),)
+    return Alarm("recipient-silent", evidence, Limit(context.policy.suspect_s), advice)
+
+
 def driver_blind(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The broker figures have been gone for long while a node drains."""
     reading = context.snapshot.stats
@@ -446,6 +457,7 @@ DETECTORS_OF_ABORT: tuple[Detector, ...] = (
     command_refused,
     listener_gone,
     operator_down,
+    way_back_silent,
     no_progress,
 )
 """An abort is not held by what it undoes: these tell what it waits for."""

@@ -14,7 +14,7 @@ from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
 from emqx_tui.rollout.incidents import IncidentKind
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals, Uncounted
+from emqx_tui.rollout.state.journal import START_NOTED_S, HoldRecord, Journal, Totals, Uncounted
 from emqx_tui.rollout.state.observations import Observations, all_deaths, evicted, returned, uncounted
 from emqx_tui.rollout.steps import canary
 from emqx_tui.rollout.steps.forward import is_empty_by_own_word
@@ -58,6 +58,15 @@ def with_auto_hold(context: RolloutContext, phase: Phase, alarms: tuple[Alarm, .
         stricter = replace(journal.hold, freeze=True, reason=f"{journal.hold.reason}; {reason}".removeprefix("; "))
         return replace(journal, hold=stricter) if freeze and not journal.hold.freeze else journal
     return replace(journal, hold=HoldRecord("console", context.now, reason, freeze, auto=True, check=pressing.check))
+
+
+def with_starts(context: RolloutContext, wanted: list[Command]) -> Journal:
+    """The journal with the evacuations that are about to be started: written before the first of them is sent."""
+    journal, now = context.journal, context.now
+    pods = [command.pod for command in wanted if isinstance(command, StartDrain)]
+    known = journal.starts
+    new = [p for p in pods if p not in known or (now - known[p]).total_seconds() >= START_NOTED_S]
+    return replace(journal, starts={**known, **dict.fromkeys(new, now)}) if new else journal
 
 
 def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) -> Journal:

@@ -68,6 +68,8 @@ class Expectations:
     """By command key; a success removes it."""
     unanswered_starts: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: when the last start of its evacuation ended without an answer. It may still take effect."""
+    starts_sent: frozenset[str] = frozenset()
+    """Pods whose evacuation this console has started, or tried to."""
     nudges: tuple[str, int] = ("", 0)
     """The reason of the last nudge, and how many there were for it in a row."""
     ack: AckWait | None = None
@@ -78,8 +80,9 @@ class Expectations:
         nudges = self.nudges
         if isinstance(command, Nudge):
             nudges = (command.reason, nudges[1] + 1 if command.reason == nudges[0] else 1)
-        sent_at = {**self.sent_at, command.name: now}
-        return replace(self, in_flight=self.in_flight | {command.key}, sent_at=sent_at, nudges=nudges)
+        starts = self.starts_sent | {command.pod} if isinstance(command, StartDrain) else self.starts_sent
+        sent_at, in_flight = {**self.sent_at, command.name: now}, self.in_flight | {command.key}
+        return replace(self, in_flight=in_flight, sent_at=sent_at, starts_sent=starts, nudges=nudges)
 
     def succeeded(self, command: Command, now: datetime) -> Self:
         return replace(

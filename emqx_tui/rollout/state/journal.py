@@ -19,6 +19,8 @@ from emqx_tui.rollout.change import ReleaseSpec
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, GateId
 
 SCHEMA = 1
+START_NOTED_S = 15.0
+"""The start of an evacuation is sent at most so long after it was noted."""
 
 
 def journal_name(cluster: str) -> str:
@@ -174,6 +176,8 @@ class Journal(ReleaseSpec):
     totals: Totals = field(default_factory=Totals)
     drained: tuple[str, ...] = ()
     """Names of the blue nodes that have been drained."""
+    starts: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: when the start of its evacuation was last noted. What was sent by a console that died may still land."""
     acknowledged: tuple[str, ...] = ()
     """Checks whose auto-hold a person has lifted: they alarm, and do not hold again."""
     acknowledged_by: Mapping[str, str] = field(default_factory=dict)

@@ -7,6 +7,8 @@ until the last blue node is scaled away; afterwards going back takes a new relea
 
 from __future__ import annotations
 
+from emqx_tui.model.evacuation import Evacuation
+from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.snapshot import Colour, Member
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
 from emqx_tui.rollout.checks import gates
@@ -130,6 +132,8 @@ def _remove_green(context: RolloutContext) -> list[Command]:
         return again
     if not context.is_frozen and (stopping := stops(context, green.members)):
         return stopping
+    if stopping := _stop_into_silence(context):
+        return stopping
     if context.is_held or context.stale_brokers or context.stale_kube:
         return []
     if any(_may_have_clients(context, m) for m in green.members):
@@ -140,6 +144,23 @@ def _remove_green(context: RolloutContext) -> list[Command]:
     if ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
         return []
     return scale(context, green.stateful_set, 0, "green has no client")
+
+
+def _stop_into_silence(context: RolloutContext) -> list[Command]:
+    """Stop what drains into a node of blue that does not answer: its clients would find nobody there."""
+    silent = {m.name for m in context.silent_blue}
+    if not silent or not context.journal.freeze_on_silence:
+        return []
+    return [
+        StopDrain(m.pod.namespace, m.name, m.evacuation.node, "a recipient does not answer")
+        for m in context.green_members
+        if m.evacuation and m.evacuation.is_running and _drains_into(m.evacuation, silent)
+    ]
+
+
+def _drains_into(evacuation: Evacuation, pods: set[str]) -> bool:
+    """As long as only the node's own word is known, its recipients are not."""
+    return not evacuation.recipients or bool(pods & {pod_of(node) for node in evacuation.recipients})
 
 
 def _was_operator_asked(context: RolloutContext) -> bool:

@@ -36,7 +36,9 @@ def nudge(context: RolloutContext, reason: str) -> list[Command]:
         return []
     if context.expectations.seconds_since_sent(Nudge.name, context.now) < nudge_pause_s(context, reason):
         return []
-    return [Nudge(resource_target(context), next_closed(context.valve_s), reason)]
+    policy = context.policy
+    slowest_s = policy.slowest_nudge_s if nudge_pause_s(context, reason) > policy.nudge_every_s else None
+    return [Nudge(resource_target(context), next_closed(context.valve_s), reason, slowest_s)]
 
 
 def nudge_pause_s(context: RolloutContext, reason: str) -> float:

@@ -18,7 +18,7 @@ from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, Outcome
 from emqx_tui.rollout.forecast import drains_at_once
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
-from emqx_tui.rollout.policy import is_closed, needs_person
+from emqx_tui.rollout.policy import CLOSED_S, is_closed, needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
 from emqx_tui.session.views.cluster_facts import Versions
 from emqx_tui.session.views.view import Role, View
@@ -230,6 +230,13 @@ def early_clients(view: View) -> int | None:
     if is_under_way(view) and view.decision.phase in BEFORE_CUT_OVER:
         return view.snapshot.green.live_connections if view.snapshot.green else 0
     return journal.totals.early
+
+
+def nudges(view: View) -> int | None:
+    """How often the operator was nudged: each nudge counts the closed delay up by one. None while it is open."""
+    resource = view.snapshot.resource.value
+    delay_s = resource.blue_green.effective_delay_s if resource and resource.blue_green else 0
+    return delay_s - CLOSED_S if view.journal is not None and is_closed(delay_s) else None
 
 
 # -- who drives, who decides ---------------------------------------------------------------------------------------

@@ -166,7 +166,10 @@ def command_words(command: Command) -> str:
             return _because(f"{what} {target.name} to {after}", purpose)
         case SwitchEndpoints(purpose=purpose) | RepairEndpoints(purpose=purpose):
             return _because(what, purpose)
-        case Nudge(reason=reason) | ForgetReleaseStatus(reason=reason):
+        case Nudge(reason=reason, slowest_s=slowest_s):
+            slower = f" (nudges slow down to one every {slowest_s:.0f} s)" if slowest_s else ""
+            return _because(what, reason) + slower
+        case ForgetReleaseStatus(reason=reason):
             return _because(what, reason)
         case ApplyTemplate() | CloseValve() | RepairService() | RestoreTemplate() | RestoreDelay():
             return what

@@ -379,6 +379,16 @@ def test_an_abort_tells_that_it_waits_for_the_nodes_that_the_template_would_cut_
     assert [alarm.check for alarm in auto_hold.alarms(scene.context(), Phase.ABORTING)] == expected
 
 
+@pytest.mark.parametrize(("for_s", "expected"), [(9.0, []), (10.0, ["recipient-silent"])])
+def test_an_abort_tells_that_a_blue_node_does_not_answer(for_s: float, expected: list[str]) -> None:
+    silent = remembered(with_place(READY, "blue", 2, own_problem="timed out"), suspect_since={TOP: ago(for_s)})
+    found = auto_hold.alarms(silent.context(), Phase.ABORTING)
+    assert [alarm.check for alarm in found] == expected
+    assert all("no client is sent back until it does" in alarm.evidence for alarm in found)
+    going_on = auto_hold.alarms(noted(silent, freeze_on_silence=False).context(), Phase.ABORTING)
+    assert all("drains that run go on" in alarm.evidence for alarm in going_on)
+
+
 def test_resuming_forgets_refusals_and_lets_them_be_tried_again() -> None:
     """Else the same alarm would hold again before anything is tried."""
     hold = HoldRecord("console", build.NOW, "refused", auto=True, check="start-refused")

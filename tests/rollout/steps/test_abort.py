@@ -83,6 +83,16 @@ SHRUNK = with_side(build.without_place(BACK, "blue", 2), "blue", replicas=2)
 EARLY_TRAFFIC = with_place(OLD, "green", 0, live=40)
 DRAINING_GREEN = with_place(OLD, "green", 0, **draining_place(live=20))
 
+
+def silent_blue(scene: Scene, for_s: float) -> Scene:
+    """Blue's node 2 has not answered for so long."""
+    silent = with_place(scene, "blue", 2, own=None, own_problem="no answer")
+    since = {f"{build.BLUE_NAME}-2": ago(for_s)}
+    return remembered(silent, suspect_since=since)
+
+
+DRAINED_GREEN = with_place(OLD, "green", 0, **DRAINED)
+
 TABLE: dict[str, tuple[Scene, list[str]]] = {
     "template back, blue is in the Service": (BACK, ["restore-template"]),
     "while green boots": (aborting(build.creating()), ["restore-template"]),
@@ -98,6 +108,13 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "a re-created blue node that boots evacuating is stopped": (
         replace(with_place(OLD, "blue", 1, **draining_place("prohibiting", 0)), addresses=frozenset({"10.0.1.0"})),
         ["repair 1.0 1.2", "stop-drain 66f7b-1"],
+    ),
+    "a drain into a blue node that hangs is stopped": (silent_blue(DRAINING_GREEN, 10.0), ["stop-drain 9c8d4-0"]),
+    "not for a node that was late once": (silent_blue(DRAINING_GREEN, 9.0), []),
+    "a drained node of green stays drained while blue hangs": (silent_blue(DRAINED_GREEN, 10.0), []),
+    "a drain into a hung node goes on where that was asked for": (
+        noted(silent_blue(DRAINING_GREEN, 10.0), freeze_on_silence=False),
+        [],
     ),
     "the valve is closed before anything else": (replace(BACK, delay_s=60), ["close-valve"]),
     "the valve is closed with the template back too": (replace(OLD, delay_s=60), ["close-valve"]),

@@ -503,6 +503,31 @@ def test_a_start_without_an_answer_is_settled_by_the_nodes_own_word() -> None:
     assert (sent(early), sent(late)) == ([], ["start 2 at 200"])
 
 
+def test_the_start_of_an_evacuation_is_noted_before_it_is_sent() -> None:
+    journal = APPROVED.decide().journal
+    assert journal is not None
+    assert journal.starts == {f"{build.BLUE_NAME}-2": build.NOW}
+    again = noted(APPROVED, starts={f"{build.BLUE_NAME}-2": ago(14)}).decide().journal
+    late = noted(APPROVED, starts={f"{build.BLUE_NAME}-2": ago(15)}).decide().journal
+    assert again is not None
+    assert late is not None
+    assert (again.starts, late.starts) == (
+        {f"{build.BLUE_NAME}-2": ago(14)},
+        {f"{build.BLUE_NAME}-2": build.NOW},
+    ), "it may have been sent again since"
+
+
+@pytest.mark.parametrize("scene", [APPROVED, FULL], ids=["no second start", "no scale"])
+def test_what_a_console_that_died_has_started_may_still_happen(scene: Scene) -> None:
+    started = noted(with_place(scene, "blue", 1, own=0, own_enabled=False), starts={OTHER_POD: ago(70)})
+    assert sent(started) == []
+    own = remembered(started, starts_sent=frozenset({OTHER_POD}))
+    assert sent(own), "this console knows what became of its own"
+    assert sent(noted(started, starts={OTHER_POD: ago(76)})), "the node has denied it for long enough"
+    begun = with_place(started, "blue", 1, **draining_place("prohibiting", 0))
+    assert sent(begun) == sent(noted(begun, starts={})), "or says that it has begun"
+
+
 def test_nudges_take_another_closed_value_each_time() -> None:
     (first,) = JOINED.commands()
     assert isinstance(first, Nudge)
