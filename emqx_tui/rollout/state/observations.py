@@ -233,14 +233,12 @@ def _with_sample(known: Observations, snapshot: Snapshot, drained: Container[str
     if total is not None and snapshot.blue_uid:
         lowest = total if lowest is None else min(lowest, total)
     before, known = known, _with_deaths(known, snapshot, drained)
-    if lowest is not None and known.deaths is not before.deaths and (last := _last_sum(before)) is not None:
+    if lowest is not None and known.deaths is not before.deaths:
         # They may be back before the next sample.
-        lowest = min(lowest, last - sum(death.clients for death in known.deaths[len(before.deaths) :]))
+        dead = sum(death.clients for death in known.deaths[len(before.deaths) :])
+        lately = [s.sum for s in before.recent if s.sum and (sample.at - s.at).total_seconds() <= DROPS_BEFORE_S]
+        lowest = min(lowest, max(0, max(lately, default=lowest + dead) - dead))
     return replace(known, recent=recent, lowest_sum=lowest, start_sum=known.start_sum or total)
-
-
-def _last_sum(known: Observations) -> int | None:
-    return next((sample.sum for sample in reversed(known.recent) if sample.sum is not None), None)
 
 
 def _counted(known: Observations, at: datetime) -> Observations:
@@ -255,7 +253,7 @@ def _with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str
 
     One that EMQX merely leaves out of an answer is waited for until it is back, or its pod is no longer up.
     """
-    if not snapshot.blue_uid or snapshot.nodes.problem or snapshot.pods.problem:
+    if not snapshot.blue_uid or snapshot.pods.problem:
         return known
     members = {m.name: m for m in snapshot.members}
     deaths = list[NodeDeath]()
