@@ -145,7 +145,7 @@ def finished(fields: Fields) -> str:
         least = "at least " if fields.get("disconnects_at_least") else ""
         parts.append(f"{least}{fields['disconnects_per_client']:.2f} disconnects a client")
     if fields.get("cut_by_canary"):
-        parts.append(f"{clients(fields['cut_by_canary'])} cut by the network in the canary")
+        parts.append(f"{plural(fields['cut_by_canary'], 'client')} cut by the network in the canary")
     if fields.get("clients_lost") is not None:
         parts.append(f"{plural(fields['clients_lost'], 'client')} lost" if fields["clients_lost"] else "no client lost")
     if fields.get("lowest_sum_ratio") is not None:
