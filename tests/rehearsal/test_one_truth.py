@@ -17,6 +17,7 @@ from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.summary import summary as finished
 from emqx_tui.headless.view_diff import progress
 from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.intents import SetPolicy
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, needs_person
@@ -39,6 +40,8 @@ from emqx_tui.ui.text.spans import plain
 CLIENTS = 3_000
 LAG = 850
 """Clients that may move between a poll and the instant of the truth: four seconds at 200/s, and churn."""
+CHURN = 150
+"""Clients that come to one of three nodes between its last count and its end, two seconds later."""
 TWO_TICKS = 450
 """Evicted in two seconds, and churn."""
 
@@ -51,6 +54,8 @@ class Seen:
     evicted: int
     offline: int
     """Clients on no node, those that gave up among them."""
+    killed: int
+    """Clients whose node went away under them."""
     in_service: frozenset[str]
     """Pods to which the Service sends clients, in this look or the one before: a watch is a moment late."""
 
@@ -91,7 +96,7 @@ def told(
     def act(session: Session, view: View) -> None:
         gone = truth.since_mark()
         now = in_service(world)
-        seen.append(Seen(view, gone.evicted, truth.offline + gone.lost, frozenset(now | before)))
+        seen.append(Seen(view, gone.evicted, truth.offline + gone.lost, gone.killed, frozenset(now | before)))
         before.clear()
         before.update(now)
         if switch_to and not switched and facts.draining(view):
@@ -110,6 +115,11 @@ def row_of(view: View) -> ClusterRow:
     return with_view(ClusterRow(resource, view.now, Phase.IDLE), view)
 
 
+def short_name(pod: str) -> str:
+    """As the bar shortens it: the revision and the ordinal."""
+    return "-".join(pod.rsplit("-", 2)[-2:])
+
+
 def bar(view: View) -> str:
     found = headline(view)
     return f"{plain(found.first)} {plain(found.second)}"
@@ -120,6 +130,7 @@ RUNS = {
     "auto from the first drain on": ("smooth", Approval.EVERY_NODE, "auto"),
     "a green node lost": ("node-lost", Approval.EVERY_NODE, "", 30.0),
     "a broker that hangs": ("hung-peer", Approval.EVERY_NODE, "", 30.0),
+    "a broker that is split off": ("split", Approval.EVERY_NODE, "", 30.0),
     "a slow node": ("slow-drain", Approval.CUT_OVER, "", 30.0),
     "green never ready": ("green-never-ready", Approval.AUTO),
 }
@@ -212,6 +223,41 @@ def test_the_ledger_is_what_happened_to_the_clients(played: Told) -> None:
         assert overdue == progress(each.view)["missing"]
         if overdue is not None and overdue > LAG:
             assert overdue <= each.offline + LAG
+
+
+def test_what_a_failed_node_cost_is_told_alike_by_all_and_is_what_its_clients_saw(played: Told) -> None:
+    for each in played.seen:
+        view = each.view
+        cut_off = sum(incident.cut_off or 0 for incident in view.decision.incidents)
+        assert cut_off <= each.killed + CHURN, "those on a node that only lost its peers are connected still"
+        if not facts.is_under_way(view):
+            continue
+        said = " ".join(status.lines(view))
+        for incident in view.decision.incidents:
+            assert wording.incident(incident) in said
+        for incident in facts.open_incidents(view)[:1]:
+            shown = short_name(incident.pod)
+            assert shown in bar(view), "the bar names the node that failed"
+    last = played.seen[-1]
+    if last.view.decision.incidents:
+        assert sum(incident.cut_off or 0 for incident in last.view.decision.incidents) >= last.killed - CHURN
+
+
+@pytest.mark.parametrize("run", ["a green node lost", "a broker that hangs", "a broker that is split off"])
+def test_each_accident_names_its_node_in_the_bar_the_list_of_nodes_and_the_log(
+    run: str, request: pytest.FixtureRequest
+) -> None:
+    request.applymarker(one_worker(run))
+    played = told(*RUNS[run])
+    node = next(incident.pod for each in played.seen for incident in each.view.decision.incidents)
+    troubled = [v for v in under_way(played) if any(not i.is_over for i in v.decision.incidents)]
+    assert troubled
+    for view in troubled:
+        row = next((each for each in node_rows(view) if each.name == node), None)
+        assert row is None or row.mark.word != "serving", row
+    lines = [entry.text for entry in played.seen[-1].view.log]
+    assert [text for text in lines if node in text and "back in EMQX" in text]
+    assert [entry for entry in played.seen[-1].view.log if entry.is_alarm and node in entry.text]
 
 
 def test_nothing_over_a_limit_has_a_tick(played: Told) -> None:

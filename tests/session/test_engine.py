@@ -191,16 +191,23 @@ def test_an_end_right_after_the_beginning_is_an_end_too() -> None:
 
 
 def test_stopping_twice_or_before_the_start_is_no_error(desk: Desk) -> None:
-    Desk().engine.stop()
-    desk.start().engine.stop()
+    never = Desk()
+    never.engine.stop()
+    assert not never.connection.is_closed, "there was none"
+    desk.start().until(lambda: desk.engine.fleet().rows)
     desk.engine.stop()
+    desk.engine.stop()
+    assert desk.connection.is_closed
+    assert not desk.engine._thread.is_alive()
 
 
 def test_calls_after_the_end_are_ignored(desk: Desk) -> None:
     desk.start().engine.stop()
+    sent, told = len(desk.connection.kube.sent), desk.told
     desk.engine.open(*KEY)
     desk.engine.submit(Hold("ann@host"))
     desk.engine.close()
+    assert (len(desk.connection.kube.sent), desk.told) == (sent, told)
 
 
 def test_an_end_while_the_connection_hangs_comes_as_soon() -> None:
