@@ -50,7 +50,7 @@ def _plan(fields: Fields) -> str:
     how = f"{pace}{at_once}{late}{silence}"
     return (
         f"{fields['from']} to {fields['to']} {fields['verdict']}; policy {fields['approval']}, {how}, "
-        f"delay {fields['initial_delay_s']} s{about}, {plural(fields['disconnects'], 'client')} to move"
+        f"delay {count(fields['initial_delay_s'])} s{about}, {plural(fields['disconnects'], 'client')} to move"
     )
 
 

@@ -33,6 +33,9 @@ def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) 
     figures = f"evicted {units.count(ledger.evicted)} = green {units.count(ledger.landed)} + "
     is_only_on_way = bool(ledger.missing) and on_way is not None and on_way >= (ledger.missing or 0)
     share = "on their way" if is_only_on_way else units.percent(_ratio(ledger.missing, ledger.evicted))
+    if ledger.missing is not None and any(member.is_suspect for member in view.snapshot.members):
+        # Nobody counts on while a node is silent: the figures beside it are younger.
+        share = "when last counted"
     tone = Tone.WARN if facts.is_missing_over_limit(view) else Tone.PLAIN
     missing_words = (f"missing {units.count(ledger.missing)} ({share})", tone)
     bounced = f"{units.count(ledger.bounced)} + "

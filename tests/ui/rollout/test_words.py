@@ -129,6 +129,14 @@ def test_clients_on_their_way_are_no_reason_to_worry():
     assert Tone.WARN not in {span.tone for span in shown}
 
 
+def test_while_a_node_is_silent_the_ledger_says_that_it_is_from_before():
+    view = releases.draining(ledger=Ledger(17_516, 17_316, 0, 200, 200, 200))
+    silent = {releases.GREEN + "-0": Reading(None, None, "EMQX did not answer in time")}
+    hung = replace(view, snapshot=replace(view.snapshot, own=silent))
+    assert any(member.is_suspect for member in hung.snapshot.members)
+    assert plain(ledger_line(hung, 80)).endswith("missing 200 (when last counted)")
+
+
 def test_an_unknown_ledger_is_not_zero():
     view = releases.draining(ledger=Ledger(39_532, None, None, None))
     assert "missing ? (?)" in plain(ledger_line(view))
