@@ -93,9 +93,7 @@ def operator_unchanged(context: RolloutContext) -> CheckResult:
     return CheckResult("operator-unchanged", Outcome.SKIPPED, "operator image not compared: it cannot be read")
 
 
-WITHOUT_OPERATOR = (
-    "an open valve cannot be closed, a lost green pod is not repaired, and an abort cannot put the template back"
-)
+WITHOUT_OPERATOR = "an open valve stays open, a lost green pod stays lost, an abort waits"
 
 
 def operator_answers(context: RolloutContext) -> CheckResult:

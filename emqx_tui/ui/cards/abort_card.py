@@ -27,12 +27,17 @@ def abort_card(view: View) -> Card:
     return Card(
         title=f"Abort: back to {view.journal.originals.blue_name if view.journal else 'blue'}",
         rows=filled(rows),
-        warning="",
+        warning=_warning(view),
         asked=(Asked(name, f"Type the cluster's name ({name}) to go back"),),
         revision=f"abort@{cost.revision}",
         blocked=blocked or ("" if cost.possible else cost.why_not or "no way back"),
         intent=lambda by: Abort(by, cost.revision),
     )
+
+
+def _warning(view: View) -> str:
+    is_down = view.snapshot.operator_answers.value is False
+    return "The operator is down: green is emptied and removed once it is back." if is_down else ""
 
 
 def _what_happens(disconnects: int | None) -> str:

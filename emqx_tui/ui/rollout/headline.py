@@ -226,9 +226,8 @@ def _alarm_of(view: View, hold: HoldRecord) -> Alarm | None:
 def _auto_held(view: View, hold: HoldRecord) -> Headline:
     alarm = _alarm_of(view, hold)
     word = "FROZEN" if hold.freeze else "HELD"
-    first = line(
-        _word(ALARM, f'{word} by check "{check_words(hold.check)}"'), wording.alarm(alarm) if alarm else hold.reason
-    )
+    found = wording.alarm(alarm) if alarm else f"found at {units.clock(hold.at)}: {hold.reason}"
+    first = line(_word(ALARM, f'{word} by check "{check_words(hold.check)}"'), found)
     told = first[-1].text
     new = [i for i in facts.open_incidents(view)[:1] if wording.failure(i) not in told]
     parts = [

@@ -51,7 +51,7 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
         gate_checks.operator_answers,
         replace(READY, operator_up=False),
         WAIT,
-        "an open valve cannot be closed",
+        "an open valve stays open, a lost green pod stays lost, an abort waits",
     ),
     "operator answers: down, and somebody goes on without": (
         gate_checks.operator_answers,

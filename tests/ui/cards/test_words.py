@@ -298,6 +298,13 @@ def test_an_abort_that_cannot_be_is_blocked_with_the_reason():
     assert "clients that are on green go back to blue" in row(card, "Next")
 
 
+def test_an_abort_without_the_operator_says_what_waits_for_it():
+    view = releases.draining()
+    assert renew_abort(view, None).warning == ""
+    down = replace(view, snapshot=replace(view.snapshot, operator_answers=Reading(False, NOW)))
+    assert renew_abort(down, None).warning == "The operator is down: green is emptied and removed once it is back."
+
+
 def test_there_is_nothing_to_abort_without_a_release():
     assert renew_abort(releases.idle(), None) is None
 
