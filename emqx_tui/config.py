@@ -1,7 +1,8 @@
 """Settings, by precedence: defaults < file < environment < flags.
 
 Owns the names, types and meanings of all settings, and where each value came from. Values are checked here; a wrong one
-is a ConfigError that names its place. Nothing secret is a setting: credentials stay in the kubeconfig.
+is a ConfigError that names its place. Credentials stay in the kubeconfig; the one
+value that can hold a secret, `notify`, is never shown.
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ class Settings:
     production_contexts: tuple[str, ...] = ("prod", "prod[-_.]*", "*[-_.]prod", "*[-_.]prod[-_.]*", "*production*")
     """Patterns of context names that get a PROD mark."""
 
+    metrics: str = ""
+    """HOST:PORT to serve OpenMetrics on; empty = nowhere."""
+    notify: str = ""
+    """A command, or the URL of a webhook, that calls a person; empty = nobody."""
+
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where each value came from; what is not in here is a default."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -88,7 +94,7 @@ class Settings:
 
     def shown(self) -> list[tuple[str, str, str]]:
         """(setting, value, where it came from), nothing secret in it."""
-        return [(name, _shown(getattr(self, name)), self.source(name)) for name in OPTIONS]
+        return [(name, _shown(name, getattr(self, name)), self.source(name)) for name in OPTIONS]
 
     def lines(self) -> list[str]:
         """The same for people."""
@@ -255,7 +261,10 @@ def _xdg(environment: Mapping[str, str], variable: str, fallback: str) -> Path:
     return (Path(base) if os.path.isabs(base) else Path(home) / fallback) / "emqx-tui"
 
 
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
+    if name == "notify" and value:
+        # Webhooks carry their secret in the path, commands in their arguments.
+        return "set, not shown"
     match value:
         case bool():
             return "true" if value else "false"
@@ -375,6 +384,8 @@ OPTIONS: Mapping[str, Option] = {
         Option("approval", "--approve", _approval, "The policy when none is given: `every-node`, `cut-over`, `auto`."),
         Option("ascii", "--ascii", _yes_or_no, "Draw with ASCII characters only."),
         Option("production_contexts", "--production-contexts", _texts, "Patterns of contexts that get a PROD mark."),
+        Option("metrics", "--metrics", _text, "HOST:PORT that serves OpenMetrics while the console or `rollout` runs."),
+        Option("notify", "--notify", _text, "A command or URL that calls a person: at a gate, on a hold, at the end."),
     )
 }
 assert list(OPTIONS) == [f.name for f in fields(Settings) if f.name not in ("sources", "warnings")]

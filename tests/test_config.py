@@ -57,6 +57,8 @@ VALUES = [
     ("flight_log_dir", '"/f"', "/e", "/g"),
     ("approval", '"auto"', "cut-over", "every-node"),
     ("production_contexts", '["f"]', "e", "g"),
+    ("metrics", '"f:1"', "e:1", "g:1"),
+    ("notify", '"f"', "e", "g"),
 ]
 
 
@@ -277,3 +279,9 @@ def test_the_schema_takes_what_the_file_may_say_and_no_more():
     checks.validate(tomllib.loads(SECTIONS))
     for wrong in ("nonsense = 1", "clock_rate = 0", 'read_only = "true"', '[contexts.prod]\ncontext = "x"'):
         assert not checks.is_valid(tomllib.loads(wrong)), wrong
+
+
+def test_how_a_person_is_called_is_never_shown(load):
+    settings = load('notify = "https://hooks.example.com/services/hunter2"')
+    assert settings.notify.endswith("hunter2")
+    assert "hunter2" not in "".join(settings.lines())

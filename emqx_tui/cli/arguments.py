@@ -106,6 +106,8 @@ def _global_flags() -> Parser:
     console.add_argument("--log-file", metavar="FILE")
     console.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
     console.add_argument("--flight-log-dir", metavar="FOLDER", help="folder of the flight logs")
+    console.add_argument("--metrics", metavar="HOST:PORT", help="serve OpenMetrics for Prometheus there")
+    console.add_argument("--notify", metavar="HOW", help="command or URL that calls a person")
     console.add_argument("--config", dest="config_file", metavar="FILE", default="", help="configuration file")
     return parser
 
@@ -143,6 +145,7 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     _doctor(add("doctor", "check this machine, the way to the cluster, rights and EMQX, each with its cure"))
     info = add("info", "print versions, files, and every setting with its value and where it came from")
     info.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    add("dashboard", "print a Grafana dashboard for --metrics and for EMQX's own metrics")
     explain = add("explain", "say what a word on a screen means: a state, phase, check, field or policy")
     explain.add_argument("word", metavar="WORD", nargs="*", help="without it: every word")
     explain.add_argument("-o", "--output", choices=("text", "json"), default="text")

@@ -16,6 +16,7 @@ from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.arguments import UsageError
+from emqx_tui.cli.outlets import outlets
 from emqx_tui.config import Settings
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.engine import Connected, Engine, Identity
@@ -60,22 +61,24 @@ def show(
         console_version=__version__,
         context=settings.context,
     )
-    engine = Engine(
-        Identity(access.context, access.server, access.scope, access.namespace, host.person),
-        connected,
-        options,
-        lambda namespace, name: FlightLog(settings.flight_log_dir, namespace, name),
-    )
-    app = ConsoleApp(
-        engine,
-        context=access.context,
-        server=access.server,
-        namespace=access.scope,
-        is_production=settings.is_production(access.context),
-        is_ascii=settings.ascii,
-        is_demo=is_demo,
-    )
-    app.run()
-    if engine.failure is not None:
-        raise RuntimeError("the engine ended") from engine.failure
-    return app.return_code or 0
+    with outlets(settings) as tell:
+        engine = Engine(
+            Identity(access.context, access.server, access.scope, access.namespace, host.person),
+            connected,
+            options,
+            lambda namespace, name: FlightLog(settings.flight_log_dir, namespace, name),
+            tell,
+        )
+        app = ConsoleApp(
+            engine,
+            context=access.context,
+            server=access.server,
+            namespace=access.scope,
+            is_production=settings.is_production(access.context),
+            is_ascii=settings.ascii,
+            is_demo=is_demo,
+        )
+        app.run()
+        if engine.failure is not None:
+            raise RuntimeError("the engine ended") from engine.failure
+        return app.return_code or 0

@@ -14,6 +14,7 @@ from typing import Any
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.cli.arguments import UsageError, existing_file
 from emqx_tui.cli.connected import Connected, Ending, run_until_signal
+from emqx_tui.cli.outlets import outlets
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import STANDARD_OUTPUT, OutputLost
 from emqx_tui.config import Settings
@@ -88,10 +89,14 @@ def run_rollout_command(
     async def work(ending: Ending) -> int:
         nonlocal last
         own = await prepare(lambda text: say(Event.NOTICE, text)) if prepare else settings
-        async with Connected(own) as connection, runner_of(connection, own, name, drives=True) as runner:
-            ending.end_at(runner)
-            last, code = await run_rollout(runner, options, output)
-            return code
+        with outlets(own) as tell:
+            async with (
+                Connected(own) as connection,
+                runner_of(connection, own, name, drives=True, on_view=tell) as runner,
+            ):
+                ending.end_at(runner)
+                last, code = await run_rollout(runner, options, output)
+                return code
 
     def failed(result: Result) -> Record:
         return last or summary(None, result, datetime.now(UTC))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from emqx_tui.adapters.connect import Connection
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli.arguments import UsageError
@@ -9,10 +11,17 @@ from emqx_tui.cli.connected import options_of
 from emqx_tui.config import Settings
 from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.session.options import Ports
+from emqx_tui.session.views.view import View
 
 
 def runner_of(
-    connection: Connection, settings: Settings, name: str, *, drives: bool, is_recorded: bool = True
+    connection: Connection,
+    settings: Settings,
+    name: str,
+    *,
+    drives: bool,
+    is_recorded: bool = True,
+    on_view: Callable[[View], None] = lambda view: None,
 ) -> SessionRunner:
     """A session runner for the cluster `name` of the settings' namespace. Raises UsageError."""
     if connection.access.all_namespaces:
@@ -20,4 +29,4 @@ def runner_of(
     namespace = connection.access.namespace
     recorder = FlightLog(settings.flight_log_dir, namespace, name) if is_recorded else None
     ports = Ports(connection.kube, connection.emqx(namespace, name), connection.clock, connection.host, recorder)
-    return SessionRunner(namespace, name, ports, options_of(settings, drives=drives))
+    return SessionRunner(namespace, name, ports, options_of(settings, drives=drives), on_view)

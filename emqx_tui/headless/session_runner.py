@@ -39,13 +39,22 @@ class _Ended:
 class SessionRunner:
     """`async with SessionRunner(...) as runner:` runs the session until the block is left."""
 
-    def __init__(self, namespace: str, name: str, ports: Ports, options: Options) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        name: str,
+        ports: Ports,
+        options: Options,
+        on_view: Callable[[View], None] = lambda view: None,
+    ) -> None:
+        """`on_view` sees every view, too."""
         self.clock = ports.clock
         self.person = ports.host.person
         self.view: View | None = None
         """The newest one handed out."""
         self._inbox: asyncio.Queue[View | Stopped | _Ended] = asyncio.Queue()
-        self.session = Session(namespace, name, ports, options, self._inbox.put_nowait)
+        self._on_view = on_view
+        self.session = Session(namespace, name, ports, options, self._publish)
         self._task: asyncio.Task[None] | None = None
         self._silent_since: float | None = None
         self._stopped: Stopped | None = None
@@ -88,6 +97,10 @@ class SessionRunner:
                 while not is_true(view):
                     view = await self.next()
         return self.view or await self.next()
+
+    def _publish(self, view: View) -> None:
+        self._inbox.put_nowait(view)
+        self._on_view(view)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

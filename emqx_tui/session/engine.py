@@ -76,12 +76,15 @@ class Engine:
         connect: Callable[[], Awaitable[Connected]],
         options: Options,
         recorder: Callable[[str, str], Recorder | None] = lambda namespace, name: None,
+        on_view: Callable[[View], None] = lambda view: None,
     ) -> None:
+        """`on_view` sees the views of all sessions, in the engine's thread."""
         self.identity = identity
         self.is_read_only = options.read_only
         self._connect = connect
         self._options = options
         self._recorder = recorder
+        self._on_view = on_view
         self._lock = threading.Lock()
         self._on_change: Callable[[], None] = lambda: None
         self._told = False
@@ -385,6 +388,7 @@ class Engine:
     def _publish_view(self, key: Key, view: View) -> None:
         with self._lock:
             before, self._views[key] = self._views.get(key), view
+        self._on_view(view)
         if key == self._opened:
             self._tell()
         if self._fleet is not None and (before is None or _in_list(before) != _in_list(view)):
