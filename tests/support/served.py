@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from emqx_tui.sandbox.run.runner import Sandbox, prepare
 from emqx_tui.sandbox.run.subnets import claim_subnet
@@ -24,22 +24,20 @@ from tests.support.programs import wait_until
 
 T = TypeVar("T")
 NAME, NAMESPACE = "emqx-ee", "default"
-CALL_S = 20.0
+CALL_S = 30.0
 
 
-class Served:
-    """`with Served(clients=600, speed=20) as served:`; `served.kubeconfig` leads to it."""
+class ServedWorld:
+    """A world behind a sandbox's sockets, run by a thread of its own; `make` builds it for the pods' subnet."""
 
-    def __init__(self, name: str = "smooth", *, speed: float = 20.0, **config: Any) -> None:
-        self.speed = speed
+    def __init__(self, make: Callable[[str], World], *, speed: float) -> None:
         self._subnet = claim_subnet(random.Random())
-        config = {"clients": 600, "churn_per_s": 0.05, **config}
-        self.world: World = scenario(name, start=time.time(), pod_subnet=self._subnet.cidr, prepare=prepare, **config)
+        self.world = make(self._subnet.cidr)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
         self.sandbox = Sandbox(self.world, speed=speed)
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._await(self.sandbox.__aenter__())
         return self
@@ -52,15 +50,6 @@ class Served:
         self._thread.join(CALL_S)
         self._loop.close()
         self._subnet.release()
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.sandbox.kubeconfig_path
-
-    @property
-    def flags(self) -> list[str]:
-        """How the program is told of it."""
-        return ["--kubeconfig", str(self.kubeconfig), "--clock-rate", f"{self.speed:g}"]
 
     def call(self, work: Callable[[], T]) -> T:
         """Run something where the world is run, and wait for it."""
@@ -75,6 +64,28 @@ class Served:
             return await work
 
         return asyncio.run_coroutine_threadsafe(wrapped(), self._loop).result(CALL_S)
+
+
+class Served(ServedWorld):
+    """`with Served(clients=600, speed=20) as served:`; `served.kubeconfig` leads to it."""
+
+    def __init__(self, name: str = "smooth", *, speed: float = 20.0, **config: Any) -> None:
+        self.speed = speed
+        config = {"clients": 600, "churn_per_s": 0.05, **config}
+
+        def make(subnet: str) -> World:
+            return scenario(name, start=time.time(), pod_subnet=subnet, prepare=prepare, **config)
+
+        super().__init__(make, speed=speed)
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.sandbox.kubeconfig_path
+
+    @property
+    def flags(self) -> list[str]:
+        """How the program is told of it."""
+        return ["--kubeconfig", str(self.kubeconfig), "--clock-rate", f"{self.speed:g}"]
 
     # -- what stands in the cluster
 

@@ -1,79 +1,44 @@
 """The same case on a sandbox: its own sockets, its own kubeconfig, real time, the bed's durations.
 
-Owns the sandbox and its thread. What `Case` asks of the bed's control socket is answered from the world.
+What `Case` asks of the bed's control socket is answered from the world.
 """
 
 from __future__ import annotations
 
-import asyncio
-import random
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
 
 from emqx_tui.sandbox.clients.cohorts import add_clients
-from emqx_tui.sandbox.run.runner import Sandbox, prepare
-from emqx_tui.sandbox.run.subnets import claim_subnet
+from emqx_tui.sandbox.run.runner import prepare
 from emqx_tui.sandbox.world.world import World, WorldConfig
 from tests.cluster.case import NAME, Case, Cluster, Object
+from tests.support.served import ServedWorld
 
-T = TypeVar("T")
-CALL_S = 30.0
 BOOT_S, STOP_S, KUBELET_LAG_S = 4.0, 2.0, 1.0
 
 
-class Sandboxed:
+class Sandboxed(ServedWorld):
     """`with Sandboxed() as sandboxed: case = sandboxed.case(namespace, home)`"""
 
     def __init__(self) -> None:
-        self._subnet = claim_subnet(random.Random())
-        config = WorldConfig(
-            clients=0,
-            pod_boot_s=BOOT_S,
-            pod_stop_s=STOP_S,
-            kubelet_lag_s=KUBELET_LAG_S,
-            pod_subnet=self._subnet.cidr,
-            start=time.time(),
-        )
-        self.world = World(config, seed=1, prepare=prepare)
-        self.world.run_until(config.start)
-        self.sandbox = Sandbox(self.world, speed=1.0)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-
-    def __enter__(self) -> Sandboxed:
-        self._thread.start()
-        self._await(self.sandbox.__aenter__())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._await(self.sandbox.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CALL_S)
-        self._loop.close()
-        self._subnet.release()
-
-    def call(self, work: Callable[[], T]) -> T:
-        """Run something where the world is run, and wait for it."""
-
-        async def once() -> T:
-            return work()
-
-        return self._await(once())
-
-    def _await(self, work: Any) -> Any:
-        async def wrapped() -> Any:
-            return await work
-
-        return asyncio.run_coroutine_threadsafe(wrapped(), self._loop).result(CALL_S)
+        super().__init__(_empty_world, speed=1.0)
 
     def case(self, namespace: str, home: Path) -> Case:
         return _SandboxCase(self, namespace, home)
+
+
+def _empty_world(subnet: str) -> World:
+    config = WorldConfig(
+        clients=0,
+        pod_boot_s=BOOT_S,
+        pod_stop_s=STOP_S,
+        kubelet_lag_s=KUBELET_LAG_S,
+        pod_subnet=subnet,
+        start=time.time(),
+    )
+    world = World(config, seed=1, prepare=prepare)
+    world.run_until(config.start)
+    return world
 
 
 class _SandboxCase(Case):
