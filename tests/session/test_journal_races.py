@@ -173,7 +173,7 @@ async def test_a_start_needs_a_judgement_that_lets_it(
 ) -> None:
     """Whatever a screen lets through."""
     async with console(build.idle(), None) as one:
-        one.session._editor._previews = previews
+        one.session._reconciler.editor._previews = previews
         one.session.submit(Start(build.plan(), "ann@host", overrides))
         await until(lambda: one.view.notice_number > 0)
         assert refusal in str(one.view.notice)
@@ -186,7 +186,7 @@ async def test_a_start_needs_a_judgement_that_lets_it(
 
 async def test_a_bookmark_before_our_own_creation_is_no_end_of_the_release() -> None:
     async with console(build.idle(), None) as one:
-        one.session._editor._previews = [judged()]
+        one.session._reconciler.editor._previews = [judged()]
         one.session.submit(Start(build.plan(), "ann@host"))
         await until(lambda: one.writes() == [f"POST {SECRETS}"])
         await until(lambda: not one.view.is_unwritten)

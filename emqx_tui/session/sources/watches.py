@@ -56,22 +56,11 @@ async def watch_cluster(
         scope = scopes(namespace, name, resource.service_name if resource else name)[kind]
         group.create_task(kube.watch(kind, scope, put), name=f"watch {kind.info.plural}")
 
-    async def read_operator() -> None:
-        while True:
-            put(await read_operator_image(kube))
-            await clock.sleep(OPERATOR_EVERY_S)
-
-    async def probe_operator() -> None:
-        while True:
-            # A colour is known only while a release stands: nothing is asked before.
-            if latest().blue_uid:
-                put(await operator_probe.ask(kube, namespace, name))
-            await clock.sleep(operator_probe.EVERY_S)
-
     async with asyncio.TaskGroup() as group:
-        group.create_task(read_operator(), name="read the operator's image")
+        group.create_task(_read_operator(kube, clock, put), name="read the operator's image")
         if probes:
-            group.create_task(probe_operator(), name="probe the operator")
+            probe = _probe_operator(namespace, name, kube=kube, clock=clock, latest=latest, put=put)
+            group.create_task(probe, name="probe the operator")
         for kind in (
             Kind.EMQX_ENTERPRISE,
             Kind.SECRET,
@@ -87,6 +76,22 @@ async def watch_cluster(
             await clock.sleep(0.1)
         for kind in (Kind.ENDPOINTS, Kind.ENDPOINT_SLICE):
             watch(kind)
+
+
+async def _read_operator(kube: Kube, clock: Clock, put: Put) -> None:
+    while True:
+        put(await read_operator_image(kube))
+        await clock.sleep(OPERATOR_EVERY_S)
+
+
+async def _probe_operator(
+    namespace: str, name: str, *, kube: Kube, clock: Clock, latest: Callable[[], Snapshot], put: Put
+) -> None:
+    while True:
+        # A colour is known only while a release stands: nothing is asked before.
+        if latest().blue_uid:
+            put(await operator_probe.ask(kube, namespace, name))
+        await clock.sleep(operator_probe.EVERY_S)
 
 
 async def read_operator_image(kube: Kube) -> OperatorImage:

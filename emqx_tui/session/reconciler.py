@@ -1,0 +1,380 @@
+"""One step of a session: take what has arrived, judge one snapshot, write the journal, send commands, publish.
+
+Journal first, then commands, and commands only by the holder of the lease. Waits for nothing: what it begins answers
+with one more input.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, assert_never
+
+from emqx_tui.model.kinds import Kind
+from emqx_tui.model.series import Series
+from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.rollout.commands import CloseValve, Command
+from emqx_tui.rollout.decide import DecisionSettings, decide
+from emqx_tui.rollout.decision import Decision, RefusalReason
+from emqx_tui.rollout.intents import Hold, Intent, Start, TakeOver
+from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.state.expectations import Expectations
+from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.memory import Memory
+from emqx_tui.session.commands.command_sender import CommandSender
+from emqx_tui.session.commands.editing import READ_ONLY, Editor
+from emqx_tui.session.inputs import (
+    CommandDone,
+    CommandFailed,
+    JournalWritten,
+    LeaseAnswered,
+    Put,
+    Recalled,
+    ReleaseClosed,
+    RightsAnswered,
+    SessionInput,
+    Submitted,
+    SubmittedAgain,
+    Tick,
+)
+from emqx_tui.session.options import Options, Ports
+from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
+from emqx_tui.session.records.driving import Driving
+from emqx_tui.session.records.journal_store import JournalStore
+from emqx_tui.session.records.release_end import ReleaseEnd
+from emqx_tui.session.sources.brokers import Brokers
+from emqx_tui.session.store import (
+    ClusterAnswer,
+    NodeReports,
+    OperatorAnswer,
+    OperatorImage,
+    Store,
+    StoreInput,
+    fold,
+    snapshot,
+)
+from emqx_tui.session.views import view_builder
+from emqx_tui.session.views.arrival import ArrivalTracker
+from emqx_tui.session.views.publisher import Publisher
+from emqx_tui.session.views.view import Notice, NoticeKind, Role, View
+
+
+class Reconciler:
+    """Owns the only copy of what is known and thought of one cluster."""
+
+    def __init__(
+        self,
+        namespace: str,
+        name: str,
+        ports: Ports,
+        options: Options,
+        publish: Callable[[View], None],
+        *,
+        put: Put,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self._namespace = namespace
+        self._ports = ports
+        self._options = options
+        self._put = put
+        self.publisher = Publisher(ports, publish, options.context)
+        self._log = self.publisher.log
+        self._store = Store(namespace, name)
+        self.stepped_at = ports.clock.now()
+        self.seen = snapshot(self._store, self.stepped_at, "")
+        """What this step judges, keeps the lease for, and shows."""
+        self._memory = Memory()
+        self._decision = Decision(Phase.IDLE)
+        self._series = Series()
+        self._journal = JournalStore(namespace, name, ports, put, spawn)
+        self._driving = Driving(namespace, name, ports, options, put, spawn)
+        self._end = ReleaseEnd(ports, put, spawn)
+        self._arrival = ArrivalTracker(ports)
+        self._sender = CommandSender(ports, self.publisher, put, may_advance=self._may_advance)
+        self.brokers = Brokers(
+            namespace, name, kube=ports.kube, emqx=ports.emqx, clock=ports.clock, latest=self.latest, put=put
+        )
+        self._intents: list[Intent] = []
+        self.editor = Editor(ports, options, self._journal, self.brokers, latest=self.latest, put=put)
+
+    def latest(self) -> Snapshot:
+        return self.seen
+
+    async def stop_sending(self) -> None:
+        await self._sender.close()
+
+    async def release_lease(self) -> None:
+        await self._driving.lease.end()
+
+    # -- one input ------------------------------------------------------------------------------------------------
+
+    def take(self, item: SessionInput) -> None:
+        match item:
+            case Tick():
+                pass
+            case Submitted(intent=intent):
+                self._intents.append(intent)
+            case SubmittedAgain(intent=intent, unreadable=unreadable):
+                if unreadable:
+                    self.publisher.notify(Notice.refused(unreadable, RefusalReason.NOT_WRITTEN))
+                else:
+                    self._intents.append(intent)
+            case CommandDone(observed=observed):
+                self._expect(self._sender.done(item, self._memory.expectations))
+                if observed is not None:
+                    self._fold(observed)
+            case CommandFailed():
+                self._expect(self._sender.failed(item, self._memory.expectations))
+            case JournalWritten():
+                self._journal_written(item)
+            case LeaseAnswered():
+                self._lease_answered(item)
+            case RightsAnswered():
+                self._driving.rights.answered(item)
+            case ReleaseClosed():
+                self._closed(item)
+            case Recalled(release_id=release_id, samples=samples):
+                if self._journal.present and self._journal.present.release_id == release_id:
+                    self._series.prepend(samples)
+            case Listed() | Changed() | Removed() | Alive() | Lost():
+                self._fold(item)
+                self._follow(item.kind)
+            case NodeReports() | ClusterAnswer() | OperatorImage() | OperatorAnswer():
+                self._fold(item)
+            case _:
+                assert_never(item)
+
+    def _fold(self, item: StoreInput) -> None:
+        self._store = fold(self._store, item, self._ports.clock.now())
+
+    def _follow(self, kind: Kind) -> None:
+        """What news of these kinds mean beyond the store."""
+        match kind:
+            case Kind.SECRET:
+                self._take_journal()
+            case Kind.LEASE:
+                self._arrival.note_driver(self._store.lease())
+                self._driving.lease.observe(self._store.lease())
+            case Kind.EVENT:
+                self._log.events(self._store.collection(Kind.EVENT).objects.values())
+            case _:
+                pass
+
+    def _take_journal(self) -> None:
+        """The journal as the cluster has it. While a write of ours is on its way, its answer decides."""
+        if self._end.is_closing:
+            return
+        vanished = self._journal.take(self._store.secret(), self._store.resource())
+        stored = self._journal.stored
+        if stored is not None:
+            self._end.is_back()
+        if stored is not None and self._arrival.is_new(stored, self._store.lease()):
+            self._log.past(stored)
+            self.publisher.recall(stored, self._put)
+        if vanished is None:
+            return
+        if self._driving.lease.is_held and self._decision.phase not in FINAL:
+            # Nobody but the driver ends a release: left alone it would stand half-way, with the operator held.
+            self.publisher.alarm("somebody removed the journal: it is written again")
+            self._journal.write(vanished, None)
+        elif self._end.may_come_back(vanished, self._store.resource()):
+            self.publisher.alarm("the journal is gone: its driver may write it again")
+        else:
+            self._ended_elsewhere(vanished)
+
+    def _lease_answered(self, answer: LeaseAnswered) -> None:
+        was_held = self._driving.lease.is_held
+        if words := self._driving.lease.answered(answer):
+            self.publisher.say(words)
+        journal, before = self._journal.present, self._driving.lease.renewed_before
+        if journal is not None and self._driving.lease.is_held and not was_held:
+            self._memory = self._memory.took_over(max(before or journal.created_at, journal.created_at))
+
+    def _journal_written(self, answer: JournalWritten) -> None:
+        if words := self._journal.written(answer):
+            self.publisher.notify(Notice.refused(words, RefusalReason.NOT_WRITTEN))
+        elif answer.secret is not None:
+            # Watch events that came meanwhile were left aside: one of them may be newer than our own write.
+            self._fold(Changed(Kind.SECRET, (self._namespace, answer.secret.name), answer.secret))
+            self._take_journal()
+            approvals = len(answer.journal.approvals)
+            self.publisher.record("journal", approvals=approvals, phase=str(self._decision.phase))
+
+    def _expect(self, awaited: Expectations) -> None:
+        self._memory = replace(self._memory, expectations=awaited)
+
+    # -- one step -------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Judge what is seen now, act on it, publish it."""
+        self.stepped_at = self._ports.clock.now()
+        self.seen = snapshot(self._store, self.stepped_at, "")
+        if not self._intents:
+            self._decide(None)
+        while self._intents and self._journal.writing is None:
+            intent = self._intents.pop(0)
+            if refusal := self._refusal(intent):
+                self.publisher.notify(refusal)
+                continue
+            self._decide(intent)
+            self._answer(intent)
+        self._colour()
+        self._driving.keep(self._store, self.seen, self._journal, is_closing=self._end.is_closing)
+        if (journal := self._end.given_up(self._store.resource())) is not None:
+            self._ended_elsewhere(journal)
+        self.publisher.publish(self._view())
+
+    def _colour(self) -> None:
+        """The journal says which StatefulSets of the snapshot are blue and green."""
+        journal = self._journal.present
+        colours = (journal.originals.blue_uid, journal.green_uid) if journal else ("", "")
+        if colours != (self.seen.blue_uid, self.seen.green_uid):
+            self.seen = replace(self.seen, blue_uid=colours[0], green_uid=colours[1])
+
+    def _refusal(self, intent: Intent) -> Notice | None:
+        """Why this intent is not even decided on; None when it may be."""
+        not_allowed = self._journal.problem or view_builder.missing_right(self._store)
+        if self._options.read_only:
+            not_allowed = READ_ONLY
+        if not_allowed:
+            return Notice.refused(not_allowed, RefusalReason.NOT_ALLOWED)
+        if isinstance(intent, TakeOver) and self._driving.rights.missing:
+            return Notice.refused(
+                f"this console cannot drive: {self._driving.rights.missing}", RefusalReason.NOT_ALLOWED
+            )
+        if isinstance(intent, Start | TakeOver) and not self._driving.lease.is_free:
+            return Notice.refused(f"{self._driving.lease.driver} drives this cluster", RefusalReason.UNDER_WAY)
+        return self.editor.refusal_to_start(intent) if isinstance(intent, Start) else None
+
+    def _answer(self, intent: Intent) -> None:
+        """Tell what became of an intent. Whoever asks for something drives, should nobody; a hold needs no driver."""
+        decision = self._decision
+        if decision.accepted:
+            self._driving.is_asked = self._driving.is_asked or not isinstance(intent, Hold)
+            self._arrival.took_part()
+            self.publisher.notify(Notice(NoticeKind.ACCEPTED, decision.accepted))
+        elif decision.refused:
+            self.publisher.notify(Notice.refused(decision.refused, decision.refusal))
+
+    def _decide(self, intent: Intent | None) -> None:
+        settings = DecisionSettings(self._options.policy, self._options.console_version, uuid.uuid4().hex[:12])
+        self._colour()
+        before = self._decision
+        self._decision, self._memory = decide(self._memory, self.seen, self._journal.present, intent, settings)
+        self.publisher.decided(before, self._decision)
+        if recent := self._memory.observations.recent:
+            self._series.add(recent[-1])
+            if self._decision.journal is not None:
+                self.publisher.counted(self._decision.journal, recent[-1])
+        if not self._end.is_closing and not self._options.read_only:
+            self._act(intent)
+
+    def _act(self, intent: Intent | None) -> None:
+        """Write the journal or, when it stands as decided, send the commands."""
+        wanted = self._decision.journal
+        is_driver, is_last = self._driving.lease.is_held, bool(self._decision.finished)
+        if wanted is not None and self._journal.must_write(wanted, intent, is_driver=is_driver, is_last=is_last):
+            if intent is not None or self._journal.may_write:
+                if isinstance(intent, Start):
+                    self._arrival.begun_here(wanted)
+                self._journal.write(wanted, intent)
+            self._close_valve()
+        elif is_driver and not self._journal.may_act:
+            self._close_valve()
+        elif is_driver:
+            self._send(self._decision.commands)
+            if is_last and not self._memory.expectations.in_flight:
+                self._begin_close()
+
+    async def _may_advance(self) -> str:
+        """Why the command that is about to leave must not; empty when the journal in the cluster still allows it.
+
+        A watch can be late, or silent without a word: a hold must not wait for it.
+        """
+        if why_not := await self._journal.still_stands():
+            return why_not
+        return "" if self._driving.lease.is_held else "this console drives no longer"
+
+    def _close_valve(self) -> None:
+        """The one command that does not wait for the journal, should that be slow or not writable."""
+        if self._driving.lease.is_held and self._journal.stored is not None and not self._journal.is_stale:
+            self._send([c for c in self._decision.commands if isinstance(c, CloseValve)])
+
+    def _send(self, commands: Sequence[Command]) -> None:
+        self._expect(self._sender.send(commands, self._memory.expectations))
+
+    def _view(self) -> View:
+        journal, end, publisher = self._journal, self._end, self.publisher
+        observations = self._memory.observations
+        role, reason = view_builder.role(
+            read_only=self._options.read_only,
+            journal_problem=journal.problem,
+            is_driver=self._driving.lease.is_held,
+            other_driver=self._driving.lease.driver,
+            missing=view_builder.missing_right(self._store),
+            cannot_drive=self._driving.rights.missing,
+        )
+        return View(
+            snapshot=self.seen,
+            decision=self._decision,
+            journal=journal.present or end.journal,
+            role=role,
+            role_reason=reason,
+            driver=self._driving.lease.driver,
+            samples=self._series.frozen(),
+            ledger=observations.ledger,
+            log=self._log.lines(),
+            in_flight=self._sender.in_flight(self._memory.expectations),
+            notice=publisher.notice,
+            notice_number=publisher.notice_number,
+            health=view_builder.health(self._store, self.seen),
+            drain_initial=view_builder.drain_initial(observations),
+            rates=view_builder.leaving_rates(observations),
+            result=end.result if journal.present is None else "",
+            is_undriven=self._driving.is_undriven(self._store, journal, is_idle=role is Role.IDLE),
+            arrival=self._arrival.arrival if journal.present else None,
+            is_unwritten=journal.writing is not None or journal.is_stale,
+            driver_seen_s=self._driving.lease.other_seen_s,
+            driver_renewed_at=self._driving.lease.other_renewed_at,
+            policy=self._options.policy,
+            context=self._options.context,
+        )
+
+    # -- the end of a release -------------------------------------------------------------------------------------
+
+    def _begin_close(self) -> None:
+        journal = self._journal.stored
+        assert journal is not None
+        self._end.begin(
+            journal,
+            self._decision.finished,
+            resource=self.seen.resource.value,
+            secret=self._journal.secret,
+            lease=self._driving.lease.lease,
+        )
+
+    def _closed(self, answer: ReleaseClosed) -> None:
+        self._end.closed(answer)
+        if answer.error is not None:
+            message = answer.error.message
+            words = f"the release is {self._end.result}, but its journal could not be removed: {message}"
+            self.publisher.notify(Notice(NoticeKind.PROBLEM, words))
+            return
+        self._journal.forget()
+        self._forget_release()
+        self.publisher.say(f"the release is {self._end.result}")
+        self.publisher.record("closed", result=self._end.result)
+
+    def _ended_elsewhere(self, journal: Journal) -> None:
+        self._end.ended_elsewhere(journal, self._store.resource())
+        self._forget_release()
+        if self._end.result == "failed":
+            self.publisher.alarm("the journal was removed before the release had ended")
+        else:
+            self.publisher.say(f"the release is {self._end.result}")
+        self.publisher.record("closed", result=self._end.result, elsewhere=True)
+
+    def _forget_release(self) -> None:
+        self._driving.forget()
+        self._memory = self._memory.afresh()
