@@ -67,8 +67,7 @@ def _yaml(path: str) -> Any:
 
 
 Prepare = Callable[[Callable[[str], None]], Awaitable[Settings]]
-"""Something to be waited for before the cluster can be reached, that gives the settings to reach it with. It is given
-a way to say a line."""
+"""Brings a cluster up and returns the settings that reach it; it is given a way to print a line."""
 
 
 def run_rollout_command(

@@ -93,7 +93,7 @@ class Edit:
         return _read(replace(self, text=text, is_readable=True, _document=document), document, tree)
 
     def with_field(self, name: str, value: str) -> Edit:
-        """The edit after a field of the form was edited; an empty one gives its value up. Raises Uneditable."""
+        """The edit after a field of the form was edited; an empty one removes the value. Raises Uneditable."""
         if not self.is_readable or self._document is None:
             raise Uneditable("the template is not valid YAML: correct it first")
         wanted: str | int | None = value or None

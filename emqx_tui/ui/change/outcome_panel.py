@@ -24,7 +24,7 @@ class OutcomePanel(VerticalScroll):
         yield Static("", id="checks", markup=False)
 
     def say(self, line: Line) -> None:
-        """One line in place of everything."""
+        """Show one line in place of the outcome."""
         _update(self.query_one("#outcome", Static), [line])
 
     def show(

@@ -14,7 +14,7 @@ class Preview:
         """Number of the first question about the present content; 0 while it was not asked."""
 
     def forget(self) -> None:
-        """The content is another one now."""
+        """The content has changed."""
         self.answer, self._first_valid = None, 0
 
     def asked(self, number: int) -> None:

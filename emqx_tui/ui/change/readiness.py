@@ -45,7 +45,7 @@ def why_not(edit: Edit | None, answer: EditPreview | None, accepted: frozenset[s
 def _why_not_start(edit: Edit, answer: EditPreview, accepted: frozenset[str]) -> str:
     if answer.plan is None:
         missing = [name for name in NUMBERS if "rate" in name and not edit.fields.get(name)]
-        return "both rates must be given" if missing else "no plan can be made of it"
+        return "both rates must be given" if missing else "no plan can be made from it"
     for check in answer.checks:
         if check.outcome is Outcome.WAIT:
             return f"a check is not done: {clean(check.evidence)}"

@@ -26,7 +26,7 @@ class TemplateEditor(TextArea):
             event.prevent_default()
 
     def show_text(self, text: str) -> None:
-        """Show this text without taking it for typed; what is known already does not undo what was typed since."""
+        """Show this text without taking it for typed; the same text again does not undo what was typed since."""
         if text == self._shown:
             return
         self._shown = text

@@ -16,7 +16,7 @@ from emqx_tui.model.yaml_values import compose, plain_value, value_of
 from emqx_tui.model.yaml_writing import scalar_text
 
 MAX_NODES = 50_000
-"""More than a cluster's template ever has; a text that unfolds to more is refused."""
+"""More than a cluster's template ever has; a text whose aliases expand to more is refused."""
 
 Path = tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""Asks for a word before something is lost: a driver's console, or unsent edits. Nothing else depends on the answer."""
+"""Asks for a typed word before a driver's console is left, or unsent edits are dropped."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ ALONE_S = 0.25
 
 
 class LoneKey:
-    """Waits with one key until it is known that no other came with it."""
+    """Holds one key back until it is known that no other came with it."""
 
     def __init__(self) -> None:
         self.waiting = ""
@@ -22,7 +22,7 @@ class LoneKey:
         self._last = ""
 
     def press(self, key: str, at: float, *, sends_at_once: bool) -> str:
-        """Take in a printable key or enter. The keys that came together and send nothing; empty when all is well."""
+        """Take in a printable key or Enter. The keys that came together, which send nothing; else an empty text."""
         is_burst = at - self._last_at < BURST_S and key != self._last
         before, self._last, self._last_at = self._last, key, at
         if self.waiting and key != self.waiting:

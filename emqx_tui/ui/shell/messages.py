@@ -19,7 +19,7 @@ from emqx_tui.session.views.view import EditPreview, FleetView, View
 
 @dataclass(frozen=True)
 class Published:
-    """The newest of everything, as the app hands it to the visible screens."""
+    """The newest of what the engine has published, as the app hands it to the visible screens."""
 
     fleet: FleetView
     view: View | None

@@ -41,7 +41,7 @@ class ConsoleCommands(Provider):
             yield name, partial(screen.post_message, wanted), "Show this cluster."
 
     def _words(self) -> Iterator[tuple[str, partial, str]]:
-        """Only for who has begun to type: there are more words than actions."""
+        """Only once something is typed: there are more words than actions."""
         for word in dict.fromkeys(entry.word for entry in entries()):
             sorts = ", ".join(entry.sort for entry in meanings(word))
             yield f"explain {word}", partial(self._explain, word), sorts

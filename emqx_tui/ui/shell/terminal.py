@@ -19,7 +19,7 @@ from textual.app import App, SuspendNotSupported
 
 _MODES_OFF = b"".join(b"\x1b[?%dl" % mode for mode in (2026, 1000, 1003, 1015, 1006, 1004, 2004, 2048))
 LEAVE = b"\x18" + _MODES_OFF + b"\x1b[23;2t\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h"
-"""Ends a sequence that was cut short, then takes back every mode that the driver has set."""
+"""Ends a sequence that was cut short, then resets every mode that the driver has set."""
 LAST_WRITE_S = 0.5
 GIVE_BACK_S, HARD_EXIT_S = 1.0, 3.0
 """After a signal: when a terminal that does not read is given up, and when the process ends at the latest."""

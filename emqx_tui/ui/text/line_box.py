@@ -73,7 +73,7 @@ class LineBox(Widget):
         self.resized()
 
     def resized(self) -> None:
-        """The box has another size: make the lines anew. Handlers are not overridden in Textual, this is."""
+        """Build the lines for a new size. Textual runs `on_resize` of every base class; this one can be overridden."""
         self._draw()
 
     def notify_style_update(self) -> None:

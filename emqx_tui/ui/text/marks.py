@@ -1,4 +1,4 @@
-"""PURE: the words, marks and widths that all screens share; `spans.py` has the lines, `units.py` the numbers.
+"""PURE: marks, checks and widths that all screens share; `spans.py` has the lines, `model/units.py` the numbers.
 
 Nothing here reads a clock: ages come in as seconds. Widths are terminal cells, so that wide characters keep columns
 straight. Text that came from a cluster goes through `clean` before it is shown; no text is ever parsed as markup.
