@@ -18,7 +18,7 @@ from emqx_tui.rollout.incidents import IncidentKind
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.views.cluster_facts import ClusterState
-from emqx_tui.session.views.facts import NodeState
+from emqx_tui.session.views.node_facts import NodeState
 from tests.support import scenes
 
 ROLLOUT = Path(emqx_tui.__file__).parent / "rollout"

@@ -214,6 +214,19 @@ def _rollout(parser: Parser) -> None:
         "--approve", choices=APPROVALS, dest="approval", help="which gates wait for a person (default every-node)"
     )
     parser.add_argument("-o", "--output", choices=("text", "jsonl"), default="text")
+    parser.add_argument(
+        "--override",
+        type=acceptable_check,
+        action="append",
+        default=[],
+        metavar="CHECK",
+        help="start although this pre-flight check fails",
+    )
+    _when_to_leave(parser)
+    _how_to_drain(parser)
+
+
+def _when_to_leave(parser: Parser) -> None:
     parser.add_argument("--exit-at-gate", action="store_true", help="exit with 3 where a person has to approve")
     hold = parser.add_mutually_exclusive_group()
     hold.add_argument("--exit-on-hold", action="store_true", help="exit with 4 on any hold, once no drain runs")
@@ -223,13 +236,14 @@ def _rollout(parser: Parser) -> None:
         help="wait until the release is resumed (the default, except for a check's hold under --approve auto)",
     )
     parser.add_argument(
-        "--override",
-        type=acceptable_check,
-        action="append",
-        default=[],
-        metavar="CHECK",
-        help="start although this pre-flight check fails",
+        "--timeout",
+        type=duration,
+        metavar="DURATION",
+        help="stop following after this time; the release stays where it is",
     )
+
+
+def _how_to_drain(parser: Parser) -> None:
     parser.add_argument(
         "--late-removal",
         action="store_true",
@@ -242,12 +256,6 @@ def _rollout(parser: Parser) -> None:
     )
     parser.add_argument(
         "--parallel-drains", type=whole(1, 100), default=1, metavar="N", help="nodes drained at once (default 1)"
-    )
-    parser.add_argument(
-        "--timeout",
-        type=duration,
-        metavar="DURATION",
-        help="stop following after this time; the release stays where it is",
     )
 
 

@@ -11,7 +11,8 @@ from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
 from emqx_tui.headless.events import dumps
-from emqx_tui.headless.verbs import Code, Verb, VerbOptions, run_verb
+from emqx_tui.headless.verb_answer import Code, Verb, VerbOptions
+from emqx_tui.headless.verbs import run_verb
 
 
 def run(arguments: Namespace, settings: Settings) -> int:

@@ -27,8 +27,9 @@ from emqx_tui.rollout.decision import CheckResult, Outcome, Step
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.redaction import redact_text
-from emqx_tui.session.views import facts
-from emqx_tui.session.views.facts import Driving, NodeState
+from emqx_tui.session.views import facts, node_facts
+from emqx_tui.session.views.facts import Driving
+from emqx_tui.session.views.node_facts import NodeState
 from emqx_tui.session.views.view import View
 
 
@@ -129,7 +130,7 @@ def _node(view: View, member: Member) -> dict[str, Any]:
 
 
 def _not_ready(member: Member) -> dict[str, str | None] | None:
-    found = facts.why_not_ready(member)
+    found = node_facts.why_not_ready(member)
     if found is None:
         return None
     return {
@@ -140,7 +141,7 @@ def _not_ready(member: Member) -> dict[str, str | None] | None:
 
 
 def _state(view: View, member: Member) -> str:
-    state = facts.node_state(view, member)
+    state = node_facts.node_state(view, member)
     return member.pod.trouble if state is NodeState.TROUBLE else str(state)
 
 

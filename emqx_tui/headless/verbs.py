@@ -8,16 +8,14 @@ has taken effect: afterwards nobody drives, and that is said.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
-from typing import Any
+from dataclasses import replace
 
 from emqx_tui.headless import words
 from emqx_tui.headless.advice import Cluster, command, without_journal
-from emqx_tui.headless.events import SCHEMA, Event, spell
+from emqx_tui.headless.events import Event
 from emqx_tui.headless.readiness import has_answered, is_known, is_out_of_reach, is_whole, why_unreadable
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
+from emqx_tui.headless.verb_answer import Answer, Code, Verb, VerbOptions
 from emqx_tui.headless.view_diff import Told, begin, diff
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.units import span
@@ -41,71 +39,6 @@ QUIET_S = 3.0
 TRIES = 3
 
 _SAID_OTHERWISE = frozenset({Event.NOTICE, Event.ROLE, Event.APPROVED})
-
-
-class Verb(StrEnum):
-    APPROVE = "approve"
-    HOLD = "hold"
-    FREEZE = "freeze"
-    RESUME = "resume"
-    ABORT = "abort"
-
-
-class Code:
-    """Exit codes of these commands."""
-
-    DONE = 0
-    REFUSED = 1
-    NOTHING_WAITS = 3
-    HELD = 4
-    LOST_CONTACT = 6
-
-
-@dataclass(frozen=True)
-class VerbOptions:
-    """What was asked for."""
-
-    verb: Verb
-    gate: GateId | None = None
-    """Approve this gate and no other; None = the one that waits. `cut-over` is the late one too."""
-    count: int = 1
-    token: str = ""
-    """Has to be the gate's; empty = not asked."""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of it."""
-
-    code: int
-    message: str
-    at: datetime
-    release_id: str | None = None
-    gate: GateId | None = None
-    driver: str | None = None
-    """Who acts on it: identity of the driver; None = nobody drives."""
-    said: str = ""
-    """The beginning of the message, where people were told it before."""
-
-    @property
-    def sentence(self) -> str:
-        """For people."""
-        news = self.message.removeprefix(self.said).removeprefix("; ") or self.message
-        return f"{news} ({self.driver} drives)" if self.driver else news
-
-    def to_json(self, verb: Verb) -> dict[str, Any]:
-        """For programs."""
-        return {
-            "schema": SCHEMA,
-            "at": spell(self.at),
-            "release_id": self.release_id,
-            "verb": str(verb),
-            "gate": str(self.gate) if self.gate else None,
-            "code": self.code,
-            "message": self.message,
-            "driver": self.driver,
-        }
 
 
 class _Refused(Exception):

@@ -116,7 +116,7 @@ def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
     """The context with what this phase watches: the canary, missing clients, the size of blue."""
     known = canary.watch(context, phase)
     is_counted = not (context.suspects or context.blind)
-    is_over = is_counted and auto_hold.is_missing_over_limit(known, context.policy)
+    is_over = is_counted and context.policy.is_over_limit(known.ledger)
     blue = context.snapshot.blue_set
     missing_since = (known.missing_since or context.now) if is_over else None
     first_size = blue.replicas if known.first_blue_size is None and blue else known.first_blue_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.gate_id import GateKind
 
 
@@ -120,6 +121,12 @@ class Policy:
     def missing_limit(self, evicted: int) -> int:
         """How many of the evicted may be missing, beyond those on their way."""
         return max(self.missing_floor, int(self.missing_budget * evicted))
+
+    def is_over_limit(self, ledger: Ledger) -> bool:
+        """More clients are missing than that; False while it cannot be known."""
+        if ledger.overdue is None or ledger.evicted is None:
+            return False
+        return ledger.overdue > self.missing_limit(ledger.evicted)
 
     def at_rate(self, rate: float) -> Policy:
         """The policy for a clock that runs `rate` times faster.

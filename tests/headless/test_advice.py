@@ -19,7 +19,7 @@ from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.rollout import how_to_go_on
 from emqx_tui.headless.status import lines
 from emqx_tui.rollout.advice import Advice, Verb
-from emqx_tui.rollout.checks import auto_hold
+from emqx_tui.rollout.checks import auto_hold, emqx_alarms, kubernetes_alarms
 from emqx_tui.rollout.commands import Scale, Target, in_context
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
@@ -156,8 +156,9 @@ def test_what_each_detector_advises_is_worded_for_both_readers(scene: str) -> No
 
 
 def test_detectors_speak_of_no_key_and_no_command() -> None:
-    tree = ast.parse(Path(auto_hold.__file__).read_text())
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    modules = (auto_hold, emqx_alarms, kubernetes_alarms)
+    nodes = [node for each in modules for node in ast.walk(ast.parse(Path(each.__file__).read_text()))]
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     assert [text for text in texts if "emqx-tui" in text or re.search(r"(^|[ ;:,])[b-z] [a-z]+s\b", text)] == []
 
 

@@ -14,7 +14,7 @@ from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.incidents import Incident, IncidentKind
-from emqx_tui.session.views import facts
+from emqx_tui.session.views import node_facts
 from emqx_tui.session.views.log import EventLog
 from emqx_tui.session.views.view import View
 from tests.support import releases
@@ -94,4 +94,4 @@ def test_a_pod_that_no_container_explains_is_explained_by_its_conditions(kind: s
     ready = PodCondition("Ready", "False", "ContainersNotReady", "containers with unready status: [emqx]")
     view = with_pod(releases.draining(), f"{GREEN}-0", is_ready=False, conditions=(ready, condition))
     member = next(m for m in view.snapshot.members if m.name == f"{GREEN}-0")
-    assert facts.why_not_ready(member) == facts.NotReady("Unschedulable", "0/6 nodes are available")
+    assert node_facts.why_not_ready(member) == node_facts.NotReady("Unschedulable", "0/6 nodes are available")

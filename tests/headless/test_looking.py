@@ -17,7 +17,7 @@ from emqx_tui.headless.jsonpath import Template
 from emqx_tui.headless.listing import Listing, Place
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import Printer
-from emqx_tui.headless.verbs import Verb
+from emqx_tui.headless.verb_answer import Verb
 from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.policy import Approval

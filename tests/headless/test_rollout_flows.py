@@ -14,7 +14,7 @@ from emqx_tui.headless.events import FIELDS, SCHEMA, Event
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.output import Format
 from emqx_tui.headless.release_options import Edit, parse_sets
-from emqx_tui.headless.verbs import Verb
+from emqx_tui.headless.verb_answer import Verb
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rehearsal.ports import SimKube, Wire

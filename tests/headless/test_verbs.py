@@ -14,7 +14,7 @@ import pytest
 from emqx_tui.cli.arguments import gate as read_gate
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.release_options import Edit
-from emqx_tui.headless.verbs import Answer, Verb
+from emqx_tui.headless.verb_answer import Answer, Verb
 from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.phases import Phase

@@ -10,7 +10,7 @@ from emqx_tui.headless import status
 from emqx_tui.headless.advice import BRAKE_S
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.readiness import is_whole
-from emqx_tui.headless.verbs import Verb
+from emqx_tui.headless.verb_answer import Verb
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot

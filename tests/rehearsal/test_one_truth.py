@@ -263,7 +263,7 @@ def test_each_accident_names_its_node_in_the_bar_the_list_of_nodes_and_the_log(
 def test_nothing_over_a_limit_has_a_tick(played: Told) -> None:
     for view in under_way(played):
         for line in check_lines(view, 20):
-            if "clients missing of" in plain(line) and facts.is_missing_over_limit(view):
+            if "clients missing of" in plain(line) and view.policy.is_over_limit(view.ledger):
                 assert not plain(line).startswith("✔"), plain(line)
                 assert plain(line).startswith("▲")
 
@@ -274,7 +274,7 @@ def test_a_loss_that_somebody_accepted_is_said_with_the_name() -> None:
     said = [
         plain(line)
         for view in under_way(played)
-        if view.journal and "clients-missing" in view.journal.acknowledged and facts.is_missing_over_limit(view)
+        if view.journal and "clients-missing" in view.journal.acknowledged and view.policy.is_over_limit(view.ledger)
         for line in check_lines(view, 20)
     ]
     over = [line for line in said if "clients missing of" in line]

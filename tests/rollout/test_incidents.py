@@ -11,7 +11,7 @@ from emqx_tui.model.containers import Container, Termination
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout import wording
-from emqx_tui.rollout.checks.auto_hold import clients_missing
+from emqx_tui.rollout.checks.emqx_alarms import clients_missing
 from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch, watch
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import Journal

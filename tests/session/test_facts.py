@@ -17,9 +17,10 @@ from emqx_tui.rollout.decision import Alarm, CheckResult, Outcome
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Totals, Uncounted
-from emqx_tui.session.views import facts
+from emqx_tui.session.views import facts, node_facts
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
-from emqx_tui.session.views.facts import Driving, LowestSum, MaxMissing, NodeState, Obstacle
+from emqx_tui.session.views.facts import Driving, LowestSum, MaxMissing, Obstacle
+from emqx_tui.session.views.node_facts import NodeState
 from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.ledger import ledger_line
 from emqx_tui.ui.text.spans import plain
@@ -156,8 +157,8 @@ def test_clients_that_came_to_green_before_the_cut_over_are_counted() -> None:
 def test_who_is_overdue_is_told_apart_from_who_is_on_the_way() -> None:
     assert facts.overdue(releases.draining()) == 13
     assert facts.overdue(releases.draining(ledger=Ledger(10, 5, 0, 5, 5, None))) is None
-    assert facts.is_missing_over_limit(releases.auto_held())
-    assert not facts.is_missing_over_limit(releases.draining())
+    assert releases.auto_held().policy.is_over_limit(releases.auto_held().ledger)
+    assert not releases.draining().policy.is_over_limit(releases.draining().ledger)
 
 
 def test_an_accepted_alarm_presses_no_longer() -> None:
@@ -174,7 +175,7 @@ def test_an_accepted_alarm_presses_no_longer() -> None:
 def test_a_node_serves_when_the_service_sends_clients_to_it() -> None:
     def states(view: View) -> dict[str, set[NodeState]]:
         found = view.snapshot.members
-        return {c: {facts.node_state(view, m) for m in found if m.colour == c} for c in ("blue", "green")}
+        return {c: {node_facts.node_state(view, m) for m in found if m.colour == c} for c in ("blue", "green")}
 
     assert states(releases.before_cut_over()) == {"blue": {NodeState.SERVING}, "green": {NodeState.OUT_OF_SERVICE}}
     after = states(releases.at_gate())

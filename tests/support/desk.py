@@ -12,7 +12,8 @@ from emqx_tui.headless.output import Format, Output
 from emqx_tui.headless.release_options import Edit, parse_sets
 from emqx_tui.headless.rollout import RolloutOptions, run_rollout
 from emqx_tui.headless.session_runner import SessionRunner
-from emqx_tui.headless.verbs import Answer, Verb, VerbOptions, run_verb
+from emqx_tui.headless.verb_answer import Answer, Verb, VerbOptions
+from emqx_tui.headless.verbs import run_verb
 from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario

@@ -76,6 +76,11 @@ class Expectations:
     blue_scaled_to: int | None = None
     """The size of the last scale of blue that was wanted by this console."""
 
+    def refused_again(self, *commands: type[Command]) -> list[Failure]:
+        """Of these kinds, the commands that were refused three times in a row, or more often."""
+        names = [command.name for command in commands]
+        return [f for f in self.failures.values() if f.command in names and f.is_refusal and f.count >= 3]
+
     def sent(self, command: Command, now: datetime) -> Self:
         nudges = self.nudges
         if isinstance(command, Nudge):

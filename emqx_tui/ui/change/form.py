@@ -20,7 +20,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from emqx_tui.ui.change.form_rows import FORM, OPTIONS, FormRow
+from emqx_tui.ui.change.edit import Edit
+from emqx_tui.ui.change.form_rows import CHOICES, FORM, OPTIONS, FormRow, Options, field_note, option_note
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.spans import Line
 
@@ -143,9 +144,8 @@ class ChangeForm(Vertical):
         field: str
         value: str
 
-    def __init__(self, choices: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._choices = choices
         self._shown: dict[str, str] = {}
         """What every field was last told to show."""
 
@@ -153,7 +153,7 @@ class ChangeForm(Vertical):
         for row in FORM:
             yield from self._row(row, FieldInput(row, is_number=row.name not in ("repository", "version")))
         for row in OPTIONS:
-            yield from self._row(row, ChoiceField(row, self._choices[row.name]))
+            yield from self._row(row, ChoiceField(row, CHOICES[row.name]))
 
     def _row(self, row: FormRow, field: Widget) -> ComposeResult:
         field.styles.width = row.width
@@ -162,6 +162,17 @@ class ChangeForm(Vertical):
             yield field
             yield Static(row.unit, classes="form-unit", markup=False)
             yield Static("", id=f"note-{row.name}", classes="form-note", markup=False)
+
+    def show(self, edit: Edit, options: Options, fleet: Sequence[str]) -> None:
+        """Show the edit and the options; `fleet`: versions of other clusters. Unreadable templates cannot be edited."""
+        for field in self.query(FieldInput):
+            field.disabled = not edit.is_readable
+        self.show_fields(edit.fields)
+        for row in FORM:
+            self._note(row.name, field_note(row, edit, fleet))
+        for row in OPTIONS:
+            self.query_one(f"#field-{row.name}", ChoiceField).value = options.chosen(row.name)
+            self._note(row.name, option_note(row.name, options, edit))
 
     def typed(self, name: str) -> str:
         """What stands in a field now."""
@@ -185,19 +196,11 @@ class ChangeForm(Vertical):
                     # As after a tab: what is typed next replaces the value.
                     field.select_all()
 
-    def show_choice(self, name: str, value: str) -> None:
-        self.query_one(f"#field-{name}", ChoiceField).value = value
-
-    def show_note(self, name: str, note: Line) -> None:
+    def _note(self, name: str, note: Line) -> None:
         """What stands behind a field."""
         widget, painted = self.query_one(f"#note-{name}", Static), paint.content(note)
         if widget.content != painted:
             widget.update(painted)
-
-    def set_locked(self, is_locked: bool) -> None:
-        """The template cannot be read: its values can be seen, but not changed here."""
-        for field in self.query(FieldInput):
-            field.disabled = is_locked
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

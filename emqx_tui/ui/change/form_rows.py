@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emqx_tui.model import units
 from emqx_tui.rollout.policy import Approval
@@ -26,6 +26,29 @@ class Options:
     approval: Approval = Approval.EVERY_NODE
     late_removal: bool = False
     parallel_drains: int = 1
+
+    def chosen(self, name: str) -> str:
+        """The choice of one row, as it is shown."""
+        value = getattr(self, name)
+        return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+    def choosing(self, name: str, choice: str) -> Options:
+        """With another choice of one row."""
+        match name:
+            case "approval":
+                return replace(self, approval=Approval(choice))
+            case "late_removal":
+                return replace(self, late_removal=choice == "on")
+            case _:
+                return replace(self, parallel_drains=int(choice))
+
+
+MOST_DRAINS = 8
+CHOICES = {
+    "approval": [str(approval) for approval in Approval],
+    "late_removal": ["off", "on"],
+    "parallel_drains": [str(number) for number in range(1, MOST_DRAINS + 1)],
+}
 
 
 @dataclass(frozen=True)

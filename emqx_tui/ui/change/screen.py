@@ -6,7 +6,6 @@ It owns the edit and nothing else: the preview is asked for by message, and the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import ClassVar
 
 from textual import events
@@ -18,7 +17,6 @@ from textual.widgets import Static, TextArea
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.rollout.change import Verdict
-from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.start_card import renew_start
@@ -27,7 +25,7 @@ from emqx_tui.ui.change.accept_row import AcceptRow
 from emqx_tui.ui.change.differences import difference_lines, problem_line
 from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.form import ChangeForm, ChoiceField
-from emqx_tui.ui.change.form_rows import FORM, OPTIONS, Options, field_note, fleet_versions, option_note
+from emqx_tui.ui.change.form_rows import Options, fleet_versions
 from emqx_tui.ui.change.outcome import VERDICTS, head_line
 from emqx_tui.ui.change.outcome_panel import OutcomePanel
 from emqx_tui.ui.change.preview import Preview
@@ -45,12 +43,6 @@ from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Tone, line
 
-MOST_DRAINS = 8
-CHOICES = {
-    "approval": [approval.value for approval in Approval],
-    "late_removal": ["off", "on"],
-    "parallel_drains": [str(number) for number in range(1, MOST_DRAINS + 1)],
-}
 PANES = ("form", "template", "diff")
 
 
@@ -90,7 +82,7 @@ class ChangeScreen(ConsoleScreen):
         yield Static("", id="head", markup=False)
         with Horizontal(id="panes"):
             with Vertical(id="form-pane"):
-                yield ChangeForm(CHOICES)
+                yield ChangeForm()
                 yield OutcomePanel()
             with Vertical(id="template-pane"):
                 yield TemplateEditor()
@@ -213,7 +205,8 @@ class ChangeScreen(ConsoleScreen):
         if edit is None or not self.is_mounted:
             return
         self._show_head()
-        self._show_form(edit)
+        seen = fleet_versions(self.console.published.fleet.rows, edit.original.image.version)
+        self.query_one(ChangeForm).show(edit, self._options, seen)
         self.query_one(TemplateEditor).show_text(edit.text) if not self._reading else None
         self.query_one(OutcomePanel).show(edit, self._preview.answer, self._accepted, is_wanted=self._is_wanted)
         problems = [problem_line(problem) for problem in edit.problems[:3]]
@@ -226,20 +219,6 @@ class ChangeScreen(ConsoleScreen):
         is_wide = self.size.width >= WIDE
         head = head_line(self._pane, self._edit, is_wide=is_wide, is_stale=self._is_stale, width=self.size.width)
         self._update("#head", [head])
-
-    def _show_form(self, edit: Edit) -> None:
-        form = self.query_one(ChangeForm)
-        form.set_locked(not edit.is_readable)
-        form.show_fields(edit.fields)
-        seen = fleet_versions(self.console.published.fleet.rows, edit.original.image.version)
-        for row in FORM:
-            form.show_note(row.name, field_note(row, edit, seen))
-        options = self._options
-        form.show_choice("approval", options.approval.value)
-        form.show_choice("late_removal", "on" if options.late_removal else "off")
-        form.show_choice("parallel_drains", str(options.parallel_drains))
-        for row in OPTIONS:
-            form.show_note(row.name, option_note(row.name, options, edit))
 
     def _update(self, selector: str, lines: list[Line]) -> None:
         widget, painted = self.query_one(selector, Static), paint.content(*lines)
@@ -275,14 +254,7 @@ class ChangeScreen(ConsoleScreen):
             form.show_fields(self._edit.fields, is_forced=True)
 
     def on_choice_field_changed(self, message: ChoiceField.Changed) -> None:
-        options = self._options
-        match message.field:
-            case "approval":
-                self._options = replace(options, approval=Approval(message.value))
-            case "late_removal":
-                self._options = replace(options, late_removal=message.value == "on")
-            case _:
-                self._options = replace(options, parallel_drains=int(message.value))
+        self._options = self._options.choosing(message.field, message.value)
         self._is_wanted = False
         self._ask_later(is_same_content=False)
         self._show()

@@ -36,7 +36,7 @@ def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) 
     if ledger.missing is not None and any(member.is_suspect for member in view.snapshot.members):
         # Nobody counts on while a node is silent: the figures beside it are younger.
         share = "when last counted"
-    tone = Tone.WARN if facts.is_missing_over_limit(view) else Tone.PLAIN
+    tone = Tone.WARN if view.policy.is_over_limit(view.ledger) else Tone.PLAIN
     missing_words = (f"missing {units.count(ledger.missing)} ({share})", tone)
     bounced = f"{units.count(ledger.bounced)} + "
     shown = line(title, figures, f"back on blue {bounced}", missing_words)

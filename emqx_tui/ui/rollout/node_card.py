@@ -20,7 +20,7 @@ from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.session.sources.pod_report import PodReport
-from emqx_tui.session.views import facts
+from emqx_tui.session.views import node_facts
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.shell.messages import PodWanted, Published
 from emqx_tui.ui.shell.screen import TakesNews
@@ -86,11 +86,11 @@ def _title(text: str) -> Line:
 
 
 def _state(view: View, member: Member) -> Iterator[Line]:
-    pod, state = member.pod, facts.node_state(view, member)
-    word = pod.trouble if state is facts.NodeState.TROUBLE else str(state)
+    pod, state = member.pod, node_facts.node_state(view, member)
+    word = pod.trouble if state is node_facts.NodeState.TROUBLE else str(state)
     place = f" on {pod.node_name}" if pod.node_name else ""
     yield line(f"{member.colour} · {_safe(word)} · phase {_safe(pod.phase)}{_safe(place)} · {pod.ip or 'no address'}")
-    if found := facts.why_not_ready(member):
+    if found := node_facts.why_not_ready(member):
         message = f": {_safe(found.message)}" if found.message else ""
         yield line((f"not Ready: {_safe(found.reason)}{message}", Tone.BAD))
     yield line(f"{units.plural(pod.restarts, 'restart')} · {units.count(member.live_connections)} clients")

@@ -12,8 +12,8 @@ from enum import IntEnum
 
 from emqx_tui.model import units
 from emqx_tui.model.snapshot import Colour, Generation, Member
-from emqx_tui.session.views import facts
-from emqx_tui.session.views.facts import NodeState
+from emqx_tui.session.views import facts, node_facts
+from emqx_tui.session.views.node_facts import NodeState
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import tail
 from emqx_tui.ui.text.glyphs import ALARM, DONE, OUT, RUNNING, SERVING, STARTING
@@ -142,7 +142,7 @@ _MARKS = {
 
 
 def _state(view: View, member: Member) -> tuple[Mark, Weight]:
-    state = facts.node_state(view, member)
+    state = node_facts.node_state(view, member)
     glyph, tone, weight = _MARKS[state]
     return Mark(glyph, clean(member.pod.trouble) if state is NodeState.TROUBLE else state.value, tone), weight
 

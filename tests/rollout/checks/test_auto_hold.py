@@ -10,7 +10,7 @@ import pytest
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
-from emqx_tui.rollout.checks import auto_hold
+from emqx_tui.rollout.checks import auto_hold, kubernetes_alarms
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.intents import Resume, SetPolicy
@@ -351,12 +351,12 @@ def test_a_persons_hold_is_not_replaced_by_an_alarm() -> None:
 def test_a_removed_listener_is_told(phase: Phase) -> None:
     """A held operator does not make it again."""
     seen = READY.context()
-    assert auto_hold.listener_gone(seen, phase) is None
+    assert kubernetes_alarms.listener_gone(seen, phase) is None
     gone = replace(seen, snapshot=replace(seen.snapshot, endpoints=Reading((), build.NOW)))
-    alarm = auto_hold.listener_gone(gone, phase)
+    alarm = kubernetes_alarms.listener_gone(gone, phase)
     assert alarm is not None
     assert "Endpoints" in alarm.evidence
-    assert auto_hold.listener_gone(gone, Phase.FINISHING) is None
+    assert kubernetes_alarms.listener_gone(gone, Phase.FINISHING) is None
     assert "listener-gone" in {found.check for found in auto_hold.alarms(gone, phase)}
 
 
