@@ -1,4 +1,4 @@
-"""What the session wants from outside. Adapters and the rehearsal implement these; the session knows nothing else."""
+"""What the session wants from outside. Adapters implement these; the session knows nothing else."""
 
 from __future__ import annotations
 

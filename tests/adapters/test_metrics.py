@@ -13,12 +13,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.metrics import FORGOTTEN_S, Metrics
-from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.session import Session
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 from tests.support.desk import small_world
+from tests.support.rehearsal.rehearse import Script, rehearse
 
 Labels = tuple[tuple[str, str], ...]
 

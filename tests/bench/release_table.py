@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.emqx.evacuation_process import CALIBRATED, IDEAL
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
+from tests.support.rehearsal.rehearse import Script, rehearse
 
 PRESETS = ("mqttx-default", "mqttx-persistent", "device", "emqtt_bench-reconnect", "emqtt_bench-default")
 RATE_PER_S, WAIT_TAKEOVER_S = 200, 5

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from emqx_tui.headless.calls import Call, Calls
-from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.intents import Hold, Resume
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import View
 from tests.support.desk import small_world
+from tests.support.rehearsal.rehearse import Script, rehearse
 
 
 class Listener:

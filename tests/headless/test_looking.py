@@ -18,13 +18,13 @@ from emqx_tui.headless.listing import Listing, Place
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import Printer
 from emqx_tui.headless.verb_answer import Verb
-from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.views.view import FleetView, View
 from tests.support.desk import CLIENTS, Room, Terminal
+from tests.support.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
+from tests.support.rehearsal.virtual_loop import run_in
 
 
 def play(room: Room, work: Coroutine[Any, Any, Any]) -> Any:

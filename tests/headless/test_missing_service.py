@@ -7,13 +7,13 @@ from typing import Any
 
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.status import document, lines
-from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.sandbox.apiserver.schema_admission import install
 from emqx_tui.session.fleet import Fleet
 from emqx_tui.session.views.view import FleetView
 from emqx_tui.ui.rollout.checks import stale_lines
 from tests.support.desk import Room, small_world
+from tests.support.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
+from tests.support.rehearsal.virtual_loop import run_in
 
 CASE = {"type": "LoadBalancer", "ports": [{"port": 1883, "targetPort": 1883}]}
 PROBLEM = (

@@ -17,8 +17,6 @@ from emqx_tui.headless.release_options import Edit, parse_sets
 from emqx_tui.headless.verb_answer import Verb
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rehearsal.ports import SimKube, Wire
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.requests import KubeRequest
@@ -26,6 +24,8 @@ from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.ports import Lost, Scope, WatchSink
 from emqx_tui.session.views.view import LogSource
 from tests.support.desk import CLIENTS, TO_15, Room, Terminal, killed, small_world, without_rates
+from tests.support.rehearsal.ports import SimKube, Wire
+from tests.support.rehearsal.virtual_loop import run_in
 
 
 def play(room: Room, work: Coroutine[Any, Any, Any]) -> Any:

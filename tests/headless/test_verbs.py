@@ -15,13 +15,13 @@ from emqx_tui.cli.arguments import gate as read_gate
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.release_options import Edit
 from emqx_tui.headless.verb_answer import Answer, Verb
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.views.view import View
 from tests.support.desk import Room, Terminal, killed
+from tests.support.rehearsal.virtual_loop import run_in
 
 AT_GATE = Leaving(at_gate=True)
 

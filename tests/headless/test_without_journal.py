@@ -14,8 +14,6 @@ from emqx_tui.headless.verb_answer import Verb
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rehearsal.ports import SimKube
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.policy import Approval, Policy, is_closed
 from emqx_tui.rollout.requests import KubeRequest
@@ -28,6 +26,8 @@ from emqx_tui.ui.rollout.headline import headline
 from emqx_tui.ui.text.spans import plain
 from tests.headless.test_looking import first_look
 from tests.support.desk import Room
+from tests.support.rehearsal.ports import SimKube
+from tests.support.rehearsal.virtual_loop import run_in
 
 PATH = "/apis/apps.emqx.io/v1beta4/namespaces/default/emqxenterprises/emqx-ee"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from emqx_tui.rehearsal.rehearse import Script
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -12,6 +11,7 @@ from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import View
 from tests.rehearsal.test_releases import Once, play, small_world
+from tests.support.rehearsal.rehearse import Script
 
 
 def abort_at(phase: Phase) -> Once:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.rehearsal.rehearse import Script
 from emqx_tui.rollout.policy import Approval
 from tests.rehearsal.test_releases import play, small_world
 from tests.support.checkpoint import Checkpoint
+from tests.support.rehearsal.rehearse import Script
 
 LAST_WRITE = 30
 """So often does a release of three nodes write under every-node."""

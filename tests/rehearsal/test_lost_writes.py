@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from emqx_tui.model.errors import AdapterError, Conflict, Rejected, Unreachable
-from emqx_tui.rehearsal.ports import Request, is_write
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.views.view import View
+from tests.support.rehearsal.ports import Request, is_write
 from tests.support.stage import Console, Stage, begin
 
 LIMIT_S = 1200.0

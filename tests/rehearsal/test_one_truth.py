@@ -16,7 +16,6 @@ from emqx_tui.headless import rows, status
 from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.summary import summary as finished
 from emqx_tui.headless.view_diff import progress
-from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.intents import SetPolicy
 from emqx_tui.rollout.phases import Phase
@@ -36,6 +35,7 @@ from emqx_tui.ui.rollout.nodes import node_rows
 from emqx_tui.ui.rollout.rail import rail
 from emqx_tui.ui.rollout.summary import summary
 from emqx_tui.ui.text.spans import plain
+from tests.support.rehearsal.rehearse import Run, Script, rehearse
 
 CLIENTS = 3_000
 LAG = 850

@@ -8,12 +8,12 @@ import pytest
 
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rehearsal.ports import Request
 from emqx_tui.rollout.intents import Approve, Resume
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.views.view import View
+from tests.support.rehearsal.ports import Request
 from tests.support.stage import TARGET, Console, Stage, begin
 
 WATCHED = (Kind.EMQX_ENTERPRISE, Kind.POD, Kind.ENDPOINT_SLICE)

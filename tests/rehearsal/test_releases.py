@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
-from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, GateId
 from emqx_tui.rollout.intents import Approve, Freeze, Hold, Intent, Resume, SetRates
 from emqx_tui.rollout.phases import Phase
@@ -16,6 +15,7 @@ from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import View
+from tests.support.rehearsal.rehearse import Run, Script, rehearse
 from tests.support.witness import Witness
 
 

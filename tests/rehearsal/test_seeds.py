@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from emqx_tui.rehearsal.rehearse import Run, Script, rehearse
 from emqx_tui.rollout.intents import Hold, Resume
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import View
+from tests.support.rehearsal.rehearse import Run, Script, rehearse
 from tests.support.witness import Witness
 
 SEEDS = int(os.environ.get("EMQX_TUI_SEEDS", "400"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import View
+from tests.support.rehearsal.rehearse import Script, rehearse
 
 CLIENTS = 3000
 

@@ -10,7 +10,6 @@ import asyncio
 import pytest
 
 from emqx_tui.model.errors import Unreachable
-from emqx_tui.rehearsal.ports import Request
 from emqx_tui.rollout.decision import RefusalReason
 from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Resume, TakeOver
@@ -18,6 +17,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.views.view import Role
+from tests.support.rehearsal.ports import Request
 from tests.support.stage import TARGET, Person, Stage, begin, lose, refuse
 
 LIMIT_S = 1200.0

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.publisher import CONFIRM_S, COUNTING_S, Publisher
@@ -20,6 +18,8 @@ from emqx_tui.ui.shell.identity import QUIET_S
 from tests.support import releases
 from tests.support.desk import small_world
 from tests.support.fakes import FakeClock, FakeHost, FakeKube
+from tests.support.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
+from tests.support.rehearsal.virtual_loop import run_in
 
 IDLE, RELEASE = releases.idle(), releases.draining()
 

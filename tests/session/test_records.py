@@ -11,11 +11,11 @@ import pytest
 
 from emqx_tui.model.errors import Conflict, NotFound
 from emqx_tui.model.workloads import Lease, Secret
-from emqx_tui.rehearsal.ports import SimClock, SimKube, Wire
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.sandbox.world.world import World, WorldConfig
 from emqx_tui.session.records import objects
 from tests.support import scenes as build
+from tests.support.rehearsal.ports import SimClock, SimKube, Wire
+from tests.support.rehearsal.virtual_loop import run_in
 
 NAME = "emqx-tui-emqx-ee"
 JOURNAL = build.journal()

@@ -14,12 +14,12 @@ from emqx_tui.headless.rollout import RolloutOptions, run_rollout
 from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.headless.verb_answer import Answer, Verb, VerbOptions
 from emqx_tui.headless.verbs import run_verb
-from emqx_tui.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.views.view import View
+from tests.support.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
 
 CLIENTS = 3_000
 TO_15 = parse_sets(["image.version=4.4.15"])

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emqx_tui.model.errors import AdapterError, Conflict, Rejected, Unreachable
-from emqx_tui.rehearsal.ports import Request, is_write
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest
 from emqx_tui.sandbox.emqx.evacuation import Options
 from emqx_tui.sandbox.emqx.node import EmqxNode
 from emqx_tui.sandbox.kube.store import Store
 from emqx_tui.sandbox.operator.api_faults import ApiFault
+from tests.support.rehearsal.ports import Request, is_write
 from tests.support.stage import Console, conflict, lose, refuse
 
 NAMESPACE, NAME = "default", "emqx-ee"

@@ -15,8 +15,6 @@ from typing import Any
 
 from emqx_tui.model.errors import Conflict, Forbidden, Unreachable
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rehearsal.ports import Request, SimClock, SimEmqx, SimHost, SimKube, Wire, is_write
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
@@ -28,6 +26,8 @@ from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Lost, Recorder, Scope, WatchInput, WatchSink
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import View
+from tests.support.rehearsal.ports import Request, SimClock, SimEmqx, SimHost, SimKube, Wire, is_write
+from tests.support.rehearsal.virtual_loop import run_in
 from tests.support.witness import Witness
 
 TARGET = "4.4.15"

@@ -1,6 +1,6 @@
 """The Kubernetes API as a pure function of requests: paths, verbs and bodies in, statuses and bodies out.
 
-Used by the HTTP sandbox and by rehearsals in process, so that both have the same semantics. It never raises what a
+Used by the HTTP sandbox, and in process by the tests, so that both have the same semantics. It never raises what a
 client did wrong (that comes back as a Status) and never waits: watches belong to the caller, who has `store.subscribe`
 and `store.changes`.
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from emqx_tui.rehearsal.rehearse import Script, rehearse
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
@@ -20,6 +19,7 @@ from emqx_tui.ui.rollout.nodes import NodeRow, columns_for, fit_rows, node_rows,
 from emqx_tui.ui.rollout.rail import rail
 from emqx_tui.ui.rollout.summary import summary
 from emqx_tui.ui.text.spans import crop, plain, width
+from tests.support.rehearsal.rehearse import Script, rehearse
 
 pytestmark = pytest.mark.xdist_group("rehearsed views")
 """One worker takes all of them, so that the two releases are played once."""

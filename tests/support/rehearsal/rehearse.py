@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
-from emqx_tui.rehearsal.ports import Request, SimClock, SimEmqx, SimHost, SimKube, Wire, is_write
-from emqx_tui.rehearsal.virtual_loop import run_in
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
@@ -24,6 +22,8 @@ from emqx_tui.sandbox.truth import Counts
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Options, Ports, Session
 from emqx_tui.session.views.view import View
+from tests.support.rehearsal.ports import Request, SimClock, SimEmqx, SimHost, SimKube, Wire, is_write
+from tests.support.rehearsal.virtual_loop import run_in
 
 
 @dataclass(frozen=True)
