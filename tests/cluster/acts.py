@@ -9,12 +9,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.cluster.case import Case, Cluster
+from tests.cluster.case import Case, Cluster, received_at
 
 Object = dict[str, Any]
 OPERATOR = "emqx-operator-controller-manager"
@@ -48,13 +47,9 @@ def only_the_real(cluster: Cluster, why: str) -> None:
         pytest.skip(f"only with the real operator: {why}")
 
 
-def _at(entry: Object) -> float:
-    return datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp()
-
-
 def status_writes(case: Case) -> list[float]:
     """When the operator wrote the status of the EmqxEnterprise: first thing of a pass, and again at its end."""
-    return [_at(each) for each in case.audit("emqxenterprises", "status", OPERATOR)]
+    return [received_at(each) for each in case.audit("emqxenterprises", "status", OPERATOR)]
 
 
 def passes(case: Case) -> list[float]:
@@ -104,7 +99,7 @@ def _scalings(case: Case) -> Iterator[Scaled]:
             continue
         name = entry["objectRef"]["name"]
         if wanted.setdefault(name, replicas) != replicas:
-            yield Scaled(_at(entry), name, wanted[name], replicas)
+            yield Scaled(received_at(entry), name, wanted[name], replicas)
             wanted[name] = replicas
 
 

@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +46,11 @@ GROUPS = {
 CLOSED_S = 1_000_000_000
 """`initialDelaySeconds` of an operator that is held"""
 _numbers = itertools.count(1)
+
+
+def received_at(entry: Object) -> float:
+    """When the API server got the request of an entry of its audit log."""
+    return datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp()
 
 
 class Cluster:
@@ -302,9 +308,12 @@ class Case:
         self.wait_until(lambda: self.truth()["route"], "route")
         self.cluster.control.post(f"{self._at}/clients", {"size": size, "preset": preset, "churn_per_s": churn_per_s})
         self.clients = size
+        if "messages" in self.truth():
+            self.wait_until(lambda: self.truth()["live"] == size, "MQTT clients")
+            self.cluster.control.post(f"{self._at}/mark")
 
     def truth(self) -> Object:
-        """nodes, route, live, lowest_live, size, waiting, lost, since_mark, per_node."""
+        """nodes, route, live, lowest_live, size, waiting, lost, since_mark; per_node or, of MQTT clients, messages."""
         return self.cluster.control.get(self._at)
 
     def live(self) -> dict[str, int]:
@@ -321,14 +330,16 @@ class Case:
         self.cluster.control.post(f"/namespaces/{self.namespace}/times", seconds)
 
     def to_pod(self, pod: str, what: str, **how: Any) -> None:
-        """kill, restart, ready=bool, hang (hanging=bool), or faults (api_down, slow, unauthorized, stats_frozen)."""
+        """kill, restart, pause, continue, ready=bool, hang (hanging=bool: for the operator alone), or faults
+        (api_down, slow, unauthorized, stats_frozen) of a simulated broker.
+        """
         self.cluster.control.post(f"/pods/{self.namespace}/{pod}/{what}", how)
 
     def asked(self, word: str = "") -> list[Object]:
         """Requests to EMQX's API that change something: way is "direct" (operator) or "forwarded" (console)."""
         return [each for each in self.cluster.control.get(f"/asked/{self.namespace}") if word in each["path"]]
 
-    def audit(self, plural: str = "", sub: str = "", user: str = "") -> list[Object]:
+    def audit(self, plural: str = "", sub: str = "", user: str = "", *, since: float = 0.0) -> list[Object]:
         """Writes to the API server in this namespace, in order, as its audit log has them."""
         found = []
         for line in (self.cluster.folder / "audit.log").read_text().splitlines():
@@ -340,7 +351,7 @@ class Case:
                 continue
             if plural and (where.get("resource"), where.get("subresource", "")) != (plural, sub):
                 continue
-            if user in entry["user"]["username"]:
+            if user in entry["user"]["username"] and received_at(entry) >= since:
                 found.append(entry)
         return found
 

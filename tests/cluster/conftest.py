@@ -6,6 +6,7 @@ of one that runs already, EMQX_TUI_BED_OPERATOR=simulated takes the simulated op
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.bed.brought import BROKERS, why_no_brokers
 from tests.cluster.bed.outside import START_S, Control, why_not
 from tests.cluster.case import Case, Cluster
 
@@ -39,11 +41,11 @@ _BEDS: list[subprocess.Popen[bytes]] = []
 """Those that this process has started; each ends by itself."""
 
 
-def _start(folder: Path, log: Path, until: int) -> None:
+def _start(folder: Path, log: Path, until: int, *words: str | Path) -> None:
     """A bed of its own process, that lives as long as the process `until`; it removes `folder`, not `log`."""
     with log.open("wb") as out:
         bed = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.bed", "--folder", folder, "--until", str(until), *SIMULATED],
+            [sys.executable, "-m", "tests.cluster.bed", "--folder", folder, "--until", str(until), *SIMULATED, *words],
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -88,14 +90,33 @@ def own_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Clus
     """A bed for one test, for what would disturb everybody else: a crashed or blocked operator."""
     if request.config.getoption("--kubeconfig"):
         pytest.skip("this test breaks the operator: it runs on a bed of its own only")
+    with _own_bed(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def brought_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
+    """A bed for one test whose brokers are programs: those of EMQX_TUI_CLUSTER_BROKERS, or the stand-in."""
+    if request.config.getoption("--kubeconfig"):
+        pytest.skip("this test pauses brokers: it runs on a bed of its own only")
+    if reason := why_no_brokers(BROKERS):
+        pytest.skip(reason)
+    with _own_bed(tmp_path, "--brokers", BROKERS) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _own_bed(tmp_path: Path, *words: str | Path) -> Iterator[Cluster]:
     if reason := why_not():
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="emqx-tui-bed-"))
     log = tmp_path / "bed.log"
-    _start(folder, log, os.getpid())
+    _start(folder, log, os.getpid(), *words)
     Cluster.wait_for(log, START_S)
     control = Control(folder)
-    yield Cluster(folder / "kubeconfig", control)
+    made = Cluster(folder / "kubeconfig", control)
+    yield made
+    made.http.close()
     control.post("/end")
     control.close()
 

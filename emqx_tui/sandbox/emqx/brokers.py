@@ -98,7 +98,7 @@ class Brokers:
         cluster = self.cluster_of(key)
         self._load_credentials(cluster, key)
         name = node_name(pod)
-        persisted = self._volumes.pop(_volume_of(pod), None)
+        persisted = self._volumes.pop(volume_of(pod), None)
         cluster.add_node(name, image_version(pod), persisted=persisted)
         broker = Broker(pod, cluster, name)
         self.running[pod["metadata"]["uid"]] = broker
@@ -124,7 +124,7 @@ class Brokers:
         node = broker.cluster.nodes[broker.name]
         self._ended_logs[pod["metadata"]["uid"]] = tuple(node.log)
         if node.persisted is not None:
-            self._volumes[_volume_of(pod)] = dict(node.persisted)
+            self._volumes[volume_of(pod)] = dict(node.persisted)
         broker.cluster.stop_node(broker.name)
         self.changed(self._key(broker))
 
@@ -165,7 +165,7 @@ def image_version(pod: Object) -> str:
     return pod["spec"]["containers"][0]["image"].rpartition(":")[2]
 
 
-def _volume_of(pod: Object) -> tuple[str, ...]:
+def volume_of(pod: Object) -> tuple[str, ...]:
     """Where /opt/emqx/data is kept: a claim that outlives the pod, or an emptyDir that does not."""
     data = next(
         (

@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from emqx_tui.sandbox.clients.cohorts import add_clients
-from emqx_tui.sandbox.clients.routes import Routes
 from emqx_tui.sandbox.emqx.api import HttpReply
 from emqx_tui.sandbox.emqx.brokers import Broker, Brokers
-from emqx_tui.sandbox.emqx.cluster import EmqxCluster
+from emqx_tui.sandbox.kube.objects import Key
+from tests.cluster.bed.brought import BroughtRunner
+from tests.cluster.bed.clients import Clients
 from tests.cluster.bed.kubelet import Kubelet
 from tests.cluster.bed.pod_servers import PodServers
 from tests.cluster.bed.programs import Program
@@ -32,75 +32,44 @@ class Control:
     def __init__(
         self,
         brokers: Brokers,
-        routes: Routes,
+        brought: BroughtRunner | None,
+        clients: Clients,
         kubelet: Kubelet,
         servers: PodServers,
+        api_server: Program,
         operator: Program | SimulatedOperator,
     ) -> None:
-        self._brokers, self._routes, self._kubelet, self._servers = brokers, routes, kubelet, servers
-        self._operator = operator
+        self._brokers, self._brought, self._clients = brokers, brought, clients
+        self._kubelet, self._servers = kubelet, servers
+        self._api_server, self._operator = api_server, operator
         self.operator_wanted = True
         self.ended = asyncio.Event()
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_tell_errors])
         app.router.add_get("/clusters/{namespace}/{name}", self._cluster)
-        app.router.add_post("/clusters/{namespace}/{name}/clients", self._clients)
+        app.router.add_post("/clusters/{namespace}/{name}/clients", self._connect)
         app.router.add_post("/clusters/{namespace}/{name}/mark", self._mark)
         app.router.add_post("/namespaces/{namespace}/times", self._times)
         app.router.add_post("/pods/{namespace}/{pod}/{what}", self._pod)
         app.router.add_get("/asked/{namespace}", self._asked)
         app.router.add_post("/answers/{namespace}", self._answers)
+        app.router.add_get("/counts/{namespace}", self._counts)
+        app.router.add_post("/api-server/{what}", self._serve)
         app.router.add_post("/operator", self._operate)
         app.router.add_get("/operator", self._look_at_operator)
         app.router.add_post("/end", self._end)
         return app
 
-    def _find(self, request: web.Request) -> EmqxCluster:
-        key = (request.match_info["namespace"], request.match_info["name"])
-        if key not in self._brokers.clusters:
-            raise LookupError(f"no cluster {'/'.join(key)}")
-        return self._brokers.clusters[key]
-
     async def _cluster(self, request: web.Request) -> web.Response:
-        cluster = self._find(request)
-        clients, truth = cluster.clients, cluster.truth
-        nodes = {
-            name: {
-                "running": node.running,
-                "live": node.live,
-                "sessions": node.sessions,
-                "evacuating": node.evacuation is not None,
-                "version": node.version,
-            }
-            for name, node in cluster.nodes.items()
-        }
-        return web.json_response(
-            {
-                "nodes": nodes,
-                "route": list(cluster.route),
-                "live": truth.live,
-                "lowest_live": truth.lowest_live,
-                "size": 0 if clients is None else clients.size,
-                "waiting": 0 if clients is None else clients.waiting,
-                "lost": 0 if clients is None else clients.dead,
-                "since_mark": asdict(truth.since_mark()),
-                "per_node": {name: asdict(counts) for name, counts in truth.per_node.items()},
-            }
-        )
+        return web.json_response(await self._clients.truth(_key(request)))
 
-    async def _clients(self, request: web.Request) -> web.Response:
-        asked = await request.json()
-        cluster = self._find(request)
-        churn_per_s = float(asked.get("churn_per_s", 0.0))
-        clients = add_clients(
-            cluster, asked.get("preset", "mqttx-default"), int(asked["size"]), churn_per_s=churn_per_s
-        )
-        clients.connect_all_at_once()
+    async def _connect(self, request: web.Request) -> web.Response:
+        self._clients.connect(_key(request), await request.json())
         return web.json_response({})
 
     async def _mark(self, request: web.Request) -> web.Response:
-        self._find(request).truth.mark()
+        self._clients.mark(_key(request))
         return web.json_response({})
 
     async def _times(self, request: web.Request) -> web.Response:
@@ -118,6 +87,8 @@ class Control:
             await self._kubelet.restart(namespace, pod)
         elif what == "ready":
             await self._kubelet.set_ready(namespace, pod, bool(asked["ready"]))
+        elif what in ("pause", "continue"):
+            self._kubelet.pause(namespace, pod, what == "pause")
         elif what == "hang":
             broker = self._broker(namespace, pod)
             await self._servers.hang(broker.pod, bool(asked["hanging"]))
@@ -126,13 +97,18 @@ class Control:
             node = broker.cluster.nodes[broker.name]
             node.faults = replace(node.faults, **asked)
         elif what == "ask":
-            return self._ask(namespace, pod, asked)
+            return await self._ask(namespace, pod, asked)
         else:
             raise LookupError(f"nothing is called {what}")
         return web.json_response({})
 
-    def _ask(self, namespace: str, pod: str, asked: Object) -> web.Response:
+    async def _ask(self, namespace: str, pod: str, asked: Object) -> web.Response:
         """What that pod's broker answers to a person: its status, and its body as text."""
+        if self._brought is not None:
+            found = self._kubelet.pod(namespace, pod)
+            words = asked["method"], asked["path"], asked["body"].encode(), asked["authorization"]
+            status, text = await self._brought.ask(found, *words)
+            return web.json_response({"status": status, "body": text})
         reply = self._servers.by_hand.emqx_request(
             namespace, pod, asked["method"], asked["path"], asked["body"].encode(), asked["authorization"]
         )
@@ -155,7 +131,26 @@ class Control:
 
     async def _asked(self, request: web.Request) -> web.Response:
         namespace = request.match_info["namespace"]
-        return web.json_response([each for each in self._servers.log if each["namespace"] == namespace])
+        return web.json_response([each for each in self._servers.tape.log if each["namespace"] == namespace])
+
+    async def _counts(self, request: web.Request) -> web.Response:
+        """How often each kind of request came to EMQX through a port-forward."""
+        return web.json_response(self._servers.tape.counts.get(request.match_info["namespace"], {}))
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        """The API server: `stop` and `start`, or `pause` (it takes connections and never answers) and `continue`."""
+        match request.match_info["what"]:
+            case "stop":
+                self._api_server.stop(signal.SIGKILL)
+            case "start":
+                self._api_server.start()
+            case "pause":
+                self._api_server.send(signal.SIGSTOP)
+            case "continue":
+                self._api_server.send(signal.SIGCONT)
+            case what:
+                raise LookupError(f"nothing is called {what}")
+        return web.json_response({})
 
     async def _operate(self, request: web.Request) -> web.Response:
         """`{"up": false}` ends the operator, `{"up": true}` starts it again, at once."""
@@ -176,9 +171,13 @@ class Control:
         return web.json_response({"kind": kind, "up": self._operator.is_up, "starts": self._operator.starts})
 
 
+def _key(request: web.Request) -> Key:
+    return request.match_info["namespace"], request.match_info["name"]
+
+
 @web.middleware
 async def _tell_errors(request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
     try:
         return await handler(request)
-    except (LookupError, TypeError, ValueError, KeyError) as error:
+    except (LookupError, TypeError, ValueError, KeyError, OSError) as error:
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)

@@ -28,11 +28,14 @@ from emqx_tui.sandbox.emqx.evacuation_process import IDEAL
 from emqx_tui.sandbox.kube.api_error import ApiError
 from emqx_tui.sandbox.run.real_time_clock import RealTimeClock
 from emqx_tui.sandbox.timeline import Timeline
+from tests.cluster.bed.brought import AskedByOperator, BroughtRunner, Forwarded
+from tests.cluster.bed.clients import MqttClients, SimulatedClients
 from tests.cluster.bed.control import Control
 from tests.cluster.bed.kube import Kube, Refused, path_of
 from tests.cluster.bed.kubelet import Kubelet
 from tests.cluster.bed.mirror import Mirror
 from tests.cluster.bed.names import Names
+from tests.cluster.bed.pod_namespaces import make_bridge
 from tests.cluster.bed.pod_servers import DirectBrokers, PodServers
 from tests.cluster.bed.programs import (
     API_PORT,
@@ -47,6 +50,7 @@ from tests.cluster.bed.programs import (
     until,
 )
 from tests.cluster.bed.remote_store import RemoteStore
+from tests.cluster.bed.runners import SimulatedRunner
 from tests.cluster.bed.simulated_operator import RELEASE, SimulatedOperator, kinds, webhooks
 from tests.cluster.bed.surroundings import (
     KUBELET_PORT,
@@ -63,16 +67,17 @@ WATCHED = (
     *("pods", "services", "secrets", "endpointslices", "persistentvolumeclaims"),
     *("emqxenterprises", "emqxplugins"),
 )
-NETWORKS = ("10.244.0.1/16", "172.18.0.1/24", "10.96.0.1/16")
-"""pods, machines, Services"""
+PODS, MACHINES, SERVICES = "10.244.0.1/16", "172.18.0.1/24", "10.96.0.1/16"
 RESTART_S = 3.0
 
 
-def make_network() -> None:
-    """All addresses of the bed are this namespace's own."""
+def make_network(*, is_brought: bool) -> None:
+    """All addresses of the bed are this namespace's own, but for those of pods that are programs."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for network in NETWORKS:
+    for network in (MACHINES, SERVICES) if is_brought else (PODS, MACHINES, SERVICES):
         subprocess.run(["ip", "address", "add", network, "dev", "lo"], check=True)
+    if is_brought:
+        make_bridge(PODS)
 
 
 class Clock:
@@ -88,7 +93,7 @@ class Clock:
 class Bed:
     """Everything that runs."""
 
-    def __init__(self, folder: Path, binaries: Path, seed: int, *, is_real: bool) -> None:
+    def __init__(self, folder: Path, binaries: Path, seed: int, brought: Path | None, *, is_real: bool) -> None:
         self.folder, self.binaries = folder, binaries
         self.keys = Keys(folder)
         self.clock = Clock()
@@ -103,18 +108,28 @@ class Bed:
         self.mirror = Mirror(self.kube, WATCHED)
         self.brokers = Brokers(self.mirror, self.clock.timeline, self.rng, IDEAL)
         self.servers = PodServers(self.brokers)
+        self.brought = None if brought is None else BroughtRunner(brought, folder / "brokers", self.mirror, PODS)
+        self.forwarded = self.servers if self.brought is None else Forwarded(self.servers.tape)
         self.simulated = None if is_real else self._simulated_operator()
         self.operator = self.simulated or operator(
             folder, binaries / "operator" / "emqx-operator", self.keys.kubeconfig("operator.json", inner, "operator")
         )
         self.routes = Routes(self.mirror, self.brokers, ebpf=False)
-        self.kubelet = Kubelet(self.kube, self.mirror, self.brokers, self.servers)
+        runner = self.brought or SimulatedRunner(self.brokers, self.servers)
+        self.kubelet = Kubelet(self.kube, self.mirror, runner)
         self.names = Names(self.mirror, folder / "hosts")
-        self.control = Control(self.brokers, self.routes, self.kubelet, self.servers, self.operator)
+        clients = SimulatedClients(self.brokers) if self.brought is None else self._mqtt_clients(self.brought)
+        self.control = Control(self.brokers, self.brought, clients, self.kubelet, self.servers, self.api, self.operator)
+
+    def _mqtt_clients(self, runner: BroughtRunner) -> MqttClients:
+        runner.ended = self.kubelet.ended
+        clients = MqttClients(runner, self.routes)
+        self.mirror.on("emqxenterprises", clients.on_enterprise)
+        return clients
 
     def _simulated_operator(self) -> SimulatedOperator:
         store = RemoteStore(API_PORT, self.keys.tokens["operator"], str(self.folder / "ca.pem"))
-        direct = DirectBrokers(self.brokers, self.servers)
+        direct = DirectBrokers(self.brokers, self.servers) if self.brought is None else AskedByOperator(self.brought)
         return SimulatedOperator(store, self.mirror, self.clock.timeline, self.rng, direct)
 
     async def run(self, listener: socket.socket) -> None:
@@ -214,6 +229,7 @@ class Bed:
         app = web.Application()
         app.router.add_get("/portForward/{namespace}/{pod}", self._port_forward)
         app.router.add_get("/portForward/{namespace}/{pod}/{uid}", self._port_forward)
+        app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._log)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -228,9 +244,16 @@ class Bed:
         if pod is None:
             return web.Response(status=404, text="pod does not exist")
         try:
-            return await forward(request, self.servers, pod, parameter="port")
+            return await forward(request, self.forwarded, pod, parameter="port")
         except ApiError as refused:
             return web.Response(status=refused.code, text=refused.message)
+
+    async def _log(self, request: web.Request) -> web.StreamResponse:
+        """Of a broker that is a program: what it has said so far."""
+        pod = self.mirror.find("pods", request.match_info["namespace"], request.match_info["pod"])
+        if pod is None or self.brought is None:
+            return web.Response(status=404, text="no log")
+        return web.FileResponse(self.brought.log_of(pod), headers={"Content-Type": "text/plain"})
 
     async def _serve_control(self) -> web.AppRunner:
         runner = web.AppRunner(self.control.application(), access_log=None)
@@ -263,14 +286,15 @@ def main() -> int:
     parser.add_argument("--binaries", type=Path, required=True)
     parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
     parser.add_argument("--simulated", action="store_true", help="the simulated operator, not the real one")
+    parser.add_argument("--brokers", type=Path, help="a folder with a broker program, in place of simulated brokers")
     parser.add_argument("--outer-port", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     logging.basicConfig(filename=asked.folder / "bed.log", level=logging.INFO, format="%(asctime)s %(message)s")
     listener = socket.socket(fileno=asked.listener)
     try:
-        make_network()
-        bed = Bed(asked.folder, asked.binaries, asked.seed, is_real=not asked.simulated)
+        make_network(is_brought=asked.brokers is not None)
+        bed = Bed(asked.folder, asked.binaries, asked.seed, asked.brokers, is_real=not asked.simulated)
         outer = f"https://127.0.0.1:{asked.outer_port}"
         bed.keys.kubeconfig("kubeconfig", outer, "admin", "namespace-only", "read-only")
         asyncio.run(bed.run(listener))

@@ -1,4 +1,4 @@
-"""A kubelet stand-in: binds pods, gives each an address, and runs one simulated EMQX node in it.
+"""A kubelet stand-in: binds pods, gives each an address, and runs one EMQX node in it, by whichever `Runner`.
 
 Owns the life of every pod of a StatefulSet. It never touches conditions of others (the operator's readiness gate),
 writes `Ready` a moment after gate and containers allow it, and removes a deleted pod only when its broker has ended.
@@ -17,11 +17,11 @@ from typing import Any
 from emqx_tui.sandbox.controllers.addresses import PodAddresses
 from emqx_tui.sandbox.controllers.kubelet import NO_PULL_SUFFIX
 from emqx_tui.sandbox.controllers.pod_status import conditions, container_statuses, should_be_ready
-from emqx_tui.sandbox.emqx.brokers import Brokers, image_version
+from emqx_tui.sandbox.emqx.brokers import image_version
 from emqx_tui.sandbox.kube.objects import condition, is_terminating, key_of
 from tests.cluster.bed.kube import STRATEGIC, Kube, Refused, path_of
 from tests.cluster.bed.mirror import Mirror
-from tests.cluster.bed.pod_servers import PodServers
+from tests.cluster.bed.runners import Runner
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class _Life:
 class Kubelet:
     """Runs pods as long as `run` runs."""
 
-    def __init__(self, kube: Kube, mirror: Mirror, brokers: Brokers, servers: PodServers) -> None:
+    def __init__(self, kube: Kube, mirror: Mirror, runner: Runner) -> None:
         self.times: dict[str, Times] = {}
         """by namespace"""
         self.plain = Times()
@@ -72,8 +72,7 @@ class Kubelet:
         self.addresses = PodAddresses("10.244.0.0/16", machines=6, reuse=False)
         self._kube = kube
         self._mirror = mirror
-        self._brokers = brokers
-        self._servers = servers
+        self._runner = runner
         self._lives: dict[str, _Life] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         mirror.on("pods", self._on_pod)
@@ -90,15 +89,33 @@ class Kubelet:
     async def restart(self, namespace: str, name: str) -> None:
         """The containers die and start again in place."""
         life = self._life(namespace, name)
-        self._stop_broker(life)
+        self._kill_broker(life)
+        await self._again(life)
+
+    def ended(self, pod: Object) -> None:
+        """A broker that is a program ended by itself: its container starts again."""
+        life = self._lives.get(pod["metadata"]["uid"])
+        if life is not None and not life.stopping:
+            life.serving = False
+            self._also(self._again(life))
+
+    async def _again(self, life: _Life) -> None:
         life.restarts += 1
         await self._write_running(life)
         self._spawn(life, self._boot(life, self.times_of(life.pod).boot_of(life.pod)))
+
+    def pause(self, namespace: str, name: str, paused: bool) -> None:
+        """Its broker stops dead, connections and all, or goes on; the pod is as Ready as it was."""
+        self._runner.pause(self._life(namespace, name).pod, paused)
 
     async def set_ready(self, namespace: str, name: str, ready: bool) -> None:
         """Make the containers of a pod fail (or pass again) their readiness probe; the broker goes on."""
         (self.unready.discard if ready else self.unready.add)((namespace, name))
         await self._write_conditions(self._life(namespace, name))
+
+    def pod(self, namespace: str, name: str) -> Object:
+        """As last written; LookupError when it does not run here."""
+        return self._life(namespace, name).pod
 
     def _life(self, namespace: str, name: str) -> _Life:
         pod = self._mirror.find("pods", namespace, name)
@@ -184,34 +201,28 @@ class Kubelet:
         await self._boot(life, began_at + boot_s - asyncio.get_running_loop().time())
 
     async def _boot(self, life: _Life, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds))
-        self._brokers.start(life.pod)
+        await self._runner.start(life.pod, seconds)
         life.serving = True
-        await self._servers.listen(life.pod)
         await self._write_conditions(life)
 
     async def _end(self, life: _Life) -> None:
         times, pod = self.times_of(life.pod), life.pod
         if life.serving:
-            self._brokers.close(pod)
             grace_s = float(pod["metadata"].get("deletionGracePeriodSeconds") or 30)
-            await asyncio.sleep(min(times.stop_s, grace_s))
-            self._stop_broker(life)
+            await self._runner.stop(pod, times.stop_s, grace_s)
+            life.serving = False
             await asyncio.sleep(times.linger_s)
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}}
         await self._kube.call("DELETE", path_of("pods", *key_of(pod)), options)
 
-    def _stop_broker(self, life: _Life) -> None:
-        if life.serving:
-            life.serving = False
-            self._servers.deafen(life.pod)
-            self._brokers.stop(life.pod)
+    def _kill_broker(self, life: _Life) -> None:
+        life.serving = False
+        self._runner.kill(life.pod)
 
     def _bury(self, uid: str, life: _Life) -> None:
         del self._lives[uid]
-        self._stop_broker(life)
-        self._servers.forget(life.pod)
-        self._brokers.forget(life.pod)
+        self._kill_broker(life)
+        self._runner.forget(life.pod)
         self.addresses.release(uid)
         self.unready.discard(key_of(life.pod))
         if life.task is not None:

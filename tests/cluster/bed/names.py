@@ -1,4 +1,4 @@
-"""Names of headless Services: a hosts file that follows their EndpointSlices.
+"""Names of headless Services and of EMQX nodes: a hosts file that follows EndpointSlices and pods.
 
 Owns the file. It is put over the machine's own inside the bed's mount namespace only. Like a cluster's DNS it lists
 every address of a headless Service, and those that are not ready only where the Service publishes them.
@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from emqx_tui.sandbox.emqx.brokers import INSTANCE_LABEL, node_name
 from emqx_tui.sandbox.kube.objects import SERVICE_LABEL
 from tests.cluster.bed.mirror import Mirror
 
@@ -26,6 +27,7 @@ class Names:
         self._written = ""
         mirror.on("endpointslices", lambda event, obj: self._write())
         mirror.on("services", lambda event, obj: self._write())
+        mirror.on("pods", lambda event, obj: self._write())
 
     def _write(self) -> None:
         lines = ["127.0.0.1 localhost"]
@@ -34,6 +36,10 @@ class Names:
                 metadata = service["metadata"]
                 name = f"{metadata['name']}.{metadata['namespace']}.{_DOMAIN}"
                 lines += [f"{ip} {name}" for ip in self._addresses(metadata["namespace"], metadata["name"])]
+        for pod in self._mirror.list("pods"):
+            ip = (pod.get("status") or {}).get("podIP")
+            if ip and INSTANCE_LABEL in (pod["metadata"].get("labels") or {}):
+                lines.append(f"{ip} {node_name(pod).partition('@')[2]}")
         text = "\n".join(lines) + "\n"
         if text == self._written:
             return

@@ -57,16 +57,16 @@ def why_not() -> str:
     for program in ("unshare", "setpriv", "ip"):
         if shutil.which(program) is None:
             return f"{program} is not installed: util-linux and iproute2 have it"
-    tried = subprocess.run(["unshare", "-rmnpf", "true"], capture_output=True, text=True, check=False)
+    tried = subprocess.run(["unshare", "-rmnpf", "--mount-proc", "true"], capture_output=True, text=True, check=False)
     return "" if tried.returncode == 0 else f"no namespaces here: {tried.stderr.strip()}"
 
 
 class Bed:
     """`with Bed() as bed:`; `bed.kubeconfig` leads to it."""
 
-    def __init__(self, folder: Path | None = None, *, simulated: bool = False) -> None:
+    def __init__(self, folder: Path | None = None, *, simulated: bool = False, brokers: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="emqx-tui-bed-")) if folder is None else folder
-        self.simulated = simulated
+        self.simulated, self.brokers = simulated, brokers
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Bed:
@@ -110,8 +110,9 @@ class Bed:
                 *("--listener", str(listener.fileno())),
                 *("--outer-port", str(listener.getsockname()[1])),
                 *(["--simulated"] if self.simulated or not has_operator(found) else []),
+                *(["--brokers", str(self.brokers.resolve())] if self.brokers else []),
             ]
-            alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "-rmnpf", "--kill-child=SIGKILL"]
+            alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "-rmnpf", "--mount-proc", "--kill-child=SIGKILL"]
             unshare = [*alone, "bash", "-ec", MOUNTS, "bed", str(self.folder)]
             errors = (self.folder / "errors.log").open("wb")
             with errors:
@@ -165,13 +166,19 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="an empty folder for its files; without, one of its own")
     parser.add_argument("--until", type=int, metavar="PID", help="end with this process")
     parser.add_argument("--simulated", action="store_true", help="run the simulated operator on the real control plane")
+    parser.add_argument(
+        "--brokers", type=Path, metavar="FOLDER", help="run the program `start` of a folder in each pod"
+    )
     asked = parser.parse_args()
     if reason := why_not():
         print(f"the bed did not start: {reason}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with Bed(asked.folder, simulated=asked.simulated) as bed, contextlib.suppress(KeyboardInterrupt):
+        with (
+            Bed(asked.folder, simulated=asked.simulated, brokers=asked.brokers) as bed,
+            contextlib.suppress(KeyboardInterrupt),
+        ):
             print(f"export KUBECONFIG={bed.kubeconfig}", flush=True)
             print("The bed is up until Ctrl-C.", flush=True)
             _wait(bed, asked.until)

@@ -9,29 +9,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from typing import Any
 
 from emqx_tui.sandbox.apiserver.pod_network import EMQX_PORT, PodServer
 from emqx_tui.sandbox.emqx.api import HttpReply
 from emqx_tui.sandbox.emqx.brokers import Broker, Brokers
 from emqx_tui.sandbox.kube.objects import key_of
+from tests.cluster.bed.http_tap import Tape
 
 logger = logging.getLogger(__name__)
 Object = dict[str, Any]
 
 
 class Asked:
-    """What a `PodServer` asks; every request but plain reading is logged."""
+    """What a `PodServer` asks; every request is noted."""
 
     store: Any = None
 
-    def __init__(self, brokers: Brokers, way: str, log: deque[Object]) -> None:
+    def __init__(self, brokers: Brokers, way: str, tape: Tape) -> None:
         self.spoiled: dict[str, dict[str, HttpReply]] = {}
         """answers that nobody's broker gave, by namespace and a part of the path"""
         self._brokers = brokers
         self._way = way
-        self._log = log
+        self._tape = tape
 
     def emqx_request(
         self, namespace: str, pod: str, method: str, raw_path: str, body: bytes, authorization: str | None
@@ -39,20 +39,19 @@ class Asked:
         reply = self._instead(namespace, raw_path) or self._brokers.request(
             namespace, pod, method, raw_path, body, authorization
         )
-        if method != "GET":
-            self._log.append(
-                {
-                    "at": time.time(),
-                    "namespace": namespace,
-                    "pod": pod,
-                    "way": self._way,
-                    "method": method,
-                    "path": raw_path,
-                    "body": body.decode(errors="replace"),
-                    "status": reply.status,
-                    "answer": reply.body.decode(errors="replace"),
-                }
-            )
+        self._tape.note(
+            {
+                "at": time.time(),
+                "namespace": namespace,
+                "pod": pod,
+                "way": self._way,
+                "method": method,
+                "path": raw_path,
+                "body": body.decode(errors="replace"),
+                "status": reply.status,
+                "answer": reply.body.decode(errors="replace"),
+            }
+        )
         return reply
 
     def _instead(self, namespace: str, raw_path: str) -> HttpReply | None:
@@ -73,10 +72,10 @@ class PodServers:
     """A server per pod and way; a listener per pod whose broker is up."""
 
     def __init__(self, brokers: Brokers) -> None:
-        self.log: deque[Object] = deque(maxlen=20_000)
-        self.by_hand = Asked(brokers, "by hand", self.log)
-        self._direct = Asked(brokers, "direct", self.log)
-        self._forwarded = Asked(brokers, "forwarded", self.log)
+        self.tape = Tape()
+        self.by_hand = Asked(brokers, "by hand", self.tape)
+        self._direct = Asked(brokers, "direct", self.tape)
+        self._forwarded = Asked(brokers, "forwarded", self.tape)
         self._listeners: dict[str, asyncio.Server] = {}
         self._servers: dict[tuple[str, str], PodServer] = {}
         self._closing: set[asyncio.Task[None]] = set()

@@ -124,6 +124,11 @@ class Program:
     def is_up(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def send(self, how: int) -> None:
+        """It is taken to run on, if only later."""
+        assert self.process is not None
+        self.process.send_signal(how)
+
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self.process is not None:
             self.process.send_signal(how)

@@ -22,6 +22,7 @@ from emqx_tui.sandbox.operator.lines import LINES
 from emqx_tui.sandbox.operator.plugins import PluginController
 from emqx_tui.sandbox.schema.catalog import CUSTOM_KINDS, custom_definition
 from emqx_tui.sandbox.timeline import Timeline
+from tests.cluster.bed.brought import AskedByOperator
 from tests.cluster.bed.mirror import Mirror
 from tests.cluster.bed.pod_servers import DirectBrokers
 from tests.cluster.bed.programs import WEBHOOK_PORT, Failed
@@ -38,7 +39,12 @@ class SimulatedOperator:
     name = "manager"
 
     def __init__(
-        self, store: RemoteStore, mirror: Mirror, timeline: Timeline, rng: random.Random, brokers: DirectBrokers
+        self,
+        store: RemoteStore,
+        mirror: Mirror,
+        timeline: Timeline,
+        rng: random.Random,
+        brokers: DirectBrokers | AskedByOperator,
     ) -> None:
         kept: Any = store
         watched: Any = mirror
