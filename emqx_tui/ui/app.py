@@ -48,7 +48,7 @@ from emqx_tui.ui.shell.messages import (
 from emqx_tui.ui.shell.notice_line import STANDS_S, Notice, Severity
 from emqx_tui.ui.shell.palette import ConsoleCommands
 from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews, not_sent
-from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind, restore_title, save_title, set_title, suspend
+from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind, notify, restore_title, save_title, set_title, suspend
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
 
@@ -157,8 +157,9 @@ class ConsoleApp(App[int]):
         calling = frozenset(row.key for row in self.published.fleet.rows if row.needs_person)
         if calling != self._calling:
             set_title(self, title(len(calling), self.context))
-        if calling - self._calling:
+        if new := calling - self._calling:
             self.bell()
+            notify(self, f"emqx-tui: {', '.join(clean(name) for _, name in sorted(new))} needs you")
         self._calling = calling
 
     def _tell_notice(self) -> None:

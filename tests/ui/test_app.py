@@ -313,11 +313,13 @@ async def test_unsent_edits_are_asked_for_before_another_cluster_is_opened():
 # --- calling a person --------------------------------------------------------------------------------------------
 
 
-async def test_bell_and_title_call_when_one_more_cluster_needs_a_person(monkeypatch):
+async def test_bell_title_and_desktop_call_when_one_more_cluster_needs_a_person(monkeypatch):
     rung: list[bool] = []
     titles: list[str] = []
     monkeypatch.setattr(ConsoleApp, "bell", lambda self: rung.append(True))
+    told: list[str] = []
     monkeypatch.setattr("emqx_tui.ui.app.set_title", lambda app, words: titles.append(words))
+    monkeypatch.setattr("emqx_tui.ui.app.notify", lambda app, words: told.append(words))
     at_rest = row("other", "stg", live=5)
     waits = row("emqx-ee", "mqtt", phase=Phase.DRAINING, gate=GateId.node(1))
     backend = ScriptedBackend(fleet(at_rest))
@@ -335,6 +337,7 @@ async def test_bell_and_title_call_when_one_more_cluster_needs_a_person(monkeypa
         backend.publish(fleet=fleet(at_rest))
         await until(pilot, lambda: titles[-1] == "emqx-tui prod-eu")
         assert rung == [True, True]
+        assert told == ["emqx-tui: emqx-ee needs you", "emqx-tui: other needs you"]
 
 
 # --- keys that were typed for something else ---------------------------------------------------------------------

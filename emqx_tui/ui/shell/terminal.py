@@ -82,6 +82,12 @@ def set_title(app: App[int], title: str) -> None:
         driver.write(f"\x1b]2;{title}\x07")
 
 
+def notify(app: App[int], words: str) -> None:
+    """Have the desktop notify of something, where the terminal can: OSC 9. Others, tmux among them, ignore it."""
+    if (driver := getattr(app, "_driver", None)) is not None:
+        driver.write(f"\x1b]9;{words}\x07")
+
+
 def save_title(app: App[int]) -> None:
     """Have the terminal keep its present title for `restore_title`."""
     if (driver := getattr(app, "_driver", None)) is not None:
