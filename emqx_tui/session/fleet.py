@@ -8,7 +8,7 @@ it looks at one, and says which right is missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,6 +26,8 @@ from emqx_tui.session.views.cluster_facts import with_view
 from emqx_tui.session.views.view import ClusterRow, FleetView, Role, SourceHealth, View
 
 COUNT_EVERY_S = 5.0
+SERVICE_EVERY_S = 60.0
+"""Between two looks at a listener Service that is there; one that is missing is looked for with every count."""
 MAX_COUNTED = 50
 """Clusters beyond this many are listed with the connections of their status only."""
 
@@ -73,6 +75,7 @@ class Fleet:
         self._is_unreachable = False
         self._note = ""
         self._counts: dict[Key, _Count] = {}
+        self._service_seen_at: dict[Key, datetime] = {}
         self._clients: dict[Key, Emqx] = {}
         self._sequence = 0
         self._first_list = asyncio.Event()
@@ -211,10 +214,13 @@ class Fleet:
     async def _service_problem(self, key: Key) -> str:
         """Why clients cannot connect to a cluster that runs; empty when they can, or nobody knows."""
         resource = self._resources.get(key)
-        if resource is None or not resource.ready_replicas:
+        seen_at = self._service_seen_at.get(key)
+        is_seen = seen_at is not None and (self._clock.now() - seen_at).total_seconds() < SERVICE_EVERY_S
+        if resource is None or not resource.ready_replicas or is_seen:
             return ""
         try:
             await self._kube.request(KubeRequest("GET", Kind.SERVICE.info.path(key[0], resource.service_name)))
+            self._service_seen_at[key] = self._clock.now()
         except NotFound:
             return resource.no_service
         except AdapterError:
@@ -226,6 +232,8 @@ class Fleet:
         if resource is None:
             return _Count(None, None)
         running = [node.node for node in resource.status_nodes if node.status == "Running"]
+        if (counted := _counted_by(self._session_view(key), running, self._clock.now())) is not None:
+            return counted
         before = self._counts.get(key, _Count(None, None))
         problem = "no EMQX node is Running by the status"
         for pod in map(pod_of, running[-2:]):
@@ -265,3 +273,13 @@ class Fleet:
                 client.set_credentials(*found)
             self._clients[key] = client
         return client
+
+
+def _counted_by(view: View | None, running: Sequence[str], now: datetime) -> _Count | None:
+    """What a session has counted: EMQX is not asked twice. None unless it is new and every running node is in it."""
+    stats = view.snapshot.stats if view else None
+    if stats is None or stats.value is None or stats.problem or not stats.is_fresh(now, COUNT_EVERY_S):
+        return None
+    if not stats.value.keys() >= set(running):
+        return None
+    return _Count(sum(node.live_connections for node in stats.value.values()), stats.read_at)

@@ -388,8 +388,7 @@ def test_a_console_without_a_right_that_a_release_needs_takes_no_lease(path: str
         first.cut()
         stage.dead.add(first.host.identity)
         second.session.submit(TakeOver("bob@host"))
-        view = await second.until(lambda view: view.role_reason, 30.0)
-        assert path.strip("/") in view.role_reason
+        view = await second.until(lambda view: path.strip("/") in view.role_reason, 30.0)
         assert view.role is Role.IDLE
         await asyncio.sleep(40.0)
         assert second.view is not None

@@ -94,6 +94,13 @@ class Desk:
         await until(lambda: any(isinstance(item, NodeReports) for item in self.told) and self.clock.is_slept_on)
         return list(self.told)
 
+    async def minute(self) -> None:
+        """Every round of a minute, whenever each is due."""
+        for _ in range(600):
+            self.clock.tick(0.1)
+            for _ in range(50):
+                await asyncio.sleep(0)
+
     def reports(self) -> NodeReports:
         return next(item for item in reversed(self.told) if isinstance(item, NodeReports))
 
@@ -119,7 +126,7 @@ async def for_ever(request: Any) -> Any:
     await asyncio.Event().wait()
 
 
-DRAINING = build.draining()
+DRAINING, AT_REST = build.draining(), build.idle()
 EVICTING = build.with_place(build.approved(DRAINING, "node:2"), "blue", 2, **build.draining_place())
 
 
@@ -152,8 +159,46 @@ async def test_a_second_costs_two_requests_a_node_and_the_cluster_is_asked_every
             await desk.round()
         of_cluster = [request for request in desk.emqx.sent if request.path in OF_CLUSTER]
         assert len(of_cluster) == 2 * 10 / CLUSTER_EVERY_S
-        identities = 2 * 6
-        assert len(desk.emqx.sent) - len(of_cluster) == 2 * 6 * 10 + identities
+        assert len(desk.emqx.sent) - len(of_cluster) == 2 * 6 * 10
+
+
+async def test_a_version_is_asked_once_a_minute_and_after_every_silence() -> None:
+    async with asking(DRAINING) as desk:
+        of_nodes = {f"{API}/nodes/{build.node_name(pod)}" for pod in desk.pods}
+        for _ in range(3):
+            await desk.round()
+        desk.emqx.sent.clear()
+        for _ in range(60):
+            await desk.round()
+        assert sorted(desk.asked(of_nodes)) == sorted(desk.pods)
+        desk.emqx.sent.clear()
+        desk.emqx.answers[HUNG, OWN] = Unreachable("connection refused")
+        await desk.round()
+        desk.emqx.answers[HUNG, OWN] = {"status": "disabled"}
+        await desk.round()
+        assert desk.asked(of_nodes) == [HUNG]
+
+
+async def test_a_node_of_a_cluster_at_rest_costs_sixty_requests_a_minute_at_most() -> None:
+    async with asking(AT_REST) as desk:
+        await desk.minute()
+        desk.emqx.sent.clear()
+        await desk.minute()
+        assert 100 < len(desk.emqx.sent) <= 60 * len(desk.pods)
+        seen = desk.snapshot()
+        assert seen.stats.age_s(desk.clock.now()) < 2.0
+        assert all(m.own.value and not m.own.value.enabled for m in seen.members)
+
+
+async def test_an_evacuation_that_somebody_starts_at_rest_is_followed_every_second() -> None:
+    async with asking(AT_REST) as desk:
+        await desk.minute()
+        own = {"status": "enabled", "stats": {"connections": 3, "sessions": 3}}
+        desk.emqx.answers[desk.pods[0], OWN] = own
+        await desk.minute()
+        desk.emqx.sent.clear()
+        await desk.minute()
+        assert len([pod for pod in desk.asked({OWN}) if pod == desk.pods[0]]) >= 50
 
 
 async def test_the_cluster_is_asked_of_one_node_in_turn() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import StatusNode
 from emqx_tui.model.errors import Forbidden, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.nodes import NodeStats
+from emqx_tui.model.reading import Reading
 from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
@@ -265,3 +267,31 @@ async def test_an_object_that_never_could_be_read_is_listed_by_its_name() -> Non
         assert (row.is_known, row.ready, row.live_connections) == (False, None, None)
         desk.tell(Removed(CR, KEY))
         assert desk.view.rows == ()
+
+
+async def test_a_service_that_is_there_is_looked_at_once_a_minute() -> None:
+    async with running() as desk:
+        desk.tell(Listed(CR, {KEY: resource()}))
+        for _ in range(24):
+            await desk.count_again()
+        looks = [request for request in desk.kube.sent if request.path.endswith("/services/emqx-ee")]
+        assert len(looks) == 2, "24 when it was looked at with every count"
+
+
+async def test_a_cluster_that_a_session_looks_at_is_not_counted_twice() -> None:
+    desk = Desk(kube=FakeKube({SECRET: bootstrap()}))
+    counted = {f"x@emqx-ee-{k}.h": NodeStats(1000 + k, 1000) for k in range(3)}
+
+    def seen() -> View:
+        snapshot = replace(build.idle().snapshot(), stats=Reading(counted, desk.clock.now()))
+        return View(snapshot, Decision(Phase.IDLE))
+
+    desk.sessions[KEY] = seen()
+    async with running(desk=desk) as desk:
+        desk.tell(Listed(CR, {KEY: resource()}))
+        await until(lambda: desk.view.rows[0].live_at)
+        assert desk.view.rows[0].live_connections == 3003
+        assert not desk.emqx
+        await desk.count_again()
+        await desk.count_again()
+        assert desk.emqx, "what the session counted is old by now"

@@ -19,7 +19,7 @@ from emqx_tui.session.ports import Kube
 
 LEASE_DURATION_S = 15
 """Wall seconds without a renewal after which a driver counts as gone."""
-LEASE_RENEW_S = 5.0
+LEASE_RENEW_S = 7.5
 
 _QUERY = {"fieldManager": FIELD_MANAGER}
 _KEY = "journal"

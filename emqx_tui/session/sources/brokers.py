@@ -1,9 +1,12 @@
-"""What is asked of EMQX: every node about itself, once a second, and seldom one of them about the cluster.
+"""What is asked of EMQX: every node about itself, once a second in a release, and seldom one of them about the cluster.
 
 A peer that hangs keeps every node from answering questions that fan out over the cluster, for a minute; what a node is
 asked about itself it answers within milliseconds all the while (recorded). So every figure of a node comes from that
 node, on its own connection, and the one that does not answer is the one that hangs. Only membership, rebalances and the
 states of evacuations are asked of the cluster: of one node in turn, never two at a time, never while a node is suspect.
+
+A cluster at rest is asked less: no more than 60 requests a minute and node. Its counts stay younger than two seconds,
+which is how often EMQX itself takes them.
 """
 
 from __future__ import annotations
@@ -37,10 +40,14 @@ from emqx_tui.session.ports import Clock, Emqx, Kube
 from emqx_tui.session.store import ClusterAnswer, NodeReports, OwnAnswer, PodKey
 
 POLL_S = 1.0
+REST_POLL_S = 1.5
+"""While no release stands and nothing is evacuated ..."""
+REST_EVICTION_EVERY_S = 6.0
+"""... and then a node's own word on its evacuation changes only by somebody else's hand."""
 CLUSTER_EVERY_S = 5.0
 """Between two questions about the cluster, unless what a node has told of itself waits for the answer."""
-IDENTITY_EVERY_S = 5.0
-"""A node's version changes with its container only."""
+IDENTITY_EVERY_S = 60.0
+"""A node's version changes with its container only, and a container that starts anew is asked anew."""
 ROUND_S = 0.5
 """Wall seconds for which a round waits for answers; later ones come with the next round."""
 TIMEOUT_S = 3.0
@@ -56,6 +63,8 @@ class _Node:
 
     node: EmqxNode | None = None
     identified_at: datetime | None = None
+    eviction: EvictionStatus | None = None
+    eviction_at: datetime | None = None
     question: asyncio.Task[OwnAnswer] | None = None
     asked_at: tuple[datetime, float] | None = None
     """The last question, by the cluster's clock and by the wall's."""
@@ -78,6 +87,7 @@ class Brokers:
     _nodes: dict[PodKey, _Node] = field(default_factory=dict)
     _has_credentials: bool = False
     _is_forbidden: bool = False
+    _is_at_rest: bool = False
     _cluster_question: asyncio.Task[None] | None = None
     _cluster_asked_at: datetime | None = None
     _asked_at: dict[str, datetime] = field(default_factory=dict)
@@ -88,8 +98,10 @@ class Brokers:
         """Ask until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                await self._round(group, self.latest())
-                await self.clock.sleep(POLL_S)
+                snapshot = self.latest()
+                self._is_at_rest = is_at_rest(snapshot)
+                await self._round(group, snapshot)
+                await self.clock.sleep(REST_POLL_S if self._is_at_rest else POLL_S)
 
     async def log_in(self) -> str:
         """Read the operator's API credentials; why not, in one line, or empty."""
@@ -170,30 +182,45 @@ class Brokers:
         pod, key = member.name, _key(member)
         try:
             return OwnAnswer(key, await self._report(pod, known))
-        except Unauthorized as error:
-            self._has_credentials = False
-            return OwnAnswer(key, None, error.message)
-        except NotFound as error:
-            known.node = None
-            why = "is the plugin loaded?" if member.pod.is_ready else "the node is starting"
-            return OwnAnswer(key, None, f"{error.message}: {why}")
-        except AdapterError as error:
-            return OwnAnswer(key, None, error.message)
-        except Malformed as error:
-            known.node = None
-            return OwnAnswer(key, None, f"unexpected answer: {error}")
+        except (AdapterError, Malformed) as error:
+            # It may have started anew: what it said before is asked again.
+            known.identified_at = known.eviction_at = None
+            return self._no_answer(member, known, error)
+
+    def _no_answer(self, member: Member, known: _Node, error: AdapterError | Malformed) -> OwnAnswer:
+        key = _key(member)
+        match error:
+            case Unauthorized():
+                self._has_credentials = False
+                return OwnAnswer(key, None, error.message)
+            case NotFound():
+                known.node = None
+                why = "is the plugin loaded?" if member.pod.is_ready else "the node is starting"
+                return OwnAnswer(key, None, f"{error.message}: {why}")
+            case Malformed():
+                known.node = None
+                return OwnAnswer(key, None, f"unexpected answer: {error}")
+            case _:
+                return OwnAnswer(key, None, error.message)
 
     async def _report(self, pod: str, known: _Node) -> NodeReport:
         node = await self._identity(pod, known)
         stats = node_stats_from_json((await self._get(pod, V4.node_stats_path(node.name))).body)
-        try:
-            eviction = EvictionStatus.from_json((await self._get(pod, V4.own_status_path())).body)
-        except Rejected:
-            # One URL for all nodes: whoever answers would speak of itself.
-            eviction = None
+        eviction = await self._eviction(pod, known)
         if eviction is not None and eviction.connections == 0:
             stats = await self._with_what_is_left(pod, node, stats)
         return NodeReport(node, stats, eviction)
+
+    async def _eviction(self, pod: str, known: _Node) -> EvictionStatus | None:
+        if self._is_at_rest and not _is_due(known.eviction_at, REST_EVICTION_EVERY_S, self.clock.now()):
+            return known.eviction
+        try:
+            known.eviction = EvictionStatus.from_json((await self._get(pod, V4.own_status_path())).body)
+        except Rejected:
+            # One URL for all nodes: whoever answers would speak of itself.
+            known.eviction = None
+        known.eviction_at = self.clock.now()
+        return known.eviction
 
     async def _with_what_is_left(self, pod: str, node: EmqxNode, stats: NodeStats) -> NodeStats:
         """Before 4.4.24 sessions stay behind that no status of an evacuation counts; `/nodes/{itself}` does."""
@@ -202,8 +229,7 @@ class Brokers:
 
     async def _identity(self, pod: str, known: _Node) -> EmqxNode:
         now = self.clock.now()
-        is_old = known.identified_at is None or (now - known.identified_at).total_seconds() >= IDENTITY_EVERY_S
-        if known.node is not None and not is_old:
+        if known.node is not None and not _is_due(known.identified_at, IDENTITY_EVERY_S, now):
             return known.node
         name = known.node.name if known.node else await self._name(pod)
         known.node = node_from_json((await self._get(pod, V4.node_path(name))).body)
@@ -229,8 +255,7 @@ class Brokers:
         now, running = self.clock.now(), self._cluster_question
         if (running is not None and not running.done()) or any(node.is_silent for node in self._nodes.values()):
             return
-        asked_at = self._cluster_asked_at
-        is_due = asked_at is None or (now - asked_at).total_seconds() >= CLUSTER_EVERY_S
+        is_due = _is_due(self._cluster_asked_at, CLUSTER_EVERY_S, now)
         if not (is_due or self._is_change_awaited(snapshot)):
             return
         pod = self._in_turn(able)
@@ -290,6 +315,17 @@ class Brokers:
         if reply.status != 200 or reply.body is None:
             raise MalformedAnswer(f"{path} answered {reply.status} {clean(reply.text[:80])}", status=reply.status)
         return reply
+
+
+def is_at_rest(snapshot: Snapshot) -> bool:
+    """No release stands, of a console's or the operator's own, and no node is evacuated."""
+    resource = snapshot.resource.value
+    is_released = resource is None or resource.blue_green_status is not None or bool(snapshot.blue_uid)
+    return not is_released and not any(member.evacuation for member in snapshot.members)
+
+
+def _is_due(asked_at: datetime | None, every_s: float, now: datetime) -> bool:
+    return asked_at is None or (now - asked_at).total_seconds() >= every_s
 
 
 def _key(member: Member) -> PodKey:

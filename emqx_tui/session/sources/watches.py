@@ -88,10 +88,13 @@ async def _probe_operator(
     namespace: str, name: str, *, kube: Kube, clock: Clock, latest: Callable[[], Snapshot], put: Put
 ) -> None:
     while True:
+        pause_s = operator_probe.AGAIN_S
         # A colour is known only while a release stands: nothing is asked before.
         if latest().blue_uid:
-            put(await operator_probe.ask(kube, namespace, name))
-        await clock.sleep(operator_probe.EVERY_S)
+            answer = await operator_probe.ask(kube, namespace, name)
+            put(answer)
+            pause_s = operator_probe.EVERY_S if answer.is_up else pause_s
+        await clock.sleep(pause_s)
 
 
 async def read_operator_image(kube: Kube) -> OperatorImage:
