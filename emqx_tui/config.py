@@ -59,6 +59,8 @@ class Settings:
     approval: Approval = Approval.EVERY_NODE
     ascii: bool = False
     """Draw with ASCII characters only."""
+    low_bandwidth: bool = False
+    """Draw news four times a second at most, instead of ten."""
     production_contexts: tuple[str, ...] = ("prod", "prod[-_.]*", "*[-_.]prod", "*[-_.]prod[-_.]*", "*production*")
     """Patterns of context names that get a PROD mark."""
 
@@ -383,6 +385,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("flight_log_dir", "--flight-log-dir", _path, "Where recordings go."),
         Option("approval", "--approve", _approval, "The policy when none is given: `every-node`, `cut-over`, `auto`."),
         Option("ascii", "--ascii", _yes_or_no, "Draw with ASCII characters only."),
+        Option("low_bandwidth", "--low-bandwidth", _yes_or_no, "Draw four times a second at most, instead of ten."),
         Option("production_contexts", "--production-contexts", _texts, "Patterns of contexts that get a PROD mark."),
         Option("metrics", "--metrics", _text, "HOST:PORT that serves OpenMetrics while the console or `rollout` runs."),
         Option("notify", "--notify", _text, "A command or URL that calls a person: at a gate, on a hold, at the end."),

@@ -52,6 +52,7 @@ VALUES = [
     ("read_only", "true", "false", True),
     ("all_namespaces", "true", "no", True),
     ("ascii", "true", "0", True),
+    ("low_bandwidth", "true", "0", True),
     ("log_level", '"DEBUG"', "warning", "error"),
     ("log_file", '"/f"', "/e", "/g"),
     ("flight_log_dir", '"/f"', "/e", "/g"),

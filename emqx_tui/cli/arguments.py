@@ -69,7 +69,7 @@ def _with_settings(chosen: argparse.Namespace, given: argparse.Namespace) -> arg
     return chosen
 
 
-_SWITCHES = {"--all-namespaces": "all_namespaces", "--read-only": "read_only", "--ascii": "ascii"}
+_SWITCHES = ("--all-namespaces", "--read-only", "--ascii", "--low-bandwidth")
 
 
 def _spelled_out(argv: Sequence[str]) -> list[str]:
@@ -103,6 +103,7 @@ def _global_flags() -> Parser:
     console.add_argument("--clock-rate", metavar="N", help="speed of the cluster's time (a sandbox's --speed)")
     _switch(console, "--read-only", "read_only", help="send no changes to the cluster")
     _switch(console, "--ascii", "ascii", help="draw with ASCII characters only")
+    _switch(console, "--low-bandwidth", "low_bandwidth", help="draw four times a second at most, instead of ten")
     console.add_argument("--log-file", metavar="FILE")
     console.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
     console.add_argument("--flight-log-dir", metavar="FOLDER", help="folder of the flight logs")

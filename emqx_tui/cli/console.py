@@ -19,7 +19,7 @@ from emqx_tui.cli.arguments import UsageError
 from emqx_tui.cli.outlets import outlets
 from emqx_tui.config import Settings
 from emqx_tui.rollout.policy import Policy
-from emqx_tui.session.engine import Connected, Engine, Identity
+from emqx_tui.session.engine import LOW_BANDWIDTH_S, TELL_EVERY_S, Connected, Engine, Identity
 from emqx_tui.session.options import Options
 
 
@@ -68,6 +68,7 @@ def show(
             options,
             lambda namespace, name: FlightLog(settings.flight_log_dir, namespace, name),
             tell,
+            tell_every_s=LOW_BANDWIDTH_S if settings.low_bandwidth else TELL_EVERY_S,
         )
         app = ConsoleApp(
             engine,

@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 RECONNECT_S = 5.0
+TELL_EVERY_S = 0.1
+"""Between two messages to the screen: ten frames a second, however fast news comes ..."""
+LOW_BANDWIDTH_S = 0.25
+"""... and four over a slow link."""
 MAX_FOLLOWED = 10
 """Releases that are followed for the list at the same time: each takes a session's watches and polls."""
 
@@ -77,6 +81,8 @@ class Engine:
         options: Options,
         recorder: Callable[[str, str], Recorder | None] = lambda namespace, name: None,
         on_view: Callable[[View], None] = lambda view: None,
+        *,
+        tell_every_s: float = TELL_EVERY_S,
     ) -> None:
         """`on_view` sees the views of all sessions, in the engine's thread."""
         self.identity = identity
@@ -88,6 +94,7 @@ class Engine:
         self._lock = threading.Lock()
         self._on_change: Callable[[], None] = lambda: None
         self._told = False
+        self._tell_every_s, self._told_at = tell_every_s, float("-inf")
         self._is_stopping = False
         self._fleet_view = FleetView(identity.context, identity.server, identity.namespace, datetime.now(UTC))
         self._views: dict[Key, View] = {}
@@ -411,11 +418,20 @@ class Engine:
         self._tell()
 
     def _tell(self) -> None:
-        """Send a message, unless one is pending that the screens have not fetched for yet."""
+        """Send a message when one is due, unless one is pending that the screens have not fetched for yet."""
         with self._lock:
             first, self._told = not self._told, True
-        if first:
+        loop = self._loop
+        if loop is None or loop.is_closed():
             self._on_change()
+        elif first and (wait_s := self._told_at + self._tell_every_s - loop.time()) > 0:
+            loop.call_later(wait_s, self._message, loop)
+        elif first:
+            self._message(loop)
+
+    def _message(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._told_at = loop.time()
+        self._on_change()
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
         loop = self._loop

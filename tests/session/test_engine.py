@@ -17,7 +17,7 @@ from emqx_tui.model.workloads import Lease, Meta, Secret
 from emqx_tui.rollout.intents import Hold, TakeOver
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import journal_name
-from emqx_tui.session.engine import Engine, Identity
+from emqx_tui.session.engine import LOW_BANDWIDTH_S, TELL_EVERY_S, Engine, Identity
 from emqx_tui.session.options import Options
 from emqx_tui.session.ports import Listed, Scope, WatchSink
 from emqx_tui.session.records.driver_lease import YIELD_S
@@ -53,7 +53,7 @@ class Connection:
 
 
 class Desk:
-    """An engine, its connection and the messages that it sent to the screen."""
+    """An engine, its connection and the messages that it sent to the screen, each as soon as there was news."""
 
     def __init__(self, connect: Callable[[], Any] | None = None) -> None:
         self.connection = Connection()
@@ -64,7 +64,7 @@ class Desk:
             return self.connection
 
         identity = Identity("prod", "https://k", None, person="ann@host")
-        self.engine = Engine(identity, connect or plain, Options(drives=False))
+        self.engine = Engine(identity, connect or plain, Options(drives=False), tell_every_s=0.0)
 
     def on_change(self) -> None:
         with self.changed:
@@ -253,6 +253,50 @@ def test_a_session_that_breaks_is_told_in_its_view_and_logged(desk: Desk, caplog
     desk.until(lambda: (view := desk.engine.view()) is not None and "internal error" in str(view.notice))
     assert "ended" in caplog.text
     assert desk.engine.failure is None
+
+
+class Timetable:
+    """The part of an event loop that tells the time and does things later."""
+
+    def __init__(self) -> None:
+        self.now, self.later = 0.0, list[tuple[float, Callable[..., None], tuple[Any, ...]]]()
+
+    def time(self) -> float:
+        return self.now
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_later(self, delay_s: float, work: Callable[..., None], *arguments: Any) -> None:
+        self.later.append((self.now + delay_s, work, arguments))
+
+    def to(self, now: float) -> None:
+        self.now = now
+        due, self.later = [e for e in self.later if e[0] <= now], [e for e in self.later if e[0] > now]
+        for _, work, arguments in due:
+            work(*arguments)
+
+
+@pytest.mark.parametrize(("every_s", "at_most"), [(TELL_EVERY_S, 11), (LOW_BANDWIDTH_S, 5)])
+def test_the_screen_is_told_no_more_often_than_it_may_draw(every_s: float, at_most: int) -> None:
+    connection, timetable, told = Connection(), Timetable(), list[float]()
+
+    async def plain() -> Connection:
+        return connection
+
+    engine = Engine(Identity("prod", "https://k", None), plain, Options(), tell_every_s=every_s)
+    engine._loop = timetable  # pyright: ignore[reportAttributeAccessIssue]
+
+    def fetch() -> None:
+        told.append(timetable.now)
+        engine.view()
+
+    engine._on_change = fetch
+    for tick in range(101):
+        timetable.to(tick / 100)
+        engine._tell()
+    assert told[0] == 0.0
+    assert at_most - 1 <= len(told) <= at_most, "news came a hundred times"
 
 
 # --- releases of the list ----------------------------------------------------------------------------------------
