@@ -324,6 +324,12 @@ class ConsoleApp(App[int]):
     def on_resize(self, event: events.Resize) -> None:
         self._cells.forget()
 
+    @property
+    def _background_screens(self) -> list[Screen]:
+        """Textual counts what lies below an opaque screen as visible, and draws the opaque one anew with it."""
+        stack = self._screen_stack
+        return [] if stack and stack[-1].styles.background.a == 1 else super()._background_screens
+
     def _display(self, screen: Screen, renderable: RenderableType | None) -> None:
         super()._display(screen, self._cells.only_changed(renderable))
 

@@ -105,6 +105,7 @@ class RolloutScreen(ConsoleScreen):
         self.query_one(GateLine).set_lines([line((" reading the cluster…", Tone.WAIT))])
 
     def on_screen_resume(self) -> None:
+        self._view = None
         self.take(self.console.published)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -134,8 +135,11 @@ class RolloutScreen(ConsoleScreen):
     def take(self, published: Published) -> None:
         view = published.view
         is_mine = view is not None and (view.snapshot.namespace, view.snapshot.name) == (self._namespace, self._name)
-        self._view = view if is_mine else None
+        before, self._view = self._view, view if is_mine else None
         self.query_one(IdentityBar).tell(self._identity)
+        if before is not None and self._view is before:
+            # News of other clusters, or of an edit.
+            return
         reasons = key_reasons(self._view, bool(self.console.read_only_reason))
         self._arrange()
         self._show()

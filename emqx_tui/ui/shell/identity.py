@@ -158,9 +158,7 @@ class IdentityBar(Widget):
         self._show(describe(0.0))
 
     def age(self) -> None:
-        """Show how long there was no news, once that is long. Textual draws a screen anew for a change below it."""
-        if not (self.screen.is_current or self.app.screen.is_modal):
-            return
+        """Show how long there was no news, once that is long."""
         quiet_s = self._clock() - self._told_at
         if self._describe is not None and quiet_s > QUIET_S:
             self._show(self._describe(quiet_s))
