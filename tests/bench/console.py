@@ -6,6 +6,7 @@ CPU is the process's own time as the kernel counts it, so that other work on the
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tests.support.programs import command, environment
 from tests.support.terminal import Terminal
 
 SYNC_QUESTION, SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
+QUIET_S = 0.05
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,3 +69,12 @@ class Console(Terminal):
             memory_mib(self.pid),
             fresh.count(b"\x1b[?2026h") / wall,
         )
+
+    def answer_ms(self, key: str) -> float:
+        """From a key to the first bytes after it, once the terminal has been quiet for a moment."""
+        while select.select([self._master], [], [], QUIET_S)[0]:
+            self.read(QUIET_S)
+        begun = time.perf_counter()
+        os.write(self._master, key.encode())
+        select.select([self._master], [], [], 5.0)
+        return (time.perf_counter() - begun) * 1000

@@ -77,6 +77,11 @@ class Terminal:
             self._status = os.waitpid(self.pid, 0)[1]
         self.hang_up()
 
+    @property
+    def age_s(self) -> float:
+        """Since the program was started."""
+        return time.monotonic() - self._begun
+
     # -- what is shown
 
     def lines(self) -> list[str]:

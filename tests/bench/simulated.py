@@ -1,0 +1,209 @@
+"""Figures of the simulated world, in virtual time: the machine makes them slow, and changes none but `speed`."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+from unittest.mock import patch
+
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.policy import Approval, is_closed
+from emqx_tui.sandbox.world.scenario import scenario
+from emqx_tui.sandbox.world.world import World
+from emqx_tui.session.options import Options, Ports
+from emqx_tui.session.session import Session
+from emqx_tui.session.views.view import View
+from tests.bench import release_table, world_speed
+from tests.bench.console import memory_mib
+from tests.bench.figures import Figure, median_of
+from tests.support.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
+from tests.support.rehearsal.rehearse import Script, rehearse
+from tests.support.rehearsal.virtual_loop import run_in
+
+NODES, CLIENTS = (3, 6, 12), (10_000, 100_000, 1_000_000)
+LAST_WRITE = 30
+"""So often does a release of three nodes write under every-node."""
+DEAD_S = 300.0
+
+
+# -- requests ------------------------------------------------------------------------------------------------------
+
+
+class Counted:
+    """Counts the requests that leave the simulated consoles."""
+
+    def __init__(self) -> None:
+        self.kube: Counter[str] = Counter()
+        self.emqx: Counter[str] = Counter()
+
+    def wrap(self, kind: type, count: Counter[str], key: Callable[[Any], str]) -> Any:
+        ask = kind.request
+
+        async def request(port: Any, asked: Any) -> Any:
+            count[key(asked)] += 1
+            return await ask(port, asked)
+
+        return patch.object(kind, "request", request)
+
+    def both(self) -> tuple[Any, Any]:
+        return (
+            self.wrap(SimKube, self.kube, lambda asked: f"{asked.method} {asked.path}"),
+            self.wrap(SimEmqx, self.emqx, lambda asked: asked.pod),
+        )
+
+
+def look(world: World, work: Callable[[list[View]], Coroutine[Any, Any, Any]], *, drives: bool = False) -> Any:
+    """Run `work` beside a session that looks at `emqx-ee`; it gets the views that were published."""
+    views: list[View] = []
+    wire = Wire()
+    ports = Ports(SimKube(world, wire), SimEmqx(world, wire), SimClock(world), SimHost(1, set()))
+    session = Session("default", "emqx-ee", ports, Options(drives=drives), views.append)
+
+    async def beside() -> Any:
+        running = asyncio.create_task(session.run())
+        try:
+            return await work(views)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    return run_in(world, beside())
+
+
+def requests() -> Iterator[Figure]:
+    """What a session asks in a minute, of the API server besides watches and of each node, at rest and in a release."""
+    for nodes in (3, 24):
+        counted = Counted()
+
+        async def minutes(views: list[View], counted: Counted = counted) -> int:
+            await asyncio.sleep(30.0)
+            counted.kube.clear()
+            counted.emqx.clear()
+            before = len(views)
+            await asyncio.sleep(600.0)
+            return len(views) - before
+
+        kube, emqx = counted.both()
+        with kube, emqx:
+            published = look(scenario("smooth", clients=10_000, nodes=nodes), minutes)
+        what = f"at rest, {nodes} nodes"
+        yield Figure("requests", f"{what}: API server", counted.kube.total() / 10, "a minute", "<= 12")
+        yield Figure("requests", f"{what}: EMQX", counted.emqx.total() / 10 / nodes, "a minute and node", "<= 60")
+        yield Figure("requests", f"{what}: views published", published / 10, "a minute")
+    yield from _in_a_release()
+
+
+def _in_a_release() -> Iterator[Figure]:
+    counted, spans = Counted(), Counter[str]()
+    begun: list[float] = []
+    world = scenario("smooth", clients=100_000)
+
+    def act(session: Session, view: View) -> None:
+        if view.decision.phase is Phase.DRAINING and not begun:
+            begun.append(world.now)
+            counted.kube.clear()
+            counted.emqx.clear()
+        elif view.decision.phase is Phase.FINISHING and not spans:
+            minutes = (world.now - begun[0]) / 60
+            spans["kube"], spans["emqx"] = counted.kube.total(), counted.emqx.total()
+            begun.append(minutes)
+
+    kube, emqx = counted.both()
+    with kube, emqx:
+        rehearse(world, Script(approval=Approval.AUTO, act=act))
+    yield Figure("requests", "drains of 3 + 3 nodes: API server", spans["kube"] / begun[1], "a minute", "<= 12")
+    yield Figure("requests", "drains of 3 + 3 nodes: EMQX", spans["emqx"] / begun[1] / 6, "a minute and node", "<= 60")
+
+
+# -- releases ------------------------------------------------------------------------------------------------------
+
+
+def releases() -> Iterator[Figure]:
+    """Drain, disconnects, lost clients and lowest sum of whole releases, and of the operator alone."""
+    for nodes, clients in itertools.product(NODES, CLIENTS):
+        limit_s = clients / release_table.RATE_PER_S + release_table.WAIT_TAKEOVER_S
+        ours = release_table.supervised(scenario("smooth", clients=clients, nodes=nodes), clients)
+        alone = release_table.operator_alone(scenario("smooth", clients=clients, nodes=nodes), clients)
+        what = f"{nodes} nodes, {clients:,} clients"
+        drain = (ours.drain_s or 0.0) / limit_s
+        yield Figure("releases", f"{what}: drain", drain, "x limit", "<= 1.02", f"limit {limit_s:,.0f} s")
+        dead_s = ((ours.total_s or 0.0) - (ours.drain_s or 0.0)) / nodes
+        yield Figure("releases", f"{what}: besides the drain", dead_s, "s a node")
+        against = f"operator alone {alone.disconnects:.2f}"
+        yield Figure("releases", f"{what}: disconnects", ours.disconnects, "a client", "1.00", against)
+        yield Figure("releases", f"{what}: lost", ours.lost, "clients", "0", f"operator alone {alone.lost:,}")
+        lowest = f"operator alone {alone.lowest:.1%}"
+        yield Figure("releases", f"{what}: lowest sum", ours.lowest * 100, "%", ">= 99.7", lowest)
+
+
+# -- exposure ------------------------------------------------------------------------------------------------------
+
+
+def is_exposed(world: World) -> bool:
+    """Two sets stand and the valve is open: the operator would evacuate and scale by itself."""
+    found = world.store.find("emqxenterprises", "default", "emqx-ee")
+    if found is None or "blueGreenUpdateStatus" not in found.get("status", {}):
+        return False
+    return not is_closed(int(found["spec"]["blueGreenUpdate"]["initialDelaySeconds"]))
+
+
+def exposure_at(moment: tuple[int, str]) -> float:
+    """Seconds of exposure in a release whose console dies at this write, and is away for five minutes."""
+    world = scenario("smooth", clients=300)
+    advance, exposed_s = world.advance, [0.0]
+
+    def advanced(seconds: float) -> None:
+        advance(seconds)
+        exposed_s[0] += seconds if is_exposed(world) else 0.0
+
+    world.advance = advanced  # pyright: ignore[reportAttributeAccessIssue]
+    rehearse(world, Script(approval=Approval.EVERY_NODE), limit_s=3000, kill_at=(moment,), dead_for_s=DEAD_S)
+    return exposed_s[0]
+
+
+def exposure() -> Iterator[Figure]:
+    """Over every write of a release, with the console killed before and after it."""
+    moments = [(number, when) for number in range(1, LAST_WRITE + 1) for when in ("before", "after")]
+    found = [exposure_at(moment) for moment in moments]
+    yield Figure("exposure", f"seconds in {len(moments)} releases with a dead console", sum(found), "s", "0")
+
+
+# -- memory and speed ----------------------------------------------------------------------------------------------
+
+
+def memory() -> Iterator[Figure]:
+    """Of a process with the simulated world and a session, 24 nodes at rest: after one hour and after twelve."""
+
+    async def hours(views: list[View]) -> tuple[float, float]:
+        await asyncio.sleep(3600.0)
+        first = memory_mib(os.getpid())
+        for _ in range(11):
+            views.clear()
+            await asyncio.sleep(3600.0)
+        return first, memory_mib(os.getpid())
+
+    first, last = look(scenario("smooth", clients=10_000, nodes=24), hours)
+    yield Figure("memory", "after 12 simulated hours, 24 nodes, the simulation with it", last, "MiB", "< 120")
+    yield Figure("memory", "more than after the first hour", last - first, "MiB", "< 5")
+
+
+def speed() -> Iterator[Figure]:
+    """Virtual seconds in a second of CPU, and rehearsed releases in one."""
+
+    def world() -> float:
+        simulated = scenario("smooth", clients=100_000)
+        begun = time.process_time()
+        return world_speed.release(simulated) / (time.process_time() - begun)
+
+    def rehearsed() -> float:
+        begun = time.process_time()
+        rehearse(scenario("smooth", clients=3_000), Script(approval=Approval.AUTO))
+        return 1 / (time.process_time() - begun)
+
+    yield Figure("speed", "virtual seconds, 3 + 3 nodes, 100,000 clients", median_of(world), "a second", ">= 2,000")
+    yield Figure("speed", "rehearsed releases, 3,000 clients", median_of(rehearsed), "a second", ">= 2")
