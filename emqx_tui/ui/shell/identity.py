@@ -158,7 +158,9 @@ class IdentityBar(Widget):
         self._show(describe(0.0))
 
     def age(self) -> None:
-        """Show how long there was no news, once that is long."""
+        """Show how long there was no news, once that is long; not on a screen that nobody sees."""
+        if not self.screen.is_current:
+            return
         quiet_s = self._clock() - self._told_at
         if self._describe is not None and quiet_s > QUIET_S:
             self._show(self._describe(quiet_s))

@@ -24,6 +24,8 @@ class LineBox(Widget):
         super().__init__(id=id, classes=classes)
         self._lines: tuple[Line, ...] = ()
         self._strips: list[Strip] = []
+        self._drawn: dict[Line, Strip] = {}
+        """What the lines of the last drawing look like: a line that is there again is not made anew."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -41,7 +43,9 @@ class LineBox(Widget):
         return self._lines[: self.size.height]
 
     def _draw(self) -> None:
-        self.swap([self._strip(spans) for spans in self._visible()])
+        lines = self._visible()
+        self._drawn = {spans: self._drawn.get(spans) or self._strip(spans) for spans in lines}
+        self.swap([self._drawn[spans] for spans in lines])
 
     def swap(self, strips: list[Strip]) -> None:
         """Take new strips and repaint those rows that differ."""
@@ -69,7 +73,7 @@ class LineBox(Widget):
         return self._strips[y].extend_cell_length(width).apply_style(style)
 
     def on_resize(self) -> None:
-        self._strips = []
+        self._forget()
         self.resized()
 
     def resized(self) -> None:
@@ -79,9 +83,12 @@ class LineBox(Widget):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         if self.is_attached:
-            self._strips = []
+            self._forget()
             self.resized()
             self.refresh()
+
+    def _forget(self) -> None:
+        self._strips, self._drawn = [], {}
 
 
 class ViewBox(LineBox):
