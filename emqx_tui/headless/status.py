@@ -182,6 +182,8 @@ def _lines(view: View) -> Iterator[str]:
 
 def _problems(view: View) -> Iterator[str]:
     yield from (f"{source.name}: {source.problem}" for source in view.health if source.problem)
+    if view.journal_problem:
+        yield view.journal_problem
     if problem := view.snapshot.listener_problem:
         yield problem
 

@@ -77,15 +77,14 @@ def clients_lost(view: View, journal: Journal) -> int | None:
 
 
 def _last_cut_off(view: View, journal: Journal, finished_at: datetime) -> datetime:
-    """When the last client can have been cut off by the release."""
-    totals = journal.totals
+    """When the last client can have been cut off by the release: the generation that went away had one until then."""
+    totals, abort = journal.totals, journal.abort
     found = [death.at for death in totals.deaths]
-    if journal.abort is not None:
-        on_green = [sample.at for sample in view.samples if sample.green]
-        found += [journal.abort.at, *(at for at in on_green[-1:] if at <= finished_at)]
-    else:
-        found.append(totals.drained_at or finished_at - timedelta(seconds=SETTLED_S))
-    return max(found)
+    if abort is None and totals.drained_at is not None:
+        return max([*found, totals.drained_at])
+    leaving = ((sample.at, sample.green if abort else sample.blue) for sample in view.samples)
+    begun = abort.at if abort else totals.first_drain_at or journal.created_at
+    return max([begun, *found, *(at for at, clients in leaving if clients and at <= finished_at)])
 
 
 def _moves_by_itself(view: View, journal: Journal, since: datetime) -> int:

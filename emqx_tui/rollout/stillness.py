@@ -36,8 +36,7 @@ def _has_to_move(context: RolloutContext, phase: Phase) -> bool:
     if kind is None or not needs_person(kind, context.journal.approval):
         return True
     # A person can open no gate that a check keeps shut.
-    gate = gates.next_gate(context, phase)
-    return gate is not None and not gate.is_open
+    return gates.is_shut(context, kind)
 
 
 def _mark(context: RolloutContext, phase: Phase) -> tuple[object, ...]:

@@ -334,6 +334,7 @@ class Reconciler:
             result=end.result if journal.present is None else "",
             is_undriven=self._driving.is_undriven(self._store, journal, is_idle=role is Role.IDLE),
             arrival=self._arrival.arrival if journal.present else None,
+            journal_problem=journal.problem,
             is_unwritten=journal.writing is not None or journal.is_stale,
             driver_seen_s=self._driving.lease.other_seen_s,
             driver_renewed_at=self._driving.lease.other_renewed_at,

@@ -84,10 +84,13 @@ def scale(colour: str, size: int) -> Blow:
     def strike(console: Console) -> None:
         found = [s for s in store_of(console).list("statefulsets", NAMESPACE) if _colour(console, s) == colour]
         if found and found[-1]["spec"]["replicas"]:
-            name = found[-1]["metadata"]["name"]
-            store_of(console).patch("statefulsets", NAMESPACE, name, {"spec": {"replicas": size}}, "merge")
+            scale_set(console, found[-1]["metadata"]["name"], size)
 
     return strike
+
+
+def scale_set(console: Console, name: str, size: int) -> None:
+    store_of(console).patch("statefulsets", NAMESPACE, name, {"spec": {"replicas": size}}, "merge")
 
 
 def scale_up(colour: str) -> Blow:

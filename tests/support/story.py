@@ -16,7 +16,7 @@ from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views.view import View
-from tests.support.faults import CATALOGUE, Fault, scale
+from tests.support.faults import CATALOGUE, Fault, scale, scale_set
 from tests.support.judge import Judge
 from tests.support.stage import TARGET, Console, Person, Stage, begin
 
@@ -138,6 +138,12 @@ def draw(seed: int) -> Story:
     )
 
 
+def fastest(story: Story) -> int:
+    """Clients that are evicted in a second, at most."""
+    is_rated_anew = any(event.what == "other rates" for event in story.events)
+    return RATE * min(story.parallel, story.nodes) * (3 if is_rated_anew else 1)
+
+
 @dataclass
 class Ending:
     """What became of a story."""
@@ -176,7 +182,9 @@ class Telling:
         self.stage = Stage(make_world(story), policy=POLICY)
         self.ending = Ending()
         self.struck: list[Fault] = []
-        self.judge = Judge(self.stage, is_reset=story.network == "ebpf", rate=RATE * story.parallel * 3)
+        self.judge = Judge(
+            self.stage, is_reset=story.network == "ebpf", rate=fastest(story), churn_per_s=story.churn_per_s
+        )
         self.consoles: list[Console] = []
         self._started = 0
         self._mended_at = 0.0
@@ -248,8 +256,16 @@ class Telling:
                 console.session.submit(Abort("somebody@host", view.decision.abort.revision))
             elif view.journal.hold is not None and not view.journal.hold.auto:
                 console.session.submit(Resume("somebody@host"))
-            if is_late and view.journal.abort and any(a.check == "blue-not-whole" for a in view.decision.alarms):
-                scale("blue", self.stage.size)(console)
+            if is_late:
+                self._follow_advice(console, view)
+
+    def _follow_advice(self, console: Console, view: View) -> None:
+        checks = {alarm.check for alarm in view.decision.alarms}
+        if view.journal is not None and view.journal.abort and "blue-not-whole" in checks:
+            scale("blue", self.stage.size)(console)
+        if "third-set" in checks:
+            for name in view.snapshot.third_sets:
+                scale_set(console, name, 0)
 
     def _is_over(self) -> bool:
         """Every console has seen the end."""

@@ -41,9 +41,12 @@ class Witness:
         self._look()
 
     def journal(self) -> dict[str, Any] | None:
-        """The journal that stands in the cluster now."""
+        """The journal that stands in the cluster now; None for one that nobody can read."""
         secret = self.world.store.find("secrets", self.key[0], f"emqx-tui-{self.key[1]}")
-        return json.loads(base64.b64decode(secret["data"]["journal"])) if secret else None
+        try:
+            return json.loads(base64.b64decode(secret["data"]["journal"])) if secret else None
+        except ValueError:
+            return None
 
     def is_approved(self, gate: str) -> bool:
         journal = self.journal()

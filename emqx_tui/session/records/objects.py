@@ -25,17 +25,22 @@ _QUERY = {"fieldManager": FIELD_MANAGER}
 _KEY = "journal"
 
 
+_UNREADABLE = "put the Secret back as it was, or see 'Without a journal' in the README"
+
+
 def read_journal(secret: Secret | None) -> tuple[Journal | None, str]:
     """The journal in a Secret, or why it cannot be used (one line); (None, "") without one."""
     if secret is None:
         return None, ""
     text = secret.texts.get(_KEY)
     if text is None:
-        return None, f"Secret {secret.name} has no key '{_KEY}': it is not a journal of ours"
+        return None, f"Secret {secret.name} has no key '{_KEY}', which no journal lacks: {_UNREADABLE}"
     try:
         return Journal.loads(text), ""
-    except (Malformed, NewerSchema, ValueError) as error:
+    except NewerSchema as error:
         return None, f"Secret {secret.name}: {error}"
+    except (Malformed, ValueError) as error:
+        return None, f"Secret {secret.name}: {error}: {_UNREADABLE}"
 
 
 def owner_reference(uid: str, name: str) -> dict[str, Any]:

@@ -165,6 +165,8 @@ class View:
     """A release is under way, nobody drives it, and this console was not asked to."""
     arrival: Arrival | None = None
     """None without a release, and for one that was begun here."""
+    journal_problem: str = ""
+    """Why what stands there is no journal that can be acted on; empty when it is one, or there is none."""
     is_unwritten: bool = False
     """The journal shown is on its way to the cluster, or lost a race: what an intent did is not settled yet."""
     driver_seen_s: float | None = None
