@@ -78,6 +78,7 @@ def show(
             is_production=settings.is_production(access.context),
             is_ascii=settings.ascii,
             is_demo=is_demo,
+            state_dir=settings.flight_log_dir,
         )
         app.run()
         if engine.failure is not None:

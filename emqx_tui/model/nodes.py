@@ -14,6 +14,8 @@ from typing import Any
 from emqx_tui.model.evacuation import EvictionStatus
 from emqx_tui.model.wire import Fields, Malformed, clean
 
+_SPAN = re.compile(r"(\d+) (day|hour|minute|second)")
+_UNITS_S = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 _GREETING = re.compile(r"Node (\S+@\S+) is ")
 
 
@@ -33,6 +35,12 @@ class Vitals:
     memory_used: str = ""
     """Of what the Erlang VM has allocated, `854.13M`."""
     memory_total: str = ""
+
+    @property
+    def uptime_s(self) -> int | None:
+        """Seconds; None when it is not told."""
+        found = _SPAN.findall(self.uptime)
+        return sum(int(number) * _UNITS_S[unit] for number, unit in found) if found else None
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Vitals:

@@ -10,6 +10,7 @@ first opened, and the engine starts after the first frame is drawn.
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from emqx_tui.rollout.phases import FINAL
 from emqx_tui.session.backend import Backend
 from emqx_tui.session.views.view import FleetView, NoticeKind, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
-from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell import clipboard, keymap, terminal
 from emqx_tui.ui.shell.changed_cells import ChangedCells
 from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping, before_quitting
 from emqx_tui.ui.shell.help_screen import keys_help
@@ -38,7 +39,11 @@ from emqx_tui.ui.shell.line_filters import AsciiFilter
 from emqx_tui.ui.shell.messages import (
     ChangeWanted,
     EditPreviewWanted,
+    InspectionEnded,
+    InspectionWanted,
     IntentSubmitted,
+    InventoryWanted,
+    ObjectsWanted,
     PodWanted,
     Published,
     RolloutWanted,
@@ -65,7 +70,11 @@ class ConsoleApp(App[int]):
     """The console on a terminal. `run()` returns None; `return_code` is 0, or 128 + the signal that ended it."""
 
     TITLE = "emqx-tui"
-    CSS_PATH: ClassVar = [UI / "shell" / "emqx_tui.tcss", UI / "rollout" / "rollout.tcss"]
+    CSS_PATH: ClassVar = [
+        UI / "shell" / "emqx_tui.tcss",
+        UI / "rollout" / "rollout.tcss",
+        UI / "objects" / "objects.tcss",
+    ]
     BINDINGS: ClassVar[list[BindingType]] = list(keymap.bindings(Area.EVERYWHERE))
     COMMANDS: ClassVar = {ConsoleCommands}
     COMMAND_PALETTE_BINDING = "colon"
@@ -82,8 +91,12 @@ class ConsoleApp(App[int]):
         is_ascii: bool = False,
         is_demo: bool = False,
         opened: tuple[str, str] | None = None,
+        state_dir: Path | None = None,
     ) -> None:
-        """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken."""
+        """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken.
+
+        `state_dir` is where a text goes that the terminal's clipboard cannot take.
+        """
         super().__init__()
         self.backend = backend
         self.context = context
@@ -94,6 +107,7 @@ class ConsoleApp(App[int]):
         self.is_demo = is_demo
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened
+        self._state_dir = state_dir
         self._shown: tuple[str, str] | None = None
         self._calling: frozenset[tuple[str, str]] = frozenset()
         """Clusters that need a person."""
@@ -134,7 +148,14 @@ class ConsoleApp(App[int]):
                 self.set_timer(BEHIND_S, self._try_again)
             return
         backend = self.backend
-        self.published = Published(backend.fleet(), backend.view(), backend.edit_preview(), backend.pod_report())
+        self.published = Published(
+            backend.fleet(),
+            backend.view(),
+            backend.edit_preview(),
+            backend.pod_report(),
+            backend.answer(),
+            backend.inventory(),
+        )
         self._call_person()
         self._tell_notice()
         self.hand_out()
@@ -181,6 +202,20 @@ class ConsoleApp(App[int]):
             if isinstance(screen, TakesNews) and screen.is_mounted:
                 screen.hear(notice)
 
+    def copy(self, text: str, what: str) -> None:
+        """Give a text to the terminal's clipboard, or write it to a file, and say which."""
+        if sequence := clipboard.sequence(text, os.environ):
+            terminal.write(self, sequence)
+            self.say(f"copied {what}: {units.count(len(text.encode()))} bytes to the terminal's clipboard")
+        elif self._state_dir is None:
+            self.say("nothing was copied: this terminal takes no such text", severity="warning")
+        else:
+            try:
+                path = clipboard.write_file(text, self._state_dir / "copied", datetime.now(UTC))
+                self.say(f"this terminal takes no such text: {what} written to {path}", severity="warning")
+            except OSError as error:
+                self.say(f"nothing was copied: {error.strerror}: {error.filename}", severity="warning")
+
     def notify(
         self,
         message: str,
@@ -224,6 +259,20 @@ class ConsoleApp(App[int]):
     def on_pod_wanted(self, message: PodWanted) -> None:
         self.backend.inspect_pod(message.pod)
 
+    def on_objects_wanted(self, message: ObjectsWanted) -> None:
+        from emqx_tui.ui.objects.screen import ObjectsScreen
+
+        self._show(ObjectsScreen(*message.cluster), *message.cluster)
+
+    def on_inspection_wanted(self, message: InspectionWanted) -> None:
+        self.backend.inspect(message.number, message.question)
+
+    def on_inspection_ended(self, message: InspectionEnded) -> None:
+        self.backend.stop_inspecting()
+
+    def on_inventory_wanted(self, message: InventoryWanted) -> None:
+        self.backend.take_inventory()
+
     def on_rollout_wanted(self, message: RolloutWanted) -> None:
         self._show_rollout(*message.cluster)
 
@@ -238,7 +287,7 @@ class ConsoleApp(App[int]):
         self._show(RolloutScreen(namespace, name), namespace, name)
 
     def _show(self, screen: ConsoleScreen, namespace: str, name: str) -> None:
-        """Above the list there is one screen of one cluster; its change screen may lie above its rollout screen."""
+        """Above the list there is one screen of one cluster; others of it may lie above its rollout screen."""
         if unsent := self._unsent():
             self.push_screen(
                 ConfirmCard(before_dropping(unsent)),
@@ -249,7 +298,8 @@ class ConsoleApp(App[int]):
 
     def _show_now(self, screen: ConsoleScreen, namespace: str, name: str) -> None:
         below = self.screen
-        is_beside = screen.AREA is Area.CHANGE and isinstance(below, ConsoleScreen) and below.AREA is Area.ROLLOUT
+        is_above = screen.AREA in (Area.CHANGE, Area.OBJECTS)
+        is_beside = is_above and isinstance(below, ConsoleScreen) and below.AREA is Area.ROLLOUT
         while len(self.screen_stack) > 2 and not (is_beside and self._shown == (namespace, name)):
             self.pop_screen()
         self._shown = (namespace, name)

@@ -234,7 +234,11 @@ def granted(person: Person) -> set[Asked]:
 UNASKED: set[Asked] = {
     ("get", "apps.emqx.io", "emqxenterprises"),  # by kubectl, for those who help themselves
     ("create", "", "pods/portforward"),  # by API servers from 1.35 on
-    ("get", "", "pods/log"),  # by whoever opens a node on the screen
+    ("get", "", "pods/log"),  # by whoever opens a node on the screen, as the next four
+    ("get", "", "pods"),
+    ("get", "apps", "statefulsets"),
+    ("get", "", "persistentvolumeclaims"),
+    ("list", "", "persistentvolumeclaims"),
     ("get", "apps.emqx.io", "emqxes"),  # kinds that this API server does not have
     ("get", "apps.emqx.io", "emqxbrokers"),
 }

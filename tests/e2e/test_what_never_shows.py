@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,13 @@ from tests.support.terminal import Terminal
 
 EVIL = "\x1b]0;pwn\x07[red]EVIL[/red]\u202e\u2066\x9b31m"
 """A window title, markup, bidirectional overrides, and a colour by a C1 control."""
-PLANTED = {"api": "plantedApi31", "env": "plantedEnv41", "new": "plantedNew59", "config": "plantedCfg26"}
+PLANTED = {
+    "api": "plantedApi31",
+    "env": "plantedEnv41",
+    "new": "plantedNew59",
+    "config": "plantedCfg26",
+    "log": "plantedLog53",
+}
 _POINTER = re.compile(rb"\x1b\]22;[a-z-]*\x07")
 _TITLE = re.compile(rb"\x1b\]2;(?:\d+ needs? you - )?emqx-tui [\w-]+\x07")
 """The console's own orders of that kind: the shape of the pointer, and a title without any text of the cluster."""
@@ -90,6 +96,9 @@ def plant(served: Served) -> None:
     def plant_all() -> None:
         world.store.admission.append(in_status)
         world.emqx_request = request
+        for pod in world.pods():
+            broker = world.broker(pod["metadata"]["name"])
+            broker.log.append((world.now, f"[info] {EVIL} login password={PLANTED['log']}"))
         events()
 
     served.call(plant_all)
@@ -141,6 +150,7 @@ def _look_and_run(served: Served, terminal: Terminal, home: Path, everything: Fo
     note()
     terminal.press("escape")
     terminal.until_gone("nothing changed")
+    _look_inside(terminal, note)
     terminal.press("enter", "l")
     wanted = home / "wanted.yaml"
     wanted.write_text(json.dumps(_wanted(served)))
@@ -164,6 +174,33 @@ def _look_and_run(served: Served, terminal: Terminal, home: Path, everything: Fo
         note()
         assert driver.end(within_s=30) == 0
     everything.outputs["rollout"] = bytes(driver.out)
+
+
+def _look_inside(terminal: Terminal, note: Callable[[], None]) -> None:
+    """Every object of the tree in every shape, to its end."""
+    terminal.press("o")
+    terminal.until_shown("RESTARTS", "EMQX 4.4.14")
+    for row in ("EmqxEnterprise", "StatefulSet", "pod ", "in the EMQX cluster"):
+        terminal.until_shown(row)
+        note()
+        for key, words in (("y", "YAML of"), ("d", "description of"), ("v", "events of")):
+            terminal.press(key)
+            terminal.until_shown(words, "as of")
+            note()
+            for _ in range(8):
+                terminal.press("pagedown")
+                note()
+            terminal.press("escape")
+            terminal.until_shown("RESTARTS", row)
+        if row != "in the EMQX cluster":
+            terminal.press("down")
+    terminal.press("l")
+    terminal.until_shown("followed", "password=", "EVIL")
+    note()
+    terminal.press("escape")
+    terminal.until_shown("RESTARTS")
+    terminal.press("escape")
+    terminal.until_gone("RESTARTS")
 
 
 def _wanted(served: Served) -> dict[str, Any]:

@@ -16,21 +16,25 @@ from time import monotonic
 
 import pytest
 from textual.events import Key
+from textual.screen import Screen
 
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Freeze, Hold
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.session.inspection.questions import ReadEvents
 from emqx_tui.session.views.view import NoticeKind, Role
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen
+from emqx_tui.ui.objects.document_screen import DocumentScreen, Shape
+from emqx_tui.ui.objects.log_screen import LogScreen
 from emqx_tui.ui.rollout.screen import RolloutScreen
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping
 from emqx_tui.ui.shell.help_screen import HelpScreen
 from emqx_tui.ui.shell.keymap import KEYS, Area, spell
 from emqx_tui.ui.shell.line_filters import to_ascii
-from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, RolloutWanted
+from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWanted, RolloutWanted
 from tests.support.scenes import journal
 from tests.support.screen_text import lines, text, until, until_said, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, resource, row, three_clusters, view
@@ -40,7 +44,20 @@ def console(backend: ScriptedBackend | None = None, **fields) -> ConsoleApp:
     return ConsoleApp(backend or ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None, **fields)
 
 
-SCREENS = {Area.CLUSTERS: None, Area.CHANGE: ChangeWanted, Area.ROLLOUT: RolloutWanted}
+SCREENS = {
+    Area.CLUSTERS: None,
+    Area.CHANGE: ChangeWanted,
+    Area.ROLLOUT: RolloutWanted,
+    Area.OBJECTS: ObjectsWanted,
+    Area.DOCUMENT: lambda cluster: DocumentScreen(Shape.YAML, "x", cluster, ReadEvents(())),
+    Area.LOG: lambda cluster: LogScreen(cluster, "emqx-ee-0", ("emqx",)),
+}
+
+
+def show(app: ConsoleApp, wanted) -> None:
+    """Open a screen: by the message for it, or as it is."""
+    made = wanted(("mqtt", "emqx-ee"))
+    app.push_screen(made) if isinstance(made, Screen) else app.post_message(made)
 
 
 # --- keys --------------------------------------------------------------------------------------------------------
@@ -54,7 +71,7 @@ async def test_every_key_of_the_table_runs_its_action(area, monkeypatch):
     async with app.run_test(size=(120, 40)) as pilot:
         await until_shown(pilot, "mqtt-stg")
         if wanted := SCREENS[area]:
-            app.post_message(wanted(("mqtt", "emqx-ee")))
+            show(app, wanted)
             await until(pilot, lambda: getattr(app.screen, "AREA", None) is area and app.screen.is_mounted)
             await pilot.pause()
         screen = app.screen
@@ -85,7 +102,7 @@ async def test_help_lists_every_key_of_the_screen(area):
     async with app.run_test(size=(100, 60)) as pilot:
         await until_shown(pilot, "mqtt-stg")
         if wanted := SCREENS[area]:
-            app.post_message(wanted(("mqtt", "emqx-ee")))
+            show(app, wanted)
             await until(pilot, lambda: getattr(app.screen, "AREA", None) is area)
             await pilot.pause()
         await pilot.press("question_mark")
@@ -125,6 +142,25 @@ async def test_the_palette_finds_actions_and_clusters():
         await until(pilot, lambda: app.screen.__class__.__name__ != "CommandPalette" or pilot.app.screen.is_current)
         await pilot.press("enter")
         await until(pilot, lambda: backend.opened == [("mqtt-stg", "emqx-ee")])
+
+
+async def test_the_screen_is_drawn_anew_on_demand(monkeypatch):
+    app = console()
+    async with app.run_test(size=(100, 24)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        drawn: list[bool] = []
+        monkeypatch.setattr(ConsoleApp, "refresh", lambda self, **how: drawn.append(how["repaint"]))
+        await pilot.press("ctrl+l")
+        assert drawn == [True]
+
+
+async def test_where_nobody_could_resume_it_the_console_is_not_suspended(monkeypatch):
+    monkeypatch.setattr("emqx_tui.ui.app.suspend", lambda app: "no shell is there")
+    app = console()
+    async with app.run_test(size=(100, 24)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("ctrl+z")
+        await until_said(pilot, "The console cannot be suspended: no shell is there")
 
 
 async def test_the_key_line_shows_only_keys_that_do_something():

@@ -18,7 +18,7 @@ from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, scope_words
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import ChangeWanted, Published, RolloutWanted
+from emqx_tui.ui.shell.messages import ChangeWanted, ObjectsWanted, Published, RolloutWanted
 from emqx_tui.ui.shell.screen import ConsoleScreen
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
@@ -72,7 +72,7 @@ class ClustersScreen(ConsoleScreen):
             self.refresh_bindings()
 
     def can(self, action: str) -> bool:
-        if action in ("open", "change"):
+        if action in ("open", "change", "objects"):
             return self._selected() is not None
         if isinstance(self.focused, FilterInput):
             return False
@@ -161,6 +161,10 @@ class ClustersScreen(ConsoleScreen):
     def action_change(self) -> None:
         if row := self._selected():
             self.post_message(ChangeWanted(row.key))
+
+    def action_objects(self) -> None:
+        if row := self._selected():
+            self.post_message(ObjectsWanted(row.key))
 
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)

@@ -96,7 +96,7 @@ def _absent(view: View, generation: Generation, ordinal: int, name: str) -> Node
 
 
 def _present(view: View, generation: Generation, member: Member, *, is_next: bool, is_old: bool) -> NodeRow:
-    mark, weight = _state(view, member)
+    mark, weight = node_mark(view, member)
     initial = facts.initial_clients(view, member.name)
     rate = dict(view.rates).get(member.name)
     left = member.live_connections
@@ -141,7 +141,8 @@ _MARKS = {
 }
 
 
-def _state(view: View, member: Member) -> tuple[Mark, Weight]:
+def node_mark(view: View, member: Member) -> tuple[Mark, Weight]:
+    """What a node does, and how much that matters."""
     state = node_facts.node_state(view, member)
     glyph, tone, weight = _MARKS[state]
     return Mark(glyph, clean(member.pod.trouble) if state is NodeState.TROUBLE else state.value, tone), weight

@@ -41,7 +41,7 @@ from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, Published
+from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWanted, Published
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean, joined
@@ -338,6 +338,9 @@ class RolloutScreen(ConsoleScreen):
 
     def action_change(self) -> None:
         self.post_message(ChangeWanted((self._namespace, self._name)))
+
+    def action_objects(self) -> None:
+        self.post_message(ObjectsWanted((self._namespace, self._name)))
 
 
 def _middle(view: View) -> Line:

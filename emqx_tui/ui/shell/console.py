@@ -31,6 +31,10 @@ class Console(Protocol):
         """Show a notice for a few seconds; it replaces the one before. Never parsed as markup."""
         ...
 
+    def copy(self, text: str, what: str) -> None:
+        """Give a text to the terminal's clipboard, or write it to a file, and say which."""
+        ...
+
     def go_back(self) -> None:
         """Close the screen on top."""
         ...

@@ -1,6 +1,7 @@
 """The bottom line: the keys that do something now, the most important ones first.
 
-In read-only mode keys that would change the cluster stay, greyed out, with the reason at the end.
+Keys that would change the cluster in read-only mode, and those for which a right is missing, stay, greyed out, with the
+reason at the end.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
-from emqx_tui.ui.shell.console import console_of
 from emqx_tui.ui.shell.keymap import spell
+from emqx_tui.ui.shell.screen import ConsoleScreen
 from emqx_tui.ui.text import paint, spans
 from emqx_tui.ui.text.spans import Line, Span, Tone
 
@@ -42,17 +43,17 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        is_read_only = bool(console_of(self).read_only_reason)
-        return paint.content(key_line(self._keys, self.size.width, is_read_only=is_read_only))
+        screen = self.screen
+        why_grey = screen.why_grey if isinstance(screen, ConsoleScreen) else ""
+        return paint.content(key_line(self._keys, self.size.width, why_grey))
 
 
-def key_line(keys: tuple[tuple[str, str, bool], ...], width: int, *, is_read_only: bool = True) -> Line:
+def key_line(keys: tuple[tuple[str, str, bool], ...], width: int, why_grey: str = "") -> Line:
     """(key, word, does something) in `width` cells; keys that do not fit are left out, `?` never."""
-    is_limited = is_read_only and any(not enabled for *_, enabled in keys)
     help_key = next((entry for entry in keys if entry[0] == "?"), None)
     tail: list[Span] = []
-    if is_limited:
-        tail = [Span("   grey: read-only", Tone.DIM)]
+    if why_grey and any(not enabled for *_, enabled in keys):
+        tail = [Span(f"   grey: {why_grey}", Tone.DIM)]
     reserved = spans.width(tail) + (spans.width(_entry(help_key)) if help_key else 0) + 1
     out: list[Span] = [Span(" ")]
     for entry in keys:

@@ -20,6 +20,9 @@ class Area(StrEnum):
     CLUSTERS = "clusters"
     CHANGE = "change"
     ROLLOUT = "rollout"
+    OBJECTS = "objects"
+    DOCUMENT = "document"
+    LOG = "log"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,13 @@ KEYS: tuple[Key, ...] = (
         "filter",
         "filter",
         "Show only rows that contain these words; `!word` leaves out. Esc clears.",
+    ),
+    Key(
+        Area.CLUSTERS,
+        "o",
+        "objects",
+        "objects",
+        "Look inside the cluster: StatefulSets, pods, EMQX nodes; YAML, Events, logs.",
     ),
     Key(Area.CLUSTERS, "s", "sort", "sort", "Sort by the next column. A click on a header does the same."),
     Key(Area.CLUSTERS, "i", "reverse", "reverse", "Reverse the sort order.", on_key_line=False),
@@ -103,6 +113,13 @@ KEYS: tuple[Key, ...] = (
     Key(Area.ROLLOUT, "l", "log", "log", "Show the whole log."),
     Key(
         Area.ROLLOUT,
+        "o",
+        "objects",
+        "objects",
+        "Look inside the cluster: StatefulSets, pods, EMQX nodes; YAML, Events, logs.",
+    ),
+    Key(
+        Area.ROLLOUT,
         "slash",
         "search_log",
         "search",
@@ -119,6 +136,29 @@ KEYS: tuple[Key, ...] = (
         on_key_line=False,
     ),
     Key(Area.ROLLOUT, "e", "change", "change", "Open the change screen of this cluster."),
+    Key(Area.OBJECTS, "enter", "open", "describe", "Describe the object, with its Events; `d` does the same."),
+    Key(Area.OBJECTS, "d", "describe", "describe", "Describe the object, with its Events.", on_key_line=False),
+    Key(Area.OBJECTS, "y", "yaml", "YAML", "Show the object as YAML: managedFields folded, secrets masked."),
+    Key(Area.OBJECTS, "v", "events", "events", "Show the Events of the object and of all below it."),
+    Key(Area.OBJECTS, "l", "logs", "logs", "Follow the log of the pod's container."),
+    Key(Area.OBJECTS, "c", "copy", "copy", "Copy the name to the clipboard, or to a file."),
+    Key(Area.OBJECTS, "space", "fold", "fold", "Hide or show what is below.", on_key_line=False),
+    Key(Area.DOCUMENT, "slash", "search", "search", "Search; enter goes to the next place, `n` to the ones behind."),
+    Key(Area.DOCUMENT, "n", "next", "next", "Go to the next place that was searched for."),
+    Key(Area.DOCUMENT, "c", "copy", "copy", "Copy what is marked, or all of it, to the clipboard, or to a file."),
+    Key(Area.DOCUMENT, "w", "wrap", "wrap", "Wrap long lines, or cut them."),
+    Key(Area.DOCUMENT, "m", "managed", "managedFields", "Show or fold managedFields."),
+    Key(Area.LOG, "slash", "search", "search", "Show only lines that contain these words; `!word` leaves out."),
+    Key(Area.LOG, "s", "follow", "follow", "Scroll with the log, or stand still; reading goes on."),
+    Key(Area.LOG, "w", "wrap", "wrap", "Wrap long lines, or cut them."),
+    Key(Area.LOG, "p", "previous", "previous", "Show the log before the container's restart, or the present one."),
+    Key(Area.LOG, "n", "container", "container", "Show the log of the pod's next container."),
+    Key(Area.LOG, "c", "copy", "copy", "Copy the lines that are shown to the clipboard, or to a file."),
+    Key(Area.LOG, "0", "since_start", "0-4 since", "Read the last 1,000 lines, however old."),
+    Key(Area.LOG, "1", "since_1m", "1 min", "Read the last minute.", on_key_line=False),
+    Key(Area.LOG, "2", "since_5m", "5 min", "Read the last 5 minutes.", on_key_line=False),
+    Key(Area.LOG, "3", "since_15m", "15 min", "Read the last 15 minutes.", on_key_line=False),
+    Key(Area.LOG, "4", "since_1h", "1 h", "Read the last hour.", on_key_line=False),
     Key(Area.EVERYWHERE, "escape", "back", "back", "Go back; a release goes on."),
     Key(
         Area.EVERYWHERE,

@@ -13,6 +13,7 @@ from textual.message import Message
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.inspection.questions import Answer, Inventory, Question
 from emqx_tui.session.sources.pod_report import PodReport
 from emqx_tui.session.views.view import EditPreview, FleetView, View
 
@@ -27,6 +28,9 @@ class Published:
     edit_preview: EditPreview | None
     pod_report: PodReport | None = None
     """Of the pod that was asked for last."""
+    answer: Answer | None = None
+    """What is known of the newest question about an object."""
+    inventory: Inventory | None = None
 
 
 class ViewsChanged(Message):
@@ -56,6 +60,30 @@ class PodWanted(Message):
     """Ask for Events and log of this pod; the answer comes back in a `Published`."""
 
     pod: str
+
+
+@dataclass
+class ObjectsWanted(Message):
+    """Show what is inside this cluster."""
+
+    cluster: tuple[str, str]
+    """(namespace, name)."""
+
+
+@dataclass
+class InspectionWanted(Message):
+    """Ask about an object; the answer with this number comes back in a `Published`, and may grow."""
+
+    number: int
+    question: Question
+
+
+class InspectionEnded(Message):
+    """Nobody waits for the answer any more."""
+
+
+class InventoryWanted(Message):
+    """Ask for the opened cluster's claims, and for the rights to look into it."""
 
 
 @dataclass

@@ -59,6 +59,16 @@ class ConsoleScreen(TakesNews):
         """Does the key do something now? Keys that do not are left out of the key line."""
         return True
 
+    @property
+    def why_grey(self) -> str:
+        """Two words beside the key line for its grey keys; empty where there is nothing to say."""
+        return "read-only" if self.console.read_only_reason else ""
+
+    def why_not(self, action: str) -> str:
+        """Why a key that would do something is greyed out; empty when it is not."""
+        reason = self.console.read_only_reason
+        return not_sent(reason) if reason and keymap.sends(self.AREA, action) else ""
+
     def compose_notice(self) -> ComposeResult:
         """The line for terminals that are too small, and the one for notices; every screen yields them first."""
         yield Static("", id="too-small", markup=False)
@@ -84,14 +94,14 @@ class ConsoleScreen(TakesNews):
             return True
         if not self.can(action):
             return False
-        return None if self.console.read_only_reason and keymap.sends(self.AREA, action) else True
+        return None if self.why_not(action) else True
 
     def on_key(self, event: events.Key) -> None:
         """A greyed-out key says why it does nothing; one that sends without a card has to be pressed on its own."""
         key = keymap.pressed(self.AREA, event.key)
-        if reason := self.console.read_only_reason:
-            if key and key.sends:
-                self.console.say(not_sent(reason))
+        if key and (reason := self.why_not(key.action)):
+            self.console.say(reason)
+        if self.console.read_only_reason:
             return
         if not event.is_printable and event.key != "enter":
             return

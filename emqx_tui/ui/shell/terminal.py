@@ -78,8 +78,13 @@ def _has_job_control() -> bool:
 
 def set_title(app: App[int], title: str) -> None:
     """Set the title of the terminal's window or tab."""
+    write(app, f"\x1b]2;{title}\x07")
+
+
+def write(app: App[int], sequence: str) -> None:
+    """Send a control sequence that draws nothing."""
     if (driver := getattr(app, "_driver", None)) is not None:
-        driver.write(f"\x1b]2;{title}\x07")
+        driver.write(sequence)
 
 
 def notify(app: App[int], words: str) -> None:
@@ -90,14 +95,12 @@ def notify(app: App[int], words: str) -> None:
 
 def save_title(app: App[int]) -> None:
     """Have the terminal keep its present title for `restore_title`."""
-    if (driver := getattr(app, "_driver", None)) is not None:
-        driver.write("\x1b[22;2t")
+    write(app, "\x1b[22;2t")
 
 
 def restore_title(app: App[int]) -> None:
     """Give the terminal the title back that it had before."""
-    if (driver := getattr(app, "_driver", None)) is not None:
-        driver.write("\x1b[23;2t")
+    write(app, "\x1b[23;2t")
 
 
 def give_back(app: App) -> None:

@@ -241,6 +241,8 @@ async def test_options_go_into_the_question():
         asked = backend.asked[-1]
         assert (asked.approval, asked.late_removal) == (Approval.CUT_OVER, True)
         await until_shown(pilot, "2 blue nodes, 400/s in all")
+        await pilot.press("left")
+        await until(pilot, lambda: backend.asked[-1].parallel_drains == 1)
 
 
 async def test_starting_goes_over_the_card_and_to_the_rollout(monkeypatch):

@@ -14,6 +14,7 @@ from emqx_tui.session.views.view import SourceHealth
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.clusters.table import ClusterTable
+from emqx_tui.ui.objects.screen import ObjectsScreen
 from tests.support.scripted import CONTEXT, NOW, SERVER, ScriptedBackend, fleet, row, three_clusters
 
 
@@ -216,3 +217,32 @@ async def test_a_small_terminal_is_told_politely_and_still_works():
         await pilot.resize_terminal(80, 24)
         await settle(pilot)
         assert not any("The terminal is" in text for text in shown(app))
+
+
+async def test_the_cursor_goes_everywhere():
+    rows = [row(f"emqx-{n:02}", "mqtt") for n in range(60)]
+    app = console(ScriptedBackend(fleet(*rows)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        table = app.screen.query_one(ClusterTable)
+        await pilot.press("down", "j", "up")
+        assert table.cursor_row == 1
+        await pilot.press("k")
+        assert table.cursor_row == 0
+        await pilot.press("pagedown")
+        assert table.cursor_row > 10
+        await pilot.press("pageup")
+        assert table.cursor_row == 0
+        await pilot.press("end")
+        assert table.cursor_row == 59
+        await pilot.press("home")
+        assert table.cursor_row == 0
+
+
+async def test_o_opens_what_is_inside_the_cluster():
+    app = console(ScriptedBackend())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("o")
+        await settle(pilot)
+        assert isinstance(app.screen, ObjectsScreen)

@@ -22,6 +22,7 @@ from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.take_over_card import renew_take_over
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen
+from emqx_tui.ui.objects.screen import ObjectsScreen
 from emqx_tui.ui.rollout import connection_plot
 from emqx_tui.ui.rollout.connection_plot import ConnectionPlot
 from emqx_tui.ui.rollout.event_log import EventLog
@@ -230,6 +231,10 @@ async def test_l_enlarges_the_log_and_what_is_read_stays_still():
         assert "NODE" not in console.shown
         assert "DRAINING" in console.shown, "the bar stays"
         await console.press("home")
+        assert "event number 0" in console.shown
+        await console.press("pagedown")
+        assert "event number 0 " not in f"{console.shown} "
+        await console.press("pageup")
         assert "event number 0" in console.shown
         await console.press("pagedown")
         before = console.shown
@@ -504,3 +509,9 @@ async def test_news_without_a_new_sample_draws_nothing():
         assert drawn == []
         await console.publish(releases.draining(samples=releases.samples(NOW + timedelta(seconds=1))))
         assert drawn == [None]
+
+
+async def test_o_opens_what_is_inside_the_cluster():
+    async with session(releases.draining()) as console:
+        await console.press("o")
+        assert isinstance(console.app.screen, ObjectsScreen)
