@@ -133,6 +133,9 @@ def recipient_silent(context: RolloutContext, phase: Phase) -> Alarm | None:
     since, limit = context.observations.suspect_since, context.policy.suspect_s
     if not any(m.evacuation and m.evacuation.is_running for m in context.blue_members):
         return None
+    if len(context.suspects) == len(context.blue_members) + len(context.green_members):
+        # The way to all of them is cut, or EMQX is down: `driver_blind` says so, and no node is to blame.
+        return None
     for member in context.green_members:
         waited = (context.now - since[member.name]).total_seconds() if member.name in since else 0.0
         if member.is_suspect and waited >= limit:

@@ -35,6 +35,15 @@ def hung(scene: Scene, for_s: float) -> Scene:
     return remembered(silent, suspect_since={name: ago(for_s)})
 
 
+def unreachable(scene: Scene, for_s: float) -> Scene:
+    """No node answers for itself: the way to all of them is cut."""
+    for side in ("blue", "green"):
+        for ordinal in range(3):
+            scene = with_place(scene, side, ordinal, own_problem="cannot connect")
+    names = [f"{name}-{ordinal}" for name in (build.BLUE_NAME, build.GREEN_NAME) for ordinal in range(3)]
+    return remembered(scene, suspect_since=dict.fromkeys(names, ago(for_s)))
+
+
 def missing(count: int, for_s: float, on_their_way: int = 0) -> Scene:
     """900 clients were evicted from a node that is empty now; `count` of them are nowhere."""
     scene = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place("waiting_takeover", 0))
@@ -205,6 +214,7 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     "a recipient hangs": (hung(EVICTING, 10.0), {"recipient-silent"}),
     "a recipient hangs, not long yet": (hung(EVICTING, 9.0), set()),
     "a recipient hangs at rest": (hung(DRAINING, 99.0), set()),
+    "no node answers: none of them is to blame": (unreachable(EVICTING, 29.0), set()),
     "a recipient hangs: who is on it is not known, so nobody is missing": (
         hung(missing(60, 99.0), 5.0),
         set(),
