@@ -165,7 +165,7 @@ class Watched:
         """Who wrote what: the console only what it may, the operator nothing that cuts a client off."""
         entries = self.case.audit()
         sent = [each for each in entries if each.get("userAgent", "").startswith(CONSOLE)]
-        written = [each for each in sent if not _is_rehearsal(each)]
+        written = [each for each in sent if not is_rehearsal(each)]
         for each in written:
             self._check_write(each)
         assert any(_kind(each) == "patch emqxenterprises" for each in written)
@@ -211,7 +211,7 @@ class Watched:
         sizes = {self.blue: self.size}
         for entry in entries:
             kind, name = _kind(entry), entry["objectRef"].get("name")
-            if entry["responseStatus"]["code"] >= STORED or _is_rehearsal(entry):
+            if entry["responseStatus"]["code"] >= STORED or is_rehearsal(entry):
                 continue
             if kind == "patch statefulsets/scale":
                 wanted = entry["requestObject"]["spec"]["replicas"]
@@ -253,7 +253,7 @@ def _kind(entry: Object) -> str:
     return f"{entry['verb']} {where['resource']}{sub}"
 
 
-def _is_rehearsal(entry: Object) -> bool:
+def is_rehearsal(entry: Object) -> bool:
     """A dry-run: it has the shape of the request, not yet its preconditions."""
     return "dryRun=All" in entry["requestURI"]
 

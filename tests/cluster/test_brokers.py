@@ -6,6 +6,7 @@ here holds for both. What happened to clients and messages is what the clients t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,12 +14,18 @@ import pytest
 
 from tests.cluster.bed.brought import BROKERS, versions
 from tests.cluster.case import Case, Cluster
-from tests.cluster.promises import Watched
+from tests.cluster.promises import CONSOLE, Watched, is_rehearsal
+from tests.support.programs import Headless
 
 CLIENTS = 244
 RATE_PER_S = 5
 AWAY_S = 5.0
 """No client was offline for longer: it comes back after a second, and a busy machine takes its time."""
+PAUSED_S = 90.0
+OF_FIGURES = {"drain-stalled", "clients-missing"}
+"""alarms that rest on what brokers say of their clients"""
+NUDGES = 20
+"""in those 90 s; before there was a bound there were 53"""
 
 
 @pytest.fixture
@@ -75,3 +82,68 @@ def test_every_node_approved_and_an_abort_after_node_2(case: Case, blue: str, gr
     assert case.truth()["longest_absence_s"] < AWAY_S
     no_message_is_lost(case)
     watched.check_ended(blue, watched.blue)
+
+
+def test_a_green_broker_that_is_stopped_for_90_s_in_a_drain(case: Case, green: str) -> None:
+    """Nothing is decided on figures that nobody has, no Ready pod leaves the Endpoints, and nobody is lost for good."""
+    watched = Watched(case)
+    with case.release(green, "--approve", "every-node") as driver:
+        watched.approve(driver, "cut-over", "2")
+        case.wait_until(lambda: 20 < case.live()[watched.pod(2)] < 70, "middle of the drain", within_s=60)
+        stopped, *_ = ready = watched.pods(watched.green)
+        told, began_at = len(driver.told), time.time()
+        case.to_pod(stopped, "pause")
+        seen: list[str] = []
+
+        def stays_listed() -> bool:
+            seen.append(case.console("status", case.name).stdout)
+            return set(ready) <= set(case.addresses())
+
+        case.holds_for(PAUSED_S, stays_listed, "a Ready green pod left the Endpoints")
+        case.to_pod(stopped, "continue")
+        assert nudges(case, began_at) <= NUDGES
+        # The first looks may be of before its silence was noticed.
+        assert all(says_unknown(status, stopped) for status in seen[len(seen) // 3 :]), seen[-1]
+        carry_on(watched, driver, "node:1", "node:0")
+        assert driver.process.wait(60) == 0
+    checks = {each["check"] for each in driver.told[told:] if each["event"] == "alarm"}
+    assert not checks & OF_FIGURES
+    watched.everybody_is_back(within_s=120)
+    assert watched.sizes() == {watched.blue: 0, watched.green: 3}
+    assert case.resource["spec"]["blueGreenUpdate"]["initialDelaySeconds"] == watched.delay_s
+
+
+def nudges(case: Case, since: float) -> int:
+    """Writes of a console to the resource, each of which makes the operator pass; a dry run makes none."""
+    sent = [each for each in case.audit("emqxenterprises", since=since) if not is_rehearsal(each)]
+    return sum(each.get("userAgent", "").startswith(CONSOLE) for each in sent)
+
+
+def says_unknown(status: str, pod: str) -> bool:
+    """The row of that node tells no number of clients."""
+    row = next(line for line in status.splitlines() if line.startswith(pod))
+    return "not answering" in row and row.split()[-2:] == ["?", "?"]
+
+
+def carry_on(watched: Watched, driver: Headless, *gates: str) -> None:
+    """A person waits until the broker answers, lifts every hold, for its cause is over, and opens the gates."""
+    watched.case.wait_until(lambda: None not in evacuations(watched.case), "answers of all brokers")
+    watched.say("resume")
+    left = list(gates)
+
+    def step(told: Mapping[str, Any]) -> bool:
+        is_gate = told["event"] == "gate" and told.get("waits_for") == "person" and told["gate"] in left
+        return is_gate or (told["event"] == "hold" and told["at"] > resumed_at) or told["event"] == "finished"
+
+    resumed_at = driver.until_event("resumed", within_s=60)["at"]
+    while (found := driver.until(step, "end", within_s=300))["event"] != "finished":
+        if found["event"] == "hold":
+            watched.say("resume")
+        else:
+            left.remove(found["gate"])
+            watched.say("approve")
+
+
+def evacuations(case: Case) -> list[bool | None]:
+    """Whether each broker evacuates; None while it does not answer."""
+    return [node["evacuating"] for node in case.truth()["nodes"].values()]
