@@ -43,6 +43,7 @@ GROUPS = {
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }
+READS = {"get", "list", "watch"}
 CLOSED_S = 1_000_000_000
 """`initialDelaySeconds` of an operator that is held"""
 _numbers = itertools.count(1)
@@ -347,7 +348,7 @@ class Case:
                 continue
             entry = json.loads(line)
             where = entry.get("objectRef") or {}
-            if where.get("namespace") != self.namespace:
+            if where.get("namespace") != self.namespace or entry["verb"] in READS:
                 continue
             if plural and (where.get("resource"), where.get("subresource", "")) != (plural, sub):
                 continue

@@ -93,7 +93,9 @@ class Clock:
 class Bed:
     """Everything that runs."""
 
-    def __init__(self, folder: Path, binaries: Path, seed: int, brought: Path | None, *, is_real: bool) -> None:
+    def __init__(
+        self, folder: Path, binaries: Path, seed: int, brought: Path | None, *, is_real: bool, reads: bool
+    ) -> None:
         self.folder, self.binaries = folder, binaries
         self.keys = Keys(folder)
         self.clock = Clock()
@@ -103,7 +105,7 @@ class Bed:
         self.kube = Kube(inner, self.keys.tokens["kubelet"], str(folder / "ca.pem"))
         manager = self.keys.kubeconfig("controllers.json", inner, "controllers")
         self.etcd = etcd(folder, binaries / "etcd")
-        self.api = api_server(folder, binaries / "kube-apiserver")
+        self.api = api_server(folder, binaries / "kube-apiserver", reads=reads)
         self.controllers = controller_manager(folder, binaries / "kube-controller-manager", manager)
         self.mirror = Mirror(self.kube, WATCHED)
         self.brokers = Brokers(self.mirror, self.clock.timeline, self.rng, IDEAL)
@@ -287,6 +289,7 @@ def main() -> int:
     parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
     parser.add_argument("--simulated", action="store_true", help="the simulated operator, not the real one")
     parser.add_argument("--brokers", type=Path, help="a folder with a broker program, in place of simulated brokers")
+    parser.add_argument("--audit-reads", action="store_true", help="log requests that change nothing, too")
     parser.add_argument("--outer-port", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
@@ -294,7 +297,14 @@ def main() -> int:
     listener = socket.socket(fileno=asked.listener)
     try:
         make_network(is_brought=asked.brokers is not None)
-        bed = Bed(asked.folder, asked.binaries, asked.seed, asked.brokers, is_real=not asked.simulated)
+        bed = Bed(
+            asked.folder,
+            asked.binaries,
+            asked.seed,
+            asked.brokers,
+            is_real=not asked.simulated,
+            reads=asked.audit_reads,
+        )
         outer = f"https://127.0.0.1:{asked.outer_port}"
         bed.keys.kubeconfig("kubeconfig", outer, "admin", "namespace-only", "read-only")
         asyncio.run(bed.run(listener))

@@ -64,9 +64,11 @@ def why_not() -> str:
 class Bed:
     """`with Bed() as bed:`; `bed.kubeconfig` leads to it."""
 
-    def __init__(self, folder: Path | None = None, *, simulated: bool = False, brokers: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, simulated: bool = False, brokers: Path | None = None, reads: bool = False
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="emqx-tui-bed-")) if folder is None else folder
-        self.simulated, self.brokers = simulated, brokers
+        self.simulated, self.brokers, self.reads = simulated, brokers, reads
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Bed:
@@ -111,6 +113,7 @@ class Bed:
                 *("--outer-port", str(listener.getsockname()[1])),
                 *(["--simulated"] if self.simulated or not has_operator(found) else []),
                 *(["--brokers", str(self.brokers.resolve())] if self.brokers else []),
+                *(["--audit-reads"] if self.reads else []),
             ]
             alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "-rmnpf", "--mount-proc", "--kill-child=SIGKILL"]
             unshare = [*alone, "bash", "-ec", MOUNTS, "bed", str(self.folder)]
@@ -168,6 +171,9 @@ def main() -> int:
     parser.add_argument("--simulated", action="store_true", help="run the simulated operator on the real control plane")
     parser.add_argument(
         "--brokers", type=Path, metavar="FOLDER", help="run the program `start` of a folder in each pod"
+    )
+    parser.add_argument(
+        "--audit-reads", action="store_true", help="have requests that change nothing in audit.log, too"
     )
     asked = parser.parse_args()
     if reason := why_not():

@@ -191,13 +191,13 @@ AUDITED = [
 ]
 
 
-def api_server(folder: Path, binary: Path) -> Program:
-    """With an audit log of every write; of those that matter also what was written."""
+def api_server(folder: Path, binary: Path, *, reads: bool) -> Program:
+    """With an audit log of every write; of those that matter also what was written. With `reads` of all else, too."""
     writes = ["create", "update", "patch", "delete", "deletecollection"]
     rules = [
         {"level": "Request", "verbs": writes, "resources": AUDITED},
         {"level": "Metadata", "verbs": writes},
-        {"level": "None"},
+        {"level": "Metadata" if reads else "None"},
     ]
     policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
     (folder / "audit-policy.json").write_text(json.dumps(policy))
