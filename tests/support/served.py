@@ -87,6 +87,11 @@ class Served(ServedWorld):
         """How the program is told of it."""
         return ["--kubeconfig", str(self.kubeconfig), "--clock-rate", f"{self.speed:g}"]
 
+    @property
+    def mqtt_port(self) -> int:
+        """Of the listener Service, on 127.0.0.1."""
+        return self.sandbox.mqtt_port
+
     # -- what stands in the cluster
 
     def find(self, plural: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any] | None:
