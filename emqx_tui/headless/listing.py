@@ -14,7 +14,7 @@ from typing import Any
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import key as key_of
 from emqx_tui.headless.rows import timeless
-from emqx_tui.session.fleet import Fleet
+from emqx_tui.session.fleet import MAX_COUNTED, Fleet
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Kube
 from emqx_tui.session.views.cluster_facts import with_view
@@ -51,6 +51,8 @@ class Listing:
         self._place = place
         self._name = name
         self._fleet: FleetView | None = None
+        self._counted: frozenset[Key] = frozenset()
+        """The clusters that are counted: the others are listed with the connections of their status."""
         self._views: dict[Key, View] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._running: asyncio.Task[None] | None = None
@@ -78,6 +80,7 @@ class Listing:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _take(self, fleet: FleetView) -> None:
+        self._counted = frozenset(map(key_of, fleet.rows[:MAX_COUNTED]))
         self._fleet = replace(fleet, rows=tuple(row for row in fleet.rows if self._name in ("", row.resource.name)))
         for row in self._fleet.rows:
             key = key_of(row)
@@ -129,7 +132,8 @@ class Listing:
         fleet = self._fleet
         if fleet is None or not fleet.is_synced:
             return False
-        counted = all(row.live_at is not None or row.problem for row in fleet.rows)
+        awaited = (row for row in fleet.rows if key_of(row) in self._counted)
+        counted = all(row.live_at is not None or row.problem for row in awaited)
         views = [self._views.get(key) for key in self._tasks]
         return counted and all(view is not None and is_whole(view) for view in views)
 

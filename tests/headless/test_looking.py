@@ -14,12 +14,13 @@ import yaml
 from emqx_tui.headless import status
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.jsonpath import Template
-from emqx_tui.headless.listing import Listing, Place
+from emqx_tui.headless.listing import FIRST_LOOK_S, Listing, Place
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.rows import Printer
 from emqx_tui.headless.verb_answer import Verb
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import manifest
+from emqx_tui.session.fleet import MAX_COUNTED
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.views.view import FleetView, View
 from tests.support.desk import CLIENTS, Room, Terminal
@@ -142,6 +143,15 @@ def test_a_name_leaves_the_others_out() -> None:
     room.world.store.create("emqxenterprises", manifest(name="other"))
     assert [row.resource.name for row in play(room, first_look(room.terminal(), "emqx-ee")).rows] == ["emqx-ee"]
     assert play(room, first_look(room.terminal(), "nobody")).rows == ()
+
+
+def test_a_long_list_is_not_kept_waiting_by_clusters_that_nobody_counts() -> None:
+    room = Room()
+    for number in range(MAX_COUNTED + 10):
+        room.world.store.create("emqxenterprises", manifest(name=f"more-{number:02}"))
+    begun = room.world.timeline.now
+    assert len(play(room, first_look(room.terminal())).rows) == MAX_COUNTED + 11
+    assert room.world.timeline.now - begun < FIRST_LOOK_S / 2
 
 
 @pytest.mark.parametrize("hold", [False, True], ids=["waiting", "held"])
