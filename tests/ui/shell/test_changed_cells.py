@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyte
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.shell.changed_cells import ChangedCells
 from emqx_tui.ui.shell.identity import IdentityBar
@@ -91,6 +94,14 @@ def test_the_picture_is_that_of_the_last_frame(frames: list[tuple[Strip, Strip]]
         assert seen.cells == drawn.cells
 
 
+def counted(view: View, live: int) -> View:
+    """The view with another count of the first node."""
+    known = dict(view.snapshot.stats.value or {})
+    node = min(known)
+    known[node] = replace(known[node], live_connections=live)
+    return replace(view, snapshot=replace(view.snapshot, stats=replace(view.snapshot.stats, value=known)))
+
+
 class Recorded(ConsoleApp):
     """Draws each update on two terminals: as Textual does, and by its changed cells."""
 
@@ -129,3 +140,35 @@ async def test_the_screens_of_a_release_look_as_textual_draws_them(size, monkeyp
         await pilot.pause()
         assert app.changed.cells == app.whole.cells
     assert app.sent["changed"] < app.sent["whole"] / 2
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_a_minute_at_rest_sends_the_digits_that_change(size, monkeypatch) -> None:
+    """Sixty views, each with another count: 8 to 30 kB each when whole screens were sent."""
+    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+    backend = ScriptedBackend(shown_view=releases.idle())
+    app = Recorded(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"))
+    async with app.run_test(size=size) as pilot:
+        await until_shown(pilot, "NODE", "UTC")
+        await pilot.pause()
+        app.sent["changed"] = 0
+        for second in range(60):
+            backend.publish(view=counted(releases.idle(), 33_300 + second % 10))
+            await pilot.pause()
+        assert 0 < app.sent["changed"] < 60 * 200
+
+
+async def test_a_screen_that_another_one_hides_is_not_drawn() -> None:
+    backend = ScriptedBackend(shown_view=releases.idle())
+    app = Recorded(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "NODE", "UTC")
+        await pilot.pause()
+        below = app.screen_stack[1]
+        assert below is not app.screen
+        app.sent["whole"] = 0
+        below.refresh()
+        below.query_one(IdentityBar).refresh()
+        await pilot.pause()
+        await pilot.pause()
+        assert app.sent["whole"] == 0
