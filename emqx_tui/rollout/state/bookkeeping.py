@@ -40,7 +40,7 @@ def _with_verdict(context: RolloutContext, journal: Journal) -> Journal:
         return journal
     if verdict.passed:
         return replace(journal, canary_passed_at=context.now)
-    reason = f"canary: {verdict.evidence}; its address is put back"
+    reason = f"{verdict.evidence}; its address is put back"
     hold = HoldRecord("console", context.now, reason, auto=True, check="canary")
     return replace(journal, canary_failed=verdict.evidence, hold=journal.hold or hold)
 

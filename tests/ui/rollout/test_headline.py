@@ -116,9 +116,9 @@ def test_an_auto_hold_whose_alarm_is_over_says_so():
 def test_a_failed_canary_says_what_resuming_means():
     view = with_decision(releases.auto_held(), alarms=())
     assert view.journal is not None
-    hold = HoldRecord("console", NOW, "canary: 8 lost 9; its address is put back", auto=True, check="canary")
+    hold = HoldRecord("console", NOW, "8 lost 9; its address is put back", auto=True, check="canary")
     first, second = said(replace(view, journal=replace(view.journal, hold=hold)))
-    assert first.startswith('▲ HELD by check "canary"')
+    assert first == '▲ HELD by check "canary" found at 12:06:01: 8 lost 9; its address is put back'
     assert "r resume: goes on with late removal" in second
     assert "passes again" not in second
 
