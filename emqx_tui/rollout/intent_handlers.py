@@ -89,7 +89,8 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
         case Approve():
             return _approve(intent, context, phase)
         case Hold(by=by, reason=reason):
-            return _hold(journal, HoldRecord(by, now, reason or "held by hand"), "held: a running drain goes on")
+            told = "held: the drain that runs goes on" if context.blue_evacuating else "held: no further step begins"
+            return _hold(journal, HoldRecord(by, now, reason or "held by hand"), told)
         case Freeze(by=by, reason=reason):
             record = HoldRecord(by, now, reason or "frozen by hand", freeze=True)
             return _hold(journal, record, "frozen: the running drain is stopped")

@@ -210,6 +210,22 @@ def test_what_a_policy_approves_by_itself(scene: Scene, policy: Approval, opened
 # -- hold, freeze, resume -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("scene", "told"),
+    [
+        (build.ready(), "held: no further step begins"),
+        (build.draining(), "held: no further step begins"),
+        (
+            with_place(approved(build.draining(), "node:2"), "blue", 2, **build.draining_place()),
+            "held: the drain that runs goes on",
+        ),
+    ],
+    ids=["before the cut-over", "between two drains", "in a drain"],
+)
+def test_a_hold_says_what_goes_on(scene: Scene, told: str) -> None:
+    assert scene.decide(Hold(BY)).accepted == told
+
+
 @pytest.mark.parametrize("scene", UNDER_WAY.values(), ids=UNDER_WAY)
 @pytest.mark.parametrize("intent", [Hold(BY), Freeze(BY)], ids=["hold", "freeze"])
 def test_holding_is_always_allowed_and_sends_nothing_advancing(scene: Scene, intent: Intent) -> None:
