@@ -89,7 +89,7 @@ def told(
     preset: str = "mqttx-default",
     clients: int = CLIENTS,
 ) -> Told:
-    world = scenario(name, clients=clients, preset=preset)
+    world = scenario("smooth" if name == OPERATOR_GOES else name, clients=clients, preset=preset)
     truth, seen = world.cluster().truth, []
     switched: list[str] = []
     before: set[str] = set()
@@ -103,6 +103,10 @@ def told(
         if switch_to and not switched and facts.draining(view):
             switched.append(switch_to)
             session.submit(SetPolicy("ann@bastion", switch_to))
+        if name == OPERATOR_GOES and not switched and facts.draining(view):
+            switched.append(name)
+            world.operator.down = True
+            world.timeline.after(60.0, lambda: setattr(world.operator, "down", False))
 
     script = Script(approval=approval, act=act, resume_after_s=resume_after_s)
     kills = ((kill_at, "after"),) if kill_at else ()
@@ -126,6 +130,8 @@ def bar(view: View) -> str:
     return f"{plain(found.first)} {plain(found.second)}"
 
 
+OPERATOR_GOES = "operator goes"
+"""No scenario of the sandbox: the operator is down for a minute, from the first drain on."""
 RUNS = {
     "every node": ("smooth", Approval.EVERY_NODE),
     "auto from the first drain on": ("smooth", Approval.EVERY_NODE, "auto"),
@@ -134,6 +140,8 @@ RUNS = {
     "a broker that is split off": ("split", Approval.EVERY_NODE, "", 30.0),
     "a slow node": ("slow-drain", Approval.CUT_OVER, "", 30.0),
     "green never ready": ("green-never-ready", Approval.AUTO),
+    "a network that cuts connections": ("network-resets", Approval.CUT_OVER, "", 30.0),
+    "the operator goes in a drain": (OPERATOR_GOES, Approval.EVERY_NODE, "", 30.0),
 }
 
 
@@ -327,3 +335,21 @@ def test_a_console_that_comes_to_a_drain_knows_nothing_that_it_has_not_seen() ->
     assert view
     assert view.journal
     assert abs(view.journal.totals.evicted - played.run.truth.evicted) <= LAG
+
+
+@one_worker("the operator goes in a drain")
+def test_an_operator_that_is_down_is_said_by_every_front_end_until_it_is_back() -> None:
+    played = told(*RUNS["the operator goes in a drain"])
+    down = [v for v in under_way(played) if any(alarm.check == "operator-down" for alarm in v.decision.alarms)]
+    assert down
+    for view in down:
+        document = status.document(view)
+        assert any("operator" in told["evidence"] for told in document["alarms"]), document["alarms"]
+        assert "operator" in bar(view), bar(view)
+    after = [view for view in under_way(played) if view.now > down[-1].now]
+    assert after
+    for view in after:
+        # What held stays on the bar until somebody resumes, with the time at which it was true.
+        assert "been down" not in bar(view) or "found at" in bar(view), bar(view)
+        assert not [told for told in status.document(view)["alarms"] if "operator" in told["evidence"]]
+    assert played.run.result == "done"
