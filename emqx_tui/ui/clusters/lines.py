@@ -3,6 +3,7 @@ table is empty."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from emqx_tui.model import units
@@ -28,6 +29,27 @@ def counts(fleet: FleetView) -> Line:
     parts = [line(units.plural(len(fleet.rows), "cluster"))]
     parts += [line(f"{releasing} in release")] if releasing else []
     return joined([*parts, call_count(fleet)])
+
+
+def fleet_line(fleet: FleetView) -> Line:
+    """`12 clusters · 3 in release · 1 held · 2 waiting · 4 behind 4.4.24 · 3 need you`, for a wide screen."""
+    if not fleet.rows:
+        return EMPTY
+    newest = max((row.resource.image.version for row in fleet.rows), key=_order)
+    behind = sum(_order(row.resource.image.version) < _order(newest) for row in fleet.rows)
+    told = (
+        (sum(row.is_releasing for row in fleet.rows), "in release"),
+        (sum(row.is_held for row in fleet.rows), "held"),
+        (sum(bool(row.gate) for row in fleet.rows), "waiting"),
+        (behind, f"behind {clean(newest)}"),
+    )
+    parts = [line(f"{number} {words}") for number, words in told if number]
+    return joined([line(units.plural(len(fleet.rows), "cluster")), *parts, call_count(fleet)])
+
+
+def _order(version: str) -> tuple[int, ...]:
+    """What sorts `4.4.9` before `4.4.10`; a version without numbers is the oldest."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def detail(row: ClusterRow, now: datetime) -> tuple[Line, Line]:

@@ -11,8 +11,8 @@ from textual.widgets import DataTable, Input, Static
 
 from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.clusters.cells import COLUMNS
-from emqx_tui.ui.clusters.lines import call_count, counts, detail, empty_line
-from emqx_tui.ui.clusters.states import matches
+from emqx_tui.ui.clusters.filters import matches
+from emqx_tui.ui.clusters.lines import call_count, counts, detail, empty_line, fleet_line
 from emqx_tui.ui.clusters.table import ClusterTable
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, scope_words
@@ -23,6 +23,9 @@ from emqx_tui.ui.shell.screen import ConsoleScreen
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Tone, line
+
+FLEET_FROM = 160
+"""Columns from which on the top line has room for the whole fleet in figures."""
 
 
 class FilterInput(Input):
@@ -54,7 +57,9 @@ class ClustersScreen(ConsoleScreen):
         yield Static("", id="placeholder", markup=False)
         yield ClusterTable()
         yield Static("", id="detail", markup=False)
-        yield FilterInput(placeholder="words, !word leaves out", compact=True, id="filter")
+        yield FilterInput(
+            placeholder="words or regular expressions, !word leaves out, -l app=mqtt", compact=True, id="filter"
+        )
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -89,7 +94,7 @@ class ClustersScreen(ConsoleScreen):
             server=fleet.server,
             scope=scope_words(fleet.namespace),
             live=fleet_live(fleet, quiet_s),
-            middle=counts(fleet),
+            middle=fleet_line(fleet) if self.size.width >= FLEET_FROM else counts(fleet),
             short_middle=call_count(fleet),
             is_production=self.console.is_production,
             is_read_only=bool(self.console.read_only_reason),

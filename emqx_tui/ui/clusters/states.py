@@ -107,11 +107,3 @@ _BY_URGENCY = (
     *("aborting", "releasing", "operator alone", "new"),
 )
 _URGENCY = {word: number for number, word in enumerate(_BY_URGENCY)}
-
-
-def matches(row: ClusterRow, wanted: str) -> bool:
-    """True when the row contains every word of the filter, and none that begins with `!`."""
-    resource = row.resource
-    text = " ".join((resource.namespace, resource.name, state(row).word, version_words(row), step_word(row))).lower()
-    words = wanted.lower().split()
-    return all((word[1:] not in text or word == "!") if word[0] == "!" else word in text for word in words)

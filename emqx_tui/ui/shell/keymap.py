@@ -53,7 +53,7 @@ KEYS: tuple[Key, ...] = (
         "slash",
         "filter",
         "filter",
-        "Show only rows that contain these words; `!word` leaves out. Esc clears.",
+        "Show only rows with these words or regular expressions; `!word` leaves out, `-l app=mqtt` asks for labels.",
     ),
     Key(
         Area.CLUSTERS,

@@ -13,10 +13,11 @@ from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.clusters.cells import cells_of, shown_columns, widths
-from emqx_tui.ui.clusters.lines import detail
-from emqx_tui.ui.clusters.states import matches, sort_value, state, version_words
+from emqx_tui.ui.clusters.filters import matches
+from emqx_tui.ui.clusters.lines import counts, detail, fleet_line
+from emqx_tui.ui.clusters.states import sort_value, state, version_words
 from emqx_tui.ui.text import spans
-from tests.support.scripted import NOW, row, three_clusters
+from tests.support.scripted import NOW, fleet, row, three_clusters
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,53 @@ def test_every_column_sorts(column):
 
 @pytest.mark.parametrize(
     ("wanted", "names"),
-    [("", 3), ("emqx-ee", 2), ("emqx-ee !stg", 1), ("WAITS", 1), ("4.4.15", 2), ("!", 3), ("lab mqtt", 0)],
+    [
+        ("", 3),
+        ("emqx-ee", 2),
+        ("emqx-ee !stg", 1),
+        ("WAITS", 1),
+        ("4.4.15", 2),
+        ("!", 3),
+        ("lab mqtt", 0),
+        (r"^mqtt\b", 2),
+        (r"4\.4\.1[45]$ lab", 0),
+        ("!^mqtt", 1),
+        ("emqx-(t1|x)", 1),
+        ("(", 0),
+        ("4.4.15 !(", 2),
+    ],
 )
 def test_filters(wanted, names):
     assert sum(matches(found, wanted) for found in three_clusters().rows) == names
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("-l app=mqtt", ["a", "c"]),
+        ("-lapp=mqtt", ["a", "c"]),
+        ("-l app==mqtt,tier=gold", ["a"]),
+        ("-l app!=mqtt", ["b"]),
+        ("-l tier", ["a"]),
+        ("-l !tier", ["b", "c"]),
+        ("c -l app=mqtt", ["c"]),
+        ("-l", ["a", "b", "c"]),
+    ],
+)
+def test_labels_are_asked_for_as_kubectl_spells_it(wanted, names):
+    rows = [row("a", labels={"app": "mqtt", "tier": "gold"}), row("b"), row("c", labels={"app": "mqtt"})]
+    assert [found.resource.name for found in rows if matches(found, wanted)] == names
+
+
+def test_the_fleet_in_figures():
+    rows = [
+        row("a", phase=Phase.DRAINING, releasing=True, gate=GateId.node(1), version="4.4.9"),
+        row("b", phase=Phase.DRAINING, releasing=True, is_held=True, version="4.4.24"),
+        row("c", version="4.4.15"),
+        row("d", version="4.4.24"),
+    ]
+    told = spans.plain(fleet_line(fleet(*rows)))
+    assert told == "4 clusters · 2 in release · 1 held · 1 waiting · 2 behind 4.4.24 · 2 need you"
+    assert spans.plain(counts(fleet(*rows))) == "4 clusters · 2 in release · 2 need you"
+    assert spans.plain(fleet_line(fleet(row("a")))) == "1 cluster"
+    assert fleet_line(fleet()) == ()
