@@ -109,9 +109,10 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
 def _is_uncountable(context: RolloutContext) -> bool:
     """Whom a broker cut off that EMQX restarted, what an abort evicted last, whom a network cut: nobody can count."""
     journal, known = context.journal, context.observations
-    if journal.canary_failed or any(
-        i.clients is None or i.kind is IncidentKind.LEFT_EMQX for i in known.nodes.incidents
-    ):
+    canary = known.canary
+    # Of so few clients that the canary passes all the same.
+    is_cut = bool(journal.canary_failed) or (canary is not None and 2 * known.canary_cut > canary.clients)
+    if is_cut or any(i.clients is None or i.kind is IncidentKind.LEFT_EMQX for i in known.nodes.incidents):
         return True
     if journal.abort is None or journal.totals.first_drain_at is None:
         return False

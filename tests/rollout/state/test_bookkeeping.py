@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from emqx_tui.rollout.state.journal import AbortRecord
+import pytest
+
+from emqx_tui.model.snapshot import Colour
+from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch
+from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state import bookkeeping
+from emqx_tui.rollout.state.journal import AbortRecord, NodeDeath, Totals
+from emqx_tui.rollout.state.observations import Canary
 from tests.support import scenes as build
-from tests.support.scenes import ago, approved, draining_place, noted, remembered, with_place
+from tests.support.scenes import Scene, ago, approved, draining_place, noted, remembered, with_place
 
 TOP, GREEN = f"{build.BLUE_NAME}-2", f"{build.GREEN_NAME}-0"
 
@@ -24,3 +31,70 @@ def test_the_counts_from_before_the_drains_back_are_written_down() -> None:
     journal = remembered(scene, initial_back={GREEN: 41}).decide().journal
     assert journal is not None
     assert journal.totals.initial_back == {GREEN: 41}
+
+
+ABORT = AbortRecord("ann@host", ago(60), "e")
+FIRST = Totals(clients=900, first_drain_at=ago(90))
+ABORTING = noted(build.draining(), abort=ABORT, totals=FIRST, canary_passed_at=ago(120))
+WATCHED = build.canary(watched_s=5.0)
+
+
+def left_emqx(clients: int | None, kind: IncidentKind) -> Scene:
+    scene = build.draining()
+    incident = Incident(kind, TOP, Colour.BLUE, ago(30), clients)
+    return remembered(scene, nodes=NodeWatch(is_begun=True, incidents=(incident,)))
+
+
+UNCOUNTABLE: dict[str, tuple[Scene, bool]] = {
+    "a release as it should be": (build.draining(), False),
+    "an abort after the drains were over": (ABORTING, False),
+    "an abort before any drain": (noted(build.draining(), abort=ABORT), False),
+    "an abort in a drain": (remembered(ABORTING, initial={TOP: 300}, left={TOP: 120}), True),
+    "an abort after a drain was over": (remembered(ABORTING, initial={TOP: 300}, left={TOP: 0}), False),
+    "an abort on a network of which nothing is known": (
+        noted(ABORTING, canary_passed_at=None),
+        True,
+    ),
+    "a network that cuts connections": (noted(build.draining(), canary_failed="it lost 40"), True),
+    "a broker that EMQX restarted": (left_emqx(40, IncidentKind.LEFT_EMQX), True),
+    "a node that died while nobody looked": (left_emqx(None, IncidentKind.POD_LOST), True),
+    "a node that died": (left_emqx(40, IncidentKind.POD_LOST), False),
+    "a canary of few clients that lost most": (
+        remembered(WATCHED, canary=Canary(TOP, ago(5), 10, 0, 30), canary_cut=6),
+        True,
+    ),
+    "a canary that lost half at most": (
+        remembered(WATCHED, canary=Canary(TOP, ago(5), 10, 0, 30), canary_cut=5),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("scene", "is_lower_bound"), UNCOUNTABLE.values(), ids=UNCOUNTABLE)
+def test_figures_without_what_nobody_could_count_are_a_lower_bound(scene: Scene, is_lower_bound: bool) -> None:
+    context = scene.context()
+    assert bookkeeping.with_totals(context, Phase.DRAINING, []).totals.is_lower_bound is is_lower_bound
+
+
+def test_a_lower_bound_stays_one() -> None:
+    known = noted(build.draining(), totals=Totals(is_lower_bound=True, cut_by_canary=7, deaths=(DEATH,), killed=40))
+    totals = bookkeeping.with_totals(known.context(), Phase.DRAINING, []).totals
+    assert (totals.is_lower_bound, totals.cut_by_canary, totals.killed) == (True, 7, 40)
+
+
+DEATH = NodeDeath(GREEN, "uid/0", 40, ago(50))
+
+
+def test_deaths_that_other_drivers_saw_are_added_to_those_seen_here() -> None:
+    other = NodeDeath(TOP, "uid/0", 200, ago(20))
+    known = noted(build.draining(), totals=Totals(deaths=(DEATH,), killed=40))
+    totals = bookkeeping.with_totals(remembered(known, deaths=(DEATH, other)).context(), Phase.DRAINING, []).totals
+    assert (totals.deaths, totals.killed) == ((DEATH, other), 240)
+    old = noted(build.draining(), totals=Totals(killed=300))
+    assert bookkeeping.with_totals(old.context(), Phase.DRAINING, []).totals.killed == 300
+
+
+@pytest.mark.parametrize(("failed", "cut"), [("", 0), ("it lost 40", 38)])
+def test_clients_that_the_network_cut_count_once_the_canary_has_failed(failed: str, cut: int) -> None:
+    scene = noted(remembered(WATCHED, canary_cut=38), canary_failed=failed)
+    assert bookkeeping.with_totals(scene.context(), Phase.CANARY, []).totals.cut_by_canary == cut
