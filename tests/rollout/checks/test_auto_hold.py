@@ -10,6 +10,7 @@ import pytest
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
+from emqx_tui.rollout.advice import Verb
 from emqx_tui.rollout.checks import auto_hold, kubernetes_alarms
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
@@ -20,6 +21,7 @@ from emqx_tui.rollout.state.expectations import AckWait, Failure
 from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.rollout.state.observations import Progress, Still
+from emqx_tui.rollout.stillness import what_waits
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place, with_side, without_place
 
@@ -319,6 +321,36 @@ def test_a_lifted_alarm_still_alarms_and_does_not_hold_again(name: str) -> None:
 def test_a_release_that_stands_still_names_the_check_that_it_waits_for() -> None:
     (alarm,) = motionless(300.0).decide().alarms
     assert alarm.evidence == "nothing has moved for 300 s; green-complete: green 2/3 Ready, 3/3 Running in EMQX"
+
+
+def test_what_is_to_be_done_about_the_check_is_said_with_it() -> None:
+    changed = replace(motionless(300.0), operator="emqx/emqx-operator-controller:2.1.4")
+    whole = with_place(changed, "green", 1, on_serving=True, is_ready=True)
+    assert what_waits(whole.context(), Phase.DRAINING).endswith("(put the former one back, or abort)")
+
+
+def test_nothing_that_waits_is_an_empty_word() -> None:
+    assert what_waits(READY.context(), Phase.READY_TO_CUT_OVER) == ""
+    assert what_waits(approved(DRAINING, "node:2").context(), Phase.DRAINING) == ""
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_every_alarm_says_what_it_saw_and_what_can_be_done(name: str) -> None:
+    scene, _ = ALARMS[name]
+    for phase in (scene.decide().phase, Phase.ABORTING):
+        for alarm in auto_hold.alarms(scene.context(), phase):
+            assert alarm.evidence
+            assert "None" not in alarm.evidence
+            for advice in alarm.advice:
+                assert advice.verb in set(Verb)
+                assert advice.verb is not Verb.FIX or advice.reason
+                assert "None" not in (advice.reason, advice.target)
+
+
+def test_an_abort_says_to_which_size_blue_is_scaled_back() -> None:
+    (alarm,) = auto_hold.alarms(LARGER.context(), Phase.ABORTING)
+    assert f"{build.BLUE_NAME} wants 4 nodes, the object 3" in alarm.evidence
+    assert [(a.verb, a.reason) for a in alarm.advice] == [(Verb.FIX, f"scale {build.BLUE_NAME} back to 3")]
 
 
 def test_nothing_stands_still_while_something_moves() -> None:

@@ -31,6 +31,20 @@ def test_a_start_without_an_answer_is_remembered_until_one_comes() -> None:
     assert Expectations().failed(start, "refused", is_refusal=True, now=build.NOW).unanswered_starts == {}
 
 
+def test_nudges_are_counted_by_their_reason() -> None:
+    awaited = NONE
+    for reason in ("repair", "repair", "another", "another", "another"):
+        awaited = awaited.sent(replace(NUDGE, reason=reason), build.NOW)
+    assert awaited.nudges == ("another", 3)
+    assert awaited.sent(SCALE, build.NOW).nudges == ("another", 3)
+
+
+def test_the_starts_that_this_console_has_sent_are_known() -> None:
+    start = StartDrain("default", "p-2", "n@p-2", ("n@g-0",), build.RATES)
+    awaited = NONE.sent(start, build.NOW).sent(replace(start, pod="p-1"), build.NOW).sent(SCALE, build.NOW)
+    assert awaited.starts_sent == {"p-1", "p-2"}
+
+
 def test_a_command_is_in_flight_until_it_is_answered() -> None:
     awaited = NONE.sent(SCALE, build.NOW)
     assert awaited.in_flight == {SCALE.key}

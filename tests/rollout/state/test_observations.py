@@ -20,6 +20,7 @@ from emqx_tui.rollout.state.observations import (
     all_deaths,
     evicted,
     observe,
+    returned,
     sample_of,
     uncounted,
 )
@@ -361,6 +362,21 @@ def test_a_node_that_died_while_it_drained_has_evicted_those_that_were_gone_befo
     memory = seen(*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2), at(dead(DRAINING, 2), 3))
     assert [d.clients for d in memory.deaths] == [100]
     assert evicted(memory) == 200
+
+
+def test_so_is_a_node_of_green_that_died_while_it_drained_back() -> None:
+    aborting = noted(DRAINING, abort=AbortRecord("ann@host", build.NOW, "e"))
+    back = with_place(at(aborting, 1), "green", 0, **draining_place(live=300))
+    some = with_place(at(aborting, 2), "green", 0, **draining_place(live=120))
+    assert some.green
+    gone = at(with_side(aborting, "green", places={**some.green.places, 0: DEAD}), 3)
+    memory = seen(aborting, back, some, gone)
+    assert [d.clients for d in memory.deaths] == [120]
+    assert (returned(memory), memory.initial_back, memory.left_back) == (
+        180,
+        {f"{build.GREEN_NAME}-0": 180},
+        {f"{build.GREEN_NAME}-0": 0},
+    )
 
 
 def test_a_broker_that_drops_its_clients_before_it_is_seen_to_stop_has_cut_them_off() -> None:

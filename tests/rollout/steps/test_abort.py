@@ -91,6 +91,16 @@ def silent_blue(scene: Scene, for_s: float) -> Scene:
     return remembered(silent, suspect_since=since)
 
 
+def test_a_drain_of_blue_is_stopped_by_its_own_node() -> None:
+    scene = with_place(BACK, "blue", 2, **draining_place())
+    (stop,) = [c for c in scene.commands() if isinstance(c, StopDrain)]
+    assert (stop.pod, stop.node, stop.reason) == (
+        f"{build.BLUE_NAME}-2",
+        build.node_name(f"{build.BLUE_NAME}-2"),
+        "abort",
+    )
+
+
 DRAINED_GREEN = with_place(OLD, "green", 0, **DRAINED)
 
 TABLE: dict[str, tuple[Scene, list[str]]] = {

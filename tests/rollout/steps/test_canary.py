@@ -145,6 +145,45 @@ def test_a_canary_of_one_node_leaves_green_only() -> None:
     assert {a.ip for a in switch.addresses} == build.ips(scene.green)
 
 
+def alone(*, live: int, green: int) -> Scene:
+    """The canary is all of blue: 900 clients when its watch began."""
+    scene = with_place(with_place(build.canary(1), "blue", 0, live=live), "green", 0, live=green)
+    return remembered(scene, canary=Canary(f"{build.BLUE_NAME}-0", ago(30), 900, 0, 900))
+
+
+@pytest.mark.parametrize(
+    ("live", "green", "cut"),
+    [(900, 0, (0, 0)), (870, 30, (30, 0)), (800, 0, (100, 100)), (0, 0, (900, 900)), (910, 0, (0, 0))],
+    ids=["nobody left", "as many came to green as left", "nobody came to green", "all", "more came back"],
+)
+def test_where_the_canary_is_all_of_blue_only_those_who_came_nowhere_are_sure(
+    live: int, green: int, cut: tuple[int, int]
+) -> None:
+    context = alone(live=live, green=green).context()
+    canary_of = context.observations.canary
+    assert canary_of is not None
+    found = canary.cut_by_network(context, canary_of)
+    assert found is not None
+    assert (found.estimate, found.at_least) == cut
+
+
+def test_the_estimate_of_those_that_the_network_cut_is_more_than_what_is_sure() -> None:
+    context = watched(30.0, live=200, green=30).context()
+    canary_of = context.observations.canary
+    assert canary_of is not None
+    found = canary.cut_by_network(context, canary_of)
+    assert found is not None
+    assert (found.estimate, found.at_least) == (100, 91)
+
+
+def test_what_the_canary_says_when_it_has_passed() -> None:
+    verdict = canary.judge(watched(60.0, live=300).context())
+    assert (verdict.passed, verdict.evidence) == (
+        True,
+        f"{TOP} lost 0 of 300 clients beyond churn in 60 s (limit 10)",
+    )
+
+
 @pytest.mark.parametrize("hold", [False, True], ids=["not held", "held"])
 def test_the_cut_over_follows_a_passed_canary_unless_held(hold: bool) -> None:
     scene = watched(60.0, live=300)

@@ -23,6 +23,12 @@ def sent(scene: Scene) -> list[str]:
     return [c.name for c in scene.commands()]
 
 
+def repaired(ago_s: float) -> Scene:
+    """The second pass is done, a green node is not Ready, and a nudge for it was answered so long ago."""
+    unready = with_place(PASSED, "green", 0, is_ready=False)
+    return remembered(unready, sent_at={"nudge": ago(ago_s)}, done_at={("nudge", "nudge"): ago(ago_s)})
+
+
 TABLE: dict[str, tuple[Scene, list[str]]] = {
     "blue's last pod is still going": (
         with_place(with_side(build.draining(gone=2), "blue", replicas=0), "blue", 0, is_deleting=True),
@@ -54,6 +60,8 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ["nudge"],
     ),
     "second pass done, a green node is not Ready": (with_place(PASSED, "green", 0, is_ready=False), ["nudge"]),
+    "repaired by a pass a moment ago: it needs its time": (repaired(4.9), []),
+    "repaired by a pass in vain": (repaired(5.0), ["nudge"]),
     "second pass done, a third set: no pass would remove it": (replace(PASSED, third=build.third()), []),
     "second pass done, the watches are old": (replace(PASSED, kube_age_s=91.0), []),
     "the status came back": (replace(PASSED, has_status=True, started_ago_s=5.0), ["nudge"]),
@@ -94,6 +102,20 @@ NOT_DONE: dict[str, Scene] = {
     ),
     "a third set": replace(DONE, third=build.third()),
 }
+
+
+@pytest.mark.parametrize(
+    ("scene", "reason"),
+    [
+        (GONE, "let the operator see that one set is left"),
+        (remembered(RESET, reset_seen_at=ago(2.5)), "second full pass: gates, then addresses"),
+        (repaired(5.0), "repair by a full pass"),
+    ],
+)
+def test_a_nudge_says_why(scene: Scene, reason: str) -> None:
+    (command,) = scene.commands()
+    assert isinstance(command, Nudge)
+    assert command.reason == reason
 
 
 @pytest.mark.parametrize("scene", NOT_DONE.values(), ids=NOT_DONE)
