@@ -179,6 +179,12 @@ def _world(parser: Parser) -> None:
     parser.add_argument(
         "--seed", type=whole(0, 2**63), default=1, metavar="N", help="seed of the simulation (default 1)"
     )
+    parser.add_argument(
+        "--mqtt-port",
+        type=whole(0, 65535),
+        metavar="P",
+        help="of the MQTT listener Service on 127.0.0.1 (default: 1883, or any free when that is taken)",
+    )
 
 
 def _sandbox(parser: Parser) -> None:
@@ -188,12 +194,6 @@ def _sandbox(parser: Parser) -> None:
     )
     parser.add_argument(
         "--port", type=whole(0, 65535), default=0, metavar="P", help="of the API server (default: any free)"
-    )
-    parser.add_argument(
-        "--mqtt-port",
-        type=whole(0, 65535),
-        metavar="P",
-        help="of the MQTT listener Service on 127.0.0.1 (default: 1883, or any free when that is taken)",
     )
     parser.add_argument("--parent-pid", type=whole(1, 2**31), help=argparse.SUPPRESS)
     parser.add_argument("--ready-fd", type=whole(0, 2**20), help=argparse.SUPPRESS)

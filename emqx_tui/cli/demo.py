@@ -30,6 +30,8 @@ def run(arguments: Namespace, settings: Settings) -> int:
     speed = arguments.speed or (SCREEN_SPEED if on_screen else SCRIPT_SPEED)
     flags = ["--clients", str(arguments.clients), "--nodes", str(arguments.nodes), "--seed", str(arguments.seed)]
     flags += ["--speed", f"{speed:g}", "--scenario", arguments.scenario]
+    if arguments.mqtt_port is not None:
+        flags += ["--mqtt-port", str(arguments.mqtt_port)]
     own = _about_the_sandbox(settings, speed)
     with SandboxChild(flags, own.kubeconfig) as child:
         return _on_screen(own, child) if on_screen else _scripted(own, child, arguments)
@@ -91,6 +93,7 @@ def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> 
         kubeconfig = await child.ready()
         flags = f"--kubeconfig {kubeconfig} --clock-rate {settings.clock_rate:g}"
         say(f"from other terminals: emqx-tui {flags} status {NAME}")
+        say(f"MQTT clients: {child.mqtt}, the listener Service of {NAME}")
         return replace(settings, kubeconfig=kubeconfig)
 
     options = RolloutOptions(

@@ -37,6 +37,8 @@ class SandboxChild:
         self._process: subprocess.Popen[bytes] | None = None
         self._reading = -1
         self._kubeconfig = ""
+        self.mqtt = ""
+        """host and port for MQTT clients, once it serves"""
 
     def __enter__(self) -> SandboxChild:
         self._words = self._exit.enter_context(tempfile.TemporaryFile())
@@ -95,7 +97,8 @@ class SandboxChild:
         finally:
             loop.remove_reader(self._reading)
         with contextlib.suppress(ValueError):
-            self._kubeconfig = str(json.loads(line)["kubeconfig"])
+            serving = json.loads(line)
+            self._kubeconfig, self.mqtt = str(serving["kubeconfig"]), str(serving["mqtt"])
             return self._kubeconfig
         raise AdapterError(f"the sandbox did not start: {self._last_words()}")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from emqx_tui.mqtt_bench.client import BenchClient, Run
 from emqx_tui.mqtt_bench.options import BenchOptions
@@ -116,8 +116,10 @@ async def _show_until(ending: asyncio.Event, tally: Tally) -> None:
 def _bar(tally: Tally) -> Iterator[Callable[[], None]]:
     """A progress bar where standard error is a terminal; elsewhere one line when all are connected."""
     console = Console(file=sys.stderr)
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("connected{task.fields[rest]}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as progress:
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("connected{task.fields[rest]}"))
+    with Progress(
+        *columns, console=console, auto_refresh=False, transient=True, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task("", total=tally.count, rest="")
         told = False
 

@@ -78,6 +78,7 @@ async def test_without_a_terminal_it_runs_a_release_and_leaves_nothing(
     assert errors == b""
     assert process.returncode == 0
     lines = out.decode().splitlines()
+    assert any("MQTT clients: 127.0.0.1:" in line for line in lines[:5])
     last = json.loads(lines[-1])
     assert {**last, "at": "", "release_id": ""} == {
         "schema": 1,
@@ -95,6 +96,8 @@ async def test_without_a_terminal_it_runs_a_release_and_leaves_nothing(
         "lowest_sum_ratio": last["lowest_sum_ratio"],
         # At this speed a busy half second is fifteen of the demo's, and is told.
         "uncounted": last["uncounted"],
+        "disconnects_at_least": last["disconnects_at_least"],
+        "cut_by_canary": 0,
         "sessions_left": 0,
         "early_clients": last["early_clients"],
     }
