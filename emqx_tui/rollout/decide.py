@@ -69,7 +69,9 @@ def decide(
         if answer.refused:
             decision, kept = decide(before, snapshot, journal, None, settings)
             return replace(decision, refused=answer.refused, refusal=answer.refusal), kept
-    context, phase = _settled(context, phase, intent_handlers.approve_by_policy(context, phase))
+    by_policy = intent_handlers.approve_by_policy(context, phase)
+    context, phase = _settled(context, phase, by_policy.journal or context.journal)
+    answer = replace(answer, opened=by_policy.opened or answer.opened)
     wanted = _commands(context, phase)
     context = _recorded(context, bookkeeping.with_starts(context, wanted))
     context = _recorded(context, bookkeeping.with_totals(context, phase, wanted))
@@ -182,6 +184,7 @@ def _decision(
         refused=answer.refused,
         refusal=answer.refusal,
         accepted=answer.accepted,
+        opened=answer.opened,
         abort=abort.cost(context, phase),
         finished=str(phase) if phase in (Phase.DONE, Phase.ABORTED) else "",
         eta_s=progress.eta_s(context, phase),

@@ -179,6 +179,8 @@ class Decision:
     """The same as a value; only with `refused`."""
     accepted: str = ""
     """What an intent did, in a few words."""
+    opened: Gate | None = None
+    """The gate that was opened by this decision, as it was judged."""
     abort: AbortCost = field(default_factory=lambda: AbortCost(False, "no release is running"))
     finished: str = ""
     """`done` or `aborted` when nothing is left to do but to remove the journal and the lease."""

@@ -24,12 +24,14 @@ from emqx_tui.rollout.steps import abort
 
 @dataclass(frozen=True)
 class Answer:
-    """Exactly one of `accepted` and `refused` is set."""
+    """Exactly one of `accepted` and `refused` is set, when a person asked."""
 
     journal: Journal | None
     accepted: str = ""
     refused: str = ""
     refusal: RefusalReason = RefusalReason.NOT_NOW
+    opened: Gate | None = None
+    """The gate that was approved, as it was judged."""
 
 
 def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version: str, now: datetime) -> Answer:
@@ -165,13 +167,14 @@ def _approve(intent: Approve, context: RolloutContext, phase: Phase) -> Answer:
     if not gate.is_open:
         bad = next(c for c in gate.checks if c.outcome.is_blocking)
         return Answer(journal, refused=f"not now: {bad.evidence}")
-    evidence = _evidence(gate)
+    evidence = evidence_of(gate)
     approved, last = [gate.id], gate.id.ordinal
     if last is not None:
         approved += [GateId.node(ordinal) for ordinal in range(last - 1, max(-1, last - intent.count), -1)]
     for each in approved:
         journal = journal.with_approval(each, intent.by, context.now, evidence)
-    return Answer(journal, accepted=f"approved: {', '.join(wording.gate(each, journal) for each in approved)}")
+    names = ", ".join(wording.gate(each, journal) for each in approved)
+    return Answer(journal, accepted=f"approved: {names}", opened=gate)
 
 
 def held_again(answer: Answer, hold: HoldRecord) -> Answer:
@@ -193,14 +196,16 @@ def _abort(intent: Abort, context: RolloutContext, phase: Phase) -> Answer:
     return Answer(replace(journal, abort=record, hold=None), accepted="aborting: back to blue")
 
 
-def _evidence(gate: Gate) -> str:
+def evidence_of(gate: Gate) -> str:
+    """The fingerprint of a gate's checks, as approvals keep it."""
     return fingerprint([[check.name, str(check.outcome), check.evidence] for check in gate.checks])
 
 
-def approve_by_policy(context: RolloutContext, phase: Phase) -> Journal:
+def approve_by_policy(context: RolloutContext, phase: Phase) -> Answer:
     """Open the gate that the policy leaves to the console, if every check passes now."""
     journal = context.journal
     gate = None if context.is_held else gates.next_gate(context, phase)
     if gate is None or needs_person(gate.kind, journal.approval) or not gate.is_open:
-        return journal
-    return journal.with_approval(gate.id, f"policy {journal.approval}", context.now, _evidence(gate))
+        return Answer(journal)
+    approved = journal.with_approval(gate.id, f"policy {journal.approval}", context.now, evidence_of(gate))
+    return Answer(approved, opened=gate)

@@ -198,8 +198,6 @@ class Reconciler:
             # Watch events that came meanwhile were left aside: one of them may be newer than our own write.
             self._fold(Changed(Kind.SECRET, (self._namespace, answer.secret.name), answer.secret))
             self._take_journal()
-            approvals = len(answer.journal.approvals)
-            self.publisher.record("journal", approvals=approvals, phase=str(self._decision.phase))
 
     def _expect(self, awaited: Expectations) -> None:
         self._memory = replace(self._memory, expectations=awaited)
@@ -220,6 +218,7 @@ class Reconciler:
             self._decide(intent)
             self._answer(intent)
         self._colour()
+        self.publisher.journal(self._journal.stored)
         self._driving.keep(self._store, self.seen, self._journal, is_closing=self._end.is_closing)
         if (journal := self._end.given_up(self._store.resource())) is not None:
             self._ended_elsewhere(journal)
@@ -365,7 +364,7 @@ class Reconciler:
         self._journal.forget()
         self._forget_release()
         self.publisher.say(f"the release is {self._end.result}")
-        self.publisher.record("closed", result=self._end.result)
+        self.publisher.ended(self._end.journal, self._end.result)
 
     def _ended_elsewhere(self, journal: Journal) -> None:
         self._end.ended_elsewhere(journal, self._store.resource())
@@ -374,7 +373,7 @@ class Reconciler:
             self.publisher.alarm("the journal was removed before the release had ended")
         else:
             self.publisher.say(f"the release is {self._end.result}")
-        self.publisher.record("closed", result=self._end.result, elsewhere=True)
+        self.publisher.ended(journal, self._end.result, is_elsewhere=True)
 
     def _forget_release(self) -> None:
         self._driving.forget()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from emqx_tui.model.series import Sample
+from emqx_tui.rollout.flight_records import sample_of
 
 READ_BYTES = 64 << 20
 """Of all recordings of one cluster, the newest first."""
@@ -52,21 +52,4 @@ def _samples(path: Path, uid: str, release_id: str) -> Iterator[Sample]:
             with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 told = json.loads(line)
                 if (told["event"], told["uid"], told["release_id"]) == ("counted", uid, release_id):
-                    yield _sample(told)
-
-
-def _sample(told: Mapping[str, Any]) -> Sample:
-    """Raises ValueError, TypeError or KeyError."""
-    at = datetime.fromisoformat(told["at"])
-    if at.tzinfo is None:
-        raise ValueError("an instant without a zone")
-    nodes = {str(name): _count(count) for name, count in told["nodes"]}
-    counts = {"other": 0, **told}
-    blue, green, other = (None if counts[of] is None else _count(counts[of]) for of in ("blue", "green", "other"))
-    return Sample(at, blue, green, nodes, other)
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("not a count")
-    return value
+                    yield sample_of(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
@@ -41,14 +42,14 @@ class CommandSender:
             if self._executor.send(command):
                 known = known.sent(command, now)
                 self._publisher.log.sent(now, command)
-                self._publisher.record("command", command=command.describe(), advancing=command.advancing)
+                self._record("command", command, advancing=command.advancing)
         return known
 
     def done(self, done: CommandDone, known: Expectations) -> Expectations:
         """A command took effect."""
         now, command = self._clock.now(), done.command
         self._publisher.log.done(now, command, done.note)
-        self._publisher.record("command-done", command=command.describe(), note=done.note)
+        self._record("command-done", command, note=done.note)
         known = known.succeeded(command, now)
         if done.observed is not None and isinstance(command, _PATCHES_OF_RESOURCE):
             known = known.awaiting_ack(command, done.observed.object, now)
@@ -58,9 +59,12 @@ class CommandSender:
         """A command was refused, lost a race, or got no answer."""
         now, command, message = self._clock.now(), failure.command, failure.message
         self._publisher.log.failed(now, command, message, is_routine=failure.lost_race)
-        self._publisher.record("command-failed", command=command.describe(), message=message)
+        self._record("command-failed", command, message=message, lost_race=failure.lost_race)
         unanswered = failure.is_unanswered
         return known.failed(command, message, is_refusal=failure.is_refusal, now=now, is_unanswered=unanswered)
+
+    def _record(self, event: str, command: Command, **told: Any) -> None:
+        self._publisher.record(event, text=command_words(command), command=command.describe(), **told)
 
     def in_flight(self, known: Expectations) -> tuple[str, ...]:
         """The commands that are not answered yet, in words."""

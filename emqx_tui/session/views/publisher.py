@@ -14,7 +14,9 @@ from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.flight_records import journal_fields
 from emqx_tui.rollout.incidents import Incident
+from emqx_tui.rollout.intent_handlers import evidence_of
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.inputs import Put, Recalled
 from emqx_tui.session.options import Ports
@@ -42,6 +44,8 @@ class Publisher:
         """The last view that was published, for its content."""
         self._sequence = 0
         self._counted_at: datetime | None = None
+        self._recorded: Journal | None = None
+        """The last journal in the flight log."""
         self.log = EventLog(context)
         self.notice: Notice | None = None
         self.notice_number = 0
@@ -62,24 +66,43 @@ class Publisher:
         self.notice = notice
         self.notice_number += 1
         self.say(str(notice))
+        self.record("notice", kind=str(notice.kind), text=str(notice))
 
     def say(self, words: str) -> None:
         self.log.say(self._ports.clock.now(), words)
 
     def alarm(self, words: str) -> None:
+        """Tell of something that went wrong and that no check has found."""
         self.log.alarm(self._ports.clock.now(), words)
+        self.record("problem", text=words)
 
     def decided(self, before: Decision, decision: Decision) -> None:
-        """Log a new phase, new incidents and new alarms."""
+        """Log a new phase, new approvals, new incidents, and alarms that begin or end."""
         if before.phase is not decision.phase:
             self.say(f"{decision.phase}")
             self.record("phase", phase=str(decision.phase))
+        self._approved(before, decision)
         self._failed_nodes(before.incidents, decision.incidents)
-        known = {alarm.check for alarm in before.alarms}
+        known, now = ({alarm.check for alarm in each.alarms} for each in (before, decision))
         for alarm in decision.alarms:
             if alarm.check not in known:
-                self.alarm(alarm.evidence)
-                self.record("alarm", check=alarm.check, evidence=alarm.evidence)
+                self.log.alarm(self._ports.clock.now(), alarm.evidence)
+                limit = wording.limit(alarm.limit) or None
+                self.record("alarm", check=alarm.check, evidence=alarm.evidence, limit=limit)
+        for check in sorted(known - now):
+            self.record("alarm-over", check=check)
+
+    def _approved(self, before: Decision, decision: Decision) -> None:
+        """Keep the checks that were approved: the journal has their fingerprint only."""
+        journal = decision.journal
+        if journal is None or journal is before.journal:
+            return
+        seen = {evidence_of(gate): gate.checks for gate in (before.gate, decision.opened) if gate is not None}
+        known = before.journal.approvals if before.journal else ()
+        for record in journal.approvals[len(known) :]:
+            if record.evidence in seen:
+                checks = [[check.name, str(check.outcome), check.evidence] for check in seen[record.evidence]]
+                self.record("approval", gate=str(record.gate), fingerprint=record.evidence, checks=checks)
 
     def _failed_nodes(self, before: tuple[Incident, ...], now: tuple[Incident, ...]) -> None:
         known = {(incident.pod, incident.at): incident for incident in before}
@@ -87,9 +110,34 @@ class Publisher:
             old = known.get((incident.pod, incident.at))
             if old is None:
                 self.log.alarm(incident.at, wording.incident(incident))
-                self.record("node-failed", pod=incident.pod, kind=str(incident.kind), clients=incident.cut_off)
+                self._record_incident("node-failed", incident)
             if incident.is_over and not (old and old.is_over):
+                self._record_incident("node-back", incident)
                 self.say(f"{incident.colour} {incident.pod} is back in EMQX; {wording.cost(incident)}")
+
+    def _record_incident(self, event: str, incident: Incident) -> None:
+        self.record(
+            event,
+            pod=incident.pod,
+            colour=str(incident.colour),
+            kind=str(incident.kind),
+            since=incident.at.isoformat(),
+            clients=incident.cut_off,
+            text=wording.incident_so_far(incident),
+        )
+
+    def journal(self, journal: Journal | None) -> None:
+        """Write the journal that stands in the cluster to the flight log, when it has changed."""
+        if self._ports.recorder is None or journal is None or journal is self._recorded:
+            return
+        if journal != self._recorded:
+            self.record("release", **journal_fields(journal))
+            self._recorded = journal
+
+    def ended(self, journal: Journal | None, result: str, *, is_elsewhere: bool = False) -> None:
+        """Write the end of a release to the flight log."""
+        self.journal(journal)
+        self.record("closed", result=result, elsewhere=is_elsewhere)
 
     def counted(self, journal: Journal, sample: Sample) -> None:
         """Write a count of a release to the flight log, now and then: for a console that comes to it later."""
