@@ -142,6 +142,7 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     _get(add("get", "list EmqxEnterprise clusters, or one of them"))
     _status(add("status", "show where the release of a cluster stands"))
     _verbs(add)
+    _report(add("report", "tell what a release did, from the flight log of a console, for a change ticket"))
     add_bench(add("bench", "put load on a broker: many MQTT connections, counted"), parents)
     _doctor(add("doctor", "check this machine, the way to the cluster, rights and EMQX, each with its cure"))
     info = add("info", "print versions, files, and every setting with its value and where it came from")
@@ -277,6 +278,14 @@ def _status(parser: Parser) -> None:
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     parser.add_argument(
         "-w", "--watch", action="store_true", help="print again with every change, until the release ends"
+    )
+
+
+def _report(parser: Parser) -> None:
+    file = "a recording, or the name of a cluster: its newest one"
+    parser.add_argument("file", metavar="FILE", help=file)
+    parser.add_argument(
+        "-o", "--output", choices=("md", "html", "json"), default="md", help="Markdown (default), one HTML file, JSON"
     )
 
 

@@ -65,7 +65,7 @@ def diff(told: Told, view: View, wall: float) -> tuple[list[Record], Told]:
         for finder in (_roles, _phases, _steps, _incidents, _alarms, _sources, _notices):
             records += [record(event, **fields) for event, fields in finder(before, view)]
     if journal is not None and not view.is_unwritten:
-        records += [record(event, **fields) for event, fields in _journal(told.journal, journal)]
+        records += [record(event, **fields) for event, fields in journal_diff(told.journal, journal)]
         told = replace(told, journal=journal)
     records += [Record(event, at, release_id, fields) for event, at, fields in _log(told, view)]
     gate, told = _gate(told, view)
@@ -84,7 +84,8 @@ def _roles(before: View, view: View) -> Found:
         yield Event.ROLE, {"role": str(view.role), "driver": view.driver or None, "reason": view.role_reason or None}
 
 
-def _journal(old: Journal | None, new: Journal) -> Found:
+def journal_diff(old: Journal | None, new: Journal) -> Found:
+    """What persons and checks have decided since `old`; None tells all that `new` has."""
     if old is None or old.release_id != new.release_id:
         # Its start is told by the record of that name.
         yield from _approvals(new, {a.number for a in new.approvals if a.gate == START})

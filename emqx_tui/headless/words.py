@@ -18,8 +18,12 @@ COMMAND_CHARACTERS = 240
 
 def line(record: Record) -> str:
     """`12:03:04Z  phase      draining`."""
-    words = clean(" ".join(_WORDS[record.event](record.to_json()).split("\n")))
-    return f"{clock(record.at)}  {str(record.event).replace('_', ' '):<10}  {words}".rstrip()
+    return f"{clock(record.at)}  {str(record.event).replace('_', ' '):<10}  {text(record)}".rstrip()
+
+
+def text(record: Record) -> str:
+    """What a record says, without its instant and its event."""
+    return clean(" ".join(_WORDS[record.event](record.to_json()).split("\n")))
 
 
 def clock(at: datetime) -> str:

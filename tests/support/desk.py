@@ -18,6 +18,7 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.options import Options, Ports
+from emqx_tui.session.ports import Recorder
 from emqx_tui.session.views.view import View
 from tests.support.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
 
@@ -38,11 +39,12 @@ class Terminal:
         self.wire = Wire()
         self.lines: list[str] = []
         self.host = SimHost(number, room.dead)
+        self.recorder: Recorder | None = None
         self._kube = kube
 
     def runner(self, *, drives: bool) -> SessionRunner:
         world, wire = self.room.world, self.wire
-        ports = Ports(self._kube(world, wire), SimEmqx(world, wire), SimClock(world), self.host)
+        ports = Ports(self._kube(world, wire), SimEmqx(world, wire), SimClock(world), self.host, self.recorder)
         return SessionRunner("default", self.room.name, ports, Options(drives=drives))
 
     async def rollout(

@@ -1,0 +1,72 @@
+"""`emqx-tui report`: forms, names of clusters, and one line for whatever is no recording."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from emqx_tui.adapters.machine.flight_log import FlightLog
+from emqx_tui.cli import main
+from emqx_tui.rollout.flight_records import journal_fields
+from tests.support import releases
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for kind in ("state", "config"):
+        monkeypatch.setenv(f"XDG_{kind.upper()}_HOME", str(tmp_path / kind))
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A release, and a later recording of the same cluster without one."""
+    journal = releases.draining().journal
+    assert journal is not None
+    folder = tmp_path / "state" / "emqx-tui"
+    for hour, event in ((12, "release"), (13, "notice")):
+        log = FlightLog(folder, journal.namespace, "emqx-ee", started_at=datetime(2026, 11, 23, hour, tzinfo=UTC))
+        fields = journal_fields(journal) if event == "release" else {"text": "nothing"}
+        log.record(event, {"at": journal.created_at, **fields})
+        log.close(10.0)
+    return next(folder.glob("*T12*.jsonl"))
+
+
+def test_each_form_is_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(recording)]) == 0
+    assert capsys.readouterr().out.startswith("# EMQX release report: ")
+    assert main(["report", str(recording), "-o", "html"]) == 0
+    assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
+    assert main(["report", str(recording), "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "emqx-ee"
+
+
+def test_the_name_of_a_cluster_takes_its_newest_recording_of_a_release(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "emqx-ee", "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["release_id"] is not None
+    assert main(["report", "emqx-ee", "-n", told["namespace"]]) == 0
+    capsys.readouterr()
+    assert main(["report", "emqx-ee", "-n", "elsewhere"]) == 2
+    assert capsys.readouterr().err.endswith("of a release of that cluster in namespace elsewhere\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xfe\n", b'{"event":"recording","schema":99}\n'])
+def test_what_is_no_recording_is_one_line_and_two(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "some.jsonl"
+    path.write_bytes(content)
+    for file in (path, tmp_path / "none.jsonl", tmp_path, "emqx"):
+        assert main(["report", str(file)]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.startswith("emqx-tui report: ")
+        assert told.err.count("\n") == 1
