@@ -317,3 +317,27 @@ def test_all_pass_when_all_is_well_whatever_the_size(registry: tuple[Check, ...]
 def test_the_closed_value_itself_is_what_the_check_knows() -> None:
     assert gate_checks.valve_closed(replace(READY, delay_s=CLOSED_S + 999).context()).outcome is PASS
     assert gate_checks.valve_closed(replace(READY, delay_s=CLOSED_S + 1000).context()).outcome is FAIL
+
+
+NAMES = {
+    "kubernetes-data": (gate_checks.kube_data, replace(READY, kube_age_s=91.0)),
+    "broker-data": (gate_checks.broker_data, replace(READY, broker_age_s=10.5)),
+    "green-complete": (gate_checks.green_complete, replace(READY, green=None)),
+    "blue-whole": (gate_checks.blue_whole, replace(READY, blue=None)),
+    "valve-closed": (gate_checks.valve_closed, replace(READY, delay_s=60)),
+    "operator-answers": (gate_checks.operator_answers, replace(READY, operator_up=False)),
+    "delay-over": (gate_checks.delay_over, replace(READY, started_ago_s=None)),
+    "object-unchanged": (gate_checks.template_unchanged, replace(READY, template="old")),
+    "two-sets": (gate_checks.one_green, replace(READY, third=build.third())),
+    "ports-unchanged": (gate_checks.ports_unchanged, replace(READY, service_ports=build.SERVICE_PORTS[1:])),
+    "operator-unchanged": (gate_checks.operator_unchanged, replace(READY, operator="another")),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_check_has_one_name_and_says_something_whatever_it_finds(name: str) -> None:
+    check, failing = NAMES[name]
+    found = [check(scene.context()) for scene in (READY, failing)]
+    assert [result.name for result in found] == [name, name]
+    assert [result.outcome.is_blocking for result in found] == [False, True]
+    assert all(result.evidence for result in found)

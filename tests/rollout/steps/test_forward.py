@@ -484,6 +484,30 @@ def test_nudges_for_one_reason_come_ever_more_seldom(count: int, pause_s: float)
     assert sent(other) == ["nudge +1"]
 
 
+def unanswered(for_s: float, nudged_s: float = 60.0) -> Scene:
+    """A patch that the operator has left unanswered for so long, in a release where nothing else is to do."""
+    ack = AckWait("1000", "status-1", ago(for_s), "close-valve")
+    return remembered(DRAINING, ack=ack, sent_at={"nudge": ago(nudged_s)})
+
+
+@pytest.mark.parametrize(
+    ("scene", "expected"),
+    [
+        (unanswered(9.9), []),
+        (unanswered(10.0), ["nudge +1"]),
+        (unanswered(30.0, nudged_s=9.9), []),
+        (unanswered(30.0, nudged_s=10.0), ["nudge +1"]),
+        (with_place(unanswered(10.0), "green", 1, is_deleting=True), []),
+        (replace(unanswered(10.0), kube_age_s=91.0), []),
+    ],
+    ids=["not yet", "asked again", "nudged a moment ago", "nudged a while ago", "a pod terminates", "old watches"],
+)
+def test_an_operator_that_leaves_a_patch_unanswered_is_asked_again(scene: Scene, expected: list[str]) -> None:
+    found = [told(c) for c in scene.commands() if isinstance(c, Nudge) and "has not answered" in c.reason]
+    assert found == expected
+    assert all(c.reason == "the operator has not answered 'close-valve'" for c in scene.commands() if found)
+
+
 OTHER_POD = f"{build.BLUE_NAME}-1"
 
 
