@@ -86,7 +86,7 @@ def _is_running(fields: Fields) -> bool:
 
 @dataclass(frozen=True)
 class NodeStats:
-    """Counts of one node, from EMQX's 2 s sampler."""
+    """Counts of one node, from its sampler: up to two seconds older than the answer, on each node at other instants."""
 
     live_connections: int
     sessions: int

@@ -300,7 +300,8 @@ def _last_count(known: Observations, name: str, before: Broker, now: datetime) -
 def sample_of(snapshot: Snapshot) -> Sample | None:
     """The live connections of a snapshot as one sample, stamped with the instant they were read; None without any.
 
-    A node that should be counted and is not makes its generation unknown: a gap, not a dip.
+    A node that should be counted and is not makes its generation unknown: a gap, not a dip. Each node's own sampler has
+    taken its count up to two seconds before, so that a client that moves meanwhile is in two counts or in none.
     """
     read_at = snapshot.stats.read_at
     if snapshot.stats.value is None or read_at is None or snapshot.stats.problem:
