@@ -32,6 +32,8 @@ CHOOSE_THE_CONTEXT = frozenset({"kubeconfig", "context", "cluster", "user", "pro
 _NOT_SETTINGS = {"CONFIG"}
 _INJECTED = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_.*)?)$")
 """What Kubernetes puts into the environment of pods beside a Service named `emqx-tui`."""
+_OF_TESTS = re.compile(r"CLUSTER_[A-Z]+|(KEEP_)?BED|BED_[A-Z]+")
+"""What the project's own tests on a control plane are told by."""
 
 
 @dataclass(frozen=True)
@@ -243,11 +245,9 @@ def _read(option: Option, value: Any, place: str) -> Any:
 
 def _unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     known = [option.variable for option in OPTIONS.values()] + [PREFIX + name for name in _NOT_SETTINGS]
-    unknown = [
-        name
-        for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in known and not _INJECTED.fullmatch(name.removeprefix(PREFIX))
-    ]
+    others = [name for name in sorted(environment) if name.startswith(PREFIX) and name not in known]
+    foreign = (_INJECTED, _OF_TESTS)
+    unknown = [name for name in others if not any(each.fullmatch(name.removeprefix(PREFIX)) for each in foreign)]
     return tuple(f"unknown variable {name}{_did_you_mean(name, known)}" for name in unknown)
 
 

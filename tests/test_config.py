@@ -171,6 +171,12 @@ def test_unknown_variables_are_told(load):
     assert settings.warnings == ("unknown variable EMQX_TUI_CONTEX; did you mean EMQX_TUI_CONTEXT?",)
 
 
+def test_what_our_own_tests_are_told_by_is_no_unknown_variable(load):
+    assert (
+        load(environment={"EMQX_TUI_CLUSTER_CACHE": "x", "EMQX_TUI_BED": "x", "EMQX_TUI_KEEP_BED": "x"}).warnings == ()
+    )
+
+
 def test_a_named_file(load, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('context = "mine"')
