@@ -172,19 +172,15 @@ def main() -> int:
     parser.add_argument(
         "--brokers", type=Path, metavar="FOLDER", help="run the program `start` of a folder in each pod"
     )
-    parser.add_argument(
-        "--audit-reads", action="store_true", help="have requests that change nothing in audit.log, too"
-    )
+    parser.add_argument("--audit-reads", action="store_true", help="log requests that change nothing, too")
     asked = parser.parse_args()
     if reason := why_not():
         print(f"the bed did not start: {reason}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with (
-            Bed(asked.folder, simulated=asked.simulated, brokers=asked.brokers) as bed,
-            contextlib.suppress(KeyboardInterrupt),
-        ):
+        made = Bed(asked.folder, simulated=asked.simulated, brokers=asked.brokers, reads=asked.audit_reads)
+        with made as bed, contextlib.suppress(KeyboardInterrupt):
             print(f"export KUBECONFIG={bed.kubeconfig}", flush=True)
             print("The bed is up until Ctrl-C.", flush=True)
             _wait(bed, asked.until)
