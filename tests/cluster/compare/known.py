@@ -20,7 +20,6 @@ _PLUGIN_FILES = "the operator's defaults for 40 plugins that nobody loads are no
 _VOLUMES = "the bed has no volume controller, the sandbox binds claims at once"
 _TOGETHER = "the sandbox's controllers take what changes in one moment together, the real ones write in between"
 _STAND_IN = "two stand-ins for kubelet and scheduler; neither is the real one"
-_SHARED_SCHEMA = "one schema for the volumes of both kinds: atomic in the resource's definition, granular in a Pod"
 _STATUS_OWNER = (
     "the operator sends its object's annotations with each status, and so owns one that is not written and takes "
     "another from kubectl"
@@ -35,7 +34,6 @@ KNOWN = (
     Known(r"kube-root-ca\.crt", _NO_ACCOUNTS),
     Known(r"plugins-config", _PLUGIN_FILES),
     Known(r"persistentvolumeclaims/|^persistentvolumeclaims\.", _VOLUMES),
-    Known(r"volumes\.k:\{\"name\":\"[\w-]+\"\}\.f:configMap", _SHARED_SCHEMA),
     Known(
         r"emqxenterprises.*managedFields.*(last-applied|f:annotations\.\.|/status\.fieldsV1\.f:metadata)",
         _STATUS_OWNER,
