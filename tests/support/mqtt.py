@@ -1,7 +1,7 @@
 """MQTT 5 on the wire, as far as the bed's clients and its stand-in broker speak it: QoS 0 and 1, sessions, keep-alive.
 
-Pure but for `read_packet`. An own packer and not paho-mqtt: that is no dependency, it costs a thread for each client,
-and both ends are needed here.
+Pure but for `read_packet`. An own packer and not paho-mqtt, which takes a thread for each client, and is a client only:
+here both ends are needed.
 """
 
 from __future__ import annotations
