@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from emqx_tui.model.reading import MISSING
 from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.context import RolloutContext
@@ -280,6 +281,15 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
 def test_a_check(check: Check, scene: Scene, outcome: Outcome, evidence: str) -> None:
     result = check(scene.context())
     assert (result.outcome, evidence in result.evidence) == (outcome, True), result
+    assert result.name == NAME_OF[check]
+    assert isinstance(result.hint, str)
+
+
+@pytest.mark.parametrize("missing", ["services", "endpoints"])
+def test_ports_of_what_was_not_seen_are_waited_for(missing: str) -> None:
+    context = replace(READY.context(), snapshot=replace(READY.snapshot(), **{missing: MISSING}))
+    result = gate_checks.ports_unchanged(context)
+    assert (result.outcome, result.evidence) == (WAIT, "listener Service or Endpoints not seen")
 
 
 def test_every_registered_check_is_in_the_table() -> None:
@@ -341,3 +351,11 @@ def test_a_check_has_one_name_and_says_something_whatever_it_finds(name: str) ->
     assert [result.name for result in found] == [name, name]
     assert [result.outcome.is_blocking for result in found] == [False, True]
     assert all(result.evidence for result in found)
+
+
+NAME_OF: dict[Check, str] = {check: name for name, (check, _) in NAMES.items()} | {
+    gate_checks.service_on_green: "service-addresses",
+    gate_checks.previous_evicted: "previous-evicted",
+    gate_checks.clients_back: "clients-back",
+    gate_checks.nothing_foreign: "nothing-foreign",
+}

@@ -139,3 +139,9 @@ def test_a_figure_that_is_late_for_a_moment_makes_no_other_revision() -> None:
     assert fresh.is_open
     assert not late.is_open
     assert fresh.revision == late.revision
+
+
+def test_the_revision_of_the_cut_over_is_that_of_its_checks() -> None:
+    ready, shut = (gates.cut_over_gate(scene.context()) for scene in (build.ready(), build.creating()))
+    assert ready.revision == gates.revision(build.ready().context(), "cut-over", ready.checks)
+    assert shut.revision not in ("", ready.revision)
