@@ -26,7 +26,7 @@ from emqx_tui.ui.shell.messages import InspectionEnded, InspectionWanted, Publis
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean
-from emqx_tui.ui.text.spans import Tone, line
+from emqx_tui.ui.text.spans import Tone, line, wrap
 
 
 class LogText(Log):
@@ -123,16 +123,15 @@ class LogScreen(ConsoleScreen):
         if self._wanted:
             parts.append(f"  only with {clean(self._wanted)}")
         which = f"{self._container} of {tail(self._pod)}"
-        self.query_one("#head", LineBox).set_lines(
-            [
-                line(
-                    (f" log of {clean(which)}", Tone.STRONG),
-                    ("  before its restart" if self._is_previous else "", Tone.STRONG),
-                    ("".join(parts), Tone.DIM),
-                    (f"  {clean(self._problem)}" if self._problem else "", Tone.WARN),
-                )
-            ]
+        head = line(
+            (f" log of {clean(which)}", Tone.STRONG),
+            ("  before its restart" if self._is_previous else "", Tone.STRONG),
+            ("".join(parts), Tone.DIM),
         )
+        why = wrap(line((f" {clean(self._problem)}", Tone.WARN)), self.size.width) if self._problem else []
+        box = self.query_one("#head", LineBox)
+        box.styles.height = 1 + len(why)
+        box.set_lines([head, *why])
 
     def _state(self) -> str:
         if not self._is_answered:

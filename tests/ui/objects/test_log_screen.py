@@ -132,8 +132,12 @@ async def test_c_copies_the_lines_that_are_shown(tmp_path, monkeypatch):
 
 
 async def test_why_there_is_no_log_is_told():
-    async with log(problem="container is waiting to start") as console:
-        await console.shows("container is waiting to start")
+    why = 'previous terminated container "emqx" in pod "emqx-ee-745858464d-0" of this cluster not found'
+    async with log(problem=why) as console:
+        await console.shows("previous terminated container", "not found")
+        assert why in " ".join(console.shown.split())
+        await console.answer(log=LogExcerpt(LINES, is_followed=True))
+        assert "not found" not in console.shown
 
 
 async def test_escape_lets_the_log_go():
