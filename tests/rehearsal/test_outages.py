@@ -98,7 +98,7 @@ def test_an_operator_that_is_down_is_told_by_every_console_and_stops_the_policy(
         assert gate is not None
         check = next(check for check in gate.checks if check.name == "operator-answers")
         assert not gate.is_open
-        assert "an abort cannot put the template back" in check.evidence
+        assert "an abort waits" in check.evidence
         console.session.submit(Resume("person@host"))
         await console.until(lambda view: view.decision.phase is Phase.FINISHING, 900.0)
         began = stage.world.timeline.now
