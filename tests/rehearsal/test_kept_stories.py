@@ -40,6 +40,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "two drains are frozen, and the brokers' counts fall after they have stopped": (
+        Story(59, clients_per_node=36, parallel=2, skews_s=(-0.5,), events=(Event(37.8, "freeze"),)),
+        "done",
+    ),
     "somebody edits the object while the operator's webhook is down": (
         Story(349, events=(Event(3.0, "operator down"), Event(5.0, "rates edited"))),
         "done",

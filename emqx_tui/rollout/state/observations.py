@@ -28,7 +28,7 @@ MAX_UNCOUNTED = 100
 DROPS_BEFORE_S = 5.0
 """A broker that stops drops its clients some samples before it is seen to be gone."""
 STOPPED_S = 4.0
-"""A drain that an abort stops has evicted clients that the broker's sampler shows only then."""
+"""A drain that is stopped has evicted clients that the broker's sampler shows only then."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,8 @@ class Observations:
     """By pod of `initial`: fewest clients on it since. They may come back when its drain is stopped."""
     drained_from: Mapping[str, int] = field(default_factory=dict)
     """By pod: `initial_connected` of its newest evacuation."""
+    evacuated_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: when its evacuation was last seen."""
     initial_back: Mapping[str, int] = field(default_factory=dict)
     """By green pod: live connections when its drain back began, in an abort."""
     left_back: Mapping[str, int] = field(default_factory=dict)
@@ -153,7 +155,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
     known = _with_sample(known, snapshot, journal.drained if journal else ())
     if journal is None:
         nothing: dict[str, int] = {}
-        known = replace(known, baseline=nothing, initial=nothing, left=nothing, drained_from=nothing)
+        known = replace(known, baseline=nothing, initial=nothing, left=nothing, drained_from=nothing, evacuated_at={})
         return replace(known, canary=None, ledger=Ledger(), evicted_track=(), progress={})
     if journal.abort:
         return _with_drains_back(known, snapshot, journal, journal.abort)
@@ -334,11 +336,18 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     if begun and not baseline and blue.live_connections is not None and green_before is not None:
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
         baseline, green_baseline = {**live, **begun}, green_before
+    evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}
     initial, left = _drained_again(known.drained_from, {**begun, **initial}, known.left, begun)
-    left = _fewest(left, initial, blue, journal.drained)
+    left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
     known = replace(known, baseline=baseline, initial=initial, left=left, green_baseline=green_baseline)
+    known = replace(known, evacuated_at=evacuated_at)
     return replace(known, drained_from={**known.drained_from, **begun}, progress=progress)
+
+
+def _drains(evacuated_at: Mapping[str, datetime], now: datetime) -> set[str]:
+    """Pods whose counts fall by a drain: it runs, or was stopped a moment ago."""
+    return {name for name, at in evacuated_at.items() if (now - at).total_seconds() <= STOPPED_S}
 
 
 def _drained_again(
@@ -350,11 +359,15 @@ def _drained_again(
 
 
 def _fewest(
-    left: Mapping[str, int], initial: Mapping[str, int], generation: Generation | None, drained: Iterable[str] = ()
+    left: Mapping[str, int],
+    initial: Mapping[str, int],
+    generation: Generation | None,
+    drains: Container[str],
+    drained: Iterable[str] = (),
 ) -> dict[str, int]:
     """By pod: the fewest clients since its drain began; none on one that was scaled away."""
     members = generation.members if generation else ()
-    live = {m.name: m.live_connections for m in members if m.evacuation}
+    live = {m.name: m.live_connections for m in members if m.name in drains}
     size = generation.replicas if generation else 0
     live |= {name: 0 for name in initial if name in drained or int(name.rpartition("-")[2]) >= size}
     counts = ((name, live.get(name), left.get(name, count)) for name, count in initial.items())
@@ -415,11 +428,14 @@ def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal,
     begun = _initial_counts(green.members if green else ())
     initial = {**begun, **journal.totals.initial_back, **known.initial_back}
     initial, left = _drained_again(known.drained_from, initial, known.left_back, begun)
-    known = replace(known, initial_back=initial, left_back=_fewest(left, initial, green), progress={})
-    known = replace(known, drained_from={**known.drained_from, **begun})
+    evacuating = (m.name for m in snapshot.members if m.evacuation)
+    evacuated_at = {**known.evacuated_at, **dict.fromkeys(evacuating, snapshot.now)}
+    drains = _drains(evacuated_at, snapshot.now)
+    known = replace(known, initial_back=initial, left_back=_fewest(left, initial, green, drains), progress={})
+    known = replace(known, drained_from={**known.drained_from, **begun}, evacuated_at=evacuated_at)
     if blue is None or not known.left or (snapshot.now - abort.at).total_seconds() > STOPPED_S:
         return known
-    known = replace(known, left=_fewest(known.left, known.initial, blue, journal.drained))
+    known = replace(known, left=_fewest(known.left, known.initial, blue, drains, journal.drained))
     return replace(known, ledger=replace(known.ledger, evicted=evicted(known)))
 
 

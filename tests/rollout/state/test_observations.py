@@ -15,6 +15,7 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.state.journal import AbortRecord, Totals
 from emqx_tui.rollout.state.observations import (
+    STOPPED_S,
     Observations,
     Progress,
     all_deaths,
@@ -417,6 +418,15 @@ def test_what_a_stopped_drain_has_evicted_last_is_seen_after_the_abort() -> None
     memory = seen(*BEGUN, draining, at(with_place(aborted, "blue", 2, live=80), 3))
     assert evicted(memory) == 220
     assert memory.ledger.evicted == 220
+
+
+@pytest.mark.parametrize(("after_s", "counted_too"), [(1.0, True), (STOPPED_S, True), (STOPPED_S + 0.5, False)])
+def test_what_a_frozen_drain_has_evicted_last_is_counted_and_who_leaves_later_is_not(
+    after_s: float, counted_too: bool
+) -> None:
+    draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
+    stopped = at(with_place(DRAINING, "blue", 2, live=80), 2 + after_s)
+    assert evicted(seen(*BEGUN, draining, stopped)) == (220 if counted_too else 200)
 
 
 def test_a_drained_node_that_goes_cuts_nobody_off() -> None:
