@@ -353,9 +353,12 @@ def _drains(evacuated_at: Mapping[str, datetime], now: datetime) -> set[str]:
 def _drained_again(
     drained_from: Mapping[str, int], initial: Mapping[str, int], left: Mapping[str, int], begun: Mapping[str, int]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """`initial` and `left`: who came to a node whose drain was stopped is evicted from there by its next drain."""
+    """`initial` and `left`: who came to a node whose drain was stopped is evicted from there by its next drain.
+
+    A node with fewer clients than were last seen on it has evicted them before the stop.
+    """
     again = {n: c for n, c in begun.items() if n in left and drained_from.get(n, c) != c}
-    return {**initial, **{n: initial[n] - left[n] + c for n, c in again.items()}}, {**left, **again}
+    return {**initial, **{n: initial[n] - min(left[n], c) + c for n, c in again.items()}}, {**left, **again}
 
 
 def _fewest(

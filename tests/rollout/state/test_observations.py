@@ -412,6 +412,14 @@ def test_who_comes_back_to_a_node_whose_drain_was_stopped_is_evicted_a_second_ti
     assert evicted(seen(over, memory=memory)) == 380
 
 
+def test_what_a_drain_has_evicted_before_it_begins_anew_at_another_rate_is_counted() -> None:
+    draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
+    again = at(evacuating(DRAINING, 2, live=80), 3)
+    begun = with_place(again, "blue", 2, **draining_place("evicting_conns", 80) | {"initial": 80})
+    over = with_place(at(begun, 6), "blue", 2, live=0)
+    assert evicted(seen(*BEGUN, draining, begun, over)) == 300
+
+
 def test_what_a_stopped_drain_has_evicted_last_is_seen_after_the_abort() -> None:
     draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
     aborted = noted(draining, abort=AbortRecord("ann@host", draining.now, "e"))
