@@ -120,20 +120,24 @@ class PodNetwork:
         self._listeners: dict[str, list[asyncio.Server]] = {}
         self._wanted: dict[str, tuple[str, PodServer]] = {}
         self._changed = asyncio.Event()
+        self._is_closing = False
         self._unsubscribe = world.store.subscribe(self._on_change)
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Listen for the pods that run, and for those that come."""
         for pod in self._world.store.list("pods"):
             self._on_change("ADDED", "pods", pod)
+        await self._catch_up()
         self._task = asyncio.create_task(self._keep_listening())
 
     async def close(self) -> None:
         self._unsubscribe()
         if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # Not cancelled: asyncio forgets the socket of a listener that is cancelled while it opens.
+            self._is_closing = True
+            self._changed.set()
+            await self._task
         for uid in list(self._listeners):
             self._stop_listening(uid)
         for server in list(self._servers.values()):
@@ -170,13 +174,17 @@ class PodNetwork:
             closing.add_done_callback(lambda _: None)
 
     async def _keep_listening(self) -> None:
-        while True:
+        while not self._is_closing:
             await self._changed.wait()
             self._changed.clear()
-            for uid in self._listeners.keys() - self._wanted.keys():
-                self._stop_listening(uid)
-            for uid in self._wanted.keys() - self._listeners.keys():
-                await self._listen(uid, *self._wanted[uid])
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        for uid in self._listeners.keys() - self._wanted.keys():
+            self._stop_listening(uid)
+        for uid in self._wanted.keys() - self._listeners.keys():
+            if (wanted := self._wanted.get(uid)) and not self._is_closing:
+                await self._listen(uid, *wanted)
 
     async def _listen(self, uid: str, address: str, server: PodServer) -> None:
         loop = asyncio.get_running_loop()
