@@ -133,6 +133,8 @@ class Studio:
         """A picture at `size`; the screen is as before after it."""
         await self._pilot.resize_terminal(*size)
         await self.shown("LIVE")
+        # The plot may be half a second behind the table.
+        await self._pilot.pause(2 * SETTLE_S)
         svg = without_links(self._app.export_screenshot(title=f"emqx-tui {size[0]}x{size[1]}"))
         await self._pilot.resize_terminal(*USUAL)
         self._taken[name] = svg, PIXELS_PER_CELL * size[0]
