@@ -39,6 +39,8 @@ class Notifier:
             self._command = [] if self._url else shlex.split(where)
         except ValueError as error:
             raise ConfigError(f"notify: {error}") from error
+        if not self._url and not self._command:
+            raise ConfigError("notify: expected a command or a URL, found only blanks")
         self._timeout_s = timeout_s
         self._calls: queue.Queue[Mapping[str, Any] | None] = queue.Queue(WAITING)
         """None ends the thread."""

@@ -116,6 +116,11 @@ def test_more_calls_than_wait_are_dropped() -> None:
     assert notifier._calls.qsize() == module.WAITING
 
 
+def test_blanks_are_no_command() -> None:
+    with pytest.raises(ConfigError, match="notify: expected a command or a URL"):
+        Notifier("  ")
+
+
 def test_a_command_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="notify: No closing quotation"):
         Notifier("page 'me hunter2")
