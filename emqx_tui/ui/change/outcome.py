@@ -147,4 +147,4 @@ def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
     number = len(edit.change.differences) if edit.change else 0
     counted = units.plural(number, "change") if number else "changes"
     unsaved = line((counted if is_stale else f"unsaved · {counted}", Tone.WARN))
-    return joined([stale, unsaved, line(("u undo all", Tone.DIM))])
+    return joined([stale, unsaved, line(("u undo", Tone.DIM))])

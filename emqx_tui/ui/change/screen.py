@@ -5,6 +5,7 @@ It owns the edit and nothing else: the preview is asked for by message, and the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ from emqx_tui.ui.change.differences import difference_lines, problem_line
 from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.form import ChangeForm, ChoiceField
 from emqx_tui.ui.change.form_rows import Options, fleet_versions
+from emqx_tui.ui.change.history import History
 from emqx_tui.ui.change.outcome import VERDICTS, head_line
 from emqx_tui.ui.change.outcome_panel import OutcomePanel
 from emqx_tui.ui.change.preview import Preview
@@ -63,6 +65,7 @@ class ChangeScreen(ConsoleScreen):
         super().__init__()
         self._key = (namespace, name)
         self._edit: Edit | None = None
+        self._history = History()
         self._options = Options()
         self._accepted: frozenset[str] = frozenset()
         self._preview = Preview()
@@ -135,7 +138,7 @@ class ChangeScreen(ConsoleScreen):
             return
         is_same = (resource.template_mark, resource.blue_green) == (was.template_mark, was.blue_green)
         if not is_same and not edit.is_changed:
-            self._edit = Edit.of(resource)
+            self._edit, self._history = Edit.of(resource), History()
             return
         self._edit = edit.rebased(resource)
         self._is_stale = self._edit.is_changed and (self._is_stale or not is_same)
@@ -152,9 +155,15 @@ class ChangeScreen(ConsoleScreen):
         counted = "1 change is" if number == 1 else f"{number} changes are" if number else "Edits are"
         return f"{'/'.join(clean(part) for part in self._key)}: {counted}"
 
-    def _set(self, edit: Edit) -> None:
-        """A person edited something."""
+    def _set(self, edit: Edit, place: str) -> None:
+        """A person edited something in the form, in the template, or at once."""
+        if self._edit is not None:
+            self._history = self._history.edited(self._edit.text, place, time.monotonic())
+        self._put(edit)
+
+    def _put(self, edit: Edit) -> None:
         self._edit = edit
+        self._is_stale = self._is_stale and edit.is_changed
         self._is_warned = self._is_wanted = self._is_sent = False
         self._ask_later(is_same_content=False)
         self._show()
@@ -248,7 +257,7 @@ class ChangeScreen(ConsoleScreen):
             # The next key was typed already: its message is the newer one.
             return
         try:
-            self._set(self._edit.with_field(message.field, message.value))
+            self._set(self._edit.with_field(message.field, message.value), message.field)
         except Uneditable as error:
             self.console.say(str(error), severity="warning")
             form.show_fields(self._edit.fields, is_forced=True)
@@ -275,7 +284,7 @@ class ChangeScreen(ConsoleScreen):
 
     def _take_text(self, text: str) -> None:
         if self._edit is not None and text != self._edit.text:
-            self._set(self._edit.with_text(text))
+            self._set(self._edit.with_text(text), "template")
 
     def on_accept_row_changed(self, message: AcceptRow.Changed) -> None:
         named = {message.check}
@@ -286,11 +295,17 @@ class ChangeScreen(ConsoleScreen):
 
     def can(self, action: str) -> bool:
         edit = self._edit
-        if action in ("start", "undo_all"):
-            return edit is not None and edit.is_changed
-        if action.startswith("show_"):
-            return self._pane != action.removeprefix("show_")
-        return edit is not None
+        match action:
+            case "start" | "undo_all":
+                return edit is not None and edit.is_changed
+            case "undo":
+                return bool(self._history.past)
+            case "redo":
+                return bool(self._history.future)
+            case _ if action.startswith("show_"):
+                return self._pane != action.removeprefix("show_")
+            case _:
+                return edit is not None
 
     def action_show_form(self) -> None:
         self._show_pane("form")
@@ -306,12 +321,23 @@ class ChangeScreen(ConsoleScreen):
         self._read_editor()
         self._show_pane("form")
 
+    def action_undo(self) -> None:
+        self._travel(History.undo)
+
+    def action_redo(self) -> None:
+        self._travel(History.redo)
+
+    def _travel(self, move: Callable[[History, str], tuple[str, History]]) -> None:
+        self._read_editor()
+        if self._edit is not None:
+            text, self._history = move(self._history, self._edit.text)
+            self._put(self._edit.with_text(text))
+
     def action_undo_all(self) -> None:
         self._read_editor()
         if self._edit is not None:
-            self._is_stale = False
             self._accepted = frozenset()
-            self._set(Edit.of(self._edit.original))
+            self._set(Edit.of(self._edit.original), "all")
 
     def action_leave(self) -> None:
         self._read_editor()

@@ -75,7 +75,9 @@ KEYS: tuple[Key, ...] = (
     Key(Area.CHANGE, "p", "show_form", "plan", "Show the form, and what the edit will do."),
     Key(Area.CHANGE, "t", "show_template", "template", "Edit the template as YAML. Esc leaves the editor."),
     Key(Area.CHANGE, "d", "show_diff", "diff", "Show every value that the edit changes."),
-    Key(Area.CHANGE, "u", "undo_all", "undo all", "Drop all unsent edits."),
+    Key(Area.CHANGE, "u", "undo", "undo", "Undo the last unsent edit, of the form or of the template."),
+    Key(Area.CHANGE, "r", "redo", "redo", "Redo what was undone."),
+    Key(Area.CHANGE, "x", "undo_all", "drop all", "Drop all unsent edits; undo brings them back.", on_key_line=False),
     Key(Area.CHANGE, "o", "open_editor", "$EDITOR", "Edit the YAML in $EDITOR; text that is not valid YAML is kept."),
     Key(Area.ROLLOUT, "a", "approve", "approve", "Open the approval card of the waiting gate.", sends=True),
     Key(

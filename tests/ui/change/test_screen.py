@@ -194,7 +194,7 @@ async def test_numbers_go_on_counting_on_the_next_screen():
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
         first = backend.asked[-1].number
-        await pilot.press("u", "escape")
+        await pilot.press("x", "escape")
         await until(pilot, lambda: isinstance(app.screen, ClustersScreen))
         await pilot.press("e")
         await until(pilot, lambda: isinstance(app.screen, ChangeScreen))
@@ -327,6 +327,43 @@ async def test_what_is_typed_stands_instead_of_the_value_whatever_put_it_there()
         await type_version(pilot, late)
 
 
+async def test_undo_and_redo_go_through_the_edits_of_form_and_template():
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        await type_version(pilot, backend)
+        await pilot.press("t")
+        editor(app).go_to(1)
+        await pilot.press("home", *"# mine", "enter", "escape")
+        await until(pilot, lambda: app.screen._edit.text.startswith("# mine\n"))
+        await pilot.press("u")
+        assert not editor(app).text.startswith("# mine"), "the newest step is the template's"
+        assert field(app, "version").value == "4.4.15"
+        await pilot.press("u")
+        await until_shown(pilot, "nothing changed", "no changes")
+        assert field(app, "version").value == "4.4.14", "a word that is typed at once is one step"
+        await pilot.press("r")
+        await until_shown(pilot, "unsaved · 1 change", "starts a release")
+        await pilot.press("r", "r")
+        assert editor(app).text.startswith("# mine\n")
+        await pilot.press("x")
+        await until_shown(pilot, "no changes")
+        await pilot.press("u")
+        assert field(app, "version").value == "4.4.15", "what was dropped at once comes back at once"
+
+
+async def test_undo_and_redo_are_on_offer_only_where_there_is_something_to_go_to():
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        assert not app.screen.can("undo")
+        await type_version(pilot, backend)
+        assert (app.screen.can("undo"), app.screen.can("redo")) == (True, False)
+        await pilot.press("u")
+        assert (app.screen.can("undo"), app.screen.can("redo")) == (False, True)
+        await pilot.press("r", "u", "down", *"90")
+        await until(pilot, lambda: field(app, "initial_delay_s").value == "90")
+        assert not app.screen.can("redo"), "another edit after an undo leaves nothing to redo"
+
+
 async def test_a_failed_check_has_to_be_marked_by_name():
     backend = backend_of()
     backend.shown_view = view()
@@ -400,7 +437,7 @@ async def test_somebody_elses_change_is_told_and_a_status_write_is_not():
         theirs = row("emqx-ee", "mqtt", resource_version="1003", blue_green=_parameters(50))
         backend.publish(fleet=replace(backend.shown_fleet, rows=(theirs, *others)))
         await until_shown(pilot, "▲ changed by others too", "50 → 200")
-        await pilot.press("u")
+        await pilot.press("x")
         await until_shown(pilot, "no changes", "nothing changed")
         assert field(app, "conn_evict_rate_per_s").value == "50"
 
