@@ -79,7 +79,7 @@ class Metrics(Collector):
 def _families() -> dict[str, Metric]:
     gauges = {
         "connections": ("Live connections of a node.", (*CLUSTER, "generation", "node")),
-        "connections_sum": ("Live connections of the cluster, when every node was counted.", CLUSTER),
+        "cluster_connections": ("Live connections of the cluster, when every node was counted.", CLUSTER),
         "figures_age_seconds": ("How long ago EMQX's connections were counted.", CLUSTER),
         "gate_waiting": ("1 while a gate waits for a person.", (*CLUSTER, "gate")),
         "held": ("1 while the release is held, with the check that holds it.", (*CLUSTER, "check")),
@@ -114,7 +114,7 @@ def _add(found: dict[str, Metric], key: tuple[str, str], view: View, waited_s: f
         for member in generation.members:
             gauge("connections", member.live_connections, str(generation.colour), member.name)
     if sample is not None:
-        gauge("connections_sum", sample.sum)
+        gauge("cluster_connections", sample.sum)
         gauge("figures_age_seconds", (view.now - sample.at).total_seconds() + waited_s)
     for pod, rate in view.rates:
         gauge("leaving_per_second", rate, pod)

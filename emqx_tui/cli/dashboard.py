@@ -38,7 +38,7 @@ def dashboard() -> dict[str, Any]:
         _connections(
             "Connections (emqx-tui)",
             (f"emqx_tui_connections{{{OURS}}}", "{{generation}} {{node}}"),
-            (f"emqx_tui_connections_sum{{{OURS}}}", "sum"),
+            (f"emqx_tui_cluster_connections{{{OURS}}}", "sum"),
         ),
         _graph(
             "Clients of the drains",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +22,7 @@ from emqx_tui.session.views.view import View
 from tests.support.desk import small_world
 from tests.support.rehearsal.rehearse import Script, rehearse
 
+PROMTOOL = shutil.which("promtool")
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -93,7 +96,7 @@ def test_every_figure_is_that_of_the_view(metrics: Metrics, views: list[View]) -
     assert {dict(key)["node"]: value for key, value in named(found, "connections").items()} == wanted
     sample = facts.newest_sample(view)
     assert sample is not None
-    assert one(found, "connections_sum") == sample.sum
+    assert one(found, "cluster_connections") == sample.sum
     ledger: Any = view.ledger
     for name in ("evicted", "landed", "on_their_way"):
         assert one(found, f"clients_{name}") == getattr(ledger, name)
@@ -113,7 +116,7 @@ def test_what_is_not_known_has_no_sample(metrics: Metrics, views: list[View]) ->
     unknown = replace(view.ledger, missing=None, landed=None)
     metrics.take(replace(view, ledger=unknown, samples=()))
     found = scraped(metrics)
-    for name in ("clients_missing", "clients_landed", "connections_sum", "figures_age_seconds"):
+    for name in ("clients_missing", "clients_landed", "cluster_connections", "figures_age_seconds"):
         assert named(found, name) == {}
 
 
@@ -138,3 +141,15 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"metrics: cannot serve on 127.0.0.1:{port}: Address already in use"):
             Metrics(f"127.0.0.1:{port}").__enter__()
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+def test_promtool_has_nothing_to_say(metrics: Metrics, views: list[View]) -> None:
+    """Prometheus' own linter, which knows the older text format only."""
+    for view in views:
+        metrics.take(view)
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics.port}/metrics") as answer:
+        text = answer.read()
+    assert b"emqx_tui_connections" in text
+    checked = subprocess.run([PROMTOOL or "", "check", "metrics"], input=text, capture_output=True, timeout=30)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")

@@ -21,7 +21,7 @@ def test_every_metric_of_ours_is_served() -> None:
     served = {family.name for family in Metrics("127.0.0.1:0").collect()}
     asked = set(re.findall(r"emqx_tui_[a-z_]+", json.dumps(dashboard())))
     assert asked <= served
-    assert "emqx_tui_connections_sum" in asked
+    assert "emqx_tui_cluster_connections" in asked
 
 
 def test_the_first_panels_have_the_documents_legend() -> None:
