@@ -29,7 +29,7 @@ PREFIX = "EMQX_TUI_"
 CONTEXTS = "contexts"
 """The table of the file whose tables apply to contexts of one pattern only."""
 CHOOSE_THE_CONTEXT = frozenset({"kubeconfig", "context", "cluster", "user", "production_contexts"})
-_NOT_SETTINGS = {"CONFIG"}
+_NOT_SETTINGS = {"CONFIG", "BENCH_PASSWORD"}
 _INJECTED = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_.*)?)$")
 """What Kubernetes puts into the environment of pods beside a Service named `emqx-tui`."""
 _OF_TESTS = re.compile(r"CLUSTER_[A-Z]+|(KEEP_)?BED|BED_[A-Z]+")

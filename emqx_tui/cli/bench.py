@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from argparse import Namespace
 
 from emqx_tui.cli import FAILED, USAGE, complain
+from emqx_tui.cli.bench_arguments import PASSWORD
 from emqx_tui.cli.flags import UsageError
 from emqx_tui.cli.standard_output import say
 from emqx_tui.mqtt_bench.options import BenchOptions, Will
@@ -53,7 +55,7 @@ def options_of(arguments: Namespace) -> BenchOptions:
         session_expiry_s=arguments.session_expiry_interval,
         keep_alive_s=arguments.keepalive,
         username=arguments.username,
-        password=arguments.password,
+        password=os.environ.get(PASSWORD) if arguments.password is None else arguments.password,
         will=will,
         reconnect_period_ms=arguments.reconnect_period,
         max_reconnects=arguments.maximum_reconnect_times,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from emqx_tui.cli.flags import Parser, duration, whole
 
+PASSWORD = "EMQX_TUI_BENCH_PASSWORD"
 CONN = "connect many MQTT clients, keep them connected, and count what happens to them"
 EXIT_CODES = """\
 exit codes:
@@ -57,7 +58,7 @@ def _client(parser: Parser) -> None:
     )
     client.add_argument("-k", "--keepalive", type=whole(0, 65535), default=30, metavar="S", help="default 30")
     client.add_argument("-u", "--username", metavar="NAME")
-    client.add_argument("-P", "--password", metavar="WORD", help="never printed")
+    client.add_argument("-P", "--password", metavar="WORD", help=f"never printed; better in {PASSWORD}")
     client.add_argument(
         "-rp", "--reconnect-period", type=whole(0, 3_600_000), default=1000, metavar="MS", help="default 1000; 0: never"
     )

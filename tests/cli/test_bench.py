@@ -7,6 +7,7 @@ import pytest
 from emqx_tui.cli import main
 from emqx_tui.cli.arguments import parse
 from emqx_tui.cli.bench import options_of
+from emqx_tui.config import load_settings
 from emqx_tui.mqtt_bench.options import BenchOptions, Will
 
 
@@ -41,6 +42,15 @@ def test_the_other_flags() -> None:
         will=Will(topic="gone", message="bye", qos=1, retain=True, delay_s=5),
         duration_s=60.0,
     )
+
+
+@pytest.mark.parametrize(("words", "password"), [([], "from outside"), (["-P", "given"], "given"), (["-P", ""], "")])
+def test_the_password_may_come_from_the_environment(
+    words: list[str], password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMQX_TUI_BENCH_PASSWORD", "from outside")
+    assert options_of(parse(["bench", "conn", *words])).password == password
+    assert load_settings({}).warnings == ()
 
 
 SECRET = "hunter2"
