@@ -69,7 +69,7 @@ class Settings:
     metrics: str = ""
     """HOST:PORT to serve OpenMetrics on; empty = nowhere."""
     notify: str = ""
-    """A command, or the URL of a webhook, that calls a person; empty = nobody."""
+    """A command, the URL of a webhook, or an address for Apprise, that calls a person; empty = nobody."""
 
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where each value came from; what is not in here is a default."""
@@ -388,7 +388,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("low_bandwidth", "--low-bandwidth", _yes_or_no, "Draw four times a second at most, instead of ten."),
         Option("production_contexts", "--production-contexts", _texts, "Patterns of contexts that get a PROD mark."),
         Option("metrics", "--metrics", _text, "HOST:PORT that serves OpenMetrics while the console or `rollout` runs."),
-        Option("notify", "--notify", _text, "A command or URL that calls a person: at a gate, on a hold, at the end."),
+        Option("notify", "--notify", _text, "A command, URL or Apprise address that calls a person when it is time."),
     )
 }
 assert list(OPTIONS) == [f.name for f in fields(Settings) if f.name not in ("sources", "warnings")]

@@ -1,4 +1,4 @@
-"""Calls a person by the one command or webhook of the settings.
+"""Calls a person by the one command, webhook or chat service of the settings.
 
 Owns a thread: a command that hangs or a server that does not answer delays no release and no screen. What fails is
 logged; nothing is tried again, because the next call is worth more than the last one.
@@ -11,11 +11,12 @@ import json
 import logging
 import os
 import queue
+import re
 import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
@@ -28,21 +29,22 @@ END_S = 3.0
 WAITING = 64
 """Calls that wait for the one under way; more are dropped."""
 
+Call = Mapping[str, Any]
+Deliver = Callable[[Call], str]
+"""Why nobody was called, empty when somebody was."""
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
 
 class Notifier:
-    """`with Notifier(where) as notifier: notifier.tell({...})`. `where`: a URL, or a command with its arguments."""
+    """`with Notifier(where) as notifier: notifier.tell({...})`."""
 
     def __init__(self, where: str, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Raises ConfigError for a command that cannot be read."""
-        self._url = where if where.startswith(("http://", "https://")) else ""
-        try:
-            self._command = [] if self._url else shlex.split(where)
-        except ValueError as error:
-            raise ConfigError(f"notify: {error}") from error
-        if not self._url and not self._command:
-            raise ConfigError("notify: expected a command or a URL, found only blanks")
-        self._timeout_s = timeout_s
-        self._calls: queue.Queue[Mapping[str, Any] | None] = queue.Queue(WAITING)
+        """`where`: the URL of a webhook, an address that Apprise knows, or a command with its arguments.
+
+        Raises ConfigError for one that cannot be read, without its words: they may hold a token.
+        """
+        self._deliver = _delivery(where, timeout_s)
+        self._calls: queue.Queue[Call | None] = queue.Queue(WAITING)
         """None ends the thread."""
         self._thread = threading.Thread(target=self._deliver_all, name="notifier", daemon=True)
 
@@ -56,7 +58,7 @@ class Notifier:
             self._calls.put_nowait(None)
         self._thread.join(END_S)
 
-    def tell(self, call: Mapping[str, Any]) -> None:
+    def tell(self, call: Call) -> None:
         """Queue a call. Never blocks, never raises."""
         try:
             self._calls.put_nowait(call)
@@ -65,32 +67,71 @@ class Notifier:
 
     def _deliver_all(self) -> None:
         while (call := self._calls.get()) is not None:
-            body = json.dumps(call, ensure_ascii=False).encode()
             try:
-                problem = self._post(body) if self._url else self._execute(call, body)
+                problem = self._deliver(call)
             except Exception as error:  # whatever it is: the next call is to be delivered
                 problem = type(error).__name__
             if problem:
-                # Neither the URL nor the command: both may hold a token.
+                # Neither the address nor the command: both may hold a token.
                 logger.warning("nobody was called for %s %s: %s", call.get("name"), call.get("cause"), problem)
 
-    def _post(self, body: bytes) -> str:
-        """Why nobody was called, empty when somebody was."""
+
+def _delivery(where: str, timeout_s: float) -> Deliver:
+    match = _ADDRESS.match(where)
+    if match is None:
+        return _command(where, timeout_s)
+    if match[1].lower() in ("http", "https"):
+        return _webhook(where, timeout_s)
+    return _service(where, match[1])
+
+
+def _webhook(url: str, timeout_s: float) -> Deliver:
+    def post(call: Call) -> str:
         from emqx_tui.adapters.emqx.library import httpx
 
         headers = {"Content-Type": "application/json"}
         try:
-            answer = httpx.post(self._url, content=body, headers=headers, timeout=self._timeout_s)
+            answer = httpx.post(url, content=_body(call), headers=headers, timeout=timeout_s)
         except httpx.HTTPError as error:
             return type(error).__name__
         return "" if answer.is_success else f"the webhook answers {answer.status_code}"
 
-    def _execute(self, call: Mapping[str, Any], body: bytes) -> str:
-        """The call is in the environment, for a shell, and on standard input, for a program."""
+    return post
+
+
+def _service(address: str, scheme: str) -> Deliver:
+    """One of Apprise's hundred services: slack://, msteams://, mailto:// and so on. Its time-outs are its own."""
+    try:
+        from apprise import Apprise
+    except ImportError:
+        raise ConfigError(f"notify: {scheme}:// needs Apprise: pip install 'emqx-tui[apprise]'") from None
+    # It logs addresses.
+    logging.getLogger("apprise").disabled = True
+    service = Apprise()
+    if not service.add(address):
+        raise ConfigError(f"notify: Apprise does not take this {scheme}:// address (its services: appriseit.com)")
+
+    def send(call: Call) -> str:
+        title = f"emqx-tui: {call.get('namespace')}/{call.get('name')}"
+        return "" if service.notify(title=title, body=str(call.get("text"))) else f"{scheme}:// did not take it"
+
+    return send
+
+
+def _command(line: str, timeout_s: float) -> Deliver:
+    """The call is in the environment, for a shell, and on standard input, for a program."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise ConfigError(f"notify: {error}") from error
+    if not words:
+        raise ConfigError("notify: expected a command or a URL, found only blanks")
+
+    def execute(call: Call) -> str:
         told = {f"EMQX_TUI_CALL_{name.upper()}": str(value) for name, value in call.items() if value is not None}
         try:
             process = subprocess.Popen(
-                self._command,
+                words,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -101,9 +142,15 @@ class Notifier:
             return error.strerror or type(error).__name__
         with process:
             try:
-                process.communicate(body, timeout=self._timeout_s)
+                process.communicate(_body(call), timeout=timeout_s)
             except subprocess.TimeoutExpired:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                return f"the command takes longer than {self._timeout_s:g} s"
+                return f"the command takes longer than {timeout_s:g} s"
         return "" if process.returncode == 0 else f"the command leaves with {process.returncode}"
+
+    return execute
+
+
+def _body(call: Call) -> bytes:
+    return json.dumps(call, ensure_ascii=False).encode()

@@ -18,6 +18,9 @@ from emqx_tui.adapters.machine import notifier as module
 from emqx_tui.adapters.machine.notifier import Notifier
 from tests.support.programs import wait_until
 
+# Apprise imports all its services at once, and what some of them import is deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 CALL = {"schema": 1, "name": "emqx-ee", "cause": "gate", "what": "node:2", "text": "emqx-ee: waits", "context": None}
 
 
@@ -92,10 +95,19 @@ def test_a_command_that_hangs_is_ended_and_the_next_one_runs(tmp_path: Path, cap
     assert "the command takes longer than 0.5 s" in caplog.text
 
 
+def test_a_service_of_apprise_gets_a_title_and_the_sentence(hook: tuple[str, type[Hook]]) -> None:
+    url, got = hook
+    with Notifier(url.replace("http://", "json://")) as notifier:
+        notifier.tell({**CALL, "namespace": "mqtt"})
+    (body,) = (json.loads(each) for each in got.bodies)
+    assert (body["title"], body["message"]) == ("emqx-tui: mqtt/emqx-ee", "emqx-ee: waits")
+
+
 @pytest.mark.parametrize(
     ("where", "told"),
     [
         ("/no/such/program hunter2", "No such file or directory"),
+        ("json://127.0.0.1:9/hunter2", "json:// did not take it"),
         ("false hunter2", "the command leaves with 1"),
         ("http://127.0.0.1:9/hunter2", "ConnectError"),
     ],
@@ -107,6 +119,7 @@ def test_what_fails_is_one_line_in_the_log(where: str, told: str, caplog: pytest
     assert [record.message for record in caplog.records if record.name == module.__name__] == [
         f"nobody was called for emqx-ee gate: {told}"
     ]
+    assert "hunter2" not in caplog.text
 
 
 def test_more_calls_than_wait_are_dropped() -> None:
@@ -124,3 +137,17 @@ def test_blanks_are_no_command() -> None:
 def test_a_command_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="notify: No closing quotation"):
         Notifier("page 'me hunter2")
+
+
+@pytest.mark.parametrize("address", ["slack://hunter2", "nosuch://hunter2"])
+def test_an_address_that_apprise_does_not_take_is_refused_without_its_words(address: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Notifier(address)
+    assert "Apprise does not take this" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_without_apprise_its_addresses_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(ConfigError, match=r"slack:// needs Apprise: pip install 'emqx-tui\[apprise\]'"):
+        Notifier("slack://hunter2")
