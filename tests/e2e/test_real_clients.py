@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from tests.support.served import NAME, Served
 SPEED, GATED_SPEED = 10.0, 5.0
 CLIENTS = 3000
 MOSQUITTO = shutil.which("mosquitto_sub")
+MQTT_JS = shutil.which("mqtt")
+"""The command of npm's package mqtt; where somebody has it, it subscribes, too."""
 PATCH = '{"spec": {"template": {"spec": {"emqxContainer": {"image": {"version": "4.4.15"}}}}}}'
 
 
@@ -140,10 +142,18 @@ class Publisher:
         return int(out)
 
 
+def subscribers(port: int, topic: str) -> list[list[str]]:
+    """Programs that nobody here wrote, each with a session that it keeps."""
+    common = ["-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", topic]
+    words = [[MOSQUITTO or "", *common, "-V", "311", "-i", "mosquitto", "-c"]]
+    if MQTT_JS:
+        words.append([MQTT_JS, "sub", *common, "-i", "mqtt-js", "--no-clean"])
+    return words
+
+
 @contextlib.contextmanager
-def subscriber(port: int, topic: str) -> Iterator[queue.Queue[str]]:
-    """mosquitto_sub with a session that it keeps; what it prints."""
-    words = [MOSQUITTO or "", "-p", str(port), "-V", "311", "-i", "subscriber", "-c", "-q", "1", "-t", topic]
+def subscriber(words: Sequence[str]) -> Iterator[queue.Queue[str]]:
+    """A program that prints a message a line; what it prints."""
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     lines: queue.Queue[str] = queue.Queue()
     stdout = process.stdout
@@ -181,27 +191,30 @@ def test_the_same_through_the_console_with_gates(tmp_path: Path) -> None:
     """Each gate is approved by a person. Everybody is disconnected once, and a kept subscription misses nothing."""
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(Served(clients=0, speed=GATED_SPEED, cr=manifest(delay_s=5)))
-        lines = stack.enter_context(subscriber(served.mqtt_port, "numbers"))
+        programs = subscribers(served.mqtt_port, "numbers")
+        printed = [stack.enter_context(subscriber(words)) for words in programs]
+        others = len(programs) + 1
         bench = stack.enter_context(Bench(served.mqtt_port, tmp_path, GATED_SPEED))
         bench.wait_connected()
         truth = served.world.cluster().truth
-        served.wait_until(lambda: truth.live == CLIENTS + 1, "the subscriber")
+        served.wait_until(lambda: truth.live == CLIENTS + len(programs), "the subscribers")
         publisher = stack.enter_context(Publisher(served.mqtt_port, "numbers"))
-        served.wait_until(lambda: truth.live == CLIENTS + 2, "the publisher")
+        served.wait_until(lambda: truth.live == CLIENTS + others, "the publisher")
         rollout = ["rollout", NAME, "--set", "image.version=4.4.15", "--approve", "every-node", "-o", "jsonl"]
         driver = stack.enter_context(Headless([*rollout, *served.flags], tmp_path))
         for gate in ("cut-over", "2", "1", "0"):
             approve(driver, gate, served, tmp_path)
         finished = driver.until_event("finished", within_s=120)
         assert (finished["result"], finished["clients_lost"]) == ("done", 0)
-        served.wait_until(lambda: truth.live == CLIENTS + 2, "all are back")
+        served.wait_until(lambda: truth.live == CLIENTS + others, "all are back")
         figures = bench.end()
         count = publisher.end()
-        got = read_until(lines, str(count - 1))
+        got = [read_until(lines, str(count - 1)) for lines in printed]
     check_all_are_back(figures)
     assert figures["disconnects"] == {"total": CLIENTS, "0x9c use another server": CLIENTS}
-    ledger = finished["disconnects_per_client"] * (CLIENTS + 2)
+    ledger = finished["disconnects_per_client"] * (CLIENTS + others)
     assert figures["disconnects"]["total"] == pytest.approx(ledger, rel=0.01)
-    assert sorted(set(got), key=int) == [str(number) for number in range(count)]
+    for numbers in got:
+        assert sorted(set(numbers), key=int) == [str(number) for number in range(count)]
     per_node = served.world.cluster().truth.per_node.values()
-    assert sum(each.evicted for each in per_node) == CLIENTS + 2
+    assert sum(each.evicted for each in per_node) == CLIENTS + others
