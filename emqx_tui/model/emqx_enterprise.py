@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from emqx_tui.model.evacuation import Evacuation
+from emqx_tui.model.owners import Owners
 from emqx_tui.model.wire import Fields
 from emqx_tui.model.workloads import KubeObject, Meta, fingerprint
 
@@ -91,10 +92,7 @@ class EmqxEnterprise(KubeObject):
     """Fingerprint of `spec.template`."""
     status_mark: str
     """Fingerprint of `status`: it changes with every status write that changes anything."""
-    delay_owners: tuple[str, ...]
-    """Field managers of `spec.blueGreenUpdate.initialDelaySeconds`."""
-    version_owners: tuple[str, ...]
-    """Field managers of the image version."""
+    owners: Owners = field(default=Owners(), repr=False, compare=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The object as read, for editing and for restoring. It can hold secrets: never printed, never logged."""
 
@@ -133,7 +131,6 @@ class EmqxEnterprise(KubeObject):
         meta = Meta.from_fields(fields)
         spec, status = fields.child("spec"), fields.child("status")
         image = spec.child("template").child("spec").child("emqxContainer").child("image")
-        owners = _owners(fields)
         return cls(
             meta=meta,
             replicas=spec.integer("replicas", 3),
@@ -153,8 +150,7 @@ class EmqxEnterprise(KubeObject):
             else None,
             template_mark=fingerprint(spec.raw("template", {})),
             status_mark=fingerprint(fields.raw("status", {})),
-            delay_owners=owners(("spec", "blueGreenUpdate", "initialDelaySeconds")),
-            version_owners=owners(("spec", "template", "spec", "emqxContainer", "image", "version")),
+            owners=Owners.from_fields(fields.child("metadata")),
             raw=value,
         )
 
@@ -193,19 +189,3 @@ def _status(fields: Fields) -> BlueGreenStatus:
         started_at=fields.instant("startedAt"),
         evacuations=tuple(Evacuation.from_fields(e) for e in fields.children("evacuationsStatus")),
     )
-
-
-def _owners(fields: Fields):
-    entries = list(fields.child("metadata").children("managedFields"))
-
-    def owning(path: tuple[str, ...]) -> tuple[str, ...]:
-        names = []
-        for entry in entries:
-            node: Any = entry.raw("fieldsV1", {})
-            for part in path:
-                node = node.get(f"f:{part}") if isinstance(node, Mapping) else None
-            if node is not None and not entry.text("subresource", ""):
-                names.append(entry.text("manager", ""))
-        return tuple(sorted(set(names)))
-
-    return owning

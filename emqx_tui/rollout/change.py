@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
+from emqx_tui.model.owners import Owner, Owners
 from emqx_tui.model.records import AT_LEAST
 from emqx_tui.rollout.policy import Approval, is_closed
 from emqx_tui.rollout.redaction import redact_value
@@ -76,6 +77,14 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class Owned:
+    """The changed fields of one owner."""
+
+    owner: Owner
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Change:
     """The result of an edit. `patch` is the merge patch of spec, without the valve; empty when nothing changed."""
 
@@ -83,6 +92,8 @@ class Change:
     differences: tuple[Difference, ...]
     problems: tuple[Problem, ...]
     patch: Mapping[str, Any] = field(repr=False)
+    owned: tuple[Owned, ...] = ()
+    """Whose fields are changed, those that put their value back first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +157,16 @@ def assess(draft: Draft) -> Change:
         is_releasing = draft.original.blue_green_status is not None
         used = Verdict.THIS_RELEASE if is_releasing else Verdict.NEXT_RELEASE
         verdict = used if patch else Verdict.UNCHANGED
-    return Change(verdict, differences, problems, patch)
+    return Change(verdict, differences, problems, patch, tuple(_owned(draft.original.owners, differences)))
+
+
+def _owned(owners: Owners, differences: tuple[Difference, ...]) -> Iterator[Owned]:
+    paths: dict[Owner, list[str]] = {}
+    for difference in differences:
+        for owner in owners.of(difference.path):
+            paths.setdefault(owner, []).append(difference.path)
+    for owner in sorted(paths):
+        yield Owned(owner, tuple(paths[owner]))
 
 
 def parameters_json(parameters: BlueGreenUpdate) -> dict[str, Any]:

@@ -138,8 +138,9 @@ def test_field_owners_are_read_and_status_writers_are_not_among_them(recorded: R
     ]
     value = changed(recorded("emqxenterprise_running"), "metadata.managedFields", entries)
     resource = EmqxEnterprise.from_json(value)
-    assert resource.delay_owners == ("argocd-controller",)
-    assert resource.version_owners == ()
+    owners = resource.owners.of("spec.blueGreenUpdate.initialDelaySeconds")
+    assert [owner.manager for owner in owners] == ["argocd-controller"]
+    assert resource.owners.of("spec.template.spec.emqxContainer.image.version") == ()
 
 
 def test_an_object_with_nothing_in_it_but_a_name_is_read(recorded: Read) -> None:

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emqx_tui.model.emqx_enterprise import BlueGreenStatus, BlueGreenUpdate, EmqxEnterprise
+from emqx_tui.model.owners import Owners, owner
 from emqx_tui.rollout.change import (
     INT32_MAX,
     Change,
@@ -322,3 +323,17 @@ def test_a_draft_does_not_share_the_objects_template() -> None:
     draft = Draft.of(original)
     draft.template["spec"]["emqxContainer"]["image"]["version"] = "9"
     assert original.image.version == original.template["spec"]["emqxContainer"]["image"]["version"] == "4.4.14"
+
+
+def test_owners_of_the_changed_fields_are_told_and_those_that_put_their_value_back_come_first() -> None:
+    below = {"f:template": {"f:spec": {"f:emqxContainer": {"f:image": {"f:version": {}}}}}}
+    image, rates = {"f:spec": below}, {"f:spec": {"f:blueGreenUpdate": {}}}
+    managers = {"kubectl-edit": image, "argocd-controller": image, "helm": rates}
+    owners = Owners(tuple((owner(manager, "Update"), fields) for manager, fields in managers.items()))
+    draft = edited("spec/emqxContainer/image/version", "4.4.15")
+    found = assess(replace(draft, original=replace(draft.original, owners=owners))).owned
+    version = f"{PATH}.image.version"
+    assert [(each.owner.manager, each.paths) for each in found] == [
+        ("argocd-controller", (version,)),
+        ("kubectl-edit", (version,)),
+    ]

@@ -248,8 +248,6 @@ class Scene:
             blue_green_status=status,
             template_mark=fingerprint(template),
             status_mark=self.status_mark,
-            delay_owners=(),
-            version_owners=(),
             raw={"spec": {"template": template}},
         )
 

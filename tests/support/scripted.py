@@ -59,6 +59,7 @@ def resource_json(
     age_s: float = 87 * 86_400,
     resource_version: str = "1001",
     labels: dict[str, str] | None = None,
+    managed_fields: tuple[dict[str, Any], ...] = (),
 ) -> dict[str, Any]:
     """An EmqxEnterprise as the API server would answer it."""
     body = copy.deepcopy(template if template is not None else TEMPLATE)
@@ -102,6 +103,7 @@ def resource_json(
             "creationTimestamp": _stamp(NOW - timedelta(seconds=age_s)),
             "generation": 1,
             "labels": labels or {},
+            "managedFields": list(managed_fields),
         },
         "spec": spec,
         "status": status,

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.owners import Keeps
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import StatefulSet
 from emqx_tui.rollout.change import Rates, parse_version
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import Policy, is_closed
-
-GITOPS = ("argocd", "kustomize-controller", "helm-controller", "flux", "fleet", "argo-cd")
-"""Beginnings of field managers that put their own value back: holding through a field they own cannot work."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +249,8 @@ def gitops(question: Question) -> Finding:
     resource = question.resource
     if resource is None:
         return None, "the EmqxEnterprise has not been read yet"
-    owners = [o for o in resource.delay_owners if o.lower().startswith(GITOPS)]
+    found = resource.owners.of("spec.blueGreenUpdate.initialDelaySeconds")
+    owners = [owner.manager for owner in found if owner.keeps is Keeps.ALWAYS]
     if owners:
         return (
             False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emqx_tui.model import units
+from emqx_tui.model.owners import Keeps
 from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.change import Plan
 from emqx_tui.rollout.commands import ApplyTemplate, Target, in_context
@@ -18,6 +19,7 @@ from emqx_tui.ui.cards.policy_card import policy_words
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
 from emqx_tui.ui.text.marks import clean
+from emqx_tui.ui.text.owners import owned_lines
 from emqx_tui.ui.text.spans import Line, line
 
 
@@ -40,6 +42,7 @@ def start_card(preview: EditPreview, view: View | None, overrides: tuple[str, ..
                 for d in plan.differences
             ),
         ),
+        ("Owner", tuple(owned_lines(o for o in preview.change.owned if o.owner.keeps is not Keeps.NOT))),
         ("Checks", check_rows(preview.checks)),
         ("Way back", (line("until the cut-over: x goes back, and disconnects only who is on green by then"),)),
         ("Command", (line(in_context(_start_command(preview), view.context if view else "")),)),

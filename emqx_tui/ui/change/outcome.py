@@ -13,6 +13,7 @@ from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.readiness import HELD, is_acceptable
 from emqx_tui.ui.text import glyphs, spans
 from emqx_tui.ui.text.marks import Mark, check_line, clean, joined
+from emqx_tui.ui.text.owners import owned_lines
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
 
 LABEL_WIDTH = 10
@@ -39,9 +40,7 @@ def outcome(edit: Edit, answer: EditPreview | None, width: int, *, is_wanted: bo
         return lines
     starts = edit.change.verdict is Verdict.STARTS_RELEASE
     lines += labelled("Server", _server(answer, is_wanted=is_wanted), width)
-    owners = edit.original.version_owners
-    if starts and owners:
-        lines += labelled("Owner", [line(f"of the version: {', '.join(clean(owner) for owner in owners)}")], width)
+    lines += labelled("Owner", owned_lines(edit.change.owned), width)
     if starts and answer:
         lines += labelled("Plan", _plan(answer), width) + labelled("Expect", _expect(answer), width)
     return lines

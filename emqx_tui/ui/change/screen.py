@@ -43,9 +43,11 @@ from emqx_tui.ui.shell.messages import EditPreviewWanted, Published, RolloutWant
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
-from emqx_tui.ui.text.spans import Line, Tone, line
+from emqx_tui.ui.text.owners import owned_lines
+from emqx_tui.ui.text.spans import Line, Tone, line, wrap
 
 PANES = ("form", "template", "diff")
+CARD_WIDTH = 64
 
 
 class ChangeScreen(ConsoleScreen):
@@ -377,8 +379,9 @@ class ChangeScreen(ConsoleScreen):
             return
         if self._edit.change.verdict is not Verdict.STARTS_RELEASE:
             verdict = line(VERDICTS[self._edit.change.verdict].span)
-            differences = difference_lines(self._edit, self._preview.answer, 64)
-            self.app.push_screen(SaveCard(verdict, differences), self._on_saved)
+            owners = [part for told in owned_lines(self._edit.change.owned) for part in wrap(told, CARD_WIDTH)]
+            differences = difference_lines(self._edit, self._preview.answer, CARD_WIDTH)
+            self.app.push_screen(SaveCard(verdict, [*owners, *differences]), self._on_saved)
             return
         failing = {check.name for check in acceptable(self._preview.answer)}
         card = ApprovalCard(

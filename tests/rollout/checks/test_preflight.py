@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from emqx_tui.model.owners import Owners, owner
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import Meta, Port, Service
@@ -42,6 +43,11 @@ def told(**facts: Any) -> Question:
 
 def resource(**fields: Any) -> Question:
     return question(resource=Reading(replace(IDLE.resource(), **fields), build.NOW))
+
+
+def delay_owned_by(manager: str) -> Question:
+    fields = {"f:spec": {"f:blueGreenUpdate": {"f:initialDelaySeconds": {}}}}
+    return resource(owners=Owners(((owner(manager, "Apply"), fields),)))
 
 
 def versions(version: str) -> Question:
@@ -145,10 +151,10 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("not read", question(evacuations=MISSING), WAIT, "not read yet"),
     ],
     "gitops": [
-        ("kubectl owns it", resource(delay_owners=("kubectl-edit",)), PASS, ""),
-        ("Argo CD owns it", resource(delay_owners=("argocd-controller",)), FAIL, "argocd-controller"),
-        ("Flux owns it", resource(delay_owners=("kustomize-controller",)), FAIL, "kustomize-controller"),
-        ("Helm by Flux owns it", resource(delay_owners=("helm-controller",)), FAIL, ""),
+        ("kubectl owns it", delay_owned_by("kubectl-edit"), PASS, ""),
+        ("Argo CD owns it", delay_owned_by("argocd-controller"), FAIL, "argocd-controller"),
+        ("Flux owns it", delay_owned_by("kustomize-controller"), FAIL, "kustomize-controller"),
+        ("Helm by Flux owns it", delay_owned_by("helm-controller"), FAIL, ""),
         ("not read", NOTHING, WAIT, ""),
     ],
     "dry-run": [

@@ -364,6 +364,44 @@ async def test_undo_and_redo_are_on_offer_only_where_there_is_something_to_go_to
         assert not app.screen.can("redo"), "another edit after an undo leaves nothing to redo"
 
 
+IMAGE = {"f:spec": {"f:template": {"f:spec": {"f:emqxContainer": {"f:image": {"f:version": {}}}}}}}
+RATES = {"f:spec": {"f:blueGreenUpdate": {"f:evacuationStrategy": {"f:connEvictRate": {}}}}}
+MANAGED = (
+    {"manager": "argocd-controller", "operation": "Apply", "fieldsV1": IMAGE},
+    {"manager": "helm", "operation": "Update", "fieldsV1": RATES},
+    {"manager": "[bold]x\x1b[2J", "operation": "Update", "fieldsV1": IMAGE},
+)
+
+
+async def test_who_owns_a_changed_field_is_told_on_the_screen_and_on_the_card():
+    backend = backend_of(managed_fields=MANAGED)
+    backend.shown_view = view()
+    async with change_screen(backend) as (app, pilot):
+        await type_version(pilot, backend)
+        await until_shown(
+            pilot, "▲ image.version: Argo CD (argocd-controller); it puts its own value", "back by itself"
+        )
+        assert "image.version: [bold]x�[2J" in text(app)
+        backend.publish(edit_preview=backend.asked[-1].answer(FINE, forecast=figures()))
+        await until_shown(pilot, "✔ dry-run accepted")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, ApprovalCard))
+        await until_shown(pilot, "Owner", "image.version: Argo CD (argocd-controller)")
+
+
+async def test_the_card_of_a_saved_edit_names_the_owners_too():
+    backend = backend_of(managed_fields=MANAGED)
+    async with change_screen(backend) as (app, pilot):
+        await pilot.press("down", "down", "down", *"100")
+        await until_shown(pilot, "▲ connEvictRate: Helm (helm); its next run puts its own value back")
+        await until(pilot, lambda: backend.asked)
+        backend.publish(edit_preview=backend.asked[-1].answer())
+        await until_shown(pilot, "✔ dry-run accepted")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, SaveCard))
+        await until_shown(pilot, "Save this edit?", "Helm (helm); its next run puts")
+
+
 async def test_a_failed_check_has_to_be_marked_by_name():
     backend = backend_of()
     backend.shown_view = view()
