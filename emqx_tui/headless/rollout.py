@@ -278,7 +278,7 @@ class _Run:
             "parallel_drains": plan.parallel_drains,
             "late_removal": plan.late_removal,
             "freeze_on_silence": plan.freeze_on_silence,
-            "estimate_s": forecast.total_s if forecast else None,
+            "estimate_s": forecast.total_s.middle if forecast and forecast.total_s else None,
             "disconnects": forecast.disconnects if forecast else None,
         }
         self.tell(Event.PLAN, **fields)

@@ -151,6 +151,17 @@ class Pod(KubeObject):
         tail = self.name.rpartition("-")[2]
         return int(tail) if tail.isdigit() else -1
 
+    @property
+    def boot_s(self) -> float | None:
+        """Seconds from its creation until its containers were ready; None unless it is ready and never was restarted.
+
+        A probe that has failed since makes it too long.
+        """
+        ready = next((c for c in self.conditions if c.type == "ContainersReady" and c.status == "True"), None)
+        if self.restarts or ready is None or ready.since is None or self.meta.created_at is None:
+            return None
+        return max(0.0, (ready.since - self.meta.created_at).total_seconds())
+
     @classmethod
     def from_json(cls, value: Any) -> Pod:
         """Read a `v1` Pod. Raises Malformed."""

@@ -15,7 +15,7 @@ from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Draft, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision
-from emqx_tui.rollout.forecast import forecast
+from emqx_tui.rollout.forecast import NodeLoad, ReleaseShape, forecast
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase
@@ -350,5 +350,5 @@ class ScriptedBackend:
 
 def figures():
     """A forecast for three nodes of a hundred thousand clients."""
-    nodes: list[tuple[str, int | None]] = [("emqx-ee-0", 33_334), ("emqx-ee-1", 33_333), ("emqx-ee-2", 33_333)]
-    return forecast(nodes, changes.Rates(200, 200, 5), delay_s=60, canary_s=60)
+    nodes = [NodeLoad("emqx-ee-0", 33_334), NodeLoad("emqx-ee-1", 33_333), NodeLoad("emqx-ee-2", 33_333)]
+    return forecast(nodes, ReleaseShape(changes.Rates(200, 200, 5), delay_s=60, canary_s=60, boot_s=30))

@@ -14,7 +14,7 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Conflict, NotFound
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.model.snapshot import Member, Snapshot
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Difference, Draft, Plan, Verdict
@@ -29,7 +29,7 @@ from emqx_tui.rollout.commands import (
     WriteEndpoints,
 )
 from emqx_tui.rollout.decision import CheckResult, RefusalReason
-from emqx_tui.rollout.forecast import Forecast, forecast
+from emqx_tui.rollout.forecast import Forecast, NodeLoad, ReleaseShape, forecast
 from emqx_tui.rollout.policy import Approval, Policy, next_closed
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
@@ -173,14 +173,21 @@ def _forecast(
     alive = [g for g in snapshot.generations if g.replicas > 0]
     if rates is None or not alive:
         return None
-    nodes = [(m.name, m.live_connections) for m in reversed(alive[0].members)]
-    return forecast(
-        nodes,
+    blue = alive[0].members
+    shape = ReleaseShape(
         rates,
         delay_s=draft.blue_green.effective_delay_s,
         canary_s=0.0 if late_removal else policy.canary_s,
         parallel_drains=parallel_drains,
+        late_removal=late_removal,
+        boot_s=min((s for m in blue if (s := m.pod.boot_s) is not None), default=None),
     )
+    return forecast([_load(m) for m in reversed(blue)], shape)
+
+
+def _load(member: Member) -> NodeLoad:
+    live, sessions = member.live_connections, member.sessions
+    return NodeLoad(member.name, live, max(0, (sessions or 0) - (live or 0)))
 
 
 async def _facts(

@@ -103,12 +103,12 @@ def _plan(preview: EditPreview) -> tuple[Line, ...]:
     forecast, plan = preview.forecast, preview.plan
     if forecast is None or plan is None:
         return (line("no estimate: counts are missing"),)
-    drains = [seconds for *_, seconds in forecast.nodes if seconds is not None]
+    drains = [node.drain_s.middle for node in forecast.nodes if node.drain_s is not None]
     longest = f"{len(forecast.nodes)} × up to {units.span(max(drains))}" if drains else "drains of unknown length"
-    steps = [f"green {units.span(forecast.green_s)}", f"wait {units.span(forecast.delay_s)}"]
-    steps += [f"canary {units.span(forecast.canary_s)}"] if forecast.canary_s else []
-    steps += [longest, f"finish {units.span(forecast.finish_s)}"]
-    total = f" = about {units.span(forecast.total_s)}" if forecast.total_s is not None else ""
+    steps = [f"green {units.span(forecast.green_s.middle)}", f"wait {units.span(forecast.shape.delay_s)}"]
+    steps += [f"canary {units.span(forecast.shape.canary_s)}"] if forecast.shape.canary_s else []
+    steps += [longest, f"finish {units.span(forecast.finish_s.middle)}"]
+    total = f" = about {units.span(forecast.total_s.middle)}" if forecast.total_s is not None else ""
     rate = f"{units.per_s(plan.rates.conn_evict_rate_per_s)} a node, takeover wait {plan.rates.wait_takeover_s} s"
     waits = "" if plan.approval is Approval.AUTO else f"{DOT}waits at gates come on top"
     return line(DOT.join(steps) + total), line(f"{rate}{waits}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from emqx_tui.model import units
 from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult
+from emqx_tui.rollout.forecast import Band
 from emqx_tui.session.views.view import EditPreview
 from emqx_tui.ui.change.differences import problem_lines, short_difference
 from emqx_tui.ui.change.edit import Edit
@@ -97,28 +98,32 @@ def _plan(answer: EditPreview) -> list[Line]:
     forecast = answer.forecast
     if forecast is None:
         return [line(("no estimate: the nodes were not counted", Tone.WAIT))]
-    drains = [seconds for *_, seconds in forecast.nodes]
-    known = [seconds for seconds in drains if seconds is not None]
-    each = f"{len(drains)} × {units.span(max(known))}" if known else f"{len(drains)} drains"
-    steps = [f"green ~{units.span(forecast.green_s)}", f"wait {units.span(forecast.delay_s)}"]
-    steps += [f"canary {units.span(forecast.canary_s)}"] if forecast.canary_s else []
-    steps += [each, f"finish {units.span(forecast.finish_s)}"]
-    total = f"   ≈ {units.span(forecast.total_s)}" if forecast.total_s is not None else ""
-    return [line(" · ".join(steps), (total, Tone.STRONG))]
+    known = [node.drain_s.middle for node in forecast.nodes if node.drain_s is not None]
+    each = f"{len(forecast.nodes)} × {units.span(max(known))}" if known else f"{len(forecast.nodes)} drains"
+    steps = [f"green {units.span(forecast.green_s.middle)}", f"wait {units.span(forecast.shape.delay_s)}"]
+    steps += [f"canary {units.span(forecast.shape.canary_s)}"] if forecast.shape.canary_s else []
+    steps += [each, f"finish {units.span(forecast.finish_s.middle)}"]
+    if forecast.total_s is None:
+        return [line(" · ".join(steps))]
+    return [line((_band(forecast.total_s), Tone.STRONG), ", time at gates not counted"), line(" · ".join(steps))]
 
 
 def _expect(answer: EditPreview) -> list[Line]:
     forecast = answer.forecast
     if forecast is None or forecast.disconnects is None:
         return []
-    counted = sum(clients or 0 for _, clients, _ in forecast.nodes)
-    each = f", {forecast.disconnects / counted:.1f} per client" if counted else ""
+    each = f", {forecast.disconnects / forecast.clients:.1f} per client" if forecast.clients else ""
     parts = [
         line(f"{units.count(forecast.disconnects)} disconnects{each}"),
         line(f"offline at once ≤ {units.count(forecast.offline_at_once)}"),
         line(f"lowest sum {units.percent(forecast.lowest_ratio, 1)}"),
+        line(f"onto green ≤ {units.per_s(forecast.accept_per_s or 0)}"),
     ]
     return [joined(parts)]
+
+
+def _band(seconds: Band) -> str:
+    return f"≈ {units.span(seconds.middle)} ± {units.percent(seconds.deviation, 0)}"
 
 
 def head_line(shown: str, edit: Edit | None, *, is_wide: bool, is_stale: bool, width: int) -> Line:

@@ -15,6 +15,7 @@ from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
+from emqx_tui.rollout.forecast import Forecast
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.intents import Approve, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
@@ -64,6 +65,8 @@ class Run:
     """Every changing request that left, in order."""
     consoles: int = 1
     refusals: list[str] = field(default_factory=list)
+    forecast: Forecast | None = None
+    """As the person saw it before the start."""
 
     @property
     def disconnects_per_client(self) -> float:
@@ -117,6 +120,7 @@ class _Stage:
         self.killed = asyncio.Event()
         self.changed = asyncio.Event()
         self.refusals: list[str] = []
+        self.forecast: Forecast | None = None
         self.gate_seen: dict[GateId, float] = {}
         self.held_since: float | None = None
 
@@ -147,6 +151,7 @@ class _Stage:
             writes=self.writes,
             consoles=self.consoles,
             refusals=self.refusals,
+            forecast=self.forecast,
         )
 
     async def _one_console(self) -> None:
@@ -235,6 +240,7 @@ class _Stage:
             self.refusals = [f"{c.name}: {c.evidence}" for c in stopping] or [str(judged.change.verdict)]
             self.result = "refused"
             raise asyncio.CancelledError
+        self.forecast = judged.forecast
         session.submit(Start(judged.plan, "sim@host", self.script.overrides))
         self.started = True
 
