@@ -13,7 +13,7 @@ from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.cli.bench_arguments import add_bench
-from emqx_tui.cli.flags import Parser, UsageError, duration, number, whole
+from emqx_tui.cli.flags import Parser, UsageError, duration, moment, number, whole
 from emqx_tui.config import OPTIONS
 from emqx_tui.rollout.gate_id import START, GateId
 
@@ -31,6 +31,9 @@ exit codes:
   0  done                3  waiting for approval    5  aborted
   1  failed              4  held                    6  lost contact
   2  wrong usage         128 + number  ended by that signal"""
+PLAN_CODES = """\
+exit codes:
+  0  it can start as planned    1  a check or a wish stands in its way    2  wrong usage    6  lost contact"""
 VERB_EXIT_CODES = """\
 exit codes:
   0  done                3  nothing waits, nothing is held, or no release is under way
@@ -138,6 +141,13 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
 
     _demo(add("demo", "start a simulated cluster and open the console on it", epilog=EXIT_CODES))
     _sandbox(add("sandbox", "serve a simulated cluster for the console and kubectl, until Ctrl-C"))
+    _plan(
+        add(
+            "plan",
+            "forecast a release: time, disconnects, reconnects; or the rate for a wish",
+            epilog=PLAN_CODES,
+        )
+    )
     _rollout(add("rollout", "run a release without a screen, or carry on with the one under way", epilog=EXIT_CODES))
     _get(add("get", "list EmqxEnterprise clusters, or one of them"))
     _status(add("status", "show where the release of a cluster stands"))
@@ -201,7 +211,21 @@ def _sandbox(parser: Parser) -> None:
     _world(parser)
 
 
-def _rollout(parser: Parser) -> None:
+def _plan(parser: Parser) -> None:
+    _what_to_change(parser)
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    by = "HH:MM of this machine's zone, or YYYY-MM-DDTHH:MM: the lowest rate that ends the release by then"
+    parser.add_argument("--finish-by", type=moment, metavar="TIME", help=by)
+    parser.add_argument(
+        "--max-reconnects",
+        type=whole(1, 10_000_000),
+        metavar="N",
+        help="the highest rate with no more than N reconnects a second",
+    )
+    _drains(parser)
+
+
+def _what_to_change(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument(
         "--set",
@@ -212,6 +236,10 @@ def _rollout(parser: Parser) -> None:
         help="image.version, image.repository, initialDelaySeconds, waitTakeover, connEvictRate, sessEvictRate",
     )
     parser.add_argument("--template", metavar="FILE", help="the whole new spec.template, or an EmqxEnterprise with it")
+
+
+def _rollout(parser: Parser) -> None:
+    _what_to_change(parser)
     parser.add_argument(
         "--approve", choices=APPROVALS, dest="approval", help="which gates wait for a person (default every-node)"
     )
@@ -246,15 +274,19 @@ def _when_to_leave(parser: Parser) -> None:
 
 
 def _how_to_drain(parser: Parser) -> None:
-    parser.add_argument(
-        "--late-removal",
-        action="store_true",
-        help="no canary: a blue address leaves the Service when its node is empty",
-    )
+    _drains(parser)
     parser.add_argument(
         "--no-freeze-on-silence",
         action="store_true",
         help="drain on when a node that clients go to does not answer: hold only",
+    )
+
+
+def _drains(parser: Parser) -> None:
+    parser.add_argument(
+        "--late-removal",
+        action="store_true",
+        help="no canary: a blue address leaves the Service when its node is empty",
     )
     parser.add_argument(
         "--parallel-drains", type=whole(1, 100), default=1, metavar="N", help="nodes drained at once (default 1)"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NoReturn
 
 from emqx_tui.config import duration_s
@@ -57,3 +59,13 @@ def duration(text: str) -> float:
         return duration_s(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def moment(text: str) -> datetime:
+    """Reads `04:30`, or a date with a time; without a zone it is this machine's. A bare time has the year 1."""
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}", text):
+            return datetime.strptime(text, "%H:%M").replace(year=1)
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected HH:MM or YYYY-MM-DDTHH:MM, found {text!r}") from None

@@ -40,12 +40,7 @@ def rollout_options(arguments: Namespace, settings: Settings) -> RolloutOptions:
     """What `rollout` was asked for. Raises UsageError, ConfigError."""
     if settings.read_only:
         raise UsageError("--read-only and rollout exclude each other; use status --watch")
-    try:
-        edit = parse_sets(arguments.sets)
-        if arguments.template:
-            edit = Edit(edit.image, edit.parameters, read_template(_yaml(arguments.template), arguments.template))
-    except InvalidOption as wrong:
-        raise UsageError(str(wrong)) from wrong
+    edit = edit_of(arguments)
     on_hold = True if arguments.exit_on_hold else False if arguments.wait_on_hold else None
     return RolloutOptions(
         edit=edit,
@@ -57,6 +52,17 @@ def rollout_options(arguments: Namespace, settings: Settings) -> RolloutOptions:
         parallel_drains=arguments.parallel_drains,
         freeze_on_silence=not arguments.no_freeze_on_silence,
     )
+
+
+def edit_of(arguments: Namespace) -> Edit:
+    """What `--set` and `--template` ask for. Raises UsageError, ConfigError."""
+    try:
+        edit = parse_sets(arguments.sets)
+        if arguments.template:
+            edit = Edit(edit.image, edit.parameters, read_template(_yaml(arguments.template), arguments.template))
+    except InvalidOption as wrong:
+        raise UsageError(str(wrong)) from wrong
+    return edit
 
 
 def _yaml(path: str) -> Any:

@@ -31,13 +31,7 @@ async def status(arguments: Namespace, settings: Settings) -> int:
         Connected(settings) as connection,
         runner_of(connection, settings, arguments.name, drives=False, is_recorded=False) as runner,
     ):
-        view = await runner.until(lambda seen: is_whole(seen) or is_out_of_reach(seen), within_s=FIRST_DATA_S)
-        if is_out_of_reach(view) or not has_answered(view, Kind.EMQX_ENTERPRISE):
-            raise Unreachable(why_unreadable(view, Kind.EMQX_ENTERPRISE) or "the cluster did not answer in time")
-        if view.snapshot.resource.value is None:
-            problem = why_unreadable(view, Kind.EMQX_ENTERPRISE)
-            where = f"namespace {view.snapshot.namespace}"
-            raise NotFound(problem or f"no EmqxEnterprise {arguments.name!r} in {where}")
+        view = await first_look(runner, arguments.name)
         shown = ""
         while True:
             text = dumps(document(view)) if arguments.output == "json" else "\n".join(lines(view))
@@ -47,6 +41,18 @@ async def status(arguments: Namespace, settings: Settings) -> int:
             if not arguments.watch or view.result or view.journal is None:
                 return 0
             view = await _after(runner, STATUS_AGAIN_S)
+
+
+async def first_look(runner: SessionRunner, name: str) -> View:
+    """A view of the whole cluster. Raises AdapterError where there is none."""
+    view = await runner.until(lambda seen: is_whole(seen) or is_out_of_reach(seen), within_s=FIRST_DATA_S)
+    if is_out_of_reach(view) or not has_answered(view, Kind.EMQX_ENTERPRISE):
+        raise Unreachable(why_unreadable(view, Kind.EMQX_ENTERPRISE) or "the cluster did not answer in time")
+    if view.snapshot.resource.value is None:
+        problem = why_unreadable(view, Kind.EMQX_ENTERPRISE)
+        where = f"namespace {view.snapshot.namespace}"
+        raise NotFound(problem or f"no EmqxEnterprise {name!r} in {where}")
+    return view
 
 
 async def _after(runner: SessionRunner, seconds: float) -> View:
