@@ -184,6 +184,12 @@ class Snapshot:
     operator_answers: Reading[bool] = MISSING
     """Whether its webhook took the last dry-run of a patch; None when that could not be found out."""
 
+    def at(self, now: datetime) -> Snapshot:
+        """The same cluster at a later `now`. Every fact that is derived here is kept: none may depend on `now`."""
+        later = object.__new__(Snapshot)
+        vars(later).update(vars(self), now=now)
+        return later
+
     @cached_property
     def sets(self) -> tuple[StatefulSet, ...]:
         """The cluster's own StatefulSets, oldest first."""

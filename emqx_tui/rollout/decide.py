@@ -6,8 +6,9 @@ decides as if it had never been away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import intent_handlers, progress, stillness
 from emqx_tui.rollout.checks import auto_hold, gates
@@ -68,10 +69,10 @@ def decide(
         answer = intent_handlers.held_again(answer, context.journal.hold)
         if answer.refused:
             decision, kept = decide(before, snapshot, journal, None, settings)
-            return replace(decision, refused=answer.refused, refusal=answer.refusal), kept
+            return changed(decision, refused=answer.refused, refusal=answer.refusal), kept
     by_policy = intent_handlers.approve_by_policy(context, phase)
     context, phase = _settled(context, phase, by_policy.journal or context.journal)
-    answer = replace(answer, opened=by_policy.opened or answer.opened)
+    answer = changed(answer, opened=by_policy.opened or answer.opened)
     wanted = _commands(context, phase)
     context = _recorded(context, bookkeeping.with_starts(context, wanted))
     context = _recorded(context, bookkeeping.with_totals(context, phase, wanted))
@@ -81,7 +82,7 @@ def decide(
 def _without_release(
     memory: Memory, snapshot: Snapshot, intent: Intent | None, settings: DecisionSettings
 ) -> tuple[Decision, Memory]:
-    idle = replace(memory, phase=Phase.IDLE, journal=None)
+    idle = changed(memory, phase=Phase.IDLE, journal=None)
     if not isinstance(intent, Start):
         refused = "no release is running" if intent is not None else ""
         return Decision(Phase.IDLE, refused=refused), idle
@@ -94,9 +95,9 @@ def _without_release(
     )
     if answer.journal is None:
         return Decision(Phase.IDLE, refused=answer.refused, refusal=answer.refusal), idle
-    seen = replace(snapshot, blue_uid=answer.journal.originals.blue_uid)
+    seen = changed(snapshot, blue_uid=answer.journal.originals.blue_uid)
     decision, kept = decide(memory.afresh(), seen, answer.journal, None, settings)
-    return replace(decision, accepted=answer.accepted), kept
+    return changed(decision, accepted=answer.accepted), kept
 
 
 def _settled(context: RolloutContext, phase: Phase, journal: Journal) -> tuple[RolloutContext, Phase]:
@@ -105,13 +106,13 @@ def _settled(context: RolloutContext, phase: Phase, journal: Journal) -> tuple[R
         return context, phase
     is_resumed = context.is_held and journal.hold is None
     memory = after_hold(context.memory, journal) if is_resumed else context.memory
-    context = replace(context, journal=journal, memory=memory)
+    context = changed(context, journal=journal, memory=memory)
     return context, settle(phase, context)
 
 
 def _recorded(context: RolloutContext, journal: Journal) -> RolloutContext:
     """The context with another journal; the same one, and what it has worked out, when nothing was recorded."""
-    return context if journal is context.journal else replace(context, journal=journal)
+    return context if journal is context.journal else changed(context, journal=journal)
 
 
 def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
@@ -124,10 +125,10 @@ def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
     first_size = blue.replicas if known.first_blue_size is None and blue else known.first_blue_size
     still = stillness.watch(context, phase)
     if (missing_since, first_size, still) != (known.missing_since, known.first_blue_size, known.still):
-        known = replace(known, missing_since=missing_since, first_blue_size=first_size, still=still)
+        known = changed(known, missing_since=missing_since, first_blue_size=first_size, still=still)
     if known is context.observations:
         return context
-    return replace(context, memory=replace(context.memory, observations=known))
+    return changed(context, memory=changed(context.memory, observations=known))
 
 
 def _commands(context: RolloutContext, phase: Phase) -> list[Command]:
@@ -195,5 +196,5 @@ def _remembered(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     awaited = context.expectations
     scale = next((c for c in wanted if isinstance(c, Scale) and not context.journal.abort), None)
     if scale is not None:
-        awaited = replace(awaited, blue_scaled_to=scale.after)
-    return replace(context.memory, phase=phase, journal=context.journal, expectations=awaited)
+        awaited = changed(awaited, blue_scaled_to=scale.after)
+    return changed(context.memory, phase=phase, journal=context.journal, expectations=awaited)

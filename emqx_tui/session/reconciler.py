@@ -82,7 +82,10 @@ class Reconciler:
         self._log = self.publisher.log
         self._store = Store(namespace, name)
         self.stepped_at = ports.clock.now()
+        self._looked_at = self._store
+        """What `seen` and the health of its sources were made of."""
         self.seen = snapshot(self._store, self.stepped_at, "")
+        self._health = view_builder.health(self._store, self.seen)
         """What this step judges, keeps the lease for, and shows."""
         self._memory = Memory()
         self._decision = Decision(Phase.IDLE)
@@ -207,7 +210,7 @@ class Reconciler:
     def step(self) -> None:
         """Judge what is seen now, act on it, publish it."""
         self.stepped_at = self._ports.clock.now()
-        self.seen = snapshot(self._store, self.stepped_at, "")
+        self._look()
         if not self._intents:
             self._decide(None)
         while self._intents and self._journal.writing is None:
@@ -224,10 +227,23 @@ class Reconciler:
             self._ended_elsewhere(journal)
         self.publisher.publish(self._view())
 
+    def _look(self) -> None:
+        """The snapshot of this step; while nothing has come, with all that was derived from it."""
+        if self._store is self._looked_at:
+            self.seen = self.seen.at(self.stepped_at)
+        else:
+            self.seen = snapshot(self._store, self.stepped_at, *self._colours())
+            self._health = view_builder.health(self._store, self.seen)
+            self._looked_at = self._store
+
+    def _colours(self) -> tuple[str, str]:
+        """UIDs of the blue and the green StatefulSet, as the journal says."""
+        journal = self._journal.present
+        return (journal.originals.blue_uid, journal.green_uid) if journal else ("", "")
+
     def _colour(self) -> None:
         """The journal says which StatefulSets of the snapshot are blue and green."""
-        journal = self._journal.present
-        colours = (journal.originals.blue_uid, journal.green_uid) if journal else ("", "")
+        colours = self._colours()
         if colours != (self.seen.blue_uid, self.seen.green_uid):
             self.seen = replace(self.seen, blue_uid=colours[0], green_uid=colours[1])
 
@@ -327,7 +343,7 @@ class Reconciler:
             in_flight=self._sender.in_flight(self._memory.expectations),
             notice=publisher.notice,
             notice_number=publisher.notice_number,
-            health=view_builder.health(self._store, self.seen),
+            health=self._health,
             drain_initial=view_builder.drain_initial(observations),
             rates=view_builder.leaving_rates(observations),
             result=end.result if journal.present is None else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
@@ -34,6 +35,11 @@ class Collection:
     """It was never read, for want of a right."""
     is_unreachable: bool = False
     """It was never read, because the server does not answer."""
+
+    @cached_property
+    def reading(self) -> Reading[tuple[Any, ...]]:
+        """Every object; the same value as long as the collection is the same."""
+        return _reading(self, tuple(self.objects.values()))
 
 
 _UNREAD = Collection()
@@ -259,12 +265,7 @@ def _reading(collection: Collection, value: Any) -> Reading:
 
 def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") -> Snapshot:
     """Everything seen, as of `now`."""
-
-    def many(kind: Kind) -> Reading:
-        found = store.collection(kind)
-        return _reading(found, tuple(found.objects.values()))
-
-    pods = many(Kind.POD)
+    pods = store.collection(Kind.POD).reading
     current = {
         pod.name: reading
         for pod in pods.value or ()
@@ -275,11 +276,11 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
         namespace=store.namespace,
         name=store.name,
         resource=_resource(store),
-        stateful_sets=many(Kind.STATEFUL_SET),
+        stateful_sets=store.collection(Kind.STATEFUL_SET).reading,
         pods=pods,
-        services=many(Kind.SERVICE),
-        endpoints=many(Kind.ENDPOINTS),
-        slices=many(Kind.ENDPOINT_SLICE),
+        services=store.collection(Kind.SERVICE).reading,
+        endpoints=store.collection(Kind.ENDPOINTS).reading,
+        slices=store.collection(Kind.ENDPOINT_SLICE).reading,
         nodes=store.nodes,
         stopped_nodes=store.stopped_nodes,
         stats=_stats(store),

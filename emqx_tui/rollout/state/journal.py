@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from emqx_tui.model.records import decode, encode
@@ -214,11 +215,15 @@ class Journal(ReleaseSpec):
     def dumps(self) -> str:
         return json.dumps(self.to_json(), separators=(",", ":"), sort_keys=True)
 
-    @classmethod
-    def loads(cls, text: str) -> Journal:
-        """Read a journal from text. Raises Malformed, NewerSchema."""
+    @staticmethod
+    @lru_cache(maxsize=4)
+    def loads(text: str) -> Journal:
+        """Read a journal from text. Raises Malformed, NewerSchema.
+
+        Before every command the Secret is read anew, and mostly it is the one that the watch has brought.
+        """
         try:
             value = read_json(text)
         except Unparsable as error:
             raise Malformed("journal", str(error)) from error
-        return cls.from_json(value)
+        return Journal.from_json(value)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state import observations
@@ -31,12 +32,12 @@ class Memory:
 
     def took_over(self, since: datetime) -> Self:
         """This console drives from now on; `since` then nobody else was seen to."""
-        return replace(self, observations=replace(self.observations, driven_since=since))
+        return changed(self, observations=changed(self.observations, driven_since=since))
 
 
 def observe(memory: Memory, snapshot: Snapshot, journal: Journal | None) -> Memory:
     """Take in a new snapshot."""
-    memory = replace(
+    memory = changed(
         memory,
         expectations=memory.expectations.observed(snapshot.resource.value),
         observations=observations.observe(memory.observations, snapshot, journal),
@@ -50,4 +51,4 @@ def after_hold(memory: Memory, journal: Journal | None) -> Memory:
     if is_held is memory.was_held:
         return memory
     expectations = memory.expectations if is_held else memory.expectations.forgiven()
-    return replace(memory, was_held=is_held, expectations=expectations)
+    return changed(memory, was_held=is_held, expectations=expectations)

@@ -7,10 +7,12 @@ on it: a console that was restarted decides the same or waits longer.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
 from emqx_tui.rollout import incidents
@@ -141,7 +143,7 @@ class Observations:
 def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) -> Observations:
     """Take in a new snapshot."""
     now = snapshot.now
-    known = replace(
+    known = changed(
         known,
         reset_seen_at=_reset_seen_at(known, snapshot, journal),
         unready_since=_unready_since(known.unready_since, snapshot),
@@ -154,9 +156,9 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
     )
     known = _with_sample(known, snapshot, journal.drained if journal else ())
     if journal is None:
-        nothing: dict[str, int] = {}
-        known = replace(known, baseline=nothing, initial=nothing, left=nothing, drained_from=nothing, evacuated_at={})
-        return replace(known, canary=None, ledger=Ledger(), evicted_track=(), progress={})
+        nothing: dict[str, Any] = {}
+        known = changed(known, baseline=nothing, initial=nothing, left=nothing, drained_from=nothing)
+        return changed(known, evacuated_at=nothing, canary=None, ledger=Ledger(), evicted_track=(), progress=nothing)
     if journal.abort:
         return _with_drains_back(known, snapshot, journal, journal.abort)
     known = _with_drains(known, snapshot, journal)
@@ -240,14 +242,14 @@ def _with_sample(known: Observations, snapshot: Snapshot, drained: Container[str
         dead = sum(death.clients for death in known.deaths[len(before.deaths) :])
         lately = [s.sum for s in before.recent if s.sum and (sample.at - s.at).total_seconds() <= DROPS_BEFORE_S]
         lowest = min(lowest, max(0, max(lately, default=lowest + dead) - dead))
-    return replace(known, recent=recent, lowest_sum=lowest, start_sum=known.start_sum or total)
+    return changed(known, recent=recent, lowest_sum=lowest, start_sum=known.start_sum or total)
 
 
 def _counted(known: Observations, at: datetime) -> Observations:
     before, uncounted = known.counted_at, known.uncounted
     if before is not None and (at - before).total_seconds() > UNCOUNTED_S:
         uncounted = (*uncounted[1 - MAX_UNCOUNTED :], Uncounted(before, at))
-    return replace(known, counted_from=known.counted_from or at, counted_at=at, uncounted=uncounted)
+    return changed(known, counted_from=known.counted_from or at, counted_at=at, uncounted=uncounted)
 
 
 def _with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]) -> Observations:
@@ -272,17 +274,17 @@ def _with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str
         is_up = member.pod.containers_ready and not member.pod.meta.deleting
         if member.node is not None and not member.is_suspect and is_up and member.live_connections is not None:
             standing[name] = Broker(instance_of(member), member.live_connections, member.evacuation is not None)
-    return replace(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
+    return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
 
 
 def _undrained(known: Observations, name: str, clients: int) -> Observations:
     """The drain of a node did not move those who were cut off when its broker died."""
     if name in known.initial:
         initial, left = {**known.initial, name: known.initial[name] - clients}, {**known.left, name: 0}
-        return replace(known, initial=initial, left=left)
+        return changed(known, initial=initial, left=left)
     if name in known.initial_back:
         initial, left = {**known.initial_back, name: known.initial_back[name] - clients}, {**known.left_back, name: 0}
-        return replace(known, initial_back=initial, left_back=left)
+        return changed(known, initial_back=initial, left_back=left)
     return known
 
 
@@ -340,9 +342,16 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     initial, left = _drained_again(known.drained_from, {**begun, **initial}, known.left, begun)
     left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
-    known = replace(known, baseline=baseline, initial=initial, left=left, green_baseline=green_baseline)
-    known = replace(known, evacuated_at=evacuated_at)
-    return replace(known, drained_from={**known.drained_from, **begun}, progress=progress)
+    return changed(
+        known,
+        baseline=baseline,
+        initial=initial,
+        left=left,
+        green_baseline=green_baseline,
+        evacuated_at=evacuated_at,
+        drained_from={**known.drained_from, **begun},
+        progress=progress,
+    )
 
 
 def _drains(evacuated_at: Mapping[str, datetime], now: datetime) -> set[str]:
@@ -434,12 +443,12 @@ def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal,
     evacuating = (m.name for m in snapshot.members if m.evacuation)
     evacuated_at = {**known.evacuated_at, **dict.fromkeys(evacuating, snapshot.now)}
     drains = _drains(evacuated_at, snapshot.now)
-    known = replace(known, initial_back=initial, left_back=_fewest(left, initial, green, drains), progress={})
-    known = replace(known, drained_from={**known.drained_from, **begun}, evacuated_at=evacuated_at)
+    known = changed(known, initial_back=initial, left_back=_fewest(left, initial, green, drains), progress={})
+    known = changed(known, drained_from={**known.drained_from, **begun}, evacuated_at=evacuated_at)
     if blue is None or not known.left or (snapshot.now - abort.at).total_seconds() > STOPPED_S:
         return known
-    known = replace(known, left=_fewest(known.left, known.initial, blue, drains, journal.drained))
-    return replace(known, ledger=replace(known.ledger, evicted=evicted(known)))
+    known = changed(known, left=_fewest(known.left, known.initial, blue, drains, journal.drained))
+    return changed(known, ledger=changed(known.ledger, evicted=evicted(known)))
 
 
 def returned(known: Observations) -> int:
@@ -491,4 +500,4 @@ def _with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> O
         on_their_way=on_their_way,
         unasked=unasked,
     )
-    return replace(known, ledger=ledger, evicted_track=track)
+    return changed(known, ledger=ledger, evicted_track=track)

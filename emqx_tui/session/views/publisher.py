@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
@@ -59,7 +60,7 @@ class Publisher:
             return
         self._content, self._published_at = view, wall
         self._sequence += 1
-        self._publish(replace(view, sequence=self._sequence))
+        self._publish(changed(view, sequence=self._sequence))
 
     def notify(self, notice: Notice) -> None:
         """Answer an intent; the next view carries the answer."""
@@ -185,14 +186,16 @@ def says_the_same(one: View, other: View) -> bool:
     return (
         all(getattr(one, name) == getattr(other, name) for name in _CONTENT)
         and [_without_instant(source) for source in one.health] == [_without_instant(source) for source in other.health]
-        and all(
-            _undated(getattr(one.snapshot, n)) == _undated(getattr(other.snapshot, n)) for n in _CONTENT_OF_SNAPSHOT
-        )
+        and all(_is_same_undated(getattr(one.snapshot, n), getattr(other.snapshot, n)) for n in _CONTENT_OF_SNAPSHOT)
     )
 
 
 def _without_instant(source: SourceHealth) -> tuple[Any, ...]:
     return (source.name, source.is_ok, source.problem, source.is_forbidden)
+
+
+def _is_same_undated(one: Any, other: Any) -> bool:
+    return one is other or _undated(one) == _undated(other)
 
 
 def _undated(value: Any) -> Any:
