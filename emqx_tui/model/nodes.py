@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from emqx_tui.model.evacuation import EvictionStatus
@@ -129,6 +130,8 @@ class NodeReport:
     stats: NodeStats
     eviction: EvictionStatus | None
     """None where the node cannot be asked by itself: one URL for all nodes."""
+    eviction_at: datetime | None = None
+    """When it told that, where that was before it told its counts."""
 
 
 def stats_from_json(value: Any) -> Mapping[str, NodeStats]:

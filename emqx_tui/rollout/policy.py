@@ -69,8 +69,8 @@ class Policy:
     """Older own counts of a node allow no scale-down."""
     max_kube_age_s: float = 90.0
     """A watch that was not confirmed for longer opens no gate (a new watch window confirms it about every 50 s)."""
-    max_lease_age_s: float = 10.0
-    """A driver that has not renewed its lease for longer may be gone: it does so every 7.5 s of wall time."""
+    max_lease_age_s: float = 12.0
+    """A driver that has not renewed its lease for longer may be gone: it does so every nine seconds of wall time."""
     nudge_every_s: float = 2.0
     listener_gap_s: float = 2.5
     """Between the reset and the second nudge: the operator's listener step runs before its gates."""

@@ -7,7 +7,7 @@ with one more input.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Container, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -96,7 +96,14 @@ class Reconciler:
         self._arrival = ArrivalTracker(ports)
         self._sender = CommandSender(ports, self.publisher, put, may_advance=self._may_advance)
         self.brokers = Brokers(
-            namespace, name, kube=ports.kube, emqx=ports.emqx, clock=ports.clock, latest=self.latest, put=put
+            namespace,
+            name,
+            kube=ports.kube,
+            emqx=ports.emqx,
+            clock=ports.clock,
+            latest=self.latest,
+            put=put,
+            drains=self._drains,
         )
         self._intents: list[Intent] = []
         self.editor = Editor(ports, options, self._journal, self.brokers, latest=self.latest, put=put)
@@ -147,6 +154,10 @@ class Reconciler:
                 self._fold(item)
             case _:
                 assert_never(item)
+
+    def _drains(self) -> Container[str]:
+        """The pods whose drain the journal notes: before its start is sent, so that an onlooker sees it begin, too."""
+        return self._journal.present.starts if self._journal.present else ()
 
     def _fold(self, item: StoreInput) -> None:
         self._store = fold(self._store, item, self._ports.clock.now())

@@ -244,9 +244,12 @@ def _counted(readings: list[Reading[NodeReport]], at: datetime, problem: str) ->
     return Reading({report.node.name: report.stats for report in reports}, at, problem)
 
 
-def _own(reading: Reading[NodeReport], problem: str) -> Reading[EvictionStatus]:
+def own(reading: Reading[NodeReport], problem: str) -> Reading[EvictionStatus]:
+    """What a node said of its eviction last; `problem`: why no node was asked."""
     report = reading.value
-    return Reading(report.eviction if report else None, reading.read_at, reading.problem or problem)
+    if report is None:
+        return Reading(None, reading.read_at, reading.problem or problem)
+    return Reading(report.eviction, report.eviction_at or reading.read_at, reading.problem or problem)
 
 
 def _resource(store: Store) -> Reading[EmqxEnterprise]:
@@ -285,7 +288,7 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
         stopped_nodes=store.stopped_nodes,
         stats=_stats(store),
         evacuations=store.evacuations,
-        own={pod: _own(reading, store.emqx_problem) for pod, reading in current.items()},
+        own={pod: own(reading, store.emqx_problem) for pod, reading in current.items()},
         brokers={pod: reading.value.node for pod, reading in current.items() if reading.value},
         blue_uid=blue_uid,
         green_uid=green_uid,

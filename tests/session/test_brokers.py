@@ -13,8 +13,10 @@ import pytest
 
 from emqx_tui.model.api_version import credentials
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Rejected, Unauthorized, Unreachable
+from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.requests import EmqxReply
-from emqx_tui.session.sources.brokers import CLUSTER_EVERY_S, Brokers
+from emqx_tui.session import store as session_store
+from emqx_tui.session.sources.brokers import CLUSTER_EVERY_S, EVICTION_EVERY_S, SELDOM_EVICTION_EVERY_S, Brokers
 from emqx_tui.session.store import ClusterAnswer, NodeReports, Store, fold
 from emqx_tui.session.store import snapshot as seen_of
 from tests.support import scenes as build
@@ -45,6 +47,8 @@ class Desk:
         self.told: list[Any] = []
         self.store = Store("default", "emqx-ee")
         self.pods = [member.name for member in scene.snapshot().members]
+        self.drains = set(self.pods)
+        """The pods whose drain has begun."""
         self.emqx = FakeEmqx({**self._usual(), **(answers or {})})
         self.brokers = Brokers(
             "default",
@@ -54,6 +58,7 @@ class Desk:
             clock=self.clock,
             latest=self.snapshot,
             put=self.put,
+            drains=lambda: self.drains,
             round_s=0.005,
         )
 
@@ -82,7 +87,7 @@ class Desk:
             nodes=answered.nodes,
             stats=answered.stats,
             evacuations=answered.evacuations,
-            own={p: replace(r, value=r.value.eviction if r.value else None) for p, r in known.items()},
+            own={p: session_store.own(r, "") for p, r in known.items()},
             brokers={p: r.value.node for p, r in known.items() if r.value},
         )
 
@@ -150,16 +155,44 @@ async def test_a_node_says_its_name_where_the_cluster_has_not_told_it() -> None:
         assert len(desk.asked({GREETING})) == 6, "once is enough"
 
 
-async def test_a_second_costs_two_requests_a_node_and_the_cluster_is_asked_every_five_seconds() -> None:
+async def test_a_second_costs_one_request_a_node_and_the_cluster_is_asked_every_five_seconds() -> None:
     async with asking(DRAINING) as desk:
-        for _ in range(3):
+        desk.drains = set()
+        for _ in range(6):
             await desk.round()
+        desk.emqx.sent.clear()
+        for _ in range(30):
+            await desk.round()
+            assert desk.snapshot().stats.age_s(desk.clock.now()) == 0.0
+        of_cluster = [request for request in desk.emqx.sent if request.path in OF_CLUSTER]
+        assert len(of_cluster) == 2 * 30 / CLUSTER_EVERY_S
+        assert len(desk.asked({OWN})) == 3 * 30 / EVICTION_EVERY_S + 3 * 30 / SELDOM_EVICTION_EVERY_S
+        assert len(desk.emqx.sent) - len(of_cluster) - len(desk.asked({OWN})) == 6 * 30
+
+
+async def test_a_node_whose_drain_was_noted_or_that_is_evacuated_tells_its_eviction_every_second() -> None:
+    async with asking(DRAINING) as desk:
+        noted, evacuated = desk.pods[:2]
+        desk.drains = set()
+        desk.emqx.answers[evacuated, OWN] = {"status": "enabled", "stats": {"connections": 3, "sessions": 3}}
+        for _ in range(7):
+            await desk.round()
+        desk.drains = {noted}
         desk.emqx.sent.clear()
         for _ in range(10):
             await desk.round()
-        of_cluster = [request for request in desk.emqx.sent if request.path in OF_CLUSTER]
-        assert len(of_cluster) == 2 * 10 / CLUSTER_EVERY_S
-        assert len(desk.emqx.sent) - len(of_cluster) == 2 * 6 * 10
+        assert [desk.asked({OWN}).count(pod) for pod in (noted, evacuated)] == [10, 10]
+
+
+async def test_what_a_node_said_of_its_eviction_tells_its_own_age() -> None:
+    async with asking(DRAINING) as desk:
+        desk.drains, ages = set(), []
+        for _ in range(int(SELDOM_EVICTION_EVERY_S)):
+            await desk.round()
+            now, members = desk.clock.now(), desk.snapshot().members
+            ages.append({(m.colour, m.own.age_s(now)) for m in members})
+        blue, green = (1.0, 0.0) * 3, (1.0, 2.0, 3.0, 4.0, 5.0, 0.0)
+        assert ages == [{(Colour.BLUE, b), (Colour.GREEN, g)} for b, g in zip(blue, green, strict=True)]
 
 
 async def test_a_version_is_asked_once_a_minute_and_after_every_silence() -> None:
@@ -181,6 +214,7 @@ async def test_a_version_is_asked_once_a_minute_and_after_every_silence() -> Non
 
 async def test_a_node_of_a_cluster_at_rest_costs_sixty_requests_a_minute_at_most() -> None:
     async with asking(AT_REST) as desk:
+        desk.drains = set()
         await desk.minute()
         desk.emqx.sent.clear()
         await desk.minute()
@@ -192,6 +226,7 @@ async def test_a_node_of_a_cluster_at_rest_costs_sixty_requests_a_minute_at_most
 
 async def test_an_evacuation_that_somebody_starts_at_rest_is_followed_every_second() -> None:
     async with asking(AT_REST) as desk:
+        desk.drains = set()
         await desk.minute()
         own = {"status": "enabled", "stats": {"connections": 3, "sessions": 3}}
         desk.emqx.answers[desk.pods[0], OWN] = own

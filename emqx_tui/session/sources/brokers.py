@@ -1,18 +1,20 @@
-"""What is asked of EMQX: every node about itself, once a second in a release, and seldom one of them about the cluster.
+"""What is asked of EMQX: every node about itself, every second in a release, and seldom one of them about the cluster.
 
 A peer that hangs keeps every node from answering questions that fan out over the cluster, for a minute; what a node is
 asked about itself it answers within milliseconds all the while (recorded). So every figure of a node comes from that
 node, on its own connection, and the one that does not answer is the one that hangs. Only membership, rebalances and the
 states of evacuations are asked of the cluster: of one node in turn, never two at a time, never while a node is suspect.
 
-A cluster at rest is asked less: no more than 60 requests a minute and node. Its counts stay younger than two seconds,
-which is how often EMQX itself takes them.
+In a release every node tells its counts every second: sums and the lowest sum are made of them. A node whose drain
+has begun tells its eviction status every second, too, because its scale-down rests on it; that of the others changes
+only by somebody else's hand, and is asked for less often. A cluster at rest is asked no more than 60 times a minute
+and node. Its counts stay younger than two seconds, which is how often EMQX itself takes them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -41,9 +43,11 @@ from emqx_tui.session.store import ClusterAnswer, NodeReports, OwnAnswer, PodKey
 
 POLL_S = 1.0
 REST_POLL_S = 1.5
-"""While no release stands and nothing is evacuated ..."""
-REST_EVICTION_EVERY_S = 6.0
-"""... and then a node's own word on its evacuation changes only by somebody else's hand."""
+"""While no release stands and nothing is evacuated."""
+EVICTION_EVERY_S = 2.0
+"""In a release a blue node whose drain has not begun is asked so often whether somebody else evacuates it ..."""
+SELDOM_EVICTION_EVERY_S = 6.0
+"""... and a green node, or one of a cluster at rest, so often: the operator evacuates neither."""
 CLUSTER_EVERY_S = 5.0
 """Between two questions about the cluster, unless what a node has told of itself waits for the answer."""
 IDENTITY_EVERY_S = 60.0
@@ -83,6 +87,8 @@ class Brokers:
     clock: Clock
     latest: Callable[[], Snapshot]
     put: Put
+    drains: Callable[[], Container[str]] = tuple
+    """The pods whose drain this release has begun, or is about to."""
     round_s: float = ROUND_S
     _nodes: dict[PodKey, _Node] = field(default_factory=dict)
     _has_credentials: bool = False
@@ -179,9 +185,9 @@ class Brokers:
     # -- a node about itself
 
     async def _ask_own(self, member: Member, known: _Node) -> OwnAnswer:
-        pod, key = member.name, _key(member)
+        key = _key(member)
         try:
-            return OwnAnswer(key, await self._report(pod, known))
+            return OwnAnswer(key, await self._report(member, known))
         except (AdapterError, Malformed) as error:
             # It may have started anew: what it said before is asked again.
             known.identified_at = known.eviction_at = None
@@ -203,24 +209,31 @@ class Brokers:
             case _:
                 return OwnAnswer(key, None, error.message)
 
-    async def _report(self, pod: str, known: _Node) -> NodeReport:
+    async def _report(self, member: Member, known: _Node) -> NodeReport:
+        pod = member.name
         node = await self._identity(pod, known)
         stats = node_stats_from_json((await self._get(pod, V4.node_stats_path(node.name))).body)
-        eviction = await self._eviction(pod, known)
-        if eviction is not None and eviction.connections == 0:
+        if self._is_eviction_due(member, known):
+            known.eviction = await self._eviction(pod)
+            known.eviction_at = self.clock.now()
+        if known.eviction is not None and known.eviction.connections == 0:
             stats = await self._with_what_is_left(pod, node, stats)
-        return NodeReport(node, stats, eviction)
+        return NodeReport(node, stats, known.eviction, known.eviction_at)
 
-    async def _eviction(self, pod: str, known: _Node) -> EvictionStatus | None:
-        if self._is_at_rest and not _is_due(known.eviction_at, REST_EVICTION_EVERY_S, self.clock.now()):
-            return known.eviction
+    def _is_eviction_due(self, member: Member, known: _Node) -> bool:
+        is_evacuated = member.evacuation is not None or (known.eviction is not None and known.eviction.enabled)
+        if is_evacuated or member.name in self.drains():
+            return True
+        is_seldom = self._is_at_rest or member.colour is Colour.GREEN
+        every_s = SELDOM_EVICTION_EVERY_S if is_seldom else EVICTION_EVERY_S
+        return _is_due(known.eviction_at, every_s, self.clock.now())
+
+    async def _eviction(self, pod: str) -> EvictionStatus | None:
+        """None where one URL serves all nodes: whoever answers would speak of itself."""
         try:
-            known.eviction = EvictionStatus.from_json((await self._get(pod, V4.own_status_path())).body)
+            return EvictionStatus.from_json((await self._get(pod, V4.own_status_path())).body)
         except Rejected:
-            # One URL for all nodes: whoever answers would speak of itself.
-            known.eviction = None
-        known.eviction_at = self.clock.now()
-        return known.eviction
+            return None
 
     async def _with_what_is_left(self, pod: str, node: EmqxNode, stats: NodeStats) -> NodeStats:
         """Before 4.4.24 sessions stay behind that no status of an evacuation counts; `/nodes/{itself}` does."""

@@ -19,7 +19,8 @@ from emqx_tui.session.ports import Clock, Kube, Scope
 from emqx_tui.session.sources import operator_probe
 from emqx_tui.session.store import OperatorImage
 
-OPERATOR_EVERY_S = 60.0
+OPERATOR_EVERY_S = 180.0
+"""Between two readings of the operator's image."""
 
 
 def scopes(namespace: str, name: str, service: str) -> dict[Kind, Scope]:
