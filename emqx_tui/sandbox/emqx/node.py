@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections import deque
 from collections.abc import Sized
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from emqx_tui.sandbox.emqx.evacuation import Evacuation
 
 SAMPLE_PERIOD_S = 2.0
+"""each node has its own phase: when it began to take samples"""
 LOG_LINES = 5000
 ACCEPTS_PER_S = 1000
 """default `max_conn_rate` of the external TCP listener in EMQX 4.4"""
@@ -78,6 +80,8 @@ class EmqxNode:
     crash_looping: bool = False
     """the coordinator of evacuations crashes again and again, and with it every route of the plugin"""
     stopped_at: float | None = None
+    restarting: bool = False
+    """EMQX has stopped it, to start it again at once"""
     rebalancing: bool = False
     """a donor of a running rebalance: owns the eviction switch, so an evacuation cannot"""
     running: bool = True
@@ -104,6 +108,7 @@ class EmqxNode:
 
     def __post_init__(self) -> None:
         self.release = release_of(self.version)
+        self._phase_s = (self.booted_at + zlib.crc32(self.name.encode()) / 2**32 * SAMPLE_PERIOD_S) % SAMPLE_PERIOD_S
         self._sampled_at = self.booted_at
         self._sampled_live = self._sampled_channels = 0
         self._highest_live = self._highest_channels = 0
@@ -152,7 +157,7 @@ class EmqxNode:
 
     def touch(self, now: float) -> None:
         """Take the sample that was due since the last change. Call before every change of a count."""
-        due_at = now - now % SAMPLE_PERIOD_S
+        due_at = now - (now - self._phase_s) % SAMPLE_PERIOD_S
         if due_at > self._sampled_at and not self.faults.stats_frozen:
             self._sampled_at = due_at
             self._sampled_live = live = self.live
@@ -163,7 +168,7 @@ class EmqxNode:
                 self._highest_channels = channels
 
     def sampled(self, now: float) -> dict[str, int]:
-        """What `/stats` shows: the counts of the last even instant, and the highest ever sampled."""
+        """What `/stats` shows: the counts of this node's last sample, and the highest ever sampled."""
         self.touch(now)
         stats: dict[str, int] = {}
         for key in ("connections", "channels", "sessions"):
