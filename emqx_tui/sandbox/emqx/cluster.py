@@ -22,6 +22,8 @@ GIVEN_UP_AFTER_S = 75.0
 """recorded: 62 to 76 s after a node has hung its peers take it for down, and answer without it"""
 RESTARTS_AFTER_S = 18.0
 """from the instant at which a node that was taken for down goes on to its restart by EMQX itself"""
+RESTART_TAKES_S = 3.0
+"""nothing listens while EMQX stops its applications and starts them again"""
 LONGEST_WAIT_S = 10**9
 """recorded: with 10^12 s the coordinator crashes again and again, its file on the volume being read anew each time"""
 NODEDOWN_FOR_S = 0.027
@@ -92,6 +94,7 @@ class EmqxCluster:
         It stays a member that does not answer, and keeps its evacuation file in `persisted`.
         """
         node = self.nodes[name]
+        node.restarting = False
         if not node.running:
             return
         node.running = False
@@ -166,8 +169,14 @@ class EmqxCluster:
         self.timeline.after(RESTARTS_AFTER_S, lambda: self._restart(node))
 
     def _restart(self, node: EmqxNode) -> None:
+        """Its applications stop, the management API among them, and start again; the pod notices nothing."""
         if self.nodes.get(node.name) is node and node.running:
             self.stop_node(node.name)
+            node.restarting = True
+            self.timeline.after(RESTART_TAKES_S, lambda: self._started_again(node))
+
+    def _started_again(self, node: EmqxNode) -> None:
+        if self.nodes.get(node.name) is node and node.restarting:
             self.add_node(node.name, node.version, persisted=node.persisted)
 
     def when_it_goes_on(self, node: EmqxNode, do: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from emqx_tui.sandbox.emqx.api import Unanswered
+from emqx_tui.sandbox.emqx.api import Unanswered, Unreachable
 from emqx_tui.sandbox.emqx.evacuation_process import Profile
 from emqx_tui.sandbox.emqx.node import release_of
 from tests.sandbox.emqx.test_api import T0, A, B, C, _call, _cluster, _get, _start
@@ -88,6 +88,9 @@ def test_a_node_that_was_taken_for_down_is_alone_when_it_goes_on_and_restarts_18
     assert cluster.truth.total.killed == 0
     cluster.timeline.run_until(T0 + 90 + 18)
     assert cluster.truth.per_node[C].killed == 300
+    with pytest.raises(Unreachable):
+        _get(cluster, "/nodes", node=C)
+    cluster.timeline.run_until(T0 + 90 + 18 + 3)
     assert {each["node"] for each in _get(cluster, "/nodes", node=C)["data"]} == {A, B, C}
 
 
