@@ -14,7 +14,7 @@ from typing import Any
 from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.emqx_enterprise import BlueGreenStatus, BlueGreenUpdate, Condition, EmqxEnterprise, Image
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
-from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.nodes import EmqxNode, NodeStats, Vitals
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import (
@@ -87,6 +87,8 @@ class Place:
     own_enabled: bool = True
     own_age_s: float = 0.5
     own_problem: str = ""
+    uptime_s: int | None = None
+    """As the node itself says."""
     pod_uid: str = ""
     """Empty = the one it has always had."""
     restarts: int = 0
@@ -209,6 +211,14 @@ class Scene:
                 for s in self.sides
                 for k, p in s.places.items()
                 if p.own is not None or p.own_problem
+            },
+            brokers={
+                pod_name(s, k): EmqxNode(
+                    node_name(pod_name(s, k)), s.version, Vitals(f"0 minutes, {p.uptime_s} seconds")
+                )
+                for s in self.sides
+                for k, p in s.places.items()
+                if p.uptime_s is not None
             },
             blue_uid=blue_uid,
             green_uid=journal.green_uid if journal else "",

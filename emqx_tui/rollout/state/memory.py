@@ -27,8 +27,9 @@ class Memory:
     observations: Observations = field(default_factory=Observations)
 
     def afresh(self) -> Self:
-        """Another release begins, or this one has ended: only the recent counts go on."""
-        return type(self)(observations=Observations(recent=self.observations.recent))
+        """Another release begins, or this one has ended: only the recent counts and the brokers that run go on."""
+        known = self.observations
+        return type(self)(observations=Observations(recent=known.recent, standing=known.standing))
 
     def took_over(self, since: datetime) -> Self:
         """This console drives from now on; `since` then nobody else was seen to."""

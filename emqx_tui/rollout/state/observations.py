@@ -29,6 +29,8 @@ UNWRITTEN_S = 30.0
 MAX_UNCOUNTED = 100
 DROPS_BEFORE_S = 5.0
 """A broker that stops drops its clients some samples before it is seen to be gone."""
+TOLD_WITHIN_S = 10.0
+"""The cluster is asked every five seconds what each evacuation began with; a node that is split off is never in it."""
 STOPPED_S = 4.0
 """A drain that is stopped has evicted clients that the broker's sampler shows only then."""
 
@@ -57,6 +59,17 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Untold:
+    """An evacuation of which the cluster has not told what it began with."""
+
+    clients: int
+    """On the node when its evacuation was first seen, by its own counts."""
+    since: datetime
+    left: int | None
+    """Fewest clients on it after the drain before this one; None for the first."""
+
+
+@dataclass(frozen=True)
 class Still:
     """What should move, as it was, and since when it is so."""
 
@@ -71,6 +84,8 @@ class Broker:
     instance: str
     clients: int
     is_evacuated: bool
+    uptime_s: int | None = None
+    """As it said last, which may be a minute ago; shorter afterwards, EMQX was restarted in its container."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,8 @@ class Observations:
     reset_seen_at: datetime | None = None
     """Since when the operator's release status is absent (while a release of ours is there)."""
     canary: Canary | None = None
+    canary_apart_at: datetime | None = None
+    """When the canary's broker was last seen to be silent, no member of EMQX, or going."""
     canary_lost: int = 0
     """Losses of the canary beyond natural churn, less what chance explains."""
     canary_cut: int = 0
@@ -104,6 +121,8 @@ class Observations:
     """By pod of `initial`: fewest clients on it since. They may come back when its drain is stopped."""
     drained_from: Mapping[str, int] = field(default_factory=dict)
     """By pod: `initial_connected` of its newest evacuation."""
+    untold: Mapping[str, Untold] = field(default_factory=dict)
+    """By pod: evacuations that run and whose `initial_connected` has not been told."""
     evacuated_at: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: when its evacuation was last seen."""
     initial_back: Mapping[str, int] = field(default_factory=dict)
@@ -157,7 +176,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
     known = _with_sample(known, snapshot, journal.drained if journal else ())
     if journal is None:
         nothing: dict[str, Any] = {}
-        known = changed(known, baseline=nothing, initial=nothing, left=nothing, drained_from=nothing)
+        known = changed(known, baseline=nothing, initial=nothing, left=nothing, drained_from=nothing, untold=nothing)
         return changed(known, evacuated_at=nothing, canary=None, ledger=Ledger(), evicted_track=(), progress=nothing)
     if journal.abort:
         return _with_drains_back(known, snapshot, journal, journal.abort)
@@ -240,9 +259,18 @@ def _with_sample(known: Observations, snapshot: Snapshot, drained: Container[str
     if lowest is not None and known.deaths is not before.deaths:
         # They may be back before the next sample.
         dead = sum(death.clients for death in known.deaths[len(before.deaths) :])
-        lately = [s.sum for s in before.recent if s.sum and (sample.at - s.at).total_seconds() <= DROPS_BEFORE_S]
-        lowest = min(lowest, max(0, max(lately, default=lowest + dead) - dead))
-    return changed(known, recent=recent, lowest_sum=lowest, start_sum=known.start_sum or total)
+        lowest = min(lowest, max(0, _last_sum(before.recent, lowest) - dead))
+    start_sum = known.start_sum or (None if total is None else _last_sum(before.recent, total))
+    return changed(known, recent=recent, lowest_sum=lowest, start_sum=start_sum)
+
+
+def _last_sum(recent: tuple[Sample, ...], otherwise: int) -> int:
+    """The highest of the newest sums: those just before somebody was cut off, however long ago that was."""
+    counted = [(s.at, s.sum) for s in recent if s.sum is not None]
+    newest = counted[-1][0] if counted else None
+    return max(
+        (n for at, n in counted if newest and (newest - at).total_seconds() <= DROPS_BEFORE_S), default=otherwise
+    )
 
 
 def _counted(known: Observations, at: datetime) -> Observations:
@@ -253,32 +281,52 @@ def _counted(known: Observations, at: datetime) -> Observations:
 
 
 def _with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]) -> Observations:
-    """Count the clients of brokers that served and are gone now, drained ones aside.
+    """Count the clients of brokers that served and are gone now, drained ones aside; only in a release.
 
     One that EMQX merely leaves out of an answer is waited for until it is back, or its pod is no longer up.
     """
-    if not snapshot.blue_uid or snapshot.pods.problem:
+    if snapshot.pods.problem:
         return known
     members = {m.name: m for m in snapshot.members}
     deaths = list[NodeDeath]()
     standing: dict[str, Broker] = {}
     for name, before in known.standing.items():
         member = members.get(name)
-        is_up = member is not None and member.pod.containers_ready and not member.pod.meta.deleting
-        if is_up and member is not None and instance_of(member) == before.instance:
+        ended = _ended(before, member, _uptime_s(snapshot, name))
+        if not ended:
             standing[name] = before
-        elif name not in drained and (clients := _last_count(known, name, before, snapshot.now)):
-            deaths.append(NodeDeath(name, before.instance, clients, snapshot.now))
+        elif snapshot.blue_uid and name not in drained and (clients := _last_count(known, name, before, snapshot.now)):
+            deaths.append(NodeDeath(name, ended, clients, snapshot.now))
             known = _undrained(known, name, clients) if before.is_evacuated else known
     for name, member in members.items():
-        is_up = member.pod.containers_ready and not member.pod.meta.deleting
-        if member.node is not None and not member.is_suspect and is_up and member.live_connections is not None:
-            standing[name] = Broker(instance_of(member), member.live_connections, member.evacuation is not None)
+        if member.node is not None and not member.is_suspect and _is_up(member) and member.live_connections is not None:
+            is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, name)
+            standing[name] = Broker(instance_of(member), member.live_connections, is_evacuated, uptime_s)
     return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
+
+
+def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:
+    """The instance that has ended since `before`; empty while it runs."""
+    if member is None or not _is_up(member) or instance_of(member) != before.instance:
+        return before.instance
+    is_restarted = uptime_s is not None and before.uptime_s is not None and uptime_s < before.uptime_s
+    return f"{before.instance}/emqx" if is_restarted else ""
+
+
+def _is_up(member: Member) -> bool:
+    """A broker that answers for itself runs, whatever its readiness probe says."""
+    answers = member.own.value is not None and not member.own.problem
+    return (member.pod.containers_ready or answers) and not member.pod.meta.deleting
+
+
+def _uptime_s(snapshot: Snapshot, name: str) -> int | None:
+    node = snapshot.brokers.get(name)
+    return node.vitals.uptime_s if node else None
 
 
 def _undrained(known: Observations, name: str, clients: int) -> Observations:
     """The drain of a node did not move those who were cut off when its broker died."""
+    known = changed(known, untold={other: begun for other, begun in known.untold.items() if other != name})
     if name in known.initial:
         initial, left = {**known.initial, name: known.initial[name] - clients}, {**known.left, name: 0}
         return changed(known, initial=initial, left=left)
@@ -330,7 +378,7 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
     if blue is None:
         return known
     evacuating = [m for m in blue.members if m.evacuation]
-    begun = _initial_counts(evacuating)
+    known, begun, left = _with_begun(known, blue.members, now)
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
@@ -339,7 +387,7 @@ def _with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> O
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
         baseline, green_baseline = {**live, **begun}, green_before
     evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}
-    initial, left = _drained_again(known.drained_from, {**begun, **initial}, known.left, begun)
+    initial, left = _drained_again(known.drained_from, {**begun, **initial}, {**known.left, **left}, begun)
     left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
     return changed(
@@ -398,10 +446,42 @@ def all_deaths(totals: Totals, known: Observations) -> tuple[NodeDeath, ...]:
     return (*totals.deaths, *new) if new else totals.deaths
 
 
-def _initial_counts(evacuating: Iterable[Member]) -> dict[str, int]:
-    """By pod: clients at the start of its drain, where the cluster has told them; the node itself does not say it."""
-    counts = ((m.name, m.evacuation.initial_connected) for m in evacuating if m.evacuation)
-    return {name: count for name, count in counts if count is not None}
+def _with_begun(
+    known: Observations, members: Iterable[Member], now: datetime
+) -> tuple[Observations, dict[str, int], dict[str, int]]:
+    """By pod: clients at the start of its drain, as the cluster tells them, and what the drain before had left.
+
+    Where the cluster has not told them in time, or not before the drain was stopped, the node's own counts are taken.
+    """
+    begun: dict[str, int] = {}
+    left: dict[str, int] = {}
+    untold: dict[str, Untold] = {}
+    drained_from = dict(known.drained_from)
+    for member in members:
+        name, before = member.name, known.untold.get(member.name)
+        told = member.evacuation.initial_connected if member.evacuation else None
+        if told is None and member.evacuation and before is None:
+            counts = (sample.nodes.get(name, 0) for sample in known.recent[-2:])
+            before = Untold(max(member.live_connections or 0, *counts, 0), now, _left_of(known, name))
+        if told is None and before is not None and (member.evacuation or member.own.problem):
+            untold[name] = before
+            if (now - before.since).total_seconds() <= TOLD_WITHIN_S:
+                continue
+        if told is not None:
+            begun[name] = told
+        elif before is not None:
+            begun[name] = before.clients
+        if before is None:
+            continue
+        if before.left is not None:
+            left[name] = before.left
+        if told is not None and drained_from.get(name) == before.clients:
+            drained_from[name] = told
+    return changed(known, untold=untold, drained_from=drained_from), begun, left
+
+
+def _left_of(known: Observations, name: str) -> int | None:
+    return known.left.get(name, known.left_back.get(name))
 
 
 def _progress(before: Progress | None, member: Member, now: datetime) -> Progress:
@@ -437,9 +517,9 @@ def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str,
 def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, abort: AbortRecord) -> Observations:
     """An abort: the ledger of the way forward stands still, and green's drains are counted."""
     green, blue = snapshot.green, snapshot.blue
-    begun = _initial_counts(green.members if green else ())
+    known, begun, left = _with_begun(known, green.members if green else (), snapshot.now)
     initial = {**begun, **journal.totals.initial_back, **known.initial_back}
-    initial, left = _drained_again(known.drained_from, initial, known.left_back, begun)
+    initial, left = _drained_again(known.drained_from, initial, {**known.left_back, **left}, begun)
     evacuating = (m.name for m in snapshot.members if m.evacuation)
     evacuated_at = {**known.evacuated_at, **dict.fromkeys(evacuating, snapshot.now)}
     drains = _drains(evacuated_at, snapshot.now)

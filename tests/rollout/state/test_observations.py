@@ -14,6 +14,7 @@ from emqx_tui.model.containers import PodCondition
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.rollout.state.journal import AbortRecord, Totals
+from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.rollout.state.observations import (
     STOPPED_S,
     Observations,
@@ -131,6 +132,21 @@ def test_the_lowest_sum_leaves_gaps_out() -> None:
         DRAINING, at(counted(DRAINING, b2=250), 1), at(counted(DRAINING, b2=250, b1=None), 2), at(DRAINING, 3)
     )
     assert (memory.start_sum, memory.lowest_sum) == (900, 850)
+
+
+def test_who_was_cut_off_before_the_first_count_of_the_release_was_there_at_its_start() -> None:
+    idle = replace(DRAINING, journal=None)
+    begun = Memory(observations=seen(idle)).afresh().observations
+    memory = seen(at(dead(DRAINING, 1), 1), at(counted(dead(DRAINING, 1), g0=300), 3), memory=begun)
+    assert [death.clients for death in memory.deaths] == [300]
+    assert (memory.start_sum, memory.lowest_sum) == (900, 600)
+
+
+def test_who_died_while_nobody_was_counted_makes_the_lowest_sum() -> None:
+    """Clients are back on other nodes before the next count."""
+    silent = at(with_place(dead(DRAINING, 1), "blue", 0, live=None), 3)
+    back = at(counted(dead(DRAINING, 1), b0=600), 12)
+    assert seen(DRAINING, silent, back).lowest_sum == 600
 
 
 def test_what_nobody_counted_since_the_driver_before_is_told() -> None:
@@ -435,6 +451,51 @@ def test_what_a_frozen_drain_has_evicted_last_is_counted_and_who_leaves_later_is
     draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
     stopped = at(with_place(DRAINING, "blue", 2, live=80), 2 + after_s)
     assert evicted(seen(*BEGUN, draining, stopped)) == (220 if counted_too else 200)
+
+
+@pytest.mark.parametrize(("uptime_s", "cut_off"), [(5, 300), (3600, 0)], ids=["restarted", "as before"])
+def test_a_broker_that_emqx_restarts_in_its_container_has_cut_its_clients_off(uptime_s: int, cut_off: int) -> None:
+    running = with_place(DRAINING, "blue", 1, uptime_s=3600)
+    silent = at(with_place(DRAINING, "blue", 1, uptime_s=3600, own_problem="connection refused", live=None), 1)
+    again = at(with_place(DRAINING, "blue", 1, uptime_s=uptime_s, own=None, live=0), 4)
+    assert killed(running, silent, again, at(again, 5)) == cut_off
+
+
+def test_a_broker_that_answers_while_its_readiness_probe_fails_has_cut_nobody_off() -> None:
+    unready = with_place(DRAINING, "blue", 1, is_ready=False, containers_ready=False, own=300, own_enabled=False)
+    assert killed(DRAINING, at(unready, 1), at(DRAINING, 2)) == 0
+
+
+def own_word(scene: Scene, live: int) -> Scene:
+    """Node 2 evacuates by its own word: the cluster has not told of it."""
+    return with_place(scene, "blue", 2, own=live, live=live)
+
+
+def test_who_was_evicted_by_a_drain_that_the_cluster_never_told_of_is_counted() -> None:
+    split_off = [at(own_word(DRAINING, 300 - 20 * n), 1.0 + n) for n in range(12)]
+    assert evicted(seen(DRAINING, *split_off[:10])) == 0, "it may still tell"
+    assert evicted(seen(DRAINING, *split_off)) == 220
+    told = at(with_place(own_word(DRAINING, 60), "blue", 2, **draining_place(live=60)), 13)
+    assert evicted(seen(DRAINING, *split_off, told)) == 240, "told late"
+
+
+def test_who_was_evicted_before_a_drain_was_stopped_that_the_cluster_had_not_told_of_is_counted() -> None:
+    begun, stopped = (
+        at(own_word(DRAINING, 300), 1),
+        at(with_place(DRAINING, "blue", 2, live=290, own=290, own_enabled=False), 2),
+    )
+    assert evicted(seen(DRAINING, begun, stopped)) == 10
+    again = at(own_word(DRAINING, 280), 10)
+    told = at(with_place(DRAINING, "blue", 2, **draining_place(live=270) | {"initial": 290}), 11)
+    over = with_place(at(told, 14), "blue", 2, live=0)
+    assert evicted(seen(DRAINING, begun, stopped, again, told, over)) == 300
+
+
+def test_who_is_cut_off_when_a_broker_dies_in_a_drain_that_nobody_told_of_is_not_evicted_too() -> None:
+    gone = at(dead(DRAINING, 2), 3)
+    back = at(with_place(DRAINING, "blue", 2, live=0, own=0, own_enabled=False, restarts=1), 20)
+    memory = seen(DRAINING, at(own_word(DRAINING, 300), 1), gone, back, at(back, 21))
+    assert (evicted(memory), [death.clients for death in memory.deaths]) == (0, [300])
 
 
 def test_a_drained_node_that_goes_cuts_nobody_off() -> None:
