@@ -15,6 +15,9 @@ from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.observations import Canary, Observations
 
+SETTLES_S = 5.0
+"""A broker's count may be from before it was restarted for so long: its sampler, and a poll of it."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -28,9 +31,14 @@ def watch(context: RolloutContext, phase: Phase) -> Observations:
     """Observations with the canary's watch begun, gone on, or dropped."""
     known = context.observations
     if phase is not Phase.CANARY:
-        return known if known.canary is None else replace(known, canary=None, canary_lost=0, canary_cut=0)
+        return known if known.canary is None and known.canary_apart_at is None else _unwatched(known)
+    member = canary_member(context)
+    pod = known.canary.pod if known.canary else member.name if member else ""
+    if pod and _is_apart(context, pod):
+        return replace(_unwatched(known), canary_apart_at=context.now)
     if known.canary is None:
-        member = canary_member(context)
+        if known.canary_apart_at and (context.now - known.canary_apart_at).total_seconds() < SETTLES_S:
+            return known
         blue = context.blue.live_connections if context.blue else None
         green = context.green.live_connections if context.green else None
         if member is None or blue is None or green is None or not is_switched(context, phase):
@@ -44,6 +52,17 @@ def watch(context: RolloutContext, phase: Phase) -> Observations:
     enough = watched >= 10.0 and known.canary.total > 0
     churn = arrived / known.canary.total * 60.0 / watched if enough else known.churn_per_min
     return replace(known, canary_lost=cut.at_least, canary_cut=cut.estimate, churn_per_min=churn)
+
+
+def _unwatched(known: Observations) -> Observations:
+    return replace(known, canary=None, canary_apart_at=None, canary_lost=0, canary_cut=0)
+
+
+def _is_apart(context: RolloutContext, pod: str) -> bool:
+    if pod in context.observations.away_since:
+        return True
+    member = next((m for m in context.blue_members if m.name == pod), None)
+    return member is None or member.is_suspect or member.pod.meta.deleting
 
 
 def arrivals(context: RolloutContext, canary: Canary) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -86,6 +87,28 @@ def test_the_watch_begins_when_the_proxies_were_seen_to_follow() -> None:
 def test_the_watch_goes_on_with_what_it_began_with() -> None:
     scene = watched(30.0, live=295)
     assert scene.decided()[1].observations.canary == scene.memory.observations.canary
+
+
+APART: dict[str, Scene] = {
+    "it is silent": with_place(watched(30.0, live=0), "blue", 2, own_problem="timed out"),
+    "it is no member of EMQX": with_place(watched(30.0, live=0), "blue", 2, is_joined=False),
+    "its pod goes": with_place(watched(30.0, live=0), "blue", 2, is_deleting=True),
+}
+
+
+@pytest.mark.parametrize("scene", APART.values(), ids=APART)
+def test_what_a_broker_loses_by_itself_is_not_the_networks_doing(scene: Scene) -> None:
+    """EMQX restarts a broker that was split off; one in a pod that goes drops its clients while it still answers."""
+    decision, memory = scene.decided()
+    assert decision.journal
+    assert (decision.journal.canary_failed, memory.observations.canary) == ("", None)
+    back = replace(watched(0.0, live=0), memory=memory)
+    waiting = replace(back, now=back.now + timedelta(seconds=canary.SETTLES_S - 1))
+    assert waiting.decided()[1].observations.canary is None, "its count may be from before"
+    settled = replace(back, now=back.now + timedelta(seconds=canary.SETTLES_S + 1))
+    begun = settled.decided()[1].observations.canary
+    assert begun is not None
+    assert (begun.since, begun.clients) == (settled.now, 0)
 
 
 def test_the_watch_is_dropped_with_the_phase() -> None:
