@@ -3,10 +3,11 @@
 Owns the definitions. Instants and counts come from the journal, which every driver carried on, so that the figures of
 a release that changed hands are those of the whole release. What is not known is null, never 0.
 
-`clients_lost` compares sums, because EMQX does not tell clients apart: the sum of the start less the highest sum seen
-after the last client was cut off. At any moment some clients are away by themselves: as many as the sum moved by before
-anybody was cut off are no loss. Those that are missing may still be on their way: they are told as lost SETTLED_S
-later, and are null before. New clients that joined during the release can hide lost ones, which no count can tell.
+`clients_lost` compares sums, because EMQX does not tell clients apart: the sum of the start less the highest sum of the
+last QUIET_S, if that is after the last client was cut off. At any moment some clients are away by themselves: as many
+as the sum moved by before anybody was cut off are no loss. Those that are missing may still be on their way: they are
+told as lost SETTLED_S later, and are null before. New clients that joined during the release can hide lost ones, which
+no count can tell.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from emqx_tui.session.views.view import View
 SETTLED_S = 60.0
 """Firmware that waits ever longer between its attempts is back by then."""
 QUIET_S = 30.0
-"""So long before the first client is cut off, the sum is looked at for how much it moves by itself."""
+"""So long the sum is looked at: before the first client is cut off for how much it moves by itself, and at the end."""
 FEW = 5
 """Fewer samples do not tell that."""
 
@@ -71,7 +72,8 @@ def clients_lost(view: View, journal: Journal) -> int | None:
     after = [sample for sample in view.samples if sample.sum is not None and sample.at > since]
     if not after:
         return None
-    missing = totals.start_sum - _moves_by_itself(view, journal, since) - max(sample.sum or 0 for sample in after)
+    late = max(sample.sum or 0 for sample in after if (after[-1].at - sample.at).total_seconds() <= QUIET_S)
+    missing = totals.start_sum - _moves_by_itself(view, journal, since) - late
     is_settled = (after[-1].at - since).total_seconds() >= SETTLED_S
     return 0 if missing <= 0 else missing if is_settled else None
 

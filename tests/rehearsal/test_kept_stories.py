@@ -48,6 +48,52 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(349, events=(Event(3.0, "operator down"), Event(5.0, "rates edited"))),
         "done",
     ),
+    "a broker restarts before the clients are counted for the first time": (
+        Story(105, lag_s=0.05, events=(Event(0.4, "blue broker restarts"),)),
+        "done",
+    ),
+    "all of blue dies between two counts": (
+        Story(161, events=(Event(2.7, "green set removed"), Event(3.7, "blue set removed"))),
+        "done",
+    ),
+    "a drain is frozen before EMQX has told what it began with": (
+        Story(144, skews_s=(0.5,), boot_s=15.0, events=(Event(44.5, "freeze"),)),
+        "done",
+    ),
+    "a drain of which EMQX never tells what it began with": (
+        Story(2059, nodes=1, events=(Event(14.2, "a blue broker is split off"),)),
+        "done",
+    ),
+    "EMQX restarts a broker while it is the canary": (
+        Story(
+            2059,
+            nodes=1,
+            clients_per_node=33,
+            skews_s=(0.0, 0.5, -0.5),
+            lag_s=1.0,
+            events=(Event(7.2, "hold"), Event(14.2, "a blue broker is split off"), Event(33.6, "resume", 2)),
+        ),
+        "done",
+    ),
+    "a readiness probe fails on a broker that goes on, nobody drives, and others refuse clients": (
+        Story(
+            98,
+            nodes=1,
+            clients_per_node=40,
+            preset="device",
+            approval="every-node",
+            events=(
+                Event(40.5, "a rebalance runs"),
+                Event(54.0, "no right to write the lease"),
+                Event(57.0, "green pod unready"),
+            ),
+        ),
+        "aborted",
+    ),
+    "clients are lost after the last drain": (
+        Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
+        "done",
+    ),
 }
 
 
