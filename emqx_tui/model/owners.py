@@ -36,6 +36,7 @@ class Owner:
     """As the object has it."""
 
 
+PERSON = "a person"
 _KNOWN: Sequence[tuple[str, str, Keeps]] = (
     ("argocd", "Argo CD", Keeps.ALWAYS),
     ("argo-cd", "Argo CD", Keeps.ALWAYS),
@@ -50,8 +51,8 @@ _KNOWN: Sequence[tuple[str, str, Keeps]] = (
     ("ansible", "Ansible", Keeps.NEXT_TIME),
     ("kubectl-client-side-apply", "kubectl apply", Keeps.NEXT_TIME),
     ("kubectl-last-applied", "kubectl apply", Keeps.NEXT_TIME),
-    ("kubectl-", "a person", Keeps.NOT),
-    ("mozilla", "a person", Keeps.NOT),
+    ("kubectl-", PERSON, Keeps.NOT),
+    ("mozilla", PERSON, Keeps.NOT),
     ("emqx-tui", "emqx-tui", Keeps.NOT),
 )
 """Beginnings of managers, the longer ones first; any other that applies will apply again."""

@@ -14,15 +14,17 @@ from typing import Any, TypeVar, assert_never
 from emqx_tui.model.api_version import V4
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.object_schema import ObjectSchema
 from emqx_tui.model.wire import Fields, Malformed, clean
 from emqx_tui.model.workloads import ClusterEvent
 from emqx_tui.rollout.redaction import redact, redact_text
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
 from emqx_tui.session.inspection.log_tail import MOST_LINES, LogTail
-from emqx_tui.session.inspection.questions import Answer, Question, ReadEvents, ReadLog, ReadObject, Target
+from emqx_tui.session.inspection.questions import Answer, Question, ReadEvents, ReadLog, ReadObject, ReadSchema, Target
 from emqx_tui.session.ports import Clock, Emqx, Kube
 
 T = TypeVar("T")
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 TIMEOUT_S = 10.0
 FIRST_LINES = 1_000
 """How far a log is read back when it is opened."""
@@ -57,6 +59,9 @@ class Inspector:
                 tell(replace(answer, is_complete=True, events=events or (), events_problem=problem))
             case ReadLog():
                 await self._log(answer, question, tell)
+            case ReadSchema():
+                schema, problem = await told(self._schema())
+                tell(replace(answer, is_complete=True, schema=schema, problem=problem))
             case _:
                 assert_never(question)
 
@@ -83,6 +88,20 @@ class Inspector:
             body = reply.body
             found[title] = body.get("data", body) if isinstance(body, Mapping) else reply.text[:400]
         return found
+
+    # -- schema
+
+    async def _schema(self) -> ObjectSchema:
+        """From the OpenAPI document of the group version or, where that cannot be had, from the definition."""
+        info = Kind.EMQX_ENTERPRISE.info
+        version = info.base.rpartition("/")[2]
+        try:
+            document = await self.kube.request(KubeRequest("GET", f"/openapi/v3/{info.base}", timeout_s=TIMEOUT_S))
+            return ObjectSchema.from_openapi(document, info.group, version, "EmqxEnterprise")
+        except (AdapterError, Malformed):
+            path = f"{_DEFINITIONS}/{info.plural}.{info.group}"
+            definition = await self.kube.request(KubeRequest("GET", path, timeout_s=TIMEOUT_S))
+            return ObjectSchema.from_definition(definition, version)
 
     # -- Events
 

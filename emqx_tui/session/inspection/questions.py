@@ -11,6 +11,7 @@ from typing import Any
 
 from emqx_tui.model.claims import Claim
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.object_schema import ObjectSchema
 from emqx_tui.model.workloads import ClusterEvent
 
 
@@ -52,7 +53,12 @@ class ReadLog:
     """None: the last lines, however old."""
 
 
-Question = ReadObject | ReadEvents | ReadLog
+@dataclass(frozen=True)
+class ReadSchema:
+    """The published schema of EmqxEnterprise: what its fields mean."""
+
+
+Question = ReadObject | ReadEvents | ReadLog | ReadSchema
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class Answer:
     """Oldest first."""
     events_problem: str = ""
     log: LogExcerpt = LogExcerpt()
+    schema: ObjectSchema | None = None
 
 
 @dataclass(frozen=True)

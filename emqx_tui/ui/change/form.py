@@ -17,11 +17,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
+from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from emqx_tui.ui.change.edit import Edit
-from emqx_tui.ui.change.form_rows import CHOICES, FORM, OPTIONS, FormRow, Options, field_note, option_note
+from emqx_tui.ui.change.form_rows import CHOICES, FORM, OPTIONS, FormRow, Options, Seen, field_note, option_note
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.spans import Line
 
@@ -29,6 +30,17 @@ MOVES: list[BindingType] = [
     Binding("up", "app.focus_previous", show=False),
     Binding("down", "app.focus_next", show=False),
 ]
+
+
+class FleetSuggester(Suggester):
+    """Completes what is typed with what runs in the fleet; `right` takes it."""
+
+    def __init__(self, field: FieldInput) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._field = field
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return self._field.seen.completion(self._field.field, value) or None
 
 
 class FieldInput(Input):
@@ -43,8 +55,15 @@ class FieldInput(Input):
     is_editing = reactive(False)
 
     def __init__(self, row: FormRow, *, is_number: bool) -> None:
-        super().__init__(compact=True, select_on_focus=True, id=f"field-{row.name}", max_length=200)
+        super().__init__(
+            compact=True,
+            select_on_focus=True,
+            id=f"field-{row.name}",
+            max_length=200,
+            suggester=FleetSuggester(self),
+        )
         self.field = row.name
+        self.seen = Seen()
         self.is_number = is_number
         self._before = ""
         self.cursor_blink = False
@@ -163,13 +182,14 @@ class ChangeForm(Vertical):
             yield Static(row.unit, classes="form-unit", markup=False)
             yield Static("", id=f"note-{row.name}", classes="form-note", markup=False)
 
-    def show(self, edit: Edit, options: Options, fleet: Sequence[str]) -> None:
-        """Show the edit and the options; `fleet`: versions of other clusters. Unreadable templates cannot be edited."""
+    def show(self, edit: Edit, options: Options, seen: Seen) -> None:
+        """Show the edit, the options, and what the fleet runs. Unreadable templates cannot be edited."""
         for field in self.query(FieldInput):
             field.disabled = not edit.is_readable
+            field.seen = seen
         self.show_fields(edit.fields)
         for row in FORM:
-            self._note(row.name, field_note(row, edit, fleet))
+            self._note(row.name, field_note(row, edit, seen))
         for row in OPTIONS:
             self.query_one(f"#field-{row.name}", ChoiceField).value = options.chosen(row.name)
             self._note(row.name, option_note(row.name, options, edit))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from emqx_tui.model import units
+from emqx_tui.rollout.change import parse_version
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.change.edit import PATHS, Edit
@@ -77,20 +78,26 @@ OPTIONS = (
 )
 
 
-def field_note(row: FormRow, edit: Edit, fleet_versions: Iterable[str]) -> Line:
+MOST_VERSIONS = 4
+"""Versions that are named beside the field."""
+
+
+def field_note(row: FormRow, edit: Edit, seen: Seen) -> Line:
     """What stands right of a field: its problem, what it was, or what it means."""
     if row.name == "initial_delay_s" and edit.is_held:
         return line(("held by the release; yours comes back after it", Tone.DIM))
     path = ".".join(PATHS[row.name])
+    was, now = original_value(row.name, edit), edit.fields.get(row.name, "")
+    completed = seen.completion(row.name, now) if now != was else ""
+    hint = line(("right", Tone.KEY), f" takes {completed}  ") if completed else EMPTY
     problem = next((found for found in edit.problems if found.path == path), None)
     if problem:
-        return line((f"✘ {clean(problem.sentence)}", Tone.BAD))
-    was = original_value(row.name, edit)
-    if edit.fields.get(row.name, "") != was:
-        return line((f"was {clean(was) or 'not given'}", Tone.WARN))
+        return (*hint, *line((f"✘ {clean(problem.sentence)}", Tone.BAD)))
+    if now != was:
+        return (*hint, *line((f"was {clean(was) or 'not given'}", Tone.WARN)))
     if row.name == "version":
-        seen = ", ".join(clean(version) for version in fleet_versions)
-        return line((f"in the fleet: {seen}", Tone.DIM)) if seen else EMPTY
+        others = [version for version in seen.versions if version != was][:MOST_VERSIONS]
+        return line((f"in the fleet: {', '.join(reversed(others))}", Tone.DIM)) if others else EMPTY
     return line((row.hint, Tone.DIM))
 
 
@@ -117,7 +124,24 @@ def option_note(name: str, options: Options, edit: Edit | None) -> Line:
     return line((f"{units.plural(options.parallel_drains, 'blue node')}{total}", Tone.DIM))
 
 
-def fleet_versions(rows: Iterable[ClusterRow], but: str) -> tuple[str, ...]:
-    """Versions that other clusters run, newest last."""
-    found = {row.resource.image.version for row in rows if row.resource.is_running} - {but, ""}
-    return tuple(sorted(found))[-4:]
+@dataclass(frozen=True)
+class Seen:
+    """What the clusters of the fleet run, the newest first."""
+
+    versions: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
+
+    def completion(self, name: str, typed: str) -> str:
+        """What a value that is typed into a field may become; empty without anything of that beginning."""
+        known = {"version": self.versions, "repository": self.repositories}.get(name, ())
+        return next((value for value in known if typed and value.startswith(typed) and value != typed), "")
+
+
+def seen_in(rows: Iterable[ClusterRow]) -> Seen:
+    """What runs in the fleet."""
+    images = [row.resource.image for row in rows if row.resource.is_running]
+    versions = {clean(image.version): parse_version(image.version) or (0, 0, 0) for image in images if image.version}
+    repositories = sorted({clean(image.repository) for image in images if image.repository})
+    return Seen(
+        tuple(sorted(versions, key=lambda version: (versions[version], version), reverse=True)), tuple(repositories)
+    )

@@ -18,15 +18,17 @@ from textual.widgets import Static, TextArea
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.rollout.change import Verdict
+from emqx_tui.session.inspection.questions import Answer, ReadSchema
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.start_card import renew_start
 from emqx_tui.ui.change import external_editor
 from emqx_tui.ui.change.accept_row import AcceptRow
 from emqx_tui.ui.change.differences import difference_lines, problem_line
-from emqx_tui.ui.change.edit import Edit
-from emqx_tui.ui.change.form import ChangeForm, ChoiceField
-from emqx_tui.ui.change.form_rows import Options, fleet_versions
+from emqx_tui.ui.change.edit import PATHS, Edit
+from emqx_tui.ui.change.field_help import field_lines
+from emqx_tui.ui.change.form import ChangeForm, ChoiceField, FieldInput
+from emqx_tui.ui.change.form_rows import Options, seen_in
 from emqx_tui.ui.change.history import History
 from emqx_tui.ui.change.outcome import VERDICTS, head_line
 from emqx_tui.ui.change.outcome_panel import OutcomePanel
@@ -34,12 +36,12 @@ from emqx_tui.ui.change.preview import Preview
 from emqx_tui.ui.change.readiness import UNANSWERED, acceptable, why_not
 from emqx_tui.ui.change.save_card import SaveCard
 from emqx_tui.ui.change.template_editor import TemplateEditor
-from emqx_tui.ui.change.yaml_document import Uneditable
+from emqx_tui.ui.change.yaml_document import Path, Uneditable
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import EditPreviewWanted, Published, RolloutWanted, SaveConfirmed
+from emqx_tui.ui.shell.messages import EditPreviewWanted, InspectionWanted, Published, RolloutWanted, SaveConfirmed
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
@@ -48,6 +50,8 @@ from emqx_tui.ui.text.spans import Line, Tone, line, wrap
 
 PANES = ("form", "template", "diff")
 CARD_WIDTH = 64
+TALL, HELP_ROWS = 30, 2
+"""From this many rows on the help of a field may take two."""
 
 
 class ChangeScreen(ConsoleScreen):
@@ -66,6 +70,8 @@ class ChangeScreen(ConsoleScreen):
     def __init__(self, namespace: str, name: str) -> None:
         super().__init__()
         self._key = (namespace, name)
+        self._help: Answer | None = None
+        self._help_number = 0
         self._edit: Edit | None = None
         self._history = History()
         self._options = Options()
@@ -94,10 +100,13 @@ class ChangeScreen(ConsoleScreen):
                 yield Static("", id="text-problems", markup=False)
             with VerticalScroll(id="diff-pane"):
                 yield Static("", id="differences", markup=False)
+        yield Static("", id="field-help", markup=False)
         yield KeyLine()
 
     def on_mount(self) -> None:
         self._show_pane("form")
+        self._help_number = self.console.next_number()
+        self.post_message(InspectionWanted(self._help_number, ReadSchema()))
 
     def on_screen_resume(self) -> None:
         self.take(self.console.published)
@@ -114,6 +123,8 @@ class ChangeScreen(ConsoleScreen):
         if row is not None and not row.unreadable:
             self._follow(row.resource)
         self._preview.take(published.edit_preview)
+        if published.answer and published.answer.number == self._help_number:
+            self._help = published.answer
         if row is None and published.fleet.is_synced:
             self.query_one(OutcomePanel).say(line(("✘ This cluster no longer exists.", Tone.BAD)))
         elif row is not None and row.unreadable:
@@ -216,15 +227,36 @@ class ChangeScreen(ConsoleScreen):
         if edit is None or not self.is_mounted:
             return
         self._show_head()
-        seen = fleet_versions(self.console.published.fleet.rows, edit.original.image.version)
+        seen = seen_in(self.console.published.fleet.rows)
         self.query_one(ChangeForm).show(edit, self._options, seen)
-        self.query_one(TemplateEditor).show_text(edit.text) if not self._reading else None
+        editor = self.query_one(TemplateEditor)
+        editor.seen = seen
+        if not self._reading:
+            editor.show_text(edit.text)
         self.query_one(OutcomePanel).show(edit, self._preview.answer, self._accepted, is_wanted=self._is_wanted)
         problems = [problem_line(problem) for problem in edit.problems[:3]]
         self._update("#text-problems", problems)
         width = max(20, self.query_one("#diff-pane").scrollable_content_region.width - 1)
         self._update("#differences", difference_lines(edit, self._preview.answer, width))
+        self._show_help()
         self.refresh_bindings()
+
+    def _show_help(self) -> None:
+        """What the field under the cursor means, and who owns it."""
+        edit, most = self._edit, HELP_ROWS if self.size.height >= TALL else 1
+        if edit is not None and self.is_mounted:
+            told = field_lines(self._path, self._help, edit.original.owners, self.size.width - 2, most)
+            self._update("#field-help", told)
+
+    @property
+    def _path(self) -> Path:
+        match self.focused:
+            case FieldInput(field=name):
+                return PATHS[name]
+            case TemplateEditor(field_path=path):
+                return path
+            case _:
+                return ()
 
     def _show_head(self) -> None:
         is_wide = self.size.width >= WIDE
@@ -249,6 +281,13 @@ class ChangeScreen(ConsoleScreen):
         first[pane]()
         self._show_head()
         self.refresh_bindings()
+
+    def on_descendant_focus(self) -> None:
+        self._show_help()
+
+    def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
+        event.stop()
+        self._show_help()
 
     # --- edits -----------------------------------------------------------------------------------------------
 

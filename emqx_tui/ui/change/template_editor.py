@@ -8,11 +8,19 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
+from emqx_tui.ui.change.cursor_path import path_at
+from emqx_tui.ui.change.edit import PATHS
+from emqx_tui.ui.change.form_rows import Seen
+from emqx_tui.ui.change.yaml_document import Path
+
 
 class TemplateEditor(TextArea):
     """YAML with highlighting and line numbers; Escape leaves it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "screen.leave_editor", "leave the editor")]
+
+    seen = Seen()
+    """What the fleet runs."""
 
     def __init__(self) -> None:
         super().__init__(language="yaml", show_line_numbers=True, tab_behavior="indent", soft_wrap=False, id="editor")
@@ -20,6 +28,20 @@ class TemplateEditor(TextArea):
         self.cursor_blink = False
         self._shown = ""
         """What it was last told to show."""
+
+    @property
+    def field_path(self) -> Path:
+        """The field on the line of the cursor."""
+        return path_at(self.document.lines, self.cursor_location[0])
+
+    def update_suggestion(self) -> None:
+        """Complete the image with what runs in the fleet; `right` takes it."""
+        row, column = self.cursor_location
+        before, after = self.document.lines[row][:column], self.document.lines[row][column:]
+        name = next((name for name in ("version", "repository") if self.field_path == PATHS[name]), "")
+        typed = before.rpartition(": ")[2].strip()
+        completed = self.seen.completion(name, typed) if name and not after.strip() else ""
+        self.suggestion = completed[len(typed) :]
 
     def on_key(self, event: events.Key) -> None:
         if event.key == "escape":

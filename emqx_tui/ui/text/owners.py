@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from emqx_tui.model.owners import Keeps, Owner
+from emqx_tui.model.owners import PERSON, Keeps, Owner
 from emqx_tui.rollout.change import Owned
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Tone, line
@@ -18,17 +18,14 @@ BECOMES = {
 
 
 def owner_name(owner: Owner) -> str:
-    """The tool, and the manager where that says more."""
+    """The tool; for a person the manager, which says with what."""
     name, manager = clean(owner.name), clean(owner.manager)
-    return name if name == manager else f"{name} ({manager})"
+    return f"a person ({manager})" if name == PERSON else name
 
 
 def owner_line(owner: Owner) -> Line:
-    """The owner of the field under the cursor."""
-    becomes = BECOMES[owner.keeps]
-    if not becomes:
-        return line((f"owner: {owner_name(owner)}", Tone.DIM))
-    return line((f"▲ owner: {owner_name(owner)}; {becomes}", Tone.WARN))
+    """The owner of the field under the cursor, who puts his value back."""
+    return line((f"▲ owner: {owner_name(owner)}; {BECOMES[owner.keeps]}", Tone.WARN))
 
 
 def owned_lines(owned: Iterable[Owned]) -> list[Line]:

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from emqx_tui.model.errors import Forbidden, NotFound, Rejected, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.redaction import REDACTED
 from emqx_tui.rollout.requests import KubeRequest
+from emqx_tui.sandbox.schema.catalog import custom_definition
 from emqx_tui.session.inspection.inspector import AGAIN_S, FIRST_LINES, TELL_EVERY_S, Inspector
 from emqx_tui.session.inspection.inventory import take_inventory
 from emqx_tui.session.inspection.questions import (
@@ -22,6 +25,7 @@ from emqx_tui.session.inspection.questions import (
     ReadEvents,
     ReadLog,
     ReadObject,
+    ReadSchema,
     Target,
 )
 from emqx_tui.session.ports import LineSink
@@ -66,6 +70,28 @@ async def test_an_object_is_shown_without_secrets_and_without_what_a_terminal_wo
     assert found is not None
     assert found["metadata"] == {"name": "x�[2J", "annotations": {"a�": "line 1\nline� 2"}}
     assert found["spec"]["containers"][0]["env"] == [{"name": "A", "value": REDACTED}]
+
+
+OPENAPI = "/openapi/v3/apis/apps.emqx.io/v1beta4"
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/emqxenterprises.apps.emqx.io"
+
+
+@pytest.mark.parametrize(
+    "openapi",
+    [Forbidden("no", status=403), NotFound("no"), {"components": {"schemas": {}}}],
+    ids=["forbidden", "an old server", "the kind is not in it"],
+)
+async def test_the_schema_comes_from_the_definition_where_there_is_no_openapi_document(openapi):
+    kube = FakeKube({OPENAPI: openapi, DEFINITION: custom_definition("EmqxEnterprise")})
+    schema = (await ask(ReadSchema(), kube)).schema
+    assert schema is not None
+    assert schema.at(("spec", "replicas")) is not None
+
+
+async def test_a_schema_that_nobody_may_read_is_told_in_one_line():
+    kube = FakeKube({OPENAPI: Forbidden("no", status=403), DEFINITION: Forbidden('User "u" cannot get', status=403)})
+    answer = await ask(ReadSchema(), kube)
+    assert (answer.schema, answer.problem) == (None, 'not allowed: User "u" cannot get')
 
 
 async def test_a_description_brings_the_events_and_a_missing_right_hides_only_its_part():

@@ -13,11 +13,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from emqx_tui.model.object_schema import ObjectSchema
 from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.change import Draft, Verdict, assess
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Start
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.sandbox.schema.catalog import custom_definition
+from emqx_tui.session.inspection.questions import Answer, ReadSchema
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards import typing_guard
 from emqx_tui.ui.cards.approval import ApprovalCard
@@ -373,33 +376,86 @@ MANAGED = (
 )
 
 
+SCHEMA = ObjectSchema.from_definition(custom_definition("EmqxEnterprise"), "v1beta4")
+
+
+async def answer_help(app: ConsoleApp, pilot: Pilot, backend: ScriptedBackend, **fields) -> None:
+    """The engine's answer to the question that the screen asks when it opens."""
+    number, question = backend.questions[-1]
+    assert isinstance(question, ReadSchema)
+    backend.given_answer = given = Answer(number, is_complete=True, **fields)
+    backend.publish()
+    await until(pilot, lambda: app.published.answer is given)
+
+
+async def test_the_field_under_the_cursor_is_explained_in_form_and_template():
+    backend = backend_of(managed_fields=MANAGED)
+    async with change_screen(backend) as (app, pilot):
+        await answer_help(app, pilot, backend, schema=SCHEMA)
+        await until_shown(pilot, "EMQX version, for instance 4.4.15", "▲ owner: Argo CD; it puts its own")
+        await pilot.press("down")
+        await until_shown(pilot, "initialDelaySeconds  Seconds from all new nodes being ready")
+        assert "owner" not in text(app)
+        await pilot.press("t")
+        editor(app).go_to(8)
+        await until_shown(pilot, "connEvictRate (owner: Helm)  Clients disconnected per second")
+        await pilot.press("d")
+        await until(pilot, lambda: "connEvictRate (owner" not in text(app))
+
+
+async def test_help_that_cannot_be_read_is_one_line():
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        assert "no help" not in text(app)
+        await answer_help(app, pilot, backend, problem="not allowed: [red]\x1b[2J no right to get")
+        await until_shown(pilot, "no help for fields: not allowed: [red]�[2J no right to get")
+
+
+async def test_versions_of_the_fleet_complete_what_is_typed():
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        await pilot.press(*"4.4.2")
+        await until_shown(pilot, "right takes 4.4.24")
+        await until(pilot, lambda: field(app, "version")._suggestion == "4.4.24")
+        await pilot.press("right")
+        await until(pilot, lambda: "version: 4.4.24\n" in editor(app).text)
+        assert "right takes" not in text(app)
+        await pilot.press("t")
+        editor(app).go_to(next(n for n, row in enumerate(editor(app).text.splitlines(), 1) if "version:" in row))
+        await pilot.press("end", "backspace", "backspace", "2")
+        assert editor(app).suggestion == "4"
+        await pilot.press("right")
+        assert "version: 4.4.24\n" in editor(app).text
+        editor(app).go_to(8)
+        await pilot.press("end")
+        assert editor(app).suggestion == "", "only an image is completed"
+
+
 async def test_who_owns_a_changed_field_is_told_on_the_screen_and_on_the_card():
     backend = backend_of(managed_fields=MANAGED)
     backend.shown_view = view()
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
-        await until_shown(
-            pilot, "▲ image.version: Argo CD (argocd-controller); it puts its own value", "back by itself"
-        )
+        await until_shown(pilot, "▲ image.version: Argo CD; it puts its own value back by itself")
         assert "image.version: [bold]x�[2J" in text(app)
         backend.publish(edit_preview=backend.asked[-1].answer(FINE, forecast=figures()))
         await until_shown(pilot, "✔ dry-run accepted")
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, ApprovalCard))
-        await until_shown(pilot, "Owner", "image.version: Argo CD (argocd-controller)")
+        await until_shown(pilot, "Owner", "image.version: Argo CD; it puts its own value")
 
 
 async def test_the_card_of_a_saved_edit_names_the_owners_too():
     backend = backend_of(managed_fields=MANAGED)
     async with change_screen(backend) as (app, pilot):
         await pilot.press("down", "down", "down", *"100")
-        await until_shown(pilot, "▲ connEvictRate: Helm (helm); its next run puts its own value back")
+        await until_shown(pilot, "▲ connEvictRate: Helm; its next run puts its own value back")
         await until(pilot, lambda: backend.asked)
         backend.publish(edit_preview=backend.asked[-1].answer())
         await until_shown(pilot, "✔ dry-run accepted")
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, SaveCard))
-        await until_shown(pilot, "Save this edit?", "Helm (helm); its next run puts")
+        await until_shown(pilot, "Save this edit?", "Helm; its next run puts")
 
 
 async def test_a_failed_check_has_to_be_marked_by_name():
