@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,8 +43,8 @@ class Summary:
 class Series:
     """The samples of one rollout, in bounded memory.
 
-    Holds at most `limit` samples; when full, every second one of the older half is dropped and the newer half stays
-    whole.
+    Holds at most `limit` samples; when full, of every two neighbours in the older half the one with fewer clients is
+    kept, so that a short dip is never thinned away, and the newer half stays whole.
     """
 
     def __init__(self, limit: int = 4_000) -> None:
@@ -63,7 +65,7 @@ class Series:
         if len(self._samples) > self._limit:
             older = list(self._samples)[: self._limit // 2]
             newer = list(self._samples)[self._limit // 2 :]
-            self._samples = deque(older[::2] + newer)
+            self._samples = deque(_thinned(older) + newer)
 
     def prepend(self, earlier: Iterable[Sample]) -> None:
         """Put samples before the first one, oldest first; those that are not older are ignored."""
@@ -73,6 +75,17 @@ class Series:
 
     def frozen(self) -> tuple[Sample, ...]:
         return tuple(self._samples)
+
+
+def _thinned(samples: list[Sample]) -> list[Sample]:
+    """The first, and of each two that follow the one with fewer clients; one that is not whole has none to compare."""
+    rest = samples[1:]
+    pairs = itertools.zip_longest(rest[::2], rest[1::2])
+    return [samples[0], *(a if b is None or _clients(a) <= _clients(b) else b for a, b in pairs)]
+
+
+def _clients(sample: Sample) -> float:
+    return math.inf if sample.sum is None else sample.sum
 
 
 def summarise(values: list[int | None]) -> Summary:

@@ -59,6 +59,9 @@ from emqx_tui.session.views.arrival import ArrivalTracker
 from emqx_tui.session.views.publisher import Publisher
 from emqx_tui.session.views.view import Notice, NoticeKind, Role, View
 
+PLOTTED = 600
+"""Samples in a View, however long a release takes: the last five minutes whole, what is older ever more coarsely."""
+
 
 class Reconciler:
     """Owns the only copy of what is known and thought of one cluster."""
@@ -89,7 +92,7 @@ class Reconciler:
         """What this step judges, keeps the lease for, and shows."""
         self._memory = Memory()
         self._decision = Decision(Phase.IDLE)
-        self._series = Series()
+        self._series = Series(PLOTTED)
         self._journal = JournalStore(namespace, name, ports, put, spawn)
         self._driving = Driving(namespace, name, ports, options, put, spawn)
         self._end = ReleaseEnd(ports, put, spawn)

@@ -57,9 +57,18 @@ def test_the_newest_stretch_stays_whole(limit: int, count: int) -> None:
     assert len(newest) == min(count, limit // 2)
 
 
-def test_thinning_drops_every_second_of_the_older_half() -> None:
-    series = filled(list(range(9)), 8)
-    assert [int((s.at - START).total_seconds()) for s in series] == [0, 2, 4, 5, 6, 7, 8]
+def test_thinning_keeps_the_first_and_of_every_two_that_follow_in_the_older_half_the_lower_one() -> None:
+    series = Series(12)
+    for second, blue in enumerate((10, 10, 10, 7, 10, 10, None, 10, 10, 10, 10, 10, 10)):
+        series.add(sample(second, blue))
+    assert [int((s.at - START).total_seconds()) for s in series] == [0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 12]
+
+
+def test_a_dip_of_one_sample_is_never_thinned_away() -> None:
+    series = Series(40)
+    for second in range(5000):
+        series.add(sample(second, 7 if second == 33 else 10))
+    assert [int((s.at - START).total_seconds()) for s in series if s.blue == 7] == [33]
 
 
 def test_a_sample_that_is_not_newer_is_ignored() -> None:

@@ -1,8 +1,8 @@
 """The live plot: connected clients of blue, green and their sum, or of every node, and the legend beside it.
 
-Drawn once for each new sample, never from a repaint, and never for more than an eighth of the time; only lines that
-differ go to the terminal, and a drawing is left out while the terminal has not yet taken the one before. Where plotext
-does not run, the legend's figures remain.
+Drawn when a new sample moves a dot, never from a repaint, and never for more than an eighth of the time; only lines
+that differ go to the terminal, and a drawing is left out while the terminal has not yet taken the one before. Where
+plotext does not run, the legend's figures remain.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
@@ -42,6 +43,20 @@ PAUSE_FACTOR = 8.0
 """... and this many times as long as the last one took: drawing never takes more than an eighth of the time."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """The part of the box that the curves have, and what it shows."""
+
+    columns: int
+    rows: int
+    window: Window
+
+    def dot(self, at_s: float, value: float | None) -> tuple[int, int | None]:
+        """Where a value is drawn: a cell of braille is two dots wide and four high."""
+        column = plot.column_of(at_s, 2 * self.columns, self.window)
+        return column, None if value is None else plot.row_of(value, 4 * self.rows, self.window.top)
+
+
 def _drawn_from(view: View) -> tuple[object, ...]:
     """What a drawing depends on."""
     newest = view.samples[-1] if view.samples else None
@@ -63,6 +78,8 @@ class ConnectionPlot(LineBox):
         self._plotter: Plotter | None = None
         self._next_at = float("-inf")
         self._late: Timer | None = None
+        self._drawn_ends: tuple[object, ...] = ()
+        """Where the lines of the last drawing end, and what else is in it."""
 
     def show(self, view: View) -> None:
         if is_behind(self.app):
@@ -97,19 +114,35 @@ class ConnectionPlot(LineBox):
         view = self._view
         self._samples = present.shown_samples(view) if view else ()
         self._traces = present.traces(self._samples, view, is_per_node=self.is_per_node) if view else []
-        self.resized()
+        if self._ends() != self._drawn_ends:
+            self.resized()
         self._next_at = begun + max(PAUSE_S, PAUSE_FACTOR * (self._clock() - begun))
 
-    def resized(self) -> None:
+    def _ends(self) -> tuple[object, ...]:
+        """What a drawing of now would show: the same again is not drawn. Its older part changes with these only."""
+        view, layout = self._view, self._layout()
+        if view is None or layout is None or not self._samples:
+            return ()
+        at_s = self._samples[-1].at.timestamp()
+        lines = tuple((trace.key, trace.tone, layout.dot(at_s, trace.values[-1])) for trace in self._traces)
+        return layout, lines, tuple(present.marks(view))
+
+    def _layout(self) -> Layout | None:
+        """None without a view, and where there is no room."""
         width, height = self.size
-        view = self._view
         tags = TAG_CELLS if width < WIDE_CELLS else 2 * TAG_CELLS
         columns, rows = width - Y_CELLS - tags, height - AXIS_ROWS
-        if view is None or columns < plot.MIN_WIDTH or rows < plot.MIN_HEIGHT:
+        if self._view is None or columns < plot.MIN_WIDTH or rows < plot.MIN_HEIGHT:
+            return None
+        return Layout(columns, rows, self._window(self._view, self._traces, columns))
+
+    def resized(self) -> None:
+        view, layout, found = self._view, self._layout(), self._traces
+        self._drawn_ends = self._ends()
+        if view is None or layout is None:
             self.swap([])
             return
-        found = self._traces
-        window = self._window(view, found, columns)
+        columns, rows, window = layout.columns, layout.rows, layout.window
         canvas = self._canvas(view, found, columns, rows, window)
         values = present.value_ticks(window.top, rows) if self._samples else ()
         ticks = {plot.row_of(value, rows, window.top): value for value in values}

@@ -511,6 +511,23 @@ async def test_news_without_a_new_sample_draws_nothing():
         assert drawn == [None]
 
 
+async def test_a_sample_that_moves_no_dot_is_not_drawn_and_counts_in_the_legend():
+    async with session(releases.draining(), LARGE) as console:
+        plot = console.app.screen.query_one(ConnectionPlot)
+        drawn: list[None] = []
+        plot.resized = lambda: drawn.append(None)  # type: ignore[method-assign]
+        known = releases.samples(NOW)
+        near = replace(known[-1], at=NOW + timedelta(milliseconds=10))
+        plot._next_at = float("-inf")
+        await console.publish(releases.draining(samples=(*known, near)))
+        assert drawn == []
+        assert len(plot.traces()[0].values) == len(known) + 1
+        lower = replace(near, at=NOW + timedelta(milliseconds=20), blue=(near.blue or 0) - 30_000)
+        plot._next_at = float("-inf")
+        await console.publish(releases.draining(samples=(*known, near, lower)))
+        assert drawn == [None]
+
+
 async def test_o_opens_what_is_inside_the_cluster():
     async with session(releases.draining()) as console:
         await console.press("o")
