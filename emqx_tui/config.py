@@ -66,6 +66,8 @@ class Settings:
     production_contexts: tuple[str, ...] = ("prod", "prod[-_.]*", "*[-_.]prod", "*[-_.]prod[-_.]*", "*production*")
     """Patterns of context names that get a PROD mark."""
 
+    runbook: Path | None = None
+    """What cards say that a person is to do at a gate; None: the words of the program."""
     metrics: str = ""
     """HOST:PORT to serve OpenMetrics on; empty = nowhere."""
     notify: str = ""
@@ -387,6 +389,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("ascii", "--ascii", _yes_or_no, "Draw with ASCII characters only."),
         Option("low_bandwidth", "--low-bandwidth", _yes_or_no, "Draw four times a second at most, instead of ten."),
         Option("production_contexts", "--production-contexts", _texts, "Patterns of contexts that get a PROD mark."),
+        Option("runbook", "--runbook", _path, "A Markdown file: what a person is to do at each gate."),
         Option("metrics", "--metrics", _text, "HOST:PORT that serves OpenMetrics while the console or `rollout` runs."),
         Option("notify", "--notify", _text, "A command, URL or Apprise address that calls a person when it is time."),
     )

@@ -110,6 +110,7 @@ def _global_flags() -> Parser:
     console.add_argument("--log-file", metavar="FILE")
     console.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
     console.add_argument("--flight-log-dir", metavar="FOLDER", help="folder of the flight logs")
+    console.add_argument("--runbook", metavar="FILE", help="Markdown: what a person is to do at each gate")
     console.add_argument("--metrics", metavar="HOST:PORT", help="serve OpenMetrics for Prometheus there")
     console.add_argument("--notify", metavar="HOW", help="command, URL or Apprise address that calls a person")
     console.add_argument("--config", dest="config_file", metavar="FILE", default="", help="configuration file")

@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
-from emqx_tui import __version__
+from emqx_tui import __version__, runbook
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.flight_log import FlightLog
@@ -79,6 +79,7 @@ def show(
             is_ascii=settings.ascii,
             is_demo=is_demo,
             state_dir=settings.flight_log_dir,
+            runbook=runbook.load(settings.runbook),
         )
         app.run()
         if engine.failure is not None:

@@ -27,6 +27,7 @@ from textual.timer import Timer
 
 from emqx_tui.model import units
 from emqx_tui.rollout.phases import FINAL
+from emqx_tui.runbook import SILENT, Runbook
 from emqx_tui.session.backend import Backend
 from emqx_tui.session.views.view import FleetView, NoticeKind, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
@@ -92,6 +93,7 @@ class ConsoleApp(App[int]):
         is_demo: bool = False,
         opened: tuple[str, str] | None = None,
         state_dir: Path | None = None,
+        runbook: Runbook = SILENT,
     ) -> None:
         """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken.
 
@@ -105,6 +107,7 @@ class ConsoleApp(App[int]):
         self.read_only_reason = read_only_reason or ("started with --read-only" if backend.is_read_only else "")
         self.is_ascii = is_ascii
         self.is_demo = is_demo
+        self.runbook = runbook
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened
         self._state_dir = state_dir

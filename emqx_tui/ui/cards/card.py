@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from emqx_tui.model import units
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult, Outcome
 from emqx_tui.rollout.intents import Intent
+from emqx_tui.runbook import Gate as RunbookGate
+from emqx_tui.runbook import Runbook
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.facts import Driving
 from emqx_tui.session.views.view import EditPreview, View
@@ -69,6 +71,12 @@ def check_rows(checks: tuple[CheckResult, ...]) -> tuple[Line, ...]:
             unbroken = (Span(span.text.replace(" ", TIE), span.tone) for span in check_line(check))
             passing += [*unbroken, Span("   ")]
     return (*(check_line(check) for check in apart), *([tuple(passing[:-1])] if passing else []))
+
+
+def runbook_row(runbook: Runbook, gate: RunbookGate) -> tuple[Line, ...]:
+    """What a person is to do at a gate, and why it is not what the settings say."""
+    problem = (line((f"▲ {clean(runbook.problem)}", Tone.WARN)),) if runbook.problem else ()
+    return (*problem, *(line(words) for words in runbook.texts.get(gate, ())))
 
 
 def driver_row(view: View) -> tuple[Line, ...]:

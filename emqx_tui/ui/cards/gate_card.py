@@ -7,17 +7,19 @@ from emqx_tui.rollout.commands import in_context
 from emqx_tui.rollout.decision import Gate
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.intents import Approve
+from emqx_tui.runbook import SILENT, Runbook
+from emqx_tui.runbook import Gate as RunbookGate
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards import cut_over, drain
-from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, driver_row, filled, since
+from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, driver_row, filled, runbook_row, since
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, line
 
 
-def gate_card(gate: Gate, view: View) -> Card:
+def gate_card(gate: Gate, view: View, runbook: Runbook = SILENT) -> Card:
     """The card of the gate that waits."""
     is_cut_over = gate.kind is GateKind.CUT_OVER
     kind = cut_over if is_cut_over else drain
@@ -29,6 +31,7 @@ def gate_card(gate: Gate, view: View) -> Card:
         ("Since", since(view)),
         ("Driver", driver_row(view)),
         ("Way back", _way_back(gate, view)),
+        ("Runbook", runbook_row(runbook, RunbookGate.CUT_OVER if is_cut_over else RunbookGate.DRAIN)),
         ("Command", tuple(line(clean(in_context(command, view.context))) for command in gate.commands)),
     ]
     meaning = "cut over" if is_cut_over else "drain and remove it"
@@ -44,12 +47,12 @@ def gate_card(gate: Gate, view: View) -> Card:
     )
 
 
-def renew_gate(gate_id: GateId) -> Renew:
+def renew_gate(gate_id: GateId, runbook: Runbook = SILENT) -> Renew:
     """The card of this gate as long as it waits."""
 
     def renew(view: View | None, _: EditPreview | None) -> Card | None:
         gate = view.decision.gate if view else None
-        return gate_card(gate, view) if view and gate and gate.id == gate_id else None
+        return gate_card(gate, view, runbook) if view and gate and gate.id == gate_id else None
 
     return renew
 

@@ -12,9 +12,10 @@ from emqx_tui.rollout.commands import ApplyTemplate, Target, in_context
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Start
 from emqx_tui.rollout.policy import CLOSED_S, Approval
+from emqx_tui.runbook import SILENT, Gate, Runbook
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import EditPreview, View
-from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, filled
+from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, filled, runbook_row
 from emqx_tui.ui.cards.policy_card import policy_words
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
@@ -23,7 +24,9 @@ from emqx_tui.ui.text.owners import owned_lines
 from emqx_tui.ui.text.spans import Line, line
 
 
-def start_card(preview: EditPreview, view: View | None, overrides: tuple[str, ...] = ()) -> Card | None:
+def start_card(
+    preview: EditPreview, view: View | None, overrides: tuple[str, ...] = (), runbook: Runbook = SILENT
+) -> Card | None:
     """The card that starts a release; None while there is no plan. `overrides` are checks accepted beforehand."""
     plan = preview.plan
     if plan is None:
@@ -45,6 +48,7 @@ def start_card(preview: EditPreview, view: View | None, overrides: tuple[str, ..
         ("Owner", tuple(owned_lines(o for o in preview.change.owned if o.owner.keeps is not Keeps.NOT))),
         ("Checks", check_rows(preview.checks)),
         ("Way back", (line("until the cut-over: x goes back, and disconnects only who is on green by then"),)),
+        ("Runbook", runbook_row(runbook, Gate.START)),
         ("Command", (line(in_context(_start_command(preview), view.context if view else "")),)),
     ]
     asked = [Asked(name, f"Type {name} to accept that this check fails") for name in accepted]
@@ -71,7 +75,7 @@ def _start_revision(plan: Plan, accepted: tuple[str, ...]) -> str:
     return f"start@{fingerprint([repr(replace(plan, resource_version='')), plan.patch, accepted])}"
 
 
-def renew_start(judged: EditPreview, overrides: tuple[str, ...] = ()) -> Renew:
+def renew_start(judged: EditPreview, overrides: tuple[str, ...] = (), runbook: Runbook = SILENT) -> Renew:
     """The start card of an edit that was judged. A question that was on its way may still be answered: a newer answer
     renews the card, and it is another card when what would be started has become something else."""
     newest = judged
@@ -80,7 +84,7 @@ def renew_start(judged: EditPreview, overrides: tuple[str, ...] = ()) -> Renew:
         nonlocal newest
         if preview is not None and preview.number >= newest.number:
             newest = preview
-        return start_card(newest, view, overrides)
+        return start_card(newest, view, overrides, runbook)
 
     return renew
 

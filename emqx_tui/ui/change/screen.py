@@ -424,7 +424,7 @@ class ChangeScreen(ConsoleScreen):
             return
         failing = {check.name for check in acceptable(self._preview.answer)}
         card = ApprovalCard(
-            renew_start(self._preview.answer, tuple(sorted(self._accepted & failing))),
+            renew_start(self._preview.answer, tuple(sorted(self._accepted & failing)), self.console.runbook),
             self._view,
             self._preview.answer,
             by=self.console.person,

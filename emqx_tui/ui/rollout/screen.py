@@ -230,7 +230,7 @@ class RolloutScreen(ConsoleScreen):
 
     def action_approve(self) -> None:
         if self._view and self._view.decision.gate:
-            self._open(renew_gate(self._view.decision.gate.id))
+            self._open(renew_gate(self._view.decision.gate.id, self.console.runbook))
 
     def action_abort(self) -> None:
         self._open(renew_abort)

@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 from textual.widget import Widget
 
+from emqx_tui.runbook import Runbook
 from emqx_tui.ui.shell.messages import Published
 from emqx_tui.ui.shell.notice_line import Notice, Severity
 
@@ -18,6 +19,8 @@ class Console(Protocol):
     is_production: bool
     read_only_reason: str
     """Why nothing may be sent; empty when it may."""
+    runbook: Runbook
+    """What a person is to do at each gate."""
     published: Published
     notice: Notice | None
     """The notice on display."""

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Hold
+from emqx_tui.runbook import Gate, Runbook, load
 from emqx_tui.session.views.view import NoticeKind, View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.abort_card import renew_abort
@@ -258,6 +259,38 @@ async def test_a_card_on_a_small_screen_scrolls_to_its_commands():
         assert "--subresource=scale" not in text(hands.pilot.app)
         await hands.type("pagedown")
         await until_shown(hands.pilot, "--subresource=scale")
+
+
+@pytest.mark.parametrize(
+    ("view", "gate", "words"),
+    [(releases.at_gate(), GateId.node(0), "Mind [b]drains[/b]"), (releases.before_cut_over(), CUT_OVER, "Mind cuts")],
+)
+async def test_the_runbook_of_the_gate_stands_on_its_card(view, gate, words):
+    runbook = Runbook({Gate.DRAIN: ("Mind [b]drains[/b]", "- twice"), Gate.CUT_OVER: ("Mind cuts",)})
+    async with opened(view, renew_gate(gate, runbook), size=(120, 40)) as hands:
+        await until_shown(hands.pilot, "Runbook", words)
+        assert ("- twice" in text(hands.pilot.app)) is (gate != CUT_OVER)
+
+
+async def test_a_runbook_that_cannot_be_read_is_one_line_and_keeps_nobody_from_approving(tmp_path):
+    renew = renew_gate(GateId.node(0), load(tmp_path / "none.md"))
+    async with opened(releases.at_gate(), renew, size=(200, 50)) as hands:
+        await until_shown(hands.pilot, "▲ ", "none.md is not used: No such file", "Clients of this node reconnect")
+        await hands.type("0", "enter")
+        await until(hands.pilot, lambda: not hands.is_open)
+        assert len(hands.backend.intents) == 1
+
+
+async def test_the_screen_hands_its_runbook_to_the_card():
+    backend = ScriptedBackend(shown_view=releases.at_gate())
+    runbook = Runbook({Gate.DRAIN: ("Mind the drains",)})
+    app = ConsoleApp(
+        backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"), runbook=runbook
+    )
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_shown(pilot, "CLIENTS")
+        await pilot.press("a")
+        await until_shown(pilot, "Runbook", "Mind the drains")
 
 
 async def test_text_of_the_cluster_is_not_parsed():

@@ -15,6 +15,7 @@ from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Abort, Approve, SetPolicy, Start
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
+from emqx_tui.runbook import Gate, Runbook
 from emqx_tui.session.views.view import EditPreview, Role, View
 from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.card import Card
@@ -256,6 +257,12 @@ def test_the_start_card_goes_with_its_draft_and_with_the_object_that_was_read():
     assert later(metadata_generation=2).revision != first.revision
     assert later(patch={"spec": {}}).revision != first.revision
     assert renew(releases.idle(), replace(found, number=8, plan=None)) is None
+
+
+def test_the_start_card_has_the_words_of_its_gate():
+    card = card_of_start(preview(PASSES), None, (), Runbook({Gate.START: ("Call the desk.",)}))
+    assert card is not None
+    assert row(card, "Runbook") == "Call the desk."
 
 
 def test_an_older_answer_or_none_leaves_the_start_card_as_it_is():
