@@ -70,7 +70,7 @@ class RolloutContext:
     def green_members(self) -> tuple[Member, ...]:
         return self.green.members if self.green else ()
 
-    @cached_property
+    @property
     def wanted(self) -> int:
         """N: how many nodes a generation has."""
         return self.journal.originals.replicas

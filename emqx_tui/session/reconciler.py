@@ -287,7 +287,8 @@ class Reconciler:
             self.publisher.notify(Notice.refused(decision.refused, decision.refusal))
 
     def _decide(self, intent: Intent | None) -> None:
-        settings = DecisionSettings(self._options.policy, self._options.console_version, uuid.uuid4().hex[:12])
+        release_id = uuid.uuid4().hex[:12] if isinstance(intent, Start) else ""
+        settings = DecisionSettings(self._options.policy, self._options.console_version, release_id)
         self._colour()
         before = self._decision
         self._decision, self._memory = decide(self._memory, self.seen, self._journal.present, intent, settings)

@@ -113,7 +113,7 @@ class SkewedClock(SimClock):
         self._skew_s = skew_s
 
     def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self._skew_s)
+        return super().now() + timedelta(seconds=self._skew_s) if self._skew_s else super().now()
 
     def monotonic(self) -> float:
         return super().monotonic() + 1_000.0 * self._skew_s

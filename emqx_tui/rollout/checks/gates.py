@@ -121,18 +121,26 @@ def start_drain(context: RolloutContext, member: Member) -> StartDrain:
 def revision(context: RolloutContext, step: str, results: tuple[CheckResult, ...]) -> str:
     """Changes with what a person must have seen: the sets, the rates, and which checks keep the gate shut."""
     journal = context.journal
-    return fingerprint(
-        [
+    return _fingerprint(
+        (
             journal.release_id,
             step,
             context.blue.stateful_set.meta.uid if context.blue else "",
             context.green.stateful_set.meta.uid if context.green else "",
             journal.target_mark,
-            [journal.rates.conn_evict_rate_per_s, journal.rates.sess_evict_rate_per_s, journal.rates.wait_takeover_s],
+            (journal.rates.conn_evict_rate_per_s, journal.rates.sess_evict_rate_per_s, journal.rates.wait_takeover_s),
             journal.late_removal,
-            [[r.name, str(r.outcome) if r.outcome.is_blocking else ""] for r in results if r.name not in FRESHNESS],
-        ]
+            tuple(
+                (r.name, str(r.outcome) if r.outcome.is_blocking else "") for r in results if r.name not in FRESHNESS
+            ),
+        )
     )
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(seen: tuple[object, ...]) -> str:
+    """Worked out with every decision, too."""
+    return fingerprint(seen)
 
 
 def _recipients(context: RolloutContext) -> tuple[tuple[str, int | None], ...]:

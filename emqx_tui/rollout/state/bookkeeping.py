@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.addresses import is_switched
@@ -80,7 +81,7 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     if totals.drained_at is None and len(drained) >= context.wanted:
         totals = replace(totals, drained_at=now)
     deaths = all_deaths(totals, known)
-    totals = replace(
+    totals = changed(
         totals,
         lowest_sum=_lower(totals, known.lowest_sum),
         start_sum=totals.start_sum if totals.start_sum is not None else known.start_sum,
@@ -147,7 +148,7 @@ def _early(journal: Journal, known: Observations) -> int | None:
 
 
 def _with_new(written: tuple[Uncounted, ...], seen: tuple[Uncounted, ...]) -> tuple[Uncounted, ...]:
-    return tuple(sorted({*written, *seen}, key=lambda gap: gap.since))
+    return tuple(sorted({*written, *seen}, key=lambda gap: gap.since)) if seen else written
 
 
 def _drained(context: RolloutContext) -> set[str]:

@@ -209,6 +209,8 @@ def _since(before: Mapping[str, datetime], present: set[str], now: datetime) -> 
 def _unready_since(before: Mapping[str, datetime], snapshot: Snapshot) -> dict[str, datetime]:
     """The pod says itself since when it is not Ready: a console that comes later does not count anew."""
     unready = _unready(snapshot)
+    if not unready:
+        return {}
     new = [m for m in snapshot.members if m.name in unready and m.name not in before]
     told = {m.name: c.since for m in new for c in m.pod.conditions if c.type == "Ready" and c.since}
     first = {name: min(at, snapshot.now) for name, at in told.items()}
@@ -244,8 +246,11 @@ def _gate_frozen(snapshot: Snapshot) -> set[str]:
 
 
 def _with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]) -> Observations:
+    read_at = snapshot.stats.read_at
+    if read_at is None or (known.recent and read_at <= known.recent[-1].at):
+        return known
     sample = sample_of(snapshot)
-    if sample is None or (known.recent and sample.at <= known.recent[-1].at):
+    if sample is None:
         return known
     horizon = sample.at - timedelta(seconds=RECENT_S)
     recent = (*(s for s in known.recent if s.at >= horizon), sample)
@@ -441,6 +446,8 @@ def evicted(known: Observations) -> int:
 
 def all_deaths(totals: Totals, known: Observations) -> tuple[NodeDeath, ...]:
     """Those that any driver has noted, and those that this console has seen beyond them."""
+    if not known.deaths:
+        return totals.deaths
     noted = {(death.pod, death.instance) for death in totals.deaths}
     new = [d for d in known.deaths if (d.pod, d.instance) not in noted]
     return (*totals.deaths, *new) if new else totals.deaths

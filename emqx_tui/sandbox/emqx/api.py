@@ -31,6 +31,7 @@ from emqx_tui.sandbox.emqx.node import EVACUATION_SINCE, PUBLIC_AVAILABILITY_SIN
 
 JSON = "application/json"
 TEXT = "text/plain"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 PREFIX = "/api/v4"
 DROPPED_AFTER_S = 60.0
 """A request that waits for a hung peer is dropped without an answer after so long."""
@@ -157,7 +158,7 @@ def _text(status: int, text: str) -> HttpReply:
 
 
 def _json(value: object, status: int = 200) -> HttpReply:
-    return HttpReply(status, JSON, json.dumps(value, separators=(",", ":")).encode())
+    return HttpReply(status, JSON, _ENCODER.encode(value).encode())
 
 
 def _data(value: object) -> HttpReply:

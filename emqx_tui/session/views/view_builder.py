@@ -69,7 +69,7 @@ def drain_initial(known: Observations) -> tuple[tuple[str, int], ...]:
 def leaving_rates(known: Observations) -> tuple[tuple[str, float], ...]:
     """(pod, clients per second leaving it), of draining nodes, over the last ten seconds or so of samples."""
     recent = known.recent
-    if len(recent) < 2:
+    if len(recent) < 2 or not known.initial:
         return ()
     last = recent[-1]
     lately = list(takewhile(lambda s: (last.at - s.at).total_seconds() <= 10.0, reversed(recent[:-1])))

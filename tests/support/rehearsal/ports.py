@@ -195,9 +195,14 @@ class SimClock:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._told: tuple[float, datetime] = (-1.0, datetime.fromtimestamp(0, UTC))
+        """The instant that was asked for last: a step asks for it a dozen times."""
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self._world.timeline.now, UTC)
+        now = self._world.timeline.now
+        if self._told[0] != now:
+            self._told = now, datetime.fromtimestamp(now, UTC)
+        return self._told[1]
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
