@@ -335,21 +335,31 @@ def _verbs(add: Callable[..., Parser]) -> None:
     )
     made = [approve]
     texts = {
-        "hold": "begin no further step; a running drain goes on",
+        "hold": "begin no further step; a running drain goes on; without a journal: hold the operator",
         "freeze": "hold, and stop the running drain",
         "resume": "lift a hold; status says what that accepts when a check holds",
         "abort": "go back to blue, until the last blue node is scaled away",
+        "adopt": "give a release without a journal one: from then on every step waits for its gate",
     }
     for name, text in texts.items():
         verb = add(name, text, epilog=VERB_EXIT_CODES)
         verb.add_argument("name", metavar="NAME")
         if name in ("hold", "freeze"):
             verb.add_argument("--reason", metavar="TEXT", default="")
-        if name == "abort":
-            verb.add_argument("--confirm", metavar="NAME", required=True, help="the name of the cluster, once more")
+        if name in ("abort", "adopt"):
+            _of_ungated(verb)
         made.append(verb)
     for verb in made:
         verb.add_argument("-o", "--output", choices=("text", "json"), default="text")
+
+
+def _of_ungated(verb: Parser) -> None:
+    verb.add_argument("--confirm", metavar="NAME", required=True, help="the name of the cluster, once more")
+    without = "of a release without a journal, where it is not known"
+    verb.add_argument(
+        "--delay", type=whole(0, 999_999_999), metavar="SECONDS", help=f"your own initialDelaySeconds, {without}"
+    )
+    verb.add_argument("--template", metavar="FILE", help=f"spec.template before the release as YAML, {without}")
 
 
 def gate(text: str) -> GateId:

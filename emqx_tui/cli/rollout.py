@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,11 +58,19 @@ def edit_of(arguments: Namespace) -> Edit:
     """What `--set` and `--template` ask for. Raises UsageError, ConfigError."""
     try:
         edit = parse_sets(arguments.sets)
-        if arguments.template:
-            edit = Edit(edit.image, edit.parameters, read_template(_yaml(arguments.template), arguments.template))
     except InvalidOption as wrong:
         raise UsageError(str(wrong)) from wrong
+    if arguments.template:
+        edit = Edit(edit.image, edit.parameters, template_in(arguments.template))
     return edit
+
+
+def template_in(path: str) -> Mapping[str, Any]:
+    """`spec.template` of the file that `--template` names. Raises UsageError, ConfigError."""
+    try:
+        return read_template(_yaml(path), path)
+    except InvalidOption as wrong:
+        raise UsageError(str(wrong)) from wrong
 
 
 def _yaml(path: str) -> Any:

@@ -1,9 +1,11 @@
-"""`emqx-tui approve`, `hold`, `freeze`, `resume` and `abort`: one intent, and what came of it."""
+"""`emqx-tui approve`, `hold`, `freeze`, `resume`, `abort` and `adopt`: one intent, and what came of it."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
 
 from emqx_tui.cli.arguments import UsageError
 from emqx_tui.cli.connected import Connected, Ending, run_until_signal
@@ -13,6 +15,7 @@ from emqx_tui.config import Settings
 from emqx_tui.headless.events import dumps
 from emqx_tui.headless.verb_answer import Code, Verb, VerbOptions
 from emqx_tui.headless.verbs import run_verb
+from emqx_tui.model.workloads import DelaySource, OwnDelay
 
 
 def run(arguments: Namespace, settings: Settings) -> int:
@@ -22,18 +25,28 @@ def run(arguments: Namespace, settings: Settings) -> int:
 
 
 def verb_options(arguments: Namespace, settings: Settings) -> VerbOptions:
-    """What `approve` and the like were asked for. Raises UsageError."""
+    """What `approve` and the like were asked for. Raises UsageError, ConfigError."""
     if settings.read_only:
         raise UsageError(f"--read-only and {arguments.command} exclude each other")
-    if arguments.command == "abort" and arguments.confirm != arguments.name:
+    if arguments.command in ("abort", "adopt") and arguments.confirm != arguments.name:
         raise UsageError(f"--confirm {arguments.confirm}: expected the name again, {arguments.name}")
+    delay, path = getattr(arguments, "delay", None), getattr(arguments, "template", None)
     return VerbOptions(
         Verb(arguments.command),
         gate=getattr(arguments, "gate", None),
         count=getattr(arguments, "count", 1),
         token=getattr(arguments, "token", None) or "",
         reason=getattr(arguments, "reason", ""),
+        delay=None if delay is None else OwnDelay(delay, DelaySource.GIVEN),
+        template=_template(path) if path else None,
     )
+
+
+def _template(path: str) -> Mapping[str, Any]:
+    # What reads it is loaded for those who name one.
+    from emqx_tui.cli.rollout import template_in
+
+    return template_in(path)
 
 
 async def verb(options: VerbOptions, arguments: Namespace, settings: Settings, ending: Ending) -> int:

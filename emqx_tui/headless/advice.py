@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
+from emqx_tui.rollout import wording
+from emqx_tui.rollout.adoption import why_not_aborted, why_not_adopted
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.commands import in_context
-from emqx_tui.session.views.facts import Unjournaled
+from emqx_tui.rollout.ungated import UngatedRelease
 from emqx_tui.session.views.view import View
 
 
@@ -25,9 +27,12 @@ class Cluster:
         return cls(view.snapshot.namespace, view.snapshot.name, view.context)
 
 
+_CONFIRMED = ("abort", "adopt")
+
+
 def command(verb: str, cluster: Cluster, *operands: str) -> str:
     """`emqx-tui VERB NAME -n NAMESPACE`, with what the verb and the context need besides."""
-    confirm = ("--confirm", cluster.name) if verb == Verb.ABORT else ()
+    confirm = ("--confirm", cluster.name) if verb in _CONFIRMED else ()
     words = ("emqx-tui", verb, cluster.name, *operands, "-n", cluster.namespace, *confirm)
     return in_context(" ".join(words), cluster.context)
 
@@ -37,25 +42,26 @@ def list_clusters(cluster: Cluster) -> str:
     return in_context(f"emqx-tui get -n {cluster.namespace}", cluster.context)
 
 
-BRAKE_S = 86_400
-"""A delay that stops a release of the operator's own before its next step, and that nobody takes for a console's."""
+def without_journal(found: UngatedRelease, cluster: Cluster) -> str:
+    """What a release without a journal does, and what can be done about it."""
+    where = wording.ungated(found)
+    if not found.is_stopped:
+        stop = command("hold", cluster)
+        return f"the operator releases by itself, ungated: {where}; to stop it before its next step: {stop}"
+    return (
+        f"a release stands half-way without a journal: {where}; the operator is held and must stay so, with another "
+        f"delay it would cut clients off; {ways_on(found, cluster)}"
+    )
 
 
-def without_journal(found: Unjournaled, cluster: Cluster) -> str:
-    """What a release without a journal means, and what can be done about it."""
-    match found:
-        case Unjournaled.OPERATOR:
-            delay = f'{{"spec":{{"blueGreenUpdate":{{"initialDelaySeconds":{BRAKE_S}}}}}}}'
-            patch = f"kubectl patch emqxenterprise {cluster.name} -n {cluster.namespace} --type=merge -p '{delay}'"
-            patch = in_context(patch, cluster.context)
-            return f"the operator releases by itself, no console can hold it; to stop it before its next step: {patch}"
-        case Unjournaled.ORPHAN:
-            return (
-                "a release stands half-way, its journal is gone: the operator is held and must stay so, with another "
-                "delay it would cut clients off: see 'Without a journal' in the README"
-            )
-        case _:
-            assert_never(found)
+def ways_on(found: UngatedRelease, cluster: Cluster) -> str:
+    """How a stopped release goes on or back, or what stands in the way."""
+    ways = (("to go on with gates", "adopt", why_not_adopted(found)), ("to go back", "abort", why_not_aborted(found)))
+    return "; ".join(f"{what}: {command(verb, cluster)}{_unless(why)}" for what, verb, why in ways)
+
+
+def _unless(why_not: str) -> str:
+    return f" (not now: {why_not})" if why_not else ""
 
 
 def advise(advice: tuple[Advice, ...], cluster: Cluster) -> str:

@@ -84,7 +84,7 @@ class Listing:
         self._fleet = replace(fleet, rows=tuple(row for row in fleet.rows if self._name in ("", row.resource.name)))
         for row in self._fleet.rows:
             key = key_of(row)
-            if row.is_releasing and key not in self._tasks and len(self._tasks) < MAX_SESSIONS:
+            if row.is_worth_a_session and key not in self._tasks and len(self._tasks) < MAX_SESSIONS:
                 self._tasks[key] = asyncio.create_task(self._session(key), name=f"session {key[1]}")
 
     async def _session(self, key: Key) -> None:

@@ -40,6 +40,7 @@ def item(row: ClusterRow, now: datetime) -> dict[str, Any]:
         "release_phase": None if row.phase is Phase.IDLE else str(row.phase),
         "gate": str(row.gate) if row.gate else None,
         "held": row.is_held,
+        "ungated": str(row.ungated.stage) if row.ungated else None,
         "age_s": None if created is None else round((now - created).total_seconds()),
         "problem": row.problem or None,
     }
@@ -71,7 +72,7 @@ def headings(*, all_namespaces: bool, wide: bool) -> tuple[str, ...]:
 def cells(row: ClusterRow, now: datetime, *, all_namespaces: bool, wide: bool) -> tuple[str, ...]:
     """One cluster as a row of the table."""
     found, resource = item(row, now), row.resource
-    step = found["gate"] or found["release_phase"] or "-"
+    step = found["gate"] or found["release_phase"] or found["ungated"] or "-"
     plain = (
         found["name"],
         found["phase"],

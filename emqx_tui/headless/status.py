@@ -22,6 +22,7 @@ from emqx_tui.model.snapshot import Member
 from emqx_tui.model.units import count, plural, span
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout import wording
+from emqx_tui.rollout.adoption import why_not_aborted, why_not_adopted
 from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step
 from emqx_tui.rollout.phases import Phase
@@ -59,6 +60,7 @@ def _release(view: View) -> dict[str, Any]:
         "text": view.decision.phase_text or None,
         "result": view.result or None,
         "without_journal": str(found) if found else None,
+        "ungated": _ungated(view),
         "from": versions.before if versions else resource.image.version if resource else None,
         "to": versions.after if versions else None,
         "started_at": spell(journal.created_at) if journal else None,
@@ -66,6 +68,25 @@ def _release(view: View) -> dict[str, Any]:
         "approval": str(journal.approval) if journal else None,
         "role": str(view.role),
         "driver": view.driver or None,
+    }
+
+
+def _ungated(view: View) -> dict[str, Any] | None:
+    found = facts.ungated(view)
+    if found is None:
+        return None
+    delay, left_s = found.delay, found.delay_left_s
+    return {
+        "stage": str(found.stage),
+        "text": wording.ungated(found),
+        "is_stopped": found.is_stopped,
+        "delay_left_s": None if left_s is None else round(left_s),
+        "evacuated": [member.name for member in found.evacuated],
+        "next": found.next_pod or None,
+        "delay": {"seconds": delay.seconds, "source": str(delay.source)} if delay else None,
+        "template_known": found.template is not None,
+        "why_not_adopt": why_not_adopted(found) or None,
+        "why_not_abort": why_not_aborted(found) or None,
     }
 
 
@@ -158,7 +179,7 @@ def _lines(view: View) -> Iterator[str]:
         version = resource.image.version if resource else "?"
         well = "running" if resource and resource.is_running else "not running"
         unread = why_unreadable(view, Kind.SECRET)
-        found = facts.unjournaled(view)
+        found = facts.ungated(view)
         known = "a release is under way that has no journal" if found else "no release is under way"
         release = "its journal cannot be read: a release may be under way" if unread else known
         yield f"{name}  {version}  {well}, {release}"
@@ -169,7 +190,8 @@ def _lines(view: View) -> Iterator[str]:
         text = f": {decision.phase_text}" if decision.phase_text else ""
         yield f"{name}  {versions.before} to {versions.after}  {view.result or decision.phase}{text}"
         age = span((view.now - journal.created_at).total_seconds())
-        yield f"release  {journal.release_id}, begun {age} ago by {journal.created_by}"
+        begun = "adopted" if journal.is_adopted else "begun"
+        yield f"release  {journal.release_id}, {begun} {age} ago by {journal.created_by}"
         yield f"policy   {journal.approval}: {policy(journal.approval)}"
         yield f"driver   {_driver(view)}"
         yield f"steps    {' · '.join(_step(s) for s in decision.steps)}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from emqx_tui.headless.events import SCHEMA, spell
+from emqx_tui.model.workloads import OwnDelay
 from emqx_tui.rollout.gate_id import GateId
 
 
@@ -17,6 +19,7 @@ class Verb(StrEnum):
     FREEZE = "freeze"
     RESUME = "resume"
     ABORT = "abort"
+    ADOPT = "adopt"
 
 
 class Code:
@@ -40,6 +43,10 @@ class VerbOptions:
     token: str = ""
     """Has to be the gate's; empty = not asked."""
     reason: str = ""
+    delay: OwnDelay | None = None
+    """The user's own, for a release without a journal; None = as far as it is known."""
+    template: Mapping[str, Any] | None = field(default=None, repr=False)
+    """`spec.template` before such a release; None = as far as it is known."""
 
 
 @dataclass(frozen=True)

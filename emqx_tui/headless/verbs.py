@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from emqx_tui.headless import words
-from emqx_tui.headless.advice import Cluster, command, without_journal
+from emqx_tui.headless.advice import Cluster, command, ways_on, without_journal
 from emqx_tui.headless.events import Event
 from emqx_tui.headless.readiness import has_answered, is_known, is_out_of_reach, is_whole, why_unreadable
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
@@ -22,9 +22,10 @@ from emqx_tui.model.units import span
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.decision import CheckResult, Gate, Outcome, RefusalReason
 from emqx_tui.rollout.gate_id import GateId, GateKind
-from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, TakeOver
+from emqx_tui.rollout.intents import Abort, Adopt, Approve, Brake, Freeze, Hold, Intent, Resume, TakeOver
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER
 from emqx_tui.rollout.state.journal import HoldRecord
+from emqx_tui.rollout.ungated import UngatedRelease, is_stopped
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import Notice, Role, View
 
@@ -37,6 +38,9 @@ ANSWER_S = 20.0
 QUIET_S = 3.0
 """Cluster seconds without a command on its way: what was asked for has taken effect."""
 TRIES = 3
+
+_UNGATED = (Verb.HOLD, Verb.ADOPT, Verb.ABORT)
+"""What can be done about a release without a journal."""
 
 _SAID_OTHERWISE = frozenset({Event.NOTICE, Event.ROLE, Event.APPROVED})
 
@@ -77,6 +81,11 @@ class _Asking:
 
     async def ask(self) -> Answer:
         view = await self._look()
+        if (found := facts.ungated(view)) is not None:
+            answer = await self._brake(found)
+            if self.options.verb is Verb.HOLD:
+                return answer
+            view = self.runner.view or view
         words = self._is_so_already(view)
         if words and (self._held_again(view) or self._is_done(view, is_quiet=not view.decision.commands)):
             return self._answer(view, words)
@@ -104,11 +113,42 @@ class _Asking:
         if view.journal is None or view.result:
             # What stands without a journal shows in the StatefulSets, too.
             view = await self.runner.until(lambda seen: has_answered(seen, Kind.STATEFUL_SET), within_s=HURRY_S)
-            found = facts.unjournaled(view)
-            told = without_journal(found, Cluster.of(view)) if found else ""
-            raise _Refused(told or "no release is under way", Code.NOTHING_WAITS)
+            found = facts.ungated(view)
+            if found is not None and options.verb is not Verb.HOLD:
+                view = await self.runner.until(is_whole, within_s=FIRST_DATA_S)
+                found = facts.ungated(view)
+            if found is None or options.verb not in _UNGATED:
+                told = without_journal(found, Cluster.of(view)) if found else ""
+                raise _Refused(told or "no release is under way", Code.NOTHING_WAITS)
+        elif options.verb is Verb.ADOPT:
+            raise _Refused("this release has a journal: there is nothing to adopt", Code.NOTHING_WAITS)
         urgent = options.verb in (Verb.HOLD, Verb.FREEZE)
         return await self.runner.until(is_whole, within_s=HURRY_S if urgent else FIRST_DATA_S)
+
+    async def _brake(self, found: UngatedRelease) -> Answer:
+        """Stop a release that the operator runs by itself before its next step."""
+        view = self.runner.view or await self.runner.next()
+        words = "the operator is held already"
+        for _ in range(TRIES):
+            if found.is_stopped:
+                break
+            number = view.notice_number
+            self.runner.session.submit(Brake(self.runner.person))
+
+            def is_over(seen: View, number: int = number) -> bool:
+                now = facts.ungated(seen)
+                is_told = seen.notice_number > number and seen.notice is not None and seen.notice.is_refusal
+                return now is None or now.is_stopped or is_told
+
+            view = await self.runner.until(is_over, within_s=ANSWER_S)
+            words = f"the valve is closed: {wording.stopped(found)}"
+            after = facts.ungated(view)
+            if after is None:
+                raise _Refused("the release has ended", Code.NOTHING_WAITS)
+            found = after
+        if not found.is_stopped:
+            raise _Refused(str(view.notice or "no answer in time"))
+        return self._answer(view, words, left=ways_on(found, Cluster.of(view)))
 
     def _is_so_already(self, view: View) -> str:
         """What was asked for is so already: nothing to write."""
@@ -173,14 +213,17 @@ class _Asking:
                 return Freeze(by, options.reason)
             case Verb.RESUME:
                 return Resume(by)
-            case Verb.ABORT:
+            case Verb.ABORT | Verb.ADOPT:
                 return await self._abort(by)
             case Verb.APPROVE:
                 gate = self.gate = await self._open_gate()
                 return Approve(gate.id, gate.revision, by, options.count)
 
-    async def _abort(self, by: str) -> Abort:
-        view = self.runner.view or await self.runner.next()
+    async def _abort(self, by: str) -> Abort | Adopt:
+        view, options = self.runner.view or await self.runner.next(), self.options
+        if (found := facts.ungated(view)) is not None:
+            goes_back = options.verb is Verb.ABORT
+            return Adopt(by, found.revision, goes_back, options.delay, options.template)
         cost = view.decision.abort
         if not cost.possible:
             raise _Refused(cost.why_not)
@@ -219,6 +262,8 @@ class _Asking:
                 return notice is not None and not notice.is_refusal
             case Verb.ABORT:
                 return journal.abort is not None
+            case Verb.ADOPT:
+                return True
             case Verb.APPROVE:
                 return self.gate is not None and journal.is_approved(self.gate.id)
 
@@ -288,7 +333,7 @@ class _Asking:
                 self.say(words.line(record))
 
     def _is_done(self, view: View, is_quiet: bool) -> bool:
-        journal = view.journal
+        journal, resource = view.journal, view.snapshot.resource.value
         if journal is None:
             return True
         match self.options.verb:
@@ -298,6 +343,8 @@ class _Asking:
                 return True
             case Verb.FREEZE:
                 return is_quiet and not facts.draining(view)
+            case Verb.ADOPT:
+                return is_quiet and resource is not None and is_stopped(resource)
         is_cutting_over = journal.is_approved(journal.cut_over_gate) and view.decision.phase in BEFORE_CUT_OVER
         if journal.hold is None and is_cutting_over:
             # An address out of the Service for the canary's sake is not left unwatched.

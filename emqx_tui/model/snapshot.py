@@ -16,7 +16,7 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.model.reading import MISSING, Reading
-from emqx_tui.model.workloads import Endpoints, EndpointSlice, Pod, Service, StatefulSet
+from emqx_tui.model.workloads import Endpoints, EndpointSlice, OwnDelay, Pod, Service, StatefulSet
 
 
 class Colour(StrEnum):
@@ -177,12 +177,14 @@ class Snapshot:
     brokers: Mapping[str, EmqxNode] = field(default_factory=dict)
     """By pod name: the broker as it named itself last; `nodes` are those that the cluster lists."""
     blue_uid: str = ""
-    """UID of the blue StatefulSet, from the plan; empty outside a release."""
+    """UID of the blue StatefulSet, from the plan or, in a release without a journal, as it is seen; else empty."""
     green_uid: str = ""
     """UID of the green StatefulSet as it was first seen; empty before. It keeps a third set from passing for green."""
     operator_image: Reading[str] = MISSING
     operator_answers: Reading[bool] = MISSING
     """Whether its webhook took the last dry-run of a patch; None when that could not be found out."""
+    replaced_delay: OwnDelay | None = None
+    """What the newest Event says that the closed valve took the place of; Events live for an hour."""
 
     def at(self, now: datetime) -> Snapshot:
         """The same cluster at a later `now`. Every fact that is derived here is kept: none may depend on `now`."""

@@ -8,8 +8,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.wire import Fields, Malformed, clean
@@ -85,6 +86,8 @@ class StatefulSet(KubeObject):
     update_revision: str
     image: str
     """Image of the `emqx` container."""
+    pod_template: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """`spec.template`; it can hold secrets."""
 
     @property
     def is_settled(self) -> bool:
@@ -118,6 +121,7 @@ class StatefulSet(KubeObject):
             current_revision=status.text("currentRevision", ""),
             update_revision=status.text("updateRevision", ""),
             image=emqx.text("image", "") if emqx else "",
+            pod_template=spec.raw("template", {}),
         )
 
 
@@ -311,9 +315,49 @@ class EndpointSlice(KubeObject):
         )
 
 
+REPLACED_DELAY = "emqx-tui/replaced-initial-delay-seconds"
+"""Annotation of such an Event, and never of an EmqxEnterprise."""
+
+
+class DelaySource(StrEnum):
+    """Where a user's own delay is known from."""
+
+    OBJECT = "object"
+    """The object has it."""
+    EVENT = "event"
+    """The Event of the console that replaced it."""
+    APPLIED = "applied"
+    """What `kubectl apply` sent last: it may have been changed since."""
+    GIVEN = "given"
+    """A person says so."""
+
+
+@dataclass(frozen=True)
+class OwnDelay:
+    """A user's own `initialDelaySeconds`."""
+
+    seconds: int | None
+    """None: absent."""
+    source: DelaySource = DelaySource.OBJECT
+
+    @property
+    def note(self) -> str:
+        """As an annotation has it."""
+        return "absent" if self.seconds is None else str(self.seconds)
+
+    @classmethod
+    def from_note(cls, note: str) -> Self | None:
+        """None for what is no such note."""
+        if note == "absent":
+            return cls(None, DelaySource.EVENT)
+        is_number = note.isascii() and note.isdigit() and len(note) <= 10
+        return cls(int(note), DelaySource.EVENT) if is_number else None
+
+
 @dataclass(frozen=True)
 class ClusterEvent(KubeObject):
-    """A Kubernetes Event: shown to people, never used in a decision."""
+    """A Kubernetes Event: shown to people. No decision rests on one; a person who takes a release over is offered the
+    delay that one of this console's names."""
 
     type: str
     reason: str
@@ -324,12 +368,15 @@ class ClusterEvent(KubeObject):
     about: str = ""
     """`Pod/emqx-ee-0`: the object that it is about."""
     about_uid: str = ""
+    replaced_delay: OwnDelay | None = None
+    """Of the Event that is left when a console closes the valve of a release that it did not start."""
 
     @classmethod
     def from_json(cls, value: Any) -> ClusterEvent:
         """Read a `v1` Event. Raises Malformed."""
         fields = Fields(value)
         about = fields.child("involvedObject")
+        noted = fields.child("metadata").text_map("annotations").get(REPLACED_DELAY)
         return cls(
             meta=Meta.from_fields(fields),
             type=fields.text("type", "Normal"),
@@ -340,6 +387,7 @@ class ClusterEvent(KubeObject):
             last_at=fields.instant("lastTimestamp") or fields.instant("eventTime") or fields.instant("firstTimestamp"),
             about="/".join(part for part in (about.text("kind", ""), about.text("name", "")) if part),
             about_uid=about.text("uid", ""),
+            replaced_delay=None if noted is None else OwnDelay.from_note(noted),
         )
 
 

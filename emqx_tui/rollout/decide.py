@@ -25,7 +25,7 @@ from emqx_tui.rollout.commands import (
 )
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Decision
-from emqx_tui.rollout.intents import Intent, Resume, Start
+from emqx_tui.rollout.intents import Adopt, Brake, Intent, Resume, Start
 from emqx_tui.rollout.lifecycle import locate, settle
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Policy
@@ -83,20 +83,29 @@ def _without_release(
     memory: Memory, snapshot: Snapshot, intent: Intent | None, settings: DecisionSettings
 ) -> tuple[Decision, Memory]:
     idle = changed(memory, phase=Phase.IDLE, journal=None)
-    if not isinstance(intent, Start):
-        refused = "no release is running" if intent is not None else ""
-        return Decision(Phase.IDLE, refused=refused), idle
-    answer = intent_handlers.begin(
-        intent,
-        snapshot,
-        release_id=settings.release_id,
-        console_version=settings.console_version,
-        now=snapshot.now,
-    )
+    match intent:
+        case None:
+            return Decision(Phase.IDLE), idle
+        case Brake():
+            return intent_handlers.brake(snapshot), idle
+        case Start():
+            answer = intent_handlers.begin(
+                intent,
+                snapshot,
+                release_id=settings.release_id,
+                console_version=settings.console_version,
+                now=snapshot.now,
+            )
+        case Adopt():
+            answer = intent_handlers.take_over_ungated(
+                intent, snapshot, release_id=settings.release_id, console_version=settings.console_version
+            )
+        case _:
+            return Decision(Phase.IDLE, refused="no release is running"), idle
     if answer.journal is None:
         return Decision(Phase.IDLE, refused=answer.refused, refusal=answer.refusal), idle
-    seen = changed(snapshot, blue_uid=answer.journal.originals.blue_uid)
-    decision, kept = decide(memory.afresh(), seen, answer.journal, None, settings)
+    seen = changed(snapshot, blue_uid=answer.journal.originals.blue_uid, green_uid=answer.journal.green_uid)
+    decision, kept = decide(memory.afresh(is_stopped=isinstance(intent, Adopt)), seen, answer.journal, None, settings)
     return changed(decision, accepted=answer.accepted), kept
 
 

@@ -9,17 +9,32 @@ from typing import assert_never
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import fingerprint, port_row
 from emqx_tui.rollout import wording
+from emqx_tui.rollout.adoption import adopt
 from emqx_tui.rollout.change import Rates, ReleaseSpec
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import Gate, RefusalReason
+from emqx_tui.rollout.decision import Decision, Gate, RefusalReason
 from emqx_tui.rollout.gate_id import START, GateId
-from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
+from emqx_tui.rollout.intents import (
+    Abort,
+    Adopt,
+    Approve,
+    Brake,
+    Freeze,
+    Hold,
+    Intent,
+    Resume,
+    SetPolicy,
+    SetRates,
+    Start,
+    TakeOver,
+)
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord, Journal, Originals
 from emqx_tui.rollout.steps import abort
+from emqx_tui.rollout.ungated import close_valve, look
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,27 @@ def begin(intent: Start, snapshot: Snapshot, *, release_id: str, console_version
     return Answer(opened, accepted=f"release {plan.from_version} to {plan.to_version} begins")
 
 
+def brake(snapshot: Snapshot) -> Decision:
+    """Close the valve of a release that the operator runs by itself."""
+    found, resource = look(snapshot), snapshot.resource.value
+    if found is None or resource is None:
+        return Decision(Phase.IDLE, refused="no release is under way")
+    if found.is_stopped:
+        return Decision(Phase.IDLE, refused="the operator is held already")
+    if (close := close_valve(resource)) is None:
+        return Decision(Phase.IDLE, refused="the object has no blueGreenUpdate: there is no delay to set")
+    return Decision(Phase.IDLE, commands=(close,), accepted=f"the valve is being closed: {wording.stopped(found)}")
+
+
+def take_over_ungated(intent: Adopt, snapshot: Snapshot, *, release_id: str, console_version: str) -> Answer:
+    """Open a journal for a release that has none."""
+    found = adopt(intent, snapshot, release_id=release_id, console_version=console_version)
+    if found.journal is None:
+        return Answer(None, refused=found.refused, refusal=found.refusal)
+    done = "aborting: back to blue" if intent.goes_back else "adopted: from here on every step waits for its gate"
+    return Answer(found.journal, accepted=done)
+
+
 def _superseded(journal: Journal | None, refused: str) -> Answer:
     return Answer(journal, refused=refused, refusal=RefusalReason.SUPERSEDED)
 
@@ -84,8 +120,10 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
     if phase in FINAL:
         return Answer(journal, refused=f"the release is {phase}: nothing to do")
     match intent:
-        case Start():
+        case Start() | Adopt():
             return Answer(journal, refused="a release is under way already", refusal=RefusalReason.UNDER_WAY)
+        case Brake():
+            return Answer(journal, refused="this release has a journal: hold it")
         case TakeOver():
             return Answer(journal, accepted="this console takes over")
         case Approve():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from emqx_tui.model.workloads import OwnDelay
 from emqx_tui.rollout.change import Plan
 from emqx_tui.rollout.gate_id import GateId
 
@@ -82,4 +85,25 @@ class Abort:
     revision: str
 
 
-Intent = Start | TakeOver | Approve | Hold | Freeze | Resume | SetRates | SetPolicy | Abort
+@dataclass(frozen=True)
+class Brake:
+    """Close the valve of a release that the operator runs without a journal: it begins no further step."""
+
+    by: str
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Take over a release that has no journal: write one, and drive it with gates or back to blue."""
+
+    by: str
+    revision: str
+    goes_back: bool = False
+    """Abort it: the journal begins with the abort."""
+    delay: OwnDelay | None = None
+    """The user's own delay, where a person has to say it."""
+    template: Mapping[str, Any] | None = field(default=None, repr=False)
+    """`spec.template` before the release, where a person has to say it."""
+
+
+Intent = Start | TakeOver | Approve | Hold | Freeze | Resume | SetRates | SetPolicy | Abort | Brake | Adopt

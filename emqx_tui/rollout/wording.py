@@ -5,11 +5,14 @@ The one place for them: the journal keeps some of these sentences, and every con
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from emqx_tui.model import units
 from emqx_tui.rollout.decision import Alarm, Limit
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.rollout.state.journal import HoldRecord, Journal
+from emqx_tui.rollout.ungated import Stage, UngatedRelease
 
 
 def alarm(found: Alarm) -> str:
@@ -75,3 +78,41 @@ def gate(which: GateId, journal: Journal) -> str:
     if which.kind is GateKind.NODE:
         return f"{journal.originals.blue_name}-{which.ordinal}"
     return f"{which.kind} with late removal" if which.is_late else str(which.kind)
+
+
+def ungated(found: UngatedRelease) -> str:
+    """What the operator does in a release of its own, or where it stands while it is held."""
+    listed = "; the Service lists green" if found.is_listed else ""
+    return f"{_stage(found)}{listed}"
+
+
+def _stage(found: UngatedRelease) -> str:
+    blue, green = found.blue, found.green
+    left = f"blue has {blue.replicas} of {units.plural(found.replicas, 'node')}" if blue else "blue is gone"
+    coming = f", {found.next_pod} is next" if found.next_pod and not found.is_stopped else ""
+    match found.stage:
+        case Stage.CREATING_GREEN:
+            ready = f"{green.ready}/{found.replicas} Ready" if green else "not seen yet"
+            return f"green is being created: {ready}"
+        case Stage.WAITING_DELAY if found.delay_left_s is not None:
+            return f"green is complete, {units.span(found.delay_left_s)} of the initial delay left{coming}"
+        case Stage.WAITING_DELAY:
+            return "green is complete, blue is whole"
+        case Stage.EVACUATING:
+            names = ", ".join(m.name for m in found.evacuated if m.evacuation and m.evacuation.is_running)
+            return f"{names} is being evacuated; {left}"
+        case Stage.TAKING_BLUE:
+            return f"{left}{coming}"
+        case Stage.FINISHING:
+            return "blue is gone, green is left"
+    assert_never(found.stage)
+
+
+def stopped(found: UngatedRelease) -> str:
+    """What closing the valve stops, and what it does not."""
+    if found.stage is Stage.EVACUATING:
+        names = ", ".join(m.name for m in found.evacuated if m.evacuation and m.evacuation.is_running)
+        return f"it stops the next node, not the running one: {names} is evacuated to its end"
+    if found.stage is Stage.CREATING_GREEN:
+        return "green is created to its end; then nothing follows"
+    return "no further node is taken; a step that the operator has begun by now may still be done"

@@ -325,7 +325,7 @@ class Engine:
 
     def _follow_releases(self, fleet: FleetView) -> None:
         """Give the first MAX_FOLLOWED releases of the list a session each; end sessions that are not needed."""
-        releasing = [row.key for row in fleet.rows if row.is_releasing][:MAX_FOLLOWED]
+        releasing = [row.key for row in fleet.rows if row.is_worth_a_session][:MAX_FOLLOWED]
         for key in releasing:
             if key not in self._sessions:
                 self._begin(key, self._options)
@@ -458,5 +458,10 @@ class Engine:
 
 def _in_list(view: View) -> tuple[Any, ...]:
     """What the list of clusters shows of a view: a change there redraws the list at once."""
+    from emqx_tui.session.views import facts
+
     hold = view.journal.hold if view.journal else None
-    return (view.decision.phase, view.decision.gate, hold, view.role, view.driver, view.is_undriven, view.result)
+    # Without a journal: who is evacuated and which sizes there are make its revision.
+    ungated = found.revision if (found := facts.ungated(view)) else ""
+    told = (view.decision.phase, view.decision.gate, hold, view.role, view.driver, view.is_undriven, view.result)
+    return (*told, ungated)

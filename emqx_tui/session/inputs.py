@@ -9,7 +9,7 @@ from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.series import Sample
 from emqx_tui.model.workloads import Lease, Secret
 from emqx_tui.rollout.commands import Command
-from emqx_tui.rollout.intents import Intent
+from emqx_tui.rollout.intents import Adopt, Intent
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.ports import Changed
 from emqx_tui.session.store import StoreInput
@@ -25,6 +25,16 @@ class Submitted:
     """A person asks for something."""
 
     intent: Intent
+
+
+@dataclass(frozen=True)
+class AdoptionPrepared:
+    """What was asked before an adoption is answered."""
+
+    intent: Adopt
+    refused: str = ""
+    """Why nothing is to be begun; empty when it may be."""
+    is_forbidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,7 @@ SessionInput = (
     StoreInput
     | Tick
     | Submitted
+    | AdoptionPrepared
     | SubmittedAgain
     | CommandDone
     | CommandFailed

@@ -6,25 +6,32 @@ with one more input.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Container, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Series
 from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.model.workloads import OwnDelay
 from emqx_tui.rollout.commands import CloseValve, Command
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision, RefusalReason
-from emqx_tui.rollout.intents import Hold, Intent, Start, TakeOver
+from emqx_tui.rollout.intents import Adopt, Brake, Hold, Intent, Start, TakeOver
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.state.expectations import Expectations
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory
+from emqx_tui.rollout.ungated import look
+from emqx_tui.session.commands.adoption_check import prepare
 from emqx_tui.session.commands.command_sender import CommandSender
 from emqx_tui.session.commands.editing import READ_ONLY, Editor
 from emqx_tui.session.inputs import (
+    AdoptionPrepared,
     CommandDone,
     CommandFailed,
     JournalWritten,
@@ -40,6 +47,7 @@ from emqx_tui.session.inputs import (
 )
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
+from emqx_tui.session.records import objects
 from emqx_tui.session.records.driving import Driving
 from emqx_tui.session.records.journal_store import JournalStore
 from emqx_tui.session.records.release_end import ReleaseEnd
@@ -81,6 +89,7 @@ class Reconciler:
         self._ports = ports
         self._options = options
         self._put = put
+        self._spawn = spawn
         self.publisher = Publisher(ports, publish, options.context)
         self._log = self.publisher.log
         self._store = Store(namespace, name)
@@ -126,8 +135,16 @@ class Reconciler:
         match item:
             case Tick():
                 pass
+            case Submitted(intent=Adopt() as intent) if not self._options.read_only:
+                self._spawn(self._prepare(intent))
             case Submitted(intent=intent):
                 self._intents.append(intent)
+            case AdoptionPrepared(intent=intent, refused=refused, is_forbidden=is_forbidden):
+                if refused:
+                    reason = RefusalReason.NOT_ALLOWED if is_forbidden else RefusalReason.NOT_NOW
+                    self.publisher.notify(Notice.refused(refused, reason))
+                else:
+                    self._intents.append(intent)
             case SubmittedAgain(intent=intent, unreadable=unreadable):
                 if unreadable:
                     self.publisher.notify(Notice.refused(unreadable, RefusalReason.NOT_WRITTEN))
@@ -137,8 +154,10 @@ class Reconciler:
                 self._expect(self._sender.done(item, self._memory.expectations))
                 if observed is not None:
                     self._fold(observed)
-            case CommandFailed():
+            case CommandFailed(command=command, message=message):
                 self._expect(self._sender.failed(item, self._memory.expectations))
+                if isinstance(command, CloseValve) and self._journal.present is None:
+                    self.publisher.notify(Notice(NoticeKind.PROBLEM, f"the valve was not closed: {message}"))
             case JournalWritten():
                 self._journal_written(item)
             case LeaseAnswered():
@@ -161,6 +180,9 @@ class Reconciler:
     def _drains(self) -> Container[str]:
         """The pods whose drain the journal notes: before its start is sent, so that an onlooker sees it begin, too."""
         return self._journal.present.starts if self._journal.present else ()
+
+    async def _prepare(self, intent: Adopt) -> None:
+        self._put(await prepare(intent, self.seen, self._ports.kube))
 
     def _fold(self, item: StoreInput) -> None:
         self._store = fold(self._store, item, self._ports.clock.now())
@@ -251,12 +273,16 @@ class Reconciler:
             self._looked_at = self._store
 
     def _colours(self) -> tuple[str, str]:
-        """UIDs of the blue and the green StatefulSet, as the journal says."""
+        """UIDs of the blue and the green StatefulSet: by the journal or, without one, by what the operator does."""
         journal = self._journal.present
-        return (journal.originals.blue_uid, journal.green_uid) if journal else ("", "")
+        if journal is not None:
+            return journal.originals.blue_uid, journal.green_uid
+        found = look(self.seen)
+        blue, green = (found.blue, found.green) if found else (None, None)
+        return blue.stateful_set.meta.uid if blue else "", green.stateful_set.meta.uid if green else ""
 
     def _colour(self) -> None:
-        """The journal says which StatefulSets of the snapshot are blue and green."""
+        """Which StatefulSets of the snapshot are blue and green."""
         colours = self._colours()
         if colours != (self.seen.blue_uid, self.seen.green_uid):
             self.seen = replace(self.seen, blue_uid=colours[0], green_uid=colours[1])
@@ -264,6 +290,9 @@ class Reconciler:
     def _refusal(self, intent: Intent) -> Notice | None:
         """Why this intent is not even decided on; None when it may be."""
         not_allowed = self._journal.problem or view_builder.missing_right(self._store)
+        if isinstance(intent, Brake):
+            # It protects, and is bound to the object alone.
+            not_allowed = ""
         if self._options.read_only:
             not_allowed = READ_ONLY
         if not_allowed:
@@ -272,7 +301,7 @@ class Reconciler:
             return Notice.refused(
                 f"this console cannot drive: {self._driving.rights.missing}", RefusalReason.NOT_ALLOWED
             )
-        if isinstance(intent, Start | TakeOver) and not self._driving.lease.is_free:
+        if isinstance(intent, Start | TakeOver | Adopt) and not self._driving.lease.is_free:
             return Notice.refused(f"{self._driving.lease.driver} drives this cluster", RefusalReason.UNDER_WAY)
         return self.editor.refusal_to_start(intent) if isinstance(intent, Start) else None
 
@@ -280,7 +309,7 @@ class Reconciler:
         """Tell what became of an intent. Whoever asks for something drives, should nobody; a hold needs no driver."""
         decision = self._decision
         if decision.accepted:
-            self._driving.is_asked = self._driving.is_asked or not isinstance(intent, Hold)
+            self._driving.is_asked = self._driving.is_asked or not isinstance(intent, Hold | Brake)
             self._arrival.took_part()
             self.publisher.notify(Notice(NoticeKind.ACCEPTED, decision.accepted))
         elif decision.refused:
@@ -304,9 +333,11 @@ class Reconciler:
         """Write the journal or, when it stands as decided, send the commands."""
         wanted = self._decision.journal
         is_driver, is_last = self._driving.lease.is_held, bool(self._decision.finished)
+        if isinstance(intent, Brake):
+            self._brake(self._decision.commands)
         if wanted is not None and self._journal.must_write(wanted, intent, is_driver=is_driver, is_last=is_last):
             if intent is not None or self._journal.may_write:
-                if isinstance(intent, Start):
+                if isinstance(intent, Start | Adopt):
                     self._arrival.begun_here(wanted)
                 self._journal.write(wanted, intent)
             self._close_valve()
@@ -330,6 +361,22 @@ class Reconciler:
         """The one command that does not wait for the journal, should that be slow or not writable."""
         if self._driving.lease.is_held and self._journal.stored is not None and not self._journal.is_stale:
             self._send([c for c in self._decision.commands if isinstance(c, CloseValve)])
+
+    def _brake(self, closing: Sequence[Command]) -> None:
+        """Close the valve of a release that nobody drives: it waits for no lease and no journal."""
+        resource = self.seen.resource.value
+        if not closing or resource is None or resource.blue_green is None:
+            return
+        delay = OwnDelay(resource.blue_green.initial_delay_s)
+        self._send(closing)
+        self._store = replace(self._store, replaced_delay=delay)
+        self.publisher.say(f"initialDelaySeconds was {delay.note} before the valve was closed")
+        self._spawn(self._note_delay(resource, delay))
+
+    async def _note_delay(self, resource: EmqxEnterprise, delay: OwnDelay) -> None:
+        """Whoever takes the release over has to know what it was; without the right to write Events a person does."""
+        with contextlib.suppress(AdapterError):
+            await objects.note_delay(self._ports.kube, resource, delay, now=self._ports.clock.now())
 
     def _send(self, commands: Sequence[Command]) -> None:
         self._expect(self._sender.send(commands, self._memory.expectations))

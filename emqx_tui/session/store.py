@@ -16,7 +16,7 @@ from emqx_tui.model.nodes import EmqxNode, NodeReport, NodeStats
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Unreadable
-from emqx_tui.model.workloads import Lease, Secret
+from emqx_tui.model.workloads import ClusterEvent, Lease, OwnDelay, Secret
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchInput
 
 
@@ -120,6 +120,8 @@ class Store:
     operator_answers: Reading[bool] = MISSING
     is_emqx_forbidden: bool = False
     """EMQX was not asked the last time, for want of a right."""
+    replaced_delay: OwnDelay | None = None
+    """What this console has replaced by a closed valve: should it not be allowed to write the Event that says so."""
 
     def collection(self, kind: Kind) -> Collection:
         return self.collections.get(kind, _UNREAD)
@@ -294,4 +296,18 @@ def snapshot(store: Store, now: datetime, blue_uid: str, green_uid: str = "") ->
         green_uid=green_uid,
         operator_image=store.operator_image,
         operator_answers=store.operator_answers,
+        replaced_delay=_replaced_delay(store),
     )
+
+
+def _replaced_delay(store: Store) -> OwnDelay | None:
+    resource = store.resource()
+    events: list[ClusterEvent] = [e for e in store.collection(Kind.EVENT).objects.values() if e.replaced_delay]
+    about = [e for e in events if resource and e.about_uid == resource.meta.uid and e.last_at]
+    newest = max(about, key=_last_at, default=None)
+    return newest.replaced_delay if newest else store.replaced_delay
+
+
+def _last_at(event: ClusterEvent) -> datetime:
+    assert event.last_at is not None
+    return event.last_at

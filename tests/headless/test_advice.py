@@ -14,7 +14,7 @@ from emqx_tui.cli.arguments import parse
 from emqx_tui.cli.connected import options_of
 from emqx_tui.config import load_settings
 from emqx_tui.headless import advice as headless
-from emqx_tui.headless.advice import Cluster, advise, command, list_clusters, without_journal
+from emqx_tui.headless.advice import Cluster, advise, command, list_clusters
 from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.rollout import how_to_go_on
 from emqx_tui.headless.status import lines
@@ -23,7 +23,6 @@ from emqx_tui.rollout.checks import auto_hold, emqx_alarms, kubernetes_alarms
 from emqx_tui.rollout.commands import Scale, Target, in_context
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.views.facts import Unjournaled
 from emqx_tui.session.views.log import EventLog
 from emqx_tui.session.views.view import Role
 from emqx_tui.ui.cards.gate_card import gate_card
@@ -97,10 +96,9 @@ def test_every_command_names_the_context_and_the_namespace(said: str) -> None:
     "said",
     [
         advise((Advice(Verb.INSPECT_POD, target="emqx-ee-1"),), Cluster("mqtt", "emqx-ee", CONTEXT)),
-        without_journal(Unjournaled.OPERATOR, Cluster("mqtt", "emqx-ee", CONTEXT)),
         in_context(Scale(Target("mqtt", "emqx-ee-66f7b"), 3, 2).describe(), CONTEXT),
     ],
-    ids=["pod", "operator", "sent"],
+    ids=["pod", "sent"],
 )
 def test_kubectl_is_told_the_context_and_the_namespace(said: str) -> None:
     words = shlex.split(KUBECTL.findall(said)[0])

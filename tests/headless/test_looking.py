@@ -133,6 +133,7 @@ def test_the_document() -> None:
         "release_phase": None,
         "gate": None,
         "held": False,
+        "ungated": None,
         "age_s": 0,
         "problem": None,
     }

@@ -7,13 +7,13 @@ from collections.abc import Coroutine
 from typing import Any
 
 from emqx_tui.headless import status
-from emqx_tui.headless.advice import BRAKE_S
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.readiness import is_whole
 from emqx_tui.headless.verb_answer import Verb
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.policy import Approval, Policy, is_closed
 from emqx_tui.rollout.requests import KubeRequest
@@ -22,6 +22,7 @@ from emqx_tui.session.views import facts
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
 from emqx_tui.session.views.facts import Unjournaled
 from emqx_tui.session.views.view import View
+from emqx_tui.ui.clusters.states import driver_words
 from emqx_tui.ui.rollout.headline import headline
 from emqx_tui.ui.text.spans import plain
 from tests.headless.test_looking import first_look
@@ -66,22 +67,40 @@ def test_a_release_that_kubectl_began_is_told_alike_and_can_be_stopped() -> None
         assert facts.unjournaled(view) is Unjournaled.OPERATOR
         lines = status.lines(view)
         assert lines[0].endswith("a release is under way that has no journal")
-        assert f'"initialDelaySeconds":{BRAKE_S}' in lines[1]
-        assert status.document(view)["without_journal"] == "operator"
-        assert "A RELEASE RUNS THAT THIS CONSOLE DID NOT START" in first_line(view)
+        told = wording.ungated(facts.ungated(view))
+        assert "of the initial delay left, " in told
+        assert f"ungated: {told}; to stop it before its next step: emqx-tui hold emqx-ee -n default" in lines[1]
+        document = status.document(view)
+        assert document["without_journal"] == "operator"
+        assert (document["ungated"]["stage"], document["ungated"]["text"]) == ("waiting-delay", told)
+        assert document["ungated"]["next"] in told
+        bar = headline(view)
+        assert "UNGATED: THE OPERATOR RELEASES BY ITSELF" in plain(bar.first)
+        assert "of the initial delay left" in plain(bar.first)
+        assert "h stops it before its next step" in plain(bar.second)
         fleet = await first_look(room.terminal())
-        assert cluster_state(fleet.rows[0]) is ClusterState.OPERATOR_ALONE
-        for verb in Verb:
+        (row,) = fleet.rows
+        assert cluster_state(row) is ClusterState.UNGATED
+        assert row.ungated is not None
+        assert row.ungated.stage is facts.ungated(view).stage
+        assert "of the initial delay left" in driver_words(row)
+        for verb in (Verb.APPROVE, Verb.FREEZE, Verb.RESUME):
             answer = await room.terminal().verb(verb)
             assert answer.code == 3
-            assert "the operator releases by itself, no console can hold it" in answer.message
+            assert "the operator releases by itself, ungated: " in answer.message
         # What it advises: not one node is evacuated or taken from then on.
-        patch(room, blueGreenUpdate={"initialDelaySeconds": BRAKE_S})
+        answer = await room.terminal().verb(Verb.HOLD)
+        assert answer.code == 0
+        assert "no further node is taken" in answer.message
+        assert "emqx-tui adopt emqx-ee -n default --confirm emqx-ee" in answer.message
+        assert "emqx-tui abort emqx-ee -n default --confirm emqx-ee" in answer.message
         await asyncio.sleep(40.0)
         before = sizes(room)
         await asyncio.sleep(120.0)
         assert sizes(room) == before
         assert not any(node.evacuation for node in room.world.cluster().nodes.values())
+        again = await room.terminal().verb(Verb.HOLD)
+        assert (again.code, again.message.partition(";")[0]) == (0, "the operator is held already")
 
     play(room, work())
 
@@ -100,18 +119,36 @@ def test_a_release_whose_journal_is_gone_is_said_loudly_and_nobody_is_told_to_se
         lines = status.lines(view)
         assert lines[0].endswith("a release is under way that has no journal")
         assert "the operator is held and must stay so" in lines[1]
-        assert "A RELEASE STANDS HALF-WAY AND ITS JOURNAL IS GONE" in first_line(view)
+        assert "STOPPED, AND WITHOUT A JOURNAL" in first_line(view)
         fleet = await first_look(room.terminal())
         (row,) = fleet.rows
-        assert cluster_state(row) is ClusterState.LOST
+        assert cluster_state(row) is ClusterState.STOPPED
         assert row.needs_person
-        assert cluster_state(with_view(row, view)) is ClusterState.LOST
-        answer = await room.terminal().verb(Verb.HOLD)
+        assert cluster_state(with_view(row, view)) is ClusterState.STOPPED
+        answer = await room.terminal().verb(Verb.RESUME)
         assert answer.code == 3
-        assert "its journal is gone" in answer.message
+        assert "a release stands half-way without a journal" in answer.message
+        assert "your own initialDelaySeconds is not known" in answer.message, "nobody has noted it"
+        refused = await room.terminal().verb(Verb.ADOPT)
+        assert (refused.code, refused.message) == (1, "your own initialDelaySeconds is not known: it has to be given")
         check = valve(view.snapshot)
         assert "leave it" in check
         assert "set the delay" not in check
+
+    play(room, work())
+
+
+def test_a_console_that_saw_the_journal_go_offers_to_take_the_release_over_too() -> None:
+    room = Room()
+
+    async def work() -> None:
+        await room.terminal().rollout(approval=Approval.EVERY_NODE, leaving=Leaving(at_gate=True))
+        watching = asyncio.create_task(room.terminal().until(lambda view: bool(view.result)))
+        await asyncio.sleep(5.0)
+        room.world.store.delete("secrets", "default", "emqx-tui-emqx-ee")
+        view = await watching
+        assert (view.result, facts.unjournaled(view)) == ("failed", Unjournaled.ORPHAN)
+        assert "STOPPED, AND WITHOUT A JOURNAL" in first_line(view)
 
     play(room, work())
 

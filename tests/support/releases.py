@@ -7,12 +7,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, GlobalStatus
+from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.model.workloads import EndpointSlice, Meta, Pod, StatefulSet
+from emqx_tui.model.workloads import (
+    Address,
+    DelaySource,
+    Endpoints,
+    EndpointSlice,
+    Meta,
+    OwnDelay,
+    Pod,
+    Service,
+    StatefulSet,
+)
 from emqx_tui.rollout import gate_id
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.change import Rates
@@ -29,9 +41,9 @@ from emqx_tui.rollout.decision import (
 )
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.policy import CLOSED_S, Approval
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals, Totals
-from emqx_tui.session.views.view import LogLine, LogSource, Role, View
+from emqx_tui.session.views.view import LogLine, LogSource, Role, SourceHealth, View
 from tests.support.scripted import NOW, resource
 
 BLUE, GREEN = "emqx-ee-86d7758868", "emqx-ee-745858464d"
@@ -255,6 +267,53 @@ def idle(**fields: Any) -> View:
         for sample in samples(STARTED + timedelta(seconds=372))
     )
     return View(found, Decision(Phase.IDLE), samples=plain, log=LOG[:0], **fields)
+
+
+def ungated(*, is_stopped: bool = False, **fields: Any) -> View:
+    """Begun by `kubectl patch`: the operator has taken node 2 and node 1 is evacuated; nothing of it is ours."""
+    live = {f"{BLUE}-1": 27_131, f"{BLUE}-0": 33_120, **{f"{GREEN}-{n}": 13_143 + 7 * n for n in range(3)}}
+    found = snapshot(
+        live, blue=2, evacuations=(evacuation(f"{BLUE}-1", EvacuationState.EVICTING_CONNS, 33_330, 27_131),)
+    )
+    strategy = {"connEvictRate": 200, "sessEvictRate": 200, "waitTakeover": 5}
+    delay_s = CLOSED_S if is_stopped else 60
+    asked = resource(
+        version="4.4.15",
+        status_version="4.4.14",
+        releasing=True,
+        condition="BlueGreenUpdating",
+        blue_green={"initialDelaySeconds": delay_s, "evacuationStrategy": strategy},
+    )
+    made = {BLUE: "4.4.14", GREEN: "4.4.15"}
+    image = asked.image
+    age = {BLUE: timedelta(days=87), GREEN: timedelta(minutes=7)}
+    sets = tuple(
+        replace(
+            each,
+            meta=replace(each.meta, created_at=NOW - age[each.name]),
+            pod_template=_pod_template(str(replace(image, version=made[each.name])), asked),
+        )
+        for each in found.stateful_sets.value or ()
+    )
+    addresses = tuple(Address(ip) for ip in sorted(found.slice_ips or ()))
+    found = replace(
+        found,
+        resource=Reading(asked, NOW - timedelta(seconds=2)),
+        stateful_sets=Reading(sets, NOW),
+        services=Reading((Service(meta("emqx-ee"), "ClusterIP", (), (), "Cluster"),), NOW),
+        endpoints=Reading((Endpoints(meta("emqx-ee"), addresses, ()),), NOW),
+        replaced_delay=OwnDelay(60, DelaySource.EVENT) if is_stopped else None,
+    )
+    health = (SourceHealth(Kind.SECRET, True, NOW),)
+    return View(found, Decision(Phase.IDLE), samples=samples(), log=LOG[:0], health=health, **fields)
+
+
+def _pod_template(image: str, asked: EmqxEnterprise) -> dict[str, Any]:
+    """As the operator makes it, as far as it is looked at."""
+    container = asked.template["spec"]["emqxContainer"]
+    config = container.get("emqxConfig", {})
+    env = [{"name": "EMQX_" + key.replace(".", "__").upper(), "value": value} for key, value in config.items()]
+    return {"spec": {"containers": [{"name": "emqx", "image": image, "env": [*container.get("env", ()), *env]}]}}
 
 
 def draining(**fields: Any) -> View:

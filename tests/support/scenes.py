@@ -22,6 +22,7 @@ from emqx_tui.model.workloads import (
     Endpoints,
     EndpointSlice,
     Meta,
+    OwnDelay,
     Pod,
     Port,
     Service,
@@ -172,6 +173,7 @@ class Scene:
     uid: str = UID
     traffic_policy: str = "Cluster"
     selector: tuple[tuple[str, str], ...] = ()
+    replaced_delay: OwnDelay | None = None
 
     # -- what it looks like ---------------------------------------------------------------------------------------
 
@@ -224,6 +226,7 @@ class Scene:
             green_uid=journal.green_uid if journal else "",
             operator_image=Reading(self.operator, at) if self.operator else MISSING,
             operator_answers=MISSING if self.operator_up is None else Reading(self.operator_up, at),
+            replaced_delay=self.replaced_delay,
         )
 
     def context(self) -> RolloutContext:
@@ -316,6 +319,7 @@ def _stateful_set(s: Side) -> StatefulSet:
         current_revision=s.revision,
         update_revision=s.revision,
         image=f"emqx/emqx-ee:{s.version}",
+        pod_template={"spec": {"containers": [{"name": "emqx", "image": f"emqx/emqx-ee:{s.version}"}]}},
     )
 
 

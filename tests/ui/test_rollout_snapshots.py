@@ -13,6 +13,7 @@ from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.gate_card import renew_gate
 from emqx_tui.ui.cards.typing_guard import SETTLE_S
+from emqx_tui.ui.cards.ungated_cards import renew_adoption
 from emqx_tui.ui.shell.identity import IdentityBar
 from tests.support import releases
 from tests.support.screen_text import until_shown
@@ -43,6 +44,7 @@ MOMENTS = {
     "auto_held": releases.auto_held,
     "done": releases.done,
     "idle": releases.idle,
+    "ungated": releases.ungated,
 }
 
 
@@ -71,3 +73,20 @@ def test_approval_card(snap_compare):
         await until_shown(pilot, "Type the node's number (0)")
 
     assert snap_compare(console(view), terminal_size=SMALL, run_before=opened)
+
+
+@pytest.mark.parametrize("size", [SMALL, (120, 40)], ids=["80x24", "120x40"])
+def test_card_of_a_release_without_a_journal(snap_compare, size):
+    times = itertools.count(0.0, SETTLE_S)
+    view = releases.ungated(is_stopped=True)
+
+    async def opened(pilot: Pilot) -> None:
+        await until_shown(pilot, "A release without a journal")
+        pilot.app.pop_screen()
+        card = ApprovalCard(
+            renew_adoption, view, by="ann@bastion", place="prod-eu ▸ mqtt ▸ emqx-ee", clock=lambda: next(times)
+        )
+        pilot.app.push_screen(card)
+        await until_shown(pilot, "Type adopt or abort")
+
+    assert snap_compare(console(view), terminal_size=size, run_before=opened)

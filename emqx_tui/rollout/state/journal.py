@@ -87,6 +87,8 @@ class Originals:
     """(name, port, protocol, target, nodePort) of the listener Service."""
     endpoint_ports: tuple[tuple[str, int, str], ...] = ()
     operator_image: str = ""
+    is_template_known: bool = True
+    """False where nobody could say what the template of an adopted release was: then there is no way back."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,8 @@ class Journal(ReleaseSpec):
     """Checks whose auto-hold a person has lifted: they alarm, and do not hold again."""
     acknowledged_by: Mapping[str, str] = field(default_factory=dict)
     """By check: who lifted its hold."""
+    is_adopted: bool = False
+    """Somebody else began the release: `created_at` and `created_by` tell when and by whom it was taken over."""
 
     @property
     def cut_over_gate(self) -> GateId:

@@ -26,10 +26,14 @@ class Memory:
     expectations: Expectations = field(default_factory=Expectations)
     observations: Observations = field(default_factory=Observations)
 
-    def afresh(self) -> Self:
-        """Another release begins, or this one has ended: only the recent counts and the brokers that run go on."""
+    def afresh(self, *, is_stopped: bool = False) -> Self:
+        """Another release begins, or this one has ended: only the recent counts and the brokers that run go on.
+
+        `is_stopped`: the operator was stopped in it. Until it has answered that patch, a pass of before may still act.
+        """
+        awaited = Expectations(ack=self.expectations.ack) if is_stopped else Expectations()
         known = self.observations
-        return type(self)(observations=Observations(recent=known.recent, standing=known.standing))
+        return type(self)(expectations=awaited, observations=Observations(recent=known.recent, standing=known.standing))
 
     def took_over(self, since: datetime) -> Self:
         """This console drives from now on; `since` then nobody else was seen to."""

@@ -34,6 +34,8 @@ def cost(context: RolloutContext, phase: Phase) -> AbortCost:
             Phase.DONE: "the release is done",
         }.get(phase, "blue is gone: the way back is a new release")
         return AbortCost(False, reason)
+    if not context.journal.originals.is_template_known:
+        return AbortCost(False, "the template before this release is not known: the way back is a new release")
     green = context.green
     on_green = green.live_connections if green else 0
     seconds = None

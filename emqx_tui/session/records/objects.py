@@ -12,7 +12,7 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Conflict, NotFound
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Malformed
-from emqx_tui.model.workloads import Lease, Secret
+from emqx_tui.model.workloads import REPLACED_DELAY, Lease, OwnDelay, Secret
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
 from emqx_tui.rollout.state.journal import Journal, NewerSchema, journal_name
 from emqx_tui.session.ports import Kube
@@ -141,15 +141,33 @@ async def remove_lease(kube: Kube, lease: Lease, *, unchanged: bool = False) -> 
         return
 
 
+async def note_delay(kube: Kube, resource: EmqxEnterprise, delay: OwnDelay, *, now: datetime) -> None:
+    """Leave an Event that says what the closed valve took the place of. Raises AdapterError."""
+    message = f"valve closed by emqx-tui: initialDelaySeconds was {delay.note}"
+    annotations = {REPLACED_DELAY: delay.note}
+    await write_event(kube, resource, reason="ReleaseStopped", message=message, now=now, annotations=annotations)
+
+
 async def write_event(
-    kube: Kube, resource: EmqxEnterprise, *, reason: str, message: str, now: datetime, is_warning: bool = False
+    kube: Kube,
+    resource: EmqxEnterprise,
+    *,
+    reason: str,
+    message: str,
+    now: datetime,
+    is_warning: bool = False,
+    annotations: Mapping[str, str] | None = None,
 ) -> None:
-    """Leave an Event on the custom resource. Raises AdapterError."""
+    """Leave an Event on the custom resource; `annotations` are the Event's own. Raises AdapterError."""
     instant = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{resource.name}.emqx-tui.", "namespace": resource.namespace},
+        "metadata": {
+            "generateName": f"{resource.name}.emqx-tui.",
+            "namespace": resource.namespace,
+            **({"annotations": dict(annotations)} if annotations else {}),
+        },
         "involvedObject": {
             "apiVersion": "apps.emqx.io/v1beta4",
             "kind": "EmqxEnterprise",

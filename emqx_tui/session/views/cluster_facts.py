@@ -23,8 +23,10 @@ class ClusterState(StrEnum):
     ABORTING = "Aborting"
     LOST = "Lost"
     RELEASING = "Releasing"
-    OPERATOR_ALONE = "OperatorAlone"
-    """The operator runs a release of its own: no console holds it."""
+    UNGATED = "Ungated"
+    """The operator runs a release by itself: nobody has to approve anything."""
+    STOPPED = "Stopped"
+    """A release without a journal stands half-way, and the operator is held."""
     NEW = "New"
     DEGRADED = "Degraded"
     RUNNING = "Running"
@@ -47,8 +49,10 @@ def cluster_state(row: ClusterRow) -> ClusterState:
         return ClusterState.UNREADABLE
     if row.is_held:
         return ClusterState.HELD
-    if row.phase is Phase.LOST or row.is_orphan:
+    if row.phase is Phase.LOST:
         return ClusterState.LOST
+    if row.is_orphan:
+        return ClusterState.STOPPED
     if row.is_undriven:
         return ClusterState.NO_DRIVER
     if row.gate:
@@ -57,8 +61,8 @@ def cluster_state(row: ClusterRow) -> ClusterState:
         return ClusterState.ABORTING
     if row.phase not in FINAL or row.is_gated:
         return ClusterState.RELEASING
-    if row.resource.blue_green_status is not None:
-        return ClusterState.OPERATOR_ALONE
+    if row.ungated or row.resource.blue_green_status is not None:
+        return ClusterState.UNGATED
     return _state_at_rest(row)
 
 
@@ -107,7 +111,8 @@ def with_view(row: ClusterRow, view: View | None) -> ClusterRow:
         to_version=versions.after,
         phase=view.decision.phase,
         gate=gate.id if gate and journal and gate.is_open and needs_person(gate.kind, journal.approval) else None,
-        is_orphan=facts.unjournaled(view) is facts.Unjournaled.ORPHAN,
+        ungated=(found := facts.ungated(view)),
+        is_orphan=found is not None and found.is_stopped,
         is_held=bool(journal and journal.hold and not view.result),
         ready=sum(generation.ready for generation in pods) if pods else row.ready,
         wanted=sum(generation.replicas for generation in pods) if pods else row.wanted,

@@ -19,6 +19,7 @@ from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import CLOSED_S, is_closed, needs_person
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
+from emqx_tui.rollout.ungated import UngatedRelease, is_stopped, is_there, look
 from emqx_tui.session.views.cluster_facts import Versions
 from emqx_tui.session.views.view import Role, View
 
@@ -49,7 +50,7 @@ def is_under_way(view: View) -> bool:
 
 
 class Unjournaled(StrEnum):
-    """A release without a journal: no console can hold, drive or abort it."""
+    """A release without a journal: it can be stopped, then adopted or aborted."""
 
     OPERATOR = auto()
     """The operator releases by itself, as after a plain `kubectl patch`."""
@@ -62,13 +63,16 @@ def unjournaled(view: View) -> Unjournaled | None:
     resource = view.snapshot.resource.value
     journals = next((source for source in view.health if source.kind is Kind.SECRET), None)
     is_known = journals is not None and journals.is_ok and journals.read_at is not None
-    if view.journal is not None or resource is None or not is_known:
+    if (view.journal is not None and not view.result) or resource is None or not is_known:
         return None
-    alive = [found for found in view.snapshot.sets if found.replicas > 0]
-    if resource.blue_green_status is None and len(alive) < 2:
+    if not is_there(view.snapshot):
         return None
-    delay_s = resource.blue_green.effective_delay_s if resource.blue_green else 0
-    return Unjournaled.ORPHAN if is_closed(delay_s) else Unjournaled.OPERATOR
+    return Unjournaled.ORPHAN if is_stopped(resource) else Unjournaled.OPERATOR
+
+
+def ungated(view: View) -> UngatedRelease | None:
+    """The release without a journal as it is seen, with what can be known for taking it over."""
+    return look(view.snapshot) if unjournaled(view) else None
 
 
 def duration_s(view: View) -> float | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from emqx_tui.rollout.change import Change, Difference, Plan
     from emqx_tui.rollout.forecast import Forecast
     from emqx_tui.rollout.state.journal import Journal
+    from emqx_tui.rollout.ungated import UngatedRelease
 
 
 class NoticeKind(StrEnum):
@@ -216,7 +217,9 @@ class ClusterRow:
     is_undriven: bool = False
     """A release is under way and nobody drives it."""
     is_orphan: bool = False
-    """A release stands half-way with the operator held, and its journal is gone."""
+    """A release stands half-way with the operator held, and it has no journal."""
+    ungated: UngatedRelease | None = None
+    """A release without a journal, where a session has looked at it."""
     why_unknown: str = ""
     """Why gate, hold and driver of a release are not known: which right is missing."""
     problem: str = ""
@@ -236,7 +239,14 @@ class ClusterRow:
     @property
     def is_releasing(self) -> bool:
         """A release runs, a console's or the operator's own."""
-        return self.phase not in FINAL or self.resource.blue_green_status is not None or self.is_gated
+        is_told = self.phase not in FINAL or self.resource.blue_green_status is not None or self.is_gated
+        return is_told or self.ungated is not None
+
+    @property
+    def is_worth_a_session(self) -> bool:
+        """A release runs, or may: EMQX has more nodes than the object asks for."""
+        running = sum(node.status == "Running" for node in self.resource.status_nodes)
+        return self.is_releasing or running > self.resource.replicas
 
     @property
     def needs_person(self) -> bool:

@@ -19,7 +19,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 
-from emqx_tui.rollout.intents import Hold
+from emqx_tui.rollout.intents import Hold, Intent
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Card, Renew
 from emqx_tui.ui.cards.typing_guard import TypingGuard
@@ -196,6 +196,9 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         """`h` holds now: a release runs, nothing is typed, and the word does not begin with h."""
         if self.typed or self._read_only_reason or self._card is None:
             return False
+        if self._view is None or self._view.journal is None:
+            # Without a journal it takes a card of its own.
+            return False
         return not self._asked().token.startswith("h") and not key_reasons(self._view)["hold"]
 
     def on_paste(self, event: events.Paste) -> None:
@@ -230,6 +233,9 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
             self._answer(refused.sentence)
             return
         asked = self._asked()
+        if (intent := self._other_way()) is not None:
+            self._send(intent)
+            return
         if self.typed != asked.token:
             wrong = (
                 f"{self.typed!r} is not {asked.token}: nothing was sent" if self.typed else "enter alone sends nothing"
@@ -243,7 +249,17 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
             self._step += 1
             self._answer("")
             return
-        self.app.post_message(IntentSubmitted(self._card.intent(self._by)))
+        self._send(self._card.intent(self._by))
+
+    def _other_way(self) -> Intent | None:
+        card = self._card
+        is_last = card is not None and self._step + 1 == len(card.asked)
+        if card is None or card.other is None or not is_last or self.typed != card.other.token:
+            return None
+        return card.other.intent(self._by)
+
+    def _send(self, intent: Intent) -> None:
+        self.app.post_message(IntentSubmitted(intent))
         self.dismiss(True)
 
     def _answer(self, sentence: str) -> None:

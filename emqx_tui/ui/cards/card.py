@@ -36,6 +36,14 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Way:
+    """Another word, and what typing it sends."""
+
+    token: str
+    intent: Callable[[str], Intent] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Card:
     """What is read before something is approved."""
 
@@ -50,6 +58,8 @@ class Card:
     """Why it cannot be approved now; empty when it can."""
     intent: Callable[[str], Intent] = field(compare=False, repr=False)
     """Who approves -> what is sent."""
+    other: Way | None = None
+    """Something else that may be typed in place of the last word."""
 
 
 Renew = Callable[[View | None, EditPreview | None], Card | None]

@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 
 from emqx_tui.model import units
+from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state
 from emqx_tui.session.views.view import ClusterRow, FleetView
 from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word
 from emqx_tui.ui.text.marks import clean, elapsed_s, joined
@@ -39,6 +40,7 @@ def fleet_line(fleet: FleetView) -> Line:
     behind = sum(_order(row.resource.image.version) < _order(newest) for row in fleet.rows)
     told = (
         (sum(row.is_releasing for row in fleet.rows), "in release"),
+        (sum(cluster_state(row) is ClusterState.UNGATED for row in fleet.rows), "ungated"),
         (sum(row.is_held for row in fleet.rows), "held"),
         (sum(bool(row.gate) for row in fleet.rows), "waiting"),
         (behind, f"behind {clean(newest)}"),

@@ -6,7 +6,9 @@ condition that is True, which may be months old.
 
 from __future__ import annotations
 
+from emqx_tui.rollout import wording
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.ungated import Stage
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, readiness, row_versions
 from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.rollout.names import gate_name
@@ -29,6 +31,15 @@ _STEPS = {
 }
 
 
+_UNGATED_STEPS = {
+    Stage.CREATING_GREEN: "green",
+    Stage.WAITING_DELAY: "delay",
+    Stage.EVACUATING: "evacuation",
+    Stage.TAKING_BLUE: "drain",
+    Stage.FINISHING: "finish",
+}
+
+
 _STATES = {
     ClusterState.DELETING: Mark(glyphs.FAILED, "deleting", Tone.WARN),
     ClusterState.UNREADABLE: Mark(glyphs.ALARM, "unreadable", Tone.BAD),
@@ -38,7 +49,8 @@ _STATES = {
     ClusterState.ABORTING: Mark("◂", "aborting", Tone.WARN),
     ClusterState.LOST: Mark(glyphs.FAILED, "lost", Tone.BAD),
     ClusterState.RELEASING: Mark(glyphs.RUNNING, "releasing", Tone.STRONG),
-    ClusterState.OPERATOR_ALONE: Mark(glyphs.RUNNING, "operator alone", Tone.WARN),
+    ClusterState.UNGATED: Mark(glyphs.ALARM, "ungated", Tone.WARN),
+    ClusterState.STOPPED: Mark(glyphs.HELD, "stopped", Tone.CALL),
     ClusterState.NEW: Mark(glyphs.STARTING, "new", Tone.WAIT),
     ClusterState.DEGRADED: Mark(glyphs.ALARM, "degraded", Tone.BAD),
     ClusterState.RUNNING: Mark(glyphs.SERVING, "running", Tone.GOOD),
@@ -52,13 +64,15 @@ def state(row: ClusterRow) -> Mark:
 
 
 def driver_words(row: ClusterRow) -> str:
-    """Who drives the release, or why that is not known; empty without a release."""
+    """Who drives the release, or what the operator does in its own, or why that is not known; empty without one."""
     if row.is_mine:
         return "driver: you"
     if row.driver and not row.is_undriven:
         return f"driver: {clean(row.driver.partition('/')[0])}"
     if row.is_undriven:
         return "no driver"
+    if row.ungated:
+        return clean(wording.ungated(row.ungated))
     return clean(row.why_unknown) if row.is_releasing else ""
 
 
@@ -66,6 +80,8 @@ def step_word(row: ClusterRow) -> str:
     """Where the release stands, or the gate it waits at."""
     if row.gate:
         return gate_name(row.gate)
+    if row.ungated:
+        return _UNGATED_STEPS[row.ungated.stage]
     return _STEPS.get(row.phase, "?" if row.is_releasing else NONE)
 
 
@@ -103,7 +119,7 @@ def sort_value(row: ClusterRow, column: str) -> tuple:
 
 
 _BY_URGENCY = (
-    *("lost", "held", "no driver", "waits for you", "unreadable", "degraded", "not running"),
-    *("aborting", "releasing", "operator alone", "new"),
+    *("lost", "stopped", "held", "no driver", "waits for you", "unreadable", "degraded", "not running"),
+    *("ungated", "aborting", "releasing", "new"),
 )
 _URGENCY = {word: number for number, word in enumerate(_BY_URGENCY)}

@@ -20,7 +20,6 @@ from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.facts import Unjournaled
 from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words
 from emqx_tui.ui.rollout.names import blocked_words, check_words, short_names, tail, version_words
@@ -82,6 +81,8 @@ def headline(view: View) -> Headline:
 
 
 def _loudest(view: View) -> Headline:
+    if view.decision.phase is Phase.IDLE and facts.unjournaled(view) and not view.unreadable:
+        return _idle(view)
     if ending := _ending(view):
         return ending
     if view.unreadable:
@@ -162,13 +163,10 @@ def _idle(view: View) -> Headline:
     figures = DOT.join((resource.image.version, f"{ready}/{wanted} ready", clients))
     if resource.blue_green_status is not None or len(view.snapshot.generations) > 1:
         if view.role is Role.WATCH_ONLY:
-            first = line(_word(ALARM, "A RELEASE RUNS"), figures)
+            found = facts.ungated(view)
+            first = line(_word(ALARM, "A RELEASE RUNS"), wording.ungated(found) if found else figures)
             return Headline(Tone.WARN, first, line(f"watch only: {view.role_reason}"))
-        if facts.unjournaled(view) is Unjournaled.ORPHAN:
-            first = line(_word(ALARM, "A RELEASE STANDS HALF-WAY AND ITS JOURNAL IS GONE"))
-            return Headline(Tone.BAD, first, line(f"{figures}{DOT}keep the delay: it holds the operator"))
-        first = line(_word(ALARM, "A RELEASE RUNS THAT THIS CONSOLE DID NOT START"))
-        return Headline(Tone.WARN, first, line(f"{figures}{DOT}nothing can be approved or held here"))
+        return _ungated(view, clients)
     if view.role is Role.WATCH_ONLY:
         second = line(f"watch only: {view.role_reason}")
     elif view.decision.alarms:
@@ -184,6 +182,24 @@ def _idle(view: View) -> Headline:
         word = resource.condition.type if resource.condition and not resource.is_running else "degraded"
         return Headline(Tone.WARN, line(_word(ALARM, word.upper()), figures), second)
     return Headline(Tone.GOOD, line(_word(SERVING, "RUNNING"), figures), second)
+
+
+def _ungated(view: View, clients: str) -> Headline:
+    """A release without a journal: the operator's own, or one that stands half-way with the operator held."""
+    found = facts.ungated(view)
+    if found is None:
+        first = line(_word(ALARM, "A RELEASE RUNS THAT THIS CONSOLE DID NOT START"))
+        return Headline(Tone.WARN, first, line(f"{clients}{DOT}whether it has a journal is not known"))
+    where = wording.ungated(found)
+    versions = " to ".join(each.version or "?" if each else "?" for each in (found.blue, found.green))
+    figures = f"{versions}{DOT}{clients}"
+    if found.is_stopped:
+        first = line(_word(HELD, "STOPPED, AND WITHOUT A JOURNAL"), where)
+        ways = (DOT, ("t", Tone.KEY), " adopts or aborts it", DOT, "keep the delay: it holds the operator")
+        return Headline(Tone.CALL, first, line(figures, *ways))
+    first = line(_word(ALARM, "UNGATED: THE OPERATOR RELEASES BY ITSELF"), where)
+    ways = (DOT, ("h", Tone.KEY), " stops it before its next step")
+    return Headline(Tone.WARN, first, line(figures, *ways))
 
 
 def _ready_pods(view: View, told: int) -> int:

@@ -21,6 +21,8 @@ def key_reasons(view: View | None, is_read_only: bool = False) -> dict[str, str]
     hold = view.journal.hold if view.journal else None
     is_draining = bool(facts.draining(view) or view.in_flight)
     running = "" if facts.is_under_way(view) else "no release is running"
+    if (found := facts.ungated(view)) is not None:
+        return _of_ungated(is_stopped=found.is_stopped)
     back = "going back already" if view.decision.phase is Phase.ABORTING else ""
     return {
         "take_over": running or ("" if view.is_undriven else driver_words(view) or "a driver is looked for"),
@@ -32,6 +34,18 @@ def key_reasons(view: View | None, is_read_only: bool = False) -> dict[str, str]
         "speed": running or back,
         "policy": running or back,
         "change": "" if running else "a release is running",
+    }
+
+
+def _of_ungated(*, is_stopped: bool) -> dict[str, str]:
+    """The operator runs it by itself: it can be stopped, and taken over."""
+    first = "this release has no journal: t adopts or aborts it" if is_stopped else "ungated: h stops the operator"
+    return {
+        **dict.fromkeys(SENDING, first),
+        "hold": "the operator is held already" if is_stopped else "",
+        "take_over": "" if is_stopped else first,
+        "abort": "" if is_stopped else first,
+        "change": "a release is running",
     }
 
 

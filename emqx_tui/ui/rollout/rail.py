@@ -40,12 +40,15 @@ def _parameters(view: View) -> Line:
     given = resource.blue_green
     if given is None:
         return line((" no blueGreenUpdate: a change would restart the pods one by one", Tone.WARN))
-    parts = [f"delay {given.effective_delay_s:,} s", f"takeover {given.wait_takeover_s or 0} s"]
+    is_closed = facts.unjournaled(view) is facts.Unjournaled.ORPHAN
+    what = "this release" if facts.unjournaled(view) else "next release"
+    delay = "delay closed" if is_closed else f"delay {given.effective_delay_s:,} s"
+    parts = [delay, f"takeover {given.wait_takeover_s or 0} s"]
     parts += [
         f"{units.count(given.conn_evict_rate_per_s)} connections/s",
         f"{units.count(given.sess_evict_rate_per_s)} sessions/s",
     ]
-    return line((f" next release: {' · '.join(parts)}", Tone.DIM))
+    return line((f" {what}: {' · '.join(parts)}", Tone.DIM))
 
 
 def _step_sign(step: Step, *, is_busy: bool) -> tuple[str, Tone]:

@@ -27,6 +27,7 @@ from emqx_tui.ui.cards.policy_card import is_looser, renew_policy
 from emqx_tui.ui.cards.resume_card import renew_resume
 from emqx_tui.ui.cards.settings_cards import PolicyCard, RatesCard
 from emqx_tui.ui.cards.take_over_card import renew_take_over
+from emqx_tui.ui.cards.ungated_cards import renew_adoption, renew_brake
 from emqx_tui.ui.rollout.connection_plot import ConnectionPlot, Legend
 from emqx_tui.ui.rollout.event_log import EventLog
 from emqx_tui.ui.rollout.headline import bar_lines, headline
@@ -146,7 +147,7 @@ class RolloutScreen(ConsoleScreen):
         if reasons != self._reasons:
             self._reasons = reasons
             self.refresh_bindings()
-        if self._view and self._view.is_undriven and not self._is_asked and self.is_current:
+        if self._view and not self._is_asked and self.is_current and _is_nobodys(self._view):
             self._is_asked = True
             self.action_take_over()
 
@@ -212,7 +213,15 @@ class RolloutScreen(ConsoleScreen):
         return self.console.person
 
     def action_hold(self) -> None:
-        self._send(Hold(self._person))
+        """A release of the operator's own is stopped by a card that says what that does."""
+        if self._is_ungated:
+            self._open(renew_brake)
+        else:
+            self._send(Hold(self._person))
+
+    @property
+    def _is_ungated(self) -> bool:
+        return self._view is not None and facts.unjournaled(self._view) is not None
 
     def action_freeze(self) -> None:
         self._send(Freeze(self._person))
@@ -226,14 +235,14 @@ class RolloutScreen(ConsoleScreen):
             self._send(Resume(self._person))
 
     def action_take_over(self) -> None:
-        self._open(renew_take_over)
+        self._open(renew_adoption if self._is_ungated else renew_take_over)
 
     def action_approve(self) -> None:
         if self._view and self._view.decision.gate:
             self._open(renew_gate(self._view.decision.gate.id, self.console.runbook))
 
     def action_abort(self) -> None:
-        self._open(renew_abort)
+        self._open(renew_adoption if self._is_ungated else renew_abort)
 
     def _open(self, renew: Renew) -> None:
         place = " ▸ ".join(clean(part) for part in (self.console.context, self._namespace, self._name))
@@ -341,6 +350,12 @@ class RolloutScreen(ConsoleScreen):
 
     def action_objects(self) -> None:
         self.post_message(ObjectsWanted((self._namespace, self._name)))
+
+
+def _is_nobodys(view: View) -> bool:
+    """Nothing goes on until somebody takes it over."""
+    found = facts.ungated(view)
+    return view.is_undriven or (found is not None and found.is_stopped and view.role is not Role.WATCH_ONLY)
 
 
 def _middle(view: View) -> Line:

@@ -15,8 +15,9 @@ from textual.pilot import Pilot
 
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.gate_id import CUT_OVER, GateId
-from emqx_tui.rollout.intents import Abort, Approve, Hold
+from emqx_tui.rollout.intents import Abort, Adopt, Approve, Brake, Hold
 from emqx_tui.runbook import Gate, Runbook, load
+from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import NoticeKind, View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.abort_card import renew_abort
@@ -24,6 +25,8 @@ from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.card import Renew
 from emqx_tui.ui.cards.gate_card import renew_gate
 from emqx_tui.ui.cards.typing_guard import SETTLE_S
+from emqx_tui.ui.cards.ungated_cards import renew_adoption, renew_brake
+from emqx_tui.ui.text.spans import plain
 from tests.support import releases
 from tests.support.screen_text import lines, text, until, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
@@ -312,3 +315,72 @@ async def test_an_answer_covers_nothing_of_a_card():
         assert changed == [23], "only the frame's last row may tell it"
         for words in ("Last way back", "Type the node's number (0)", "esc not now"):
             assert any(words in row for row in after)
+
+
+STOPPED = releases.ungated(is_stopped=True)
+
+
+@asynccontextmanager
+async def stopped_and_opened() -> AsyncIterator[Hands]:
+    """The card over the screen of a release that was stopped a moment ago; without the question that it puts itself."""
+    async with opened(releases.ungated(), renew_brake, size=(120, 40), settled=False) as hands:
+        await hands.pilot.press("escape")
+        await hands.publish(STOPPED)
+        await until(hands.pilot, lambda: hands.is_open)
+        await hands.pilot.press("escape")
+        card = ApprovalCard(renew_adoption, STOPPED, by="ann@bastion", clock=hands.clock)
+        hands.pilot.app.push_screen(card)
+        await until_shown(hands.pilot, "esc not now")
+        await hands.settle()
+        yield hands
+
+
+@pytest.mark.parametrize(("word", "goes_back"), [("adopt", False), ("abort", True)])
+async def test_a_release_without_a_journal_is_adopted_or_aborted_by_the_word_that_is_typed(word, goes_back):
+    found = facts.ungated(STOPPED)
+    assert found is not None
+    async with stopped_and_opened() as hands:
+        await until_shown(hands.pilot, "Type adopt or abort")
+        await hands.type(*word, "enter")
+        assert hands.backend.intents == [Adopt("ann@bastion", found.revision, goes_back=goes_back)]
+        assert not hands.is_open
+
+
+async def test_no_third_word_is_taken_for_either():
+    async with stopped_and_opened() as hands:
+        await hands.type(*"adort", "enter")
+        assert hands.backend.intents == []
+        assert hands.is_open
+
+
+async def test_the_card_of_either_way_is_stale_when_another_node_is_gone():
+    async with stopped_and_opened() as hands:
+        sets = STOPPED.snapshot.stateful_sets
+        smaller = tuple(replace(each, replicas=1) if each.name == releases.BLUE else each for each in sets.value or ())
+        gone = replace(STOPPED.snapshot, stateful_sets=replace(sets, value=smaller))
+        await hands.publish(replace(STOPPED, snapshot=gone))
+        assert hands.card.is_stale
+        await hands.type(*"adopt", "enter")
+        assert hands.backend.intents == []
+
+
+async def test_the_brake_takes_its_word_and_h_alone_sends_no_hold():
+    async with opened(releases.ungated(), renew_brake, size=(120, 40)) as hands:
+        assert not hands.card.can_hold
+        await hands.type(*"hold", "enter")
+        assert hands.backend.intents == [Brake("ann@bastion")]
+
+
+def test_what_is_not_known_is_said_and_leaves_one_way_or_none():
+    unknown = replace(STOPPED, snapshot=replace(STOPPED.snapshot, replaced_delay=None))
+    card = renew_adoption(unknown, None)
+    assert card is not None
+    assert card.blocked == "your own initialDelaySeconds is not known: it has to be given"
+    sets = STOPPED.snapshot.stateful_sets
+    bare = replace(sets, value=tuple(replace(each, pod_template={}) for each in sets.value or ()))
+    card = renew_adoption(replace(STOPPED, snapshot=replace(STOPPED.snapshot, stateful_sets=bare)), None)
+    assert card is not None
+    assert ([asked.token for asked in card.asked], card.other, card.blocked) == (["adopt"], None, "")
+    words = "\n".join(plain(each) for _, rows in card.rows for each in rows)
+    assert "no way back then" in words
+    assert "emqx-tui abort --template FILE gives it" in words

@@ -27,7 +27,7 @@ from tests.support.scripted import NOW, fleet, row, three_clusters
         ({"ready": 2}, "degraded"),
         ({"condition": None}, "new"),
         ({"condition": "Failed"}, "not running"),
-        ({"releasing": True, "condition": "BlueGreenUpdating"}, "operator alone"),
+        ({"releasing": True, "condition": "BlueGreenUpdating"}, "ungated"),
         ({"phase": Phase.DRAINING}, "releasing"),
         ({"phase": Phase.DRAINING, "gate": GateId.node(1)}, "waits for you"),
         ({"phase": Phase.DRAINING, "gate": GateId.node(1), "is_held": True}, "held"),
@@ -44,7 +44,7 @@ def test_a_release_that_a_console_gates_is_not_called_the_operators_own():
     """Its journal is known only once the cluster is opened; the closed valve can be seen in the list."""
     held = {"initialDelaySeconds": 1_000_000_002, "evacuationStrategy": {"connEvictRate": 200, "sessEvictRate": 200}}
     assert state(row(releasing=True, blue_green=held)).word == "releasing"
-    assert state(row(releasing=True)).word == "operator alone"
+    assert state(row(releasing=True)).word == "ungated"
 
 
 def test_a_true_running_condition_that_is_not_the_newest_does_not_count():

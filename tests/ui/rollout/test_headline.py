@@ -263,6 +263,21 @@ def test_a_release_of_somebody_else_is_told_and_not_offered():
     assert said(view)[0] == "▲ A RELEASE RUNS THAT THIS CONSOLE DID NOT START "
 
 
+def test_a_release_of_the_operators_own_tells_what_it_does_and_how_to_stop_it():
+    first, second = said(releases.ungated())
+    assert first == (
+        "▲ UNGATED: THE OPERATOR RELEASES BY ITSELF …86d7758868-1 is being evacuated; blue has 2 of 3 nodes; "
+        "the Service lists green"
+    )
+    assert second.endswith("h stops it before its next step")
+
+
+def test_one_that_is_stopped_tells_where_it_stands_and_to_keep_the_delay():
+    first, second = said(releases.ungated(is_stopped=True))
+    assert first.startswith("‖ STOPPED, AND WITHOUT A JOURNAL …86d7758868-1 is being evacuated")
+    assert second.endswith("t adopts or aborts it · keep the delay: it holds the operator")
+
+
 def test_watch_only_says_why():
     view = releases.idle(role=Role.WATCH_ONLY, role_reason="no right to patch endpoints")
     assert said(view)[1] == "watch only: no right to patch endpoints"

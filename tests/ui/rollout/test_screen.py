@@ -146,6 +146,42 @@ async def test_what_the_question_sends_once_its_word_was_typed():
     assert renew_take_over(releases.draining(), None) is None
 
 
+async def test_a_release_of_the_operators_own_is_stopped_by_a_card_and_no_other_key_sends_anything():
+    async with session(releases.ungated(), LARGE) as console:
+        await until_shown(console.pilot, "UNGATED: THE OPERATOR RELEASES BY ITSELF", "blue", "green")
+        for key in ("t", "x", "a", "f", "r"):
+            await console.press(key)
+            assert console.said.endswith("ungated: h stops the operator")
+        await console.press("h")
+        await until(console.pilot, lambda: isinstance(console.app.screen, ApprovalCard))
+        await until_shown(
+            console.pilot,
+            "it stops the next node, not the running one",
+            '"initialDelaySeconds":1000000000',
+            "Type hold to close the valve",
+        )
+        await console.press("enter", "h", "escape")
+        assert console.backend.intents == []
+
+
+async def test_one_that_is_stopped_asks_once_whether_to_adopt_or_to_abort_it():
+    stopped = releases.ungated(is_stopped=True)
+    async with session(releases.ungated(), LARGE) as console:
+        await console.publish(stopped)
+        await until(console.pilot, lambda: isinstance(console.app.screen, ApprovalCard))
+        await until_shown(console.pilot, "A release without a journal", "Type adopt or abort")
+        await console.press("escape")
+        await console.publish(replace(stopped, sequence=9))
+        assert isinstance(console.app.screen, RolloutScreen)
+        await console.press("h")
+        assert console.said.endswith("the operator is held already")
+        for key in ("x", "t"):
+            await console.press(key)
+            await until(console.pilot, lambda: isinstance(console.app.screen, ApprovalCard))
+            await console.press("escape")
+        assert console.backend.intents == []
+
+
 async def test_a_key_that_does_nothing_now_says_why_and_sends_nothing():
     gone = AbortCost(False, "blue is gone: the way back is a new release")
     view = releases.draining()
