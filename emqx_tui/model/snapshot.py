@@ -121,15 +121,15 @@ class Generation:
     def version(self) -> str:
         return self.stateful_set.version
 
-    @property
+    @cached_property
     def running(self) -> int:
         return sum(member.is_running for member in self.members)
 
-    @property
+    @cached_property
     def ready(self) -> int:
         return sum(member.pod.is_ready and not member.pod.meta.deleting for member in self.members)
 
-    @property
+    @cached_property
     def is_complete(self) -> bool:
         """As many pods as wanted, all Ready in Kubernetes and Running in EMQX, none going away."""
         return (
@@ -139,11 +139,11 @@ class Generation:
             and self.running == self.replicas
         )
 
-    @property
+    @cached_property
     def has_pod_terminating(self) -> bool:
         return any(member.pod.meta.deleting for member in self.members)
 
-    @property
+    @cached_property
     def live_connections(self) -> int | None:
         """Of all members together, None while one is not counted or the pods are not known."""
         if not self.are_members_known or any(member.is_uncounted for member in self.members):

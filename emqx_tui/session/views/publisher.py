@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from emqx_tui.model.frozen import changed
@@ -184,7 +185,7 @@ def is_counting(view: View) -> bool:
 def says_the_same(one: View, other: View) -> bool:
     """They differ in the times of reading at most."""
     return (
-        all(getattr(one, name) == getattr(other, name) for name in _CONTENT)
+        _content(one) == _content(other)
         and [_without_instant(source) for source in one.health] == [_without_instant(source) for source in other.health]
         and all(_is_same_undated(getattr(one.snapshot, n), getattr(other.snapshot, n)) for n in _CONTENT_OF_SNAPSHOT)
     )
@@ -213,5 +214,5 @@ def _names(kind: type, *left_out: str) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name not in left_out)
 
 
-_CONTENT = _names(View, "snapshot", "health", "samples", "driver_seen_s", "sequence")
+_content = attrgetter(*_names(View, "snapshot", "health", "samples", "driver_seen_s", "sequence"))
 _CONTENT_OF_SNAPSHOT = _names(Snapshot, "now")
