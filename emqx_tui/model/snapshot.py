@@ -319,14 +319,20 @@ class Snapshot:
         )
 
     def _evacuation_of(self, node: str, own: Reading[EvictionStatus]) -> Evacuation | None:
-        """Whether it is evacuated is the node's own word, unless that is older than what its peers told."""
-        told = self.evacuations.value.of(node) if self.evacuations.value else None
-        word, told_at = own.value, self.evacuations.read_at
-        if word is None or own.read_at is None or own.problem or (told_at and told_at > own.read_at):
+        """Whether it is evacuated is the node's own word: its peers may not see it, or have learnt only then.
+
+        A node from which a rebalance takes clients says the same of itself as one that is evacuated.
+        """
+        status, word = self.evacuations.value, own.value
+        told, told_at = status.of(node) if status else None, self.evacuations.read_at
+        if word is None or own.read_at is None or own.problem:
             return told
-        if not word.enabled:
-            return None
-        return told.counted(word) if told else Evacuation.by_own_word(node, word)
+        is_told_later = told_at is not None and told_at > own.read_at
+        if not word.enabled or (told and is_told_later):
+            return told if is_told_later else None
+        if told is None:
+            return None if status and status.rebalances else Evacuation.by_own_word(node, word)
+        return told.counted(word)
 
     @cached_property
     def _node_by_pod(self) -> dict[str, EmqxNode]:

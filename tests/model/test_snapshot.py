@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.model.evacuation import Evacuation, EvacuationState, GlobalStatus
+from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Colour, Snapshot
@@ -216,3 +216,48 @@ def test_drained_means_prohibiting_and_both_counters_zero(
         evacuations=Reading(GlobalStatus((evacuation,), 0), NOW),
     ).members
     assert member.is_drained is drained
+
+
+ENABLED, DISABLED = EvictionStatus(True, 70, 5), EvictionStatus(False, None, None)
+NODE = EmqxNode("emqx@x-old-0.h", "4.4.14")
+TOLD = Evacuation(NODE.name, EvacuationState.WAITING_TAKEOVER, 5, 5, (), 100, 80, 20, 20)
+BY_OWN_WORD = Evacuation.by_own_word(NODE.name, ENABLED)
+
+
+@pytest.mark.parametrize(
+    ("word", "told", "told_later_s", "rebalances", "expected"),
+    [
+        (ENABLED, None, -1.0, 0, BY_OWN_WORD),
+        (ENABLED, None, +1.0, 0, BY_OWN_WORD),
+        (ENABLED, TOLD, -1.0, 0, replace(TOLD, current_connected=70)),
+        (ENABLED, TOLD, +1.0, 0, TOLD),
+        (DISABLED, TOLD, -1.0, 0, None),
+        (DISABLED, TOLD, +1.0, 0, TOLD),
+        (ENABLED, None, -1.0, 1, None),
+        (ENABLED, None, +1.0, 1, None),
+        (ENABLED, TOLD, -1.0, 1, replace(TOLD, current_connected=70)),
+    ],
+    ids=[
+        "its peers have not learnt of it yet",
+        "its peers do not see it",
+        "they say its state, and it says how many are left",
+        "what is told later counts",
+        "it was stopped since",
+        "it was started since",
+        "a rebalance takes its clients",
+        "a rebalance takes its clients, told later",
+        "evacuated beside a rebalance",
+    ],
+)
+def test_whether_a_node_is_evacuated(
+    word: EvictionStatus, told: Evacuation | None, told_later_s: float, rebalances: int, expected: Evacuation | None
+) -> None:
+    told_at = NOW + timedelta(seconds=told_later_s)
+    (member,) = seen(
+        BLUE,
+        pods=(a_pod("x-old-0", "blue"),),
+        nodes=Reading((NODE,), NOW),
+        evacuations=Reading(GlobalStatus((told,) if told else (), rebalances), told_at),
+        own={"x-old-0": Reading(word, NOW)},
+    ).members
+    assert member.evacuation == expected
