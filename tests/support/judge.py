@@ -23,6 +23,8 @@ from tests.support.stage import Console, Stage
 LOOK_EVERY_S = 4.0
 EXACT = 3
 """Clients by which the figures of the end may differ: those that left or came between two samples."""
+SEEN_LATE_S = 3.0
+"""A count is two seconds old at most by a node's sampler, and a second more by the poll."""
 STILL_S = 240.0
 """The product's own alarm comes after 120 s in stories."""
 
@@ -40,6 +42,8 @@ class Judge:
         self._away = EXACT + round(10 * churn_per_s)
         """Clients that may be away by themselves at any moment."""
         self._said: set[str] = set()
+        self._offline: list[tuple[float, int]] = []
+        """Of late: when so many were away."""
 
     def listen(self, console: Console, struck: Sequence[Fault], skew_s: float) -> None:
         looked_at = float("-inf")
@@ -48,6 +52,7 @@ class Judge:
         def look(view: View) -> None:
             nonlocal looked_at, still
             now = self.stage.world.timeline.now
+            self._note_offline(now)
             if not console.wire.is_cut:
                 self._hold_has_a_cause(view, struck)
             if not facts.is_under_way(view) or console.wire.is_cut:
@@ -64,6 +69,11 @@ class Judge:
                 self._figures_are_true(view)
 
         console.watchers.append(look)
+
+    def _note_offline(self, now: float) -> None:
+        truth = self._cluster.truth
+        late = [(at, count) for at, count in self._offline if now - at <= SEEN_LATE_S]
+        self._offline = [*late, (now, truth.offline + truth.since_mark().lost)]
 
     def _break(self, key: str, what: str) -> None:
         """Once for each kind."""
@@ -124,7 +134,7 @@ class Judge:
         truth = self._cluster.truth
         gone = truth.since_mark()
         ledger = status.document(view)["ledger"]
-        offline = truth.offline + gone.lost
+        offline = max(count for _, count in self._offline)
         for name, figure in ledger.items():
             if figure is not None and figure < 0:
                 self._break(f"negative {name}", f"status tells {name} {figure}")
