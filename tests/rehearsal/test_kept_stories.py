@@ -64,6 +64,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(2059, nodes=1, events=(Event(14.2, "a blue broker is split off"),)),
         "done",
     ),
+    "an abort comes before EMQX has told what the drain began with": (
+        Story(371, skews_s=(-0.5,), events=(Event(33.5, "abort"),)),
+        "aborted",
+    ),
     "EMQX restarts a broker while it is the canary": (
         Story(
             2059,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from emqx_tui.model.frozen import changed
+from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.addresses import is_switched
@@ -108,17 +109,29 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
 
 
 def _is_uncountable(context: RolloutContext) -> bool:
-    """Whom a broker cut off that EMQX restarted, what an abort evicted last, whom a network cut: nobody can count."""
+    """Whom a broker cut off that EMQX restarted, an abort or others evicted, a network cut: nobody can count."""
     journal, known = context.journal, context.observations
     canary = known.canary
     # Of so few clients that the canary passes all the same.
     is_cut = bool(journal.canary_failed) or (canary is not None and 2 * known.canary_cut > canary.clients)
     if is_cut or any(i.clients is None or i.kind is IncidentKind.LEFT_EMQX for i in known.nodes.incidents):
         return True
+    if _do_others_evict(context):
+        return True
     if journal.abort is None or journal.totals.first_drain_at is None:
         return False
+    is_unseen = any(m.name in journal.starts and m.name not in known.initial for m in context.blue_members)
     is_cut_short = any(known.left.get(name) for name in known.initial)
-    return is_cut_short or journal.canary_passed_at is None
+    return is_unseen or is_cut_short or journal.canary_passed_at is None
+
+
+def _do_others_evict(context: RolloutContext) -> bool:
+    """Somebody balances the cluster, or evacuates a node whose drains are not counted."""
+    status, journal = context.snapshot.evacuations.value, context.journal
+    if status is not None and status.rebalances:
+        return True
+    sets = (pod_of(node).rpartition("-")[0] for node in context.foreign_evacuations)
+    return any(journal.abort or name != journal.originals.blue_name for name in sets)
 
 
 def _sessions_left(context: RolloutContext) -> Mapping[str, int]:

@@ -468,7 +468,9 @@ def _with_begun(
         name, before = member.name, known.untold.get(member.name)
         told = member.evacuation.initial_connected if member.evacuation else None
         if told is None and member.evacuation and before is None:
-            counts = (sample.nodes.get(name, 0) for sample in known.recent[-2:])
+            # One that was seen to evacuate a moment ago evicts all the while.
+            recent = () if name in _drains(known.evacuated_at, now) else known.recent[-2:]
+            counts = (sample.nodes.get(name, 0) for sample in recent)
             before = Untold(max(member.live_connections or 0, *counts, 0), now, _left_of(known, name))
         if told is None and before is not None and (member.evacuation or member.own.problem):
             untold[name] = before
@@ -524,17 +526,23 @@ def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str,
 def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, abort: AbortRecord) -> Observations:
     """An abort: the ledger of the way forward stands still, and green's drains are counted."""
     green, blue = snapshot.green, snapshot.blue
-    known, begun, left = _with_begun(known, green.members if green else (), snapshot.now)
+    known, begun, before = _with_begun(known, snapshot.members, snapshot.now)
+    blue_begun = {m.name: begun.pop(m.name) for m in (blue.members if blue else ()) if m.name in begun}
     initial = {**begun, **journal.totals.initial_back, **known.initial_back}
-    initial, left = _drained_again(known.drained_from, initial, {**known.left_back, **left}, begun)
+    initial, left = _drained_again(known.drained_from, initial, {**known.left_back, **before}, begun)
     evacuating = (m.name for m in snapshot.members if m.evacuation)
     evacuated_at = {**known.evacuated_at, **dict.fromkeys(evacuating, snapshot.now)}
     drains = _drains(evacuated_at, snapshot.now)
     known = changed(known, initial_back=initial, left_back=_fewest(left, initial, green, drains), progress={})
-    known = changed(known, drained_from={**known.drained_from, **begun}, evacuated_at=evacuated_at)
-    if blue is None or not known.left or (snapshot.now - abort.at).total_seconds() > STOPPED_S:
+    drained_from = {**known.drained_from, **begun, **blue_begun}
+    is_late = (snapshot.now - abort.at).total_seconds() > STOPPED_S
+    initial, left = _drained_again(
+        known.drained_from, {**blue_begun, **known.initial}, {**known.left, **before}, blue_begun
+    )
+    known = changed(known, drained_from=drained_from, evacuated_at=evacuated_at)
+    if blue is None or not initial or is_late:
         return known
-    known = changed(known, left=_fewest(known.left, known.initial, blue, drains, journal.drained))
+    known = changed(known, initial=initial, left=_fewest(left, initial, blue, drains, journal.drained))
     return changed(known, ledger=changed(known.ledger, evicted=evicted(known)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from emqx_tui.model.snapshot import Colour
@@ -55,6 +57,14 @@ UNCOUNTABLE: dict[str, tuple[Scene, bool]] = {
         noted(ABORTING, canary_passed_at=None),
         True,
     ),
+    "an abort of a drain that nobody has seen begin": (noted(ABORTING, starts={TOP: ago(61)}), True),
+    "somebody's rebalance": (replace(build.draining(), rebalances=1), True),
+    "somebody's evacuation of green": (with_place(build.draining(), "green", 0, **draining_place()), True),
+    "somebody's evacuation of blue, which is counted as a drain": (
+        with_place(build.draining(), "blue", 0, **draining_place()),
+        False,
+    ),
+    "somebody's evacuation of blue in an abort": (with_place(ABORTING, "blue", 0, **draining_place()), True),
     "a network that cuts connections": (noted(build.draining(), canary_failed="it lost 40"), True),
     "a broker that EMQX restarted": (left_emqx(40, IncidentKind.LEFT_EMQX), True),
     "a node that died while nobody looked": (left_emqx(None, IncidentKind.POD_LOST), True),

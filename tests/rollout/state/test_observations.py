@@ -491,6 +491,23 @@ def test_who_was_evicted_before_a_drain_was_stopped_that_the_cluster_had_not_tol
     assert evicted(seen(DRAINING, begun, stopped, again, told, over)) == 300
 
 
+def test_a_drain_that_is_out_of_sight_for_a_moment_is_the_same() -> None:
+    begun = at(own_word(DRAINING, 300), 1)
+    falling = at(own_word(DRAINING, 260), 2)
+    unseen = at(with_place(DRAINING, "blue", 2, live=220, own=220, own_enabled=False), 3)
+    again = at(own_word(DRAINING, 180), 4)
+    told = at(with_place(DRAINING, "blue", 2, **draining_place(live=140)), 5)
+    assert evicted(seen(DRAINING, begun, falling, unseen, again, told)) == 160
+
+
+def test_who_was_evicted_before_an_abort_that_came_before_the_cluster_told_of_the_drain_is_counted() -> None:
+    begun = at(own_word(DRAINING, 300), 1)
+    aborted = noted(DRAINING, abort=AbortRecord("ann@host", build.NOW + timedelta(seconds=2), "e"))
+    stopped = at(with_place(aborted, "blue", 2, live=280, own=280, own_enabled=False), 3)
+    memory = seen(DRAINING, begun, stopped, at(stopped, 4))
+    assert (evicted(memory), returned(memory), memory.initial) == (20, 0, {TOP: 300})
+
+
 def test_who_is_cut_off_when_a_broker_dies_in_a_drain_that_nobody_told_of_is_not_evicted_too() -> None:
     gone = at(dead(DRAINING, 2), 3)
     back = at(with_place(DRAINING, "blue", 2, live=0, own=0, own_enabled=False, restarts=1), 20)
