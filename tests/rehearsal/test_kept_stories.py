@@ -36,7 +36,13 @@ KEPT: dict[str, tuple[Story, str]] = {
             288,
             approval="every-node",
             boot_s=15.0,
-            events=(Event(33.0, "blue scaled to 1"), Event(43.0, "operator is another release")),
+            events=(
+                Event(33.0, "blue scaled to 1"),
+                Event(43.0, "operator is another release"),
+                # Its image is read every three minutes.
+                Event(67.0, "hold"),
+                Event(200.0, "resume"),
+            ),
         ),
         "aborted",
     ),
