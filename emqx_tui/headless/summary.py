@@ -94,6 +94,7 @@ def _moves_by_itself(view: View, journal: Journal, since: datetime) -> int:
     totals = journal.totals
     cuts = [since, *(death.at - timedelta(seconds=DROPS_BEFORE_S) for death in totals.deaths)]
     cuts += [gap.since for gap in totals.uncounted]
+    cuts += [totals.evicted_at - timedelta(seconds=DROPS_BEFORE_S)] if totals.evicted_at else []
     cuts += [at for at in (totals.first_drain_at, journal.abort.at if journal.abort else None) if at is not None]
     if journal.canary_failed:
         cuts += [record.at for record in journal.approvals if record.gate == CUT_OVER]

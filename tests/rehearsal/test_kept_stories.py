@@ -74,6 +74,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(371, skews_s=(-0.5,), events=(Event(33.5, "abort"),)),
         "aborted",
     ),
+    "somebody evacuates blue before the cut-over, and the clients do not come back": (
+        Story(414, nodes=1, is_late=True, boot_s=15.0, events=(Event(17.2, "somebody evacuates blue"),)),
+        "done",
+    ),
     "EMQX restarts a broker while it is the canary": (
         Story(
             2059,

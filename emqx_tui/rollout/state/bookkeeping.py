@@ -87,6 +87,7 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         lowest_sum=_lower(totals, known.lowest_sum),
         start_sum=totals.start_sum if totals.start_sum is not None else known.start_sum,
         evicted=max(totals.evicted, evicted(known)),
+        evicted_at=totals.evicted_at or (now if _is_evicted(context) else None),
         returned=max(totals.returned, returned(known)),
         initial_back=known.initial_back,
         killed=max(totals.killed, sum(death.clients for death in deaths)),
@@ -123,6 +124,11 @@ def _is_uncountable(context: RolloutContext) -> bool:
     is_unseen = any(m.name in journal.starts and m.name not in known.initial for m in context.blue_members)
     is_cut_short = any(known.left.get(name) for name in known.initial)
     return is_unseen or is_cut_short or journal.canary_passed_at is None
+
+
+def _is_evicted(context: RolloutContext) -> bool:
+    known = context.observations
+    return bool(known.initial or known.untold or known.initial_back) or _do_others_evict(context)
 
 
 def _do_others_evict(context: RolloutContext) -> bool:

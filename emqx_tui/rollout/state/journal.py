@@ -117,6 +117,8 @@ class Totals:
     clients: int | None = None
     """Live on blue when the first drain was sent."""
     first_drain_at: datetime | None = None
+    evicted_at: datetime | None = None
+    """When a node was first seen to give clients away, in a drain of the release or not."""
     drained_at: datetime | None = None
     """When the last blue node was prohibiting with no live client."""
     lowest_sum: int | None = None

@@ -31,6 +31,8 @@ DROPS_BEFORE_S = 5.0
 """A broker that stops drops its clients some samples before it is seen to be gone."""
 TOLD_WITHIN_S = 10.0
 """The cluster is asked every five seconds what each evacuation began with; a node that is split off is never in it."""
+ENDED = -1
+"""In place of what a drain began with that is over, for the next may begin with as many."""
 STOPPED_S = 4.0
 """A drain that is stopped has evicted clients that the broker's sampler shows only then."""
 
@@ -120,7 +122,7 @@ class Observations:
     left: Mapping[str, int] = field(default_factory=dict)
     """By pod of `initial`: fewest clients on it since. They may come back when its drain is stopped."""
     drained_from: Mapping[str, int] = field(default_factory=dict)
-    """By pod: `initial_connected` of its newest evacuation."""
+    """By pod: `initial_connected` of its newest evacuation, ENDED when that is over."""
     untold: Mapping[str, Untold] = field(default_factory=dict)
     """By pod: evacuations that run and whose `initial_connected` has not been told."""
     evacuated_at: Mapping[str, datetime] = field(default_factory=dict)
@@ -467,6 +469,8 @@ def _with_begun(
     for member in members:
         name, before = member.name, known.untold.get(member.name)
         told = member.evacuation.initial_connected if member.evacuation else None
+        if not member.evacuation and not member.own.problem and name not in _drains(known.evacuated_at, now):
+            drained_from[name] = ENDED
         if told is None and member.evacuation and before is None:
             # One that was seen to evacuate a moment ago evicts all the while.
             recent = () if name in _drains(known.evacuated_at, now) else known.recent[-2:]

@@ -80,6 +80,24 @@ UNCOUNTABLE: dict[str, tuple[Scene, bool]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("scene", "is_seen"),
+    [
+        (build.draining(), False),
+        (with_place(build.draining(), "blue", 0, **draining_place()), True),
+        (with_place(build.draining(), "blue", 0, own=120), True),
+        (replace(build.draining(), rebalances=1), True),
+    ],
+    ids=["nobody", "a drain", "a drain that EMQX has not told of", "a rebalance"],
+)
+def test_when_clients_were_first_sent_away_is_noted_once(scene: Scene, is_seen: bool) -> None:
+    journal = scene.decide().journal
+    assert journal is not None
+    assert journal.totals.evicted_at == (build.NOW if is_seen else None)
+    known = noted(scene, totals=Totals(evicted_at=ago(50)))
+    assert bookkeeping.with_totals(known.context(), Phase.DRAINING, []).totals.evicted_at == ago(50)
+
+
 @pytest.mark.parametrize(("scene", "is_lower_bound"), UNCOUNTABLE.values(), ids=UNCOUNTABLE)
 def test_figures_without_what_nobody_could_count_are_a_lower_bound(scene: Scene, is_lower_bound: bool) -> None:
     context = scene.context()

@@ -491,6 +491,15 @@ def test_who_was_evicted_before_a_drain_was_stopped_that_the_cluster_had_not_tol
     assert evicted(seen(DRAINING, begun, stopped, again, told, over)) == 300
 
 
+@pytest.mark.parametrize("own", [{"own": 300, "own_enabled": False}, {"own_problem": "timed out"}])
+def test_a_drain_that_begins_with_as_many_as_the_one_before_is_another(own: Mapping[str, object]) -> None:
+    """Unless the node was merely silent."""
+    emptied = at(evacuating(DRAINING, 2, live=0), 2)
+    back = at(with_place(DRAINING, "blue", 2, live=300, **own), 20)
+    again = at(evacuating(DRAINING, 2, live=0), 21)
+    assert evicted(seen(*BEGUN, emptied, back, again)) == (300 if "own_problem" in own else 600)
+
+
 def test_a_drain_that_is_out_of_sight_for_a_moment_is_the_same() -> None:
     begun = at(own_word(DRAINING, 300), 1)
     falling = at(own_word(DRAINING, 260), 2)
