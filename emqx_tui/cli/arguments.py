@@ -189,6 +189,13 @@ def _world(parser: Parser) -> None:
     )
     parser.add_argument("--nodes", type=whole(1, 100), default=3, metavar="N", help="EMQX nodes (default 3)")
     parser.add_argument(
+        "--clusters",
+        type=whole(1, 12),
+        default=1,
+        metavar="N",
+        help="1 to 12: a fleet in several states instead of one cluster at rest (default 1)",
+    )
+    parser.add_argument(
         "--seed", type=whole(0, 2**63), default=1, metavar="N", help="seed of the simulation (default 1)"
     )
     parser.add_argument(

@@ -50,14 +50,15 @@ def show(
     connected: Callable[[], Awaitable[Connected]],
     *,
     is_demo: bool = False,
+    drives: bool = False,
 ) -> int:
-    """Open the console; `connected` is called in the engine's loop."""
+    """Open the console; `connected` is called in the engine's loop. `drives`: releases that nobody drives, unasked."""
     from emqx_tui.ui.app import ConsoleApp
 
     options = Options(
         policy=Policy().at_rate(settings.clock_rate),
         read_only=settings.read_only,
-        drives=False,
+        drives=drives,
         console_version=__version__,
         context=settings.context,
     )

@@ -14,6 +14,7 @@ from dataclasses import replace
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.host import ThisHost
+from emqx_tui.cli.arguments import UsageError
 from emqx_tui.cli.console import has_terminal, show
 from emqx_tui.cli.sandbox_child import SandboxChild
 from emqx_tui.config import Settings
@@ -21,20 +22,26 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.engine import Connected
 
 NAME, TARGET = "emqx-ee", "4.4.15"
-SCREEN_SPEED, SCRIPT_SPEED = 10.0, 60.0
+SCREEN_SPEED, FLEET_SPEED, SCRIPT_SPEED = 10.0, 4.0, 60.0
 
 
 def run(arguments: Namespace, settings: Settings) -> int:
     """`emqx-tui demo`; the exit code."""
     on_screen = has_terminal() and arguments.output is None
-    speed = arguments.speed or (SCREEN_SPEED if on_screen else SCRIPT_SPEED)
+    by_default = (FLEET_SPEED if arguments.clusters > 1 else SCREEN_SPEED) if on_screen else SCRIPT_SPEED
+    speed = arguments.speed or by_default
     flags = ["--clients", str(arguments.clients), "--nodes", str(arguments.nodes), "--seed", str(arguments.seed)]
     flags += ["--speed", f"{speed:g}", "--scenario", arguments.scenario]
     if arguments.mqtt_port is not None:
         flags += ["--mqtt-port", str(arguments.mqtt_port)]
     own = _about_the_sandbox(settings, speed)
+    if arguments.clusters > 1:
+        if arguments.scenario != "smooth":
+            raise UsageError("--clusters and --scenario exclude each other: a fleet has its own story")
+        flags += ["--clusters", str(arguments.clusters)]
+        own = own if own.namespace else replace(own, all_namespaces=True)
     with SandboxChild(flags, own.kubeconfig) as child:
-        return _on_screen(own, child) if on_screen else _scripted(own, child, arguments)
+        return _on_screen(own, child, arguments) if on_screen else _scripted(own, child, arguments)
 
 
 _OF_OTHER_CLUSTERS = (
@@ -60,7 +67,7 @@ def _about_the_sandbox(settings: Settings, speed: float) -> Settings:
 _DEFAULTS = Settings()
 
 
-def _on_screen(settings: Settings, child: SandboxChild) -> int:
+def _on_screen(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
     host = ThisHost.detect()
     # What the top line says until the sandbox serves, and after: the names never change.
     placeholder = Access("sandbox", context="demo", all_namespaces=settings.all_namespaces)
@@ -73,7 +80,8 @@ def _on_screen(settings: Settings, child: SandboxChild) -> int:
         access = load_access(replace(settings.access_request(), kubeconfig=await child.ready()))
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
 
-    return show(settings, placeholder, host, connected, is_demo=True)
+    # A fleet is found in the middle of its releases, which nobody else drives.
+    return show(settings, placeholder, host, connected, is_demo=True, drives=arguments.clusters > 1)
 
 
 def _load_beside() -> None:

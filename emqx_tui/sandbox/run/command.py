@@ -15,6 +15,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -53,7 +54,11 @@ class SandboxOptions:
     """write one line of JSON here when serving"""
 
 
-def run_sandbox(options: SandboxOptions) -> int:
+MakeWorld = Callable[[SandboxOptions, str, float], World]
+"""Of the options, a network for pods and the instant at which its clock stands."""
+
+
+def run_sandbox(options: SandboxOptions, make: MakeWorld | None = None) -> int:
     """Serve until SIGINT, SIGTERM or the end of the parent; returns the exit code."""
     if options.scenario is not None and options.scenario not in SCENARIOS:
         _tell(f"no scenario {options.scenario!r}; there are: {', '.join(SCENARIOS)}", sys.stderr)
@@ -61,7 +66,7 @@ def run_sandbox(options: SandboxOptions) -> int:
     # Not the seed: two sandboxes with the same seed have the same history and still different addresses.
     subnet = claim_subnet(random.Random(f"{os.getpid()} {time.time_ns()}"))
     try:
-        return asyncio.run(_serve(options, subnet))
+        return asyncio.run(_serve(options, subnet, make or make_world))
     except OSError as refused:
         _tell(f"cannot serve: {refused}", sys.stderr)
         return 1
@@ -89,12 +94,12 @@ def make_world(options: SandboxOptions, pod_subnet: str, start: float) -> World:
     )
 
 
-async def _serve(options: SandboxOptions, subnet: Subnet) -> int:
+async def _serve(options: SandboxOptions, subnet: Subnet, make: MakeWorld) -> int:
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ending.set)
-    world = make_world(options, subnet.cidr, time.time())
+    world = make(options, subnet.cidr, time.time())
     mqtt_ports = (MQTT_PORT, 0) if options.mqtt_port is None else (options.mqtt_port,)
     ports = {"port": options.port, "mqtt_ports": mqtt_ports}
     async with Sandbox(world, speed=options.speed, kubeconfig=options.kubeconfig, **ports) as sandbox:

@@ -107,7 +107,7 @@ def sort_value(row: ClusterRow, column: str) -> tuple:
     values: dict[str, object] = {
         "namespace": resource.namespace,
         "name": resource.name,
-        "phase": _URGENCY.get(state(row).word, 9),
+        "phase": _URGENCY.get(state(row).word, len(_URGENCY)),
         "version": resource.image.version,
         "ready": (readiness(row)[0] or 0) / max(1, readiness(row)[1]),
         "clients": -(clients_of(row) or 0),

@@ -180,3 +180,8 @@ def test_the_fleet_in_figures():
     assert spans.plain(counts(fleet(*rows))) == "4 clusters · 2 in release · 2 need you"
     assert spans.plain(fleet_line(fleet(row("a")))) == "1 cluster"
     assert fleet_line(fleet()) == ()
+
+
+def test_whatever_is_under_way_sorts_before_what_is_at_rest():
+    under_way = [row(phase=Phase.DRAINING), row(releasing=True), row(phase=Phase.ABORTING), row(condition=None)]
+    assert all(sort_value(found, "phase") < sort_value(row(), "phase") for found in under_way)
