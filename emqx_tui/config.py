@@ -13,7 +13,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +28,8 @@ from emqx_tui.rollout.redaction import redact_text
 PREFIX = "EMQX_TUI_"
 CONTEXTS = "contexts"
 """The table of the file whose tables apply to contexts of one pattern only."""
+KEYS = "keys"
+"""The table of the file that gives actions of the console other keys."""
 CHOOSE_THE_CONTEXT = frozenset({"kubeconfig", "context", "cluster", "user", "production_contexts"})
 _NOT_SETTINGS = {"CONFIG", "BENCH_PASSWORD"}
 _INJECTED = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_.*)?)$")
@@ -73,6 +75,8 @@ class Settings:
     notify: str = ""
     """A command, the URL of a webhook, or an address for Apprise, that calls a person; empty = nobody."""
 
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys by name of action, in place of those of the console; from the file only, for all contexts."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where each value came from; what is not in here is a default."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -100,7 +104,9 @@ class Settings:
 
     def shown(self) -> list[tuple[str, str, str]]:
         """(setting, value, where it came from), nothing secret in it."""
-        return [(name, _shown(name, getattr(self, name)), self.source(name)) for name in OPTIONS]
+        keys = ", ".join(f"{name}={key}" for name, key in self.keys.items())
+        own = [(KEYS, keys, "the file")] if keys else []
+        return [*((name, _shown(name, getattr(self, name)), self.source(name)) for name in OPTIONS), *own]
 
     def lines(self) -> list[str]:
         """The same for people."""
@@ -139,16 +145,16 @@ def load_settings(
     environment = os.environ if environment is None else environment
     file = settings_file(config_file, environment)
     is_named = bool(config_file or environment.get(PREFIX + "CONFIG"))
-    in_file, sections = _read_file(file) if is_named or file.exists() else ({}, {})
+    in_file, sections, keys = _read_file(file) if is_named or file.exists() else ({}, {}, {})
     places = _places(flags, environment, file, in_file)
-    settings = _put_together(places, environment)
+    settings = replace(_put_together(places, environment), keys=keys)
     if not sections:
         return settings
     context = context_of(settings).lower()
     for_context = [
         _section(file, name, told) for name, told in sections.items() if fnmatch.fnmatchcase(context, name.lower())
     ]
-    return _put_together([places[0], *for_context, *places[1:]], environment)
+    return replace(_put_together([places[0], *for_context, *places[1:]], environment), keys=keys)
 
 
 def _section(file: Path, pattern: str, told: Mapping[str, Any]) -> Place:
@@ -207,8 +213,8 @@ def _places(
     ]
 
 
-def _read_file(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]:
-    """(settings, settings by pattern of contexts)."""
+def _read_file(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]], Mapping[str, str]]:
+    """(settings, settings by pattern of contexts, keys)."""
     try:
         value = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -218,7 +224,8 @@ def _read_file(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str,
         # Only the place: the words can quote what stands there.
         place = re.search(r"\(at (.*)\)\Z", str(error))
         raise ConfigError(f"{file} is not valid TOML" + (f" at {place[1]}" if place else "")) from error
-    sections = value.pop(CONTEXTS, {})
+    sections, keys = value.pop(CONTEXTS, {}), value.pop(KEYS, {})
+    _check_keys(keys, file)
     _check_names(value, list(OPTIONS), str(file))
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise ConfigError(f'{file}: {CONTEXTS}: expected tables such as [{CONTEXTS}."prod-*"]')
@@ -229,7 +236,20 @@ def _read_file(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str,
         _check_names(section, sorted(OPTIONS.keys() - CHOOSE_THE_CONTEXT), place)
         for name, told in section.items():
             _read(OPTIONS[name], told, f"{place}.{name}")
-    return value, sections
+    return value, sections, keys
+
+
+def _check_keys(keys: Any, file: Path) -> None:
+    if not keys:
+        return
+    from emqx_tui.ui.shell.own_keys import with_own
+
+    if not isinstance(keys, dict):
+        raise ConfigError(f'{file}: {KEYS}: expected a table such as [{KEYS}] with approve = "A"')
+    try:
+        with_own(keys)
+    except ValueError as error:
+        raise ConfigError(f"{file}: {KEYS}.{error}") from error
 
 
 def _check_names(given: Mapping[str, Any], known: list[str], place: str) -> None:
@@ -394,7 +414,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("notify", "--notify", _text, "A command, URL or Apprise address that calls a person when it is time."),
     )
 }
-assert list(OPTIONS) == [f.name for f in fields(Settings) if f.name not in ("sources", "warnings")]
+assert list(OPTIONS) == [f.name for f in fields(Settings) if f.name not in ("keys", "sources", "warnings")]
 
 _STRING = {"type": "string"}
 _STRINGS = {"anyOf": [_STRING, {"type": "array", "items": _STRING}]}
@@ -429,5 +449,16 @@ def json_schema() -> dict[str, Any]:
         "title": "config.toml of emqx-tui",
         "type": "object",
         "additionalProperties": False,
-        "properties": {**properties(OPTIONS), CONTEXTS: contexts},
+        "properties": {**properties(OPTIONS), CONTEXTS: contexts, KEYS: _keys_schema()},
+    }
+
+
+def _keys_schema() -> dict[str, Any]:
+    from emqx_tui.ui.shell.own_keys import names
+
+    return {
+        "type": "object",
+        "description": "Keys by name of action; a name alone is the action on every screen that has it.",
+        "additionalProperties": False,
+        "properties": {name: {"type": "string", "description": sentence} for name, sentence in names().items()},
     }

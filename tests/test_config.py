@@ -285,6 +285,9 @@ def test_the_schema_takes_what_the_file_may_say_and_no_more():
         if name != "log_level":  # read in any case, written in small letters
             checks.validate(tomllib.loads(f"{name} = {in_file}"))
     checks.validate(tomllib.loads(SECTIONS))
+    checks.validate(tomllib.loads('[keys]\napprove = "A"\n"log.wrap" = "b"'))
+    for wrong in ("[keys]\napprove = 7", '[keys]\nback = "b"'):
+        assert not checks.is_valid(tomllib.loads(wrong)), wrong
     for wrong in ("nonsense = 1", "clock_rate = 0", 'read_only = "true"', '[contexts.prod]\ncontext = "x"'):
         assert not checks.is_valid(tomllib.loads(wrong)), wrong
 
@@ -293,3 +296,31 @@ def test_how_a_person_is_called_is_never_shown(load):
     settings = load('notify = "https://hooks.example.com/services/hunter2"')
     assert settings.notify.endswith("hunter2")
     assert "hunter2" not in "".join(settings.lines())
+
+
+def test_keys_are_read_from_the_file_and_shown(load):
+    settings = load('[keys]\napprove = "A"\n"log.wrap" = "b"\n[contexts.prod]\nread_only = true', context="prod")
+    assert settings.keys == {"approve": "A", "log.wrap": "b"}
+    assert ("keys", "approve=A, log.wrap=b", "the file") in settings.shown()
+    assert load("").keys == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ('[keys]\naprove = "A"', "keys.aprove: no such action; did you mean approve?"),
+        ('[keys]\napprove = "enter"', "keys.rollout.approve: enter cannot be the key of what sends something"),
+        ('[keys]\napprove = "h"', "keys.rollout.approve: h is the key of rollout.hold"),
+        ("[keys]\napprove = 7", "keys.approve: expected a string"),
+        ('keys = "hunter2"', 'keys: expected a table such as [keys] with approve = "A"'),
+        ('[keys]\napprove = "hunter2"', "keys.approve: expected a letter"),
+        ('[keys]\n"a\\u001b[2J" = "x"', "keys.a�[2J: no such action"),
+        ('[contexts.prod.keys]\napprove = "A"', "contexts.prod: unknown setting 'keys'"),
+    ],
+)
+def test_a_wrong_key_is_one_line_at_the_start(load, file, told):
+    with pytest.raises(ConfigError) as wrong:
+        load(file)
+    assert told in wrong.value.message
+    assert "hunter2" not in wrong.value.message
+    assert "\n" not in wrong.value.message

@@ -54,6 +54,7 @@ def show(
 ) -> int:
     """Open the console; `connected` is called in the engine's loop. `drives`: releases that nobody drives, unasked."""
     from emqx_tui.ui.app import ConsoleApp
+    from emqx_tui.ui.shell.own_keys import with_own
 
     options = Options(
         policy=Policy().at_rate(settings.clock_rate),
@@ -81,6 +82,7 @@ def show(
             is_demo=is_demo,
             state_dir=settings.flight_log_dir,
             runbook=runbook.load(settings.runbook),
+            keys=with_own(settings.keys),
         )
         app.run()
         if engine.failure is not None:

@@ -35,7 +35,7 @@ from emqx_tui.ui.shell import clipboard, keymap, terminal
 from emqx_tui.ui.shell.changed_cells import ChangedCells
 from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping, before_quitting
 from emqx_tui.ui.shell.help_screen import keys_help
-from emqx_tui.ui.shell.keymap import Area
+from emqx_tui.ui.shell.keymap import KEYS, Area, Key
 from emqx_tui.ui.shell.line_filters import AsciiFilter
 from emqx_tui.ui.shell.messages import (
     ChangeWanted,
@@ -94,12 +94,15 @@ class ConsoleApp(App[int]):
         opened: tuple[str, str] | None = None,
         state_dir: Path | None = None,
         runbook: Runbook = SILENT,
+        keys: tuple[Key, ...] = KEYS,
     ) -> None:
         """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken.
 
         `state_dir` is where a text goes that the terminal's clipboard cannot take.
         """
         super().__init__()
+        keymap.use(keys)
+        keymap.rebind(self._bindings)
         self.backend = backend
         self.context = context
         self.server = server

@@ -4,7 +4,7 @@ Plain Enter never approves: Enter counts only with the exact word, typed key by 
 revision. When what it shows has become something else, it says so, forgets what was typed and takes no key but esc:
 the person has to open it again and read. Nothing is sent from here: an IntentSubmitted bubbles to the app.
 
-`h` holds at once while nothing is typed yet, unless the word to type begins with h; then esc and h.
+The key of hold holds at once while nothing is typed yet, unless the word to type begins with it; then esc comes first.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Card, Renew
 from emqx_tui.ui.cards.typing_guard import TypingGuard
 from emqx_tui.ui.rollout.key_reasons import key_reasons
+from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.shell.messages import IntentSubmitted, Published
 from emqx_tui.ui.shell.notice_line import Notice
 from emqx_tui.ui.shell.screen import TakesNews
@@ -175,7 +176,8 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         first = line((f"{ALARM} {warning}", Tone.WARN)) if warning else ()
         if self._told:
             first = line((self._told, Tone.WARN))
-        keys = line(("esc", Tone.KEY), " not now", *((("   h", Tone.KEY), " hold") if self.can_hold else ()))
+        hold = ((f"   {self._hold_key}", Tone.KEY), " hold") if self.can_hold else ()
+        keys = line(("esc", Tone.KEY), " not now", *hold)
         if self.blocked:
             return [first, line((f"{ALARM} {self.blocked}", Tone.BAD)), keys]
         left_s = self._guard.remaining_s(self._clock())
@@ -192,14 +194,18 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
     # --- keys ---
 
     @property
+    def _hold_key(self) -> str:
+        return spelled(Area.ROLLOUT, "hold")
+
+    @property
     def can_hold(self) -> bool:
-        """`h` holds now: a release runs, nothing is typed, and the word does not begin with h."""
+        """The key of hold holds now: a release runs, nothing is typed, and the word does not begin with it."""
         if self.typed or self._read_only_reason or self._card is None:
             return False
         if self._view is None or self._view.journal is None:
             # Without a journal it takes a card of its own.
             return False
-        return not self._asked().token.startswith("h") and not key_reasons(self._view)["hold"]
+        return not self._asked().token.startswith(self._hold_key) and not key_reasons(self._view)["hold"]
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -211,7 +217,7 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         event.stop()
         event.prevent_default()
         at = event.time if self._clock is time.monotonic else self._clock()
-        if event.key == "h" and self.can_hold:
+        if event.key == self._hold_key and self.can_hold:
             self.app.post_message(IntentSubmitted(Hold(self._by)))
             self.dismiss(False)
         elif event.key in SCROLL_KEYS:

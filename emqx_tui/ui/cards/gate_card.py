@@ -15,6 +15,7 @@ from emqx_tui.ui.cards import cut_over, drain
 from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, driver_row, filled, runbook_row, since
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
+from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, line
 
@@ -62,7 +63,8 @@ def _way_back(gate: Gate, view: View) -> tuple[Line, ...]:
     if not cost.possible:
         return (line(f"{cost.why_not or 'going back is a new release'}"),)
     price = f"{units.count(cost.disconnects)} disconnects, {units.span(cost.seconds)}"
-    return (line(DOT.join(part for part in (f"now, x: {price}", _way_back_after(gate, cost.disconnects)) if part)),)
+    now = f"now, {spelled(Area.ROLLOUT, 'abort')}: {price}"
+    return (line(DOT.join(part for part in (now, _way_back_after(gate, cost.disconnects)) if part)),)
 
 
 def _way_back_after(gate: Gate, now: int | None) -> str:

@@ -8,6 +8,7 @@ from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, Renew
 from emqx_tui.ui.rollout.names import blocked_words
+from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text.glyphs import DONE
 from emqx_tui.ui.text.spans import Tone, line
 
@@ -35,11 +36,11 @@ def renew_policy(wanted: Approval) -> Renew:
     def renew(view: View | None, _: EditPreview | None) -> Card | None:
         if view is None or view.journal is None or not facts.is_under_way(view):
             return None
-        now = view.journal.approval
+        now, hold = view.journal.approval, spelled(Area.ROLLOUT, "hold")
         rows = (
             ("Now", (line(policy_words(now)),)),
             ("Then", (line((policy_words(wanted), Tone.STRONG)),)),
-            ("Still", (line(f"{DONE} checks and auto-holds stop it as before; h holds at any moment"),)),
+            ("Still", (line(f"{DONE} checks and auto-holds stop it as before; {hold} holds at any moment"),)),
         )
         return Card(
             title=f"Approve from now on: {wanted.value}",

@@ -19,6 +19,7 @@ from emqx_tui.ui.cards.card import Asked, Card, Renew, check_rows, filled, runbo
 from emqx_tui.ui.cards.policy_card import policy_words
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.names import blocked_words
+from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.owners import owned_lines
 from emqx_tui.ui.text.spans import Line, line
@@ -33,6 +34,7 @@ def start_card(
         return None
     failed = [check for check in preview.checks if check.outcome is Outcome.FAIL and check.name not in overrides]
     accepted = tuple(check.name for check in failed if check.can_override)
+    abort = spelled(Area.ROLLOUT, "abort")
     rows: list[tuple[str, tuple[Line, ...]]] = [
         ("Next", _what_happens(plan)),
         ("Plan", _plan(preview)),
@@ -47,7 +49,7 @@ def start_card(
         ),
         ("Owner", tuple(owned_lines(o for o in preview.change.owned if o.owner.keeps is not Keeps.NOT))),
         ("Checks", check_rows(preview.checks)),
-        ("Way back", (line("until the cut-over: x goes back, and disconnects only who is on green by then"),)),
+        ("Way back", (line(f"until the cut-over: {abort} goes back, and disconnects only who is on green by then"),)),
         ("Runbook", runbook_row(runbook, Gate.START)),
         ("Command", (line(in_context(_start_command(preview), view.context if view else "")),)),
     ]

@@ -12,6 +12,7 @@ from emqx_tui.session.views.view import EditPreview
 from emqx_tui.ui.change.differences import problem_lines, short_difference
 from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.readiness import HELD, is_acceptable
+from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text import glyphs, spans
 from emqx_tui.ui.text.marks import Mark, check_line, clean, joined
 from emqx_tui.ui.text.owners import owned_lines
@@ -80,7 +81,14 @@ def _verdict(edit: Edit, width: int) -> list[Line]:
     shown = edit.change.differences[:6]
     lines += [part for difference in shown for part in spans.wrap(short_difference(difference), width)]
     if len(edit.change.differences) > len(shown):
-        lines.append(line((f"  and {len(edit.change.differences) - len(shown)} more: d", Tone.DIM)))
+        lines.append(
+            line(
+                (
+                    f"  and {len(edit.change.differences) - len(shown)} more: {spelled(Area.CHANGE, 'show_diff')}",
+                    Tone.DIM,
+                )
+            )
+        )
     return lines + problem_lines(edit.problems, width)
 
 
@@ -128,7 +136,8 @@ def _band(seconds: Band) -> str:
 
 def head_line(shown: str, edit: Edit | None, *, is_wide: bool, is_stale: bool, width: int) -> Line:
     """The panes and which one is shown, and how much is unsaved."""
-    names = (("template", "t template"), ("diff", "d diff")) if is_wide else _PANES
+    names = [(name, f"{spelled(Area.CHANGE, f'show_{name}')} {words}") for name, words in _PANES]
+    names = names[1:] if is_wide else names
     panes: list[Span] = [Span(" ")]
     for name, words in names:
         is_shown = name == shown or (is_wide and name == "template" and shown == "form")
@@ -136,7 +145,7 @@ def head_line(shown: str, edit: Edit | None, *, is_wide: bool, is_stale: bool, w
     return spans.spread(tuple(panes), (*_unsaved(edit, is_stale), Span(" ")), width)
 
 
-_PANES = (("form", "p plan"), ("template", "t template"), ("diff", "d diff"))
+_PANES = (("form", "plan"), ("template", "template"), ("diff", "diff"))
 
 
 def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
@@ -151,4 +160,4 @@ def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
     number = len(edit.change.differences) if edit.change else 0
     counted = units.plural(number, "change") if number else "changes"
     unsaved = line((counted if is_stale else f"unsaved · {counted}", Tone.WARN))
-    return joined([stale, unsaved, line(("u undo", Tone.DIM))])
+    return joined([stale, unsaved, line((f"{spelled(Area.CHANGE, 'undo')} undo", Tone.DIM))])

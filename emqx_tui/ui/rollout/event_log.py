@@ -12,10 +12,11 @@ from emqx_tui.model import units
 from emqx_tui.session.views.view import LogLine, View
 from emqx_tui.ui.rollout.log import long_entry, selected, short_log
 from emqx_tui.ui.rollout.missed import missed_lines
+from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text.line_box import ViewBox
 from emqx_tui.ui.text.spans import Line, Span, Tone, line
 
-KEYS = (("/", "search"), ("w", "warnings"), ("v", "command"), ("l", "closes"))
+KEYS = (("search_log", "search"), ("warnings", "warnings"), ("command", "command"), ("log", "closes"))
 
 
 class EventLog(ViewBox):
@@ -105,6 +106,6 @@ class EventLog(ViewBox):
         words = f" · {self.words}" if self.words else ""
         newer = " · newer lines: end" if self._still is not None and self._still != view.log else ""
         keys = [Span("   ", Tone.DIM)]
-        for key, label in KEYS:
-            keys += [Span(key, Tone.KEY), Span(f" {label}  ", Tone.DIM)]
+        for action, label in KEYS:
+            keys += [Span(spelled(Area.ROLLOUT, action), Tone.KEY), Span(f" {label}  ", Tone.DIM)]
         return line((f" LOG {place}{only}{words}{newer}", Tone.STRONG), *keys)

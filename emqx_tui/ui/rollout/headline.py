@@ -23,6 +23,7 @@ from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words
 from emqx_tui.ui.rollout.names import blocked_words, check_words, short_names, tail, version_words
+from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text.glyphs import ALARM, DONE, FAILED, FROZEN, HELD, RUNNING, SERVING, STARTING, WAITING
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, crop, line, wrap
 
@@ -172,7 +173,7 @@ def _idle(view: View) -> Headline:
     elif view.decision.alarms:
         second = line((f"{ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
     else:
-        second = line("no release is running; ", ("e", Tone.KEY), " changes something")
+        second = line("no release is running; ", (spelled(Area.ROLLOUT, "change"), Tone.KEY), " changes something")
     if not facts.is_live(view):
         age_s = view.snapshot.stats.age_s(view.now)
         why = view.snapshot.stats.problem or f"figures are {units.age(age_s)} old"
@@ -195,10 +196,11 @@ def _ungated(view: View, clients: str) -> Headline:
     figures = f"{versions}{DOT}{clients}"
     if found.is_stopped:
         first = line(_word(HELD, "STOPPED, AND WITHOUT A JOURNAL"), where)
-        ways = (DOT, ("t", Tone.KEY), " adopts or aborts it", DOT, "keep the delay: it holds the operator")
+        key = (spelled(Area.ROLLOUT, "take_over"), Tone.KEY)
+        ways = (DOT, key, " adopts or aborts it", DOT, "keep the delay: it holds the operator")
         return Headline(Tone.CALL, first, line(figures, *ways))
     first = line(_word(ALARM, "UNGATED: THE OPERATOR RELEASES BY ITSELF"), where)
-    ways = (DOT, ("h", Tone.KEY), " stops it before its next step")
+    ways = (DOT, (spelled(Area.ROLLOUT, "hold"), Tone.KEY), " stops it before its next step")
     return Headline(Tone.WARN, first, line(figures, *ways))
 
 
@@ -320,7 +322,8 @@ def _at_gate(view: View, gate: Gate) -> Headline:
         first = line(_word(WAITING, "WAITING FOR YOU"), f"to {gate_words(gate)}")
         running = meanwhile(view)
         passed = f"{_passed(gate)}{f'{DOT}{running}' if running else ''}"
-        return Headline(Tone.CALL, first, line("press ", ("a", Tone.KEY), f" to read and approve{DOT}{passed}"))
+        key = (spelled(Area.ROLLOUT, "approve"), Tone.KEY)
+        return Headline(Tone.CALL, first, line("press ", key, f" to read and approve{DOT}{passed}"))
     blocking = facts.not_passing(gate)
     first_check = blocking[0]
     more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""

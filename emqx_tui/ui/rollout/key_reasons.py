@@ -7,6 +7,7 @@ from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import blocked_words, driver_words
+from emqx_tui.ui.shell.keymap import Area, spelled
 
 SENDING = ("take_over", "approve", "hold", "freeze", "resume", "abort", "speed", "policy")
 """Actions that ask the cluster for something."""
@@ -39,7 +40,9 @@ def key_reasons(view: View | None, is_read_only: bool = False) -> dict[str, str]
 
 def _of_ungated(*, is_stopped: bool) -> dict[str, str]:
     """The operator runs it by itself: it can be stopped, and taken over."""
-    first = "this release has no journal: t adopts or aborts it" if is_stopped else "ungated: h stops the operator"
+    take_over, hold = spelled(Area.ROLLOUT, "take_over"), spelled(Area.ROLLOUT, "hold")
+    first = f"this release has no journal: {take_over} adopts or aborts it"
+    first = first if is_stopped else f"ungated: {hold} stops the operator"
     return {
         **dict.fromkeys(SENDING, first),
         "hold": "the operator is held already" if is_stopped else "",

@@ -45,7 +45,7 @@ class HelpScreen(ModalScreen[None]):
 
 def keys_help(area: Area, read_only_reason: str) -> HelpScreen:
     """The keys of one screen."""
-    return HelpScreen(f"Keys of this screen ({area})", help_lines(keymap.KEYS, area, read_only_reason))
+    return HelpScreen(f"Keys of this screen ({area})", help_lines(keymap.in_effect(), area, read_only_reason))
 
 
 def explanation(word: str) -> HelpScreen:

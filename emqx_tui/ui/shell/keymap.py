@@ -2,6 +2,7 @@
 
 Nothing here decides whether a key does something now; screens say so in `ConsoleScreen.can`.
 No verb differs from another one only by letter case, none needs Alt, a function key or a multiplexer's prefix.
+The settings may name other keys (`own_keys.py`): `KEYS` is the table without them, all else goes by `in_effect`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from textual.binding import Binding
+if TYPE_CHECKING:
+    from textual.binding import Binding, BindingsMap
 
 
 class Area(StrEnum):
@@ -138,14 +141,14 @@ KEYS: tuple[Key, ...] = (
         on_key_line=False,
     ),
     Key(Area.ROLLOUT, "e", "change", "change", "Open the change screen of this cluster."),
-    Key(Area.OBJECTS, "enter", "open", "describe", "Describe the object, with its Events; `d` does the same."),
+    Key(Area.OBJECTS, "enter", "open", "describe", "Describe the object, with its Events."),
     Key(Area.OBJECTS, "d", "describe", "describe", "Describe the object, with its Events.", on_key_line=False),
     Key(Area.OBJECTS, "y", "yaml", "YAML", "Show the object as YAML: managedFields folded, secrets masked."),
     Key(Area.OBJECTS, "v", "events", "events", "Show the Events of the object and of all below it."),
     Key(Area.OBJECTS, "l", "logs", "logs", "Follow the log of the pod's container."),
     Key(Area.OBJECTS, "c", "copy", "copy", "Copy the name to the clipboard, or to a file."),
     Key(Area.OBJECTS, "space", "fold", "fold", "Hide or show what is below.", on_key_line=False),
-    Key(Area.DOCUMENT, "slash", "search", "search", "Search; enter goes to the next place, `n` to the ones behind."),
+    Key(Area.DOCUMENT, "slash", "search", "search", "Search; enter goes to the first place."),
     Key(Area.DOCUMENT, "n", "next", "next", "Go to the next place that was searched for."),
     Key(Area.DOCUMENT, "c", "copy", "copy", "Copy what is marked, or all of it, to the clipboard, or to a file."),
     Key(Area.DOCUMENT, "w", "wrap", "wrap", "Wrap long lines, or cut them."),
@@ -195,6 +198,38 @@ KEYS: tuple[Key, ...] = (
     ),
 )
 
+
+class _InEffect:
+    """Set once, before the app is made."""
+
+    keys: tuple[Key, ...] = KEYS
+
+
+def use(keys: tuple[Key, ...]) -> None:
+    """Let these keys be in effect: the table, with other keys for some actions."""
+    _InEffect.keys = keys
+
+
+def in_effect() -> tuple[Key, ...]:
+    """All keys, as they are pressed."""
+    return _InEffect.keys
+
+
+def rebind(bindings: BindingsMap) -> None:
+    """Give the bindings of a screen, or of the app, the keys in effect; they keep their order."""
+    keys = {_id(key): key.key for key in in_effect()}
+    rebound: dict[str, list[Binding]] = {}
+    for pressed_key, found in bindings.key_to_bindings.items():
+        for binding in found:
+            now = keys.get(binding.id or "", pressed_key)
+            rebound.setdefault(now, []).append(binding if now == pressed_key else binding.with_key(now))
+    bindings.key_to_bindings = rebound
+
+
+def _id(key: Key) -> str:
+    return f"{key.area}.{key.action}"
+
+
 _SPELLINGS = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "esc"}
 
 
@@ -205,20 +240,29 @@ def spell(key: str) -> str:
 
 def keys_of(area: Area) -> Iterator[Key]:
     """The keys of one screen, most important first, without those that work everywhere."""
-    return (key for key in KEYS if key.area is area)
+    return (key for key in in_effect() if key.area is area)
 
 
 def bindings(area: Area) -> list[Binding]:
-    """Textual's bindings of one area."""
+    """Textual's bindings of one area, as in the table; `rebind` gives them the keys in effect."""
+    from textual.binding import Binding
+
     return [
-        Binding(key.key, key.action, key.label, show=key.on_key_line, tooltip=key.sentence, id=f"{area}.{key.action}")
-        for key in keys_of(area)
+        Binding(key.key, key.action, key.label, show=key.on_key_line, tooltip=key.sentence, id=_id(key))
+        for key in KEYS
+        if key.area is area
     ]
 
 
 def find(area: Area, action: str) -> Key | None:
     """The key of an action on a screen, looked up everywhere, too."""
-    return next((key for key in KEYS if key.action == action and key.area in (area, Area.EVERYWHERE)), None)
+    return next((key for key in in_effect() if key.action == action and key.area in (area, Area.EVERYWHERE)), None)
+
+
+def spelled(area: Area, action: str) -> str:
+    """The key of an action as a person writes it, for sentences that name it."""
+    key = find(area, action)
+    return spell(key.key) if key else ""
 
 
 def pressed(area: Area, key: str) -> Key | None:

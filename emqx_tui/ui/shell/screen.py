@@ -43,6 +43,7 @@ class ConsoleScreen(TakesNews):
 
     def __init__(self) -> None:
         super().__init__()
+        keymap.rebind(self._bindings)
         self._lone_key = LoneKey()
 
     @property
