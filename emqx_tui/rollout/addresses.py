@@ -25,6 +25,7 @@ def serving(members: Iterable[Member]) -> tuple[Member, ...]:
 def canary_member(context: RolloutContext) -> Member | None:
     """The blue node whose address leaves first: the one with the fewest clients, the highest ordinal among equals.
 
+    It has more of them than may be lost unnoticed, where one has: a node without clients tells nothing of the network.
     One whose address has left already stays the canary, whatever the counts say by now.
     """
     candidates = [m for m in serving(context.blue_members) if m.live_connections is not None]
@@ -35,7 +36,10 @@ def canary_member(context: RolloutContext) -> Member | None:
     out = [m for m in candidates if m.pod.ip not in present]
     if len(out) == 1 and any(m.pod.ip in present for m in context.green_members):
         return out[0]
-    return min(candidates, key=lambda m: (m.live_connections, -m.ordinal), default=None)
+    telling = [m for m in candidates if (m.live_connections or 0) > context.policy.canary_min_loss]
+    if telling:
+        return min(telling, key=lambda m: (m.live_connections, -m.ordinal))
+    return max(candidates, key=lambda m: (m.live_connections, m.ordinal), default=None)
 
 
 def wanted_members(context: RolloutContext, phase: Phase) -> tuple[Member, ...]:

@@ -130,6 +130,21 @@ def test_the_node_with_the_fewest_clients_goes_first_the_highest_among_equals() 
     assert "10.0.1.0" not in {a.ip for a in fewer.addresses}
 
 
+@pytest.mark.parametrize(
+    ("clients", "first"),
+    [((0, 300, 300), 2), ((10, 11, 300), 1), ((4, 7, 7), 2), ((0, 0, 0), 2)],
+    ids=["restarted", "so few that none can be missed", "all have few: the one with most", "nobody anywhere"],
+)
+def test_a_node_that_could_not_fail_is_no_canary_where_another_could(clients: tuple[int, ...], first: int) -> None:
+    """A canary without clients passed on a network that then cut those of all other nodes."""
+    scene = build.canary()
+    for ordinal, live in enumerate(clients):
+        scene = with_place(scene, "blue", ordinal, live=live)
+    (switch,) = scene.commands()
+    assert isinstance(switch, SwitchEndpoints)
+    assert build.ips(scene.blue) - {a.ip for a in switch.addresses} == {f"10.0.1.{first}"}
+
+
 def test_a_node_whose_count_is_unknown_is_no_canary() -> None:
     (switch,) = with_place(build.canary(), "blue", 2, live=None).commands()
     assert isinstance(switch, SwitchEndpoints)
