@@ -78,6 +78,18 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(414, nodes=1, is_late=True, boot_s=15.0, events=(Event(17.2, "somebody evacuates blue"),)),
         "done",
     ),
+    "a node was restarted and has no clients, and the network cuts those of the canary": (
+        Story(
+            490,
+            nodes=3,
+            clients_per_node=39,
+            preset="emqtt_bench-reconnect",
+            network="ebpf",
+            boot_s=15.0,
+            events=(Event(4.1, "blue pod deleted"),),
+        ),
+        "done",
+    ),
     "EMQX restarts a broker while it is the canary": (
         Story(
             2059,

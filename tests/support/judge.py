@@ -44,6 +44,8 @@ class Judge:
         self._said: set[str] = set()
         self._offline: list[tuple[float, int]] = []
         """Of late: when so many were away."""
+        self._at_end: tuple[int, int] | None = None
+        """Clients that were cut off by dying brokers, and the lowest sum, when the release ended."""
 
     def listen(self, console: Console, struck: Sequence[Fault], skew_s: float) -> None:
         looked_at = float("-inf")
@@ -53,6 +55,8 @@ class Judge:
             nonlocal looked_at, still
             now = self.stage.world.timeline.now
             self._note_offline(now)
+            if view.result and self._at_end is None:
+                self._at_end = self._cluster.truth.since_mark().killed, self._cluster.truth.lowest_live
             if not console.wire.is_cut:
                 self._hold_has_a_cause(view, struck)
             if not facts.is_under_way(view) or console.wire.is_cut:
@@ -139,7 +143,8 @@ class Judge:
             if figure is not None and figure < 0:
                 self._break(f"negative {name}", f"status tells {name} {figure}")
         evicted = ledger["evicted"]
-        if evicted is not None and facts.is_live(view) and evicted > gone.evicted + self._slack:
+        # Whom a network cuts on a node while it is drained, counts cannot tell from those that are evicted.
+        if evicted is not None and facts.is_live(view) and evicted > gone.evicted + gone.reset + self._slack:
             self._break("evicted", f"status tells {evicted} evicted, it was {gone.evicted}")
         overdue = facts.overdue(view)
         if overdue is not None and facts.is_live(view) and overdue > offline + self._slack:
@@ -173,11 +178,14 @@ class Judge:
     def _last_line_is_true(self, view: View) -> None:
         cluster = self._cluster
         gone, size = cluster.truth.since_mark(), cluster.clients.size if cluster.clients else 0
+        killed, lowest = self._at_end or (gone.killed, cluster.truth.lowest_live)
+        # Who is cut off by a broker that dies after the end is not cut off by the release.
+        late = gone.killed - killed
         line = finished(view, Result(view.result), view.now).to_json()
         clients = view.journal.totals.clients if view.journal else None
         per_client = line["disconnects_per_client"]
         if per_client is not None and clients:
-            told, true = round(per_client * clients), gone.disconnects
+            told, true = round(per_client * clients), gone.disconnects - late
             # Counts cannot tell clients that leave by themselves in a drain from those that it evicts, nor those that
             # the network has reset outside the canary from those that leave by themselves.
             # Who lands on a node a moment before it dies has not been counted there.
@@ -188,13 +196,13 @@ class Judge:
         if line["cut_by_canary"] > gone.reset + gone.natural + EXACT:
             self._break("canary", f"finished tells {line['cut_by_canary']} cut by the canary, it was {gone.reset}")
         lost, away = line["clients_lost"], gone.lost + cluster.truth.offline
-        if lost is not None and not gone.lost - self._away <= lost <= away + EXACT:
+        if lost is not None and not gone.lost - late - self._away <= lost <= away + EXACT:
             self._break("lost", f"finished tells {lost} clients lost, it was {gone.lost} ({away} away)")
         ratio = line["lowest_sum_ratio"]
         # Each node samples every two seconds at instants of its own: who moves meanwhile is in two counts or in none.
         # And nobody looks while a source is away.
         if ratio is not None and size and not line["uncounted"]:
-            told, lowest = round(ratio * size), cluster.truth.lowest_live
+            told = round(ratio * size)
             if not lowest - self._slack <= told <= lowest + self._slack:
                 self._break("lowest", f"finished tells a lowest sum of {told}, it was {lowest}")
 

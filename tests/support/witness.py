@@ -14,6 +14,8 @@ from emqx_tui.sandbox.world.world import World
 CLOSED = 1_000_000_000
 WRITES_PER_MINUTE = 60
 """Budget of a console, whatever happens: what it writes wakes the operator, and every other client of the API."""
+NEWS_S = 0.5
+"""What happens to a pod is known to nobody else before a watch has told it."""
 STEADY_S = 15.0
 """A node that has accepted clients for so long is known to a console."""
 
@@ -37,6 +39,8 @@ class Witness:
         self._writes: list[tuple[float, str]] = []
         self._accepting: dict[str, float] = {}
         """By address of a node that accepts clients: since when."""
+        self._accepted_at: dict[str, float] = {}
+        """By address: when its node was last seen to accept clients."""
         world.store.subscribe(self._saw)
         self._look()
 
@@ -148,7 +152,8 @@ class Witness:
         self._note_accepting()
         wanted = {a["ip"] for s in body.get("subsets") or () for a in s.get("addresses") or ()}
         accepting = {ip for ip, since in self._accepting.items() if self.world.timeline.now - since > STEADY_S}
-        if accepting and not wanted & set(self._accepting):
+        now = self.world.timeline.now
+        if accepting and not any(now - self._accepted_at.get(ip, float("-inf")) <= NEWS_S for ip in wanted):
             self._break(f"a console wrote the addresses {sorted(wanted)}, none of which accepts clients")
 
     def _judge_start(self, pod: str) -> None:
@@ -183,6 +188,7 @@ class Witness:
             if node and is_open and not node.faults.booting:
                 found[ip] = self._accepting.get(ip, now)
         self._accepting = found
+        self._accepted_at |= dict.fromkeys(found, now)
 
     def _break(self, what: str) -> None:
         self.broken.append(f"{self.world.timeline.now - self.world.config.start:.1f} s: {what}")
