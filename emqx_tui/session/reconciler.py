@@ -204,8 +204,12 @@ class Reconciler:
         """The journal as the cluster has it. While a write of ours is on its way, its answer decides."""
         if self._end.is_closing:
             return
+        before = self._journal.stored
         vanished = self._journal.take(self._store.secret(), self._store.resource())
         stored = self._journal.stored
+        if stored is not None and before is not None and stored != before:
+            # Another console has written what it was asked for, and waits for a sign of the driver.
+            self._driving.lease.prove()
         if stored is not None:
             self._end.is_back()
         if stored is not None and self._arrival.is_new(stored, self._store.lease()):

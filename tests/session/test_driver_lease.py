@@ -134,6 +134,21 @@ async def test_it_is_renewed_well_before_its_end_and_not_more_often() -> None:
     assert len(desk.kube.sent) == 2
 
 
+async def test_whoever_waits_for_a_sign_of_the_driver_gets_a_renewal_at_once_and_only_from_the_holder() -> None:
+    desk = Desk(granting())
+    desk.lease.prove()
+    await desk.keep()
+    desk.clock.tick(1.5)
+    desk.lease.keep("uid-cr")
+    assert len(desk.kube.sent) == 1, "asked for before it was ours: it has just been taken"
+    desk.lease.prove()
+    await desk.keep()
+    assert len(desk.kube.sent) == 2
+    desk.clock.tick(1.5)
+    desk.lease.keep("uid-cr")
+    assert len(desk.kube.sent) == 2, "once"
+
+
 async def test_without_renewal_it_is_held_for_its_duration_only_counted_from_the_asking() -> None:
     desk = Desk(granting())
     desk.lease.keep("uid-cr")

@@ -39,6 +39,7 @@ class DriverLease:
         self._asking: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._problem = ""
+        self._is_proof_wanted = False
         self._held_at: float | None = None
         self._vacant_since: float | None = None
         """Since when a console that only watches could take a lease that does not exist."""
@@ -95,6 +96,10 @@ class DriverLease:
         """Stop counting as the holder; the Lease itself is not written."""
         self._held_at = self._vacant_since = None
 
+    def prove(self) -> None:
+        """Renew the lease at once, if it is ours: somebody waits to see that its holder is alive."""
+        self._is_proof_wanted = self._held_at is not None
+
     def keep(self, owner_uid: str, *, is_watcher: bool = False) -> None:
         """Take or renew the lease, when it is time and it is ours to take.
 
@@ -109,12 +114,13 @@ class DriverLease:
             if clock.monotonic() - self._vacant_since < YIELD_S:
                 return
         is_recent = self._held_at is not None and clock.monotonic() - self._held_at < objects.LEASE_RENEW_S
+        is_recent = is_recent and not self._is_proof_wanted
         is_soon = clock.monotonic() - self._asked_at < RETRY_S
         if self._asking is not None or is_recent or is_soon or not self.is_free:
             return
         if self._held_at is None:
             self.renewed_before = self._known.renewed_at if self._known else None
-        self._asked_at = clock.monotonic()
+        self._asked_at, self._is_proof_wanted = clock.monotonic(), False
         self._asking = asyncio.create_task(self._ask(owner_uid), name="lease")
 
     def remove_left_over(self) -> None:
