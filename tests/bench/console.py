@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.programs import command, environment
+from tests.support.programs import environment
 from tests.support.terminal import Terminal
 
 SYNC_QUESTION, SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
@@ -44,10 +44,10 @@ class Cost:
 
 
 class Console(Terminal):
-    """`with Console(flags, home, columns=80, rows=24) as console:`, on a terminal with synchronised output."""
+    """`with Console(words, home, columns=80, rows=24) as console:`, on a terminal with synchronised output."""
 
-    def __init__(self, flags: Sequence[str], home: Path, *, columns: int, rows: int) -> None:
-        super().__init__(command(*flags), columns=columns, rows=rows, environment=environment(home))
+    def __init__(self, words: Sequence[str], home: Path, *, columns: int, rows: int) -> None:
+        super().__init__(words, columns=columns, rows=rows, environment=environment(home))
         self._has_answered = False
 
     def _take(self, found: bytes) -> None:

@@ -15,7 +15,8 @@ from tests.bench.figures import RUNS
 from tests.support.programs import environment
 from tests.support.served import Served
 
-KUBECTL = shutil.which("kubectl")
+KUBECTL, K9S = shutil.which("kubectl"), shutil.which("k9s")
+WITHOUT_K9S = "k9s: not compared, it is not on PATH (`go install github.com/derailed/k9s@latest`)"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ def run_of(words: Sequence[str], home: Path) -> Took:
 def median_run(words: Sequence[str], home: Path, runs: int = RUNS) -> Took:
     """The median of each; one run before, for caches."""
     run_of(words, home)
-    took = [run_of(words, home) for _ in range(runs)]
+    return median_of_each([run_of(words, home) for _ in range(runs)])
+
+
+def median_of_each(took: Sequence[Took]) -> Took:
     return Took(*(statistics.median(getattr(each, name) for each in took) for name in Took.__dataclass_fields__))
 
 
@@ -62,6 +66,12 @@ def emqx_tui(served: Served, *words: str) -> list[str]:
 def kubectl(served: Served, *words: str) -> list[str]:
     """Empty where there is none."""
     return [KUBECTL, "--kubeconfig", str(served.kubeconfig), *words] if KUBECTL else []
+
+
+def k9s(served: Served) -> list[str]:
+    """On the list of clusters, refreshed as often as it can be. Empty where there is none."""
+    list_of_all = ["--all-namespaces", "--command", "emqxenterprises", "--refresh", "1"]
+    return [K9S, "--kubeconfig", str(served.kubeconfig), *list_of_all] if K9S else []
 
 
 def fill(served: Served, clusters: int) -> None:
