@@ -20,6 +20,7 @@ from emqx_tui.rollout.gate_id import START, GateId
 SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets", "hung-peer", "split")
 APPROVALS = ("every-node", "cut-over", "auto")
 LIST_FORMS = ("table", "wide", "json", "yaml", "name")
+REPLAY_SPEEDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 SHELLS = ("bash", "zsh", "fish")
 COMPLETION = """\
 to load it in every new shell:
@@ -154,6 +155,7 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     _status(add("status", "show where the release of a cluster stands"))
     _verbs(add)
     _report(add("report", "tell what a release did, from the flight log of a console, for a change ticket"))
+    _replay(add("replay", "look again at a release, from the recording of a console"))
     add_bench(add("bench", "put load on a broker: many MQTT connections, counted"), parents)
     _doctor(add("doctor", "check this machine, the way to the cluster, rights and EMQX, each with its cure"))
     info = add("info", "print versions, files, and every setting with its value and where it came from")
@@ -327,6 +329,15 @@ def _report(parser: Parser) -> None:
     parser.add_argument(
         "-o", "--output", choices=("md", "html", "json"), default="md", help="Markdown (default), one HTML file, JSON"
     )
+
+
+def _replay(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a recording, or the name of a cluster: its newest one")
+    parser.add_argument("--speed", type=int, choices=REPLAY_SPEEDS, default=1, metavar="N", help=_speeds())
+
+
+def _speeds() -> str:
+    return f"how many times faster: {', '.join(map(str, REPLAY_SPEEDS))} (default 1)"
 
 
 def _verbs(add: Callable[..., Parser]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 from emqx_tui import __version__
@@ -19,21 +20,32 @@ from emqx_tui.headless.report_page import page
 
 def run(arguments: Namespace, settings: Settings) -> int:
     """Print the report; the exit code. Raises ConfigError."""
-    say(_spelled(_found(arguments.file, settings), arguments.output))
+    say(_spelled(report_of(arguments.file, settings), arguments.output))
     return 0
 
 
-def _found(word: str, settings: Settings) -> Report:
-    """The last release in the file of this name or, where there is none, of the cluster of this name."""
+def recorded(word: str, settings: Settings) -> Iterator[Path]:
+    """The file of this name or, where there is none, the recordings of the cluster of this name, newest first."""
     path = Path(os.path.expanduser(word))
-    if os.path.lexists(path) or path.name != word or ".jsonl" in word:
-        found = report(read_recording(path))
-        if found is None:
-            raise ConfigError(f"{one_line(word)}: no release is in this recording")
-        return found
-    for recording in recordings_of(settings.flight_log_dir, word, settings.namespace):
-        if (found := report(read_recording(recording))) is not None:
+    if is_file(word):
+        yield path
+    else:
+        yield from recordings_of(settings.flight_log_dir, word, settings.namespace)
+
+
+def is_file(word: str) -> bool:
+    """It names a file, if only one that is not there."""
+    path = Path(os.path.expanduser(word))
+    return os.path.lexists(path) or path.name != word or ".jsonl" in word
+
+
+def report_of(word: str, settings: Settings) -> Report:
+    """The last release in what `word` names. Raises ConfigError."""
+    for path in recorded(word, settings):
+        if (found := report(read_recording(path))) is not None:
             return found
+    if is_file(word):
+        raise ConfigError(f"{one_line(word)}: no release is in this recording")
     where = f" in namespace {settings.namespace}" if settings.namespace else ""
     folder = one_line(str(settings.flight_log_dir))
     raise ConfigError(f"no file {one_line(word)!r}, and no recording in {folder} of a release of that cluster{where}")

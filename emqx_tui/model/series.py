@@ -40,6 +40,10 @@ class Summary:
     current: int | None
 
 
+PLOTTED = 600
+"""Samples in a View, however long a release takes: the last five minutes whole, what is older ever more coarsely."""
+
+
 class Series:
     """The samples of one rollout, in bounded memory.
 
@@ -56,6 +60,10 @@ class Series:
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self._samples)
+
+    @property
+    def last(self) -> Sample | None:
+        return self._samples[-1] if self._samples else None
 
     def add(self, sample: Sample) -> None:
         """Append; a sample not newer than the last one is ignored."""

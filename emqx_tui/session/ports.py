@@ -159,6 +159,10 @@ class Recorder(Protocol):
         """Take one JSON-like record; secrets are taken out of it."""
         ...
 
+    def saw(self, view: Any) -> None:
+        """Take a View, for a replay; secrets are taken out of it."""
+        ...
+
     def recall(self, uid: str, release_id: str, tell: Callable[[tuple[Sample, ...]], None]) -> None:
         """Read the counts of a release, oldest first; `tell` is called once, from another thread, or never."""
         ...

@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.series import Series
+from emqx_tui.model.series import PLOTTED, Series
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import OwnDelay
 from emqx_tui.rollout.commands import CloseValve, Command
@@ -66,9 +66,6 @@ from emqx_tui.session.views import view_builder
 from emqx_tui.session.views.arrival import ArrivalTracker
 from emqx_tui.session.views.publisher import Publisher
 from emqx_tui.session.views.view import Notice, NoticeKind, Role, View
-
-PLOTTED = 600
-"""Samples in a View, however long a release takes: the last five minutes whole, what is older ever more coarsely."""
 
 
 class Reconciler:

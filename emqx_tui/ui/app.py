@@ -14,12 +14,12 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import ClassVar
 
 from rich.console import RenderableType
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
@@ -67,15 +67,18 @@ SHOW_THROUGH_S = 2.0
 """Between two drawings of a screen below a card: a change there draws all of the screen anew, with the card on it."""
 
 
+STYLES: list[str | PurePath] = [
+    UI / "shell" / "emqx_tui.tcss",
+    UI / "rollout" / "rollout.tcss",
+    UI / "objects" / "objects.tcss",
+]
+
+
 class ConsoleApp(App[int]):
     """The console on a terminal. `run()` returns None; `return_code` is 0, or 128 + the signal that ended it."""
 
     TITLE = "emqx-tui"
-    CSS_PATH: ClassVar = [
-        UI / "shell" / "emqx_tui.tcss",
-        UI / "rollout" / "rollout.tcss",
-        UI / "objects" / "objects.tcss",
-    ]
+    CSS_PATH: ClassVar = STYLES
     BINDINGS: ClassVar[list[BindingType]] = list(keymap.bindings(Area.EVERYWHERE))
     COMMANDS: ClassVar = {ConsoleCommands}
     COMMAND_PALETTE_BINDING = "colon"
@@ -194,6 +197,9 @@ class ConsoleApp(App[int]):
         if view and view.notice and view.notice_number != self._notice_number:
             self._notice_number = view.notice_number
             self.say(str(view.notice), severity="information" if view.notice.kind is NoticeKind.ACCEPTED else "warning")
+
+    def bars(self) -> ComposeResult:
+        return ()
 
     def say(self, text: str, *, severity: Severity = "information") -> None:
         """An answer that goes away by itself; the newest one stands alone. Never parsed as markup."""

@@ -70,3 +70,14 @@ def test_what_is_no_recording_is_one_line_and_two(
         assert told.out == ""
         assert told.err.startswith("emqx-tui report: ")
         assert told.err.count("\n") == 1
+
+
+def test_a_replay_needs_a_terminal_and_screens(
+    recording: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["replay", str(recording)]) == 2
+    assert "needs a terminal" in capsys.readouterr().err
+    monkeypatch.setattr("emqx_tui.cli.replay.has_terminal", lambda: True)
+    for file, words in ((str(recording), "has no screens"), ("other", "no file 'other'")):
+        assert main(["replay", file]) == 2
+        assert words in capsys.readouterr().err

@@ -50,6 +50,9 @@ class Recordings:
         if event == "counted":
             self.counted.append(fields)
 
+    def saw(self, view: View) -> None:
+        pass
+
     def recall(self, uid: str, release_id: str, tell: Callable[[tuple[Sample, ...]], None]) -> None:
         of_release = [told for told in self.counted if (told["uid"], told["release_id"]) == (uid, release_id)]
         tell(

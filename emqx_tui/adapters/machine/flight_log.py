@@ -13,6 +13,7 @@ import logging
 import os
 import queue
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ from emqx_tui.adapters.machine.flight_history import recorded_samples
 from emqx_tui.model.series import Sample
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.redaction import redact
+from emqx_tui.session.views.view import View
+from emqx_tui.session.views.view_recording import EVENT, ViewWriter
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,8 @@ RECORDINGS = 40
 """Files kept in the folder, all clusters together; the oldest go first."""
 LINE_BYTES = 256 << 10
 _QUEUE = 4096
+_VIEWS = 64
+"""With more waiting than this the disk is too slow for views, each of which holds some memory."""
 _RETRY_S = 5.0
 
 
@@ -57,21 +62,32 @@ class FlightLog:
         self.path = folder / f"{self._prefix}{start}.jsonl"
         self._about = {"schema": SCHEMA, "console": __version__, "namespace": namespace, "name": name}
         self._files = Parts(self.path, part_bytes, parts, self._spell("recording", self._about))
-        self._queue: queue.Queue[bytes | None] = queue.Queue(_QUEUE)
-        """Lines; None ends the thread."""
+        self._queue: queue.Queue[bytes | View | None] = queue.Queue(_QUEUE)
+        """Lines, and views to make lines of; None ends the thread."""
+        self._views = ViewWriter(secrets.token_hex(3))
         self._dropped = 0
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
     def record(self, event: str, fields: Mapping[str, Any]) -> None:
         """Queue one record, redacted. Never raises, never blocks."""
-        if self._is_closed:
-            return
+        if not self._is_closed:
+            self._put(self._spell(event, fields))
+
+    def saw(self, view: View) -> None:
+        """Queue one view: the thread encodes it. Never raises, never blocks.
+
+        While the thread is behind a view is left out: the next one tells all that is so by then.
+        """
+        if not self._is_closed and self._queue.qsize() <= _VIEWS:
+            self._put(view)
+
+    def _put(self, item: bytes | View) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._write_all, name="flight log", daemon=True)
             self._thread.start()
         try:
-            self._queue.put_nowait(self._spell(event, fields))
+            self._queue.put_nowait(item)
         except queue.Full:
             self._dropped += 1
 
@@ -82,6 +98,11 @@ class FlightLog:
             tell(recorded_samples(self.path.parent, self._prefix, uid, release_id))
 
         threading.Thread(target=read, name="flight history", daemon=True).start()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits to be written."""
+        return self._queue.empty()
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Write what is queued, within `timeout_s`."""
@@ -104,13 +125,26 @@ class FlightLog:
 
     def _write_all(self) -> None:
         """The thread: until `close`."""
-        while (line := self._queue.get()) is not None:
+        while (item := self._queue.get()) is not None:
+            line = item if isinstance(item, bytes) else self._spell_view(item)
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
                 line = self._spell("dropped", {"records": dropped}) + line
+            parts = self._files.begun
             if not self._files.write(line):
                 self._dropped += 1
+                self._views.begin_anew()
+            elif self._files.begun != parts:
+                # The part before may be gone one day.
+                self._views.begin_anew()
         self._files.close()
+
+    def _spell_view(self, view: View) -> bytes:
+        try:
+            return json.dumps({"event": EVENT, **self._views.record(view)}, separators=(",", ":")).encode() + b"\n"
+        except (TypeError, ValueError, RecursionError) as error:
+            self._views.begin_anew()
+            return self._spell(EVENT, {"unwritable": f"{type(error).__name__}"})
 
 
 class Parts:
@@ -124,6 +158,8 @@ class Parts:
         self._file: int | None = None
         self._size = 0
         self._failed_at: float | None = None
+        self.begun = 0
+        """Parts that were begun, or gone on with."""
 
     def write(self, line: bytes) -> bool:
         """Append a line, in a new part when this one is full; False when the disk refuses."""
@@ -152,6 +188,7 @@ class Parts:
             self._shift()
         if self._file is None:
             self._file = self._open()
+            self.begun += 1
             self._size = os.fstat(self._file).st_size
             line = self._heading + line
         while line:

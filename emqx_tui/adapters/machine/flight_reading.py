@@ -16,6 +16,7 @@ from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.machine.flight_log import LINE_BYTES, PARTS, SCHEMA
 from emqx_tui.model.wire import Unparsable, clean, read_json
 from emqx_tui.rollout.flight_records import Recording
+from emqx_tui.session.views.view_recording import EVENT, ViewLine
 
 HEADING = "recording"
 MOST_BYTES = 64 << 20
@@ -23,14 +24,24 @@ MOST_BYTES = 64 << 20
 
 
 def read_recording(path: Path) -> Recording:
-    """The recording that `path` is a part of. Raises ConfigError."""
+    """The recording that `path` is a part of, without its views. Raises ConfigError."""
+    return _read(path, [])
+
+
+def read_views(path: Path) -> tuple[Recording, tuple[ViewLine, ...]]:
+    """The recording and its views. Raises ConfigError."""
+    views: list[ViewLine] = []
+    return _read(path, views), tuple(views)
+
+
+def _read(path: Path, views: list[ViewLine]) -> Recording:
     parts = parts_of(path)
     records: list[Mapping[str, Any]] = []
     unreadable, is_cut = 0, False
     try:
         about, *_ = [_heading(part) for part in parts]
         for part in parts:
-            found, bad, is_cut = _records(part)
+            found, bad, is_cut = _records(part, views)
             records += found
             unreadable += bad
     except OSError as error:
@@ -88,13 +99,19 @@ def _heading(path: Path) -> Mapping[str, Any]:
     return record
 
 
-def _records(path: Path) -> tuple[list[Mapping[str, Any]], int, bool]:
-    """The records of a part, how many lines cannot be read, and whether the last line is cut. Raises OSError."""
+def _records(path: Path, views: list[ViewLine]) -> tuple[list[Mapping[str, Any]], int, bool]:
+    """The records of a part, how many lines cannot be read, and whether the last line is cut. Raises OSError.
+
+    What can be read of its views is added to `views`.
+    """
     found, unreadable, is_cut = [], 0, False
     with path.open("rb") as lines:
         for line in lines:
             record = _record(line)
-            if record is not None:
+            if record is not None and record["event"] == EVENT:
+                with contextlib.suppress(ValueError, TypeError, KeyError):
+                    views.append(ViewLine.from_record(record))
+            elif record is not None:
                 found += [record] if record["event"] != HEADING else []
             elif line.endswith(b"\n"):
                 unreadable += 1

@@ -17,6 +17,7 @@ from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.flight_records import journal_fields
+from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.intent_handlers import evidence_of
 from emqx_tui.rollout.state.journal import Journal
@@ -48,6 +49,9 @@ class Publisher:
         self._counted_at: datetime | None = None
         self._recorded: Journal | None = None
         """The last journal in the flight log."""
+        self._before_release: View | None = None
+        self._kept: View | None = None
+        """The last view in the flight log."""
         self.log = EventLog(context)
         self.notice: Notice | None = None
         self.notice_number = 0
@@ -61,7 +65,25 @@ class Publisher:
             return
         self._content, self._published_at = view, wall
         self._sequence += 1
-        self._publish(changed(view, sequence=self._sequence))
+        numbered = changed(view, sequence=self._sequence)
+        self._publish(numbered)
+        self._keep(numbered)
+
+    def _keep(self, view: View) -> None:
+        """Give the views of a release to the flight log: from the last one before it to its end."""
+        recorder = self._ports.recorder
+        if recorder is None:
+            return
+        if view.journal is None:
+            self._before_release = view
+            return
+        if view.result and self._kept is not None and says_the_same(view, self._kept):
+            return
+        if self._before_release is not None:
+            recorder.saw(self._before_release)
+            self._before_release = None
+        recorder.saw(view)
+        self._kept = view
 
     def notify(self, notice: Notice) -> None:
         """Answer an intent; the next view carries the answer."""
@@ -84,6 +106,8 @@ class Publisher:
             self.say(f"{decision.phase}")
             self.record("phase", phase=str(decision.phase))
         self._approved(before, decision)
+        if (gate := decision.gate) is not None and gate.is_open and gate.id != _open_gate(before):
+            self.record("gate", gate=str(gate.id), target=gate.target)
         self._failed_nodes(before.incidents, decision.incidents)
         known, now = ({alarm.check for alarm in each.alarms} for each in (before, decision))
         for alarm in decision.alarms:
@@ -173,6 +197,10 @@ class Publisher:
 
         if recorder is not None:
             recorder.recall(journal.uid, journal.release_id, tell)
+
+
+def _open_gate(decision: Decision) -> GateId | None:
+    return decision.gate.id if decision.gate is not None and decision.gate.is_open else None
 
 
 def is_counting(view: View) -> bool:

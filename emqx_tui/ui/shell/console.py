@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from emqx_tui.runbook import Runbook
@@ -28,6 +29,10 @@ class Console(Protocol):
     @property
     def person(self) -> str:
         """Who sits here: `user@host`, for intents."""
+        ...
+
+    def bars(self) -> ComposeResult:
+        """What stands on every screen besides its own lines."""
         ...
 
     def say(self, text: str, *, severity: Severity = "information") -> None:

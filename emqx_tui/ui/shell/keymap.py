@@ -26,6 +26,7 @@ class Area(StrEnum):
     OBJECTS = "objects"
     DOCUMENT = "document"
     LOG = "log"
+    REPLAY = "replay"
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,24 @@ KEYS: tuple[Key, ...] = (
     Key(Area.LOG, "2", "since_5m", "5 min", "Read the last 5 minutes.", on_key_line=False),
     Key(Area.LOG, "3", "since_15m", "15 min", "Read the last 15 minutes.", on_key_line=False),
     Key(Area.LOG, "4", "since_1h", "1 h", "Read the last hour.", on_key_line=False),
+    Key(Area.REPLAY, "space", "pause", "play", "Play, or stand still.", on_key_line=False),
+    Key(Area.REPLAY, "right", "step", "step", "Go to the next view, and stand still.", on_key_line=False),
+    Key(Area.REPLAY, "left", "step_back", "step back", "Go to the view before, and stand still.", on_key_line=False),
+    Key(Area.REPLAY, "full_stop", "minute", "minute on", "Skip a minute.", on_key_line=False),
+    Key(Area.REPLAY, "comma", "minute_back", "minute back", "Go a minute back.", on_key_line=False),
+    Key(
+        Area.REPLAY,
+        "j",
+        "next_event",
+        "next event",
+        "Go to the next phase, gate, approval or alarm.",
+        on_key_line=False,
+    ),
+    Key(Area.REPLAY, "g", "next_gate", "next gate", "Go to the next gate or approval.", on_key_line=False),
+    Key(Area.REPLAY, "plus", "faster", "faster", "Play faster, up to 600 times.", on_key_line=False),
+    Key(Area.REPLAY, "minus", "slower", "slower", "Play slower.", on_key_line=False),
+    Key(Area.REPLAY, "home", "begin", "begin", "Go to the beginning.", on_key_line=False),
+    Key(Area.REPLAY, "end", "end", "end", "Go to the end.", on_key_line=False),
     Key(Area.EVERYWHERE, "escape", "back", "back", "Go back; a release goes on."),
     Key(
         Area.EVERYWHERE,
@@ -230,7 +249,16 @@ def _id(key: Key) -> str:
     return f"{key.area}.{key.action}"
 
 
-_SPELLINGS = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "esc"}
+_SPELLINGS = {
+    "slash": "/",
+    "full_stop": ".",
+    "comma": ",",
+    "plus": "+",
+    "minus": "-",
+    "colon": ":",
+    "question_mark": "?",
+    "escape": "esc",
+}
 
 
 def spell(key: str) -> str:

@@ -74,6 +74,7 @@ class ConsoleScreen(TakesNews):
         """The line for terminals that are too small, and the one for notices; every screen yields them first."""
         yield Static("", id="too-small", markup=False)
         yield NoticeLine()
+        yield from self.console.bars()
 
     def on_mount(self) -> None:
         self.hear(self.console.notice)

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import pytest
 
 from emqx_tui.adapters.machine import flight_log
 from emqx_tui.adapters.machine.flight_log import FlightLog, prune
+from emqx_tui.adapters.machine.flight_reading import read_views
+from emqx_tui.session.replay import Replay
+from tests.support import recorded
+from tests.support.programs import wait_until
 
 START = datetime(2026, 11, 23, 6, 40, 41, tzinfo=UTC)
 
@@ -191,3 +196,47 @@ def test_does_not_write_through_a_link(log, tmp_path):
     log.record("x", {})
     log.close()
     assert victim.read_text() == ""
+
+
+class TestViews:
+    """What a replay is made of."""
+
+    def test_they_come_back_from_the_file(self, log: FlightLog) -> None:
+        views = recorded.release().views[:40]
+        for view in views:
+            log.saw(view)
+            log.record("notice", {"at": view.now, "text": "x"})
+            wait_until(lambda: log.is_idle, "the view is written")
+        log.close(30.0)
+        recording, lines = read_views(log.path)
+        assert len(recording.records) == len(views)
+        replay = Replay(recording, lines)
+        replay.seek(replay.end)
+        assert replay.view() == views[-1]
+        assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
+
+    def test_each_part_begins_with_a_whole_one(self, tmp_path: Path) -> None:
+        views = recorded.release().views
+        log = FlightLog(tmp_path, "mqtt", "emqx-ee", started_at=START, part_bytes=20_000, parts=4)
+        for view in views:
+            log.saw(view)
+            wait_until(lambda: log.is_idle, "the view is written")
+        log.close(30.0)
+        newest = log.path
+        for older in tmp_path.glob("*.jsonl.*"):
+            older.unlink()
+        replay = Replay(*read_views(newest))
+        replay.seek(replay.end)
+        found = replay.view()
+        assert found is not None
+        assert replace(found, samples=()) == replace(views[-1], samples=())
+
+    def test_a_cut_line_at_the_end_costs_itself(self, log: FlightLog) -> None:
+        views = recorded.release().views[:10]
+        for view in views:
+            log.saw(view)
+        log.close(30.0)
+        log.path.write_bytes(log.path.read_bytes()[:-20])
+        replay = Replay(*read_views(log.path))
+        replay.seek(replay.end)
+        assert replay.view() == views[-2]

@@ -21,6 +21,7 @@ from emqx_tui.rollout.intents import Approve, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.truth import Counts
 from emqx_tui.sandbox.world.world import World
+from emqx_tui.session.ports import Recorder
 from emqx_tui.session.session import Options, Ports, Session
 from emqx_tui.session.views.view import View
 from tests.support.rehearsal.ports import Request, SimClock, SimEmqx, SimHost, SimKube, Wire, is_write
@@ -44,6 +45,8 @@ class Script:
     """How long an auto-hold stands before the person resumes; None = for ever."""
     ends: Callable[[View], bool] = field(default=lambda view: False)
     """True when the rehearsal may end before the release does."""
+    recorder: Recorder | None = None
+    """Takes the flight log."""
     act: Callable[[Session, View], None] = field(default=lambda session, view: None)
     """Called with every view: what else the person does."""
 
@@ -162,7 +165,9 @@ class _Stage:
         host = SimHost(self.consoles, self.dead)
         wire.before = lambda request: self._pass(wire, host, request, "before")
         wire.after = lambda request: self._pass(wire, host, request, "after")
-        ports = Ports(SimKube(self.world, wire), SimEmqx(self.world, wire), SimClock(self.world), host)
+        ports = Ports(
+            SimKube(self.world, wire), SimEmqx(self.world, wire), SimClock(self.world), host, self.script.recorder
+        )
         options = Options(policy=self.policy, console_version="test")
         session = Session(self.namespace, self.name, ports, options, self._publish)
         running = asyncio.create_task(session.run())

@@ -1,0 +1,272 @@
+"""A recorded release as a Backend: the same screens, at any moment of the recording. Nothing can be asked of it.
+
+Owns the position. It has no thread and no clock: whoever shows it says how much time has passed. A view is rebuilt from
+the last one before it that was written whole; the samples, which only grow, are counted once when the file is opened.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from emqx_tui.model.series import PLOTTED, Sample, Series
+from emqx_tui.model.wire import Malformed
+from emqx_tui.rollout.change import Draft, Plan
+from emqx_tui.rollout.flight_records import Recording
+from emqx_tui.rollout.intents import Intent
+from emqx_tui.rollout.policy import Approval
+from emqx_tui.session.inspection.questions import Answer, Inventory, Question
+from emqx_tui.session.sources.pod_report import PodReport
+from emqx_tui.session.views.view import ClusterRow, EditPreview, FleetView, View
+from emqx_tui.session.views.view_recording import Decoder, Unpacker, ViewLine, patched, unpacked_sample
+
+SPEEDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
+EVENTS = frozenset(
+    {"phase", "approval", "alarm", "node-failed", "node-back", "problem", "command-failed", "gate", "closed"}
+)
+GATES = frozenset({"gate", "approval"})
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A view that can be shown."""
+
+    at: datetime
+    line: ViewLine
+    begin: int
+    """Number of the frame with which its chunk begins."""
+    resets: bool
+    """Its samples take the place of all before."""
+    samples: tuple[Sample, ...]
+    """The new ones."""
+
+
+class Replay:
+    """Implements `session.backend.Backend`."""
+
+    is_read_only = True
+
+    def __init__(self, recording: Recording, lines: Sequence[ViewLine]) -> None:
+        """Raises Malformed when no view can be read."""
+        self.recording = recording
+        self.speed = 1
+        self.is_playing = False
+        self._series_before: dict[int, tuple[Sample, ...]] = {}
+        """By the first frame of a chunk: the series as it stood before."""
+        self._frames = self._index(lines)
+        if not self._frames:
+            raise Malformed("recording", "no view is in it")
+        self._moments = [frame.at for frame in self._frames]
+        told = [(at, record["event"]) for record in recording.records if (at := _instant(record)) is not None]
+        self._events = sorted(at for at, event in told if event in EVENTS)
+        self._gates = sorted(at for at, event in told if event in GATES)
+        self._number = 0
+        self._cursor = self._moments[0]
+        self._chunk = _Chunk(-1, ())
+        self._view: View | None = None
+        self._on_change: Callable[[], None] = lambda: None
+
+    def _index(self, lines: Sequence[ViewLine]) -> list[_Frame]:
+        """Every view whose chunk is whole up to it."""
+        frames: list[_Frame] = []
+        series = Series(PLOTTED)
+        chunk, expected, begin, unpacker = "", 0, 0, Unpacker()
+        before: Sample | None = None
+        for line in lines:
+            if line.number == 1:
+                chunk, expected, begin, unpacker = line.chunk, 1, len(frames), Unpacker()
+                self._series_before[begin] = series.frozen()
+            if line.chunk != chunk or line.number != expected:
+                continue
+            try:
+                told = unpacker.unpack(line)
+            except Malformed:
+                expected = 0
+                continue
+            expected += 1
+            resets, samples = "S" in told, list[Sample]()
+            before = None if line.number == 1 else before
+            for each in told.get("S" if resets else "s", ()):
+                before = unpacked_sample(each, before)
+                samples.append(before)
+            series = _grown(Series(PLOTTED) if resets else series, samples)
+            frames.append(_Frame(line.at, line, begin, resets, tuple(samples)))
+        return frames
+
+    # -- where it stands ----------------------------------------------------------------------------------------------
+
+    @property
+    def at(self) -> datetime:
+        return self._cursor
+
+    @property
+    def begin(self) -> datetime:
+        return self._moments[0]
+
+    @property
+    def end(self) -> datetime:
+        return self._moments[-1]
+
+    def seek(self, at: datetime) -> None:
+        """Go to the newest view that is not after `at`."""
+        self._cursor = min(max(at, self.begin), self.end)
+        self._go(max(0, bisect_right(self._moments, self._cursor) - 1))
+
+    def skip(self, seconds: float) -> None:
+        self.seek(self._cursor + timedelta(seconds=seconds))
+
+    def step(self, views: int) -> None:
+        """Some views on or, negative, back; and pause."""
+        self.is_playing = False
+        number = min(max(0, self._number + views), len(self._frames) - 1)
+        self._cursor = self._moments[number]
+        self._go(number)
+
+    def next_event(self) -> bool:
+        """Pause at the next phase, approval, alarm or gate; False when none follows."""
+        return self._next(self._events)
+
+    def next_gate(self) -> bool:
+        return self._next(self._gates)
+
+    def _next(self, moments: Sequence[datetime]) -> bool:
+        self.is_playing = False
+        number = bisect_right(moments, self._cursor)
+        if number >= len(moments) or moments[number] > self.end:
+            return False
+        # The view that shows it was published a moment later.
+        self._cursor = self._moments[min(bisect_left(self._moments, moments[number]), len(self._moments) - 1)]
+        self._go(bisect_right(self._moments, self._cursor) - 1)
+        return True
+
+    def faster(self, steps: int) -> None:
+        number = SPEEDS.index(self.speed) + steps
+        self.speed = SPEEDS[min(max(0, number), len(SPEEDS) - 1)]
+
+    def play(self, wall_s: float) -> None:
+        """So much time has passed for who looks at it."""
+        if self.is_playing:
+            self.skip(wall_s * self.speed)
+            self.is_playing = self._cursor < self.end
+
+    def show_again(self) -> None:
+        """Publish the view as a new one: a screen may have left out a part of it, until there is news."""
+        if self._view is not None:
+            self._view = replace(self._view)
+        self._on_change()
+
+    def _go(self, number: int) -> None:
+        if number != self._number or self._view is None:
+            self._number, self._view = number, None
+        self._on_change()
+
+    # -- a view -------------------------------------------------------------------------------------------------------
+
+    def _built(self) -> View:
+        frame = self._frames[self._number]
+        if self._chunk.begin != frame.begin or self._chunk.done > self._number:
+            self._chunk = _Chunk(frame.begin, self._series_before[frame.begin])
+        for number in range(self._chunk.done + 1, self._number + 1):
+            self._chunk.take(self._frames[number], number)
+        return self._chunk.view()
+
+    # -- Backend --------------------------------------------------------------------------------------------------
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        on_change()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        self._on_change = lambda: None
+
+    def view(self) -> View | None:
+        if self._view is None:
+            self._view = self._built()
+        return self._view
+
+    def fleet(self) -> FleetView:
+        view = self.view()
+        assert view is not None
+        seen = view.snapshot
+        rows: tuple[ClusterRow, ...] = ()
+        if seen.resource.value is not None and seen.resource.read_at is not None:
+            rows = (ClusterRow(seen.resource.value, seen.resource.read_at, view.decision.phase),)
+        return FleetView("replay", "", seen.namespace, view.now, rows, is_synced=True)
+
+    def edit_preview(self) -> EditPreview | None:
+        return None
+
+    def pod_report(self) -> PodReport | None:
+        return None
+
+    def answer(self) -> Answer | None:
+        return None
+
+    def inventory(self) -> Inventory | None:
+        return None
+
+    def person(self) -> str:
+        return ""
+
+    def inspect_pod(self, pod: str) -> None: ...
+
+    def inspect(self, number: int, question: Question) -> None: ...
+
+    def stop_inspecting(self) -> None: ...
+
+    def take_inventory(self) -> None: ...
+
+    def open(self, namespace: str, name: str) -> None: ...
+
+    def close(self) -> None: ...
+
+    def submit(self, intent: Intent) -> None: ...
+
+    def preview_edit(
+        self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
+    ) -> None: ...
+
+    def save(self, plan_or_draft: Plan | Draft) -> None: ...
+
+
+class _Chunk:
+    """The views of one chunk, one after the other."""
+
+    def __init__(self, begin: int, samples: tuple[Sample, ...]) -> None:
+        self.begin = begin
+        self._series = _grown(Series(PLOTTED), samples)
+        self.done = begin - 1
+        """The last frame that was taken."""
+        self._tree: Any = None
+        self._decoder = Decoder()
+        self._unpacker = Unpacker()
+
+    def take(self, frame: _Frame, number: int) -> None:
+        told = self._unpacker.unpack(frame.line)
+        self._series = _grown(Series(PLOTTED) if frame.resets else self._series, frame.samples)
+        self._decoder.tables |= told.get("t", {})
+        self._tree = patched(self._tree, told["v"])
+        self.done = number
+
+    def view(self) -> View:
+        found = self._decoder.decode(self._tree)
+        if not isinstance(found, View):
+            raise Malformed("view", "something else")
+        return replace(found, samples=self._series.frozen())
+
+
+def _grown(series: Series, samples: Sequence[Sample]) -> Series:
+    for sample in samples:
+        series.add(sample)
+    return series
+
+
+def _instant(record: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(record["at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return at if at.tzinfo is not None else None
