@@ -500,6 +500,14 @@ def test_a_drain_that_begins_with_as_many_as_the_one_before_is_another(own: Mapp
     assert evicted(seen(*BEGUN, emptied, back, again)) == (300 if "own_problem" in own else 600)
 
 
+def test_a_first_drain_that_another_console_has_noted_before_is_counted_once() -> None:
+    known = Totals(initial={TOP: 300}, baseline={TOP: 300, MIDDLE: 300, LOW: 300})
+    before = with_place(DRAINING, "blue", 2, live=300, own=300, own_enabled=False)
+    begun = noted(at(own_word(DRAINING, 260), 1), totals=known)
+    told = noted(at(with_place(DRAINING, "blue", 2, **draining_place(live=200)), 2), totals=known)
+    assert evicted(seen(before, begun, told)) == 100
+
+
 def test_a_drain_that_is_out_of_sight_for_a_moment_is_the_same() -> None:
     begun = at(own_word(DRAINING, 300), 1)
     falling = at(own_word(DRAINING, 260), 2)
