@@ -29,6 +29,8 @@ SETTLED_S = 60.0
 """Firmware that waits ever longer between its attempts is back by then."""
 QUIET_S = 30.0
 """So long the sum is looked at: before the first client is cut off for how much it moves by itself, and at the end."""
+MOST_MOVES = 0.25
+"""Where more of all clients came and went before anybody was cut off, those that are away may be lost or not."""
 FEW = 5
 """Fewer samples do not tell that."""
 
@@ -73,9 +75,11 @@ def clients_lost(view: View, journal: Journal) -> int | None:
     if not after:
         return None
     late = max(sample.sum or 0 for sample in after if (after[-1].at - sample.at).total_seconds() <= QUIET_S)
-    missing = totals.start_sum - _moves_by_itself(view, journal, since) - late
+    away, moves = totals.start_sum - late, _moves_by_itself(view, journal, since)
+    if away > 0 and moves > MOST_MOVES * totals.start_sum:
+        return None
     is_settled = (after[-1].at - since).total_seconds() >= SETTLED_S
-    return 0 if missing <= 0 else missing if is_settled else None
+    return 0 if away <= moves else away - moves if is_settled else None
 
 
 def _last_cut_off(view: View, journal: Journal, finished_at: datetime) -> datetime:

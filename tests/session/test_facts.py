@@ -16,7 +16,7 @@ from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import Alarm, CheckResult, Outcome
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.policy import Approval, needs_person
-from emqx_tui.rollout.state.journal import HoldRecord, Totals, Uncounted
+from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord, Totals, Uncounted
 from emqx_tui.session.views import facts, node_facts
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
 from emqx_tui.session.views.facts import Driving, LowestSum, MaxMissing, Obstacle
@@ -157,6 +157,8 @@ def test_clients_that_came_to_green_before_the_cut_over_are_counted() -> None:
 def test_who_is_overdue_is_told_apart_from_who_is_on_the_way() -> None:
     assert facts.overdue(releases.draining()) == 13
     assert facts.overdue(releases.draining(ledger=Ledger(10, 5, 0, 5, 5, None))) is None
+    aborting = releases.journal(abort=AbortRecord("ann@host", NOW, ""))
+    assert facts.overdue(releases.draining(journal=aborting)) is None, "the ledger of the way forward stands still"
     assert releases.auto_held().policy.is_over_limit(releases.auto_held().ledger)
     assert not releases.draining().policy.is_over_limit(releases.draining().ledger)
 

@@ -159,8 +159,8 @@ def is_live(view: View) -> bool:
 
 
 def overdue(view: View) -> int | None:
-    """Evicted clients that should be back by now and are on neither side."""
-    return view.ledger.overdue
+    """Evicted clients that should be back by now and are on neither side; in an abort nobody counts them any more."""
+    return None if view.journal is not None and view.journal.abort else view.ledger.overdue
 
 
 @dataclass(frozen=True)
