@@ -42,6 +42,8 @@ class Fault:
     phases: tuple[str, ...] = ("creating green", "waiting for the delay", "canary", "draining", "finishing", "aborting")
     promises: tuple[str, ...] = ()
     """Words in broken promises that are the fault's doing, not the console's."""
+    delay_s: int | None = None
+    """What it sets the initial delay to: it stays so where blue was gone by then, and nothing to protect."""
     is_silent: bool = False
     """It gives a console no cause to hold."""
 
@@ -444,6 +446,7 @@ FAULTS = (
     Fault(
         "valve opened",
         edit(blueGreenUpdate={"initialDelaySeconds": 1}),
+        delay_s=1,
         holds=frozenset({"valve-open"}),
         ends=ENDS,
         # The operator takes a node in the very pass that the patch orders, before anybody can close the valve again.
