@@ -336,7 +336,7 @@ class ConsoleApp(App[int]):
 
     def action_help(self) -> None:
         if isinstance(self.screen, ConsoleScreen):
-            self.push_screen(keys_help(self.screen.AREA, self.read_only_reason))
+            self.push_screen(keys_help(self.screen.AREA, self.read_only_reason, self.screen.missing_rights()))
 
     def action_redraw(self) -> None:
         self._cells.forget()

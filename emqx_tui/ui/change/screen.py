@@ -18,6 +18,7 @@ from textual.widgets import Static, TextArea
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.rollout.change import Verdict
+from emqx_tui.rollout.decision import Outcome
 from emqx_tui.session.inspection.questions import Answer, ReadSchema
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.approval import ApprovalCard
@@ -38,6 +39,7 @@ from emqx_tui.ui.change.save_card import SaveCard
 from emqx_tui.ui.change.template_editor import TemplateEditor
 from emqx_tui.ui.change.yaml_document import Path, Uneditable
 from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.help_screen import MissingRight
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
@@ -347,6 +349,11 @@ class ChangeScreen(ConsoleScreen):
                 return self._pane != action.removeprefix("show_")
             case _:
                 return edit is not None
+
+    def missing_rights(self) -> tuple[MissingRight, ...]:
+        checks = self._preview.answer.checks if self._preview.answer else ()
+        lacking = [check for check in checks if check.name.startswith("right-") and check.outcome is Outcome.FAIL]
+        return tuple(MissingRight(f"{check.name}: {check.evidence}", ("start",)) for check in lacking)
 
     def action_show_form(self) -> None:
         self._show_pane("form")

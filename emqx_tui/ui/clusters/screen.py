@@ -15,6 +15,7 @@ from emqx_tui.ui.clusters.filters import matches
 from emqx_tui.ui.clusters.lines import call_count, counts, detail, empty_line, fleet_line
 from emqx_tui.ui.clusters.table import ClusterTable
 from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.help_screen import MissingRight, unread
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, scope_words
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
@@ -84,6 +85,11 @@ class ClustersScreen(ConsoleScreen):
         if action in ("filter", "sort", "reverse"):
             return bool(self._published and self._published.fleet.rows)
         return True
+
+    def missing_rights(self) -> tuple[MissingRight, ...]:
+        fleet = self.console.published.fleet
+        unknown = dict.fromkeys(row.why_unknown for row in fleet.rows if row.why_unknown)
+        return (*unread(fleet.health), *map(MissingRight, unknown))
 
     # --- drawing ---------------------------------------------------------------------------------------------
 

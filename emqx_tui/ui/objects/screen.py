@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.session.inspection.questions import (
+    ALL_RIGHTS,
     LIST_EVENTS,
     READ_LOGS,
     Inventory,
@@ -31,6 +32,7 @@ from emqx_tui.ui.objects.rows import Row, tree
 from emqx_tui.ui.objects.tree import ObjectTree, header
 from emqx_tui.ui.rollout.names import tail
 from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.help_screen import MissingRight
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
@@ -150,6 +152,10 @@ class ObjectsScreen(ConsoleScreen):
     def why_grey(self) -> str:
         return "no right"
 
+    def missing_rights(self) -> tuple[MissingRight, ...]:
+        missing = self._inventory.missing if self._inventory else frozenset()
+        return tuple(MissingRight(f"no right to {right}", _needing(right)) for right in ALL_RIGHTS if right in missing)
+
     def _right(self, action: str) -> Right | None:
         match action:
             case "events":
@@ -198,6 +204,15 @@ class ObjectsScreen(ConsoleScreen):
         if row := self.selected:
             name = row.copied or row.name
             self.console.copy(name, clean(name))
+
+
+def _needing(right: Right) -> tuple[str, ...]:
+    """The keys that do nothing without a right, on the objects that it is about."""
+    if right == LIST_EVENTS:
+        return ("events",)
+    if right == READ_LOGS:
+        return ("logs",)
+    return ("open", "describe", "yaml") if right.verb == "get" else ()
 
 
 def _pod_of(target: Target) -> Target:

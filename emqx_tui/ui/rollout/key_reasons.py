@@ -7,6 +7,7 @@ from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import blocked_words, driver_words
+from emqx_tui.ui.shell.help_screen import MissingRight, unread
 from emqx_tui.ui.shell.keymap import Area, spelled
 
 SENDING = ("take_over", "approve", "hold", "freeze", "resume", "abort", "speed", "policy")
@@ -58,3 +59,12 @@ def _why_not_freeze(hold: HoldRecord | None, *, is_draining: bool) -> str:
     if hold.freeze:
         return "frozen already"
     return "" if is_draining else "held already, and no drain runs"
+
+
+def rights_of(view: View) -> tuple[MissingRight, ...]:
+    """What this console may not do or read of the cluster."""
+    blocked = facts.why_no_intent(view)
+    driving = (MissingRight(blocked_words(blocked), SENDING),) if blocked else ()
+    if not blocked and view.role_reason:
+        driving = (MissingRight(f"this console cannot drive: {view.role_reason}"),)
+    return (*driving, *unread(view.health))

@@ -7,6 +7,7 @@ from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.facts import Blocked, Driving, Obstacle
 from emqx_tui.session.views.view import Role, View
+from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span
 
@@ -79,7 +80,7 @@ def blocked_words(blocked: Blocked | None) -> str:
         case Obstacle.NO_RELEASE:
             return "no release is running"
         case Obstacle.HELD:
-            return "held: resume first (r)"
+            return f"held: resume first ({spelled(Area.ROLLOUT, 'resume')})"
         case Obstacle.NO_GATE:
             return "no gate waits"
         case Obstacle.OLD_FIGURES:

@@ -31,7 +31,7 @@ from emqx_tui.ui.cards.ungated_cards import renew_adoption, renew_brake
 from emqx_tui.ui.rollout.connection_plot import ConnectionPlot, Legend
 from emqx_tui.ui.rollout.event_log import EventLog
 from emqx_tui.ui.rollout.headline import bar_lines, headline
-from emqx_tui.ui.rollout.key_reasons import SENDING, key_reasons
+from emqx_tui.ui.rollout.key_reasons import SENDING, key_reasons, rights_of
 from emqx_tui.ui.rollout.layout import share
 from emqx_tui.ui.rollout.lines import CheckList, GateLine, LedgerLine, NodeTable, StepRail
 from emqx_tui.ui.rollout.names import driver_words, version_words
@@ -39,6 +39,7 @@ from emqx_tui.ui.rollout.node_card import NodeCard
 from emqx_tui.ui.rollout.nodes import node_rows
 from emqx_tui.ui.rollout.summary import summary_lines
 from emqx_tui.ui.shell import keymap
+from emqx_tui.ui.shell.help_screen import MissingRight
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
@@ -187,6 +188,9 @@ class RolloutScreen(ConsoleScreen):
 
     def can(self, action: str) -> bool:
         return not self._reasons.get(action)
+
+    def missing_rights(self) -> tuple[MissingRight, ...]:
+        return rights_of(self._view) if self._view else ()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "scroll_log":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,9 +13,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from emqx_tui.explain import Entry, meanings
+from emqx_tui.session.views.view import SourceHealth
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.keymap import Area, Key, spell
 from emqx_tui.ui.text import paint, spans
+from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span, Tone
 
 KEY_WIDTH, SENTENCE_WIDTH = 8, 62
@@ -43,9 +46,23 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def keys_help(area: Area, read_only_reason: str) -> HelpScreen:
+@dataclass(frozen=True)
+class MissingRight:
+    """What this user may not do, and the actions of the screen that do nothing without it."""
+
+    reason: str
+    actions: tuple[str, ...] = ()
+
+
+def unread(health: Iterable[SourceHealth]) -> tuple[MissingRight, ...]:
+    """What may not be read."""
+    return tuple(MissingRight(f"{found.name}: {found.problem}") for found in health if found.is_forbidden)
+
+
+def keys_help(area: Area, read_only_reason: str, missing: Iterable[MissingRight] = ()) -> HelpScreen:
     """The keys of one screen."""
-    return HelpScreen(f"Keys of this screen ({area})", help_lines(keymap.in_effect(), area, read_only_reason))
+    title = f"Keys of this screen ({area})"
+    return HelpScreen(title, help_lines(keymap.in_effect(), area, read_only_reason, tuple(missing)))
 
 
 def explanation(word: str) -> HelpScreen:
@@ -62,18 +79,34 @@ def explanation_lines(found: Iterable[Entry]) -> list[Line]:
     return lines
 
 
-def help_lines(keys: Iterable[Key], area: Area, read_only_reason: str) -> list[Line]:
-    """PURE: the keys of a screen, then those that work everywhere; what read-only mode forbids is greyed out."""
-    found = [key for key in keys if key.area is area] + [key for key in keys if key.area is Area.EVERYWHERE]
-    lines = [line for key in found for line in _entry(key, is_off=bool(read_only_reason) and key.sends)]
+def help_lines(
+    keys: Iterable[Key], area: Area, read_only_reason: str, missing: tuple[MissingRight, ...] = ()
+) -> list[Line]:
+    """PURE: what is not allowed, the keys of a screen, those that work everywhere; keys that are off are greyed out."""
+    known = tuple(keys)
+    found = [key for key in known if key.area is area] + [key for key in known if key.area is Area.EVERYWHERE]
+    without = {action for right in missing for action in right.actions}
+    # On top: the end of the list may be below the screen.
+    lines: list[Line] = []
     if read_only_reason:
-        # On top: the end of the list may be below the screen.
-        return [(Span(f"Greyed-out keys send nothing: {read_only_reason}", Tone.WARN),), (), *lines]
+        lines += [(Span(f"Greyed-out keys send nothing: {read_only_reason}", Tone.WARN),), ()]
+    if missing:
+        lines += [part for right in missing for part in _missing(right, found)] + [()]
+    for key in found:
+        off = "read-only" if read_only_reason and key.sends else "no right" if key.action in without else ""
+        lines += _entry(key, off)
     return lines
 
 
-def _entry(key: Key, *, is_off: bool) -> list[Line]:
-    sentence = f"{key.sentence} (off: read-only)" if is_off else key.sentence
-    wrapped = spans.wrap((Span(sentence, Tone.DIM if is_off else Tone.PLAIN),), SENTENCE_WIDTH)
-    first = spans.pad((Span(spell(key.key), Tone.DIM if is_off else Tone.KEY),), KEY_WIDTH)
+def _missing(right: MissingRight, keys: Iterable[Key]) -> list[Line]:
+    off = ", ".join(f"{spell(key.key)} {key.label}" for key in keys if key.action in right.actions)
+    told = spans.line((f"▲ {clean(right.reason)}", Tone.WARN), (f"   off: {off}" if off else "", Tone.DIM))
+    return spans.wrap(told, KEY_WIDTH + SENTENCE_WIDTH)
+
+
+def _entry(key: Key, off: str) -> list[Line]:
+    """`off` says why it does nothing; empty: it works."""
+    sentence = f"{key.sentence} (off: {off})" if off else key.sentence
+    wrapped = spans.wrap((Span(sentence, Tone.DIM if off else Tone.PLAIN),), SENTENCE_WIDTH)
+    first = spans.pad((Span(spell(key.key), Tone.DIM if off else Tone.KEY),), KEY_WIDTH)
     return [(*(first if number == 0 else (Span(" " * KEY_WIDTH),)), *text) for number, text in enumerate(wrapped)]

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.console import Console, console_of
+from emqx_tui.ui.shell.help_screen import MissingRight
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.lone_key import ALONE_S, LoneKey
 from emqx_tui.ui.shell.messages import Published
@@ -69,6 +70,10 @@ class ConsoleScreen(TakesNews):
         """Why a key that would do something is greyed out; empty when it is not."""
         reason = self.console.read_only_reason
         return not_sent(reason) if reason and keymap.sends(self.AREA, action) else ""
+
+    def missing_rights(self) -> tuple[MissingRight, ...]:
+        """What this user may not do here, for the help."""
+        return ()
 
     def compose_notice(self) -> ComposeResult:
         """The line for terminals that are too small, and the one for notices; every screen yields them first."""
