@@ -70,8 +70,8 @@ class Pace:
     """Part of the clients that leaves blue by itself each second after the cut-over."""
 
 
-QUICK = Pace(15.0, 0.9, 2.5, 0.1, 0.0, 0.0, 2.5, 2.0, 1 / 10_000)
-SLOW = Pace(95.0, 1.1, 5.5, 1.2, 0.2 / 33_000, 0.003, 10.5, 4.0, 0.0)
+QUICK = Pace(15.0, 0.93, 3.0, 0.2, 0.0, 0.0, 3.6, 2.3, 1 / 10_000)
+SLOW = Pace(95.0, 1.06, 5.0, 0.95, 0.185 / 33_000, 0.003, 8.6, 3.0, 0.0)
 
 GREEN_UP_S = (QUICK.unknown_boot_s + QUICK.passes_s + SLOW.unknown_boot_s + SLOW.passes_s) / 2
 """Assumed until green is up: boot, gates, two passes of the operator. Image pulls can make it longer."""

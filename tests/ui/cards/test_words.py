@@ -187,7 +187,7 @@ def start_card(found: EditPreview, view: View | None = None, overrides: tuple[st
 def test_the_start_card_has_plan_expectation_changes_and_the_patch():
     card = start_card(preview(PASSES))
     assert card.title == "Start: emqx-ee 4.4.14 → 4.4.15"
-    assert "3 × up to 3 min 8 s" in row(card, "Plan")
+    assert "3 × up to 3 min 7 s" in row(card, "Plan")
     assert "100,000 disconnects, one per client" in row(card, "Expect")
     assert row(card, "Changes") == "template.spec.emqxContainer.image.version  4.4.14 → 4.4.15"
     assert "kubectl -n mqtt patch emqxenterprises emqx-ee --type=merge" in row(card, "Command")
