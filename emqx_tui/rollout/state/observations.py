@@ -531,8 +531,9 @@ def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str,
 def _with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, abort: AbortRecord) -> Observations:
     """An abort: the ledger of the way forward stands still, and green's drains are counted."""
     green, blue = snapshot.green, snapshot.blue
-    known, begun, before = _with_begun(known, snapshot.members, snapshot.now)
-    blue_begun = {m.name: begun.pop(m.name) for m in (blue.members if blue else ()) if m.name in begun}
+    blue_members, green_members = blue.members if blue else (), green.members if green else ()
+    known, begun, before = _with_begun(known, (*blue_members, *green_members), snapshot.now)
+    blue_begun = {m.name: begun.pop(m.name) for m in blue_members if m.name in begun}
     initial = {**begun, **journal.totals.initial_back, **known.initial_back}
     initial, left = _drained_again(known.drained_from, initial, {**known.left_back, **before}, begun)
     evacuating = (m.name for m in snapshot.members if m.evacuation)
