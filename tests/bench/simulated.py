@@ -217,9 +217,11 @@ def held_mib() -> float:
 
 
 def forget_early(world: World) -> None:
-    """Let the simulated API server keep few changes: else it grows for hours until it has all that it keeps."""
+    """Let the simulated API server and operator keep few changes and passes: else they grow for hours, up to bounds."""
     for history in world.store._history.values():
         history._limit = 32
+    world.operator.passes = deque(maxlen=32)
+    world.operator.reports = deque(maxlen=32)
 
 
 class PlotApp(App[None]):
