@@ -1,9 +1,9 @@
 """Draws the pictures in `screenshots/`: the real console on a sandbox, over real sockets, as SVG and PNG.
 
 Run by hand: `.venv/bin/python -m tests.screenshots.draw`, or with the names of films (`release`, `network-resets`) to
-draw only theirs. Nothing on a picture is staged: each film is one release, and a picture is taken when the screen says
-what it is about. World, seed and first instant are fixed; figures still differ a little from run to run, because the
-console reads them when its own timers say so.
+draw only theirs; `release.svg` is the recording of the first. Nothing on a picture is staged: each film is one release,
+and a picture is taken when the screen says what it is about. World, seed and first instant are fixed; figures still
+differ a little from run to run, because the console reads them when its own timers say so.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from emqx_tui.sandbox.world.world import NOON, World
 from emqx_tui.session.engine import Engine, Identity
 from emqx_tui.session.options import Options
 from emqx_tui.ui.app import ConsoleApp
+from tests.screenshots.recording import Frame, recording
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 SPEED = 5.0
@@ -48,6 +49,10 @@ LOOK_EVERY_S = 0.1
 SETTLE_S = 0.5
 """Wall time until what a key did is on the screen."""
 PIXELS_PER_CELL = 12
+FRAME_EVERY_S, FRAME_S = 8.0, 1.2
+"""Of a recording: how often a frame is taken while something goes on, and for how long it is shown."""
+READ_S = 3.0
+"""For how long a frame with something to read is shown."""
 CARD = "esc not now"
 """Stands on every card."""
 CONTEXT, SERVER = "demo", "sandbox"
@@ -72,6 +77,7 @@ class Studio:
         self._app = app
         self._taken: dict[str, tuple[str, int]] = {}
         """SVG and width in pixels, by name."""
+        self._frames: list[Frame] = []
 
     @property
     def text(self) -> str:
@@ -129,24 +135,52 @@ class Studio:
             if CARD in self.text:
                 await self.press("escape")
 
+    async def frame(self, seconds: float) -> None:
+        """The screen as it is, into the recording of this film, for so long."""
+        await self._pilot.pause(2 * SETTLE_S)
+        self._frames.append((self._export(), seconds))
+
+    async def frames_until(self, *words: str) -> None:
+        """A frame every now and then until these stand on the screen. Raises TimeoutError with the screen."""
+        end = monotonic() + DEADLINE_S
+        while not all(each in self.text for each in words):
+            if monotonic() > end:
+                raise TimeoutError(f"{words} never came:\n{self.text}")
+            await self.frame(FRAME_S)
+            for _ in range(round(FRAME_EVERY_S / LOOK_EVERY_S)):
+                if all(each in self.text for each in words):
+                    break
+                await self._pilot.pause(LOOK_EVERY_S)
+
+    def _export(self) -> str:
+        width, height = self._app.size
+        return without_links(self._app.export_screenshot(title=f"emqx-tui {width}x{height}"))
+
     async def take(self, name: str, size: tuple[int, int] = USUAL) -> None:
         """A picture at `size`; the screen is as before after it."""
         await self._pilot.resize_terminal(*size)
         await self.shown("LIVE")
         # The plot may be half a second behind the table.
         await self._pilot.pause(2 * SETTLE_S)
-        svg = without_links(self._app.export_screenshot(title=f"emqx-tui {size[0]}x{size[1]}"))
+        svg = self._export()
         await self._pilot.resize_terminal(*USUAL)
         self._taken[name] = svg, PIXELS_PER_CELL * size[0]
 
-    def develop(self) -> None:
-        """Write the pictures: after the film, since PNGs hold up everything for a while, and all of a film or none."""
+    def develop(self, film: str) -> None:
+        """Write the pictures, and the recording under the film's name.
+
+        After the film, since PNGs hold up everything for a while; and all of a film, or none.
+        """
         FOLDER.mkdir(exist_ok=True)
         for name, (svg, width) in self._taken.items():
             png = png_of(svg, width)
             (FOLDER / f"{name}.svg").write_text(svg, "utf-8")
             (FOLDER / f"{name}.png").write_bytes(png)
             sys.stderr.write(f"{name}: {len(png) // 1024} KiB\n")
+        if self._frames:
+            moving = recording(self._frames)
+            (FOLDER / f"{film}.svg").write_text(moving, "utf-8")
+            sys.stderr.write(f"{film}: {len(self._frames)} frames, {len(moving) // 1024} KiB\n")
 
 
 def without_links(svg: str) -> str:
@@ -202,31 +236,39 @@ async def change(on: Studio) -> None:
 
 
 async def release(on: Studio) -> None:
-    """Every picture of a release that goes well."""
+    """Every picture of a release that goes well, and its recording."""
     await on.shown("emqx-t1", "mqtt-staging", "99,9")
     await on.gone("~")
     await on.take("clusters", LIST)
+    await on.frame(READ_S)
     await change(on)
     await on.take("change")
+    await on.frame(READ_S)
     await on.open_card("w")
     await on.take("start-card")
+    await on.frame(READ_S)
     await on.approve("w", "4.4.15")
-    await on.shown("WAITING FOR YOU", "cut over")
+    await on.frames_until("WAITING FOR YOU", "cut over")
     await on.take("cut-over-gate")
+    await on.frame(READ_S)
     await on.approve("a", "green")
     for node in ("2", "1"):
-        await on.shown("WAITING FOR YOU", f"-{node} ·")
+        await on.frames_until("WAITING FOR YOU", f"-{node} ·")
+        await on.open_card("a")
+        await on.frame(READ_S)
         await on.approve("a", node)
     await on.shown("to go", "13,")
     await on.take("drain-80x24", SMALL)
     await on.take("drain-200x50", LARGE)
     await on.take("drain")
-    await on.shown("WAITING FOR YOU", "-0 ·")
+    await on.frames_until("WAITING FOR YOU", "-0 ·")
     await on.open_card("a")
     await on.take("approval-card")
+    await on.frame(READ_S)
     await on.approve("a", "0")
-    await on.shown("✔ DONE")
+    await on.frames_until("✔ DONE")
     await on.take("done")
+    await on.frame(2 * READ_S)
 
 
 async def network_resets(on: Studio) -> None:
@@ -270,7 +312,7 @@ async def draw(names: list[str]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 async with studio(make_world(scene, subnet.cidr), Path(folder)) as on:
                     await film(on)
-                on.develop()
+                on.develop(name)
         finally:
             subnet.release()
 
