@@ -26,8 +26,8 @@ from emqx_tui.model.errors import AdapterError, Unreachable
 FAILED, USAGE, LOST_CONTACT = 1, 2, 6
 
 _WITHOUT_SETTINGS = ("bench", "completion", "dashboard", "explain", "sandbox")
-_READING = ("doctor", "get", "info", "plan", "replay", "report", "status")
-_OWN_MODULES = ("console", "demo", "doctor", "get", "info", "plan", "replay", "report", "status", "rollout")
+_READING = ("compare", "doctor", "get", "info", "plan", "replay", "report", "status")
+_OWN_MODULES = ("compare", "console", "demo", "doctor", "get", "info", "plan", "replay", "report", "status", "rollout")
 """Commands with a module of their name; all others are verbs."""
 
 

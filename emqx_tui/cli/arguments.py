@@ -155,6 +155,7 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
     _status(add("status", "show where the release of a cluster stands"))
     _verbs(add)
     _report(add("report", "tell what a release did, from the flight log of a console, for a change ticket"))
+    _compare(add("compare", "two recorded releases side by side, such as staging against production"))
     _replay(add("replay", "look again at a release, from the recording of a console"))
     add_bench(add("bench", "put load on a broker: many MQTT connections, counted"), parents)
     _doctor(add("doctor", "check this machine, the way to the cluster, rights and EMQX, each with its cure"))
@@ -329,6 +330,12 @@ def _report(parser: Parser) -> None:
     parser.add_argument(
         "-o", "--output", choices=("md", "html", "json"), default="md", help="Markdown (default), one HTML file, JSON"
     )
+
+
+def _compare(parser: Parser) -> None:
+    for name, metavar in (("first", "A"), ("second", "B")):
+        parser.add_argument(name, metavar=metavar, help="a recording, or the name of a cluster: its newest one")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
 
 
 def _replay(parser: Parser) -> None:

@@ -81,3 +81,18 @@ def test_a_replay_needs_a_terminal_and_screens(
     for file, words in ((str(recording), "has no screens"), ("other", "no file 'other'")):
         assert main(["replay", file]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_two_recordings_are_compared(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(recording), str(recording), "-o", "json"]) == 0
+    figures = {row["figure"]: row for row in json.loads(capsys.readouterr().out)["figures"]}
+    rate = figures["evictions a second and node"]
+    assert (rate["a"], rate["b"], rate["b_less_a"]) == (200, 200, 0)
+    assert figures["result"]["a"] is None
+    assert figures["duration"]["b_less_a"] is None
+    assert main(["compare", str(recording), "emqx-ee"]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[0].split() == ["A", "B", "B", "less", "A"]
+    assert "emqx/emqx-ee:4.4.15" in text
+    assert main(["compare", str(recording), "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("emqx-tui compare: ")
