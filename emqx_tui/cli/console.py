@@ -9,15 +9,18 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from emqx_tui import __version__, runbook
+from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import Access
+from emqx_tui.adapters.kubernetes.kubeconfig import read_config
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.arguments import UsageError
 from emqx_tui.cli.outlets import outlets
-from emqx_tui.config import Settings
+from emqx_tui.config import Settings, load_settings
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.engine import LOW_BANDWIDTH_S, TELL_EVERY_S, Connected, Engine, Identity
 from emqx_tui.session.options import Options
@@ -32,15 +35,46 @@ def run(arguments: Namespace, settings: Settings) -> int:
     """`emqx-tui`: the console on the cluster of the settings; the exit code."""
     if not has_terminal():
         raise UsageError("the console needs a terminal; use a command such as get, status or rollout (see --help)")
-    access = load_access(settings.access_request())
-    host = ThisHost.detect()
+    host, words = ThisHost.detect(), ""
+    while True:
+        access = load_access(settings.access_request())
+        shown = show(settings, access, host, _connecting(settings, access, host), first_words=words)
+        if not shown.wanted_context:
+            return shown.code
+        settings, words = _in_context(shown.wanted_context, arguments, settings)
 
+
+def _connecting(settings: Settings, access: Access, host: ThisHost) -> Callable[[], Awaitable[Connected]]:
     async def connected() -> Connected:
         from emqx_tui.adapters.connect import connect
 
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
 
-    return show(settings, access, host, connected)
+    return connected
+
+
+def _in_context(context: str, arguments: Namespace, before: Settings) -> tuple[Settings, str]:
+    """The settings as the file has them for another context; those of before, and why, where it leads nowhere.
+
+    Flags stay, but for those that chose a place.
+    """
+    of_a_place = dict.fromkeys(("cluster", "user", "namespace", "all_namespaces"))
+    flags = {**arguments.settings, **of_a_place, "context": context}
+    try:
+        settings = load_settings(flags, config_file=arguments.config_file)
+        load_access(settings.access_request())
+    except ConfigError as wrong:
+        return before, wrong.message
+    return settings, ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the console was left."""
+
+    code: int
+    wanted_context: str = ""
+    """The context to go on with; empty: none."""
 
 
 def show(
@@ -51,7 +85,8 @@ def show(
     *,
     is_demo: bool = False,
     drives: bool = False,
-) -> int:
+    first_words: str = "",
+) -> Shown:
     """Open the console; `connected` is called in the engine's loop. `drives`: releases that nobody drives, unasked."""
     from emqx_tui.ui.app import ConsoleApp
     from emqx_tui.ui.shell.own_keys import with_own
@@ -83,8 +118,15 @@ def show(
             state_dir=settings.flight_log_dir,
             runbook=runbook.load(settings.runbook),
             keys=with_own(settings.keys),
+            contexts=() if is_demo else _contexts(settings, access),
+            first_words=first_words,
         )
         app.run()
         if engine.failure is not None:
             raise RuntimeError("the engine ended") from engine.failure
-        return app.return_code or 0
+        return Shown(app.return_code or 0, app.wanted_context)
+
+
+def _contexts(settings: Settings, access: Access) -> list[str]:
+    """The other contexts of the kubeconfig."""
+    return sorted(set(read_config(settings.kubeconfig, os.environ).contexts) - {access.context})

@@ -81,7 +81,7 @@ def _on_screen(settings: Settings, child: SandboxChild, arguments: Namespace) ->
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
 
     # A fleet is found in the middle of its releases, which nobody else drives.
-    return show(settings, placeholder, host, connected, is_demo=True, drives=arguments.clusters > 1)
+    return show(settings, placeholder, host, connected, is_demo=True, drives=arguments.clusters > 1).code
 
 
 def _load_beside() -> None:

@@ -75,6 +75,10 @@ class Backend(Protocol):
         """Look at no single cluster any more. A session that drives goes on driving."""
         ...
 
+    def look_at(self, namespace: str | None) -> None:
+        """List the clusters of another namespace; None: of all. What this console drives it goes on driving."""
+        ...
+
     def submit(self, intent: Intent) -> None:
         """Hand an intent to the opened cluster's session; the answer is the view's `notice`."""
         ...

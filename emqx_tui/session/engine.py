@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.intents import Intent
+from emqx_tui.rollout.phases import FINAL
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.inspection.questions import Answer, Inventory, Question
 from emqx_tui.session.options import Options, Ports
@@ -103,6 +104,9 @@ class Engine:
         self._answer: Answer | None = None
         self._inventory: Inventory | None = None
         self._opened: Key | None = None
+        self._namespace = identity.namespace
+        self._moved = asyncio.Event()
+        """Another namespace is to be looked at."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
         self._sessions: dict[Key, tuple[Session, asyncio.Task[None]]] = {}
@@ -188,6 +192,9 @@ class Engine:
         if key is not None:
             self._call(self._close(key))
 
+    def look_at(self, namespace: str | None) -> None:
+        self._call(self._look_at(namespace))
+
     def submit(self, intent: Intent) -> None:
         key = self._opened
         if key is not None:
@@ -230,22 +237,40 @@ class Engine:
 
             connection = await self._connected()
             self._connection = connection
-            self._fleet = fleet = Fleet(
-                context=self.identity.context,
-                server=self.identity.server,
-                namespace=self.identity.namespace,
-                fallback_namespace=self.identity.fallback_namespace,
-                kube=connection.kube,
-                emqx=connection.emqx,
-                clock=connection.clock,
-                session_view=lambda key: self._views.get(key),
-                publish=self._publish_fleet,
-            )
             for key in list(self._wanted()):
                 await self._open(*key)
-            await fleet.run()
+            while True:
+                self._fleet = fleet = Fleet(
+                    context=self.identity.context,
+                    server=self.identity.server,
+                    namespace=self._namespace,
+                    fallback_namespace=self.identity.fallback_namespace,
+                    kube=connection.kube,
+                    emqx=connection.emqx,
+                    clock=connection.clock,
+                    session_view=lambda key: self._views.get(key),
+                    publish=self._publish_fleet,
+                )
+                await self._until_moved(fleet)
         finally:
             await self._end()
+
+    async def _until_moved(self, fleet: Fleet) -> None:
+        """Look at one namespace, or at all, until another one is wanted."""
+        self._moved.clear()
+        looking, moved = asyncio.create_task(fleet.run()), asyncio.create_task(self._moved.wait())
+        try:
+            await asyncio.wait({looking, moved}, return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                looking.result()
+        finally:
+            looking.cancel()
+            moved.cancel()
+            await asyncio.gather(looking, moved, return_exceptions=True)
+
+    async def _look_at(self, namespace: str | None) -> None:
+        self._namespace = namespace
+        self._moved.set()
 
     async def _connected(self) -> Connected:
         """Retry until it connects; meanwhile the screen shows the error."""
@@ -408,6 +433,8 @@ class Engine:
 
     def _publish_fleet(self, view: FleetView) -> None:
         with self._lock:
+            drivers = (each for each in self._views.values() if each.role is Role.DRIVER and not each.result)
+            view = replace(view, is_driving=any(each.decision.phase not in FINAL for each in drivers))
             self._fleet_view = view
         self._tell()
         self._follow_releases(view)

@@ -96,12 +96,15 @@ class ConsoleApp(App[int]):
         is_demo: bool = False,
         opened: tuple[str, str] | None = None,
         state_dir: Path | None = None,
+        contexts: Sequence[str] = (),
+        first_words: str = "",
         runbook: Runbook = SILENT,
         keys: tuple[Key, ...] = KEYS,
     ) -> None:
         """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken.
 
-        `state_dir` is where a text goes that the terminal's clipboard cannot take.
+        `state_dir` is where a text goes that the terminal's clipboard cannot take. `contexts` can be changed to.
+        `first_words` are told at the start.
         """
         super().__init__()
         keymap.use(keys)
@@ -117,6 +120,12 @@ class ConsoleApp(App[int]):
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened
         self._state_dir = state_dir
+        self.contexts = tuple(contexts)
+        self._first_words = first_words
+        self.wanted_context = ""
+        """The context to go on with, once this console has ended; empty: none."""
+        self.namespaces: list[str] = [namespace] if namespace else []
+        """Those that were looked at, in this order, then those that a cluster was seen in: keys 1 to 9."""
         self._shown: tuple[str, str] | None = None
         self._calling: frozenset[tuple[str, str]] = frozenset()
         """Clusters that need a person."""
@@ -139,6 +148,8 @@ class ConsoleApp(App[int]):
         if self._opened:
             self._show_rollout(*self._opened)
         self.call_after_refresh(self.backend.start, self._on_change)
+        if self._first_words:
+            self.call_after_refresh(self.say, self._first_words, severity="warning")
 
     def on_unmount(self) -> None:
         self.backend.stop()
@@ -166,6 +177,7 @@ class ConsoleApp(App[int]):
             backend.inventory(),
         )
         self._call_person()
+        self._note_namespaces()
         self._tell_notice()
         self.hand_out()
 
@@ -191,6 +203,26 @@ class ConsoleApp(App[int]):
             self.bell()
             notify(self, f"emqx-tui: {', '.join(clean(name) for _, name in sorted(new))} needs you")
         self._calling = calling
+
+    def _note_namespaces(self) -> None:
+        seen = {row.resource.namespace for row in self.published.fleet.rows}
+        self.namespaces += sorted(seen.difference(self.namespaces))
+
+    def look_at(self, namespace: str | None) -> None:
+        """List another namespace, None = all; a release that this console drives goes on."""
+        if namespace is not None and namespace not in self.namespaces:
+            self.namespaces.insert(min(8, len(self.namespaces)), namespace)
+        self.backend.look_at(namespace)
+
+    def change_context(self, context: str) -> None:
+        """End here, to begin anew with another context; refused while something would be left behind."""
+        if self._is_driving():
+            self.say(f"This console drives a release in {clean(self.context)}: it stays there.", severity="warning")
+        elif unsent := self._unsent():
+            self.say(f"{unsent} not sent: the console stays in {clean(self.context)}.", severity="warning")
+        else:
+            self.wanted_context = context
+            self.exit(return_code=0)
 
     def _tell_notice(self) -> None:
         view = self.published.view
@@ -369,7 +401,8 @@ class ConsoleApp(App[int]):
     def _is_driving(self) -> bool:
         view = self.published.view
         is_opened = view is not None and view.role is Role.DRIVER and view.decision.phase not in FINAL
-        return is_opened or any(row.is_mine for row in self.published.fleet.rows)
+        fleet = self.published.fleet
+        return is_opened or fleet.is_driving or any(row.is_mine for row in fleet.rows)
 
     def _fatal_error(self) -> None:
         """A crash tells where it happened, and no value of any variable: templates and views can hold secrets."""

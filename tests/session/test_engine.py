@@ -37,8 +37,12 @@ class Connection:
         self.clock, self.host = FakeClock(), FakeHost()
         self.is_closed = False
         self.sinks: list[WatchSink] = []
+        self.scopes: list[Scope] = []
+        """Of the lists of clusters."""
 
     def _list(self, kind: Kind, scope: Scope, sink: WatchSink) -> None:
+        if kind is Kind.EMQX_ENTERPRISE and not scope.field_selector:
+            self.scopes.append(scope)
         if kind is Kind.EMQX_ENTERPRISE:
             self.sinks.append(sink)
             sink(Listed(kind, {KEY: build.idle().resource()}))
@@ -126,6 +130,19 @@ def test_a_screen_that_fetches_nothing_gets_one_message(desk: Desk) -> None:
     assert desk.engine.fleet().rows[0].resource.meta.resource_version == "2199"
     in_engine(desk, burst)
     assert desk.told == before + 2
+
+
+def test_another_namespace_is_listed_and_what_is_driven_goes_on(desk: Desk) -> None:
+    desk.start().until(lambda: desk.engine.fleet().rows)
+    desk.engine.open(*KEY)
+    desk.until(lambda: KEY in desk.engine._sessions)
+    session = desk.engine._sessions[KEY]
+    desk.engine.look_at("mqtt-eu")
+    desk.until(lambda: desk.engine.fleet().namespace == "mqtt-eu")
+    desk.engine.look_at(None)
+    desk.until(lambda: desk.engine.fleet().namespace is None and desk.engine.fleet().rows)
+    assert [scope.namespace for scope in desk.connection.scopes] == [None, "mqtt-eu", None]
+    assert desk.engine._sessions[KEY] == session
 
 
 @pytest.mark.parametrize("take", ["fleet", "view", "edit_preview"])

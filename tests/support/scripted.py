@@ -255,6 +255,7 @@ class ScriptedBackend:
     is_read_only: bool = False
     opened: list[tuple[str, str]] = field(default_factory=list)
     closed: int = 0
+    looked_at: list[str | None] = field(default_factory=list)
     intents: list[Intent] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     saved: list[Plan | Draft] = field(default_factory=list)
@@ -312,6 +313,9 @@ class ScriptedBackend:
 
     def close(self) -> None:
         self.closed += 1
+
+    def look_at(self, namespace: str | None) -> None:
+        self.looked_at.append(namespace)
 
     def submit(self, intent: Intent) -> None:
         self.intents.append(intent)

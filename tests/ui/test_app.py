@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -36,7 +37,7 @@ from emqx_tui.ui.shell.keymap import KEYS, Area, spell
 from emqx_tui.ui.shell.line_filters import to_ascii
 from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWanted, RolloutWanted
 from tests.support.scenes import journal
-from tests.support.screen_text import lines, text, until, until_said, until_shown
+from tests.support.screen_text import lines, said, text, until, until_said, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, resource, row, three_clusters, view
 
 
@@ -142,6 +143,66 @@ async def test_the_palette_finds_actions_and_clusters():
         await until(pilot, lambda: app.screen.__class__.__name__ != "CommandPalette" or pilot.app.screen.is_current)
         await pilot.press("enter")
         await until(pilot, lambda: backend.opened == [("mqtt-stg", "emqx-ee")])
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown_as", "namespace"),
+    [
+        ("ns mqtt-stg", "ns mqtt-stg", "mqtt-stg"),
+        ("ns all", "ns all", None),
+        ("ns unheard-of", "ns unheard-of", "unheard-of"),
+    ],
+)
+async def test_another_namespace_is_listed_by_its_name(typed, shown_as, namespace):
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("colon", *typed)
+        await until_shown(pilot, shown_as)
+        await pilot.press("enter")
+        await pilot.press("enter")
+        await until(pilot, lambda: backend.looked_at == [namespace])
+
+
+async def test_numbers_list_all_namespaces_or_one_that_was_seen():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        for key in ("2", "0"):
+            await pilot.press(key)
+        await pilot.press("1", "2", "3", "4", "5", "6", "7", "8", "9", "0")
+        await until(pilot, lambda: len(backend.looked_at) == 6)
+        assert backend.looked_at == ["mqtt", None, "lab", "mqtt", "mqtt-stg", None]
+        assert "only 3 namespaces are known" in said(app)
+        app.look_at("quiet")
+        await pilot.press("4")
+        await until(pilot, lambda: backend.looked_at[-1] == "quiet")
+
+
+async def test_another_context_ends_this_console_and_says_which_comes_next():
+    app = ConsoleApp(ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None, contexts=("staging", "lab-1"))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("colon", *"ctx sta")
+        await until_shown(pilot, "ctx staging")
+        app.change_context("staging")
+        await until(pilot, lambda: not app.is_running or app.wanted_context == "staging")
+    assert (app.wanted_context, app.return_code) == ("staging", 0)
+
+
+async def test_no_other_context_while_a_release_is_driven_here_be_it_in_another_namespace():
+    backend = ScriptedBackend(shown_fleet=replace(three_clusters(), is_driving=True))
+    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, contexts=("staging",))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        app.change_context("staging")
+        await pilot.pause()
+        assert said(app) == f"This console drives a release in {CONTEXT}: it stays there."
+        assert app.wanted_context == ""
+        await pilot.press("q")
+        await until_shown(pilot, "Quit while driving a release?")
 
 
 async def test_the_screen_is_drawn_anew_on_demand(monkeypatch):

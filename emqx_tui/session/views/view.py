@@ -275,6 +275,8 @@ class FleetView:
     """The first list has arrived."""
     problem: str = ""
     """Why nothing or not everything is shown: unreachable, unauthorized, which verb is missing."""
+    is_driving: bool = False
+    """This console drives a release, be it of a cluster that is not in the list."""
     sequence: int = 0
 
 

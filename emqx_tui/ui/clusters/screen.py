@@ -45,6 +45,7 @@ class ClustersScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings(Area.CLUSTERS),
         Binding("escape", "drop_filter", show=False),
+        *(Binding(str(number), f"namespace({number})", show=False) for number in range(1, 10)),
     ]
 
     def __init__(self) -> None:
@@ -90,6 +91,17 @@ class ClustersScreen(ConsoleScreen):
         fleet = self.console.published.fleet
         unknown = dict.fromkeys(row.why_unknown for row in fleet.rows if row.why_unknown)
         return (*unread(fleet.health), *map(MissingRight, unknown))
+
+    def action_all_namespaces(self) -> None:
+        self.console.look_at(None)
+
+    def action_namespace(self, number: int) -> None:
+        """One of those that were looked at or seen."""
+        known = self.console.namespaces
+        if number > len(known):
+            self.console.say(f"{number}: only {len(known)} namespaces are known; ns NAME behind : lists any")
+        else:
+            self.console.look_at(known[number - 1])
 
     # --- drawing ---------------------------------------------------------------------------------------------
 

@@ -26,6 +26,19 @@ class Console(Protocol):
     notice: Notice | None
     """The notice on display."""
 
+    contexts: tuple[str, ...]
+    """Those that can be changed to."""
+    namespaces: list[str]
+    """Those that can be looked at by a number, in order."""
+
+    def look_at(self, namespace: str | None) -> None:
+        """List another namespace; None: all."""
+        ...
+
+    def change_context(self, context: str) -> None:
+        """Go on with another context, unless something would be left behind."""
+        ...
+
     @property
     def person(self) -> str:
         """Who sits here: `user@host`, for intents."""

@@ -69,6 +69,14 @@ KEYS: tuple[Key, ...] = (
     Key(Area.CLUSTERS, "s", "sort", "sort", "Sort by the next column. A click on a header does the same."),
     Key(Area.CLUSTERS, "i", "reverse", "reverse", "Reverse the sort order.", on_key_line=False),
     Key(
+        Area.CLUSTERS,
+        "0",
+        "all_namespaces",
+        "0-9 namespace",
+        "List all namespaces; 1 to 9 one of those that were looked at or seen. `:` and `ns NAME` list any.",
+        on_key_line=False,
+    ),
+    Key(
         Area.CHANGE,
         "w",
         "start",

@@ -1,7 +1,8 @@
-"""The command palette: every action of the screen that does something now, every cluster, and every word, by name."""
+"""The command palette: every action of the screen that does something now, clusters, contexts, namespaces and words."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,6 +15,9 @@ from emqx_tui.ui.shell.messages import RolloutWanted
 from emqx_tui.ui.shell.screen import ConsoleScreen
 from emqx_tui.ui.text.marks import clean
 
+_TYPED = re.compile(r"ns ([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)")
+"""A namespace that is typed, as Kubernetes names them."""
+
 
 class ConsoleCommands(Provider):
     """Actions and clusters."""
@@ -24,7 +28,7 @@ class ConsoleCommands(Provider):
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for text, run, why in (*self._commands(), *self._words()):
+        for text, run, why in (*self._commands(), *self._places(query), *self._words()):
             if (score := matcher.match(text)) > 0:
                 yield Hit(score, matcher.highlight(text), run, text=text, help=why)
 
@@ -39,6 +43,22 @@ class ConsoleCommands(Provider):
             wanted = RolloutWanted((row.resource.namespace, row.resource.name))
             name = f"open {clean(row.resource.namespace)}/{clean(row.resource.name)}"
             yield name, partial(screen.post_message, wanted), "Show this cluster."
+
+    def _places(self, query: str) -> Iterator[tuple[str, partial, str]]:
+        """`ctx NAME` and `ns NAME`: the known ones and, of namespaces, any that is typed."""
+        screen = self.screen
+        if not isinstance(screen, ConsoleScreen):
+            return
+        console = screen.console
+        for context in console.contexts:
+            yield f"ctx {clean(context)}", partial(console.change_context, context), "Go on in this context."
+        yield "ns all", partial(console.look_at, None), "List the clusters of all namespaces (0)."
+        for number, namespace in enumerate(console.namespaces, 1):
+            key = f" ({number})" if number <= 9 else ""
+            yield f"ns {clean(namespace)}", partial(console.look_at, namespace), f"List its clusters{key}."
+        typed = _TYPED.fullmatch(query.strip())
+        if typed and typed[1] not in ("all", *console.namespaces):
+            yield f"ns {typed[1]}", partial(console.look_at, typed[1]), "List its clusters."
 
     def _words(self) -> Iterator[tuple[str, partial, str]]:
         """Only once something is typed: there are more words than actions."""
