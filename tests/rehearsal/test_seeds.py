@@ -21,7 +21,7 @@ from emqx_tui.session.views.view import View
 from tests.support.rehearsal.rehearse import Run, Script, rehearse
 from tests.support.witness import Witness
 
-SEEDS = int(os.environ.get("EMQX_TUI_SEEDS", "400"))
+SEEDS = int(os.environ.get("EMQX_TUI_SEEDS", "200"))
 PER_TEST = 20
 
 
