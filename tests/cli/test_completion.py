@@ -45,7 +45,7 @@ def run_bash(line: str, home: Path, **variables: str) -> list[str]:
     ("line", "expected"),
     [
         ("emqx-tui app", ["approve"]),
-        ("emqx-tui co", ["completion"]),
+        ("emqx-tui co", ["compare", "completion"]),
         ("emqx-tui status --cont", ["--context"]),
         ("emqx-tui --log-l", ["--log-level"]),
         ("emqx-tui --log-level w", ["warning"]),
