@@ -13,7 +13,7 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.owners import Keeps
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import StatefulSet
-from emqx_tui.rollout.change import Rates, parse_version
+from emqx_tui.rollout.change import Owned, Rates, parse_version
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import Policy, is_closed
 
@@ -47,6 +47,8 @@ class Question:
     rates: Rates | None
     policy: Policy
     facts: Facts = field(default_factory=Facts)
+    owned: tuple[Owned, ...] = ()
+    """Whose fields the edit changes; none where no edit is at hand."""
 
     @property
     def resource(self) -> EmqxEnterprise | None:
@@ -259,6 +261,15 @@ def gitops(question: Question) -> Finding:
     return True, "no GitOps controller owns the delay"
 
 
+def gitops_template(question: Question) -> Finding:
+    """A controller that puts the old template back in a release turns its direction round."""
+    theirs = [each for each in question.owned if each.owner.keeps is Keeps.ALWAYS]
+    if not theirs:
+        return True, "no GitOps controller owns what is changed"
+    told = "; ".join(f"{', '.join(each.paths)} is owned by {each.owner.manager}" for each in theirs)
+    return False, f"{told}, which would put it back in the middle of the release"
+
+
 def single_name(question: Question) -> Finding:
     """Another kind of the same name shares labels, pods and Endpoints."""
     names = question.facts.same_name
@@ -317,6 +328,9 @@ PREFLIGHT: tuple[PreflightCheck, ...] = (
     PreflightCheck("listener", listener_writable_by_us),
     PreflightCheck("brokers-quiet", brokers_quiet, "stop it first"),
     PreflightCheck("gitops", gitops, "suspend its sync for the release"),
+    PreflightCheck(
+        "gitops-template", gitops_template, "change it there, or suspend its sync for the release", can_override=True
+    ),
     PreflightCheck("dry-run", lambda q: _allowed(q.facts.resource_patch, "the server accepts the patch")),
     PreflightCheck(
         "right-endpoints",

@@ -68,7 +68,7 @@ async def preview(
     parameters = draft.blue_green
     rates = changes.rates_of(parameters)
     given = draft.original.blue_green
-    question = preflight.Question(snapshot, rates if given else None, policy, facts)
+    question = preflight.Question(snapshot, rates if given else None, policy, facts, judged.owned)
     plan = _plan(draft, judged, approval, late_removal, parallel_drains, mark)
     estimate = _forecast(snapshot, draft, policy, late_removal, parallel_drains)
     return EditPreview(number, judged, preflight.run(question), plan, ok, answer, extra, estimate)

@@ -11,7 +11,7 @@ from emqx_tui.model.owners import Owners, owner
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import Meta, Port, Service
-from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.change import Owned, Rates
 from emqx_tui.rollout.checks.preflight import PREFLIGHT, Facts, Question, blocking, run
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import CLOSED_S, Policy
@@ -48,6 +48,11 @@ def resource(**fields: Any) -> Question:
 def delay_owned_by(manager: str) -> Question:
     fields = {"f:spec": {"f:blueGreenUpdate": {"f:initialDelaySeconds": {}}}}
     return resource(owners=Owners(((owner(manager, "Apply"), fields),)))
+
+
+def changed_by(manager: str) -> Question:
+    """The edit changes a field that `manager` has applied."""
+    return replace(question(), owned=(Owned(owner(manager, "Apply"), ("spec.emqxContainer.image.version",)),))
 
 
 def versions(version: str) -> Question:
@@ -157,6 +162,12 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("Helm by Flux owns it", delay_owned_by("helm-controller"), FAIL, ""),
         ("not read", NOTHING, WAIT, ""),
     ],
+    "gitops-template": [
+        ("nobody's", question(), PASS, ""),
+        ("kubectl applied it", changed_by("kubectl-client-side-apply"), PASS, ""),
+        ("Argo CD owns it", changed_by("argocd-controller"), FAIL, "image.version is owned by argocd-controller"),
+        ("Flux owns it", changed_by("kustomize-controller"), FAIL, "in the middle of the release"),
+    ],
     "dry-run": [
         ("accepted", question(), PASS, ""),
         ("refused", told(resource_patch="denied by policy"), FAIL, "denied by policy"),
@@ -238,7 +249,7 @@ def test_what_is_not_known_keeps_from_starting_and_cannot_be_overridden() -> Non
     assert {r.name for r in results if r.outcome is WAIT} <= stopping
 
 
-OVERRIDABLE = {"other-services", "traffic-policy", "udp", "accept-rate", "capacity"}
+OVERRIDABLE = {"gitops-template", "other-services", "traffic-policy", "udp", "accept-rate", "capacity"}
 
 
 def test_only_what_a_person_may_judge_better_can_be_overridden() -> None:
