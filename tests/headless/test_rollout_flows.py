@@ -54,7 +54,8 @@ def test_auto_runs_to_the_end_and_says_so_in_figures() -> None:
     assert last["limit_s"] <= last["drain_s"] < last["limit_s"] + 15
     assert last["drain_s"] < last["duration_s"] < 600
     assert last["disconnects_per_client"] == pytest.approx(1.0, abs=0.02)
-    assert 0.85 < last["lowest_sum_ratio"] < 1.0
+    # Each node counts at an instant of its own: up to three seconds of evictions are on neither side.
+    assert 1 - 3 * 200 / CLIENTS < last["lowest_sum_ratio"] < 1.0
     told = {record["event"] for record in desk.records}
     assert {"plan", "started", "role", "phase", "step", "approved", "command", "cluster", "progress"} <= told
     phases = [record["phase"] for record in desk.events("phase")]
