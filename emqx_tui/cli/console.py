@@ -116,6 +116,7 @@ def show(
             is_ascii=settings.ascii,
             is_demo=is_demo,
             state_dir=settings.flight_log_dir,
+            write_report=lambda namespace, name: _write_report(settings, namespace, name),
             runbook=runbook.load(settings.runbook),
             keys=with_own(settings.keys),
             contexts=() if is_demo else _contexts(settings, access),
@@ -125,6 +126,12 @@ def show(
         if engine.failure is not None:
             raise RuntimeError("the engine ended") from engine.failure
         return Shown(app.return_code or 0, app.wanted_context)
+
+
+def _write_report(settings: Settings, namespace: str, name: str) -> str:
+    from emqx_tui.cli.report import write_report
+
+    return write_report(settings.flight_log_dir, namespace, name)
 
 
 def _contexts(settings: Settings, access: Access) -> list[str]:

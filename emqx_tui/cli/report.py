@@ -6,6 +6,7 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from emqx_tui import __version__
@@ -41,14 +42,36 @@ def is_file(word: str) -> bool:
 
 def report_of(word: str, settings: Settings) -> Report:
     """The last release in what `word` names. Raises ConfigError."""
-    for path in recorded(word, settings):
-        if (found := report(read_recording(path))) is not None:
-            return found
+    if (found := _newest(recorded(word, settings))) is not None:
+        return found
     if is_file(word):
         raise ConfigError(f"{one_line(word)}: no release is in this recording")
     where = f" in namespace {settings.namespace}" if settings.namespace else ""
     folder = one_line(str(settings.flight_log_dir))
     raise ConfigError(f"no file {one_line(word)!r}, and no recording in {folder} of a release of that cluster{where}")
+
+
+def _newest(paths: Iterator[Path]) -> Report | None:
+    return next((found for path in paths if (found := report(read_recording(path))) is not None), None)
+
+
+def write_report(folder: Path, namespace: str, name: str) -> str:
+    """Write the page of a cluster's last recorded release beside its recording; what came of it, in one line.
+
+    Only its owner can read the file. Never raises.
+    """
+    try:
+        found = _newest(recordings_of(folder, name, namespace))
+        if found is None:
+            return "no report: nothing of this release is recorded yet"
+        path = folder / f"report-{namespace}-{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.html"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(html(page(found, __version__)))
+    except ConfigError as error:
+        return f"no report: {error.message}"
+    except OSError as error:
+        return f"no report: {error.strerror}: {error.filename}"
+    return f"the report is in {path}"
 
 
 def _spelled(found: Report, form: str) -> str:

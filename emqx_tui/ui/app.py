@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import ClassVar
@@ -96,6 +96,7 @@ class ConsoleApp(App[int]):
         is_demo: bool = False,
         opened: tuple[str, str] | None = None,
         state_dir: Path | None = None,
+        write_report: Callable[[str, str], str] | None = None,
         contexts: Sequence[str] = (),
         first_words: str = "",
         runbook: Runbook = SILENT,
@@ -103,7 +104,9 @@ class ConsoleApp(App[int]):
     ) -> None:
         """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken.
 
-        `state_dir` is where a text goes that the terminal's clipboard cannot take. `contexts` can be changed to.
+        `state_dir` is where a text goes that the terminal's clipboard cannot take. `write_report` writes that of a
+        cluster's (namespace, name) last release and says where, in one line; it may take a second. `contexts` can be
+        changed to.
         `first_words` are told at the start.
         """
         super().__init__()
@@ -120,6 +123,7 @@ class ConsoleApp(App[int]):
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened
         self._state_dir = state_dir
+        self._write_report = write_report
         self.contexts = tuple(contexts)
         self._first_words = first_words
         self.wanted_context = ""
@@ -259,6 +263,14 @@ class ConsoleApp(App[int]):
                 self.say(f"this terminal takes no such text: {what} written to {path}", severity="warning")
             except OSError as error:
                 self.say(f"nothing was copied: {error.strerror}: {error.filename}", severity="warning")
+
+    def report(self, cluster: tuple[str, str]) -> None:
+        """Have the report of the cluster's last release written, and say where it is."""
+        write = self._write_report
+        if write is None:
+            self.say("no report: this console records nothing", severity="warning")
+        else:
+            self.run_worker(lambda: self.call_from_thread(self.say, write(*cluster)), thread=True, group="report")
 
     def notify(
         self,

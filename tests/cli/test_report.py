@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli import main
+from emqx_tui.cli.report import write_report
 from emqx_tui.rollout.flight_records import journal_fields
 from tests.support import releases
 
@@ -96,3 +99,28 @@ def test_two_recordings_are_compared(recording: Path, capsys: pytest.CaptureFixt
     assert "emqx/emqx-ee:4.4.15" in text
     assert main(["compare", str(recording), "nowhere"]) == 2
     assert capsys.readouterr().err.startswith("emqx-tui compare: ")
+
+
+def test_the_console_writes_the_page_beside_the_recording(recording: Path) -> None:
+    journal = releases.draining().journal
+    assert journal is not None
+    told = write_report(recording.parent, journal.namespace, "emqx-ee")
+    (path,) = recording.parent.glob("report-*.html")
+    assert told == f"the report is in {path}"
+    assert path.read_text().startswith("<!DOCTYPE html>")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_keeps_it_from_being_written_is_one_line(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert write_report(recording.parent, "elsewhere", "emqx-ee") == (
+        "no report: nothing of this release is recorded yet"
+    )
+    journal = releases.draining().journal
+    assert journal is not None
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "the file")
+
+    monkeypatch.setattr(os, "open", full)
+    told = write_report(recording.parent, journal.namespace, "emqx-ee")
+    assert told == "no report: No space left on device: the file"

@@ -17,6 +17,11 @@ READ_ONLY = "started with --read-only"
 
 def key_reasons(view: View | None, is_read_only: bool = False) -> dict[str, str]:
     """For each action, why it does nothing now; empty = it works."""
+    has_ended = view is not None and facts.has_ended(view)
+    return {**_of_sending(view, is_read_only), "report": "" if has_ended else "no release has ended here"}
+
+
+def _of_sending(view: View | None, is_read_only: bool) -> dict[str, str]:
     reason = READ_ONLY if is_read_only else blocked_words(facts.why_no_intent(view))
     if view is None or reason:
         return dict.fromkeys(SENDING, reason)

@@ -352,6 +352,9 @@ class RolloutScreen(ConsoleScreen):
     def action_change(self) -> None:
         self.post_message(ChangeWanted((self._namespace, self._name)))
 
+    def action_report(self) -> None:
+        self.console.report((self._namespace, self._name))
+
     def action_objects(self) -> None:
         self.post_message(ObjectsWanted((self._namespace, self._name)))
 

@@ -52,6 +52,10 @@ class Console(Protocol):
         """Show a notice for a few seconds; it replaces the one before. Never parsed as markup."""
         ...
 
+    def report(self, cluster: tuple[str, str]) -> None:
+        """Write the report of the (namespace, name)'s last release, and say where it is."""
+        ...
+
     def copy(self, text: str, what: str) -> None:
         """Give a text to the terminal's clipboard, or write it to a file, and say which."""
         ...

@@ -149,6 +149,7 @@ KEYS: tuple[Key, ...] = (
         "Show or hide the command of the marked line of the log.",
         on_key_line=False,
     ),
+    Key(Area.ROLLOUT, "d", "report", "report", "Write the report of the release that has ended, as an HTML page."),
     Key(Area.ROLLOUT, "e", "change", "change", "Open the change screen of this cluster."),
     Key(Area.OBJECTS, "enter", "open", "describe", "Describe the object, with its Events."),
     Key(Area.OBJECTS, "d", "describe", "describe", "Describe the object, with its Events.", on_key_line=False),

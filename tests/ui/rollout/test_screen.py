@@ -31,7 +31,7 @@ from emqx_tui.ui.rollout.screen import RolloutScreen
 from emqx_tui.ui.text.line_box import LineBox
 from tests.support import releases
 from tests.support.releases import NOW
-from tests.support.screen_text import lines, said, text, until, until_shown
+from tests.support.screen_text import lines, said, text, until, until_said, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, resource
 from tests.support.scripted import view as bare_view
 
@@ -488,6 +488,26 @@ async def test_the_summary_of_a_release_that_ended_stands_above_the_plot():
         assert "1.02 x the limit of 8 min 25 s" in shown
         assert shown.index("DONE") < shown.index("disconnects") < shown.index("100k┤")
         assert "e change" in shown
+
+
+async def test_d_writes_the_report_of_a_release_that_has_ended():
+    asked = []
+
+    def write(namespace: str, name: str) -> str:
+        asked.append((namespace, name))
+        return "the report is in /somewhere"
+
+    async with session(releases.done(), write_report=write) as console:
+        await console.press("d")
+        await until_said(console.pilot, "the report is in /somewhere")
+    assert asked == [("mqtt", "emqx-ee")]
+    async with session(releases.done()) as console:
+        await console.press("d")
+        assert console.said == "no report: this console records nothing"
+    async with session(releases.draining(), write_report=write) as console:
+        await console.press("d")
+        assert console.said == "report: no release has ended here"
+    assert len(asked) == 1
 
 
 async def test_a_view_of_another_cluster_is_not_shown():

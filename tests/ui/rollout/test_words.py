@@ -16,7 +16,7 @@ from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import Role, SourceHealth, View
 from emqx_tui.ui.rollout.checks import check_lines, stale_lines
-from emqx_tui.ui.rollout.key_reasons import key_reasons
+from emqx_tui.ui.rollout.key_reasons import SENDING, key_reasons
 from emqx_tui.ui.rollout.ledger import ledger_line
 from emqx_tui.ui.rollout.rail import rail as rail_of
 from emqx_tui.ui.rollout.summary import summary
@@ -218,9 +218,9 @@ def test_freeze_is_offered_in_a_hold_only_while_something_drains():
     assert reasons(replace(quiet, in_flight=("start the drain",)))["freeze"] == ""
 
 
-def test_at_an_open_gate_everything_works_but_take_over_resume_and_change():
+def test_at_an_open_gate_everything_works_but_take_over_resume_change_and_the_report():
     found = reasons(releases.at_gate())
-    assert {action for action, reason in found.items() if reason} == {"take_over", "resume", "change"}
+    assert {action for action, reason in found.items() if reason} == {"take_over", "resume", "change", "report"}
 
 
 def test_the_way_back_is_closed_when_blue_is_gone():
@@ -257,13 +257,14 @@ def test_a_hold_can_be_made_a_freeze_but_not_a_hold():
 
 
 @pytest.mark.parametrize("phase", sorted(FINAL))
-def test_where_nothing_runs_only_a_change_is_on_offer(phase):
+def test_after_a_release_only_a_change_and_the_report_are_on_offer(phase):
     found = reasons(replace(releases.done(), decision=Decision(phase)))
-    assert {action for action, reason in found.items() if not reason} == {"change"}
+    assert {action for action, reason in found.items() if not reason} == {"change", "report"}
 
 
 def test_read_only_and_watch_only_send_nothing_and_say_why():
-    assert set(reasons(releases.at_gate(), is_read_only=True).values()) == {"started with --read-only"}
+    found = reasons(releases.at_gate(), is_read_only=True)
+    assert {found[action] for action in SENDING} == {"started with --read-only"}
     watching = releases.at_gate(role=Role.WATCH_ONLY, role_reason="no right to scale")
     assert reasons(watching)["hold"] == "watch only: no right to scale"
     assert reasons(None)["approve"] == "nothing is known of the cluster yet"
