@@ -26,6 +26,8 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.redaction import redact_text
 
 PREFIX = "EMQX_TUI_"
+COLOURS = ("red", "orange", "yellow", "green", "cyan", "purple")
+"""They tell contexts apart; each is a class of the top line in `ui/shell/emqx_tui.tcss`."""
 CONTEXTS = "contexts"
 """The table of the file whose tables apply to contexts of one pattern only."""
 KEYS = "keys"
@@ -68,6 +70,8 @@ class Settings:
     production_contexts: tuple[str, ...] = ("prod", "prod[-_.]*", "*[-_.]prod", "*[-_.]prod[-_.]*", "*production*")
     """Patterns of context names that get a PROD mark."""
 
+    colour: str = ""
+    """One of COLOURS, behind the top line of the console; empty = the usual one."""
     runbook: Path | None = None
     """What cards say that a person is to do at a gate; None: the words of the program."""
     metrics: str = ""
@@ -364,6 +368,13 @@ def _level(value: Any) -> str:
     return word
 
 
+def _colour(value: Any) -> str:
+    word = _text(value).lower()
+    if word not in COLOURS:
+        raise ValueError(f"expected one of {', '.join(COLOURS)}")
+    return word
+
+
 def _approval(value: Any) -> Approval:
     try:
         return Approval(value)
@@ -409,6 +420,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("ascii", "--ascii", _yes_or_no, "Draw with ASCII characters only."),
         Option("low_bandwidth", "--low-bandwidth", _yes_or_no, "Draw four times a second at most, instead of ten."),
         Option("production_contexts", "--production-contexts", _texts, "Patterns of contexts that get a PROD mark."),
+        Option("colour", "--colour", _colour, f"Of the top line: {', '.join(f'`{each}`' for each in COLOURS)}."),
         Option("runbook", "--runbook", _path, "A Markdown file: what a person is to do at each gate."),
         Option("metrics", "--metrics", _text, "HOST:PORT that serves OpenMetrics while the console or `rollout` runs."),
         Option("notify", "--notify", _text, "A command, URL or Apprise address that calls a person when it is time."),
@@ -425,6 +437,7 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Mapping[str, Any]] = {
     _yes_or_no: {"type": "boolean"},
     _rate: {"type": "number", "minimum": 1, "maximum": 600},
     _level: {"enum": list(LEVELS)},
+    _colour: {"enum": list(COLOURS)},
     _approval: {"enum": [str(policy) for policy in Approval]},
     _way_to_emqx: {"type": "string", "pattern": "^(port-forward|direct|https?://.*)$"},
     duration_s: {"anyOf": [_STRING, {"type": "number", "minimum": 0, "exclusiveMaximum": 86400}]},

@@ -113,6 +113,7 @@ def show(
             server=access.server,
             namespace=access.scope,
             is_production=settings.is_production(access.context),
+            colour=settings.colour,
             is_ascii=settings.ascii,
             is_demo=is_demo,
             state_dir=settings.flight_log_dir,

@@ -91,6 +91,7 @@ class ConsoleApp(App[int]):
         server: str,
         namespace: str | None,
         is_production: bool = False,
+        colour: str = "",
         read_only_reason: str = "",
         is_ascii: bool = False,
         is_demo: bool = False,
@@ -104,9 +105,9 @@ class ConsoleApp(App[int]):
     ) -> None:
         """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken.
 
-        `state_dir` is where a text goes that the terminal's clipboard cannot take. `write_report` writes that of a
-        cluster's (namespace, name) last release and says where, in one line; it may take a second. `contexts` can be
-        changed to.
+        `colour` is one of `config.COLOURS`, for the top line. `state_dir` is where a text goes that the terminal's
+        clipboard cannot take. `write_report` writes that of a cluster's (namespace, name) last release and says where,
+        in one line; it may take a second. `contexts` can be changed to.
         `first_words` are told at the start.
         """
         super().__init__()
@@ -116,6 +117,7 @@ class ConsoleApp(App[int]):
         self.context = context
         self.server = server
         self.is_production = is_production
+        self.set_class(bool(colour), f"-{colour}")
         self.read_only_reason = read_only_reason or ("started with --read-only" if backend.is_read_only else "")
         self.is_ascii = is_ascii
         self.is_demo = is_demo

@@ -19,6 +19,7 @@ import pytest
 from textual.events import Key
 from textual.screen import Screen
 
+from emqx_tui.config import COLOURS
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Freeze, Hold
 from emqx_tui.rollout.phases import Phase
@@ -33,6 +34,7 @@ from emqx_tui.ui.rollout.screen import RolloutScreen
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.confirm_card import ConfirmCard, before_dropping
 from emqx_tui.ui.shell.help_screen import HelpScreen
+from emqx_tui.ui.shell.identity import IdentityBar
 from emqx_tui.ui.shell.keymap import KEYS, Area, spell
 from emqx_tui.ui.shell.line_filters import to_ascii
 from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWanted, RolloutWanted
@@ -529,6 +531,16 @@ async def test_ascii_replaces_every_sign_borders_included():
         await pilot.press("question_mark")
         await until_shown(pilot, "Keys of this screen")
         assert all(to_ascii(line).isascii() for line in lines(app))
+
+
+async def test_each_colour_of_a_context_makes_a_top_line_of_its_own():
+    found = {}
+    for colour in ("", *COLOURS):
+        app = console(colour=colour, is_production=True)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await until_shown(pilot, "mqtt-stg")
+            found[colour] = app.screen.query_one(IdentityBar).styles.background.hex
+    assert len(set(found.values())) == len(COLOURS) + 1
 
 
 def _strips(app: ConsoleApp):
