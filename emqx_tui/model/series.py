@@ -47,8 +47,8 @@ PLOTTED = 600
 class Series:
     """The samples of one rollout, in bounded memory.
 
-    Holds at most `limit` samples; when full, of every two neighbours in the older half the one with fewer clients is
-    kept, so that a short dip is never thinned away, and the newer half stays whole.
+    Holds at most `limit` samples, four or more; when full, of every two neighbours in the older half the one with fewer
+    clients is kept, so that a short dip is never thinned away, and the newer half stays whole.
     """
 
     def __init__(self, limit: int = 4_000) -> None:
@@ -71,9 +71,9 @@ class Series:
             return
         self._samples.append(sample)
         if len(self._samples) > self._limit:
-            older = list(self._samples)[: self._limit // 2]
-            newer = list(self._samples)[self._limit // 2 :]
-            self._samples = deque(_thinned(older) + newer)
+            # Fewer than three cannot be thinned: the first stays, and of one that follows there is no neighbour.
+            samples, half = list(self._samples), max(3, self._limit // 2)
+            self._samples = deque(_thinned(samples[:half]) + samples[half:])
 
     def prepend(self, earlier: Iterable[Sample]) -> None:
         """Put samples before the first one, oldest first; those that are not older are ignored."""
