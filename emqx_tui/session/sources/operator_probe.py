@@ -13,7 +13,8 @@ from emqx_tui.session.ports import Kube
 from emqx_tui.session.records.driving_rights import touch
 from emqx_tui.session.store import OperatorAnswer
 
-EVERY_S = 35.0
+EVERY_S = 20.0
+"""For so long, and then for its limit, an operator that has just died is missed by what the policy approves."""
 AGAIN_S = 5.0
 """While it is not known to answer."""
 TIMEOUT_S = 10.0
