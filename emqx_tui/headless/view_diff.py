@@ -80,7 +80,8 @@ Found = Iterator[tuple[Event, Mapping[str, Any]]]
 
 
 def _roles(before: View, view: View) -> Found:
-    if (before.role, before.driver) != (view.role, view.driver) and view.journal is not None and not view.result:
+    is_other = (before.role, before.driver, before.role_reason) != (view.role, view.driver, view.role_reason)
+    if is_other and view.journal is not None and not view.result:
         yield Event.ROLE, {"role": str(view.role), "driver": view.driver or None, "reason": view.role_reason or None}
 
 

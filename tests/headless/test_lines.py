@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from emqx_tui.headless import words
+from emqx_tui.headless import view_diff, words
 from emqx_tui.headless.events import FIELDS, Event, Record
 from emqx_tui.headless.output import MANY_LINES, Format, Output
+from emqx_tui.session.views.view import Role
+from tests.support import releases
 
 AT = datetime(2026, 1, 1, 12, 3, 4, 56_000, tzinfo=UTC)
 
@@ -119,3 +122,14 @@ def test_a_reader_that_is_gone_is_no_failure() -> None:
     output.tell(Record(Event.NOTICE, AT, None, {"text": "x"}))
     output.finish(Record(Event.FINISHED, AT, None, {"result": "done"}))
     assert not output.is_complete
+
+
+def test_why_this_console_cannot_drive_is_told_when_it_becomes_known() -> None:
+    """Rights are asked for after the first view: then neither the role nor the driver changes."""
+    idle = releases.at_gate(role=Role.IDLE, role_reason="")
+    blocked = replace(idle, role_reason="this console cannot drive: cannot patch endpoints")
+    records, told = view_diff.diff(view_diff.begin(idle), blocked, 0.0)
+    (record,) = [each for each in records if each.event is Event.ROLE]
+    assert "this console cannot drive: cannot patch endpoints" in words.line(record)
+    again, _ = view_diff.diff(told, blocked, 1.0)
+    assert [each for each in again if each.event is Event.ROLE] == []
