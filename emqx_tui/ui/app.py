@@ -10,6 +10,7 @@ first opened, and the engine starts after the first frame is drawn.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -57,6 +58,8 @@ from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews, not_sent
 from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind, notify, restore_title, save_title, set_title, suspend
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
+
+logger = logging.getLogger(__name__)
 
 UI = Path(__file__).parent
 """The folder of the style sheets: each lies with what it styles."""
@@ -271,8 +274,17 @@ class ConsoleApp(App[int]):
         write = self._write_report
         if write is None:
             self.say("no report: this console records nothing", severity="warning")
-        else:
-            self.run_worker(lambda: self.call_from_thread(self.say, write(*cluster)), thread=True, group="report")
+            return
+
+        def make() -> None:
+            try:
+                words = write(*cluster)
+            except Exception:  # a page that cannot be made must not end a console
+                logger.exception("no report of %s/%s", *cluster)
+                words = "no report: it could not be made, the program's log says why"
+            self.call_from_thread(self.say, words)
+
+        self.run_worker(make, thread=True, group="report")
 
     def notify(
         self,

@@ -510,6 +510,15 @@ async def test_d_writes_the_report_of_a_release_that_has_ended():
     assert len(asked) == 1
 
 
+async def test_a_report_that_cannot_be_made_ends_no_console():
+    def write(namespace: str, name: str) -> str:
+        raise KeyError(namespace)
+
+    async with session(releases.done(), write_report=write) as console:
+        await console.press("d")
+        await until_said(console.pilot, "no report: it could not be made")
+
+
 async def test_a_view_of_another_cluster_is_not_shown():
     async with session(releases.draining()) as console:
         await console.publish(bare_view(resource("other", "mqtt")))
