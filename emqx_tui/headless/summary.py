@@ -20,8 +20,8 @@ from emqx_tui.headless.events import Event, Record
 from emqx_tui.headless.exit_status import Result
 from emqx_tui.headless.view_diff import uncounted_fields
 from emqx_tui.rollout.gate_id import CUT_OVER
+from emqx_tui.rollout.state.deaths import DROPS_BEFORE_S
 from emqx_tui.rollout.state.journal import Journal
-from emqx_tui.rollout.state.observations import DROPS_BEFORE_S
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 

@@ -14,7 +14,7 @@ from emqx_tui.model.workloads import Address, Endpoints, Port, port_row
 from emqx_tui.rollout.commands import Command, RepairEndpoints, RepairService, SwitchEndpoints, Target
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.state.observations import RECONNECT_ALLOWANCE_S
+from emqx_tui.rollout.state.drains import RECONNECT_ALLOWANCE_S
 
 
 def serving(members: Iterable[Member]) -> tuple[Member, ...]:

@@ -19,7 +19,7 @@ from emqx_tui.rollout.policy import Policy, is_closed
 from emqx_tui.rollout.state.expectations import Expectations
 from emqx_tui.rollout.state.journal import START_NOTED_S, Journal
 from emqx_tui.rollout.state.memory import Memory
-from emqx_tui.rollout.state.observations import Observations
+from emqx_tui.rollout.state.observed import Observations
 
 
 @dataclass(frozen=True)

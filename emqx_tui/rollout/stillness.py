@@ -13,7 +13,7 @@ from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.progress import checks
-from emqx_tui.rollout.state.observations import Still
+from emqx_tui.rollout.state.observed import Still
 from emqx_tui.rollout.steps.forward import why_not_scaled_away
 
 

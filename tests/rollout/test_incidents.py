@@ -16,7 +16,7 @@ from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch, watch
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory
-from emqx_tui.rollout.state.observations import Observations
+from emqx_tui.rollout.state.observed import Observations
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, noted, with_place, with_side, without_place
 

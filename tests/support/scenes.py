@@ -41,7 +41,7 @@ from emqx_tui.rollout.policy import CLOSED_S, Approval, Policy
 from emqx_tui.rollout.state.expectations import Expectations
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals
 from emqx_tui.rollout.state.memory import Memory
-from emqx_tui.rollout.state.observations import Canary, Observations
+from emqx_tui.rollout.state.observed import Canary, Observations
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NAMESPACE, NAME, UID = "default", "emqx-ee", "uid-cr"

@@ -16,8 +16,11 @@ from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
 from emqx_tui.rollout.incidents import IncidentKind
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.state.deaths import all_deaths
+from emqx_tui.rollout.state.drains import evicted, returned
 from emqx_tui.rollout.state.journal import START_NOTED_S, HoldRecord, Journal, Totals, Uncounted
-from emqx_tui.rollout.state.observations import Observations, all_deaths, evicted, returned, uncounted
+from emqx_tui.rollout.state.observed import Observations
+from emqx_tui.rollout.state.samples import uncounted
 from emqx_tui.rollout.steps import canary
 from emqx_tui.rollout.steps.forward import is_empty_by_own_word
 

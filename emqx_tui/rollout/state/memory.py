@@ -12,7 +12,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state import observations
 from emqx_tui.rollout.state.expectations import Expectations
 from emqx_tui.rollout.state.journal import Journal
-from emqx_tui.rollout.state.observations import Observations
+from emqx_tui.rollout.state.observed import Observations
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from emqx_tui.rollout.addresses import canary_member, is_switched
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.state.observations import Canary, Observations
+from emqx_tui.rollout.state.observed import Canary, Observations
 
 SETTLES_S = 5.0
 """A broker's count may be from before it was restarted for so long: its sampler, and a poll of it."""

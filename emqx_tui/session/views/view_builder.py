@@ -6,7 +6,7 @@ from itertools import takewhile
 
 from emqx_tui.model.kinds import WATCHED, Kind
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout.state.observations import Observations
+from emqx_tui.rollout.state.observed import Observations
 from emqx_tui.session.records.driving_rights import in_words
 from emqx_tui.session.store import Store
 from emqx_tui.session.views.view import Role, SourceHealth

@@ -20,7 +20,7 @@ from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.state.expectations import AckWait, Failure
 from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.rollout.state.memory import Memory
-from emqx_tui.rollout.state.observations import Progress, Still
+from emqx_tui.rollout.state.observed import Progress, Still
 from emqx_tui.rollout.stillness import what_waits
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place, with_side, without_place

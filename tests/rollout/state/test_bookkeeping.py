@@ -11,7 +11,7 @@ from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state import bookkeeping
 from emqx_tui.rollout.state.journal import AbortRecord, NodeDeath, Totals
-from emqx_tui.rollout.state.observations import Canary
+from emqx_tui.rollout.state.observed import Canary
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, draining_place, noted, remembered, with_place
 

@@ -13,19 +13,13 @@ from hypothesis import strategies as st
 from emqx_tui.model.containers import PodCondition
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.rollout.state.deaths import all_deaths
+from emqx_tui.rollout.state.drains import STOPPED_S, evicted, returned
 from emqx_tui.rollout.state.journal import AbortRecord, Totals
 from emqx_tui.rollout.state.memory import Memory
-from emqx_tui.rollout.state.observations import (
-    STOPPED_S,
-    Observations,
-    Progress,
-    all_deaths,
-    evicted,
-    observe,
-    returned,
-    sample_of,
-    uncounted,
-)
+from emqx_tui.rollout.state.observations import observe
+from emqx_tui.rollout.state.observed import Observations, Progress
+from emqx_tui.rollout.state.samples import sample_of, uncounted
 from tests.support import scenes as build
 from tests.support.scenes import (
     Place,

@@ -9,7 +9,7 @@ import pytest
 
 from emqx_tui.rollout.commands import RepairEndpoints, SwitchEndpoints
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.state.observations import Canary
+from emqx_tui.rollout.state.observed import Canary
 from emqx_tui.rollout.steps import canary
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place

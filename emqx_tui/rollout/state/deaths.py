@@ -1,0 +1,92 @@
+"""Brokers that went away with clients on them."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from datetime import datetime
+
+from emqx_tui.model.frozen import changed
+from emqx_tui.model.snapshot import Member, Snapshot
+from emqx_tui.rollout.state.journal import NodeDeath, Totals
+from emqx_tui.rollout.state.observed import Broker, Observations
+
+DROPS_BEFORE_S = 5.0
+"""A broker that stops drops its clients some samples before it is seen to be gone."""
+
+
+def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]) -> Observations:
+    """Count the clients of brokers that served and are gone now, drained ones aside; only in a release.
+
+    One that EMQX merely leaves out of an answer is waited for until it is back, or its pod is no longer up.
+    """
+    if snapshot.pods.problem:
+        return known
+    members = {m.name: m for m in snapshot.members}
+    deaths = list[NodeDeath]()
+    standing: dict[str, Broker] = {}
+    for name, before in known.standing.items():
+        member = members.get(name)
+        ended = _ended(before, member, _uptime_s(snapshot, name))
+        if not ended:
+            standing[name] = before
+        elif snapshot.blue_uid and name not in drained and (clients := _last_count(known, name, before, snapshot.now)):
+            deaths.append(NodeDeath(name, ended, clients, snapshot.now))
+            known = _undrained(known, name, clients) if before.is_evacuated else known
+    for name, member in members.items():
+        if member.node is not None and not member.is_suspect and _is_up(member) and member.live_connections is not None:
+            is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, name)
+            standing[name] = Broker(instance_of(member), member.live_connections, is_evacuated, uptime_s)
+    return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
+
+
+def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:
+    """The instance that has ended since `before`; empty while it runs."""
+    if member is None or not _is_up(member) or instance_of(member) != before.instance:
+        return before.instance
+    is_restarted = uptime_s is not None and before.uptime_s is not None and uptime_s < before.uptime_s
+    return f"{before.instance}/emqx" if is_restarted else ""
+
+
+def _is_up(member: Member) -> bool:
+    """A broker that answers for itself runs, whatever its readiness probe says."""
+    answers = member.own.value is not None and not member.own.problem
+    return (member.pod.containers_ready or answers) and not member.pod.meta.deleting
+
+
+def _uptime_s(snapshot: Snapshot, name: str) -> int | None:
+    node = snapshot.brokers.get(name)
+    return node.vitals.uptime_s if node else None
+
+
+def _undrained(known: Observations, name: str, clients: int) -> Observations:
+    """The drain of a node did not move those who were cut off when its broker died."""
+    known = changed(known, untold={other: begun for other, begun in known.untold.items() if other != name})
+    if name in known.initial:
+        initial, left = {**known.initial, name: known.initial[name] - clients}, {**known.left, name: 0}
+        return changed(known, initial=initial, left=left)
+    if name in known.initial_back:
+        initial, left = {**known.initial_back, name: known.initial_back[name] - clients}, {**known.left_back, name: 0}
+        return changed(known, initial_back=initial, left_back=left)
+    return known
+
+
+def instance_of(member: Member) -> str:
+    """Which broker the pod runs: another one after each start of its container, and in each new pod."""
+    restarts = next((c.restarts for c in member.pod.containers if c.name == "emqx"), member.pod.restarts)
+    return f"{member.pod.meta.uid}/{restarts}"
+
+
+def _last_count(known: Observations, name: str, before: Broker, now: datetime) -> int:
+    if before.is_evacuated:
+        return before.clients
+    late = (s.nodes.get(name, 0) for s in known.recent if (now - s.at).total_seconds() <= DROPS_BEFORE_S)
+    return max(before.clients, *late, 0)
+
+
+def all_deaths(totals: Totals, known: Observations) -> tuple[NodeDeath, ...]:
+    """Those that any driver has noted, and those that this console has seen beyond them."""
+    if not known.deaths:
+        return totals.deaths
+    noted = {(death.pod, death.instance) for death in totals.deaths}
+    new = [d for d in known.deaths if (d.pod, d.instance) not in noted]
+    return (*totals.deaths, *new) if new else totals.deaths

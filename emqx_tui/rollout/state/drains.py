@@ -1,0 +1,238 @@
+"""What the drains have moved: clients at their start, who is left, and the ledger of where they went."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from emqx_tui.model.frozen import changed
+from emqx_tui.model.series import Ledger
+from emqx_tui.model.snapshot import Generation, Member, Snapshot
+from emqx_tui.rollout.state.journal import AbortRecord, Journal
+from emqx_tui.rollout.state.observed import Observations, Progress, Untold
+
+RECONNECT_ALLOWANCE_S = 10.0
+"""Clients evicted within this time are on their way, not missing."""
+TOLD_WITHIN_S = 10.0
+"""The cluster is asked every five seconds what each evacuation began with; a node that is split off is never in it."""
+ENDED = -1
+"""In place of what a drain began with that is over, for the next may begin with as many."""
+STOPPED_S = 4.0
+"""A drain that is stopped has evicted clients that the broker's sampler shows only then."""
+
+
+def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
+    """Take in how far blue's drains are; the baselines are set when the first is seen."""
+    now = snapshot.now
+    blue = snapshot.blue
+    if blue is None:
+        return known
+    evacuating = [m for m in blue.members if m.evacuation]
+    known, begun, left = _with_begun(known, blue.members, now)
+    totals = journal.totals
+    baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
+    green_baseline = known.green_baseline or totals.green_baseline
+    green_before = _green_before(known, snapshot, begun)
+    if begun and not baseline and blue.live_connections is not None and green_before is not None:
+        live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
+        baseline, green_baseline = {**live, **begun}, green_before
+    evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}
+    initial, left = _drained_again(known.drained_from, {**begun, **initial}, {**known.left, **left}, begun)
+    left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
+    progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
+    return changed(
+        known,
+        baseline=baseline,
+        initial=initial,
+        left=left,
+        green_baseline=green_baseline,
+        evacuated_at=evacuated_at,
+        drained_from={**known.drained_from, **begun},
+        progress=progress,
+    )
+
+
+def with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, abort: AbortRecord) -> Observations:
+    """An abort: the ledger of the way forward stands still, and green's drains are counted."""
+    green, blue = snapshot.green, snapshot.blue
+    blue_members, green_members = blue.members if blue else (), green.members if green else ()
+    known, begun, before = _with_begun(known, (*blue_members, *green_members), snapshot.now)
+    blue_begun = {m.name: begun.pop(m.name) for m in blue_members if m.name in begun}
+    initial = {**begun, **journal.totals.initial_back, **known.initial_back}
+    initial, left = _drained_again(known.drained_from, initial, {**known.left_back, **before}, begun)
+    evacuating = (m.name for m in snapshot.members if m.evacuation)
+    evacuated_at = {**known.evacuated_at, **dict.fromkeys(evacuating, snapshot.now)}
+    drains = _drains(evacuated_at, snapshot.now)
+    known = changed(known, initial_back=initial, left_back=_fewest(left, initial, green, drains), progress={})
+    drained_from = {**known.drained_from, **begun, **blue_begun}
+    is_late = (snapshot.now - abort.at).total_seconds() > STOPPED_S
+    initial, left = _drained_again(
+        known.drained_from, {**blue_begun, **known.initial}, {**known.left, **before}, blue_begun
+    )
+    known = changed(known, drained_from=drained_from, evacuated_at=evacuated_at)
+    if blue is None or not initial or is_late:
+        return known
+    known = changed(known, initial=initial, left=_fewest(left, initial, blue, drains, journal.drained))
+    return changed(known, ledger=changed(known.ledger, evicted=evicted(known)))
+
+
+def with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Observations:
+    """Evicted = landed + bounced + missing. Clients that move by themselves are taken out of both sides."""
+    blue, green = snapshot.blue, snapshot.green
+    if not known.initial or blue is None or green is None or snapshot.pods.read_at is None:
+        return known
+    live, on_green = {m.name: m.live_connections for m in blue.members}, green.live_connections
+    is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None
+    if not is_counted or blue.live_connections is None or on_green is None:
+        return known
+    now = snapshot.now
+    gone = evicted(known)
+    waiting = {name: count for name, count in known.baseline.items() if name not in known.initial}
+    moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
+    # What a node had lost by itself before its own drain began went to green as well.
+    moved += sum(max(0, known.baseline.get(name, count) - count) for name, count in known.initial.items())
+    bounced = sum(max(0, (live.get(name) or 0) - count) for name, count in waiting.items())
+    # Who bounced to a node that was drained after that is evicted a second time, and lands or is missing once.
+    bounced += sum(max(0, count - known.baseline.get(name, count)) for name, count in known.initial.items())
+    # And who came back to a node whose drain was stopped.
+    bounced += sum(max(0, (live.get(name) or 0) - count) for name, count in known.left.items())
+    # A green node that died takes those with it who were there before.
+    landed = max(0, on_green - known.green_baseline - moved)
+    bounced = min(bounced, gone)
+    unasked = max(0, landed + bounced - gone)
+    landed -= unasked
+    missing = gone - landed - bounced
+    allowance, horizon = now - timedelta(seconds=RECONNECT_ALLOWANCE_S), now - timedelta(seconds=60)
+    track = (*(entry for entry in known.evicted_track if entry[0] >= horizon), (now, gone))
+    earlier = next((n for at, n in reversed(track) if at <= allowance), None)
+    first_drain_at = journal.totals.first_drain_at
+    if earlier is None and first_drain_at is not None and first_drain_at <= allowance:
+        # A console that came to a drain has not seen yet how many were evicted a moment before.
+        on_their_way = None
+    else:
+        on_their_way = min(missing, max(0, gone - (earlier or 0)))
+    ledger = Ledger(
+        evicted=gone,
+        landed=landed,
+        bounced=bounced,
+        missing=missing,
+        max_missing=max(missing, known.ledger.max_missing or 0),
+        on_their_way=on_their_way,
+        unasked=unasked,
+    )
+    return changed(known, ledger=ledger, evicted_track=track)
+
+
+def evicted(known: Observations) -> int:
+    """Clients that the drains of blue have disconnected."""
+    return sum(max(0, count - known.left.get(name, count)) for name, count in known.initial.items())
+
+
+def returned(known: Observations) -> int:
+    """Clients that the drains of green have disconnected so far, in an abort."""
+    return sum(max(0, count - known.left_back.get(name, count)) for name, count in known.initial_back.items())
+
+
+def _with_begun(
+    known: Observations, members: Iterable[Member], now: datetime
+) -> tuple[Observations, dict[str, int], dict[str, int]]:
+    """By pod: clients at the start of its drain, as the cluster tells them, and what the drain before had left.
+
+    Where the cluster has not told them in time, or not before the drain was stopped, the node's own counts are taken.
+    """
+    begun: dict[str, int] = {}
+    left: dict[str, int] = {}
+    untold: dict[str, Untold] = {}
+    drained_from = dict(known.drained_from)
+    for member in members:
+        name, before = member.name, known.untold.get(member.name)
+        told = member.evacuation.initial_connected if member.evacuation else None
+        is_over = not member.evacuation and not member.own.problem and name not in _drains(known.evacuated_at, now)
+        if is_over and name in drained_from:
+            drained_from[name] = ENDED
+        if told is None and member.evacuation and before is None:
+            # One that was seen to evacuate a moment ago evicts all the while.
+            recent = () if name in _drains(known.evacuated_at, now) else known.recent[-2:]
+            counts = (sample.nodes.get(name, 0) for sample in recent)
+            before = Untold(max(member.live_connections or 0, *counts, 0), now, _left_of(known, name))
+        if told is None and before is not None and (member.evacuation or member.own.problem):
+            untold[name] = before
+            if (now - before.since).total_seconds() <= TOLD_WITHIN_S:
+                continue
+        if told is not None:
+            begun[name] = told
+        elif before is not None:
+            begun[name] = before.clients
+        if before is None:
+            continue
+        if before.left is not None:
+            left[name] = before.left
+        if told is not None and drained_from.get(name) == before.clients:
+            drained_from[name] = told
+    return changed(known, untold=untold, drained_from=drained_from), begun, left
+
+
+def _left_of(known: Observations, name: str) -> int | None:
+    return known.left.get(name, known.left_back.get(name))
+
+
+def _drains(evacuated_at: Mapping[str, datetime], now: datetime) -> set[str]:
+    """Pods whose counts fall by a drain: it runs, or was stopped a moment ago."""
+    return {name for name, at in evacuated_at.items() if (now - at).total_seconds() <= STOPPED_S}
+
+
+def _drained_again(
+    drained_from: Mapping[str, int], initial: Mapping[str, int], left: Mapping[str, int], begun: Mapping[str, int]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """`initial` and `left`: who came to a node whose drain was stopped is evicted from there by its next drain.
+
+    A node with fewer clients than were last seen on it has evicted them before the stop.
+    """
+    again = {n: c for n, c in begun.items() if n in left and drained_from.get(n, c) != c}
+    return {**initial, **{n: initial[n] - min(left[n], c) + c for n, c in again.items()}}, {**left, **again}
+
+
+def _fewest(
+    left: Mapping[str, int],
+    initial: Mapping[str, int],
+    generation: Generation | None,
+    drains: Container[str],
+    drained: Iterable[str] = (),
+) -> dict[str, int]:
+    """By pod: the fewest clients since its drain began; none on one that was scaled away."""
+    members = generation.members if generation else ()
+    live = {m.name: m.live_connections for m in members if m.name in drains}
+    size = generation.replicas if generation else 0
+    live |= {name: 0 for name in initial if name in drained or int(name.rpartition("-")[2]) >= size}
+    counts = ((name, live.get(name), left.get(name, count)) for name, count in initial.items())
+    return {name: before if now is None else min(now, before) for name, now, before in counts}
+
+
+def _progress(before: Progress | None, member: Member, now: datetime) -> Progress:
+    """The earlier one while the state is the same and no fewer are left; nothing is known of a node that is silent."""
+    evacuation = member.evacuation
+    assert evacuation is not None
+    clients = member.live_connections if member.live_connections is not None else evacuation.current_connected
+    left = clients + evacuation.current_sessions
+    is_same = before is not None and before.state is evacuation.state and before.left <= left
+    return (
+        before if before is not None and is_same and not member.own.problem else Progress(evacuation.state, left, now)
+    )
+
+
+def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str, int]) -> int | None:
+    """Clients of green when the first drain began, `drained` = what its nodes had then; None while not all count.
+
+    A drain is seen some ticks late, when those who were evicted first are on green already: counted as having been
+    there before, they would be missing for ever. Out of the Service a node only loses clients, so the newest sample in
+    which it has all of them is from before its first tick; without one, all who have left are taken for landed.
+    """
+    for sample in reversed(known.recent):
+        if sample.green is not None and all(sample.nodes.get(name, 0) >= count for name, count in drained.items()):
+            return sample.green
+    if snapshot.green is None:
+        return 0
+    live = {member.name: member.live_connections or 0 for member in snapshot.members}
+    left = sum(max(0, count - live.get(name, 0)) for name, count in drained.items())
+    on_green = snapshot.green.live_connections
+    return None if on_green is None else max(0, on_green - left)

@@ -1,0 +1,95 @@
+"""Counts of live connections, one sample after another, and the stretches of which there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from datetime import datetime, timedelta
+
+from emqx_tui.model.frozen import changed
+from emqx_tui.model.series import Sample
+from emqx_tui.model.snapshot import Colour, Snapshot
+from emqx_tui.rollout.state.deaths import DROPS_BEFORE_S, with_deaths
+from emqx_tui.rollout.state.journal import Uncounted
+from emqx_tui.rollout.state.observed import Observations
+
+RECENT_S = 130.0
+UNCOUNTED_S = 15.0
+"""Counts further apart leave a stretch of which nobody knows. A driver renews its lease more often than this."""
+UNWRITTEN_S = 30.0
+"""Counts of a driver that is gone may not have been written for so long."""
+MAX_UNCOUNTED = 100
+
+
+def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]) -> Observations:
+    """Take in the counts, if they are newer than the last."""
+    read_at = snapshot.stats.read_at
+    if read_at is None or (known.recent and read_at <= known.recent[-1].at):
+        return known
+    sample = sample_of(snapshot)
+    if sample is None:
+        return known
+    horizon = sample.at - timedelta(seconds=RECENT_S)
+    recent = (*(s for s in known.recent if s.at >= horizon), sample)
+    total = sample.sum
+    if total is not None:
+        known = _counted(known, sample.at)
+    lowest = known.lowest_sum
+    if total is not None and snapshot.blue_uid:
+        lowest = total if lowest is None else min(lowest, total)
+    before, known = known, with_deaths(known, snapshot, drained)
+    if lowest is not None and known.deaths is not before.deaths:
+        # They may be back before the next sample.
+        dead = sum(death.clients for death in known.deaths[len(before.deaths) :])
+        lowest = min(lowest, max(0, _last_sum(before.recent, lowest) - dead))
+    start_sum = known.start_sum or (None if total is None else _last_sum(before.recent, total))
+    return changed(known, recent=recent, lowest_sum=lowest, start_sum=start_sum)
+
+
+def _last_sum(recent: tuple[Sample, ...], otherwise: int) -> int:
+    """The highest of the newest sums: those just before somebody was cut off, however long ago that was."""
+    counted = [(s.at, s.sum) for s in recent if s.sum is not None]
+    newest = counted[-1][0] if counted else None
+    return max(
+        (n for at, n in counted if newest and (newest - at).total_seconds() <= DROPS_BEFORE_S), default=otherwise
+    )
+
+
+def _counted(known: Observations, at: datetime) -> Observations:
+    before, uncounted = known.counted_at, known.uncounted
+    if before is not None and (at - before).total_seconds() > UNCOUNTED_S:
+        uncounted = (*uncounted[1 - MAX_UNCOUNTED :], Uncounted(before, at))
+    return changed(known, counted_from=known.counted_from or at, counted_at=at, uncounted=uncounted)
+
+
+def sample_of(snapshot: Snapshot) -> Sample | None:
+    """The live connections of a snapshot as one sample, stamped with the instant they were read; None without any.
+
+    A node that should be counted and is not makes its generation unknown: a gap, not a dip. Each node's own sampler has
+    taken its count up to two seconds before, so that a client that moves meanwhile is in two counts or in none.
+    """
+    read_at = snapshot.stats.read_at
+    if snapshot.stats.value is None or read_at is None or snapshot.stats.problem:
+        return None
+    nodes = {m.name: m.live_connections for m in snapshot.members if m.live_connections is not None and m.is_running}
+    if not snapshot.blue_uid:
+        return Sample(read_at, snapshot.total_live, 0, nodes)
+    blue, green = snapshot.blue, snapshot.green
+    other = [g.live_connections for g in snapshot.generations if g.colour is Colour.NONE]
+    return Sample(
+        read_at,
+        blue.live_connections if blue else None,
+        green.live_connections if green else 0,
+        nodes,
+        None if None in other else sum(count or 0 for count in other),
+    )
+
+
+def uncounted(known: Observations) -> tuple[Uncounted, ...]:
+    """What nobody has counted since another console was last seen to drive, as far as this one can know."""
+    since, counted_from = known.driven_since, known.counted_from
+    if since is None or counted_from is None:
+        return ()
+    found = tuple(gap for gap in known.uncounted if gap.until > since)
+    if (counted_from - since).total_seconds() > UNCOUNTED_S:
+        found = (Uncounted(since - timedelta(seconds=UNWRITTEN_S), counted_from), *found)
+    return found
