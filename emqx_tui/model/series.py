@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,14 +41,15 @@ class Summary:
 
 
 PLOTTED = 600
-"""Samples in a View, however long a release takes: the last five minutes whole, what is older ever more coarsely."""
+"""Samples in a View, however long a release takes: the last five minutes whole, what is older in coarser steps."""
 
 
 class Series:
     """The samples of one rollout, in bounded memory.
 
-    Holds at most `limit` samples, four or more; when full, of every two neighbours in the older half the one with fewer
-    clients is kept, so that a short dip is never thinned away, and the newer half stays whole.
+    Holds at most `limit` samples, four or more. When full, the newer half stays whole, and of the older one the sample
+    with the fewest clients of each time step is kept, so that no short dip is thinned away. Steps are powers of two
+    seconds on one grid, and only as long as they have to be: the whole release stays covered, evenly.
     """
 
     def __init__(self, limit: int = 4_000) -> None:
@@ -73,7 +74,8 @@ class Series:
         if len(self._samples) > self._limit:
             # Fewer than three cannot be thinned: the first stays, and of one that follows there is no neighbour.
             samples, half = list(self._samples), max(3, self._limit // 2)
-            self._samples = deque(_thinned(samples[:half]) + samples[half:])
+            first, older, newer = samples[0], samples[1:half], samples[half:]
+            self._samples = deque([first, *_thinned(older, half // 2), *newer])
 
     def prepend(self, earlier: Iterable[Sample]) -> None:
         """Put samples before the first one, oldest first; those that are not older are ignored."""
@@ -85,14 +87,20 @@ class Series:
         return tuple(self._samples)
 
 
-def _thinned(samples: list[Sample]) -> list[Sample]:
-    """The first, and of each two that follow the one with fewer clients; one that is not whole has none to compare."""
-    rest = samples[1:]
-    pairs = itertools.zip_longest(rest[::2], rest[1::2])
-    return [samples[0], *(a if b is None or _clients(a) <= _clients(b) else b for a, b in pairs)]
+def _thinned(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """The sample with the fewest clients of each step, the step being the shortest that leaves at most `most`."""
+    step_s = 1
+    while len(steps := _steps(samples, step_s)) > most:
+        step_s *= 2
+    return [min(step, key=_clients) for step in steps]
+
+
+def _steps(samples: Sequence[Sample], step_s: int) -> list[list[Sample]]:
+    return [list(step) for _, step in itertools.groupby(samples, lambda s: s.at.timestamp() // step_s)]
 
 
 def _clients(sample: Sample) -> float:
+    """One that is not whole has no sum to compare."""
     return math.inf if sample.sum is None else sample.sum
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -57,11 +58,23 @@ def test_the_newest_stretch_stays_whole(limit: int, count: int) -> None:
     assert len(newest) == min(count, limit // 2)
 
 
-def test_thinning_keeps_the_first_and_of_every_two_that_follow_in_the_older_half_the_lower_one() -> None:
+def test_thinning_keeps_the_first_and_of_each_step_of_the_older_half_the_lowest_one() -> None:
     series = Series(12)
     for second, blue in enumerate((10, 10, 10, 7, 10, 10, None, 10, 10, 10, 10, 10, 10)):
         series.add(sample(second, blue))
-    assert [int((s.at - START).total_seconds()) for s in series] == [0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert [int((s.at - START).total_seconds()) for s in series] == [0, 1, 3, 4, 6, 7, 8, 9, 10, 11, 12]
+
+
+@pytest.mark.parametrize("minutes", [15, 40, 120, 8 * 60, 24 * 60])
+def test_the_whole_of_a_release_stays_covered_however_long_it_takes(minutes: int) -> None:
+    """At one a second: no two neighbours are further apart than a fiftieth of it."""
+    series = Series(600)
+    for second in range(minutes * 60):
+        series.add(sample(second))
+    kept = [s.at for s in series]
+    widest = max((b - a).total_seconds() for a, b in itertools.pairwise(kept))
+    assert widest <= max(10, minutes * 60 / 50)
+    assert len(kept) >= 300 + 60
 
 
 def test_a_dip_of_one_sample_is_never_thinned_away() -> None:

@@ -166,7 +166,7 @@ class ConnectionPlot(LineBox):
         if not self._samples:
             return _message(f"history starts now, {units.clock(view.now)}", columns, rows)
         instants = [sample.at.timestamp() for sample in self._samples]
-        cells = present.cells(instants, columns, window.left, window.right, present.max_gap_s(self._samples))
+        cells = present.cells(instants, columns, window.left, window.right)
         curves = [
             Curve(present.points(trace.values, instants, cells), self._marker(trace), self._colour(trace, found))
             for trace in found

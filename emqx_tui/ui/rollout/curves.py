@@ -30,6 +30,10 @@ RELEASE_WINDOW_S = 2400.0
 LEAD_S = 20.0
 """Shown before the first patch, for comparison."""
 MIN_GAP_S = 10.0
+GAP_FACTOR = 4
+"""Samples this many times further apart than those beside them are not joined, nor shorter than MIN_GAP_S ..."""
+AROUND = 8
+"""... on the side where they are further apart, so many on each side."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,18 @@ def _by_set(name: str) -> tuple[str, int]:
     return owner, int(ordinal) if ordinal.isdigit() else -1
 
 
-def max_gap_s(samples: Sequence[Sample]) -> float:
-    """Neighbours further apart than this are not joined: six times the usual distance, at least 10 s."""
-    if len(samples) < 3:
-        return MIN_GAP_S
-    recent = samples[-400:]
-    steps = [(b.at - a.at).total_seconds() for a, b in itertools.pairwise(recent)]
-    return max(MIN_GAP_S, 6 * median(steps))
+def gaps(instants: Sequence[float]) -> frozenset[int]:
+    """Places of the samples before which data are missing: long after the one before, and not because older ones are
+    kept in coarser steps."""
+    steps = [b - a for a, b in itertools.pairwise(instants)]
+    found = set[int]()
+    for at, step in enumerate(steps):
+        if step > MIN_GAP_S:
+            around = (steps[max(0, at - AROUND) : at], steps[at + 1 : at + 1 + AROUND])
+            usual = max((median(side) for side in around if side), default=0.0)
+            if step > GAP_FACTOR * usual:
+                found.add(at + 1)
+    return frozenset(found)
 
 
 @dataclass(frozen=True)
@@ -125,13 +134,13 @@ class Cell:
     """Data are missing before it."""
 
 
-def cells(instants: Sequence[float], columns: int, left: float, right: float, gap_s: float) -> list[Cell]:
+def cells(instants: Sequence[float], columns: int, left: float, right: float) -> list[Cell]:
     """The samples by column, a new cell also after each gap. Made once for all curves: there may be dozens."""
     found: list[Cell] = []
-    first, column, is_after_gap = 0, None, True
+    first, column, is_after_gap, after_gaps = 0, None, True, gaps(instants)
     for at, instant in enumerate(instants):
         here = int((instant - left) / (right - left) * columns)
-        is_gap = at > 0 and instant - instants[at - 1] > gap_s
+        is_gap = at in after_gaps
         if at > first and (here != column or is_gap):
             found.append(Cell(first, at, is_after_gap))
             first, is_after_gap = at, is_gap

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from rich.cells import cell_len
 
+from emqx_tui.model.series import PLOTTED, Series
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.gate_id import LATE_CUT_OVER, START, GateId
 from emqx_tui.rollout.phases import Phase
@@ -51,11 +52,25 @@ def test_a_sum_that_is_not_whole_is_a_gap_in_the_curve():
     assert {*present.traces(part, view, is_per_node=False)[0].values} == {None}
 
 
-def test_samples_far_apart_are_not_joined_whatever_their_rate():
-    assert present.max_gap_s(releases.samples()) == present.MIN_GAP_S
-    slow = tuple(s for n, s in enumerate(releases.samples()) if n % 30 == 0)
-    assert present.max_gap_s(slow) == 180.0
-    assert present.max_gap_s(()) == present.MIN_GAP_S
+@pytest.mark.parametrize("every_s", [1, 30])
+def test_samples_far_apart_are_not_joined_whatever_their_rate(every_s):
+    instants = [float(every_s * n) for n in range(60)]
+    assert present.gaps(instants) == frozenset()
+    late = [at + (every_s * 5 + 11 if n >= 20 else 0) for n, at in enumerate(instants)]
+    assert present.gaps(late) == {20}
+    assert present.gaps([]) == present.gaps([5.0]) == present.gaps([5.0, 6.0]) == frozenset()
+
+
+@pytest.mark.parametrize("minutes", [10, 40, 8 * 60])
+def test_the_coarser_steps_of_what_is_old_are_no_gaps_and_a_gap_among_them_is_one(minutes):
+    series, known = Series(PLOTTED), releases.samples()[0]
+    missing = range(minutes * 20, minutes * 40)
+    for second in range(minutes * 60):
+        if second not in missing:
+            series.add(replace(known, at=STARTED + timedelta(seconds=second)))
+    instants = [sample.at.timestamp() for sample in series]
+    (place,) = present.gaps(instants)
+    assert instants[place - 1] < STARTED.timestamp() + missing.stop - 1 < instants[place] + 1
 
 
 def test_a_release_is_plotted_from_its_start_and_a_night_by_its_end():
@@ -166,28 +181,28 @@ def test_where_colour_does_not_tell_each_curve_has_its_own_sign():
 def test_points_of_a_cell_are_its_extremes_in_their_order():
     instants = [float(n) for n in range(20)]
     values = [5, 9, 1, 5, 5, 5, 5, 5, 5, 5, *[7] * 10]
-    found = present.cells(instants, 2, 0.0, 20.0, 10.0)
+    found = present.cells(instants, 2, 0.0, 20.0)
     assert present.points(values, instants, found) == [(0.0, None), (1.0, 9), (2.0, 1), (19.0, 7)]
 
 
 def test_missing_samples_and_absent_values_break_a_curve():
     instants = [0.0, 1.0, 2.0, 40.0, 41.0]
-    found = present.cells(instants, 4, 0.0, 80.0, 10.0)
+    found = present.cells(instants, 4, 0.0, 80.0)
     assert present.points([5, 5, 5, 6, 6], instants, found) == [(0.0, None), (2.0, 5), (40.0, None), (41.0, 6)]
     instants = [float(n) for n in range(0, 80, 5)]
     values = [5] * 4 + [None] * 8 + [6] * 4
-    found = present.cells(instants, 4, 0.0, 80.0, 10.0)
+    found = present.cells(instants, 4, 0.0, 80.0)
     assert present.points(values, instants, found) == [(0.0, None), (15.0, 5), (20.0, None), (40.0, None), (75.0, 6)]
 
 
 def test_a_gap_inside_one_cell_still_breaks_the_curve():
     instants = [0.0, 1.0, 15.0, 16.0]
-    found = present.cells(instants, 1, 0.0, 20.0, 10.0)
+    found = present.cells(instants, 1, 0.0, 20.0)
     assert present.points([5, 5, 6, 6], instants, found) == [(0.0, None), (1.0, 5), (15.0, None), (16.0, 6)]
 
 
 def test_no_sample_is_in_two_cells_and_none_is_left_out():
     instants = [n * 1.7 for n in range(500)]
-    found = present.cells(instants, 60, -10.0, 900.0, 10.0)
+    found = present.cells(instants, 60, -10.0, 900.0)
     assert [place for cell in found for place in range(cell.first, cell.end)] == list(range(500))
-    assert present.cells([], 60, 0.0, 1.0, 10.0) == []
+    assert present.cells([], 60, 0.0, 1.0) == []
