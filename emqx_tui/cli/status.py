@@ -18,6 +18,8 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.session.views.view import View
 
 STATUS_AGAIN_S = 2.0
+OPERATOR_S = 3.0
+"""In a release, the answer of the operator is waited for this long."""
 
 
 def run(arguments: Namespace, settings: Settings) -> int:
@@ -32,6 +34,10 @@ async def status(arguments: Namespace, settings: Settings) -> int:
         runner_of(connection, settings, arguments.name, drives=False, is_recorded=False) as runner,
     ):
         view = await first_look(runner, arguments.name)
+        if view.snapshot.blue_uid and not settings.read_only:
+            view = await runner.until(
+                lambda seen: seen.snapshot.operator_answers.read_at is not None, within_s=OPERATOR_S
+            )
         shown = ""
         while True:
             text = dumps(document(view)) if arguments.output == "json" else "\n".join(lines(view))

@@ -24,6 +24,7 @@ from emqx_tui.model.wire import clean
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.adoption import why_not_aborted, why_not_adopted
 from emqx_tui.rollout.checks.auto_hold import on_resume
+from emqx_tui.rollout.checks.gate_checks import OPERATOR_DOWN
 from emqx_tui.rollout.decision import CheckResult, Outcome, Step
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import needs_person
@@ -208,6 +209,8 @@ def _problems(view: View) -> Iterator[str]:
         yield view.journal_problem
     if problem := view.snapshot.listener_problem:
         yield problem
+    if view.snapshot.operator_answers.value is False and "operator-down" not in (a.check for a in view.decision.alarms):
+        yield OPERATOR_DOWN
 
 
 def _clients(view: View) -> Iterator[str]:

@@ -240,10 +240,16 @@ def evidence_of(gate: Gate) -> str:
 
 
 def approve_by_policy(context: RolloutContext, phase: Phase) -> Answer:
-    """Open the gate that the policy leaves to the console, if every check passes now."""
+    """Open the gate that the policy leaves to the console, if every check passes now.
+
+    That the operator answered some time ago is not enough: it is asked again as soon as the gate is open.
+    """
     journal = context.journal
     gate = None if context.is_held else gates.next_gate(context, phase)
     if gate is None or needs_person(gate.kind, journal.approval) or not gate.is_open:
+        return Answer(journal)
+    answered = context.snapshot.operator_answers
+    if answered.value and (answered.age_s(context.now) or 0.0) > context.policy.max_operator_age_s:
         return Answer(journal)
     approved = journal.with_approval(gate.id, f"policy {journal.approval}", context.now, evidence_of(gate))
     return Answer(approved, opened=gate)

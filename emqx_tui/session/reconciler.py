@@ -52,6 +52,7 @@ from emqx_tui.session.records.driving import Driving
 from emqx_tui.session.records.journal_store import JournalStore
 from emqx_tui.session.records.release_end import ReleaseEnd
 from emqx_tui.session.sources.brokers import Brokers
+from emqx_tui.session.sources.operator import OperatorSource
 from emqx_tui.session.store import (
     ClusterAnswer,
     NodeReports,
@@ -102,6 +103,7 @@ class Reconciler:
         self._journal = JournalStore(namespace, name, ports, put, spawn)
         self._driving = Driving(namespace, name, ports, options, put, spawn)
         self._end = ReleaseEnd(ports, put, spawn)
+        self._operator = OperatorSource(ports.kube, put, spawn, may_probe=not options.read_only)
         self._arrival = ArrivalTracker(ports)
         self._sender = CommandSender(ports, self.publisher, put, may_advance=self._may_advance)
         self.brokers = Brokers(
@@ -258,6 +260,7 @@ class Reconciler:
             self._decide(intent)
             self._answer(intent)
         self._colour()
+        self._operator.step(self.seen, self._decision)
         self.publisher.journal(self._journal.stored)
         self._driving.keep(self._store, self.seen, self._journal, is_closing=self._end.is_closing)
         if (journal := self._end.given_up(self._store.resource())) is not None:

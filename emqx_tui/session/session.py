@@ -109,7 +109,6 @@ class Session:
             clock=ports.clock,
             latest=self._reconciler.latest,
             put=self._put,
-            probes=not self._options.read_only,
         )
 
     async def _tick(self) -> None:

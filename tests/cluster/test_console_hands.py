@@ -6,11 +6,12 @@ Each test has a namespace of its own.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.cluster.case import Case
+from tests.cluster.case import Case, Cluster
 from tests.cluster.promises import Watched
 from tests.support.programs import Headless
 
@@ -31,6 +32,34 @@ def status(case: Case) -> dict[str, Any]:
     done = case.console("status", case.name, "-o", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+# -- an operator that is gone
+
+
+def test_an_operator_that_dies_is_told_at_once_and_stops_the_policy(
+    own_cluster: Cluster, make_case: Callable[..., Case]
+) -> None:
+    """A drain that runs goes on inside EMQX; no policy approves the next one, and a person may."""
+    case = make_case(own_cluster)
+    case.start_cluster(clients=CLIENTS, rate=5)
+    watched = Watched(case)
+    with case.release("4.4.15", "--approve", "auto") as driver:
+        driver.until_event("approved", gate="node:2", within_s=240)
+        case.wait_until(lambda: case.live()[watched.pod(2)] < 90, "drain", within_s=60)
+        own_cluster.control.post("/operator", {"up": False})
+        case.wait_until(lambda: not own_cluster.control.get("/operator")["up"], "death of the operator")
+        told = status(case)
+        assert any("the operator is down" in problem for problem in told["problems"]), told["problems"]
+        # By policy auto nobody is there to lift the hold.
+        assert driver.end(within_s=120) == HELD
+        assert [each["gate"] for each in driver.told if each["event"] == "approved"] == ["cut-over", "node:2"]
+    own_cluster.control.post("/operator", {"up": True})
+    case.wait_until(lambda: not status(case)["problems"], "operator", within_s=60)
+    watched.say("resume")
+    with watched.carry_on("--approve", "auto") as driver:
+        assert driver.end(within_s=300) == 0
+    watched.everybody_is_back(within_s=70)
 
 
 # -- consoles that were killed

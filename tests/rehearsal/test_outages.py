@@ -118,6 +118,32 @@ def alarms(view: View) -> set[str]:
     return {alarm.check for alarm in view.decision.alarms}
 
 
+def test_no_policy_approves_on_an_answer_of_before_the_operator_died() -> None:
+    """It answered a moment before, and its alarm is half a minute away."""
+    stage = Stage(scenario("smooth", clients=3_000, churn_per_s=0.2, seed=3))
+
+    async def script(stage: Stage) -> None:
+        console = stage.console()
+        await begin(console, Approval.AUTO)
+        await console.until(lambda view: _draining(view) and _has_just_answered(view), 900.0)
+        before = approvals(console)
+        stage.world.operator.down = True
+        await console.until(lambda view: view.decision.gate is not None, 60.0)
+        await asyncio.sleep(40.0)
+        assert approvals(console) == before
+        stage.world.operator.down = False
+        await console.until(lambda view: not view.snapshot.operator_answers.problem, 30.0)
+        console.session.submit(Resume("person@host"))
+        await console.until(lambda view: view.result == "done", 900.0)
+
+    stage.play(script)
+    assert stage.broken == stage.witness.broken == []
+
+
+def _has_just_answered(view: View) -> bool:
+    return view.snapshot.operator_answers.is_fresh(view.now, 1.0)
+
+
 def test_an_operator_that_restarts_holds_nothing() -> None:
     stage = Stage(scenario("smooth", clients=300, churn_per_s=0.2, seed=3))
     seen: set[str] = set()

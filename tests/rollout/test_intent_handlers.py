@@ -429,6 +429,20 @@ def test_what_an_abort_would_cost_now(change: Callable[[Scene], Scene], disconne
     assert (cost.seconds is None) is (disconnects is None)
 
 
+@pytest.mark.parametrize(
+    ("is_up", "age_s", "is_approved"),
+    [(True, 3.0, True), (True, 3.1, False), (False, 1.0, False), (None, 0.0, True)],
+    ids=["just asked", "asked before", "down", "nobody may ask"],
+)
+def test_the_policy_approves_on_a_fresh_answer_of_the_operator_only(
+    is_up: bool | None, age_s: float, is_approved: bool
+) -> None:
+    scene = replace(noted(build.ready(), approval=Approval.AUTO), operator_up=is_up, operator_age_s=age_s)
+    journal = scene.decide().journal
+    assert journal is not None
+    assert (CUT_OVER in {approval.gate for approval in journal.approvals}) is is_approved
+
+
 def test_a_gate_that_opened_shows_only_passing_checks() -> None:
     gate = replace(build.ready(), operator_up=True).decide().gate
     assert gate is not None

@@ -8,7 +8,8 @@ import pytest
 
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import WATCHED, Kind
-from emqx_tui.session.sources.watches import read_operator_image, scopes
+from emqx_tui.session.sources.operator import read_image
+from emqx_tui.session.sources.watches import scopes
 from tests.support.fakes import FakeKube
 
 DEPLOYMENTS = "/apis/apps/v1/deployments"
@@ -32,7 +33,7 @@ IMAGES: dict[str, tuple[Any, str | None, str]] = {
 
 @pytest.mark.parametrize(("answer", "image", "problem"), IMAGES.values(), ids=IMAGES)
 async def test_the_operators_image(answer: Any, image: str | None, problem: str) -> None:
-    found = await read_operator_image(FakeKube({DEPLOYMENTS: answer}))
+    found = await read_image(FakeKube({DEPLOYMENTS: answer}))
     assert found.image == image
     assert problem in found.problem
 

@@ -164,6 +164,8 @@ class Scene:
     kube_age_s: float = 5.0
     operator_up: bool | None = None
     """Whether the operator's webhook takes patches; None = nobody could ask."""
+    operator_age_s: float = 0.0
+    """Since it was asked."""
     kube_problem: str = ""
     """Why the watch of the EmqxEnterprise is broken; empty while it answers."""
     journal: Journal | None = None
@@ -225,7 +227,9 @@ class Scene:
             blue_uid=blue_uid,
             green_uid=journal.green_uid if journal else "",
             operator_image=Reading(self.operator, at) if self.operator else MISSING,
-            operator_answers=MISSING if self.operator_up is None else Reading(self.operator_up, at),
+            operator_answers=MISSING
+            if self.operator_up is None
+            else Reading(self.operator_up, self.now - timedelta(seconds=self.operator_age_s)),
             replaced_delay=self.replaced_delay,
         )
 

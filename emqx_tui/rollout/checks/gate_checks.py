@@ -94,6 +94,7 @@ def operator_unchanged(context: RolloutContext) -> CheckResult:
 
 
 WITHOUT_OPERATOR = "an open valve stays open, a lost green pod stays lost, an abort waits"
+OPERATOR_DOWN = f"the operator is down: {WITHOUT_OPERATOR}"
 
 
 def operator_answers(context: RolloutContext) -> CheckResult:
@@ -103,11 +104,10 @@ def operator_answers(context: RolloutContext) -> CheckResult:
         return CheckResult(name, Outcome.SKIPPED, "whether the operator answers is not known")
     if is_up:
         return _passed(name, "the operator answers")
-    evidence = f"the operator is down: {WITHOUT_OPERATOR}"
     if "operator-down" not in context.journal.acknowledged:
-        return _wait(name, evidence, "start it, or resume to go on without")
+        return _wait(name, OPERATOR_DOWN, "start it, or resume to go on without")
     who = context.journal.acknowledged_by.get("operator-down", "somebody")
-    return CheckResult(name, Outcome.PASS, f"{evidence}; accepted by {who}", is_accepted=True)
+    return CheckResult(name, Outcome.PASS, f"{OPERATOR_DOWN}; accepted by {who}", is_accepted=True)
 
 
 def ports_unchanged(context: RolloutContext) -> CheckResult:
