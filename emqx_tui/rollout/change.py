@@ -15,6 +15,7 @@ from emqx_tui.model.owners import Owner, Owners
 from emqx_tui.model.records import AT_LEAST
 from emqx_tui.rollout.policy import Approval, is_closed
 from emqx_tui.rollout.redaction import redact_value
+from emqx_tui.rollout.start_forecast import StartForecast
 
 INT32_MAX = 2_147_483_647
 
@@ -122,6 +123,8 @@ class ReleaseSpec:
     """Take a blue address out of the Service only when its node has no client left."""
     freeze_on_silence: bool = True
     """Stop a drain, too, when a node that its clients go to does not answer, or no node does; else only hold."""
+    forecast: StartForecast | None = None
+    """What the person who starts it is told; None where a node was not counted, and of releases that were adopted."""
 
 
 @dataclass(frozen=True, kw_only=True)

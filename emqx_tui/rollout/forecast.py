@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from emqx_tui.model.snapshot import Member
 from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.start_forecast import DrainForecast, StartForecast
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class NodeLoad(NamedTuple):
     clients: int | None
     kept_sessions: int = 0
     """Sessions of clients that are not connected: moved by EMQX itself."""
+
+
+def load_of(member: Member) -> NodeLoad:
+    """What a node has to give away, as it was counted last."""
+    live, sessions = member.live_connections, member.sessions
+    return NodeLoad(member.name, live, max(0, (sessions or 0) - (live or 0)))
 
 
 @dataclass(frozen=True)
@@ -222,6 +230,26 @@ def forecast(nodes: Sequence[NodeLoad], shape: ReleaseShape) -> Forecast:
         accept_per_node_s=_most_by_chance(offline, len(counts)),
         risks=tuple(_risk(behaviour, clients, evicted, at_once) for behaviour in BEHAVIOURS),
         curve=_curve(counts, quick, slow),
+    )
+
+
+def at_start(found: Forecast) -> StartForecast | None:
+    """The forecast as a release keeps it; None while a node is not counted."""
+    if found.total_s is None or found.disconnects is None:
+        return None
+    drains = [(node.load, node.drain_s) for node in found.nodes if node.drain_s is not None]
+    return StartForecast(
+        total_low_s=math.floor(found.total_s.low),
+        total_high_s=math.ceil(found.total_s.high),
+        clients=found.clients,
+        disconnects=found.disconnects,
+        offline_at_once=found.offline_at_once or 0,
+        conn_evict_rate_per_s=found.shape.rates.conn_evict_rate_per_s,
+        drains=tuple(
+            DrainForecast(load.pod, load.clients or 0, math.floor(drain.low), math.ceil(drain.high))
+            for load, drain in drains
+        ),
+        curve=tuple((round(point.at_s), point.blue, point.green) for point in found.curve),
     )
 
 

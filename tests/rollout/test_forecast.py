@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -15,6 +16,7 @@ from emqx_tui.rollout.forecast import (
     NodeLoad,
     ReleaseShape,
     at_rate,
+    at_start,
     drain_s,
     forecast,
     rate_for_reconnects,
@@ -173,3 +175,27 @@ class TestTheOtherWayRound:
 
     def test_fewer_reconnects_than_drains_are_impossible(self) -> None:
         assert rate_for_reconnects(estimate([10_000] * 3, parallel=3), 2) is None
+
+
+class TestWhatAReleaseKeeps:
+    def test_the_bands_are_those_that_were_shown_in_whole_seconds(self) -> None:
+        found = estimate([30_000, 20_000, 10_000])
+        kept = at_start(found)
+        assert kept is not None
+        assert kept.total_low_s <= total(found).low < kept.total_low_s + 1
+        assert kept.total_high_s - 1 < total(found).high <= kept.total_high_s
+        assert [(drain.pod, drain.clients) for drain in kept.drains] == [
+            ("p-0", 30_000),
+            ("p-1", 20_000),
+            ("p-2", 10_000),
+        ]
+        shown = [node.drain_s for node in found.nodes if node.drain_s is not None]
+        assert [(drain.low_s, drain.high_s) for drain in kept.drains] == [
+            (math.floor(band.low), math.ceil(band.high)) for band in shown
+        ]
+        assert (kept.clients, kept.disconnects, kept.offline_at_once) == (60_000, 60_000, 200)
+        assert kept.curve[0] == (0, 60_000, 0)
+        assert kept.curve[-1][1:] == (0, 60_000)
+
+    def test_nothing_is_kept_while_a_node_is_not_counted(self) -> None:
+        assert at_start(estimate([1_000, None])) is None

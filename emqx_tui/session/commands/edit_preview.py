@@ -14,7 +14,7 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Conflict, NotFound
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.snapshot import Member, Snapshot
+from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Difference, Draft, Plan, Verdict
@@ -29,7 +29,7 @@ from emqx_tui.rollout.commands import (
     WriteEndpoints,
 )
 from emqx_tui.rollout.decision import CheckResult, RefusalReason
-from emqx_tui.rollout.forecast import Forecast, NodeLoad, ReleaseShape, forecast
+from emqx_tui.rollout.forecast import Forecast, ReleaseShape, at_start, forecast, load_of
 from emqx_tui.rollout.policy import Approval, Policy, next_closed
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
@@ -71,6 +71,8 @@ async def preview(
     question = preflight.Question(snapshot, rates if given else None, policy, facts, judged.owned)
     plan = _plan(draft, judged, approval, late_removal, parallel_drains, mark)
     estimate = _forecast(snapshot, draft, policy, late_removal, parallel_drains)
+    if plan is not None and estimate is not None:
+        plan = replace(plan, forecast=at_start(estimate))
     return EditPreview(number, judged, preflight.run(question), plan, ok, answer, extra, estimate)
 
 
@@ -182,12 +184,7 @@ def _forecast(
         late_removal=late_removal,
         boot_s=min((s for m in blue if (s := m.pod.boot_s) is not None), default=None),
     )
-    return forecast([_load(m) for m in reversed(blue)], shape)
-
-
-def _load(member: Member) -> NodeLoad:
-    live, sessions = member.live_connections, member.sessions
-    return NodeLoad(member.name, live, max(0, (sessions or 0) - (live or 0)))
+    return forecast([load_of(m) for m in reversed(blue)], shape)
 
 
 async def _facts(

@@ -15,6 +15,7 @@ from emqx_tui.model.wire import Malformed
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, START, GateId
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.start_forecast import DrainForecast, StartForecast
 from emqx_tui.rollout.state.journal import (
     SCHEMA,
     AbortRecord,
@@ -69,8 +70,20 @@ _totals = st.builds(
     max_missing=_maybe | _count,
     uncounted=st.lists(st.builds(Uncounted, _instant, _instant), max_size=2).map(tuple),
 )
+_forecasts = st.builds(
+    StartForecast,
+    total_low_s=_count,
+    total_high_s=_count,
+    clients=_count,
+    disconnects=_count,
+    offline_at_once=_count,
+    conn_evict_rate_per_s=_count,
+    drains=st.lists(st.builds(DrainForecast, _word, _count, _count, _count), max_size=3).map(tuple),
+    curve=st.lists(st.tuples(_count, _count, _count), max_size=3).map(tuple),
+)
 _journals = st.builds(
     Journal,
+    forecast=_maybe | _forecasts,
     release_id=_word,
     uid=_word,
     namespace=_word,
