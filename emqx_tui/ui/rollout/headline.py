@@ -370,7 +370,13 @@ def _running(view: View) -> Headline:
         second = meaning
     else:
         second = in_flight(view)
-    return Headline(Tone.PLAIN, first, line(f"{second}"))
+    return Headline(Tone.PLAIN, first, line(f"{DOT.join(part for part in (_accepted(view), second) if part)}"))
+
+
+def _accepted(view: View) -> str:
+    """An alarm that stands although somebody has accepted it."""
+    standing = view.decision.alarms
+    return f"{ALARM} {standing[0].evidence}" if standing else ""
 
 
 def in_flight(view: View) -> str:
