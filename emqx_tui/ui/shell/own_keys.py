@@ -24,6 +24,12 @@ LOOKING = (Area.OBJECTS, Area.DOCUMENT, Area.LOG)
 """Screens on which no key may be one that releases elsewhere."""
 _HARMLESS = frozenset({"speed", "policy"})
 """They send from a card that says what it sends."""
+_NAMESPACES, _MOVING = "123456789", "jk"
+_NOT_IN_THE_TABLE = {
+    Area.CLUSTERS: {**dict.fromkeys(_NAMESPACES, "lists a namespace"), **dict.fromkeys(_MOVING, "moves the cursor")},
+    **{area: dict.fromkeys(_MOVING, "moves the cursor") for area in LOOKING},
+}
+"""Keys that a screen's list or text takes for itself."""
 
 
 def names() -> dict[str, str]:
@@ -75,6 +81,9 @@ def _check(key: Key, others: Iterable[Key]) -> None:
         raise ValueError(f"{name}: {typed} cannot be the key of what sends something: it takes a letter")
     if key.area in (Area.CHANGE, Area.EVERYWHERE) and (key.key.isdecimal() or key.key in ("space", "enter")):
         raise ValueError(f"{name}: {typed} types or chooses something on the change screen")
+    for area, taken in _NOT_IN_THE_TABLE.items():
+        if key.key in taken and key.area in (area, Area.EVERYWHERE):
+            raise ValueError(f"{name}: {typed} {taken[key.key]} on the screen {area}")
     for other in others:
         if _share_a_screen(key, other) and key.key == other.key:
             raise ValueError(f"{name}: {typed} is the key of {other.area}.{other.action}")

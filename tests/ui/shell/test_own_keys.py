@@ -10,6 +10,11 @@ import pytest
 from emqx_tui.rollout.intents import Hold
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
+from emqx_tui.ui.clusters.screen import ClustersScreen
+from emqx_tui.ui.clusters.table import ClusterTable
+from emqx_tui.ui.objects.document_screen import DocumentText
+from emqx_tui.ui.objects.log_screen import LogText
+from emqx_tui.ui.objects.tree import ObjectTree
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.keymap import KEYS, Area
 from emqx_tui.ui.shell.own_keys import names, with_own
@@ -62,6 +67,11 @@ def test_an_action_gets_its_key(told, area, action, key):
         ({"abort": "f1"}, "rollout.abort: f1 cannot be the key of what sends something"),
         ({"approve": "5"}, "rollout.approve: 5 cannot be the key of what sends something"),
         ({"undo": "5"}, "change.undo: 5 types or chooses something on the change screen"),
+        ({"filter": "5"}, "clusters.filter: 5 lists a namespace on the screen clusters"),
+        ({"all_namespaces": "9"}, "clusters.all_namespaces: 9 lists a namespace"),
+        ({"sort": "j"}, "clusters.sort: j moves the cursor on the screen clusters"),
+        ({"log.follow": "k"}, "log.follow: k moves the cursor on the screen log"),
+        ({"help": "k"}, "everywhere.help: k moves the cursor"),
         ({"sort": "e"}, "clusters.sort: e is the key of clusters.change"),
         ({"sort": "q"}, "clusters.sort: q is the key of everywhere.quit"),
         ({"quit": "e"}, "everywhere.quit: e is the key of clusters.change"),
@@ -75,6 +85,24 @@ def test_what_cannot_be_a_key_is_one_sentence(told, sentence):
         with_own(told)
     assert str(raised.value).startswith(sentence)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("owner", "area"),
+    [
+        (ClustersScreen, Area.CLUSTERS),
+        (ClusterTable, Area.CLUSTERS),
+        (ObjectTree, Area.OBJECTS),
+        (DocumentText, Area.DOCUMENT),
+        (LogText, Area.LOG),
+    ],
+)
+def test_no_action_gets_a_key_that_the_screen_takes_for_itself(owner, area):
+    own = [binding for binding in owner.BINDINGS if not binding.id]
+    for key in {key for binding in own for key in binding.key.split(",") if len(key) == 1}:
+        action = next(found.action for found in KEYS if found.area is area and not found.sends)
+        with pytest.raises(ValueError, match=f": {key} "):
+            with_own({f"{area}.{action}": key})
 
 
 def test_every_action_but_back_has_a_name_alone_and_with_its_screen():
