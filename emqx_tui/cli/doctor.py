@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import assert_never
 from urllib.parse import urlsplit
 
+from emqx_tui import runbook
 from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import (
@@ -52,7 +53,7 @@ def run(arguments: Namespace, settings: Settings) -> int:
 
 async def examine(arguments: Namespace, settings: Settings) -> int:
     """Check this machine, the way to the API server, and one cluster."""
-    sections: dict[str, Found] = {"this machine": [terminal(settings), files(settings)]}
+    sections: dict[str, Found] = {"this machine": [terminal(settings), files(settings), own_runbook(settings)]}
     try:
         access = load_access(settings.access_request())
     except ConfigError as wrong:
@@ -104,6 +105,17 @@ def files(settings: Settings) -> CheckResult:
             hint = f"set {name}, or make the folder writable"
             return CheckResult("files", Outcome.FAIL, f"{folder} cannot be written", hint)
     return CheckResult("files", Outcome.PASS, f"log {settings.log_file}, recordings in {settings.flight_log_dir}")
+
+
+def own_runbook(settings: Settings) -> CheckResult:
+    """Can the runbook of the settings be used? The cards of the gates go on without."""
+    found = runbook.load(settings.runbook)
+    if found.problem:
+        hint = f"mend the file, or leave out the setting runbook ({settings.source('runbook')})"
+        return CheckResult("runbook", Outcome.FAIL, found.problem, hint)
+    if settings.runbook is None:
+        return CheckResult("runbook", Outcome.PASS, "the words of the program")
+    return CheckResult("runbook", Outcome.PASS, f"{settings.runbook}")
 
 
 def _nearest(folder: Path) -> Path:

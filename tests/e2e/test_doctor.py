@@ -104,7 +104,7 @@ def test_the_proxy_is_told_without_its_password(served: Served, tmp_path: Path) 
 def test_a_kubeconfig_that_leads_nowhere(tmp_path: Path) -> None:
     code, found = checks(tmp_path, "--kubeconfig", str(tmp_path / "none"))
     assert code == 1
-    assert list(found) == ["terminal", "files", "kubeconfig"]
+    assert list(found) == ["terminal", "files", "runbook", "kubeconfig"]
     assert found["kubeconfig"]["outcome"] == "fail"
 
 
@@ -126,3 +126,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     _, found = checks(tmp_path, *argv)
     assert found["files"]["outcome"] == "fail"
     assert "flight_log_dir" in found["files"]["hint"]
+
+
+def test_a_runbook_that_cannot_be_used_is_told_with_its_cure(tmp_path: Path) -> None:
+    own, big = tmp_path / "own.md", tmp_path / "big.md"
+    own.write_text("# drain\nAsk the owner first.\n")
+    big.write_text("# drain\n" + "x" * 70_000)
+    nowhere = ("--kubeconfig", str(tmp_path / "none"))
+    for file, outcome, evidence in (
+        (own, "pass", str(own)),
+        (tmp_path / "gone.md", "fail", "No such file or directory"),
+        (big, "fail", "more than 65,536 bytes"),
+        (tmp_path, "fail", "not a file"),
+    ):
+        _, found = checks(tmp_path, "--runbook", str(file), *nowhere)
+        assert found["runbook"]["outcome"] == outcome
+        assert evidence in found["runbook"]["evidence"]
+        assert outcome == "pass" or "--runbook" in found["runbook"]["hint"]
+    assert checks(tmp_path, *nowhere)[1]["runbook"]["evidence"] == "the words of the program"
