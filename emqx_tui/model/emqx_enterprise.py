@@ -6,6 +6,7 @@ an absent `initialDelaySeconds` means 0; an empty evacuation list is stored as a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,6 +55,10 @@ class Condition:
     reason: str
     message: str
     last_update_at: datetime | None
+
+
+_RELEASE = re.compile(r"\d+\.\d+\.\d+")
+"""What a tag and what a node says are compared by: `4.4.15-rockylinux` runs as `4.4.15`."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,13 @@ class EmqxEnterprise(KubeObject):
     def is_running(self) -> bool:
         """The operator says Running, and says it now."""
         return bool(self.condition and self.condition.type == "Running" and self.condition.status)
+
+    @property
+    def has_other_version(self) -> bool:
+        """A node runs another version than the object asks for; False where its tag is no version."""
+        wanted = _RELEASE.match(self.image.version)
+        found = (_RELEASE.match(node.version) for node in self.status_nodes)
+        return wanted is not None and any(each is not None and each[0] != wanted[0] for each in found)
 
     @property
     def template(self) -> Mapping[str, Any]:

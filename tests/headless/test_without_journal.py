@@ -17,6 +17,7 @@ from emqx_tui.rollout import wording
 from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.policy import Approval, Policy, is_closed
 from emqx_tui.rollout.requests import KubeRequest
+from emqx_tui.rollout.ungated import Stage
 from emqx_tui.session.ports import Lost, Scope, WatchSink
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
@@ -101,6 +102,23 @@ def test_a_release_that_kubectl_began_is_told_alike_and_can_be_stopped() -> None
         assert not any(node.evacuation for node in room.world.cluster().nodes.values())
         again = await room.terminal().verb(Verb.HOLD)
         assert (again.code, again.message.partition(";")[0]) == (0, "the operator is held already")
+
+    play(room, work())
+
+
+def test_it_is_called_ungated_before_the_operator_writes_a_word_of_it() -> None:
+    room = Room()
+
+    async def work() -> None:
+        patch(room, template={"spec": {"emqxContainer": {"image": {"version": "4.4.15"}}}})
+        view = await room.terminal().until(lambda view: len([s for s in view.snapshot.sets if s.replicas]) == 2)
+        resource = view.snapshot.resource.value
+        assert resource is not None
+        assert resource.blue_green_status is None
+        (row,) = (await first_look(room.terminal())).rows
+        assert cluster_state(row) is ClusterState.UNGATED
+        assert row.ungated is not None
+        assert row.ungated.stage is Stage.CREATING_GREEN
 
     play(room, work())
 

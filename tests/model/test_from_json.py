@@ -95,6 +95,16 @@ def test_only_the_first_condition_is_the_present_one(recorded: Read) -> None:
     assert not EmqxEnterprise.from_json(value).is_running
 
 
+@pytest.mark.parametrize(
+    ("tag", "has_other"),
+    [("4.4.14", False), ("4.4.15", True), ("4.4.14-rockylinux", False), ("latest", False), ("", False)],
+)
+def test_nodes_of_another_version_are_told_by_the_numbers_of_the_tag(recorded: Read, tag: str, has_other: bool) -> None:
+    value = changed(recorded("emqxenterprise_running"), "spec.template.spec.emqxContainer.image.version", tag)
+    assert {node.version for node in EmqxEnterprise.from_json(value).status_nodes} == {"4.4.14"}
+    assert EmqxEnterprise.from_json(value).has_other_version is has_other
+
+
 def test_a_documented_status_with_goals_reads_as_well(recorded: Read) -> None:
     value = recorded("emqxenterprise_running")
     value["status"]["blueGreenUpdateStatus"] = recorded("cr_evacuations_docs")

@@ -244,9 +244,10 @@ class ClusterRow:
 
     @property
     def is_worth_a_session(self) -> bool:
-        """A release runs, or may: EMQX has more nodes than the object asks for."""
+        """A release runs, or may: EMQX has more nodes than the object asks for, or nodes of another version. The status
+        says nothing of a release before the pods of green are there."""
         running = sum(node.status == "Running" for node in self.resource.status_nodes)
-        return self.is_releasing or running > self.resource.replicas
+        return self.is_releasing or running > self.resource.replicas or self.resource.has_other_version
 
     @property
     def needs_person(self) -> bool:
