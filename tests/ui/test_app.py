@@ -194,6 +194,24 @@ async def test_another_context_ends_this_console_and_says_which_comes_next():
     assert (app.wanted_context, app.return_code) == ("staging", 0)
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"context": "demo", "is_demo": True}, "This is the context of this console; a demo has no other."),
+        ({"context": "only"}, "This is the context of this console; the kubeconfig has no other."),
+        ({"context": "prod", "contexts": ("staging",)}, "This is the context of this console."),
+    ],
+)
+async def test_the_context_that_one_is_in_is_listed_and_says_so(fields, words):
+    app = ConsoleApp(ScriptedBackend(), server=SERVER, namespace=None, **fields)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.press("colon", *f"ctx {fields['context']}")
+        await until_shown(pilot, words)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: said(app) == words)
+
+
 async def test_no_other_context_while_a_release_is_driven_here_be_it_in_another_namespace():
     backend = ScriptedBackend(shown_fleet=replace(three_clusters(), is_driving=True))
     app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, contexts=("staging",))

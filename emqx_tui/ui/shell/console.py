@@ -20,6 +20,7 @@ class Console(Protocol):
     is_production: bool
     read_only_reason: str
     """Why nothing may be sent; empty when it may."""
+    is_demo: bool
     runbook: Runbook
     """What a person is to do at each gate."""
     published: Published

@@ -19,6 +19,9 @@ _TYPED = re.compile(r"ns ([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)")
 """A namespace that is typed, as Kubernetes names them."""
 
 
+_ONLY = {False: "the kubeconfig has no other", True: "a demo has no other"}
+
+
 class ConsoleCommands(Provider):
     """Actions and clusters."""
 
@@ -52,6 +55,8 @@ class ConsoleCommands(Provider):
         console = screen.console
         for context in console.contexts:
             yield f"ctx {clean(context)}", partial(console.change_context, context), "Go on in this context."
+        here = "This is the context of this console" + ("." if console.contexts else f"; {_ONLY[console.is_demo]}.")
+        yield f"ctx {clean(console.context)}", partial(console.say, here), here
         yield "ns all", partial(console.look_at, None), "List the clusters of all namespaces (0)."
         for number, namespace in enumerate(console.namespaces, 1):
             key = f" ({number})" if number <= 9 else ""
