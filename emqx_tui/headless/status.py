@@ -37,7 +37,7 @@ from emqx_tui.session.views.view import View
 
 def document(view: View) -> dict[str, Any]:
     """Everything, for `-o json`; unknown figures are null."""
-    remaining_s = facts.remaining_s(view)
+    remaining_s, deviation = facts.remaining_s(view), facts.deviation(view)
     return {
         "schema": SCHEMA,
         "at": spell(view.now),
@@ -48,6 +48,7 @@ def document(view: View) -> dict[str, Any]:
         "nodes": [_node(view, member) for member in view.snapshot.members],
         **_counts(view),
         "eta_s": None if remaining_s is None else round(remaining_s),
+        "behind_forecast_s": None if deviation is None else round(deviation.behind_s),
         "problems": list(_problems(view)),
     }
 

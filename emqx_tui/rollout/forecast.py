@@ -168,7 +168,10 @@ class Forecast:
     """... and the green node that chance gives most of them."""
     risks: tuple[Risk, ...] = ()
     curve: tuple[CurvePoint, ...] = ()
-    """What the plot should show, in the middle of the band."""
+    """What the plot should show, in the middle of the band ..."""
+    quick: tuple[CurvePoint, ...] = ()
+    slow: tuple[CurvePoint, ...] = ()
+    """... and at its two ends."""
 
     @property
     def clients(self) -> int:
@@ -230,6 +233,8 @@ def forecast(nodes: Sequence[NodeLoad], shape: ReleaseShape) -> Forecast:
         accept_per_node_s=_most_by_chance(offline, len(counts)),
         risks=tuple(_risk(behaviour, clients, evicted, at_once) for behaviour in BEHAVIOURS),
         curve=_curve(counts, quick, slow),
+        quick=_curve(counts, quick, quick),
+        slow=_curve(counts, slow, slow),
     )
 
 

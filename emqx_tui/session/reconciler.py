@@ -66,6 +66,7 @@ from emqx_tui.session.store import (
 from emqx_tui.session.views import view_builder
 from emqx_tui.session.views.arrival import ArrivalTracker
 from emqx_tui.session.views.publisher import Publisher
+from emqx_tui.session.views.release_history import ReleaseHistory
 from emqx_tui.session.views.view import Notice, NoticeKind, Role, View
 
 
@@ -105,6 +106,7 @@ class Reconciler:
         self._end = ReleaseEnd(ports, put, spawn)
         self._operator = OperatorSource(ports.kube, put, spawn, may_probe=not options.read_only)
         self._arrival = ArrivalTracker(ports)
+        self._history = ReleaseHistory()
         self._sender = CommandSender(ports, self.publisher, put, may_advance=self._may_advance)
         self.brokers = Brokers(
             namespace,
@@ -261,6 +263,8 @@ class Reconciler:
             self._answer(intent)
         self._colour()
         self._operator.step(self.seen, self._decision)
+        if self._journal.present is not None:
+            self._history.take(self.seen, self._decision, self._journal.present)
         self.publisher.journal(self._journal.stored)
         self._driving.keep(self._store, self.seen, self._journal, is_closing=self._end.is_closing)
         if (journal := self._end.given_up(self._store.resource())) is not None:
@@ -413,6 +417,8 @@ class Reconciler:
             drain_initial=view_builder.drain_initial(observations),
             rates=view_builder.leaving_rates(observations),
             result=end.result if journal.present is None else "",
+            stages=self._history.stages,
+            expected=self._history.expected,
             is_undriven=self._driving.is_undriven(self._store, journal, is_idle=role is Role.IDLE),
             arrival=self._arrival.arrival if journal.present else None,
             journal_problem=journal.problem,

@@ -13,11 +13,14 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Member
+from emqx_tui.rollout import expected
 from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, Outcome
+from emqx_tui.rollout.expected import Deviation
 from emqx_tui.rollout.forecast import drains_at_once
 from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
-from emqx_tui.rollout.policy import CLOSED_S, is_closed, needs_person
+from emqx_tui.rollout.policy import CLOSED_S, is_closed
+from emqx_tui.rollout.stages import waiting_gate
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
 from emqx_tui.rollout.ungated import UngatedRelease, is_stopped, is_there, look
 from emqx_tui.session.views.cluster_facts import Versions
@@ -87,6 +90,14 @@ def remaining_s(view: View) -> float | None:
     """About how long until the end, waits at gates not counted; None while held: it may take any time."""
     is_held = view.journal is not None and view.journal.hold is not None
     return view.decision.eta_s if is_under_way(view) and not is_held else None
+
+
+def deviation(view: View) -> Deviation | None:
+    """How far the drains are off what was forecast when they began; None before, after, and while it is not known."""
+    newest = newest_sample(view)
+    if view.expected is None or newest is None or not is_under_way(view):
+        return None
+    return expected.deviation(view.expected, view.stages, newest)
 
 
 def held_s(view: View, hold: HoldRecord) -> float:
@@ -276,10 +287,7 @@ def driver_gone_s(view: View) -> float | None:
 
 def waits_for_person(view: View) -> bool:
     """A gate is open, and nobody but a person opens it; a hold comes first."""
-    gate, journal = view.decision.gate, view.journal
-    if gate is None or journal is None or journal.hold is not None or view.result:
-        return False
-    return gate.is_open and needs_person(gate.kind, journal.approval)
+    return not view.result and waiting_gate(view.decision, view.journal) is not None
 
 
 # -- what stands in the way ----------------------------------------------------------------------------------------

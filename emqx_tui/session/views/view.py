@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     # A list of clusters loads nothing of a release.
     from emqx_tui.model.snapshot import Snapshot
     from emqx_tui.rollout.change import Change, Difference, Plan
+    from emqx_tui.rollout.expected import Expected
     from emqx_tui.rollout.forecast import Forecast
+    from emqx_tui.rollout.stages import Stage
     from emqx_tui.rollout.state.journal import Journal
     from emqx_tui.rollout.ungated import UngatedRelease
 
@@ -162,6 +164,10 @@ class View:
     """(pod name, clients per second leaving it, measured over the last samples)."""
     result: str = ""
     """`done`, `failed` or `aborted` once the release has ended in this session's sight."""
+    stages: tuple[Stage, ...] = ()
+    """Of the release that is shown, since this console first saw it."""
+    expected: Expected | None = None
+    """What its drains are compared with; None before the first one."""
     is_undriven: bool = False
     """A release is under way, nobody drives it, and this console was not asked to."""
     arrival: Arrival | None = None
