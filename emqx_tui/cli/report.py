@@ -11,12 +11,16 @@ from pathlib import Path
 
 from emqx_tui import __version__
 from emqx_tui.adapters.errors import ConfigError, one_line
+from emqx_tui.adapters.machine.flight_log import prune
 from emqx_tui.adapters.machine.flight_reading import read_recording, recordings_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
 from emqx_tui.headless.report import Report, document, report
 from emqx_tui.headless.report_forms import html, markdown
 from emqx_tui.headless.report_page import page
+
+REPORTS = 40
+"""Kept in the folder, all clusters together; the oldest go first."""
 
 
 def run(arguments: Namespace, settings: Settings) -> int:
@@ -58,7 +62,7 @@ def _newest(paths: Iterator[Path]) -> Report | None:
 def write_report(folder: Path, namespace: str, name: str) -> str:
     """Write the page of a cluster's last recorded release beside its recording; what came of it, in one line.
 
-    Only its owner can read the file. Never raises.
+    Only its owner can read the file; of those written before, the newest are kept. Never raises.
     """
     try:
         found = _newest(recordings_of(folder, name, namespace))
@@ -67,6 +71,7 @@ def write_report(folder: Path, namespace: str, name: str) -> str:
         path = folder / f"report-{namespace}-{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.html"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(html(page(found, __version__)))
+        prune(folder, "report-*.html", REPORTS)
     except ConfigError as error:
         return f"no report: {error.message}"
     except OSError as error:

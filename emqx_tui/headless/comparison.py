@@ -45,6 +45,7 @@ def _figures(found: Report) -> Iterator[tuple[str, str, Any]]:
     yield "parallel drains", "", journal.parallel_drains if journal else None
     yield "clients at the first drain", "", journal.totals.clients if journal else None
     yield "duration", "s", told.get("duration_s")
+    yield "beyond the forecast", "s", found.deviation.total_s.deviation if found.deviation else None
     yield "drains", "s", told.get("drain_s")
     yield "longest drain", "s", max((s for node in found.nodes if (s := node.duration_s) is not None), default=None)
     yield "nodes drained", "", len(found.nodes)

@@ -10,8 +10,10 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
+from emqx_tui.headless.deviation import Deviation, Measured, Span, waited_s
 from emqx_tui.headless.events import Event, Record, spell
 from emqx_tui.headless.summary import figures
 from emqx_tui.headless.view_diff import journal_diff
@@ -86,6 +88,8 @@ class Report:
     changes: tuple[Change, ...]
     approvals: tuple[Approved, ...]
     nodes: tuple[NodeDrain, ...]
+    deviation: Deviation | None
+    """From the forecast of its start; None where none is kept."""
     samples: tuple[Sample, ...]
     timeline: tuple[Record, ...]
     first_at: datetime | None
@@ -127,6 +131,7 @@ def report(recording: Recording) -> Report | None:
     result = next((_text(told, "result") for _, told in reversed(dated) if told["event"] == "closed"), "")
     phases = [_text(told, "phase") for _, told in dated if told["event"] == "phase"]
     timeline = sorted(_timeline(dated, stands), key=lambda record: record.at)
+    nodes = tuple(_nodes(stands))
     return Report(
         recording=recording,
         journal=journal,
@@ -135,7 +140,8 @@ def report(recording: Recording) -> Report | None:
         figures=_figures(recording, journal, samples, result) if journal else {},
         changes=stands[-1].changes if stands else (),
         approvals=_approvals(journal, dated) if journal else (),
-        nodes=tuple(_nodes(stands)),
+        nodes=nodes,
+        deviation=_deviation(dated, stands, nodes) if stands else None,
         samples=samples,
         timeline=tuple(timeline),
         first_at=dated[0][0] if dated else None,
@@ -165,6 +171,7 @@ def document(found: Report, console_version: str) -> dict[str, Any]:
         "figures": dict(found.figures) or None,
         "approvals": [_approval_json(approval) for approval in found.approvals],
         "nodes": [_node_json(node) for node in found.nodes],
+        "forecast": found.deviation.to_json() if found.deviation else None,
         "samples": [[spell(s.at), s.blue, s.green, s.sum] for s in found.samples],
         "went_wrong": [record.to_json() for record in found.trouble],
         "timeline": [record.to_json() for record in found.timeline],
@@ -306,6 +313,54 @@ def _nodes(stands: Sequence[_Stand]) -> Iterator[NodeDrain]:
             ended_at=None if pod in unseen else ended.get(pod),
             sessions_left=totals.sessions_left.get(pod, 0) if pod in journal.drained else None,
         )
+
+
+def _deviation(dated: Dated, stands: Sequence[_Stand], nodes: Sequence[NodeDrain]) -> Deviation | None:
+    journal = stands[-1].journal
+    forecast, totals = journal.forecast, journal.totals
+    if forecast is None:
+        return None
+    is_done = totals.finished_at is not None and journal.abort is None
+    took_s = facts.seconds_between(journal.created_at, totals.finished_at) if is_done else None
+    drains = [(node.began_at, node.ended_at) for node in nodes if node.began_at and node.ended_at]
+    holds, frozen = _holds(stands)
+    waited = waited_s([*_at_gates(dated, journal), *holds], frozen, drains) if is_done else None
+    dip = None if totals.start_sum is None or totals.lowest_sum is None else totals.start_sum - totals.lowest_sum
+    spent = {node.node: node.duration_s for node in nodes}
+    return Deviation(
+        total_s=Measured(
+            forecast.total_low_s,
+            forecast.total_high_s,
+            None if took_s is None or waited is None else took_s - waited,
+        ),
+        waited_s=waited,
+        drains_s=tuple(
+            (drain.pod, Measured(drain.low_s, drain.high_s, spent.get(drain.pod))) for drain in forecast.drains
+        ),
+        disconnects=Measured(forecast.disconnects, forecast.disconnects, totals.disconnects if is_done else None),
+        offline_at_once=Measured(0, forecast.offline_at_once, dip),
+        forecast_rate_per_s=forecast.conn_evict_rate_per_s,
+    )
+
+
+def _at_gates(dated: Dated, journal: Journal) -> Iterator[Span]:
+    """From the first time that each gate was seen open until it was approved."""
+    opened: dict[str, datetime] = {}
+    for at, told in dated:
+        if told["event"] == "gate":
+            opened.setdefault(_text(told, "gate"), at)
+    for record in journal.approvals:
+        if (at := opened.get(str(record.gate))) is not None:
+            yield at, record.at
+
+
+def _holds(stands: Sequence[_Stand]) -> tuple[list[Span], list[Span]]:
+    """The holds that were lifted, and those of them that stopped a drain, too."""
+    holds, frozen = list[Span](), list[Span]()
+    for stand, after in pairwise(stands):
+        if (hold := stand.journal.hold) is not None:
+            (frozen if hold.freeze else holds).append((max(hold.at, stand.at), after.at))
+    return holds, frozen
 
 
 # -- the timeline ----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emqx_tui.headless import words
+from emqx_tui.headless.deviation import Measured
 from emqx_tui.headless.events import Record
 from emqx_tui.headless.report import Approved, NodeDrain, Report
 from emqx_tui.model import units
@@ -57,6 +58,7 @@ def page(found: Report, console_version: str) -> Page:
         _approvals(found),
         _connections(found),
         _nodes(found),
+        _forecast(found),
         _trouble(found),
         _timeline(found),
         Section("Versions", (Table((), tuple(_versions(found, console_version))),)),
@@ -249,6 +251,48 @@ def _node(node: NodeDrain) -> tuple[str, ...]:
         _span(node.duration_s),
         _count(node.sessions_left),
     )
+
+
+# -- what was forecast -----------------------------------------------------------------------------------------------
+
+
+def _forecast(found: Report) -> Section:
+    deviation, journal = found.deviation, found.journal
+    if deviation is None or journal is None:
+        return Section("Forecast", lines=(f"{UNKNOWN}: the release keeps none",))
+    rows = (
+        ("Total, without waits", *_in_seconds(deviation.total_s)),
+        *((f"Drain of {clean(node)}", *_in_seconds(drain)) for node, drain in deviation.drains_s),
+        ("Disconnects", *_in_clients(deviation.disconnects)),
+        ("Offline at once", *_in_clients(deviation.offline_at_once)),
+    )
+    lines = [f"waited for people, in no forecast: {_span(deviation.waited_s)}"]
+    if journal.rates.conn_evict_rate_per_s != deviation.forecast_rate_per_s:
+        forecast, last = deviation.forecast_rate_per_s, journal.rates.conn_evict_rate_per_s
+        lines.append(
+            f"made for {units.per_s(forecast)} a node; the rate was changed, to {units.per_s(last)} in the end"
+        )
+    if journal.abort is not None:
+        lines.append("made for the way to green: the release was aborted")
+    return Section("Forecast", (Table(("", "Forecast at the start", "Came", "Deviation"), rows),), tuple(lines))
+
+
+def _in_seconds(one: Measured) -> tuple[str, str, str]:
+    away = one.deviation
+    told = UNKNOWN if away is None else "inside" if not away else f"{units.span(abs(away))} {_side(away)}"
+    return f"{units.span(one.low)} to {units.span(one.high)}", _span(one.came), told
+
+
+def _in_clients(one: Measured) -> tuple[str, str, str]:
+    away = one.deviation
+    band = units.count(one.high) if one.low in (0, one.high) else f"{units.count(one.low)} to {units.count(one.high)}"
+    came = None if one.came is None else round(one.came)
+    told = UNKNOWN if away is None else "none" if not away else f"{units.count(round(abs(away)))} {_side(away)}"
+    return f"up to {band}" if one.low < one.high else band, _count(came), told
+
+
+def _side(away: float) -> str:
+    return "more" if away > 0 else "less"
 
 
 # -- what happened ---------------------------------------------------------------------------------------------------

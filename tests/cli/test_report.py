@@ -12,7 +12,7 @@ import pytest
 
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli import main
-from emqx_tui.cli.report import write_report
+from emqx_tui.cli.report import REPORTS, write_report
 from emqx_tui.rollout.flight_records import journal_fields
 from tests.support import releases
 
@@ -109,6 +109,21 @@ def test_the_console_writes_the_page_beside_the_recording(recording: Path) -> No
     assert told == f"the report is in {path}"
     assert path.read_text().startswith("<!DOCTYPE html>")
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_old_reports_go_first_and_nothing_else_goes(recording: Path) -> None:
+    journal = releases.draining().journal
+    assert journal is not None
+    others = {recording.name, *(file.name for file in recording.parent.iterdir())}
+    old = [recording.parent / f"report-n-x-{number}.html" for number in range(REPORTS + 5)]
+    for number, file in enumerate(old):
+        file.write_text("")
+        os.utime(file, (number, number))
+    assert write_report(recording.parent, journal.namespace, "emqx-ee").startswith("the report is in ")
+    left = {file.name for file in recording.parent.iterdir()}
+    assert len(left - others) == REPORTS
+    assert others < left
+    assert not left & {file.name for file in old[:6]}
 
 
 def test_what_keeps_it_from_being_written_is_one_line(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,3 +215,54 @@ def test_a_journal_comes_back_from_its_record_without_its_templates() -> None:
     assert journal is not None
     back = journal_of(json.loads(json.dumps(journal_fields(journal)))["journal"])
     assert back == replace(journal, patch={}, originals=replace(journal.originals, template={}))
+
+
+class TestTheForecast:
+    def test_what_came_lies_in_what_was_forecast(self, whole: tuple[Terminal, Report]) -> None:
+        desk, found = whole
+        told = document(found, "1")["forecast"]
+        assert found.deviation is not None
+        assert found.deviation.waited_s == pytest.approx(0.0, abs=1.0)
+        assert told["total_s"]["came"] == pytest.approx(desk.last["duration_s"], abs=1.0)
+        assert (told["total_s"]["deviation"], told["conn_evict_rate"]) == (0, 200)
+        assert [node["node"][-2:] for node in told["drains_s"]] == NODES
+        assert [node["came"] for node in told["drains_s"]] == [round(node.duration_s or 0, 1) for node in found.nodes]
+        assert found.journal is not None
+        assert told["disconnects"]["came"] == found.journal.totals.disconnects
+        for text in (markdown(page(found, "1")), html(page(found, "1"))):
+            assert "Total, without waits" in text
+            assert "inside" in text
+
+    def test_the_time_that_people_take_is_no_deviation(self, tmp_path: Path) -> None:
+        room = Room()
+        desk, other = room.terminal(), room.terminal()
+
+        async def work() -> None:
+            running = asyncio.create_task(desk.rollout(approval=Approval.CUT_OVER))
+            await other.until(lambda view: view.decision.phase is Phase.WAITING_DELAY)
+            await other.verb(Verb.HOLD)
+            await asyncio.sleep(200.0)
+            await other.verb(Verb.RESUME)
+            await other.until(lambda view: view.decision.gate and view.decision.gate.is_open)
+            await asyncio.sleep(300.0)
+            await other.verb(Verb.APPROVE)
+            await running
+
+        found = recorded(desk, tmp_path, work())
+        assert found.result == "done"
+        assert found.deviation is not None
+        assert 440 < (found.deviation.waited_s or 0) <= 505, "the delay ran on in the hold"
+        assert desk.last["duration_s"] > found.deviation.total_s.high + 300
+        assert found.deviation.total_s.deviation == pytest.approx(0.0, abs=60.0)
+
+    def test_a_journal_of_an_older_console_has_none(self) -> None:
+        journal = releases.draining().journal
+        assert journal is not None
+        told = json.loads(json.dumps(journal_fields(journal)))
+        del told["journal"]["forecast"]
+        record = {"event": "release", "at": journal.created_at.isoformat(), **told}
+        found = report(Recording("default", "emqx-ee", "1", (record,)))
+        assert found is not None
+        assert found.deviation is None
+        assert document(found, "1")["forecast"] is None
+        assert "unknown: the release keeps none" in markdown(page(found, "1"))

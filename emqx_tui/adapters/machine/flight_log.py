@@ -198,7 +198,7 @@ class Parts:
 
     def _open(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        prune(self._path.parent, RECORDINGS - 1)
+        prune(self._path.parent, "flight-*.jsonl*", RECORDINGS - 1)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         return os.open(self._path, flags, 0o600)
 
@@ -210,9 +210,9 @@ class Parts:
                 older.replace(f"{self._path}.{number}")
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Remove the oldest recordings of `folder` but `keep` files. Raises OSError."""
-    found = [file for file in folder.glob("flight-*.jsonl*") if file.is_file() and not file.is_symlink()]
+def prune(folder: Path, pattern: str, keep: int) -> None:
+    """Remove the oldest files of `folder` that match `pattern` but `keep`. Raises OSError."""
+    found = [file for file in folder.glob(pattern) if file.is_file() and not file.is_symlink()]
     for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)[keep:]:
         file.unlink(missing_ok=True)
 

@@ -91,7 +91,7 @@ def test_old_recordings_go_first(tmp_path):
         file.write_text("")
         os.utime(file, (number, number))
     (tmp_path / "flight-plan.txt").write_text("not ours")
-    prune(tmp_path, 3)
+    prune(tmp_path, "flight-*.jsonl*", 3)
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "flight-n-x-7.jsonl",
         "flight-n-x-8.jsonl",
