@@ -113,7 +113,7 @@ def last_applied(live: Object) -> Object | None:
     return None if text is None else _unzipped(text)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _unzipped(text: str) -> Object | None:
     """The object in an annotation, None where there is none; nobody changes it."""
     try:
@@ -147,7 +147,7 @@ def _without(mapping: Object, key: str) -> Object:
     return {name: value for name, value in mapping.items() if name != key}
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _zipped(text: str) -> str:
     """A zip archive of one file in base64, equal for equal texts: its time is the format's oldest."""
     packed = io.BytesIO()
