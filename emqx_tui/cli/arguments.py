@@ -175,7 +175,10 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
 
 def _demo(parser: Parser) -> None:
     parser.add_argument(
-        "--speed", type=number(1, 600), metavar="N", help="virtual seconds per second (default 10, headless 60)"
+        "--speed",
+        type=number(1, 600),
+        metavar="N",
+        help="virtual seconds per second (default 10, of a fleet 4, headless 60)",
     )
     parser.add_argument("--scenario", choices=SCENARIOS, default="smooth", help="what goes wrong; nothing in smooth")
     parser.add_argument(

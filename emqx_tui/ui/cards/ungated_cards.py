@@ -111,8 +111,10 @@ def _aborting(found: UngatedRelease, why_not: str) -> Iterator[Line]:
         return
     yield line(("this console writes a journal and goes back to blue at once", Tone.STRONG))
     clients = found.green.live_connections if found.green else 0
-    moved = "clients" if clients is None else units.plural(clients, "client")
-    yield line(f"{moved} on green move a second time; those that were cut off and gave up do not come back")
+    moved = "the clients" if clients is None else units.plural(clients, "client")
+    yield line("no client is on green: nobody is moved" if clients == 0 else f"{moved} on green are disconnected again")
+    if not found.is_blue_whole:
+        yield line("clients that were cut off and gave up do not come back by it")
     if found.blue is not None and found.blue.replicas < found.replicas:
         gone = found.replicas - found.blue.replicas
         yield line(f"{units.plural(gone, 'node')} of blue {'is' if gone == 1 else 'are'} made anew")

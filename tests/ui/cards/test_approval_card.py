@@ -335,6 +335,24 @@ async def stopped_and_opened() -> AsyncIterator[Hands]:
         yield hands
 
 
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [
+        ({}, "no client is on green: nobody is moved"),
+        ({f"{releases.GREEN}-0": 7}, "7 clients on green are disconnected again"),
+    ],
+)
+def test_going_back_names_who_is_on_green(live: dict[str, int], words: str) -> None:
+    on_green = {f"{releases.GREEN}-{n}": 0 for n in range(3)} | live
+    counts = {f"{releases.BLUE}-{n}": 33_000 for n in (1, 0)} | on_green
+    seen = releases.snapshot(counts, blue=2)
+    view = replace(STOPPED, snapshot=replace(STOPPED.snapshot, stats=seen.stats))
+    card = renew_adoption(view, None)
+    assert card is not None
+    told = {label: [plain(each) for each in said] for label, said in card.rows}
+    assert words in told["abort"]
+
+
 @pytest.mark.parametrize(("word", "goes_back"), [("adopt", False), ("abort", True)])
 async def test_a_release_without_a_journal_is_adopted_or_aborted_by_the_word_that_is_typed(word, goes_back):
     found = facts.ungated(STOPPED)
