@@ -27,7 +27,22 @@ FAILED, USAGE, LOST_CONTACT = 1, 2, 6
 
 _WITHOUT_SETTINGS = ("bench", "completion", "dashboard", "explain", "sandbox")
 _READING = ("compare", "doctor", "get", "info", "plan", "replay", "report", "status")
-_OWN_MODULES = ("compare", "console", "demo", "doctor", "get", "info", "plan", "replay", "report", "status", "rollout")
+_OWN_MODULES = (
+    *(
+        "compare",
+        "console",
+        "demo",
+        "doctor",
+        "get",
+        "info",
+        "plan",
+        "rehearse",
+        "replay",
+        "report",
+        "rollout",
+        "status",
+    ),
+)
 """Commands with a module of their name; all others are verbs."""
 
 
@@ -56,7 +71,7 @@ def _run(argv: Sequence[str]) -> int:
             return _version(arguments)
         if arguments.command in _WITHOUT_SETTINGS:
             return _load(arguments.command).run(arguments)
-        context_of = _demo_context if arguments.command == "demo" else _context_of
+        context_of = _simulated if arguments.command in ("demo", "rehearse") else _context_of
         settings = load_settings(arguments.settings, config_file=arguments.config_file, context_of=context_of)
     except (ConfigError, OutputLost) as wrong:
         return complain(f"emqx-tui: {wrong.message}", USAGE if isinstance(wrong, ConfigError) else FAILED)
@@ -65,8 +80,8 @@ def _run(argv: Sequence[str]) -> int:
     return _with_log(settings, arguments)
 
 
-def _demo_context(settings: Settings) -> str:
-    """Whatever the kubeconfig leads to, a demo has a cluster of its own."""
+def _simulated(settings: Settings) -> str:
+    """Whatever the kubeconfig leads to, a demo and a rehearsal have a cluster of their own."""
     return "demo"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.cli.bench_arguments import add_bench
-from emqx_tui.cli.flags import Parser, UsageError, duration, moment, number, whole
+from emqx_tui.cli.flags import Parser, UsageError, duration, faults, like, moment, number, whole
 from emqx_tui.config import OPTIONS
 from emqx_tui.rollout.gate_id import START, GateId
 
@@ -150,6 +150,13 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
             epilog=PLAN_CODES,
         )
     )
+    _rehearse(
+        add(
+            "rehearse",
+            "the same screens on a simulated cluster of a real one's shape, with faults at given times",
+            epilog=_fault_names,
+        )
+    )
     _rollout(add("rollout", "run a release without a screen, or carry on with the one under way", epilog=EXIT_CODES))
     _get(add("get", "list EmqxEnterprise clusters, or one of them"))
     _status(add("status", "show where the release of a cluster stands"))
@@ -189,6 +196,38 @@ def _demo(parser: Parser) -> None:
     _world(parser)
 
 
+def _fault_names() -> str:
+    from emqx_tui.sandbox.fault_spec import KINDS
+
+    about = "faults; a TIME such as 90s, 4m or 1h30m counts from the start of the release, in the cluster's time:"
+    lasting = {name: f" (for {kind.lasts_s:g} s)" if kind.lasts_s else "" for name, kind in KINDS.items()}
+    return "\n".join([about, *(f"  {name:<24}{kind.summary}{lasting[name]}" for name, kind in KINDS.items())])
+
+
+def _rehearse(parser: Parser) -> None:
+    read = "take sizes, versions, rates, connections and sessions from this cluster; it is only read"
+    parser.add_argument("--like", type=like, metavar="[CONTEXT/]NAMESPACE/NAME", help=read)
+    parser.add_argument(
+        "--fault",
+        type=faults,
+        default=(),
+        metavar="NAME@TIME[+DURATION],...",
+        help="what breaks, when, and for how long; such as green-pod-restart@4m,api-down@6m+90s",
+    )
+    parser.add_argument(
+        "--speed", type=number(1, 600), metavar="N", help="virtual seconds per second (default 10, headless 60)"
+    )
+    parser.add_argument(
+        "--approve",
+        choices=APPROVALS,
+        dest="approval",
+        help="run it without a screen, under this policy (the default without a terminal: auto)",
+    )
+    _sets(parser)
+    _seed(parser)
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+
+
 def _world(parser: Parser) -> None:
     parser.add_argument(
         "--clients", type=whole(0, 10_000_000), default=100_000, metavar="N", help="MQTT clients (default 100,000)"
@@ -201,14 +240,18 @@ def _world(parser: Parser) -> None:
         metavar="N",
         help="1 to 12: a fleet in several states instead of one cluster at rest (default 1)",
     )
-    parser.add_argument(
-        "--seed", type=whole(0, 2**63), default=1, metavar="N", help="seed of the simulation (default 1)"
-    )
+    _seed(parser)
     parser.add_argument(
         "--mqtt-port",
         type=whole(0, 65535),
         metavar="P",
         help="of the MQTT listener Service on 127.0.0.1 (default: 1883, or any free when that is taken)",
+    )
+
+
+def _seed(parser: Parser) -> None:
+    parser.add_argument(
+        "--seed", type=whole(0, 2**63), default=1, metavar="N", help="seed of the simulation (default 1)"
     )
 
 
@@ -222,6 +265,9 @@ def _sandbox(parser: Parser) -> None:
     )
     parser.add_argument("--parent-pid", type=whole(1, 2**31), help=argparse.SUPPRESS)
     parser.add_argument("--ready-fd", type=whole(0, 2**20), help=argparse.SUPPRESS)
+    for flag in ("--shape", "--record"):
+        parser.add_argument(flag, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--fault", type=faults, dest="faults", default=(), help=argparse.SUPPRESS)
     _world(parser)
 
 
@@ -241,6 +287,11 @@ def _plan(parser: Parser) -> None:
 
 def _what_to_change(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
+    _sets(parser)
+    parser.add_argument("--template", metavar="FILE", help="the whole new spec.template, or an EmqxEnterprise with it")
+
+
+def _sets(parser: Parser) -> None:
     parser.add_argument(
         "--set",
         action="append",
@@ -249,7 +300,6 @@ def _what_to_change(parser: Parser) -> None:
         dest="sets",
         help="image.version, image.repository, initialDelaySeconds, waitTakeover, connEvictRate, sessEvictRate",
     )
-    parser.add_argument("--template", metavar="FILE", help="the whole new spec.template, or an EmqxEnterprise with it")
 
 
 def _rollout(parser: Parser) -> None:

@@ -63,8 +63,18 @@ def _parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 def _completer(action: argparse.Action) -> Callable[..., Any] | None:
     if action.metavar in ("FILE", "FOLDER"):
         return FilesCompleter()
+    if action.dest == "fault":
+        return _faults
     found = _SOURCES.get(action.dest)
     return _quiet(found) if found else None
+
+
+def _faults(prefix: str = "", **_: Any) -> Sequence[str]:
+    """The next name of a list."""
+    from emqx_tui.sandbox.fault_spec import KINDS
+
+    begun = prefix[: prefix.rfind(",") + 1]
+    return [f"{begun}{name}@" for name in KINDS]
 
 
 def _quiet(found: Found) -> Callable[..., Sequence[str]]:
@@ -134,6 +144,7 @@ _SOURCES: dict[str, Found] = {
     "namespace": _namespaces,
     "context": lambda: list(_kubeconfig().contexts),
     "cluster": lambda: list(_kubeconfig().clusters),
+    "like": lambda: [f"{context}/" for context in _kubeconfig().contexts],
     "user": lambda: list(_kubeconfig().users),
     "emqx_access": lambda: (PORT_FORWARD, DIRECT),
     "log_level": lambda: LEVELS,

@@ -84,6 +84,7 @@ def show(
     connected: Callable[[], Awaitable[Connected]],
     *,
     is_demo: bool = False,
+    is_rehearsal: bool = False,
     drives: bool = False,
     first_words: str = "",
 ) -> Shown:
@@ -116,6 +117,7 @@ def show(
             colour=settings.colour,
             is_ascii=settings.ascii,
             is_demo=is_demo,
+            is_rehearsal=is_rehearsal,
             state_dir=settings.flight_log_dir,
             write_report=lambda namespace, name: _write_report(settings, namespace, name),
             runbook=runbook.load(settings.runbook),

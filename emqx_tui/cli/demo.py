@@ -44,7 +44,7 @@ def run(arguments: Namespace, settings: Settings) -> int:
         return _on_screen(own, child, arguments) if on_screen else _scripted(own, child, arguments)
 
 
-_OF_OTHER_CLUSTERS = (
+OF_OTHER_CLUSTERS = (
     "kubeconfig",
     "context",
     "cluster",
@@ -60,7 +60,7 @@ _OF_OTHER_CLUSTERS = (
 
 def _about_the_sandbox(settings: Settings, speed: float) -> Settings:
     """The settings without the cluster that the file or the environment selects; flags are kept."""
-    mine = {name: getattr(_DEFAULTS, name) for name in _OF_OTHER_CLUSTERS if not settings.source(name).startswith("--")}
+    mine = {name: getattr(_DEFAULTS, name) for name in OF_OTHER_CLUSTERS if not settings.source(name).startswith("--")}
     return replace(settings, **mine, clock_rate=speed)
 
 

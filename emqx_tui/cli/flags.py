@@ -6,9 +6,12 @@ import argparse
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from emqx_tui.config import duration_s
+
+if TYPE_CHECKING:
+    from emqx_tui.sandbox.fault_spec import Fault
 
 
 class UsageError(Exception):
@@ -22,6 +25,12 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("allow_abbrev", False)
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **kwargs)
+
+    def format_help(self) -> str:
+        """An epilog may be a function: what it says is not loaded for every command."""
+        if callable(self.epilog):
+            self.epilog = self.epilog()
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
@@ -69,3 +78,33 @@ def moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected HH:MM or YYYY-MM-DDTHH:MM, found {text!r}") from None
+
+
+class Like(NamedTuple):
+    """A cluster to take the shape of."""
+
+    context: str
+    """Empty: the one of the settings."""
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+def like(text: str) -> Like:
+    """Reads `CONTEXT/NAMESPACE/NAME` or `NAMESPACE/NAME`; the name of a context may have slashes itself."""
+    *context, namespace, name = ["", *text.split("/")]
+    if not context or not namespace or not name:
+        raise argparse.ArgumentTypeError(f"expected CONTEXT/NAMESPACE/NAME or NAMESPACE/NAME, found {text!r}")
+    return Like("/".join(context).removeprefix("/"), namespace, name)
+
+
+def faults(text: str) -> tuple[Fault, ...]:
+    """Reads the faults of a rehearsal."""
+    from emqx_tui.sandbox.fault_spec import InvalidFault, parse
+
+    try:
+        return parse(text)
+    except InvalidFault as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from wrong

@@ -60,7 +60,7 @@ def edit_of(arguments: Namespace) -> Edit:
         edit = parse_sets(arguments.sets)
     except InvalidOption as wrong:
         raise UsageError(str(wrong)) from wrong
-    if arguments.template:
+    if getattr(arguments, "template", None):
         edit = Edit(edit.image, edit.parameters, template_in(arguments.template))
     return edit
 

@@ -18,6 +18,7 @@ def run(arguments: Namespace) -> int:
 
         make = fleet_world(arguments.clusters)
     names = ("clients", "nodes", "speed", "scenario", "seed", "port", "mqtt_port", "parent_pid", "ready_fd")
+    names += ("shape", "faults", "record")
     return run_sandbox(
         SandboxOptions(
             **{name: getattr(arguments, name) for name in names},

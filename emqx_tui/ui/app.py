@@ -98,6 +98,7 @@ class ConsoleApp(App[int]):
         read_only_reason: str = "",
         is_ascii: bool = False,
         is_demo: bool = False,
+        is_rehearsal: bool = False,
         opened: tuple[str, str] | None = None,
         state_dir: Path | None = None,
         write_report: Callable[[str, str], str] | None = None,
@@ -124,6 +125,7 @@ class ConsoleApp(App[int]):
         self.read_only_reason = read_only_reason or ("started with --read-only" if backend.is_read_only else "")
         self.is_ascii = is_ascii
         self.is_demo = is_demo
+        self.is_rehearsal = is_rehearsal
         self.runbook = runbook
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened

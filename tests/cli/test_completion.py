@@ -52,6 +52,8 @@ def run_bash(line: str, home: Path, **variables: str) -> list[str]:
         ("emqx-tui --emqx-access d", ["direct"]),
         ("emqx-tui completion ", ["bash", "zsh", "fish"]),
         ("emqx-tui demo --scenario sl", ["slow-drain"]),
+        ("emqx-tui rehearse --fault api", ["api-down@"]),
+        ("emqx-tui rehearse --fault api-down@6m+90s,rat", ["api-down@6m+90s,rates-edited@"]),
         ("emqx-tui rollout x --set image.v", ["image.version="]),
         ("emqx-tui rollout x --override ud", ["udp"]),
         ("emqx-tui approve x cu", ["cut-over"]),

@@ -63,6 +63,8 @@ class ApiServer:
     """Called before each request, so that it sees the world as of now and not as of the last tick."""
     watches: WatchOptions = field(default_factory=WatchOptions)
     broker_log: BrokerLog = no_broker
+    is_down: Callable[[], bool] = lambda: False
+    """Every connection is dropped without an answer."""
 
     def __post_init__(self) -> None:
         self._wakeups = Wakeups(self.store)
@@ -88,6 +90,10 @@ class ApiServer:
     async def _frame(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
+        if self.is_down():
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=503)
         try:
             # Anybody may see these; a token that nobody has is refused everywhere, as by a real server.
             if request.path.rstrip("/") not in _OPEN_PATHS or _bearer(request):

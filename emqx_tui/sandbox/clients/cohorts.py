@@ -9,7 +9,8 @@ buckets fall due, never on how many clients are in them. Nothing here knows abou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from emqx_tui.sandbox.clients.distributions import poisson, split_by_weight, split_evenly
@@ -72,14 +73,23 @@ class Population:
 
     # -- called by scenarios
 
-    def connect_all_at_once(self) -> None:
-        """Put every client on the routed brokers, evenly and at this instant; the accept limit does not apply."""
+    def connect_all_at_once(self, spread: Sequence[int] = ()) -> None:
+        """Put every client on the routed brokers at this instant; the accept limit does not apply.
+
+        Evenly or, where `spread` has a part for each broker, in the order of their names, as it says.
+        """
         targets = list({node.name: node for node in self._cluster.routed() if node and node.running}.values())
         if not targets:
             raise ValueError("no broker to connect to")
-        share, rest = divmod(self.size - self.live - self.waiting - self.dead, len(targets))
-        for i, node in enumerate(targets):
-            self._arrive(node, share + (i < rest))
+        absent = self.size - self.live - self.waiting - self.dead
+        share, rest = divmod(absent, len(targets))
+        shares = [share + (i < rest) for i in range(len(targets))]
+        if len(spread) == len(targets) and sum(spread):
+            targets.sort(key=lambda node: node.name)
+            ends = [absent * sum(spread[: i + 1]) // sum(spread) for i in range(len(targets))]
+            shares = [end - begin for begin, end in pairwise([0, *ends])]
+        for node, count in zip(targets, shares, strict=True):
+            self._arrive(node, count)
         self._note()
         self._truth.mark()
         self.start_churn()

@@ -15,15 +15,18 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+from emqx_tui.sandbox.fault_spec import Fault
 from emqx_tui.sandbox.mqtt.server import PORT as MQTT_PORT
 from emqx_tui.sandbox.run.runner import ADDRESS, Sandbox, prepare
 from emqx_tui.sandbox.run.subnets import Subnet, claim_subnet
+from emqx_tui.sandbox.world.faults import arrange
 from emqx_tui.sandbox.world.scenario import SCENARIOS, scenario
+from emqx_tui.sandbox.world.shape import read_shape, shaped
 from emqx_tui.sandbox.world.world import SETTLING_S, World, WorldConfig
 
 logger = logging.getLogger(__name__)
@@ -52,6 +55,11 @@ class SandboxOptions:
     """end when this process is gone"""
     ready_fd: int | None = None
     """write one line of JSON here when serving"""
+    shape: Path | None = None
+    """a file with the shape of another cluster, instead of a scenario"""
+    faults: tuple[Fault, ...] = ()
+    record: Path | None = None
+    """write what the faults did and, at the end, what really happened to the clients here, as JSON lines"""
 
 
 MakeWorld = Callable[[SandboxOptions, str, float], World]
@@ -77,6 +85,8 @@ def run_sandbox(options: SandboxOptions, make: MakeWorld | None = None) -> int:
 def make_world(options: SandboxOptions, pod_subnet: str, start: float) -> World:
     """The world of these options; its clock stands at `start`."""
     churn_per_s = options.clients * _CHURN_PER_CLIENT_S
+    if options.shape is not None:
+        return shaped(read_shape(options.shape), seed=options.seed, start=start, pod_subnet=pod_subnet, prepare=prepare)
     if options.scenario is None:
         config = WorldConfig(
             clients=options.clients, churn_per_s=churn_per_s, pod_subnet=pod_subnet, start=start + SETTLING_S
@@ -100,6 +110,9 @@ async def _serve(options: SandboxOptions, subnet: Subnet, make: MakeWorld) -> in
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ending.set)
     world = make(options, subnet.cidr, time.time())
+    record = _Record(options.record)
+    if options.faults:
+        arrange(world, options.faults, record.write)
     mqtt_ports = (MQTT_PORT, 0) if options.mqtt_port is None else (options.mqtt_port,)
     ports = {"port": options.port, "mqtt_ports": mqtt_ports}
     async with Sandbox(world, speed=options.speed, kubeconfig=options.kubeconfig, **ports) as sandbox:
@@ -115,7 +128,25 @@ async def _serve(options: SandboxOptions, subnet: Subnet, make: MakeWorld) -> in
             if failure := wait.exception():
                 logger.critical("the simulation broke", exc_info=failure)
                 return 1
+        record.write_truth(world)
     return 0
+
+
+class _Record:
+    """The file of `--record`; nothing is written without one."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def write(self, told: Mapping[str, Any]) -> None:
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(told) + "\n")
+
+    def write_truth(self, world: World) -> None:
+        for cluster in world.clusters.values():
+            truth, counts = cluster.truth, cluster.truth.since_mark()
+            self.write({"clients": truth.live + truth.offline, "disconnects": counts.disconnects, "lost": counts.lost})
 
 
 def _tell(text: str, stream: TextIO) -> None:

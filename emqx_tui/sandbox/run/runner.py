@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -39,6 +39,9 @@ class ServedWorld(PodWorld, BrokerWorld, Advancing, Protocol):
 
     timeline: Timeline
     api: KubeApi
+
+    api_down: bool
+    on_api_down: list[Callable[[], None]]
 
     def broker_log(self, pod: Object, previous: bool) -> Sequence[tuple[float, str]]:
         """What the broker in a pod, or the one before its restart, wrote behind its first lines."""
@@ -133,6 +136,7 @@ class Sandbox:
             catch_up=self.clock.catch_up,
             watches=self.watches,
             broker_log=self.world.broker_log,
+            is_down=lambda: self.world.api_down,
         )
         self._exit.callback(server.close)
         runner = web.AppRunner(
@@ -140,6 +144,7 @@ class Sandbox:
         )
         await runner.setup()
         self._exit.push_async_callback(runner.cleanup)
+        self.world.on_api_down.append(lambda: _cut(runner))
         site = web.TCPSite(runner, ADDRESS, self._port, ssl_context=self._authority.server_context())
         await site.start()
         self.url = f"https://{ADDRESS}:{runner.addresses[0][1]}"
@@ -166,3 +171,10 @@ class Sandbox:
             self._kubeconfig = Path(folder, "kubeconfig")
         content = kubeconfig_of(self.url, self._authority.ca_pem, self.accounts, self._namespace)
         write_kubeconfig(self._kubeconfig, content)
+
+
+def _cut(runner: web.AppRunner) -> None:
+    """Break every connection to the API server."""
+    for connection in runner.server.connections if runner.server is not None else ():
+        if connection.transport is not None:
+            connection.transport.abort()

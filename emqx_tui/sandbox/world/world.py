@@ -6,12 +6,13 @@ give the same history, to the byte. Nothing happens unless the clock is moved.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emqx_tui.sandbox.clients.cohorts import add_clients
+from emqx_tui.sandbox.clients.cohorts import Population, add_clients
 from emqx_tui.sandbox.clients.presets import Preset
 from emqx_tui.sandbox.clients.routes import Routes
 from emqx_tui.sandbox.controllers.addresses import PodAddresses
@@ -77,6 +78,10 @@ class WorldConfig:
     pod_subnet: str = "10.244.0.0/16"
     reuse_addresses: bool = False
     """the address of a dead pod goes to the next new one"""
+    spread: tuple[int, ...] = ()
+    """how the clients are spread over the nodes, in the order of their names; empty: evenly"""
+    kept_sessions: tuple[int, ...] = ()
+    """sessions of clients that are away for good, by node"""
     green_pull_fails: tuple[int, ...] = ()
     """ordinals whose pods never get their image, if it is another than the first one"""
 
@@ -124,6 +129,9 @@ class World:
         self.store.reviews.append(webhooks.validate)
         self._first_image: str | None = None
         self._clients_given = False
+        self.api_down = False
+        """what is served of the API refuses every connection"""
+        self.on_api_down: list[Callable[[], None]] = []
         self._make_surroundings()
         self.operator_deployment = OperatorDeployment(self.store, scheduler, self.informer, self.operator)
         self.informer.on("emqxenterprises", self._on_enterprise)
@@ -213,7 +221,13 @@ class World:
             self._clients_given = True
             config = self.config
             clients = add_clients(cluster, config.preset, config.clients, churn_per_s=config.churn_per_s)
-            self.timeline.after(0.0, clients.connect_all_at_once)
+            self.timeline.after(0.0, lambda: self._connect(cluster, clients))
+
+    def _connect(self, cluster: EmqxCluster, clients: Population) -> None:
+        clients.connect_all_at_once(self.config.spread)
+        for (_, node), count in zip(sorted(cluster.nodes.items()), self.config.kept_sessions, strict=False):
+            if count:
+                clients.park(node, count, math.inf)
 
     def _on_claim(self, event_type: str, claim: Object) -> None:
         if event_type == "DELETED":
@@ -232,6 +246,12 @@ class World:
     def set_ready(self, name: str, ready: bool, namespace: str = "default") -> None:
         """Make a pod fail (or pass) its readiness probe while its broker works."""
         self.kubelet.set_ready(namespace, name, ready)
+
+    def set_api_down(self, is_down: bool) -> None:
+        """The API server is away, or back; connections to it break."""
+        self.api_down = is_down
+        for tell in self.on_api_down if is_down else ():
+            tell()
 
     def upgrade_operator(self, line: str) -> None:
         """Another operator release takes over; what it generates differs, so it may start a release by itself."""

@@ -83,7 +83,15 @@ class Publisher:
             recorder.saw(self._before_release)
             self._before_release = None
         recorder.saw(view)
+        self._sources(self._kept.health if self._kept is not None else (), view.health)
         self._kept = view
+
+    def _sources(self, before: tuple[SourceHealth, ...], now: tuple[SourceHealth, ...]) -> None:
+        """Record what went silent, and what answers again."""
+        known = {source.name: source.is_ok for source in before}
+        for source in now:
+            if source.is_ok is not known.get(source.name, True):
+                self.record("source", source=source.name, is_ok=source.is_ok, problem=source.problem)
 
     def notify(self, notice: Notice) -> None:
         """Answer an intent; the next view carries the answer."""

@@ -221,6 +221,7 @@ class ChangeScreen(ConsoleScreen):
             scope="",
             live=live,
             is_production=console.is_production,
+            is_rehearsal=console.is_rehearsal,
             is_read_only=bool(console.read_only_reason),
         )
 

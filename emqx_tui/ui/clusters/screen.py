@@ -115,6 +115,7 @@ class ClustersScreen(ConsoleScreen):
             middle=fleet_line(fleet) if self.size.width >= FLEET_FROM else counts(fleet),
             short_middle=call_count(fleet),
             is_production=self.console.is_production,
+            is_rehearsal=self.console.is_rehearsal,
             is_read_only=bool(self.console.read_only_reason),
         )
 

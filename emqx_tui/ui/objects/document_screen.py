@@ -158,6 +158,7 @@ class DocumentScreen(ConsoleScreen):
             scope="",
             live=view_live(self.console.published.view, quiet_s),
             is_production=console.is_production,
+            is_rehearsal=console.is_rehearsal,
             is_read_only=bool(console.read_only_reason),
         )
 

@@ -147,6 +147,7 @@ class LogScreen(ConsoleScreen):
             scope="",
             live=view_live(console.published.view, quiet_s),
             is_production=console.is_production,
+            is_rehearsal=console.is_rehearsal,
             is_read_only=bool(console.read_only_reason),
         )
 

@@ -122,6 +122,7 @@ class ObjectsScreen(ConsoleScreen):
             scope="",
             live=view_live(self._view, quiet_s),
             is_production=console.is_production,
+            is_rehearsal=console.is_rehearsal,
             is_read_only=bool(console.read_only_reason),
         )
 

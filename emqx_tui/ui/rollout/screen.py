@@ -181,6 +181,7 @@ class RolloutScreen(ConsoleScreen):
             middle=_middle(view) if view else (),
             short_middle=_short_middle(view) if view else (),
             is_production=console.is_production,
+            is_rehearsal=console.is_rehearsal,
             is_read_only=bool(console.read_only_reason),
         )
 

@@ -21,6 +21,7 @@ class Console(Protocol):
     read_only_reason: str
     """Why nothing may be sent; empty when it may."""
     is_demo: bool
+    is_rehearsal: bool
     runbook: Runbook
     """What a person is to do at each gate."""
     published: Published

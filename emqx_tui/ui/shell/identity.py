@@ -42,6 +42,7 @@ class Identity:
     short_middle: Line = EMPTY
     """Instead of `middle` where that has no room; of one cluster, names give way to it."""
     is_production: bool = False
+    is_rehearsal: bool = False
     is_read_only: bool = False
 
 
@@ -130,6 +131,8 @@ def _right(identity: Identity) -> Line:
         marks += [Span("  "), Span("READ-ONLY", Tone.STRONG)]
     if identity.is_production:
         marks += [Span("  "), Span("▐PROD▌", Tone.CALL)]
+    if identity.is_rehearsal:
+        marks += [Span("  "), Span("▐REHEARSAL▌", Tone.CALL)]
     return line(*marks)
 
 
@@ -169,6 +172,7 @@ class IdentityBar(Widget):
         if identity != self._identity:
             self._identity = identity
             self.set_class(identity.is_production, "-production")
+            self.set_class(identity.is_rehearsal, "-rehearsal")
             self.refresh()
 
     def render(self) -> Content:

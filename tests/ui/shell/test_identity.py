@@ -27,6 +27,14 @@ def test_the_cluster_is_named_at_every_width(width):
         assert part in text
 
 
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_rehearsal_is_called_one_at_every_width(width):
+    path = ("REHEARSAL", "messaging-core-team", "emqx-enterprise-customer-gateway-7")
+    line = identity_line(Identity(path, SERVER, "", fleet_live(three_clusters()), is_rehearsal=True), width)
+    assert "▐REHEARSAL▌" in spans.plain(line)
+    assert spans.width(line) == width
+
+
 def test_long_names_lose_their_middle_not_their_ends():
     live = fleet_live(three_clusters())
     long = ("gke_company-production_europe-west1_main", "messaging-core-team", "emqx-enterprise-customer-gateway-7")
