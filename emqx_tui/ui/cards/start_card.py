@@ -73,8 +73,10 @@ def _what_happens(plan: Plan) -> tuple[Line, ...]:
 
 
 def _start_revision(plan: Plan, accepted: tuple[str, ...]) -> str:
-    """What starting means. The operator's status writes move the resourceVersion and nothing else: left out."""
-    return f"start@{fingerprint([repr(replace(plan, resource_version='')), plan.patch, accepted])}"
+    """What starting means. The operator's status writes move the resourceVersion, clients that come and go the
+    forecast, and neither changes what is done: left out."""
+    meant = replace(plan, resource_version="", forecast=None)
+    return f"start@{fingerprint([repr(meant), plan.patch, accepted])}"
 
 
 def renew_start(judged: EditPreview, overrides: tuple[str, ...] = (), runbook: Runbook = SILENT) -> Renew:

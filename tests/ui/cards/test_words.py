@@ -15,6 +15,7 @@ from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Abort, Approve, SetPolicy, Start
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
+from emqx_tui.rollout.start_forecast import StartForecast
 from emqx_tui.runbook import Gate, Runbook
 from emqx_tui.session.views.view import EditPreview, Role, View
 from emqx_tui.ui.cards.abort_card import renew_abort
@@ -254,6 +255,8 @@ def test_the_start_card_goes_with_its_draft_and_with_the_object_that_was_read():
         return card
 
     assert later(resource_version="1002").revision == first.revision, "a status write changes nothing of what starts"
+    forecast = StartForecast(300, 330, 15_000, 15_000, 200, 200, ())
+    assert later(forecast=forecast).revision == first.revision, "clients that come and go change nothing of it either"
     assert later(metadata_generation=2).revision != first.revision
     assert later(patch={"spec": {}}).revision != first.revision
     assert renew(releases.idle(), replace(found, number=8, plan=None)) is None
