@@ -25,8 +25,8 @@ from emqx_tui.session.sources import watches
 from emqx_tui.session.sources.pod_report import PodReport, read_report
 from emqx_tui.session.views.view import EditPreview, View
 
-TICK_S = 0.6
-"""The longest time without a decision. More than half a poll of EMQX: between two of its answers one tick is enough."""
+TICK_S = 1.1
+"""The longest time without a decision. More than a poll of EMQX in a release: its answers are decided on anyway."""
 
 
 class Session:
