@@ -25,7 +25,7 @@ EXACT = 3
 """Clients by which the figures of the end may differ: those that left or came between two samples."""
 SEEN_LATE_S = 3.0
 """A count is two seconds old at most by a node's sampler, and a second more by the poll."""
-STILL_S = 240.0
+STILL_S = 180.0
 """The product's own alarm comes after 120 s in stories."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from emqx_tui.rollout.intents import Abort, Freeze, Hold, Resume, SetPolicy, SetRates
+from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
@@ -25,6 +26,8 @@ RATE = 5
 POLICY = Policy(canary_s=15.0, green_ready_timeout_s=90.0, no_progress_s=120.0, stall_s=30.0)
 """Shorter waits than the product's own, so that more happens in a second of the machine."""
 LIMIT_S = 600.0
+LATE_S = 200.0
+"""So long after the last event and its end people give up: they go back, and do what they are told to."""
 WATCH_ONLY = ("2.1.0", "2.1.2")
 """Operator releases with which no release may begin."""
 
@@ -268,9 +271,11 @@ class Telling:
                 scale_set(console, name, 0)
 
     def _is_over(self) -> bool:
-        """Every console has seen the end."""
+        """Every console has seen the end; one that came after it sees no release."""
         views = [console.view for console in self.consoles if not console.wire.is_cut]
-        return bool(views) and all(view is not None and view.result for view in views)
+        ends = {view.result for view in views if view is not None}
+        is_settled = bool(ends & {"done", "aborted"})
+        return bool(views) and all(v is not None and (v.result or (is_settled and _sees_none(v))) for v in views)
 
     def _mend(self, fault: Fault, console: Console) -> None:
         """A template is put back by somebody who thinks that the release goes on: not after its end."""
@@ -284,15 +289,25 @@ class Telling:
     async def _end(self) -> None:
         """Until every console has seen the end; a release may also stand where a person has been told why."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + LIMIT_S
+        late_s = max(0.0, self._mended_at - self.stage.world.timeline.now) + LATE_S
+        late_at, deadline = loop.time() + min(late_s, LIMIT_S / 2), loop.time() + LIMIT_S
         while loop.time() < deadline and not self._is_over():
-            self._go_on_by_hand(is_late=loop.time() > deadline - LIMIT_S / 2)
+            is_late = loop.time() > late_at
+            if is_late and all(c.view is not None and _sees_none(c.view) for c in self.consoles):
+                # Nobody can go back either: whoever could write the journal again has had the time.
+                break
+            self._go_on_by_hand(is_late=is_late)
             await asyncio.sleep(5.0)
         # What is put back last of all, others put back, and the operator settles it.
         await asyncio.sleep(max(5.0, self._mended_at + 40.0 - self.stage.world.timeline.now))
         view = next((c.view for c in self.consoles if c.view is not None and not c.wire.is_cut), None)
         self.ending.result = view.result if view and view.result else f"stands {_why(view)}"
         self.judge.end(view, self.struck, TARGET, DELAY_S)
+
+
+def _sees_none(view: View) -> bool:
+    """No release stands, and this console has seen none end."""
+    return view.journal is None and not view.result and view.decision.phase is Phase.IDLE
 
 
 def _why(view: View | None) -> str:

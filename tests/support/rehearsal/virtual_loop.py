@@ -60,7 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 assert until is not None
                 timeline.run_until(until)
                 return
-            timeline.step()
+            timeline.run_until(upcoming)
 
 
 def run_in(world: World, work: Coroutine[Any, Any, T]) -> T:
