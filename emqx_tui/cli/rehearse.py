@@ -125,7 +125,7 @@ OPERATOR_S = 3.0
 
 def _on_screen(settings: Settings, child: SandboxChild, like: dict[str, Any], arguments: Namespace) -> int:
     host = ThisHost.detect()
-    named = arguments.like or "the usual demo"
+    named = arguments.like or "the demo's cluster"
     placeholder = Access("sandbox", context=CONTEXT, namespace=settings.namespace)
 
     async def connected() -> Connected:
@@ -135,7 +135,7 @@ def _on_screen(settings: Settings, child: SandboxChild, like: dict[str, Any], ar
         access = load_access(replace(settings.access_request(), kubeconfig=await child.ready()))
         return await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate, host=host)
 
-    words = f"a rehearsal on a simulated cluster with the shape of {named}: nothing here reaches a real one"
+    words = f"a rehearsal on a simulated cluster like {named}: nothing here reaches a real one"
     return show(settings, placeholder, host, connected, is_demo=True, is_rehearsal=True, first_words=words).code
 
 

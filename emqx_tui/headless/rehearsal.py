@@ -28,7 +28,7 @@ class Injected:
     fault: str
     """As it was asked for."""
     at: datetime | None
-    """None: it never struck, because the release did not last so long."""
+    """None: it never struck, the release had not come to that."""
     struck: str
     """What it struck; empty when there was nothing to strike."""
     mended_at: datetime | None
@@ -178,7 +178,7 @@ def _result(report: Report | None) -> str:
 
 def _fault(fault: Injected, begun: datetime | None) -> str:
     if fault.at is None:
-        return f"{fault.fault}: never came, the release did not last so long"
+        return f"{fault.fault}: never struck, it had not come to that"
     told = f"{_since(fault.at, begun)}  {fault.fault}"
     if not fault.struck:
         return f"{told}: there was nothing to strike"
