@@ -1,7 +1,7 @@
 """A recorded release as a Backend: the same screens, at any moment of the recording. Nothing can be asked of it.
 
 Owns the position. It has no thread and no clock: whoever shows it says how much time has passed. A view is rebuilt from
-the last one before it that was written whole; the samples, which only grow, are counted once when the file is opened.
+the last one before it that was written whole; the samples, which only grow, are counted once, as far as is needed.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ GATES = frozenset({"gate", "approval"})
 
 @dataclass(frozen=True)
 class _Frame:
-    """A view that can be shown."""
+    """What was found out of a view before it is shown."""
 
-    at: datetime
-    line: ViewLine
     begin: int
     """Number of the frame with which its chunk begins."""
-    resets: bool
+    shown: int
+    """Number of the frame that is shown at its moment: itself or, where it cannot be unpacked, the last one before."""
+    resets: bool = False
     """Its samples take the place of all before."""
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample, ...] = ()
     """The new ones."""
 
 
@@ -54,47 +54,26 @@ class Replay:
         self.recording = recording
         self.speed = 1
         self.is_playing = False
-        self._series_before: dict[int, tuple[Sample, ...]] = {}
-        """By the first frame of a chunk: the series as it stood before."""
-        self._frames = self._index(lines)
-        if not self._frames:
+        self._lines = _in_sequence(lines)
+        self._indexed = _Index(self._lines)
+        while not self._indexed.is_complete and self._indexed.first is None:
+            self._indexed.extend(self._indexed.count + 1)
+        first = self._indexed.first
+        if first is None:
             raise Malformed("recording", "no view is in it")
-        self._moments = [frame.at for frame in self._frames]
+        self._moments = [line.at for line in self._lines]
         told = [(at, record["event"]) for record in recording.records if (at := _instant(record)) is not None]
         self._events = sorted(at for at, event in told if event in EVENTS)
         self._gates = sorted(at for at, event in told if event in GATES)
-        self._number = 0
-        self._cursor = self._moments[0]
+        self._first = self._number = first
+        self._cursor = self._moments[first]
         self._chunk = _Chunk(-1, ())
         self._view: View | None = None
         self._on_change: Callable[[], None] = lambda: None
 
-    def _index(self, lines: Sequence[ViewLine]) -> list[_Frame]:
-        """Every view whose chunk is whole up to it."""
-        frames: list[_Frame] = []
-        series = Series(PLOTTED)
-        chunk, expected, begin, unpacker = "", 0, 0, Unpacker()
-        before: Sample | None = None
-        for line in lines:
-            if line.number == 1:
-                chunk, expected, begin, unpacker = line.chunk, 1, len(frames), Unpacker()
-                self._series_before[begin] = series.frozen()
-            if line.chunk != chunk or line.number != expected:
-                continue
-            try:
-                told = unpacker.unpack(line)
-            except Malformed:
-                expected = 0
-                continue
-            expected += 1
-            resets, samples = "S" in told, list[Sample]()
-            before = None if line.number == 1 else before
-            for each in told.get("S" if resets else "s", ()):
-                before = unpacked_sample(each, before)
-                samples.append(before)
-            series = _grown(Series(PLOTTED) if resets else series, samples)
-            frames.append(_Frame(line.at, line, begin, resets, tuple(samples)))
-        return frames
+    def prepare(self, views: int) -> None:
+        """Read some more of what a later moment needs; without it the first seek there takes as long as all of it."""
+        self._indexed.extend(self._indexed.count + views)
 
     # -- where it stands ----------------------------------------------------------------------------------------------
 
@@ -104,7 +83,7 @@ class Replay:
 
     @property
     def begin(self) -> datetime:
-        return self._moments[0]
+        return self._moments[self._first]
 
     @property
     def end(self) -> datetime:
@@ -113,7 +92,7 @@ class Replay:
     def seek(self, at: datetime) -> None:
         """Go to the newest view that is not after `at`."""
         self._cursor = min(max(at, self.begin), self.end)
-        self._go(max(0, bisect_right(self._moments, self._cursor) - 1))
+        self._go(max(self._first, bisect_right(self._moments, self._cursor) - 1))
 
     def skip(self, seconds: float) -> None:
         self.seek(self._cursor + timedelta(seconds=seconds))
@@ -121,7 +100,7 @@ class Replay:
     def step(self, views: int) -> None:
         """Some views on or, negative, back; and pause."""
         self.is_playing = False
-        number = min(max(0, self._number + views), len(self._frames) - 1)
+        number = min(max(self._first, self._number + views), len(self._lines) - 1)
         self._cursor = self._moments[number]
         self._go(number)
 
@@ -166,11 +145,14 @@ class Replay:
     # -- a view -------------------------------------------------------------------------------------------------------
 
     def _built(self) -> View:
-        frame = self._frames[self._number]
-        if self._chunk.begin != frame.begin or self._chunk.done > self._number:
-            self._chunk = _Chunk(frame.begin, self._series_before[frame.begin])
-        for number in range(self._chunk.done + 1, self._number + 1):
-            self._chunk.take(self._frames[number], number)
+        self._indexed.extend(self._number + 1)
+        frames = self._indexed.frames
+        wanted = frames[self._number].shown
+        begin = frames[wanted].begin
+        if self._chunk.begin != begin or self._chunk.done > wanted:
+            self._chunk = _Chunk(begin, self._indexed.series_before[begin])
+        for number in range(self._chunk.done + 1, wanted + 1):
+            self._chunk.take(frames[number], self._lines[number], number)
         return self._chunk.view()
 
     # -- Backend --------------------------------------------------------------------------------------------------
@@ -234,6 +216,77 @@ class Replay:
     def save(self, plan_or_draft: Plan | Draft) -> None: ...
 
 
+def _in_sequence(lines: Sequence[ViewLine]) -> list[ViewLine]:
+    """The lines without those whose chunk lacks one before them."""
+    found: list[ViewLine] = []
+    chunk, expected = "", 0
+    for line in lines:
+        if line.number == 1:
+            chunk, expected = line.chunk, 1
+        if line.chunk == chunk and line.number == expected:
+            expected += 1
+            found.append(line)
+    return found
+
+
+class _Index:
+    """What is known of the first frames: whether they can be unpacked, and their samples. It grows as it is needed."""
+
+    def __init__(self, lines: Sequence[ViewLine]) -> None:
+        self._lines = lines
+        self.frames: list[_Frame] = []
+        self.series_before: dict[int, tuple[Sample, ...]] = {}
+        """By the first frame of a chunk: the series as it stood before."""
+        self.first: int | None = None
+        """The first frame that can be shown."""
+        self._series = Series(PLOTTED)
+        self._begin, self._unpacker = 0, Unpacker()
+        self._before: Sample | None = None
+        self._is_broken = False
+        """The rest of this chunk cannot be unpacked."""
+
+    @property
+    def count(self) -> int:
+        return len(self.frames)
+
+    @property
+    def is_complete(self) -> bool:
+        return self.count == len(self._lines)
+
+    def extend(self, count: int) -> None:
+        """Know `count` frames, or all."""
+        for line in self._lines[self.count : count]:
+            self._take(line)
+
+    def _take(self, line: ViewLine) -> None:
+        number = self.count
+        if line.number == 1:
+            self._begin, self._unpacker, self._before, self._is_broken = number, Unpacker(), None, False
+            self.series_before[number] = self._series.frozen()
+        resets, samples = False, list[Sample]()
+        try:
+            resets, samples = self._samples(line)
+        except Malformed:
+            self._is_broken = True
+        if self._is_broken:
+            shown = self.frames[-1].shown if self.frames else number
+            self.frames.append(_Frame(self._begin, shown))
+            return
+        self.first = number if self.first is None else self.first
+        self._series = _grown(Series(PLOTTED) if resets else self._series, samples)
+        self.frames.append(_Frame(self._begin, number, resets, tuple(samples)))
+
+    def _samples(self, line: ViewLine) -> tuple[bool, list[Sample]]:
+        if self._is_broken:
+            return False, []
+        told = self._unpacker.samples(line)
+        found = list[Sample]()
+        for each in told.get("S" if "S" in told else "s", ()):
+            self._before = unpacked_sample(each, self._before)
+            found.append(self._before)
+        return "S" in told, found
+
+
 class _Chunk:
     """The views of one chunk, one after the other."""
 
@@ -246,8 +299,8 @@ class _Chunk:
         self._decoder = Decoder()
         self._unpacker = Unpacker()
 
-    def take(self, frame: _Frame, number: int) -> None:
-        told = self._unpacker.unpack(frame.line)
+    def take(self, frame: _Frame, line: ViewLine, number: int) -> None:
+        told = self._unpacker.unpack(line)
         self._series = _grown(Series(PLOTTED) if frame.resets else self._series, frame.samples)
         self._decoder.tables |= told.get("t", {})
         self._tree = patched(self._tree, told["v"])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import zlib
+from base64 import b85encode
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +17,16 @@ from emqx_tui.model.wire import Malformed
 from emqx_tui.rollout.intents import Hold
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.replay import Replay
-from emqx_tui.session.views.view_recording import CHUNK_S, Decoder, Encoder, ViewLine, difference, patched
+from emqx_tui.session.views.view_recording import (
+    CHUNK_S,
+    Decoder,
+    Encoder,
+    Unpacker,
+    ViewLine,
+    ViewWriter,
+    difference,
+    patched,
+)
 from tests.support import recorded, releases
 from tests.support.recorded import Recorded
 
@@ -145,6 +157,49 @@ def test_secrets_are_not_recorded() -> None:
     assert "hush" in repr(alarmed.snapshot.resource.value.raw if alarmed.snapshot.resource.value else "")
     assert "hush" not in json.dumps(Encoder().encode(alarmed))
     assert "hush" not in repr(found)
+
+
+def of_an_older_console(lines: Sequence[ViewLine]) -> list[ViewLine]:
+    """The same views as they were written before: one object with samples and view, in base 85."""
+    found, unpacker, packer = list[ViewLine](), Unpacker(), zlib.compressobj()
+    for line in lines:
+        if line.number == 1:
+            unpacker, packer = Unpacker(), zlib.compressobj()
+        text = unpacker._text(line)
+        samples, end = json.JSONDecoder().raw_decode(text)
+        raw = json.dumps({**json.loads(text[end:]), **samples}).encode()
+        packed = b85encode(packer.compress(raw) + packer.flush(zlib.Z_SYNC_FLUSH)).decode()
+        told = {"at": line.at.isoformat(), "chunk": line.chunk, "n": line.number, "z": packed}
+        found.append(ViewLine.from_record(json.loads(json.dumps(told))))
+    return found
+
+
+def test_a_recording_of_an_older_console_is_shown_too(of_release: Recorded) -> None:
+    replay = of_release.replay(of_an_older_console(of_release.lines))
+    for number in (0, 3, len(of_release.views) - 1):
+        replay.seek(of_release.views[number].now)
+        newest = max(n for n, view in enumerate(of_release.views) if view.now <= of_release.views[number].now)
+        assert replay.view() == of_release.views[newest]
+
+
+@pytest.mark.parametrize("prepared", [1, 100, 10_000])
+def test_what_is_prepared_changes_no_view(of_release: Recorded, replay: Replay, prepared: int) -> None:
+    replay.prepare(prepared)
+    replay.seek(replay.end)
+    assert replay.view() == of_release.views[-1]
+    replay.prepare(prepared)
+    replay.seek(replay.begin)
+    assert replay.view() == of_release.views[0]
+
+
+def test_a_line_is_read_as_its_record_is(of_release: Recorded) -> None:
+    written = ViewWriter("abc")
+    line = json.dumps({"event": "view", **written.record(of_release.views[0])}, separators=(",", ":")).encode() + b"\n"
+    found = ViewLine.from_line(line)
+    assert found is not None
+    assert found == ViewLine.from_record(json.loads(line))
+    for other in (line[:-1], line[:-9], b"{}\n", line.replace(b'"b"', b'"c"'), line.replace(b"T", b" "), line * 2):
+        assert ViewLine.from_line(other) is None
 
 
 class TestDamage:

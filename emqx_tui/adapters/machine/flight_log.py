@@ -31,7 +31,8 @@ from emqx_tui.session.views.view_recording import EVENT, ViewWriter
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: a view is two objects, in base 64."""
 PART_BYTES = 8 << 20
 PARTS = 4
 """Of one recording: the one being written and the older ones, `.1` the newest of them."""

@@ -107,6 +107,9 @@ def _records(path: Path, views: list[ViewLine]) -> tuple[list[Mapping[str, Any]]
     found, unreadable, is_cut = [], 0, False
     with path.open("rb") as lines:
         for line in lines:
+            if (view := ViewLine.from_line(line)) is not None:
+                views.append(view)
+                continue
             record = _record(line)
             if record is not None and record["event"] == EVENT:
                 with contextlib.suppress(ValueError, TypeError, KeyError):

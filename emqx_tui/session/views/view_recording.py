@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import re
 import zlib
-from base64 import b85decode, b85encode
+from base64 import b64decode, b64encode, b85decode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -92,6 +93,8 @@ class Decoder:
     def __init__(self) -> None:
         self.tables: dict[str, list[str]] = {}
         self._classes: dict[str, Any] = {}
+        self._fields: dict[str, frozenset[str]] = {}
+        """Of each class, those that it is made with."""
         self._before: dict[int, tuple[Any, Any]] = {}
         self._now: dict[int, tuple[Any, Any]] = {}
 
@@ -129,7 +132,7 @@ class Decoder:
                 return self._class(rest[0])[rest[1]]
             case _:
                 kind = self._class(mark)
-                known = {f.name for f in dataclasses.fields(kind) if f.init}
+                known = self._fields[mark]
                 fields = zip(self.tables[mark], rest, strict=True)
                 return kind(**{field: self._decode(entry) for field, entry in fields if field in known})
 
@@ -142,6 +145,8 @@ class Decoder:
             if not isinstance(kind, type) or not (dataclasses.is_dataclass(kind) or issubclass(kind, Enum)):
                 raise ValueError(f"{name} is no part of a view")
             self._classes[name] = kind
+            if dataclasses.is_dataclass(kind):
+                self._fields[name] = frozenset(f.name for f in dataclasses.fields(kind) if f.init)
         return self._classes[name]
 
 
@@ -218,7 +223,9 @@ def _patched(before: Any, told: Any) -> Any:
     if "u" in told:
         after = list(before)
         for index, each in told["u"].items():
-            after[int(index)] = _patched(after[int(index)], each)
+            number = int(index)
+            # Most are counts: a call for each would take most of the time of a seek.
+            after[number] = after[number] + each if type(each) is int else _patched(after[number], each)
         return after
     if "s" in told:
         begin, end, items = told["s"]
@@ -269,12 +276,13 @@ class ViewWriter:
         self._tree = tree
         if len(self._encoder.tables) != self._tables:
             told["t"], self._tables = self._encoder.tables, len(self._encoder.tables)
-        told |= self._samples(view.samples)
-        raw = json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-        packed = self._packer.compress(raw) + self._packer.flush(zlib.Z_SYNC_FLUSH)
+        # The samples stand first, by themselves: whoever counts them alone reads no further.
+        parts = (self._samples(view.samples), told)
+        raw = "".join(json.dumps(part, separators=(",", ":"), ensure_ascii=False) for part in parts)
+        packed = self._packer.compress(raw.encode("utf-8", "replace")) + self._packer.flush(zlib.Z_SYNC_FLUSH)
         self._written += 1
         chunk = f"{self._name}-{self._chunks}"
-        return {"at": view.now.isoformat(), "chunk": chunk, "n": self._written, "z": b85encode(packed).decode()}
+        return {"at": view.now.isoformat(), "chunk": chunk, "n": self._written, "b": b64encode(packed).decode()}
 
     def _samples(self, samples: tuple[Sample, ...]) -> dict[str, Any]:
         """The new ones or, where those before are others than were written, all of them."""
@@ -326,10 +334,32 @@ class ViewLine:
     @classmethod
     def from_record(cls, told: Mapping[str, Any]) -> ViewLine:
         """Raises ValueError, TypeError, KeyError."""
-        at = datetime.fromisoformat(told["at"])
-        if at.tzinfo is None:
-            raise ValueError("an instant without a zone")
-        return cls(at, str(told["chunk"]), int(told["n"]), b85decode(told["z"]))
+        packed = b64decode(told["b"], validate=True) if "b" in told else b85decode(told["z"])
+        return cls(_instant(told["at"]), str(told["chunk"]), int(told["n"]), packed)
+
+    @classmethod
+    def from_line(cls, line: bytes) -> ViewLine | None:
+        """The same, of a line as it is written today: a tenth of the time that reading any JSON takes."""
+        found = _LINE.fullmatch(line)
+        if found is None:
+            return None
+        at, chunk, number, packed = found.groups()
+        try:
+            return cls(_instant(at.decode()), chunk.decode(), int(number), b64decode(packed))
+        except ValueError:
+            return None
+
+
+_LINE = re.compile(
+    rb'\{"event":"view","at":"([0-9T:.+-]{1,40})","chunk":"([0-9a-f-]{1,40})","n":(\d{1,9}),"b":"([A-Za-z0-9+/=]*)"\}\n'
+)
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return at
 
 
 class Unpacker:
@@ -338,16 +368,37 @@ class Unpacker:
     def __init__(self) -> None:
         self._unpacker = zlib.decompressobj()
 
+    def samples(self, line: ViewLine) -> dict[str, Any]:
+        """The samples of the next line: `s` = new ones, `S` = all. Raises Malformed."""
+        return _object(self._text(line))[0]
+
     def unpack(self, line: ViewLine) -> dict[str, Any]:
-        """Raises Malformed."""
+        """The view of the next line: `v`, and `t` when there are new tables. Raises Malformed."""
+        text = self._text(line)
+        first, end = _object(text)
+        # Older consoles wrote one object.
+        return first if "v" in first else _object(text, end)[0]
+
+    def _text(self, line: ViewLine) -> str:
         try:
-            told = json.loads(self._unpacker.decompress(line.packed, MOST_BYTES))
-        except (zlib.error, ValueError, RecursionError) as error:
+            text = self._unpacker.decompress(line.packed, MOST_BYTES).decode("utf-8")
+        except (zlib.error, ValueError) as error:
             raise Malformed("view", str(error)) from error
-        if not isinstance(told, dict) or self._unpacker.unconsumed_tail:
-            raise Malformed("view", "expected an object")
-        return told
+        if self._unpacker.unconsumed_tail:
+            raise Malformed("view", "too large")
+        return text
 
 
+def _object(text: str, begin: int = 0) -> tuple[dict[str, Any], int]:
+    try:
+        told, end = _JSON.raw_decode(text, begin)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("view", str(error)) from error
+    if not isinstance(told, dict):
+        raise Malformed("view", "expected an object")
+    return told, end
+
+
+_JSON = json.JSONDecoder()
 MOST_BYTES = 64 << 20
 """Of one view, unpacked."""

@@ -20,6 +20,8 @@ from emqx_tui.ui.shell.screen import ConsoleScreen
 
 REASON = "this is a replay"
 FRAME_S = 0.1
+PREPARED = 150
+"""Views whose samples are counted with each frame, ahead of a seek: some ten milliseconds."""
 STILL_S = 1.0
 """Between two drawings while it stands still: a plot that is drawn late waits for news to show its figures."""
 
@@ -55,6 +57,7 @@ class ReplayApp(ConsoleApp):
         now = time.monotonic()
         passed_s, self._played_at = now - self._played_at, now
         self.replay.play(passed_s)
+        self.replay.prepare(PREPARED)
         if now - self._drawn_at >= STILL_S:
             self.replay.show_again()
 
