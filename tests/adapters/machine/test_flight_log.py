@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from emqx_tui.adapters.machine import flight_log
-from emqx_tui.adapters.machine.flight_log import FlightLog, prune
+from emqx_tui.adapters.machine.flight_log import SCHEMA, FlightLog, prune
 from emqx_tui.adapters.machine.flight_reading import read_views
 from emqx_tui.session.replay import Replay
 from tests.support import recorded
@@ -39,7 +39,7 @@ def test_writes_what_it_is_given_after_a_heading(log, tmp_path):
     log.close()
     assert log.path.name == "flight-mqtt-emqx-ee-20261123T064041Z.jsonl"
     heading, decision = records(log.path)
-    assert (heading["event"], heading["schema"], heading["name"]) == ("recording", 1, "emqx-ee")
+    assert (heading["event"], heading["schema"], heading["name"]) == ("recording", SCHEMA, "emqx-ee")
     assert decision["event"] == "decision"
     assert decision["at"] == "2026-11-23T06:40:41+00:00"
     assert (decision["phase"], decision["checks"], decision["n"]) == ("draining", ["ä"], 1.5)

@@ -51,7 +51,7 @@ FOREIGN = {
     "another file": (b"hello\n", "not a flight log of emqx-tui"),
     "other JSON": (b'{"event":"phase"}\n', "not a flight log of emqx-tui"),
     "a schema that is no number": (HEADING.replace(b"1,", b"true,", 1), "not a flight log of emqx-tui"),
-    "newer": (HEADING.replace(b"1,", b"2,", 1), "has schema 2, this emqx-tui knows up to 1: use a newer one"),
+    "newer": (HEADING.replace(b"1,", b"3,", 1), "has schema 3, this emqx-tui knows up to 2: use a newer one"),
 }
 
 
