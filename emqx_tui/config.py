@@ -24,10 +24,9 @@ from emqx_tui.adapters.kubernetes.access import AccessRequest
 from emqx_tui.adapters.machine.log_file import LEVELS
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.redaction import redact_text
+from emqx_tui.ui.text.themes import COLOURS, DARK, THEMES
 
 PREFIX = "EMQX_TUI_"
-COLOURS = ("red", "orange", "yellow", "green", "cyan", "purple")
-"""They tell contexts apart; each is a class of the top line in `ui/shell/emqx_tui.tcss`."""
 CONTEXTS = "contexts"
 """The table of the file whose tables apply to contexts of one pattern only."""
 KEYS = "keys"
@@ -70,6 +69,8 @@ class Settings:
     production_contexts: tuple[str, ...] = ("prod", "prod[-_.]*", "*[-_.]prod", "*[-_.]prod[-_.]*", "*production*")
     """Patterns of context names that get a PROD mark."""
 
+    theme: str = DARK.name
+    """One of THEMES."""
     colour: str = ""
     """One of COLOURS, behind the top line of the console; empty = the usual one."""
     runbook: Path | None = None
@@ -375,6 +376,13 @@ def _colour(value: Any) -> str:
     return word
 
 
+def _theme(value: Any) -> str:
+    word = _text(value).lower()
+    if word not in THEMES:
+        raise ValueError(f"expected one of {', '.join(THEMES)}")
+    return word
+
+
 def _approval(value: Any) -> Approval:
     try:
         return Approval(value)
@@ -420,6 +428,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("ascii", "--ascii", _yes_or_no, "Draw with ASCII characters only."),
         Option("low_bandwidth", "--low-bandwidth", _yes_or_no, "Draw four times a second at most, instead of ten."),
         Option("production_contexts", "--production-contexts", _texts, "Patterns of contexts that get a PROD mark."),
+        Option("theme", "--theme", _theme, f"Colours: {', '.join(f'`{each}`' for each in THEMES)}."),
         Option("colour", "--colour", _colour, f"Of the top line: {', '.join(f'`{each}`' for each in COLOURS)}."),
         Option("runbook", "--runbook", _path, "A Markdown file: what a person is to do at each gate."),
         Option("metrics", "--metrics", _text, "HOST:PORT that serves OpenMetrics while the console or `rollout` runs."),
@@ -437,6 +446,7 @@ _SCHEMAS: Mapping[Callable[[Any], Any], Mapping[str, Any]] = {
     _yes_or_no: {"type": "boolean"},
     _rate: {"type": "number", "minimum": 1, "maximum": 600},
     _level: {"enum": list(LEVELS)},
+    _theme: {"enum": list(THEMES)},
     _colour: {"enum": list(COLOURS)},
     _approval: {"enum": [str(policy) for policy in Approval]},
     _way_to_emqx: {"type": "string", "pattern": "^(port-forward|direct|https?://.*)$"},

@@ -58,6 +58,7 @@ VALUES = [
     ("flight_log_dir", '"/f"', "/e", "/g"),
     ("approval", '"auto"', "cut-over", "every-node"),
     ("production_contexts", '["f"]', "e", "g"),
+    ("theme", '"light"', "MONO", "tritanopia"),
     ("colour", '"red"', "CYAN", "purple"),
     ("runbook", '"/f"', "/e", "/g"),
     ("metrics", '"f:1"', "e:1", "g:1"),

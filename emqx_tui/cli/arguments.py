@@ -16,6 +16,7 @@ from emqx_tui.cli.bench_arguments import add_bench
 from emqx_tui.cli.flags import Parser, UsageError, duration, faults, like, moment, number, whole
 from emqx_tui.config import OPTIONS
 from emqx_tui.rollout.gate_id import START, GateId
+from emqx_tui.ui.text.themes import THEMES
 
 SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets", "hung-peer", "split")
 APPROVALS = ("every-node", "cut-over", "auto")
@@ -111,6 +112,7 @@ def _global_flags() -> Parser:
     console.add_argument("--log-file", metavar="FILE")
     console.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
     console.add_argument("--flight-log-dir", metavar="FOLDER", help="folder of the flight logs")
+    console.add_argument("--theme", metavar="NAME", help=", ".join(THEMES))
     console.add_argument("--runbook", metavar="FILE", help="Markdown: what a person is to do at each gate")
     console.add_argument("--metrics", metavar="HOST:PORT", help="serve OpenMetrics for Prometheus there")
     console.add_argument("--notify", metavar="HOW", help="command, URL or Apprise address that calls a person")

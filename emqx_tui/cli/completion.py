@@ -30,6 +30,7 @@ from emqx_tui.cli.arguments import completion_parser, parse_global_flags
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.model.kinds import Kind
+from emqx_tui.ui.text.themes import THEMES
 
 TIMEOUT_S = 2.0
 """How long the API server may take, the credential plugin included."""
@@ -148,6 +149,7 @@ _SOURCES: dict[str, Found] = {
     "user": lambda: list(_kubeconfig().users),
     "emqx_access": lambda: (PORT_FORWARD, DIRECT),
     "log_level": lambda: LEVELS,
+    "theme": lambda: list(THEMES),
     "gate": lambda: ("cut-over",),
     "sets": _settable,
     "override": _overridable,

@@ -114,6 +114,7 @@ def show(
             server=access.server,
             namespace=access.scope,
             is_production=settings.is_production(access.context),
+            theme=settings.theme,
             colour=settings.colour,
             is_ascii=settings.ascii,
             is_demo=is_demo,

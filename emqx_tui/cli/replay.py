@@ -20,7 +20,7 @@ def run(arguments: Namespace, settings: Settings) -> int:
         raise UsageError("a replay needs a terminal; report tells a release in text")
     from emqx_tui.ui.replay.app import ReplayApp
 
-    app = ReplayApp(opened(arguments.file, settings), is_ascii=settings.ascii)
+    app = ReplayApp(opened(arguments.file, settings), theme=settings.theme, is_ascii=settings.ascii)
     app.replay.is_playing = True
     app.replay.speed = arguments.speed
     app.run()

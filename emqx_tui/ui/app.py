@@ -13,17 +13,19 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import ClassVar
 
 from rich.console import RenderableType
 from textual import events
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.timer import Timer
 
 from emqx_tui.model import units
@@ -58,6 +60,7 @@ from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews, not_sent
 from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind, notify, restore_title, save_title, set_title, suspend
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
+from emqx_tui.ui.text.themes import DARK, THEMES
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +88,8 @@ class ConsoleApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = list(keymap.bindings(Area.EVERYWHERE))
     COMMANDS: ClassVar = {ConsoleCommands}
     COMMAND_PALETTE_BINDING = "colon"
+    theme = Reactive(DARK.name)
+    colour = ""
 
     def __init__(
         self,
@@ -94,6 +99,7 @@ class ConsoleApp(App[int]):
         server: str,
         namespace: str | None,
         is_production: bool = False,
+        theme: str = DARK.name,
         colour: str = "",
         read_only_reason: str = "",
         is_ascii: bool = False,
@@ -109,9 +115,9 @@ class ConsoleApp(App[int]):
     ) -> None:
         """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken.
 
-        `colour` is one of `config.COLOURS`, for the top line. `state_dir` is where a text goes that the terminal's
-        clipboard cannot take. `write_report` writes that of a cluster's (namespace, name) last release and says where,
-        in one line; it may take a second. `contexts` can be changed to.
+        `theme` is one of `themes.THEMES`, `colour` one of `themes.COLOURS` for the top line. `state_dir` is where a
+        text goes that the terminal's clipboard cannot take. `write_report` writes that of a cluster's (namespace, name)
+        last release and says where, in one line; it may take a second. `contexts` can be changed to.
         `first_words` are told at the start.
         """
         super().__init__()
@@ -121,7 +127,10 @@ class ConsoleApp(App[int]):
         self.context = context
         self.server = server
         self.is_production = is_production
-        self.set_class(bool(colour), f"-{colour}")
+        self.colour = colour
+        self.set_class(bool(colour), "-coloured")
+        self.set_reactive(ConsoleApp.theme, theme)
+        self.stylesheet.set_variables(self.get_css_variables())
         self.read_only_reason = read_only_reason or ("started with --read-only" if backend.is_read_only else "")
         self.is_ascii = is_ascii
         self.is_demo = is_demo
@@ -458,13 +467,18 @@ class ConsoleApp(App[int]):
 
     # --- looks -----------------------------------------------------------------------------------------------
 
-    def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
-        yield SystemCommand("Theme", "Change the colours.", self.action_change_theme)
-        yield SystemCommand("Quit", "Quit the console; the release stays where it is.", self.action_quit)
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        """The console's own and no other: text is known to be readable in these."""
+        return _THEMES
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        theme = self.available_themes.get(self.theme)
-        return paint.variables(theme.dark if theme else True)
+        theme = THEMES[self.theme]
+        return {"context": theme.contexts.get(self.colour, theme.panel)}
+
+    def use_theme(self, name: str) -> None:
+        """Change the colours, at once."""
+        self.theme = name
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """NO_COLOR means no colours, not greys; --ascii means ASCII, borders included."""
@@ -479,3 +493,4 @@ def title(calling: int, context: str) -> str:
 
 
 _NO_COLOR, _ASCII = NoColor(), AsciiFilter()
+_THEMES = {name: paint.textual_theme(theme) for name, theme in THEMES.items()}

@@ -19,7 +19,6 @@ import pytest
 from textual.events import Key
 from textual.screen import Screen
 
-from emqx_tui.config import COLOURS
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Freeze, Hold
 from emqx_tui.rollout.phases import Phase
@@ -38,6 +37,7 @@ from emqx_tui.ui.shell.identity import IdentityBar
 from emqx_tui.ui.shell.keymap import KEYS, Area, spell
 from emqx_tui.ui.shell.line_filters import to_ascii
 from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWanted, RolloutWanted
+from emqx_tui.ui.text.themes import COLOURS
 from tests.support.scenes import journal
 from tests.support.screen_text import lines, said, text, until, until_said, until_shown
 from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, resource, row, three_clusters, view

@@ -12,9 +12,10 @@ from emqx_tui.ui.change.cursor_path import path_at
 from emqx_tui.ui.change.edit import PATHS
 from emqx_tui.ui.change.form_rows import Seen
 from emqx_tui.ui.change.yaml_document import Path
+from emqx_tui.ui.text.yaml_text import YamlText
 
 
-class TemplateEditor(TextArea):
+class TemplateEditor(YamlText):
     """YAML with highlighting and line numbers; Escape leaves it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "screen.leave_editor", "leave the editor")]

@@ -41,6 +41,8 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self.sort_column = "phase"
         self.is_reversed = False
         self._widths: dict[str, int] = {}
+        self._theme = ""
+        """That the cells are painted in; empty: there are none."""
         self._drawn: dict[Key, dict[str, Line]] = {}
         self._keys: dict[str, Key] = {}
         self._rows: tuple[ClusterRow, ...] = ()
@@ -52,8 +54,15 @@ class ClusterTable(DataTable, inherit_bindings=False):
             self._widths = room
             self._lay_out()
 
+    def notify_style_update(self) -> None:
+        """Cells are painted with the colours of the theme: another one paints them anew."""
+        super().notify_style_update()
+        if self._theme not in ("", self.app.theme):
+            self._lay_out()
+
     def _lay_out(self) -> None:
-        """Columns of another width: the only time that the table is built anew."""
+        """Columns of another width, or other colours: the only times that the table is built anew."""
+        self._theme = self.app.theme
         chosen = self.selected
         self.clear(columns=True)
         self._drawn.clear()

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 from textual.widgets.text_area import Selection
 
 from emqx_tui.model import units
@@ -29,6 +29,7 @@ from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Tone, line
+from emqx_tui.ui.text.yaml_text import YamlText
 
 EVENTS_EVERY_S = 5.0
 
@@ -41,7 +42,7 @@ class Shape(StrEnum):
     EVENTS = "events"
 
 
-class DocumentText(TextArea):
+class DocumentText(YamlText):
     """The text; it takes no letters, so that they are keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -17,6 +17,7 @@ from emqx_tui.ui.shell.help_screen import HelpScreen, help_lines
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.messages import ChangeWanted, InspectionWanted, ObjectsWanted, PodWanted
 from emqx_tui.ui.shell.screen import ConsoleScreen
+from emqx_tui.ui.text.themes import DARK
 
 REASON = "this is a replay"
 FRAME_S = 0.1
@@ -32,7 +33,7 @@ class ReplayApp(ConsoleApp):
     CSS_PATH: ClassVar = [*STYLES, UI / "replay" / "replay.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = list(keymap.bindings(Area.REPLAY))
 
-    def __init__(self, replay: Replay, *, is_ascii: bool = False) -> None:
+    def __init__(self, replay: Replay, *, theme: str = DARK.name, is_ascii: bool = False) -> None:
         view = replay.view()
         assert view is not None
         super().__init__(
@@ -41,6 +42,7 @@ class ReplayApp(ConsoleApp):
             server="",
             namespace=view.snapshot.namespace,
             read_only_reason=REASON,
+            theme=theme,
             is_ascii=is_ascii,
             opened=(view.snapshot.namespace, view.snapshot.name),
         )

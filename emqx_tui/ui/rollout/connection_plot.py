@@ -26,6 +26,7 @@ from emqx_tui.ui.rollout import plot
 from emqx_tui.ui.rollout.curves import Trace
 from emqx_tui.ui.rollout.plot import Curve, Plotter, PlotUnavailable, Rgb, Run, Window
 from emqx_tui.ui.shell.terminal import is_behind
+from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line
 
@@ -176,7 +177,7 @@ class ConnectionPlot(LineBox):
     @property
     def is_plain(self) -> bool:
         """True where colours or braille do not tell curves apart: each gets its own sign."""
-        return bool(self.app.no_color) or bool(getattr(self.app, "is_ascii", False))
+        return not paint.has_hues(self.app) or bool(getattr(self.app, "is_ascii", False))
 
     def _marker(self, trace: Trace) -> str:
         if self.is_plain:
@@ -186,7 +187,8 @@ class ConnectionPlot(LineBox):
     def _colour(self, trace: Trace, found: list[Trace]) -> Rgb:
         base = Color.parse(self.app.theme_variables.get(f"tone-{trace.tone}", "#ffffff"))
         alike = [other for other in found if other.tone is trace.tone]
-        shade = base.blend(Color.parse("#ffffff"), 0.6 * alike.index(trace) / len(alike)) if len(alike) > 1 else base
+        far = Color.parse(self.app.theme_variables.get("shade", "#ffffff"))
+        shade = base.blend(far, 0.6 * alike.index(trace) / len(alike)) if len(alike) > 1 else base
         return shade.rgb
 
     def _row(self, runs: list[Run], row: int, ticks: dict[int, float], tags: Line, end: int) -> Strip:

@@ -41,6 +41,10 @@ class Console(Protocol):
         """Go on with another context, unless something would be left behind."""
         ...
 
+    def use_theme(self, name: str) -> None:
+        """Change the colours, at once."""
+        ...
+
     @property
     def person(self) -> str:
         """Who sits here: `user@host`, for intents."""

@@ -1,4 +1,5 @@
-"""The command palette: every action of the screen that does something now, clusters, contexts, namespaces and words."""
+"""The command palette: every action of the screen that does something now, clusters, contexts, namespaces, themes and
+words."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from emqx_tui.ui.shell.help_screen import explanation
 from emqx_tui.ui.shell.messages import RolloutWanted
 from emqx_tui.ui.shell.screen import ConsoleScreen
 from emqx_tui.ui.text.marks import clean
+from emqx_tui.ui.text.themes import THEMES
 
 _TYPED = re.compile(r"ns ([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)")
 """A namespace that is typed, as Kubernetes names them."""
@@ -31,7 +33,7 @@ class ConsoleCommands(Provider):
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for text, run, why in (*self._commands(), *self._places(query), *self._words()):
+        for text, run, why in (*self._commands(), *self._places(query), *self._themes(), *self._words()):
             if (score := matcher.match(text)) > 0:
                 yield Hit(score, matcher.highlight(text), run, text=text, help=why)
 
@@ -64,6 +66,12 @@ class ConsoleCommands(Provider):
         typed = _TYPED.fullmatch(query.strip())
         if typed and typed[1] not in ("all", *console.namespaces):
             yield f"ns {typed[1]}", partial(console.look_at, typed[1]), "List its clusters."
+
+    def _themes(self) -> Iterator[tuple[str, partial, str]]:
+        screen = self.screen
+        if isinstance(screen, ConsoleScreen):
+            for theme in THEMES.values():
+                yield f"theme {theme.name}", partial(screen.console.use_theme, theme.name), theme.means
 
     def _words(self) -> Iterator[tuple[str, partial, str]]:
         """Only once something is typed: there are more words than actions."""

@@ -35,7 +35,7 @@ class LineBox(Widget):
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines from now on."""
         fresh = tuple(lines)
-        if fresh != self._lines:
+        if fresh != self._lines or not self._strips:
             self._lines = fresh
             self._draw()
 

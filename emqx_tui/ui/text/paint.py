@@ -1,50 +1,44 @@
-"""Turns toned lines into what Textual draws. Never parses markup; colours come from the theme's variables.
-
-Every theme has the variables of `TONES`, so that a theme chosen in the command palette cannot leave one out.
-"""
+"""Turns toned lines and the themes of `themes.py` into what Textual draws. Never parses markup."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import textual.theme
 from rich.style import Style
 from rich.text import Text
+from textual.app import App
 from textual.content import Content
 
 from emqx_tui.ui.text.spans import Line, Tone
-
-TONES = {
-    Tone.DIM: "#8a93a3",
-    Tone.GOOD: "#5fb878",
-    Tone.WAIT: "#b9a16b",
-    Tone.WARN: "#e3b341",
-    Tone.BAD: "#ff6b6b",
-    Tone.CALL: "#ffd75f",
-    Tone.BLUE: "#6ea8ff",
-    Tone.GREEN: "#4ec98a",
-    Tone.SUM: "#d6dbe5",
-    Tone.KEY: "#e3b341",
-}
-
-LIGHT_TONES = {
-    Tone.DIM: "#5b6472",
-    Tone.GOOD: "#1f7a3d",
-    Tone.WAIT: "#6d5a1f",
-    Tone.WARN: "#8a5a00",
-    Tone.BAD: "#c01c28",
-    Tone.CALL: "#8a3b00",
-    Tone.BLUE: "#1a4fc4",
-    Tone.GREEN: "#0d7a4f",
-    Tone.SUM: "#20242b",
-    Tone.KEY: "#8a5a00",
-}
+from emqx_tui.ui.text.themes import DARK, THEMES, Theme
 
 _BOLD = {Tone.STRONG, Tone.WARN, Tone.BAD, Tone.CALL, Tone.KEY}
 
 
-def variables(is_dark: bool) -> dict[str, str]:
-    """Theme variables `tone-<name>`, one for each tone that has a colour."""
-    return {f"tone-{tone}": colour for tone, colour in (TONES if is_dark else LIGHT_TONES).items()}
+def textual_theme(theme: Theme) -> textual.theme.Theme:
+    """A theme as Textual takes it. What Textual's own widgets draw follows the same colours."""
+    return textual.theme.Theme(
+        name=theme.name,
+        primary=theme.primary,
+        secondary=theme.primary,
+        warning=theme.tones["warn"],
+        error=theme.tones["bad"],
+        success=theme.tones["good"],
+        accent=theme.tones["key"],
+        foreground=theme.foreground,
+        background=theme.background,
+        surface=theme.surface,
+        panel=theme.panel,
+        dark=theme.is_dark,
+        variables=theme.variables(),
+    )
+
+
+def has_hues(app: App) -> bool:
+    """Colours tell things apart here: neither NO_COLOR nor a theme of greys is in effect."""
+    theme = THEMES.get(app.theme)
+    return not app.no_color and (theme is None or theme.has_hues)
 
 
 def content(*lines: Line) -> Content:
@@ -55,7 +49,7 @@ def content(*lines: Line) -> Content:
 
 def style(tone: Tone) -> str:
     """A tone as a Textual style; its colour is looked up when it is drawn."""
-    colour = f"$tone-{tone}" if tone in TONES else ""
+    colour = f"$tone-{tone}" if tone in DARK.tones else ""
     return f"bold {colour}".strip() if tone in _BOLD else colour
 
 
