@@ -414,6 +414,8 @@ def _line(told: Fields) -> tuple[Event, Fields] | None:
         case "command-failed" if told.get("lost_race") is not True:
             words = _text(told, "text") or _text(told, "command")
             return Event.PROBLEM, {"text": f"{words}: {_text(told, 'message')}"}
+        case "key":
+            return Event.NOTICE, {"text": f"key: {_text(told, 'action').replace('_', ' ')} ({_text(told, 'place')})"}
         case "source":
             fields = {"source": _text(told, "source"), "is_ok": told.get("is_ok") is True}
             return Event.SOURCE, {**fields, "problem": _text(told, "problem")}

@@ -83,6 +83,10 @@ class Backend(Protocol):
         """Hand an intent to the opened cluster's session; the answer is the view's `notice`."""
         ...
 
+    def pressed(self, action: str, place: str) -> None:
+        """A key was pressed: for the flight log of the opened cluster."""
+        ...
+
     def preview_edit(
         self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
     ) -> None:

@@ -200,6 +200,11 @@ class Engine:
         if key is not None:
             self._call(self._submit(key, intent))
 
+    def pressed(self, action: str, place: str) -> None:
+        key = self._opened
+        if key is not None:
+            self._call(self._pressed(key, action, place))
+
     def preview_edit(
         self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
     ) -> None:
@@ -361,6 +366,10 @@ class Engine:
     async def _submit(self, key: Key, intent: Intent) -> None:
         if (entry := self._sessions.get(key)) is not None:
             entry[0].submit(intent)
+
+    async def _pressed(self, key: Key, action: str, place: str) -> None:
+        if (entry := self._sessions.get(key)) is not None:
+            entry[0].pressed(action, place)
 
     async def _preview_edit(
         self, key: Key, number: int, draft: Draft, approval: Approval, late_removal: bool, parallel_drains: int

@@ -7,7 +7,7 @@ the last one before it that was written whole; the samples, which only grow, are
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,8 @@ SPEEDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 EVENTS = frozenset(
     {"phase", "approval", "alarm", "node-failed", "node-back", "problem", "command-failed", "gate", "closed"}
 )
+KEY_SHOWN_S = 3.0
+"""So long a key that was pressed is told."""
 GATES = frozenset({"gate", "approval"})
 
 
@@ -65,6 +67,7 @@ class Replay:
         told = [(at, record["event"]) for record in recording.records if (at := _instant(record)) is not None]
         self._events = sorted(at for at, event in told if event in EVENTS)
         self._gates = sorted(at for at, event in told if event in GATES)
+        self._keys = sorted((at, str(record.get("action"))) for at, record in _dated(recording.records, "key"))
         self._first = self._number = first
         self._cursor = self._moments[first]
         self._chunk = _Chunk(-1, ())
@@ -88,6 +91,14 @@ class Replay:
     @property
     def end(self) -> datetime:
         return self._moments[-1]
+
+    @property
+    def key(self) -> str:
+        """What a person pressed a moment ago; empty when nothing was."""
+        place = bisect_right(self._keys, self._cursor, key=lambda pressed: pressed[0])
+        at, action = self._keys[place - 1] if place else (None, "")
+        is_fresh = at is not None and (self._cursor - at).total_seconds() <= KEY_SHOWN_S * max(1, self.speed / 5)
+        return action.replace("_", " ") if is_fresh else ""
 
     def seek(self, at: datetime) -> None:
         """Go to the newest view that is not after `at`."""
@@ -209,6 +220,8 @@ class Replay:
 
     def submit(self, intent: Intent) -> None: ...
 
+    def pressed(self, action: str, place: str) -> None: ...
+
     def preview_edit(
         self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
     ) -> None: ...
@@ -317,6 +330,12 @@ def _grown(series: Series, samples: Sequence[Sample]) -> Series:
     for sample in samples:
         series.add(sample)
     return series
+
+
+def _dated(records: Iterable[Mapping[str, Any]], event: str) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
+    for record in records:
+        if record["event"] == event and (at := _instant(record)) is not None:
+            yield at, record
 
 
 def _instant(record: Any) -> datetime | None:

@@ -54,6 +54,10 @@ class Session:
         """Hand over an intent; the answer is a notice in a later view."""
         self._put(Submitted(intent))
 
+    def pressed(self, action: str, place: str) -> None:
+        """A person pressed a key of the console."""
+        self._reconciler.publisher.pressed(action, place)
+
     async def run(self) -> None:
         """Look and drive until cancelled; a running drain inside EMQX is left alone."""
         try:

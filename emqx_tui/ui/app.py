@@ -13,15 +13,17 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import ClassVar
 
 from rich.console import RenderableType
 from textual import events
+from textual.actions import ActionParseResult
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
+from textual.dom import DOMNode
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.reactive import Reactive
 from textual.screen import Screen
@@ -53,6 +55,7 @@ from emqx_tui.ui.shell.messages import (
     RolloutWanted,
     SaveConfirmed,
     ViewsChanged,
+    WordTyped,
 )
 from emqx_tui.ui.shell.notice_line import STANDS_S, Notice, Severity
 from emqx_tui.ui.shell.palette import ConsoleCommands
@@ -310,6 +313,23 @@ class ConsoleApp(App[int]):
         self.say(f"{title}: {message}" if title else message, severity=severity)
 
     # --- wishes upwards --------------------------------------------------------------------------------------
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Tell the flight log of every key that is the console's own; what is typed is no action."""
+        screen = self.screen if self.screen_stack else None
+        is_done = await super().run_action(action, default_namespace, namespaces)
+        name = action.rpartition(".")[2] if isinstance(action, str) else action[1]
+        if is_done and isinstance(screen, ConsoleScreen) and keymap.find(screen.AREA, name) is not None:
+            self.backend.pressed(name, str(screen.AREA))
+        return is_done
+
+    def on_word_typed(self, message: WordTyped) -> None:
+        self.backend.pressed("word typed" if message.is_taken else "wrong word typed", "card")
 
     def on_intent_submitted(self, message: IntentSubmitted) -> None:
         if self.read_only_reason:

@@ -217,6 +217,23 @@ def test_a_journal_comes_back_from_its_record_without_its_templates() -> None:
     assert back == replace(journal, patch={}, originals=replace(journal.originals, template={}))
 
 
+def test_keys_and_silent_sources_are_in_the_timeline_and_nothing_of_them_went_wrong() -> None:
+    journal = releases.draining().journal
+    assert journal is not None
+    at = journal.created_at.isoformat()
+    records: list[dict[str, Any]] = [
+        {"event": "release", "at": at, **json.loads(json.dumps(journal_fields(journal)))},
+        {"event": "key", "at": at, "action": "full_log", "place": "rollout"},
+        {"event": "source", "at": at, "source": "pods", "is_ok": False, "problem": "reset"},
+    ]
+    found = report(Recording("default", "emqx-ee", "1", tuple(records)))
+    assert found is not None
+    told = markdown(page(found, "1"))
+    assert "key: full log (rollout)" in told.replace("\\", "")
+    assert [r.to_json()["source"] for r in found.timeline if r.event is Event.SOURCE] == ["pods"]
+    assert not [r for r in found.trouble if r.event in (Event.SOURCE, Event.NOTICE)]
+
+
 class TestTheForecast:
     def test_what_came_lies_in_what_was_forecast(self, whole: tuple[Terminal, Report]) -> None:
         desk, found = whole

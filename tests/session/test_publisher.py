@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,12 +13,13 @@ import pytest
 from emqx_tui.model.kinds import Kind
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.session import Session
-from emqx_tui.session.views.publisher import CONFIRM_S, COUNTING_S, Publisher
+from emqx_tui.session.views.publisher import CONFIRM_S, COUNTING_S, KEYS_BEFORE, Publisher
 from emqx_tui.session.views.view import Notice, NoticeKind, SourceHealth, View
 from emqx_tui.ui.shell.identity import QUIET_S
 from tests.support import releases
 from tests.support.desk import small_world
 from tests.support.fakes import FakeClock, FakeHost, FakeKube
+from tests.support.recorded import Recorded
 from tests.support.rehearsal.ports import SimClock, SimEmqx, SimHost, SimKube, Wire
 from tests.support.rehearsal.virtual_loop import run_in
 
@@ -28,12 +30,16 @@ class Desk:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.views: list[View] = []
-        ports = Ports(FakeKube(), None, self.clock, FakeHost())  # type: ignore[arg-type]
+        self.log = Recorded()
+        ports = Ports(FakeKube(), None, self.clock, FakeHost(), self.log)  # type: ignore[arg-type]
         self.publisher = Publisher(ports, self.views.append)
 
     def publish(self, view: View, after_s: float = 0.0) -> None:
         self.clock.tick(after_s)
         self.publisher.publish(view)
+
+    def recorded(self, event: str) -> list[Mapping[str, Any]]:
+        return [record for record in self.log.records if record["event"] == event]
 
 
 def later(view: View, seconds: float) -> View:
@@ -111,3 +117,44 @@ def test_an_idle_cluster_publishes_little() -> None:
         return len(views) - before
 
     assert 15 <= run_in(world, look()) <= 40, "189 when every tick and every poll was a view"
+
+
+class TestKeys:
+    def test_the_last_keys_before_a_release_are_recorded_with_it_at_their_instants(self) -> None:
+        desk = Desk()
+        desk.publish(IDLE)
+        for number in range(KEYS_BEFORE + 10):
+            desk.publisher.pressed(f"key {number}", "change")
+            desk.clock.tick(2.0)
+        assert desk.recorded("key") == [], "nothing is written of a cluster that is only looked at"
+        desk.publish(RELEASE)
+        keys = desk.recorded("key")
+        assert [key["action"] for key in keys] == [f"key {number}" for number in range(10, KEYS_BEFORE + 10)]
+        assert keys == sorted(keys, key=lambda key: key["at"])
+        assert keys[0]["at"] < keys[-1]["at"]
+
+    def test_a_key_of_a_release_is_recorded_at_once_and_one_that_is_held_down_once_a_second(self) -> None:
+        desk = Desk()
+        desk.publish(RELEASE)
+        for _ in range(30):
+            desk.publisher.pressed("approve", "rollout")
+            desk.clock.tick(0.1)
+        desk.publisher.pressed("hold", "rollout")
+        found = [(key["action"], key["place"]) for key in desk.recorded("key")]
+        assert found == [("approve", "rollout")] * 3 + [("hold", "rollout")]
+
+    def test_after_the_end_none_is_recorded(self) -> None:
+        desk = Desk()
+        desk.publish(releases.done())
+        desk.publisher.pressed("report", "rollout")
+        assert desk.recorded("key") == []
+
+
+def test_a_source_that_falls_silent_is_recorded_and_that_it_answers_again() -> None:
+    desk = Desk()
+    desk.publish(RELEASE)
+    silent = SourceHealth(Kind.POD, False, RELEASE.now, "reset")
+    for view in (replace(RELEASE, health=(silent,)), replace(RELEASE, health=(replace(silent, is_ok=True),))):
+        desk.publish(view)
+    found = [(record["source"], record["is_ok"], record["problem"]) for record in desk.recorded("source")]
+    assert found == [("pods", False, "reset"), ("pods", True, "reset")]

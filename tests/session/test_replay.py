@@ -14,6 +14,7 @@ import pytest
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import PLOTTED, Sample, Series
 from emqx_tui.model.wire import Malformed
+from emqx_tui.rollout.flight_records import Recording
 from emqx_tui.rollout.intents import Hold
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.replay import Replay
@@ -119,6 +120,17 @@ def test_gates_and_events_are_found(replay: Replay) -> None:
         phases.add(view.decision.phase)
     assert {Phase.CREATING_GREEN, Phase.CANARY, Phase.DRAINING, Phase.FINISHING} <= phases
     assert not replay.next_event()
+
+
+def test_a_key_is_told_for_a_moment_after_it_was_pressed(of_release: Recorded) -> None:
+    at = of_release.views[40].now
+    record = {"event": "key", "at": at.isoformat(), "action": "full_log", "place": "rollout"}
+    replay = Replay(Recording("default", "emqx-ee", "test", (record,)), of_release.lines)
+    told = {}
+    for seconds in (-1, 0, 2, 10):
+        replay.seek(at + timedelta(seconds=seconds))
+        told[seconds] = replay.key
+    assert told == {-1: "", 0: "full log", 2: "full log", 10: ""}
 
 
 def test_nothing_can_be_asked_of_it(replay: Replay) -> None:

@@ -257,6 +257,8 @@ class ScriptedBackend:
     closed: int = 0
     looked_at: list[str | None] = field(default_factory=list)
     intents: list[Intent] = field(default_factory=list)
+    keys: list[tuple[str, str]] = field(default_factory=list)
+    """(action, place) of the keys that were pressed."""
     asked: list[Asked] = field(default_factory=list)
     saved: list[Plan | Draft] = field(default_factory=list)
     started: bool = False
@@ -319,6 +321,9 @@ class ScriptedBackend:
 
     def submit(self, intent: Intent) -> None:
         self.intents.append(intent)
+
+    def pressed(self, action: str, place: str) -> None:
+        self.keys.append((action, place))
 
     def preview_edit(
         self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -32,6 +33,10 @@ CONFIRM_S = 3.0
 """... and while it shows none: a screen without news for five seconds calls its figures stale."""
 FRESH_S = 2.0
 """The EMQX figures of a healthy cluster are never older; older ones are shown with their age."""
+KEYS_BEFORE = 50
+"""Keys before a release that are kept for its flight log."""
+HELD_DOWN_S = 1.0
+"""The same key again within this time is not written again."""
 COUNTED_EVERY_S = 5.0
 """Cluster time between two counts in the flight log."""
 
@@ -52,6 +57,9 @@ class Publisher:
         self._before_release: View | None = None
         self._kept: View | None = None
         """The last view in the flight log."""
+        self._keys: deque[dict[str, Any]] = deque(maxlen=KEYS_BEFORE)
+        """Pressed while no release was under way: kept for one that begins."""
+        self._pressed_at = ("", "", float("-inf"))
         self.log = EventLog(context)
         self.notice: Notice | None = None
         self.notice_number = 0
@@ -83,6 +91,7 @@ class Publisher:
             recorder.saw(self._before_release)
             self._before_release = None
         recorder.saw(view)
+        self._record_keys()
         self._sources(self._kept.health if self._kept is not None else (), view.health)
         self._kept = view
 
@@ -92,6 +101,22 @@ class Publisher:
         for source in now:
             if source.is_ok is not known.get(source.name, True):
                 self.record("source", source=source.name, is_ok=source.is_ok, problem=source.problem)
+
+    def pressed(self, action: str, place: str) -> None:
+        """Write a key to the flight log, one that is held down once a while."""
+        wall = self._ports.clock.monotonic()
+        *last, at = self._pressed_at
+        if [action, place] == last and wall - at < HELD_DOWN_S:
+            return
+        self._pressed_at = (action, place, wall)
+        self._keys.append({"at": self._ports.clock.now().isoformat(), "action": action, "place": place})
+        seen = self._content
+        if seen is not None and seen.journal is not None and not seen.result:
+            self._record_keys()
+
+    def _record_keys(self) -> None:
+        while self._keys:
+            self.record("key", **self._keys.popleft())
 
     def notify(self, notice: Notice) -> None:
         """Answer an intent; the next view carries the answer."""
@@ -190,7 +215,7 @@ class Publisher:
         )
 
     def record(self, event: str, **told: Any) -> None:
-        """Write to the flight log."""
+        """Write to the flight log; without an `at` of its own it is of now."""
         recorder = self._ports.recorder
         if recorder is not None:
             recorder.record(event, {"at": self._ports.clock.now().isoformat(), **told})

@@ -25,7 +25,7 @@ from emqx_tui.ui.cards.card import Card, Renew
 from emqx_tui.ui.cards.typing_guard import TypingGuard
 from emqx_tui.ui.rollout.key_reasons import key_reasons
 from emqx_tui.ui.shell.keymap import Area, spelled
-from emqx_tui.ui.shell.messages import IntentSubmitted, Published
+from emqx_tui.ui.shell.messages import IntentSubmitted, Published, WordTyped
 from emqx_tui.ui.shell.notice_line import Notice
 from emqx_tui.ui.shell.screen import TakesNews
 from emqx_tui.ui.text import paint
@@ -240,8 +240,11 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
             return
         asked = self._asked()
         if (intent := self._other_way()) is not None:
+            self.app.post_message(WordTyped(True))
             self._send(intent)
             return
+        if self.typed:
+            self.app.post_message(WordTyped(self.typed == asked.token))
         if self.typed != asked.token:
             wrong = (
                 f"{self.typed!r} is not {asked.token}: nothing was sent" if self.typed else "enter alone sends nothing"

@@ -33,6 +33,7 @@ def bar_line(replay: Replay, width: int) -> Line:
         f" ▐REPLAY▌ {clean(replay.recording.name)}  {replay.at:%H:%M:%S}Z  "
         f"{units.clock_span(gone)} of {units.clock_span(whole)}  {sign} {replay.speed}×"
     )
+    told += f"  key: {clean(replay.key)}" if replay.key else ""
     keys = f"  {KEYS} "
     if spans.width(line(told, keys)) > width:
         return spans.crop(line(told), width)

@@ -48,6 +48,13 @@ class IntentSubmitted(Message):
 
 
 @dataclass
+class WordTyped(Message):
+    """A card was given a word and enter. Which word is not told: anything may have been pasted."""
+
+    is_taken: bool
+
+
+@dataclass
 class RolloutWanted(Message):
     """Show the rollout screen of this cluster."""
 

@@ -96,6 +96,24 @@ async def test_the_word_typed_key_by_key_and_enter_approve_what_was_read():
         assert hands.backend.intents == [Approve(GateId.node(0), "rev-7", "ann@bastion")]
 
 
+async def test_that_a_word_was_typed_is_recorded_and_not_which():
+    async with node() as hands:
+        await hands.type(*"zap", "enter")
+        await hands.type("enter")
+        await hands.type("0", "enter")
+        await until(hands.pilot, lambda: not hands.is_open)
+        assert hands.backend.keys == [("wrong word typed", "card"), ("word typed", "card")]
+
+
+async def test_a_key_of_the_screen_is_recorded_by_the_name_of_its_action():
+    async with node() as hands:
+        await hands.type("escape")
+        await until(hands.pilot, lambda: not hands.is_open)
+        await hands.type("p")
+        await until(hands.pilot, lambda: bool(hands.backend.keys))
+        assert hands.backend.keys == [("policy", "rollout")]
+
+
 async def test_plain_enter_never_approves():
     async with node() as hands:
         await hands.type("enter")
