@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import mul
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Summary:
     minimum: int | None
     maximum: int | None
     average: float | None
+    """Over time: a sample that is kept for a longer step weighs more."""
     current: int | None
 
 
@@ -104,12 +106,16 @@ def _clients(sample: Sample) -> float:
     return math.inf if sample.sum is None else sample.sum
 
 
-def summarise(values: list[int | None]) -> Summary:
-    """Legend figures of a row of values, gaps left out."""
+def summarise(values: Sequence[int | None], weights: Sequence[float] = ()) -> Summary:
+    """Legend figures of a row of values, gaps left out; without weights all weigh the same."""
     known = [value for value in values if value is not None]
     if not known:
         return Summary(None, None, None, None)
-    return Summary(min(known), max(known), sum(known) / len(known), values[-1])
+    if len(known) != len(values):
+        weights = [weight for value, weight in zip(values, weights, strict=False) if value is not None]
+    whole = sum(weights)
+    average = sum(map(mul, known, weights)) / whole if whole else sum(known) / len(known)
+    return Summary(min(known), max(known), average, values[-1])
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ class ConsoleApp(App[int]):
         self.is_ascii = is_ascii
         self.is_demo = is_demo
         self.is_rehearsal = is_rehearsal
+        self.has_time_keys = False
         self.runbook = runbook
         self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened

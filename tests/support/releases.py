@@ -39,9 +39,11 @@ from emqx_tui.rollout.decision import (
     Step,
     StepState,
 )
+from emqx_tui.rollout.expected import Expected, Fall
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import CLOSED_S, Approval
+from emqx_tui.rollout.stages import Stage
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals, Totals
 from emqx_tui.session.views.view import LogLine, LogSource, Role, SourceHealth, View
 from tests.support.scripted import NOW, resource
@@ -144,7 +146,7 @@ def journal(**fields: Any) -> Journal:
         cut_over_at=CUT_OVER,
         totals=Totals(
             clients=99_999,
-            first_drain_at=CUT_OVER + timedelta(seconds=64),
+            first_drain_at=FIRST_DRAIN,
             lowest_sum=99_760,
             start_sum=100_000,
             evicted=39_532,
@@ -175,6 +177,38 @@ def samples(until: datetime = NOW, *, gap: tuple[float, float] | None = None) ->
             )
         )
     return tuple(found)
+
+
+FIRST_DRAIN = CUT_OVER + timedelta(seconds=64)
+
+
+def stages(until: datetime = NOW) -> tuple[Stage, ...]:
+    """What a console that was there from the start has seen: the cut-over and nodes 2, 1, 0 wait 8 s each."""
+    found = [
+        Stage(STARTED, Phase.STARTING),
+        Stage(after(2), Phase.CREATING_GREEN),
+        Stage(after(41), Phase.WAITING_DELAY),
+    ]
+    found += [Stage(after(97), Phase.READY_TO_CUT_OVER, gate_id.CUT_OVER), Stage(CUT_OVER, Phase.CANARY)]
+    for ordinal, begin in ((2, 169), (1, 340), (0, 511)):
+        found.append(Stage(after(begin - 8), Phase.DRAINING, GateId.node(ordinal)))
+        found.append(Stage(after(begin), Phase.DRAINING, is_draining=True))
+    found.append(Stage(after(690), Phase.FINISHING))
+    return tuple(stage for stage in found if stage.since <= until)
+
+
+def after(second: float) -> datetime:
+    """An instant of the release."""
+    return STARTED + timedelta(seconds=second)
+
+
+def expected(seconds: float = 160.0) -> Expected:
+    """Made at the first drain, for drains that take so long each."""
+    points = [(0.0, 99_999)]
+    for node in range(3):
+        points += [(points[-1][0] + 1.0, 33_333 * (3 - node)), (points[-1][0] + 1.0 + seconds, 33_333 * (2 - node))]
+    fall = Fall(tuple(points))
+    return Expected(FIRST_DRAIN, Rates(200, 200, 5), fall, fall, fall, 100_020)
 
 
 def steps(active: int, state: StepState, done: int = 0) -> tuple[Step, ...]:
@@ -346,6 +380,8 @@ def draining(**fields: Any) -> View:
         log=LOG,
         drain_initial=((f"{BLUE}-2", 33_333), (f"{BLUE}-1", 33_330), (f"{BLUE}-0", 33_333)),
         rates=((f"{BLUE}-1", 199.6),),
+        stages=stages(),
+        expected=expected(),
     )
     return replace(base, **fields)
 
@@ -391,8 +427,10 @@ def held(*, freeze: bool = False, **fields: Any) -> View:
     """Somebody pressed h or f."""
     base = draining()
     record = HoldRecord("bob@laptop", NOW - timedelta(seconds=95), "pager rings", freeze=freeze)
+    seen = (*base.stages, Stage(record.at, Phase.DRAINING, hold=record, is_draining=not freeze))
     decision = replace(base.decision, steps=steps(2, StepState.HELD, 1))
-    return replace(replace(base, decision=decision, journal=replace(journal(), hold=record)), **fields)
+    held_view = replace(base, decision=decision, journal=replace(journal(), hold=record), stages=seen)
+    return replace(held_view, **fields)
 
 
 def before_cut_over(**fields: Any) -> View:
@@ -413,6 +451,7 @@ def before_cut_over(**fields: Any) -> View:
         samples=samples(until),
         log=LOG[:2],
         drain_initial=tuple((f"{BLUE}-{n}", 33_333) for n in range(3)),
+        stages=stages(until),
     )
     return replace(base, **fields)
 
@@ -445,5 +484,7 @@ def done(**fields: Any) -> View:
         ledger=Ledger(99_998, 99_996, 0, 2, 240, 0),
         log=LOG,
         result="done",
+        stages=stages(end),
+        expected=expected(),
     )
     return replace(base, **fields)

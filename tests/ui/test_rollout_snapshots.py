@@ -57,6 +57,35 @@ def test_large(snap_compare):
     assert snap_compare(console(releases.draining()), terminal_size=LARGE, run_before=ready)
 
 
+SHOWN = {
+    "cursor": ["left", "left", "left", "left"],
+    "cursor-before-3m": ["z", "left", "home"],
+    "per-node": ["n", "left"],
+}
+
+
+@pytest.mark.parametrize("size", [SMALL, (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("keys", SHOWN.values(), ids=SHOWN)
+def test_plot(snap_compare, size, keys):
+    async def pressed(pilot: Pilot) -> None:
+        await ready(pilot)
+        await pilot.press(*keys)
+        await until_shown(pilot, " ago · ")
+
+    assert snap_compare(console(releases.held(freeze=True)), terminal_size=size, run_before=pressed)
+
+
+def test_plot_in_ascii(snap_compare):
+    async def pressed(pilot: Pilot) -> None:
+        await ready(pilot)
+        await pilot.press("left", "left")
+        await until_shown(pilot, " ago - ")
+
+    backend = ScriptedBackend(shown_view=releases.draining())
+    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"), is_ascii=True)
+    assert snap_compare(app, terminal_size=(120, 40), run_before=pressed)
+
+
 def test_approval_card(snap_compare):
     times = itertools.count(0.0, SETTLE_S)
     view = releases.at_gate()

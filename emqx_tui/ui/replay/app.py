@@ -46,6 +46,7 @@ class ReplayApp(ConsoleApp):
             is_ascii=is_ascii,
             opened=(view.snapshot.namespace, view.snapshot.name),
         )
+        self.has_time_keys = True
         self.replay = replay
         self._played_at = self._drawn_at = time.monotonic()
 

@@ -7,8 +7,8 @@ plotext does not run, the legend's figures remain.
 
 from __future__ import annotations
 
-import math
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,15 +20,17 @@ from textual.timer import Timer
 
 from emqx_tui.model import units
 from emqx_tui.model.series import Sample
+from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
+from emqx_tui.ui.rollout import axis, cursor, plot
 from emqx_tui.ui.rollout import curves as present
-from emqx_tui.ui.rollout import plot
+from emqx_tui.ui.rollout.axis import Scale
 from emqx_tui.ui.rollout.curves import Trace
 from emqx_tui.ui.rollout.plot import Curve, Plotter, PlotUnavailable, Rgb, Run, Window
 from emqx_tui.ui.shell.terminal import is_behind
-from emqx_tui.ui.text import paint
+from emqx_tui.ui.text import paint, spans
 from emqx_tui.ui.text.line_box import LineBox
-from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line
+from emqx_tui.ui.text.spans import Line, Span, Tone, crop
 
 Y_CELLS = 6
 """Label and tick of the value axis."""
@@ -36,7 +38,8 @@ TAG_CELLS = 6
 """The names at the ends of the lines; twice as much in a wide box."""
 WIDE_CELLS = 90
 AXIS_ROWS = 2
-
+FAINT = 0.5
+"""How much of the background is in what was expected."""
 
 PAUSE_S = 0.4
 """At least this long between two drawings, however fast news comes."""
@@ -52,6 +55,17 @@ class Layout:
     rows: int
     window: Window
 
+    @property
+    def cell_s(self) -> float:
+        return (self.window.right - self.window.left) / (self.columns - 1)
+
+    @property
+    def scale(self) -> Scale:
+        return Scale(self.window.left, self.window.right, self.columns)
+
+    def cell(self, at_s: float, value: float) -> tuple[int, int]:
+        return plot.row_of(value, self.rows, self.window.top), self.scale.column(at_s)
+
     def dot(self, at_s: float, value: float | None) -> tuple[int, int | None]:
         """Where a value is drawn: a cell of braille is two dots wide and four high."""
         column = plot.column_of(at_s, 2 * self.columns, self.window)
@@ -61,22 +75,31 @@ class Layout:
 def _drawn_from(view: View) -> tuple[object, ...]:
     """What a drawing depends on."""
     newest = view.samples[-1] if view.samples else None
-    return newest, len(view.samples), view.decision.phase, present.marks(view)
+    return newest, len(view.samples), view.decision.phase, axis.marks(view), view.stages, view.expected
 
 
 class ConnectionPlot(LineBox):
-    """Axes are drawn here, the curves by `plot.Plotter`."""
+    """Axes are drawn by `axis.py`, the curves by `plot.Plotter`."""
 
     def __init__(self, *, id: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(id=id)
         self.is_per_node = False
+        self.chosen_s: float | None = None
+        """The time window that was chosen; None: the usual one."""
+        self.cursor_s: float | None = None
+        """Where the cursor stands, in epoch seconds; None: there is none."""
         self.skipped = 0
         """Drawings left out because the terminal was behind."""
         self._clock = clock
         self._view: View | None = None
         self._samples: tuple[Sample, ...] = ()
+        self._instants: list[float] = []
         self._traces: list[Trace] = []
         self._plotter: Plotter | None = None
+        self._canvas: list[list[Run]] = []
+        """The curves as they were drawn last: under a cursor that moves they stay."""
+        self._canvas_of: tuple[list[Trace], object] = ([], None)
+        """What they were drawn from."""
         self._next_at = float("-inf")
         self._late: Timer | None = None
         self._drawn_ends: tuple[object, ...] = ()
@@ -100,20 +123,71 @@ class ConnectionPlot(LineBox):
         self._late = None
         self._trace()
 
+    # --- keys ---
+
     def toggle(self) -> None:
         """One line per node, or blue, green and sum."""
         self.is_per_node = not self.is_per_node
         self._trace()
 
+    def next_window(self) -> bool:
+        """The next narrower time window; after the narrowest the whole. False where there is no other one."""
+        if self._view is None:
+            return False
+        known = axis.history(self._view)
+        before, self.chosen_s = known.window_s(self.chosen_s), known.next_window_s(self.chosen_s)
+        self._trace()
+        return self.chosen_s != before
+
+    def move_cursor(self, direction: int) -> None:
+        """One column back (-1) or on (1); from live to the newest sample, and back."""
+        if self._late is not None:
+            self._late.stop()
+            self._draw_late()
+        layout = self._layout()
+        if layout is not None:
+            self.put_cursor(cursor.moved(self._shown(), self.cursor_s, layout.cell_s, direction))
+
+    def first_cursor(self) -> None:
+        """To the oldest sample that can be shown."""
+        self.put_cursor(next(iter(self._shown()), None))
+
+    def put_cursor(self, at_s: float | None) -> None:
+        self.cursor_s = at_s
+        self.resized()
+
+    def _shown(self) -> list[float]:
+        """Instants of the samples of the history."""
+        begin = axis.history(self._view).begin if self._view is not None else 0.0
+        return self._instants[bisect_left(self._instants, begin) :]
+
+    def cursor_lines(self, cells: int) -> list[Line]:
+        """What was where the cursor stands; empty without one."""
+        layout = self._layout()
+        if self._view is None or self.cursor_s is None or layout is None:
+            return []
+        found = self._traces, self._instants, self.cursor_s, layout.cell_s
+        return cursor.cursor_lines(self._view, *found, cells)
+
+    # --- drawing ---
+
     def traces(self) -> list[Trace]:
         """The curves that are shown."""
         return self._traces
+
+    def seconds(self) -> list[float]:
+        """How many seconds each of the newest samples stands for, as far as the time window reaches back from now."""
+        if self._view is None:
+            return []
+        begin, _ = axis.history(self._view).shown(self.chosen_s)
+        return present.weights(self._instants)[bisect_left(self._instants, begin) :]
 
     def _trace(self) -> None:
         """Draw the newest view; how long it takes decides how soon the next one is drawn."""
         begun = self._clock()
         view = self._view
         self._samples = present.shown_samples(view) if view else ()
+        self._instants = [sample.at.timestamp() for sample in self._samples]
         self._traces = present.traces(self._samples, view, is_per_node=self.is_per_node) if view else []
         if self._ends() != self._drawn_ends:
             self.resized()
@@ -124,9 +198,12 @@ class ConnectionPlot(LineBox):
         view, layout = self._view, self._layout()
         if view is None or layout is None or not self._samples:
             return ()
-        at_s = self._samples[-1].at.timestamp()
+        at_s = self._instants[-1]
         lines = tuple((trace.key, trace.tone, layout.dot(at_s, trace.values[-1])) for trace in self._traces)
-        return layout, lines, tuple(present.marks(view))
+        return layout, lines, tuple(axis.marks(view)), view.stages, view.expected, self._label(view)
+
+    def _label(self, view: View) -> str:
+        return axis.LABELS[axis.history(view).window_s(self.chosen_s)]
 
     def _layout(self) -> Layout | None:
         """None without a view, and where there is no room."""
@@ -135,44 +212,74 @@ class ConnectionPlot(LineBox):
         columns, rows = width - Y_CELLS - tags, height - AXIS_ROWS
         if self._view is None or columns < plot.MIN_WIDTH or rows < plot.MIN_HEIGHT:
             return None
-        return Layout(columns, rows, self._window(self._view, self._traces, columns))
+        return Layout(columns, rows, self._window(self._view, columns))
+
+    def _window(self, view: View, columns: int) -> Window:
+        known = axis.history(view)
+        begin, end = known.shown(self.chosen_s, self.cursor_s)
+        if end == known.end and not self.is_per_node:
+            end = min(present.expected_end_s(view) or end, end + axis.AHEAD_PART * (end - begin))
+        highest = max((value for trace in self._traces for value in trace.values if value is not None), default=0)
+        return plot.window_for(begin, end, columns, float(highest))
 
     def resized(self) -> None:
-        view, layout, found = self._view, self._layout(), self._traces
+        view, layout = self._view, self._layout()
         self._drawn_ends = self._ends()
         if view is None or layout is None:
             self.swap([])
             return
-        columns, rows, window = layout.columns, layout.rows, layout.window
-        canvas = self._canvas(view, found, columns, rows, window)
-        values = present.value_ticks(window.top, rows) if self._samples else ()
-        ticks = {plot.row_of(value, rows, window.top): value for value in values}
-        tags = self._tags(found, rows, window)
-        end = plot.column_of(self._samples[-1].at.timestamp(), columns, window) if self._samples else 0
-        end = max(0, min(end, columns - 1))
+        place = bisect_right(self._instants, layout.window.right) - 1
+        canvas = plot.behind(self._curves(view, layout), self._behind(view, layout))
+        values = axis.value_ticks(layout.window.top, layout.rows) if self._samples else ()
+        ticks = {layout.cell(0.0, value)[0]: value for value in values}
+        tags = self._tags(layout, place) if place >= 0 else {}
+        end = layout.scale.column(self._instants[place]) if place >= 0 else 0
+        end = max(0, min(end, layout.columns - 1))
         strips = [self._row(runs, row, ticks, tags.get(row, ()), end) for row, runs in enumerate(canvas)]
-        strips += [self._strip(spans) for spans in self._time_axis(view, columns, window)]
-        self.swap(strips)
+        below = axis.time_axis(
+            view,
+            layout.scale,
+            margin=Y_CELLS,
+            width=self.size.width,
+            label=self._label(view),
+            cursor_s=self.cursor_s,
+        )
+        self.swap([*strips, *(self._strip(spans) for spans in below)])
 
-    def _window(self, view: View, found: list[Trace], columns: int) -> Window:
-        begin, longest = present.start_s(view)
-        highest = max((value for trace in found for value in trace.values if value is not None), default=0)
-        return plot.window_for(begin, present.end_s(view), columns, float(highest), math.inf, longest)
-
-    def _canvas(self, view: View, found: list[Trace], columns: int, rows: int, window: Window) -> list[list[Run]]:
+    def _curves(self, view: View, layout: Layout) -> list[list[Run]]:
         try:
             self._plotter = self._plotter or Plotter()
         except PlotUnavailable as error:
-            return _message(f"plot unavailable: {error}", columns, rows)
+            return _message(f"plot unavailable: {error}", layout)
         if not self._samples:
-            return _message(f"history starts now, {units.clock(view.now)}", columns, rows)
-        instants = [sample.at.timestamp() for sample in self._samples]
-        cells = present.cells(instants, columns, window.left, window.right)
-        curves = [
-            Curve(present.points(trace.values, instants, cells), self._marker(trace), self._colour(trace, found))
-            for trace in found
-        ]
-        return self._plotter.draw(curves, columns, rows, window)
+            return _message(f"history starts now, {units.clock(view.now)}", layout)
+        looks = layout, self.app.theme, self.is_plain
+        if self._canvas_of[0] is not self._traces or self._canvas_of[1] != looks:
+            window = layout.window
+            cells = present.cells(self._instants, layout.columns, window.left, window.right)
+            curves = [
+                Curve(
+                    present.points(trace.values, self._instants, cells), self._marker(trace), self._trace_colour(trace)
+                )
+                for trace in self._traces
+            ]
+            self._canvas = self._plotter.draw(curves, layout.columns, layout.rows, window)
+            self._canvas_of = self._traces, looks
+        return self._canvas
+
+    def _behind(self, view: View, layout: Layout) -> dict[tuple[int, int], Run]:
+        """What was expected, in every second column, and the cursor."""
+        cells: dict[tuple[int, int], Run] = {}
+        if not self.is_per_node:
+            instants = [layout.window.left + at * layout.cell_s for at in range(0, layout.columns, 2)]
+            sign = present.PLAIN_EXPECTED_SIGN if self.is_plain else present.EXPECTED_SIGN
+            for point in present.expected_points(view, instants):
+                cells[layout.cell(point.at_s, point.blue)] = (sign, self._colour(Tone.BLUE, FAINT))
+                cells[layout.cell(point.at_s, point.green)] = (sign, self._colour(Tone.GREEN, FAINT))
+        if self.cursor_s is not None:
+            at = layout.scale.column(self.cursor_s)
+            cells |= {(row, at): ("┊", self._colour(Tone.WARN)) for row in range(layout.rows)}
+        return cells
 
     @property
     def is_plain(self) -> bool:
@@ -184,33 +291,45 @@ class ConnectionPlot(LineBox):
             return trace.glyph
         return "━" if trace.is_heavy else "braille"
 
-    def _colour(self, trace: Trace, found: list[Trace]) -> Rgb:
-        base = Color.parse(self.app.theme_variables.get(f"tone-{trace.tone}", "#ffffff"))
-        alike = [other for other in found if other.tone is trace.tone]
+    def _colour(self, tone: Tone, faint: float = 0.0) -> Rgb:
+        variables = self.app.theme_variables
+        colour = Color.parse(variables.get(f"tone-{tone}", "#ffffff"))
+        return colour.blend(Color.parse(variables.get("background", "#000000")), faint).rgb
+
+    def _trace_colour(self, trace: Trace) -> Rgb:
+        base = Color(*self._colour(trace.tone))
+        alike = [other for other in self._traces if other.tone is trace.tone]
         far = Color.parse(self.app.theme_variables.get("shade", "#ffffff"))
         shade = base.blend(far, 0.6 * alike.index(trace) / len(alike)) if len(alike) > 1 else base
         return shade.rgb
 
     def _row(self, runs: list[Run], row: int, ticks: dict[int, float], tags: Line, end: int) -> Strip:
-        """One row of the canvas with its label; tags stand behind the `end` of the lines, where nothing is drawn."""
+        """One row of the canvas with its label; tags stand behind the `end` of the lines."""
         label = f"{units.axis_count(ticks[row]):>{Y_CELLS - 1}}┤" if row in ticks else " " * (Y_CELLS - 1) + "│"
         segments = [Segment(label, self._style(Tone.DIM))]
         segments += [Segment(text, Style(color=f"rgb({c[0]},{c[1]},{c[2]})") if c else Style()) for text, c in runs]
         strip = Strip(segments)
-        if tags:
-            strip = strip.crop(0, Y_CELLS + end + 1).extend_cell_length(Y_CELLS + end + 2)
-            room = self.size.width - strip.cell_length
-            strip = Strip([*strip, *(Segment(tag.text, self._style(tag.tone)) for tag in crop(tags, room))])
-        return strip
+        if not tags:
+            return strip
+        first = Y_CELLS + end + 2
+        named = crop(tags, self.size.width - first)
+        last = first + spans.width(named) + 1
+        parts = [
+            *strip.crop(0, first - 1).extend_cell_length(first),
+            *(Segment(tag.text, self._style(tag.tone)) for tag in named),
+        ]
+        if last < strip.cell_length:
+            parts += [Segment(" "), *strip.crop(last, strip.cell_length)]
+        return Strip(parts)
 
-    def _tags(self, found: list[Trace], rows: int, window: Window) -> dict[int, Line]:
+    def _tags(self, layout: Layout, place: int) -> dict[int, Line]:
         """The names of the lines in the row in which they end: what lies on one another is named together."""
         tags: dict[int, Line] = {}
-        for trace in found:
-            value = trace.values[-1] if trace.values else None
+        for trace in self._traces:
+            value = trace.values[place]
             if value is None:
                 continue
-            row = plot.row_of(float(value), rows, window.top)
+            row, _ = layout.cell(0.0, float(value))
             before = tags.get(row, ())
             sign = f"{trace.glyph} " if self.is_plain else ""
             tags[row] = (*before, Span(f"{' ' if before else ''}{sign}{trace.tag}", trace.tone))
@@ -219,53 +338,40 @@ class ConnectionPlot(LineBox):
     def _style(self, tone: Tone) -> Style:
         return Style(color=self.app.theme_variables.get(f"tone-{tone}"))
 
-    def _time_axis(self, view: View, columns: int, window: Window) -> list[Line]:
-        axis, labels = ["─"] * columns, [" "] * (self.size.width - Y_CELLS)
-        for instant in present.time_ticks(window.left, window.right, columns):
-            at = plot.column_of(instant, columns, window)
-            if 0 <= at < columns:
-                axis[at] = "┬"
-                _write(labels, at - 2, present.time_label(instant, window.right - window.left))
-        marked = [" "] * columns
-        for mark in present.marks(view):
-            at = plot.column_of(mark.at_s, columns, window)
-            if 0 <= at < columns:
-                _write(marked, at, mark.label)
-        spans = [Span(" " * (Y_CELLS - 1) + "└", Tone.DIM)]
-        spans += [
-            Span(mark, Tone.STRONG) if mark != " " else Span(tick, Tone.DIM)
-            for tick, mark in zip(axis, marked, strict=True)
-        ]
-        _write(labels, len(labels) - 3, "UTC", force=True)
-        return [tuple(spans), line((" " * Y_CELLS + "".join(labels), Tone.DIM))]
 
-
-def _message(text: str, columns: int, rows: int) -> list[list[Run]]:
-    blank: list[Run] = [(" " * columns, None)]
-    lines = [blank for _ in range(rows)]
-    lines[rows // 2] = [(text[:columns].center(columns), None)]
+def _message(text: str, layout: Layout) -> list[list[Run]]:
+    blank: list[Run] = [(" " * layout.columns, None)]
+    lines = [blank for _ in range(layout.rows)]
+    lines[layout.rows // 2] = [(text[: layout.columns].center(layout.columns), None)]
     return lines
-
-
-def _write(cells: list[str], at: int, text: str, *, force: bool = False) -> None:
-    """`text` into free cells, or not at all: a label is never cut nor run into another one."""
-    start = max(0, at)
-    end = start + len(text)
-    around = cells[max(0, start - 1) : end + 1]
-    if end <= len(cells) and (force or all(cell == " " for cell in around)):
-        cells[start:end] = list(text)
 
 
 class Legend(LineBox):
     """Min, max, average and current of each line, as people know it from Grafana."""
 
     _rows: Sequence[present.LegendRow] = ()
+    _expected: Line = ()
 
-    def show(self, found: list[Trace], *, is_live: bool, is_plain: bool) -> None:
-        self._rows = present.legend_rows(found, is_live=is_live, is_plain=is_plain)
+    def show(self, shown: ConnectionPlot, view: View) -> None:
+        is_live, is_plain = facts.is_live(view), shown.is_plain
+        self._rows = present.legend_rows(shown.traces(), shown.seconds(), is_live=is_live, is_plain=is_plain)
+        self._expected = present.expected_line(view, is_plain=is_plain) if not shown.is_per_node else ()
         self.resized()
+
+    @property
+    def has_expected(self) -> bool:
+        """Its last line says how far the release is off its forecast."""
+        return bool(self._expected)
+
+    @property
+    def wanted(self) -> int:
+        """Rows that it would fill."""
+        return len(self._rows) + 1 + self.has_expected
 
     def resized(self) -> None:
         width, height = self.size
-        rows = self._rows
-        self.set_lines(present.legend_lines(rows, width, height) if height > 1 else [present.legend_line(rows)])
+        rows, below = self._rows, [self._expected] if self._expected else []
+        if height <= 1:
+            self.set_lines([present.legend_line(rows)])
+        else:
+            self.set_lines([*present.legend_lines(rows, width, height - len(below)), *below])

@@ -1,4 +1,4 @@
-"""PURE: what the plot and its legend show: curves, figures, ticks and marks from the samples of a View.
+"""PURE: what the plot and its legend show: curves and figures from the samples of a View.
 
 A source that was lost leaves a gap, not a flat line: samples far apart are not joined, and a value that is absent is
 not drawn. Every curve has a tag and a glyph of its own, so that colour is not needed to tell them apart.
@@ -7,7 +7,6 @@ not drawn. Every curve has a tag and a glyph of its own, so that colour is not n
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,20 +15,17 @@ from statistics import median
 from emqx_tui.model import units
 from emqx_tui.model.series import Sample, Summary, summarise
 from emqx_tui.model.snapshot import Colour
-from emqx_tui.rollout.gate_id import START
+from emqx_tui.rollout import expected
+from emqx_tui.rollout.expected import Deviation
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.views.facts import has_ended
+from emqx_tui.session.views import facts
+from emqx_tui.session.views.facts import has_ended, is_under_way
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.text.marks import NONE, clean
-from emqx_tui.ui.text.spans import Line, Span, Tone, columns, line
+from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, columns, line
 
-IDLE_WINDOW_S = 600.0
-"""What is plotted while no release runs."""
-RELEASE_WINDOW_S = 2400.0
-"""At most this much of a release is plotted."""
-LEAD_S = 20.0
-"""Shown before the first patch, for comparison."""
 MIN_GAP_S = 10.0
+"""Samples closer than this are joined."""
 GAP_FACTOR = 4
 """Samples this many times further apart than those beside them are not joined, nor shorter than MIN_GAP_S ..."""
 AROUND = 8
@@ -51,14 +47,6 @@ class Trace:
     """What it is drawn with where colours do not tell: one cell."""
     is_heavy: bool = False
     """Drawn with whole cells, the others with braille."""
-
-
-@dataclass(frozen=True)
-class Marked:
-    """An instant on the time axis."""
-
-    at_s: float
-    label: str
 
 
 def shown_samples(view: View) -> tuple[Sample, ...]:
@@ -124,6 +112,17 @@ def gaps(instants: Sequence[float]) -> frozenset[int]:
     return frozenset(found)
 
 
+def weights(instants: Sequence[float]) -> list[float]:
+    """How many seconds each sample stands for: those since the one before, where no data are missing between."""
+    after_gaps, usual_s = gaps(instants), 1.0
+    found = list[float]()
+    for at, instant in enumerate(instants):
+        if at and at not in after_gaps:
+            usual_s = instant - instants[at - 1]
+        found.append(usual_s)
+    return found
+
+
 @dataclass(frozen=True)
 class Cell:
     """The samples of one column: from `first` up to, not with, `end`."""
@@ -168,63 +167,65 @@ def points(
     return drawn
 
 
-def start_s(view: View) -> tuple[float, float]:
-    """(epoch seconds at which the plot begins, longest stretch that it shows)."""
-    now = view.now.timestamp()
-    first = view.samples[0].at.timestamp() if view.samples else now
-    if view.journal is None or (view.decision.phase is Phase.IDLE and not has_ended(view)):
-        return max(now - IDLE_WINDOW_S, first), IDLE_WINDOW_S
-    return max(view.journal.created_at.timestamp() - LEAD_S, first), RELEASE_WINDOW_S
+# --- what was expected ---
 
 
-def end_s(view: View) -> float:
-    """Where the time axis has to reach: now, or the end of a release that has ended."""
-    finished = view.journal.totals.finished_at if view.journal and has_ended(view) else None
-    return view.now.timestamp() if finished is None else finished.timestamp()
+@dataclass(frozen=True)
+class ExpectedPoint:
+    """Clients that were expected on blue and on green at an instant."""
+
+    at_s: float
+    blue: float
+    green: float
 
 
-def marks(view: View) -> list[Marked]:
-    """The approvals, where the steps began: `start`, `cut`, and `-2` for the node with that ordinal.
-
-    A history that begins later than the release says so.
-    """
-    if view.journal is None:
+def expected_points(view: View, instants: Sequence[float]) -> list[ExpectedPoint]:
+    """From where the forecast was made to where blue is empty; empty while it is not known what has happened since."""
+    known = view.expected
+    clock = known and expected.clock(known, view.stages, view.now)
+    if known is None or clock is None:
         return []
-    found = [Marked(view.journal.created_at.timestamp(), "start")]
-    for record in view.journal.approvals:
-        if record.gate != START:
-            label = "cut" if record.gate.ordinal is None else f"-{record.gate.ordinal}"
-            found.append(Marked(record.at.timestamp(), label))
-    if view.samples and (view.samples[0].at - view.journal.created_at).total_seconds() > MIN_GAP_S:
-        first = view.samples[0].at
-        found.append(Marked(first.timestamp(), f"history starts {units.clock(first)}"))
+    begin, end = known.fixed_at.timestamp(), clock.instant(known.blue.first(0)).timestamp()
+    found = []
+    for instant in instants:
+        if begin <= instant <= end:
+            blue = known.blue.left_at(clock.running_s(datetime.fromtimestamp(instant, UTC)))
+            found.append(ExpectedPoint(instant, blue, known.clients - blue))
     return found
 
 
-def value_ticks(top: float, rows: int) -> list[float]:
-    """Round values for the axis: about one for every three rows, 0 among them."""
-    wanted = max(1, rows // 3)
-    size = 10.0 ** math.floor(math.log10(max(top / wanted, 1)))
-    steps = [factor * size for factor in (1, 2, 2.5, 5, 10) if factor * size <= top]
-    step = next((step for step in steps if top / step <= wanted + 0.2), steps[-1])
-    return [step * number for number in range(int(top / step) + 1)]
+def expected_end_s(view: View) -> float | None:
+    """When blue should be empty; None where that is not known or past."""
+    known = view.expected if is_under_way(view) else None
+    clock = known and expected.clock(known, view.stages, view.now)
+    if known is None or clock is None:
+        return None
+    end = clock.instant(known.blue.first(0))
+    return end.timestamp() if end > view.now else None
 
 
-_TIME_STEPS_S = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+EXPECTED_SIGN = "·"
+"""Between the curves ..."""
+PLAIN_EXPECTED_SIGN = "."
+"""... and where every curve has a sign of its own."""
 
 
-def time_ticks(left: float, right: float, width: int) -> list[float]:
-    """Round instants for the axis, about one for every twelve columns."""
-    wanted = max(1, width // 10)
-    step = next((s for s in _TIME_STEPS_S if (right - left) / s <= wanted), _TIME_STEPS_S[-1])
-    first = math.ceil(left / step) * step
-    return [float(first + step * number) for number in range(int((right - first) / step) + 1)]
+def expected_line(view: View, *, is_plain: bool) -> Line:
+    """What the faint curves are, and how far the release is off them; empty without."""
+    if view.expected is None or expected.clock(view.expected, view.stages, view.now) is None:
+        return EMPTY
+    found = facts.deviation(view)
+    sign = PLAIN_EXPECTED_SIGN if is_plain else EXPECTED_SIGN
+    words = Span("expected", Tone.DIM) if found is None else Span(*_deviation(found))
+    return line((f"{sign} ", Tone.DIM), words)
 
 
-def time_label(instant: float, stretch_s: float) -> str:
-    """`12:05`, with seconds where ticks are closer than a minute."""
-    at = datetime.fromtimestamp(instant, UTC)
-    return units.clock(at) if stretch_s < 240 else units.clock_minute(at)
+def _deviation(found: Deviation) -> tuple[str, Tone]:
+    off, is_behind = units.span(abs(found.behind_s)), found.behind_s > 0
+    if found.is_in_band:
+        side = f", {off} {'behind' if is_behind else 'ahead'}" if abs(found.behind_s) >= 1 else ""
+        return f"as forecast{side}", Tone.DIM
+    return (f"{off} behind the forecast", Tone.WARN) if is_behind else (f"{off} ahead of the forecast", Tone.PLAIN)
 
 
 # --- legend ---
@@ -241,13 +242,18 @@ class LegendRow:
     """The newest sample is not old; a value that it lacks is one of a node that is gone."""
 
 
-def legend_rows(found: Sequence[Trace], *, is_live: bool, is_plain: bool) -> list[LegendRow]:
-    """The figures of all curves, each with the sign it is drawn with."""
+def legend_rows(
+    found: Sequence[Trace], seconds: Sequence[float] = (), *, is_live: bool, is_plain: bool
+) -> list[LegendRow]:
+    """The figures of all curves, each with the sign it is drawn with.
+
+    `seconds` = how many each of the newest samples stands for: those before are not counted in; empty: all count alike.
+    """
     return [
         LegendRow(
             trace,
             trace.glyph if is_plain or trace.is_heavy else "⠒",
-            summarise(list(trace.values)),
+            summarise(trace.values[-len(seconds) :] if seconds else trace.values, seconds),
             is_live,
         )
         for trace in found

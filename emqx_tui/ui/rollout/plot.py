@@ -12,9 +12,10 @@ of the first and the last cell.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,6 +150,23 @@ def _split(points: Sequence[tuple[float, float | None]], window: Window) -> Iter
         yield stretch
 
 
+def behind(rows: list[list[Run]], cells: Mapping[tuple[int, int], Run]) -> list[list[Run]]:
+    """The rows with what stands behind the curves: cells by (row, column), shown where nothing else is drawn."""
+    by_row: dict[int, dict[int, Run]] = {}
+    for (row, column), cell in cells.items():
+        by_row.setdefault(row, {})[column] = cell
+    return [_with_cells(runs, by_row[row]) if row in by_row else runs for row, runs in enumerate(rows)]
+
+
+def _with_cells(runs: list[Run], cells: Mapping[int, Run]) -> list[Run]:
+    drawn = [(char, colour) for text, colour in runs for char in text]
+    for column, cell in cells.items():
+        if 0 <= column < len(drawn) and drawn[column][0] == " ":
+            drawn[column] = cell
+    same = itertools.groupby(drawn, key=lambda cell: cell[1])
+    return [("".join(char for char, _ in group), colour) for colour, group in same]
+
+
 def _finite(value: float | None) -> float | None:
     if value is None:
         return None
@@ -216,19 +234,21 @@ def round_top(value: float) -> float:
     return next(step * size for step in _TOPS if step * size >= value * 1.01 or step == _TOPS[-1])
 
 
-CELL_STEPS_S = (0.25, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 90, 120, 180, 300, 600, 1200, 3600)
+CELL_STEPS_S = (
+    *(0.25, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 90, 120, 180, 300, 600, 1200, 3600),
+    *(7200, 14400, 43200, 86400),
+)
 
 
-def window_for(start: float, now: float, width: int, highest: float, max_gap_s: float, longest_s: float) -> Window:
-    """The window that shows `start` to `now`, at most the last `longest_s` seconds, in whole-cell steps.
+def window_for(begin: float, end: float, width: int, highest: float, max_gap_s: float = math.inf) -> Window:
+    """The window that shows `begin` to `end`, in whole-cell steps.
 
     The left edge lies on the grid of cells and stays there while the stretch fits: a sample that came in changes the
     newest column only.
     """
-    begin = max(start, now - longest_s)
     columns = max(1, width - 1)
-    cell_s = next((c for c in CELL_STEPS_S if c * columns >= now - begin + c), CELL_STEPS_S[-1])
+    cell_s = next((c for c in CELL_STEPS_S if c * columns >= end - begin + c), CELL_STEPS_S[-1])
     left = math.floor(begin / cell_s) * cell_s
-    if left + columns * cell_s < now:
-        left = math.ceil(now / cell_s) * cell_s - columns * cell_s
+    if left + columns * cell_s < end:
+        left = math.ceil(end / cell_s) * cell_s - columns * cell_s
     return Window(left, left + columns * cell_s, round_top(highest), max_gap_s)

@@ -49,6 +49,8 @@ from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean, joined
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line, plain
 
+PLOT_KEYS = frozenset({"cursor_back", "cursor_on", "cursor_first", "live"})
+"""Actions of a cursor that is shown."""
 LOG_KEYS = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10, "home": -1_000_000, "end": 1_000_000}
 
 
@@ -97,6 +99,7 @@ class RolloutScreen(ConsoleScreen):
             with Vertical(id="side"):
                 yield Legend()
                 yield CheckList()
+        yield LineBox(id="cursor")
         yield NodeTable()
         yield LedgerLine()
         yield EventLog()
@@ -123,7 +126,9 @@ class RolloutScreen(ConsoleScreen):
         heights = share(self.size.height, bar, rows, summary)
         log = self.query_one(EventLog)
         self.query_one("#summary").styles.height = heights.summary
-        for part, height in ((self.query_one("#picture"), heights.plot), (self.query_one(NodeTable), heights.table)):
+        cursor = len(self.query_one("#cursor", LineBox).lines)
+        plot = (self.query_one("#picture"), heights.plot - cursor), (self.query_one("#cursor"), cursor)
+        for part, height in (*plot, (self.query_one(NodeTable), heights.table)):
             part.display = not log.is_long
             part.styles.height = height
         searching = self.query_one(SearchInput).display
@@ -160,16 +165,24 @@ class RolloutScreen(ConsoleScreen):
             self.query_one(part).show(view)
         self.query_one("#summary", LineBox).set_lines(self._summary())
         self._show_legend()
+        self._show_cursor()
 
     def _show_legend(self) -> None:
         if self._view is None:
             return
         plot, legend = self.query_one(ConnectionPlot), self.query_one(Legend)
-        found = plot.traces()
+        legend.show(plot, self._view)
         room = self.query_one("#side").size.height
-        checks = 1 if plot.is_per_node else CHECKS_MIN
-        legend.styles.height = max(2, min(len(found) + 1, room - checks))
-        legend.show(found, is_live=facts.is_live(self._view), is_plain=plot.is_plain)
+        checks = 1 if plot.is_per_node else CHECKS_MIN - legend.has_expected
+        legend.styles.height = max(2, min(legend.wanted, room - checks))
+
+    def _show_cursor(self) -> None:
+        """What was then, below the plot; as many rows of it are left to the plot without a cursor."""
+        box = self.query_one("#cursor", LineBox)
+        before = len(box.lines)
+        box.set_lines(self.query_one(ConnectionPlot).cursor_lines(self.size.width))
+        if len(box.lines) != before:
+            self._arrange()
 
     def _identity(self, quiet_s: float) -> Identity:
         view, console = self._view, self.console
@@ -194,6 +207,8 @@ class RolloutScreen(ConsoleScreen):
         return rights_of(self._view) if self._view else ()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in PLOT_KEYS:
+            return self._is_cursors(action)
         if action == "scroll_log":
             is_step = abs(int(str(parameters[0]))) == 1
             return (is_step or self.query_one(EventLog).is_long) and not isinstance(self.focused, Input)
@@ -285,9 +300,47 @@ class RolloutScreen(ConsoleScreen):
         else:
             self._send(SetPolicy(self._person, wanted.value))
 
+    def _is_cursors(self, action: str) -> bool:
+        """The cursor has these keys while it is shown; where nothing else has it, the left one shows it."""
+        if self.query_one(EventLog).is_long or isinstance(self.focused, Input):
+            return False
+        is_shown = any(plot.cursor_s is not None for plot in self.query(ConnectionPlot))
+        return is_shown or (action == "cursor_back" and not self.console.has_time_keys)
+
+    def action_window(self) -> None:
+        if not self.query_one(ConnectionPlot).next_window():
+            self.console.say("the plot shows all that there is: it is less than 3 minutes")
+        self._show_legend()
+        self._show_cursor()
+
+    def action_cursor(self) -> None:
+        plot = self.query_one(ConnectionPlot)
+        if plot.cursor_s is None:
+            plot.move_cursor(-1)
+        else:
+            plot.put_cursor(None)
+        self._show_cursor()
+
+    def action_cursor_back(self) -> None:
+        self.query_one(ConnectionPlot).move_cursor(-1)
+        self._show_cursor()
+
+    def action_cursor_on(self) -> None:
+        self.query_one(ConnectionPlot).move_cursor(1)
+        self._show_cursor()
+
+    def action_cursor_first(self) -> None:
+        self.query_one(ConnectionPlot).first_cursor()
+        self._show_cursor()
+
+    def action_live(self) -> None:
+        self.query_one(ConnectionPlot).put_cursor(None)
+        self._show_cursor()
+
     def action_per_node(self) -> None:
         self.query_one(ConnectionPlot).toggle()
         self._show_legend()
+        self._show_cursor()
 
     def action_log(self) -> None:
         log = self.query_one(EventLog)
@@ -347,6 +400,8 @@ class RolloutScreen(ConsoleScreen):
             self.action_drop_search()
         elif self.query_one(EventLog).is_long:
             self.action_log()
+        elif self.query_one(ConnectionPlot).cursor_s is not None:
+            self.action_live()
         else:
             self.console.go_back()
 

@@ -22,6 +22,8 @@ class Console(Protocol):
     """Why nothing may be sent; empty when it may."""
     is_demo: bool
     is_rehearsal: bool
+    has_time_keys: bool
+    """Left, right, home and end go through the time of a recording."""
     runbook: Runbook
     """What a person is to do at each gate."""
     published: Published

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
+from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.replay import Replay
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.app import ConsoleApp
@@ -97,6 +98,44 @@ async def test_the_keys_go_through_time() -> None:
         await until(pilot, lambda: replay.at > replay.begin)
         await pilot.press("space")
         await until(pilot, lambda: not replay.is_playing)
+
+
+async def test_the_arrows_step_until_the_cursor_is_shown_and_then_move_it() -> None:
+    async with replaying() as (app, replay, pilot):
+        await pilot.press("end")
+        await until(pilot, lambda: replay.at == replay.end)
+        plot = app.screen.query_one(ConnectionPlot)
+        await until(pilot, plot.traces)
+        await pilot.press("c")
+        await until_shown(pilot, "┊")
+        newest = plot.cursor_s
+        await pilot.press("left", "left")
+        assert newest is not None
+        assert plot.cursor_s is not None
+        assert plot.cursor_s < newest
+        assert replay.at == replay.end, "the recording stands still"
+        await until_shown(pilot, " ago · ")
+        await pilot.press("end")
+        assert plot.cursor_s is None
+        await pilot.press("left")
+        await until(pilot, lambda: replay.at < replay.end)
+        await pilot.press("z")
+        await until_said(pilot, "the plot shows all that there is")
+
+
+async def test_a_replay_knows_what_was_expected_and_when_gates_waited() -> None:
+    async with replaying() as (app, replay, pilot):
+        while (view := replay.view()) is not None and view.decision.phase is not Phase.DRAINING:
+            await pilot.press("j")
+        await until_shown(pilot, "as forecast")
+        await until(pilot, lambda: "◆" in plain_axis(app))
+        assert view is not None
+        assert view.expected is not None
+        assert view.stages
+
+
+def plain_axis(app: ReplayApp) -> str:
+    return next((row for row in lines(app) if "└" in row), "")
 
 
 async def test_nothing_can_be_approved() -> None:

@@ -13,6 +13,7 @@ from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.gate_id import LATE_CUT_OVER, START, GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import ApprovalRecord
+from emqx_tui.ui.rollout import axis
 from emqx_tui.ui.rollout import curves as present
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases
@@ -74,31 +75,32 @@ def test_the_coarser_steps_of_what_is_old_are_no_gaps_and_a_gap_among_them_is_on
 
 
 def test_a_release_is_plotted_from_its_start_and_a_night_by_its_end():
-    begin, longest = present.start_s(releases.draining())
-    assert begin == STARTED.timestamp() - present.LEAD_S
-    assert longest == present.RELEASE_WINDOW_S
+    found = axis.history(releases.draining())
+    assert found.begin == STARTED.timestamp() - axis.LEAD_S
+    assert found.usual_s == axis.RELEASE_WINDOW_S
     long_idle = replace(releases.idle(), samples=releases.samples(NOW))
     earlier = replace(long_idle.samples[0], at=NOW - timedelta(hours=1))
-    assert present.start_s(replace(long_idle, samples=(earlier, *long_idle.samples))) == (NOW.timestamp() - 600, 600)
+    found = axis.history(replace(long_idle, samples=(earlier, *long_idle.samples)))
+    assert found.shown(None) == (NOW.timestamp() - 600, NOW.timestamp())
 
 
 def test_the_axis_begins_with_the_history_and_says_when_that_is_late():
     view = releases.draining()
     late = replace(view, samples=tuple(s for s in view.samples if s.at >= NOW - timedelta(seconds=20)))
     first = NOW - timedelta(seconds=20)
-    assert present.start_s(late)[0] == first.timestamp()
-    assert present.marks(late)[-1] == present.Marked(first.timestamp(), f"history starts {first:%H:%M:%S}")
-    assert not any("history" in mark.label for mark in present.marks(view))
-    assert present.start_s(replace(view, samples=()))[0] == NOW.timestamp()
+    assert axis.history(late).begin == first.timestamp()
+    assert axis.marks(late)[-1] == axis.Mark(first.timestamp(), f"history starts {first:%H:%M:%S}")
+    assert not any("history" in mark.label for mark in axis.marks(view))
+    assert axis.history(replace(view, samples=())).begin == NOW.timestamp()
     idle = replace(releases.idle(), samples=late.samples)
-    assert present.start_s(idle)[0] == first.timestamp()
+    assert axis.history(idle).begin == first.timestamp()
 
 
 def test_the_axis_ends_with_the_release():
     view = releases.done()
     hours_later = replace(view, snapshot=replace(view.snapshot, now=view.now + timedelta(hours=5)))
-    assert present.end_s(hours_later) == view.now.timestamp()
-    assert present.end_s(releases.draining()) == NOW.timestamp()
+    assert axis.history(hours_later).end == view.now.timestamp()
+    assert axis.history(releases.draining()).end == NOW.timestamp()
 
 
 def test_what_comes_after_the_end_is_not_plotted_as_blue():
@@ -111,7 +113,7 @@ def test_what_comes_after_the_end_is_not_plotted_as_blue():
     shown = present.shown_samples(view)
     assert shown[-1].at <= NOW + timedelta(seconds=330)
     assert [trace.values[-1] for trace in present.traces(shown, view, is_per_node=False)][1:] == [0, 100_020]
-    assert present.start_s(view)[0] == STARTED.timestamp() - present.LEAD_S
+    assert axis.history(view).begin == STARTED.timestamp() - axis.LEAD_S
 
 
 def test_steps_are_marked_where_they_began():
@@ -121,14 +123,14 @@ def test_steps_are_marked_where_they_began():
         ApprovalRecord(3, START, "ann", STARTED, ""),
     )
     view = releases.draining(journal=releases.journal(approvals=records))
-    assert [mark.label for mark in present.marks(view)] == ["start", "cut", "-11"]
-    assert present.marks(releases.idle()) == []
+    assert [mark.label for mark in axis.marks(view)] == ["start", "cut", "-11"]
+    assert axis.marks(releases.idle()) == []
 
 
 @pytest.mark.parametrize("top", [10.5, 42.0, 1_050.0, 105_000.0, 1.2e6, 2.2e9])
 @pytest.mark.parametrize("rows", [4, 6, 22, 60])
 def test_value_ticks_are_round_few_and_start_at_zero(top, rows):
-    ticks = present.value_ticks(top, rows)
+    ticks = axis.value_ticks(top, rows)
     assert ticks[0] == 0
     assert 2 <= len(ticks) <= rows // 3 + 2
     assert ticks[-1] <= top
@@ -137,7 +139,7 @@ def test_value_ticks_are_round_few_and_start_at_zero(top, rows):
 @pytest.mark.parametrize("stretch", [30.0, 372.0, 2_400.0, 30_000.0])
 def test_time_ticks_are_round_and_inside(stretch):
     left = STARTED.timestamp() + 3.3
-    ticks = present.time_ticks(left, left + stretch, 60)
+    ticks = axis.time_ticks(left, left + stretch, 60)
     assert 1 <= len(ticks) <= 7
     assert all(left <= tick <= left + stretch and tick % 10 == 0 for tick in ticks)
 

@@ -156,13 +156,13 @@ def test_the_top_is_a_little_above_the_highest_value(value):
 
 
 def test_the_left_edge_stays_while_time_goes_on():
-    edges = {plot.window_for(1000.0, now, 60, 10, 10, 2400).left for now in range(1100, 1110)}
+    edges = {plot.window_for(max(1000.0, now - 2400), now, 60, 10).left for now in range(1100, 1110)}
     assert len(edges) == 1
 
 
 def test_the_window_shows_now_and_moves_by_whole_cells():
     for now in range(1_000, 20_000, 7):
-        window = plot.window_for(1_000.0, now, 60, 10, 10, 2_400)
+        window = plot.window_for(max(1_000.0, now - 2_400), now, 60, 10)
         cell_s = (window.right - window.left) / 59
         assert window.left <= now <= window.right
         assert math.isclose(window.left / cell_s, round(window.left / cell_s), abs_tol=1e-6)
