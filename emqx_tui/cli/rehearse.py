@@ -53,8 +53,10 @@ def run(arguments: Namespace, settings: Settings) -> int:
             code = play(replace(own, namespace=namespace), child, like, arguments)
         told = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
     asked = [str(fault) for fault in arguments.fault]
-    recorded = _report(own.flight_log_dir, namespace, name, before)
-    _say(rehearsal(f"{namespace}/{name}", str(arguments.like or ""), asked, told, recorded), arguments.output)
+    found, path = _report(own.flight_log_dir, namespace, name, before)
+    like_what = str(arguments.like or "")
+    shown = rehearsal(f"{namespace}/{name}", like_what, asked=asked, told=told, report=found, recording=path)
+    _say(shown, arguments.output)
     return code
 
 
@@ -159,10 +161,11 @@ def _without_a_screen(settings: Settings, child: SandboxChild, like: dict[str, A
     return run_rollout_command(name, options, settings, form, prepare=prepare)
 
 
-def _report(folder: Path, namespace: str, name: str, before: set[Path]) -> Report | None:
-    """Of the release in the recordings that were not there before."""
+def _report(folder: Path, namespace: str, name: str, before: set[Path]) -> tuple[Report | None, str]:
+    """Of the release in the recordings that were not there before, and its file."""
     paths = (path for path in recordings_of(folder, name, namespace) if path not in before)
-    return next((found for path in paths if (found := report(read_recording(path))) is not None), None)
+    found = ((told, str(path)) for path in paths if (told := report(read_recording(path))) is not None)
+    return next(found, (None, ""))
 
 
 def _say(found: Rehearsal, form: str) -> None:

@@ -45,12 +45,20 @@ class Rehearsal:
     """The cluster whose shape it has; empty for the default."""
     faults: tuple[Injected, ...]
     report: Report | None
+    recording: str
+    """The file for `replay` and `report`; empty without a release."""
     truth: Mapping[str, int]
     """What the sandbox says of its clients: `clients`, `disconnects`, `lost`; empty when it did not end well."""
 
 
 def rehearsal(
-    cluster: str, like: str, asked: Sequence[str], told: Sequence[Mapping[str, Any]], report: Report | None
+    cluster: str,
+    like: str,
+    *,
+    asked: Sequence[str],
+    told: Sequence[Mapping[str, Any]],
+    report: Report | None,
+    recording: str,
 ) -> Rehearsal:
     """`asked` = the faults of the command line; `told` = what the sandbox recorded."""
     struck = {each["fault"]: each for each in told if "at" in each}
@@ -62,7 +70,7 @@ def rehearsal(
         for name in asked
     ]
     truth = next((each for each in reversed(told) if "disconnects" in each), {})
-    return Rehearsal(cluster, like, tuple(_answered(faults, report)), report, truth)
+    return Rehearsal(cluster, like, tuple(_answered(faults, report)), report, recording, truth)
 
 
 def _instant(seconds: float) -> datetime:
@@ -110,6 +118,7 @@ def document(found: Rehearsal) -> dict[str, Any]:
         "clients_lost": figures.get("clients_lost"),
         "true_disconnects_per_client": _true_per_client(found),
         "true_clients_lost": found.truth.get("lost"),
+        "recording": found.recording or None,
     }
 
 
@@ -165,6 +174,7 @@ def lines(found: Rehearsal) -> Iterator[str]:
     yield _line("disconnects", f"{_ratio(ratio)} a client; truly {_ratio(truly)}")
     lost = report.figures.get("clients_lost")
     yield _line("clients lost", f"{units.count(lost)}; truly {units.count(found.truth.get('lost'))}")
+    yield _line("recording", f"{clean(found.recording)} (for replay and report)")
 
 
 def _result(report: Report | None) -> str:

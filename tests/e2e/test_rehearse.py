@@ -47,6 +47,7 @@ async def test_a_lost_node_is_noticed_and_a_quick_restart_of_the_operator_is_not
     assert told["true_disconnects_per_client"] == pytest.approx(told["disconnects_per_client"], abs=0.1)
     assert (told["true_clients_lost"], told["like"]) == (0, None)
     (recording,) = (tmp_path / "state" / "emqx-tui" / "rehearsals").glob("flight-*.jsonl")
+    assert told["recording"] == str(recording)
     assert not list(recording.parent.parent.glob("flight-*")), "not among those of real clusters"
 
 
