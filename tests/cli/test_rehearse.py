@@ -15,7 +15,7 @@ from emqx_tui.config import Settings
 
 def test_nothing_of_the_real_cluster_is_left() -> None:
     given = Settings(
-        kubeconfig="/home/ann/.kube/config",
+        kubeconfig="~/.kube/config",
         context="prod",
         cluster="c",
         user="u",
