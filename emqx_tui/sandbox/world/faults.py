@@ -48,14 +48,14 @@ def arrange(world: World, faults: Iterable[Fault], tell: Callable[[Mapping[str, 
 
     def strike(fault: Fault) -> None:
         blow = BLOWS[fault.name]
-        struck = blow.strike(world, key)
+        struck = blow.strike(world, key) if key in world.clusters else NOTHING
         tell({"fault": str(fault), "at": world.now, "struck": struck})
         if struck and blow.mend is not None and fault.for_s is not None:
             world.timeline.after(fault.for_s, lambda: mend(fault, blow))
 
     def mend(fault: Fault, blow: Blow) -> None:
-        assert blow.mend is not None
-        blow.mend(world, key)
+        if blow.mend is not None and key in world.clusters:
+            blow.mend(world, key)
         tell({"fault": str(fault), "mended_at": world.now})
 
     world.informer.on("emqxenterprises", changed)

@@ -87,3 +87,13 @@ def test_a_shape_has_its_clients_and_sessions_on_its_nodes() -> None:
 )
 def test_the_line_of_an_operator(release: str, line: str) -> None:
     assert line_of(release) == line
+
+
+def test_a_cluster_that_is_gone_can_be_struck_no_more() -> None:
+    struck, told = world(), list[Any]()
+    arrange(struck, [Fault("emqx-api-down", 1.0, 30.0), Fault("green-pod-lost", 20.0)], told.append)
+    release(struck)
+    struck.advance(5.0)
+    struck.store.delete("emqxenterprises", "prod", "mq")
+    struck.advance(60.0)
+    assert [each.get("struck", "mended") != "" for each in told] == [True, False, True]
