@@ -81,7 +81,7 @@ class ObjectsScreen(ConsoleScreen):
         self.call_after_refresh(self._draw_titles)
 
     def _draw_titles(self) -> None:
-        self.query_one("#titles", LineBox).set_lines([header(self.query_one(ObjectTree).size.width)])
+        self.query_one("#titles", LineBox).set_lines([header(self.query_one(ObjectTree).row_width)])
 
     # --- news ---
 

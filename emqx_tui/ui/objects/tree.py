@@ -19,6 +19,7 @@ from emqx_tui.ui.text.spans import Line, Tone, columns, line
 
 _COLUMNS = (("STATE", 16), ("READY", 5), ("CLIENTS", 9), ("RESTARTS", 8), ("AGE", 6))
 _WIDE_COLUMNS = (*_COLUMNS[:3], ("SESSIONS", 9), *_COLUMNS[3:], ("INFO", 26))
+_FEW_COLUMNS = _COLUMNS[:3]
 _LEAST_NAME, _MOST_NAME = 30, 52
 """Cells of a name with its branches."""
 _BRANCH = 2
@@ -27,7 +28,9 @@ _BRANCH = 2
 def layout(width: int) -> tuple[int, tuple[str, ...], tuple[int, ...]]:
     """Cells of the name with its branches, titles and widths of the columns behind it: a wide screen has more."""
     spare = width - sum(size + 1 for _, size in _WIDE_COLUMNS) - _LEAST_NAME
-    titles, widths = zip(*(_COLUMNS if spare < 0 else _WIDE_COLUMNS), strict=True)
+    is_narrow = width - sum(size + 1 for _, size in _COLUMNS) < _LEAST_NAME - _BRANCH
+    few = _FEW_COLUMNS if is_narrow else _COLUMNS
+    titles, widths = zip(*(few if spare < 0 else _WIDE_COLUMNS), strict=True)
     if spare < 0:
         return width - sum(widths) - len(widths), titles, widths
     name = min(spare, _MOST_NAME - _LEAST_NAME) // 2
@@ -129,12 +132,17 @@ class ObjectTree(Tree[Row], inherit_bindings=False):
             depth, above = depth + 1, above.parent
         sign = ("▾ " if node.is_expanded else "▸ ") if node.allow_expand else "  "
         indent = len(sign) + _BRANCH * depth
-        label = paint.cell(row_line(row, self.size.width, indent), self.app.theme_variables)
+        label = paint.cell(row_line(row, self.row_width, indent), self.app.theme_variables)
         label.stylize_before(style)
         return Text.assemble((sign, base_style), label)
 
     def get_label_width(self, node: TreeNode[Row]) -> int:
         return 1
+
+    @property
+    def row_width(self) -> int:
+        """Cells of a row: the place of the scroll bar is none of them."""
+        return self.scrollable_content_region.width
 
     def action_fold(self) -> None:
         """Hide or show what is below the row."""
