@@ -17,7 +17,8 @@ from emqx_tui.rollout.decision import CheckResult, Outcome
 
 MAX_SKEW_S = 30.0
 """Beyond it certificates and tokens may be taken for expired, or for not valid yet."""
-LEAST_COLUMNS, LEAST_LINES = 80, 24
+LEAST_COLUMNS, LEAST_LINES = 60, 20
+PLOT_COLUMNS, PLOT_LINES = 80, 24
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def terminal(found: Terminal) -> CheckResult:
     if found.columns < LEAST_COLUMNS or found.lines < LEAST_LINES:
         hint = f"make it {LEAST_COLUMNS}x{LEAST_LINES} or larger"
         return CheckResult("terminal", Outcome.FAIL, shown, hint)
+    if found.columns < PLOT_COLUMNS or found.lines < PLOT_LINES:
+        shown += f"; text only: the plot is drawn from {PLOT_COLUMNS}x{PLOT_LINES} on"
     return CheckResult("terminal", Outcome.PASS, shown)
 
 

@@ -426,7 +426,8 @@ class ConsoleApp(App[int]):
 
     def action_help(self) -> None:
         if isinstance(self.screen, ConsoleScreen):
-            self.push_screen(keys_help(self.screen.AREA, self.read_only_reason, self.screen.missing_rights()))
+            missing = self.screen.missing_rights()
+            self.push_screen(keys_help(self.screen.AREA, self.read_only_reason, missing, cells=self.size.width))
 
     def action_redraw(self) -> None:
         self._cells.forget()

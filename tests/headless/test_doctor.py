@@ -19,8 +19,10 @@ GOOD = Terminal(True, 120, 40, "utf-8", "xterm-256color")
     [
         (GOOD, Outcome.PASS, "120x40, utf-8, TERM=xterm-256color"),
         (replace(GOOD, columns=80, lines=24), Outcome.PASS, "80x24"),
-        (replace(GOOD, columns=79), Outcome.FAIL, "80x24 or larger"),
-        (replace(GOOD, lines=23), Outcome.FAIL, "80x24 or larger"),
+        (replace(GOOD, columns=79), Outcome.PASS, "text only: the plot is drawn from 80x24 on"),
+        (replace(GOOD, lines=23), Outcome.PASS, "text only"),
+        (replace(GOOD, columns=59), Outcome.FAIL, "60x20 or larger"),
+        (replace(GOOD, lines=19), Outcome.FAIL, "60x20 or larger"),
         (replace(GOOD, encoding="ANSI_X3.4-1968"), Outcome.FAIL, "--ascii"),
         (replace(GOOD, encoding="ANSI_X3.4-1968", is_ascii=True), Outcome.PASS, "ANSI_X3.4-1968"),
         (replace(GOOD, term="dumb"), Outcome.FAIL, "set TERM"),

@@ -46,7 +46,7 @@ async def listed(pilot: Pilot, _: ScriptedBackend) -> None:
 async def cluster_opened(pilot: Pilot, _: ScriptedBackend) -> None:
     await until_shown(pilot, "mqtt-stg")
     await pilot.press("enter")
-    await until_shown(pilot, "CLIENTS", "NODE", "UTC")
+    await until_shown(pilot, "CLIENTS", "NODE")
 
 
 async def approval_opened(pilot: Pilot, backend: ScriptedBackend) -> None:

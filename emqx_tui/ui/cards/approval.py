@@ -10,7 +10,7 @@ The key of hold holds at once while nothing is typed yet, unless the word to typ
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -31,11 +31,12 @@ from emqx_tui.ui.shell.screen import TakesNews
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.glyphs import ALARM, WAITING
 from emqx_tui.ui.text.line_box import LineBox
-from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, spread, wrap
+from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, crop, line, spread, width, wrap
 
 LABEL_CELLS = 10
-FRAME_ROWS = 6
-"""Border, title and prompt: they never scroll away."""
+FRAME_ROWS, ASKED_ROWS = 2, 2
+"""Of the border; of the word to type and the keys. With title and warning above them they never scroll away."""
+RUNBOOK = "Runbook"
 COUNTDOWN_EVERY_S = 0.1
 SCROLL_KEYS = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
 
@@ -155,27 +156,50 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         title, scroll = self.query_one("#card-title", LineBox), self.query_one("#card-scroll", VerticalScroll)
         body = self.query_one("#card-body", LineBox)
         lines = card_lines(self._card, max(20, title.size.width - 1))
-        body.styles.height = len(lines)
-        scroll.styles.height = min(len(lines), max(3, self.size.height - FRAME_ROWS))
+        heading = title_lines(self._card.title, self._place, title.size.width)
+        asked = ASKED_ROWS + self._warning_rows(title.size.width)
+        body.styles.height, title.styles.height = len(lines), len(heading)
+        self.query_one("#card-prompt").styles.height = asked
+        scroll.styles.height = min(len(lines), max(3, self.size.height - FRAME_ROWS - len(heading) - asked))
         body.set_lines(lines)
         if not self._is_drawn and title.size.width:
             self._is_drawn = True
             self._guard = TypingGuard(self._clock())
-        place = line((self._place, Tone.DIM))
-        title.set_lines([spread(line((self._card.title, Tone.STRONG)), place, title.size.width)])
-        self._show_prompt()
+        title.set_lines(heading)
+        self.call_after_refresh(self._show_prompt)
 
     def _show_prompt(self) -> None:
         if self.is_mounted:
             box = self.query_one("#card-prompt", LineBox)
-            box.set_lines([crop(spans, box.size.width) for spans in self.prompt_lines()])
+            cells = box.size.width
+            first, asked, keys = self.prompt_lines(cells)
+            keys = line(*keys, *hidden_rows(self._below(), cells - width(keys)))
+            told = wrap(first, max(1, cells))[: self._warning_rows(cells)]
+            box.set_lines([*told, crop(asked, cells), crop(keys, cells)])
 
-    def prompt_lines(self) -> list[Line]:
-        """The last three lines: a warning or an answer, the word to type, the keys."""
+    def _warning_rows(self, cells: int) -> int:
+        """Rows above the word to type: a warning is never cut."""
+        return len(wrap(self._warning(), max(1, cells)))
+
+    def _warning(self) -> Line:
         warning = self._card.warning if self._card else ""
-        first = line((f"{ALARM} {warning}", Tone.WARN)) if warning else ()
-        if self._told:
-            first = line((self._told, Tone.WARN))
+        return line((f"{ALARM} {warning}", Tone.WARN)) if warning else EMPTY
+
+    def _below(self) -> list[str]:
+        """The rows of which not all is in sight, as long as something is below."""
+        scroll = self.query_one("#card-scroll", VerticalScroll)
+        end = scroll.scroll_target_y + (scroll.styles.height.value if scroll.styles.height else 0)
+        rows = card_rows(self._card, max(20, self.query_one("#card-title").size.width - 1)) if self._card else []
+        out, at = [], 0
+        for label, lines in rows:
+            at += len(lines)
+            if at > end:
+                out.append(label)
+        return out
+
+    def prompt_lines(self, cells: int = 200) -> list[Line]:
+        """The last three lines: a warning or an answer, the word to type, the keys. What is typed is never cut."""
+        first = line((self._told, Tone.WARN)) if self._told else self._warning()
         hold = ((f"   {self._hold_key}", Tone.KEY), " hold") if self.can_hold else ()
         keys = line(("esc", Tone.KEY), " not now", *hold)
         if self.blocked:
@@ -185,7 +209,10 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
             return [first, line((f"{WAITING} read first: keys are taken in {left_s:.1f} s", Tone.WAIT)), keys]
         asked = self._asked()
         typed = Span(f"[{self.typed}{'_' * max(0, len(asked.token) - len(self.typed))}]", Tone.STRONG)
-        return [first, (Span(f"{asked.prompt}: "), typed, Span("  then "), Span("enter", Tone.KEY)), keys]
+        enter = line("  then ", ("enter", Tone.KEY))
+        prompt = crop(line(f"{asked.prompt}: "), cells - width((typed,)))
+        is_room = width((*prompt, typed, *enter)) <= cells
+        return [first, (*prompt, typed, *(enter if is_room else ())), keys]
 
     def _asked(self):
         assert self._card is not None
@@ -222,6 +249,7 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
             self.dismiss(False)
         elif event.key in SCROLL_KEYS:
             self.query_one("#card-scroll", VerticalScroll).scroll_relative(y=SCROLL_KEYS[event.key], animate=False)
+            self.call_after_refresh(self._show_prompt)
         elif self.blocked or not self._is_drawn:
             self._answer(f"nothing is taken: {self.blocked or 'the card is not drawn yet'}")
         elif event.key == "enter":
@@ -279,12 +307,38 @@ class ApprovalCard(TakesNews, ModalScreen[bool]):
         self.dismiss(False)
 
 
+def title_lines(title: str, place: str, cells: int) -> list[Line]:
+    """What is asked and where, on two lines where one has no room."""
+    found, where = line((title, Tone.STRONG)), line((place, Tone.DIM))
+    return [spread(found, where, cells)] if width(found) + width(where) < cells else [found, where]
+
+
+def hidden_rows(labels: Sequence[str], cells: int) -> Line:
+    """`↓ Runbook, Command`: what is below the fold, and the key that shows it; the runbook is named first."""
+    if not labels:
+        return EMPTY
+    named = sorted(labels, key=lambda label: label != RUNBOOK)
+    return crop(line("   ", ("↓", Tone.KEY), f" {', '.join(named)}"), cells)
+
+
 def card_lines(card: Card, cells: int) -> list[Line]:
     """The rows of a card, wrapped, each label once."""
-    out: list[Line] = []
+    return [spans for _, lines in card_rows(card, cells) for spans in lines]
+
+
+def card_rows(card: Card, cells: int) -> list[tuple[str, list[Line]]]:
+    """The same by label."""
+    out: list[tuple[str, list[Line]]] = []
     for label, lines in card.rows:
         wrapped = [part for spans in lines for part in wrap(spans, cells - LABEL_CELLS)]
-        for number, spans in enumerate(wrapped):
-            name = label if number == 0 else ""
-            out.append((Span(name.ljust(LABEL_CELLS), Tone.DIM), *spans))
+        names = [label, *[""] * len(wrapped)]
+        out.append(
+            (
+                label,
+                [
+                    (Span(name.ljust(LABEL_CELLS), Tone.DIM), *spans)
+                    for name, spans in zip(names, wrapped, strict=False)
+                ],
+            )
+        )
     return out

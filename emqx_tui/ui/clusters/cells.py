@@ -42,14 +42,22 @@ GAP = 1
 """Blank cells at the end of left-aligned columns."""
 
 
+LEFT_OUT = ("age", "version", "ready")
+"""On a small screen, in this order."""
+NAMESPACE_LEAST = 4
+
+
 def widths(total: int) -> dict[str, int]:
     """Cells of each column in `total` cells: the least first, then the names grow, then the others."""
     found = {column.key: column.least for column in COLUMNS}
+    for name in LEFT_OUT:
+        if sum(found.values()) - found["namespace"] + NAMESPACE_LEAST > total:
+            del found[name]
     spare = total - sum(found.values())
     if spare < 0:
-        found["namespace"] = max(4, found["namespace"] + spare)
+        found["namespace"] = max(NAMESPACE_LEAST, found["namespace"] + spare)
         return found
-    order = sorted(COLUMNS, key=lambda column: column.key not in ("name", "namespace"))
+    order = sorted((c for c in COLUMNS if c.key in found), key=lambda column: column.key not in ("name", "namespace"))
     for column in order:
         share = min(spare, column.most - column.least)
         found[column.key] += share
@@ -76,8 +84,16 @@ def _clients_line(row: ClusterRow, now: datetime, room: int) -> Line:
     return line((counted, Tone.DIM if is_old else Tone.PLAIN))
 
 
+_LEAST = {column.key: column.least for column in COLUMNS}
+
+
 def cells_of(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Line]:
-    """The cells of one row; `room` has the cells of each column."""
+    """The cells of one row; `room` has the cells of each column that is shown."""
+    found = _all_cells(row, now, _LEAST | room)
+    return {name: cell for name, cell in found.items() if name in room}
+
+
+def _all_cells(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Line]:
     resource, mark = row.resource, state(row)
     ready, wanted = readiness(row)
     age = units.object_age(elapsed_s(resource.meta.created_at, now))
@@ -106,7 +122,7 @@ def _note_words(row: ClusterRow, now: datetime) -> str:
 
 def _cells_from_before(row: ClusterRow, now: datetime, room: dict[str, int]) -> dict[str, Line]:
     """The cells of a cluster whose object cannot be read: what was known of it last is dim, and called old."""
-    found = cells_of(replace(row, unreadable=None), now, room)
+    found = _all_cells(replace(row, unreadable=None), now, room)
     mark, age = state(row), units.age(elapsed_s(row.read_at, now)).replace(" ", "")
     if not row.is_known:
         for name in ("version", "ready", "clients"):

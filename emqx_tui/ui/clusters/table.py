@@ -11,7 +11,7 @@ from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey
 
 from emqx_tui.session.views.view import ClusterRow
-from emqx_tui.ui.clusters.cells import Column, cells_of, shown_columns, widths
+from emqx_tui.ui.clusters.cells import GAP, Column, cells_of, shown_columns, widths
 from emqx_tui.ui.clusters.states import Key, sort_value
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import fit
@@ -75,7 +75,8 @@ class ClusterTable(DataTable, inherit_bindings=False):
     def _label(self, column: Column) -> Text:
         is_sorted = column.key == self.sort_column
         arrow = ("↑" if self.is_reversed else "↓") if is_sorted else ""
-        text = fit(column.label, self._widths[column.key] - len(arrow)) + arrow
+        gap = GAP if column.align == "<" else 0
+        text = fit(column.label, self._widths[column.key] - len(arrow) - gap) + arrow
         return paint.cell(line((text, Tone.STRONG if is_sorted else Tone.DIM)), {}, align=column.align)
 
     def show(self, rows: tuple[ClusterRow, ...], now: datetime) -> None:

@@ -31,3 +31,15 @@ def share(total: int, bar_rows: int, node_rows: int, summary_rows: int) -> Heigh
     if room - plot < LOG_MIN:
         plot = max(0, room - LOG_MIN)
     return Heights(summary, plot, table, max(0, room - plot))
+
+
+COUNTS_ROWS = 3
+"""Of the text that stands in the plot's place: two rows of counts and checks, and one more for the ledger."""
+
+
+def share_text(total: int, bar_rows: int, node_rows: int, summary_rows: int) -> Heights:
+    """The same without a plot."""
+    room = max(0, total - FIXED - COUNTS_ROWS - bar_rows)
+    summary = min(summary_rows, max(0, room - LOG_MIN - 3))
+    table = max(0, min(node_rows + 1, room - summary - LOG_MIN))
+    return Heights(summary, 0, table, max(0, room - summary - table))

@@ -28,6 +28,21 @@ def ledger_line(view: View, cells: int = 200) -> Line:
     return _balance(view, journal, title, cells)
 
 
+def counts_line(view: View) -> Line:
+    """Connected clients of blue, of green and of both, as the plot's curves end."""
+    seen, is_old = view.snapshot, not facts.is_live(view)
+    shown = [
+        (name, tone, generation.live_connections)
+        for name, tone, generation in (("blue", Tone.BLUE, seen.blue), ("green", Tone.GREEN, seen.green))
+        if generation is not None
+    ]
+    parts: list[tuple[str, Tone] | str] = []
+    for name, tone, count in [*shown, ("sum", Tone.SUM, seen.total_live)]:
+        old = units.UNKNOWN if is_old and count is not None else ""
+        parts += [(f" {name} ", tone), (f"{units.count(count)}{old}", Tone.WAIT if is_old else Tone.STRONG), "  "]
+    return line(*parts[:-1])
+
+
 def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) -> Line:
     ledger, on_way = view.ledger, view.ledger.on_their_way
     figures = f"evicted {units.count(ledger.evicted)} = green {units.count(ledger.landed)} + "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.checks import check_lines, checks_now, stale_lines
 from emqx_tui.ui.rollout.headline import bar_lines, headline
-from emqx_tui.ui.rollout.ledger import ledger_line
+from emqx_tui.ui.rollout.ledger import counts_line, ledger_line
 from emqx_tui.ui.rollout.nodes import NodeRow, Weight, columns_for, fit_rows, header_line, node_rows, row_line
 from emqx_tui.ui.rollout.rail import rail
 from emqx_tui.ui.text.line_box import ViewBox
@@ -32,7 +32,14 @@ class StepRail(ViewBox):
     """All steps of the release on one line, and the time at its right end."""
 
     def make(self, view: View, width: int, height: int) -> Sequence[Line]:
-        return [spread(*rail(view), width)]
+        return [spread(*rail(view, width), width)]
+
+
+class CountsLine(ViewBox):
+    """What the plot shows, in text: where there is no room for it."""
+
+    def make(self, view: View, width: int, height: int) -> Sequence[Line]:
+        return [counts_line(view), *check_lines(view, height - 1)]
 
 
 class CheckList(ViewBox):
@@ -83,4 +90,5 @@ class LedgerLine(ViewBox):
     """Where the disconnected clients are, on one line."""
 
     def make(self, view: View, width: int, height: int) -> Sequence[Line]:
-        return [ledger_line(view, width)]
+        told = ledger_line(view, width)
+        return wrap(told, width) if height > 1 else [told]

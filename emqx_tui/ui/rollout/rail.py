@@ -7,7 +7,7 @@ from emqx_tui.rollout.decision import Step, StepState
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.text.glyphs import DONE, HELD, RUNNING, TODO, WAITING
-from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
+from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line, width
 
 STEP_WORDS = {
     "create-green": "create green",
@@ -19,18 +19,28 @@ STEP_WORDS = {
 }
 
 
-def rail(view: View) -> tuple[Line, Line]:
-    """The steps, and at the right end the time gone and to go; without a release, what the next one would use."""
+def rail(view: View, cells: int = 200) -> tuple[Line, Line]:
+    """The steps, and at the right end the time gone and to go; without a release, what the next one would use.
+
+    Where not all words have room, those of the steps that are done, then of those to come, are left out.
+    """
     if not view.decision.steps:
         return (EMPTY, _times(view)) if facts.has_ended(view) else (_parameters(view), EMPTY)
+    times, room = _times(view), cells - width(_times(view)) - 1
+    without = (frozenset[StepState](), frozenset({StepState.DONE}), frozenset({StepState.DONE, StepState.TODO}))
+    tried = [_steps(view, wordless) for wordless in without]
+    return next((found for found in tried if width(found) <= room), tried[-1]), times
+
+
+def _steps(view: View, wordless: frozenset[StepState]) -> Line:
     parts: list[Span] = [Span(" ")]
     for step in view.decision.steps:
         glyph, tone = _step_sign(step, is_busy=bool(facts.draining(view)))
         word = STEP_WORDS.get(step.id, step.id)
         if step.total and step.state not in (StepState.TODO, StepState.DONE):
             word += f" {min(step.done + 1, step.total)} of {step.total}"
-        parts += [Span(f"{glyph} {word}", tone), Span("  ")]
-    return tuple(parts[:-1]), _times(view)
+        parts += [Span(glyph if step.state in wordless else f"{glyph} {word}", tone), Span("  ")]
+    return tuple(parts[:-1])
 
 
 def _parameters(view: View) -> Line:

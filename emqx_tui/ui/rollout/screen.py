@@ -32,8 +32,8 @@ from emqx_tui.ui.rollout.connection_plot import ConnectionPlot, Legend
 from emqx_tui.ui.rollout.event_log import EventLog
 from emqx_tui.ui.rollout.headline import bar_lines, headline
 from emqx_tui.ui.rollout.key_reasons import SENDING, key_reasons, rights_of
-from emqx_tui.ui.rollout.layout import share
-from emqx_tui.ui.rollout.lines import CheckList, GateLine, LedgerLine, NodeTable, StepRail
+from emqx_tui.ui.rollout.layout import share, share_text
+from emqx_tui.ui.rollout.lines import CheckList, CountsLine, GateLine, LedgerLine, NodeTable, StepRail
 from emqx_tui.ui.rollout.names import driver_words, version_words
 from emqx_tui.ui.rollout.node_card import NodeCard
 from emqx_tui.ui.rollout.nodes import node_rows
@@ -44,7 +44,7 @@ from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWanted, Published
-from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
+from emqx_tui.ui.shell.screen import PLOT_WIDTH, WIDE, ConsoleScreen, is_text_only
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean, joined
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line, plain
@@ -100,6 +100,7 @@ class RolloutScreen(ConsoleScreen):
                 yield Legend()
                 yield CheckList()
         yield LineBox(id="cursor")
+        yield CountsLine()
         yield NodeTable()
         yield LedgerLine()
         yield EventLog()
@@ -123,13 +124,14 @@ class RolloutScreen(ConsoleScreen):
         summary = len(self._summary())
         bar = len(bar_lines(headline(view), self.size.width)) if view else 2
         self.query_one(GateLine).styles.height = bar
-        heights = share(self.size.height, bar, rows, summary)
+        is_text = is_text_only(self.size)
+        heights = (share_text if is_text else share)(self.size.height, bar, rows, summary)
         log = self.query_one(EventLog)
         self.query_one("#summary").styles.height = heights.summary
-        cursor = len(self.query_one("#cursor", LineBox).lines)
+        cursor = 0 if is_text else len(self.query_one("#cursor", LineBox).lines)
         plot = (self.query_one("#picture"), heights.plot - cursor), (self.query_one("#cursor"), cursor)
         for part, height in (*plot, (self.query_one(NodeTable), heights.table)):
-            part.display = not log.is_long
+            part.display = not log.is_long and height > 0
             part.styles.height = height
         searching = self.query_one(SearchInput).display
         log.styles.height = heights.log + (heights.plot + heights.table if log.is_long else 0) - searching
@@ -161,7 +163,7 @@ class RolloutScreen(ConsoleScreen):
         view = self._view
         if view is None or not self.is_mounted:
             return
-        for part in (StepRail, GateLine, NodeTable, LedgerLine, EventLog, ConnectionPlot, CheckList):
+        for part in (StepRail, GateLine, CountsLine, NodeTable, LedgerLine, EventLog, ConnectionPlot, CheckList):
             self.query_one(part).show(view)
         self.query_one("#summary", LineBox).set_lines(self._summary())
         self._show_legend()
@@ -192,7 +194,7 @@ class RolloutScreen(ConsoleScreen):
             scope="",
             live=view_live(view, quiet_s),
             middle=_middle(view) if view else (),
-            short_middle=_short_middle(view) if view else (),
+            short_middle=_short_middle(view, self.size.width) if view else (),
             is_production=console.is_production,
             is_rehearsal=console.is_rehearsal,
             is_read_only=bool(console.read_only_reason),
@@ -207,6 +209,8 @@ class RolloutScreen(ConsoleScreen):
         return rights_of(self._view) if self._view else ()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in (*PLOT_KEYS, "window", "cursor", "per_node") and is_text_only(self.size):
+            return False
         if action in PLOT_KEYS:
             return self._is_cursors(action)
         if action == "scroll_log":
@@ -425,12 +429,12 @@ def _middle(view: View) -> Line:
     return _beside(_versions(view), _policy(view, "policy "), line((driver_words(view), Tone.DIM)))
 
 
-def _short_middle(view: View) -> Line:
-    """Always the policy; the driver too, where it is another console."""
+def _short_middle(view: View, cells: int) -> Line:
+    """The policy, where names have room beside it; the driver too, where it is another console."""
     policy = _policy(view)
-    if not policy:
-        return EMPTY
     is_ours = view.role is Role.DRIVER
+    if not policy or (is_ours and cells < PLOT_WIDTH):
+        return EMPTY
     return _beside(policy, _versions(view) if is_ours else line((driver_words(view), Tone.DIM)))
 
 

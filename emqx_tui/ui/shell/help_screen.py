@@ -21,6 +21,8 @@ from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span, Tone
 
 KEY_WIDTH, SENTENCE_WIDTH = 8, 62
+FRAME_CELLS = 8
+"""Border, padding and scroll bar."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -59,28 +61,40 @@ def unread(health: Iterable[SourceHealth]) -> tuple[MissingRight, ...]:
     return tuple(MissingRight(f"{found.name}: {found.problem}") for found in health if found.is_forbidden)
 
 
-def keys_help(area: Area, read_only_reason: str, missing: Iterable[MissingRight] = ()) -> HelpScreen:
-    """The keys of one screen."""
+def keys_help(
+    area: Area, read_only_reason: str, missing: Iterable[MissingRight] = (), *, cells: int = 80
+) -> HelpScreen:
+    """The keys of one screen, for a terminal of so many cells."""
     title = f"Keys of this screen ({area})"
-    return HelpScreen(title, help_lines(keymap.in_effect(), area, read_only_reason, tuple(missing)))
+    room = sentence_width(cells)
+    return HelpScreen(title, help_lines(keymap.in_effect(), area, read_only_reason, tuple(missing), room))
 
 
-def explanation(word: str) -> HelpScreen:
+def explanation(word: str, *, cells: int = 80) -> HelpScreen:
     """Every meaning of a word of the page."""
-    return HelpScreen(word, explanation_lines(meanings(word)))
+    return HelpScreen(word, explanation_lines(meanings(word), sentence_width(cells)))
 
 
-def explanation_lines(found: Iterable[Entry]) -> list[Line]:
+def sentence_width(cells: int) -> int:
+    """Cells beside the keys, without the frame."""
+    return max(20, min(SENTENCE_WIDTH, cells - KEY_WIDTH - FRAME_CELLS))
+
+
+def explanation_lines(found: Iterable[Entry], room: int = SENTENCE_WIDTH) -> list[Line]:
     """PURE: each meaning below the sort of word that it is."""
     lines: list[Line] = []
     for entry in found:
-        sentences = spans.wrap((Span(entry.text),), KEY_WIDTH + SENTENCE_WIDTH)
+        sentences = spans.wrap((Span(entry.text),), KEY_WIDTH + room)
         lines += [*([()] if lines else []), (Span(entry.sort, Tone.DIM),), *sentences]
     return lines
 
 
 def help_lines(
-    keys: Iterable[Key], area: Area, read_only_reason: str, missing: tuple[MissingRight, ...] = ()
+    keys: Iterable[Key],
+    area: Area,
+    read_only_reason: str,
+    missing: tuple[MissingRight, ...] = (),
+    room: int = SENTENCE_WIDTH,
 ) -> list[Line]:
     """PURE: what is not allowed, the keys of a screen, those that work everywhere; keys that are off are greyed out."""
     known = tuple(keys)
@@ -91,22 +105,22 @@ def help_lines(
     if read_only_reason:
         lines += [(Span(f"Greyed-out keys send nothing: {read_only_reason}", Tone.WARN),), ()]
     if missing:
-        lines += [part for right in missing for part in _missing(right, found)] + [()]
+        lines += [part for right in missing for part in _missing(right, found, room)] + [()]
     for key in found:
         off = "read-only" if read_only_reason and key.sends else "no right" if key.action in without else ""
-        lines += _entry(key, off)
+        lines += _entry(key, off, room)
     return lines
 
 
-def _missing(right: MissingRight, keys: Iterable[Key]) -> list[Line]:
+def _missing(right: MissingRight, keys: Iterable[Key], room: int) -> list[Line]:
     off = ", ".join(f"{spell(key.key)} {key.label}" for key in keys if key.action in right.actions)
     told = spans.line((f"▲ {clean(right.reason)}", Tone.WARN), (f"   off: {off}" if off else "", Tone.DIM))
-    return spans.wrap(told, KEY_WIDTH + SENTENCE_WIDTH)
+    return spans.wrap(told, KEY_WIDTH + room)
 
 
-def _entry(key: Key, off: str) -> list[Line]:
+def _entry(key: Key, off: str, room: int) -> list[Line]:
     """`off` says why it does nothing; empty: it works."""
     sentence = f"{key.sentence} (off: {off})" if off else key.sentence
-    wrapped = spans.wrap((Span(sentence, Tone.DIM if off else Tone.PLAIN),), SENTENCE_WIDTH)
+    wrapped = spans.wrap((Span(sentence, Tone.DIM if off else Tone.PLAIN),), room)
     first = spans.pad((Span(spell(key.key), Tone.DIM if off else Tone.KEY),), KEY_WIDTH)
     return [(*(first if number == 0 else (Span(" " * KEY_WIDTH),)), *text) for number, text in enumerate(wrapped)]

@@ -80,4 +80,4 @@ class ConsoleCommands(Provider):
             yield f"explain {word}", partial(self._explain, word), sorts
 
     def _explain(self, word: str) -> None:
-        self.app.push_screen(explanation(word))
+        self.app.push_screen(explanation(word, cells=self.app.size.width))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -21,9 +22,16 @@ from emqx_tui.ui.shell.lone_key import ALONE_S, LoneKey
 from emqx_tui.ui.shell.messages import Published
 from emqx_tui.ui.shell.notice_line import Notice, NoticeLine
 
-MIN_WIDTH, MIN_HEIGHT = 80, 24
+MIN_WIDTH, MIN_HEIGHT = 60, 20
+PLOT_WIDTH, PLOT_HEIGHT = 80, 24
+"""Below this a screen is text only: it leaves out the plot, and says the rest in fewer cells."""
 WIDE = 120
 """From this many columns on there is room for things side by side."""
+
+
+def is_text_only(size: Size) -> bool:
+    """Too small for the plot."""
+    return size.width < PLOT_WIDTH or size.height < PLOT_HEIGHT
 
 
 class TakesNews(Screen[Any]):
@@ -89,11 +97,13 @@ class ConsoleScreen(TakesNews):
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
+        self.set_class(is_text_only(event.size), "-text")
         is_small = width < MIN_WIDTH or height < MIN_HEIGHT
         self.set_class(is_small, "-too-small")
         if is_small:
+            hold = keymap.spelled(self.AREA, "hold")
             self.query_one("#too-small", Static).update(
-                f"The terminal is {width}x{height}; {MIN_WIDTH}x{MIN_HEIGHT} is needed to show all."
+                f"{width}x{height}: {MIN_WIDTH}x{MIN_HEIGHT} is needed" + (f"; {hold} still holds" if hold else "")
             )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

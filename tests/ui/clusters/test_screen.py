@@ -212,11 +212,11 @@ async def test_a_small_terminal_is_told_politely_and_still_works():
     app = console(ScriptedBackend())
     async with app.run_test(size=(60, 18)) as pilot:
         await settle(pilot)
-        assert any("The terminal is 60x18" in text for text in shown(app))
+        assert any("60x18: 60x20 is needed" in text for text in shown(app))
         assert len(table_rows(app)) == 3
         await pilot.resize_terminal(80, 24)
         await settle(pilot)
-        assert not any("The terminal is" in text for text in shown(app))
+        assert not any("is needed" in text for text in shown(app))
 
 
 async def test_the_cursor_goes_everywhere():

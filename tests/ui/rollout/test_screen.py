@@ -374,7 +374,7 @@ async def test_resizing_keeps_everything_and_changes_no_order():
         assert "…86d7758868-1 blue" in console.shown
         assert "CLIENTS evicted" in console.shown
         await console.pilot.resize_terminal(60, 20)
-        await until_shown(console.pilot, "The terminal is 60x20")
+        await until_shown(console.pilot, "sum 99,701")
         assert "DRAINING" in console.shown
 
 
