@@ -102,3 +102,9 @@ def test_the_legend_leaves_gaps_out_but_shows_that_the_newest_is_one() -> None:
     summary = summarise([1, None, 3, None])
     assert (summary.minimum, summary.maximum, summary.average, summary.current) == (1, 3, 2.0, None)
     assert summarise([None, None]).minimum is None
+
+
+def test_the_average_of_the_legend_is_one_over_time() -> None:
+    assert summarise([10, 20], [1.0, 3.0]).average == 17.5
+    assert summarise([10, None, 20], [1.0, 50.0, 3.0]).average == 17.5
+    assert summarise([None], [1.0]).average is None

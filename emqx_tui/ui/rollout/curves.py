@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from statistics import median
 
 from emqx_tui.model import units
@@ -114,12 +115,9 @@ def gaps(instants: Sequence[float]) -> frozenset[int]:
 
 def weights(instants: Sequence[float]) -> list[float]:
     """How many seconds each sample stands for: those since the one before, where no data are missing between."""
-    after_gaps, usual_s = gaps(instants), 1.0
-    found = list[float]()
-    for at, instant in enumerate(instants):
-        if at and at not in after_gaps:
-            usual_s = instant - instants[at - 1]
-        found.append(usual_s)
+    found = [1.0, *(b - a for a, b in itertools.pairwise(instants))][: len(instants)]
+    for at in sorted(gaps(instants)):
+        found[at] = found[at - 1]
     return found
 
 
@@ -237,27 +235,23 @@ class LegendRow:
 
     trace: Trace
     glyph: str
-    summary: Summary
     is_live: bool
     """The newest sample is not old; a value that it lacks is one of a node that is gone."""
+    seconds: Sequence[float] = ()
+    """How many each of the newest samples stands for: those before are not counted in; empty: all count alike."""
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Of many nodes only those are worked out for which there is room."""
+        values = self.trace.values[-len(self.seconds) :] if self.seconds else self.trace.values
+        return summarise(values, self.seconds)
 
 
 def legend_rows(
     found: Sequence[Trace], seconds: Sequence[float] = (), *, is_live: bool, is_plain: bool
 ) -> list[LegendRow]:
-    """The figures of all curves, each with the sign it is drawn with.
-
-    `seconds` = how many each of the newest samples stands for: those before are not counted in; empty: all count alike.
-    """
-    return [
-        LegendRow(
-            trace,
-            trace.glyph if is_plain or trace.is_heavy else "⠒",
-            summarise(trace.values[-len(seconds) :] if seconds else trace.values, seconds),
-            is_live,
-        )
-        for trace in found
-    ]
+    """The figures of all curves, each with the sign it is drawn with; `seconds` as in a row."""
+    return [LegendRow(trace, trace.glyph if is_plain or trace.is_heavy else "⠒", is_live, seconds) for trace in found]
 
 
 def legend_lines(rows: Sequence[LegendRow], cells: int, room: int) -> list[Line]:

@@ -62,6 +62,22 @@ def test_samples_far_apart_are_not_joined_whatever_their_rate(every_s):
     assert present.gaps([]) == present.gaps([5.0]) == present.gaps([5.0, 6.0]) == frozenset()
 
 
+def test_a_sample_stands_for_the_time_since_the_one_before_and_for_no_gap():
+    assert present.weights([]) == []
+    assert present.weights([7.0]) == [1.0]
+    assert present.weights([0.0, 2.0, 4.0, 60.0, 62.0]) == [1.0, 2.0, 2.0, 2.0, 2.0]
+
+
+def test_the_average_of_a_long_release_is_that_of_all_its_time_though_old_samples_are_fewer():
+    series, known = Series(PLOTTED), releases.samples()[0]
+    for second in range(4000):
+        series.add(replace(known, at=STARTED + timedelta(seconds=second), blue=100 if second < 2000 else 0))
+    instants = [sample.at.timestamp() for sample in series]
+    traces = present.traces(tuple(series), releases.draining(), is_per_node=False)
+    blue = present.legend_rows(traces, present.weights(instants), is_live=True, is_plain=False)[1]
+    assert blue.summary.average == pytest.approx(50, abs=2)
+
+
 @pytest.mark.parametrize("minutes", [10, 40, 8 * 60])
 def test_the_coarser_steps_of_what_is_old_are_no_gaps_and_a_gap_among_them_is_one(minutes):
     series, known = Series(PLOTTED), releases.samples()[0]
