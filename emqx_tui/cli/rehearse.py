@@ -61,8 +61,8 @@ def run(arguments: Namespace, settings: Settings) -> int:
 
 
 def settings_of_its_own(settings: Settings, speed: float) -> Settings:
-    """Nothing that leads to another cluster, or calls a person for what is not real: flags among it."""
-    left_out = (*OF_OTHER_CLUSTERS, "metrics", "notify", "read_only")
+    """Nothing that leads to another cluster, looks like it, or calls a person for what is not real; flags among it."""
+    left_out = (*OF_OTHER_CLUSTERS, "metrics", "notify", "read_only", "colour")
     defaults = Settings()
     return replace(
         settings,

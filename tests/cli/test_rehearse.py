@@ -26,6 +26,7 @@ def test_nothing_of_the_real_cluster_is_left() -> None:
         emqx_access="direct",
         metrics="127.0.0.1:9090",
         notify="https://pager.example",
+        colour="red",
         read_only=True,
         flight_log_dir=Path("/state"),
         sources={"kubeconfig": "--kubeconfig", "context": "--context"},
@@ -33,7 +34,7 @@ def test_nothing_of_the_real_cluster_is_left() -> None:
     own, defaults = settings_of_its_own(given, 10.0), Settings()
     assert own.access_request() == defaults.access_request()
     assert (own.emqx_access, own.metrics, own.notify) == (defaults.emqx_access, defaults.metrics, defaults.notify)
-    assert (own.read_only, own.clock_rate) == (False, 10.0)
+    assert (own.read_only, own.clock_rate, own.colour) == (False, 10.0, "")
     assert own.flight_log_dir == Path("/state/rehearsals")
 
 
