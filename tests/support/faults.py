@@ -237,19 +237,22 @@ def behave(console: Console) -> None:
     console.takers.clear()
 
 
-def lose_some(part: float) -> Blow:
-    chance = random.Random(7)
+def _chance(console: Console) -> random.Random:
+    """The same in every play of one story, and another one in each."""
+    return random.Random(console.stage.world.seed)
 
+
+def lose_some(part: float) -> Blow:
     def strike(console: Console) -> None:
+        chance = _chance(console)
         console.takers.append(lambda request: lose(request) if chance.random() < part else None)
 
     return strike
 
 
 def conflict_some(part: float) -> Blow:
-    chance = random.Random(8)
-
     def strike(console: Console) -> None:
+        chance = _chance(console)
         console.meddlers.append(lambda request: conflict(request) if chance.random() < part else None)
 
     return strike
@@ -261,9 +264,8 @@ def no_api_server(request: Request) -> None:
 
 
 def watches(lag_s: float) -> Blow:
-    chance = random.Random(9)
-
     def strike(console: Console) -> None:
+        chance = _chance(console)
         console.kube.lag_s = lambda: chance.uniform(0.0, lag_s)
 
     return strike
@@ -316,7 +318,7 @@ def spoil(how: Callable[[EmqxReply], EmqxReply] | None, part: float = 0.3) -> Bl
     """Some of EMQX's answers arrive spoiled."""
 
     def strike(console: Console) -> None:
-        chance = random.Random(10)
+        chance = _chance(console)
 
         def maybe(request: EmqxRequest, reply: EmqxReply) -> EmqxReply:
             return how(reply) if how is not None and chance.random() < part else reply
