@@ -142,7 +142,7 @@ def _remove_green(context: RolloutContext) -> list[Command]:
         return []
     waiting = [m for m in green.members if m.is_running and not _is_empty(context, m)]
     if waiting:
-        return _drain_green(context, [m for m in waiting if not _has_nobody(m)])
+        return _drain_green(context, [m for m in waiting if not _has_nobody(m) or _was_used(context, m)])
     if ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
         return []
     return scale(context, green.stateful_set, 0, "green has no client")
@@ -177,18 +177,25 @@ def _was_operator_asked(context: RolloutContext) -> bool:
 
 def _may_have_clients(context: RolloutContext, member: Member) -> bool:
     """EMQX leaves it out of its list now, but its broker runs and was counted a moment ago: a gap, not a death."""
-    counted = any(sample.nodes.get(member.name) for sample in context.observations.recent)
-    return not member.is_running and not member.pod.meta.deleting and member.pod.containers_ready and counted
+    is_up = member.pod.containers_ready and not member.pod.meta.deleting
+    return not member.is_running and is_up and _was_used(context, member)
+
+
+def _was_used(context: RolloutContext, member: Member) -> bool:
+    """It had clients a moment ago."""
+    return any(sample.nodes.get(member.name) for sample in context.observations.recent)
 
 
 def _is_empty(context: RolloutContext, member: Member) -> bool:
     """No client and no session, and none can come: drained by its own word, or never used and out of the Service.
 
-    `/stats` shows a client up to two seconds late, so what counts was read after the last one could have come.
+    `/stats` shows a client up to two seconds late, so what counts was read after the last one could have come. One
+    whose clients a network has reset is drained although it is empty: the operator may list its address again before
+    a watch tells of it.
     """
     if member.evacuation is not None:
         return member.is_drained and is_empty_by_own_word(context, member)
-    if not _has_nobody(member):
+    if not _has_nobody(member) or _was_used(context, member):
         return False
     since, read_at = context.observations.unaddressed_since.get(member.name), context.snapshot.stats.read_at
     return since is not None and read_at is not None and (read_at - since).total_seconds() >= STATS_LATE_S

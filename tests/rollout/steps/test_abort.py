@@ -31,6 +31,7 @@ ABORT = AbortRecord("ann@host", ago(60), "evidence")
 ACK = AckWait("1000", "status-1", ago(3), "restore-template")
 RESTORED = {("restore-template", "restore-template"): ago(30)}
 ASKED = {("nudge", "nudge"): ago(30)}
+SCALED = ["scale green to 0"]
 
 
 def aborting(scene: Scene) -> Scene:
@@ -48,6 +49,12 @@ def just_unaddressed(seconds: float) -> Scene:
     read_at = OLD.now - timedelta(seconds=OLD.broker_age_s)
     since = {**OLD.memory.observations.unaddressed_since, f"{build.GREEN_NAME}-1": read_at - timedelta(seconds=seconds)}
     return remembered(OLD, unaddressed_since=since)
+
+
+def reset(ordinal: int) -> Scene:
+    """Green's node is empty and out of the Service; a moment ago it had clients."""
+    recent = (Sample(ago(20), 900, 10, {f"{build.GREEN_NAME}-{ordinal}": 10}), Sample(ago(1), 910, 0, {}))
+    return remembered(OLD, recent=recent)
 
 
 def sent(scene: Scene) -> list[str]:
@@ -234,6 +241,11 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ["scale green to 0"],
     ),
     "restored: green has clients: they are drained, not killed": (EARLY_TRAFFIC, ["start-drain 9c8d4-0"]),
+    "restored: a network has reset green's clients: who comes back by an old address is not killed": (
+        reset(0),
+        ["start-drain 9c8d4-0"],
+    ),
+    "restored: a node whose clients were reset is drained": (with_place(reset(0), "green", 0, **DRAINED), SCALED),
     "restored: green has sessions": (with_place(OLD, "green", 2, sessions=3), ["start-drain 9c8d4-2"]),
     "restored: green's count is unknown": (with_place(OLD, "green", 2, live=None), ["start-drain 9c8d4-2"]),
     "restored: green is draining": (DRAINING_GREEN, []),
