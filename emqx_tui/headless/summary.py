@@ -100,8 +100,8 @@ def _moves_by_itself(view: View, journal: Journal, since: datetime) -> int:
     cuts += [gap.since for gap in totals.uncounted]
     cuts += [totals.evicted_at - timedelta(seconds=DROPS_BEFORE_S)] if totals.evicted_at else []
     cuts += [at for at in (totals.first_drain_at, journal.abort.at if journal.abort else None) if at is not None]
-    if journal.canary_failed:
-        cuts += [record.at for record in journal.approvals if record.gate == CUT_OVER]
+    # From here on a network may reset connections: the canary passes when they are few.
+    cuts += [record.at for record in journal.approvals if record.gate == CUT_OVER]
     until = min(cuts)
     counted = [(s.at, s.sum) for s in view.samples if s.sum is not None and journal.created_at <= s.at < until]
     quiet = [count for at, count in counted if (until - at).total_seconds() <= QUIET_S]

@@ -15,9 +15,10 @@ from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.gate_id import CUT_OVER
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.state.journal import AbortRecord, Journal, NodeDeath, Originals, Totals, Uncounted
+from emqx_tui.rollout.state.journal import AbortRecord, ApprovalRecord, Journal, NodeDeath, Originals, Totals, Uncounted
 from emqx_tui.session.views.facts import image_version
 from emqx_tui.session.views.view import View
 
@@ -127,6 +128,11 @@ def test_a_release_that_is_done() -> None:
         (release(replace(DONE, deaths=(death(126),)), samples=(*QUIET, (720, 99_940))), "clients_lost", 60),
         (release(replace(DONE, deaths=(death(665),)), samples=(*QUIET, (720, 99_940))), "clients_lost", None),
         (release(replace(DONE, evicted_at=at(126)), samples=(*QUIET, (720, 99_940))), "clients_lost", 60),
+        (
+            release(approvals=(ApprovalRecord(1, CUT_OVER, "ann@host", at(121), ""),), samples=(*QUIET, (720, 99_940))),
+            "clients_lost",
+            60,
+        ),
         (release(replace(DONE, cut_by_canary=20_000)), "disconnects_per_client", 1.2),
         (release(replace(DONE, cut_by_canary=20_000)), "cut_by_canary", 20_000),
         (release(replace(DONE, is_lower_bound=True)), "disconnects_at_least", True),
@@ -161,6 +167,7 @@ def test_a_release_that_is_done() -> None:
         "who was cut off before the first drain is not away by itself",
         "who was cut off by a node that died may be on the way for a minute",
         "who was evicted by somebody before the first drain is not away by itself",
+        "who was cut off by a canary that passed is not away by itself",
         "the canary's clients count",
         "the canary's clients are named",
         "some could not be counted",
