@@ -196,7 +196,7 @@ class Telling:
         self._started += 1
         skew_s = self.story.skews_s[place]
         console = self.stage.console(self._started, skew_s=skew_s)
-        Person(console, patience=4, resume_after_s=15.0)
+        Person(console, patience=4, resume_after_s=15.0, is_hasty=True)
         self.judge.listen(console, self.struck, skew_s)
         return console
 

@@ -36,6 +36,7 @@ class Witness:
         self._image = self._image_of(self._cr)
         self._evacuating: set[str] = set()
         self._journal_seen = False
+        self._journal: dict[str, Any] | None = None
         self._writes: list[tuple[float, str]] = []
         self._accepting: dict[str, float] = {}
         """By address of a node that accepts clients: since when."""
@@ -92,8 +93,18 @@ class Witness:
             self._saw_set(obj)
         elif plural == "endpoints" and obj["metadata"]["name"] == self.key[1] and event != "DELETED":
             self._saw_endpoints(obj)
-        elif plural == "secrets" and obj["metadata"]["name"].startswith("emqx-tui-"):
+        elif plural == "secrets" and obj["metadata"]["name"] == f"emqx-tui-{self.key[1]}":
             self._journal_seen = True
+            self._saw_journal(None if event == "DELETED" else self.journal())
+
+    def _saw_journal(self, journal: dict[str, Any] | None) -> None:
+        """Nothing is approved while a hold stands."""
+        before, self._journal = self._journal, journal
+        if not journal or not before or journal["release_id"] != before["release_id"]:
+            return
+        is_held = bool(before["hold"]) and before["hold"] == journal["hold"] and not journal["abort"]
+        if is_held and len(journal["approvals"]) > len(before["approvals"]):
+            self._break(f"{journal['approvals'][-1]['gate']} was approved in a hold")
 
     def _saw_resource(self, obj: dict[str, Any]) -> None:
         before, self._cr = self._cr, obj
