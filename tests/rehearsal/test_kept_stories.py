@@ -116,6 +116,19 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "blue is scaled away after the end, and the lease is still there": (
+        Story(
+            600,
+            skews_s=(0.0, 0.5),
+            events=(
+                Event(3.4, "hold"),
+                Event(52.9, "abort"),
+                Event(55.8, "one write of the lease gets reset"),
+                Event(65.4, "blue scaled to 0"),
+            ),
+        ),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -127,3 +127,24 @@ def test_nor_does_a_single_one(number: int) -> None:
     assert hold_checks(views) == set()
     assert result == "done"
     assert failing.failed == 1 or number > failing.count
+
+
+@pytest.mark.parametrize("path", ["/secrets", "/leases"], ids=["of the journal", "of the lease"])
+def test_a_lost_answer_to_a_removal_ends_the_release_all_the_same(path: str) -> None:
+    """A driver that still drove would write the journal again as soon as something happens to the cluster."""
+    world = scenario("smooth", clients=600)
+    stage, removed_at = Stage(world), list[float]()
+
+    def lose(request: Request) -> None:
+        if request.method == "DELETE" and path in request.path and not removed_at:
+            removed_at.append(world.timeline.now)
+            raise Unreachable("connection reset by peer")
+
+    async def script(stage: Stage) -> float:
+        console = stage.console()
+        console.takers.append(lose)
+        await begin(console, Approval.AUTO)
+        await console.until(lambda view: view.result == "done", LIMIT_S)
+        return world.timeline.now
+
+    assert 0.0 <= stage.play(script) - removed_at[0] < 2.0

@@ -197,7 +197,8 @@ async def end_release(
 ) -> None:
     """Write the result down as an Event, then remove the journal, then the lease. Raises AdapterError.
 
-    The Event is a courtesy: without the right to write it the release has ended all the same.
+    The release has ended once its journal is gone: the Event is a courtesy, and a lease that is left over is removed by
+    whoever looks next.
     """
     if resource is not None:
         message = f"release {journal.release_id} {result}: {journal.from_image} to {journal.to_image}"
@@ -205,4 +206,5 @@ async def end_release(
             await write_event(kube, resource, reason=f"Release{result.title()}", message=message, now=now)
     await remove_journal(kube, journal.namespace, journal.name, secret)
     if lease is not None:
-        await remove_lease(kube, lease)
+        with contextlib.suppress(AdapterError):
+            await remove_lease(kube, lease)
