@@ -21,6 +21,8 @@ def changed(value: T, **changes: Any) -> T:
         return value
     kind: Any = type(value)
     other = object.__new__(kind)
+    fields = kind.__dataclass_fields__
     # What `value` has derived stays behind: only fields are taken.
-    vars(other).update({name: known[name] for name in kind.__dataclass_fields__} | changes)
+    kept = known if len(known) == len(fields) else {name: known[name] for name in fields}
+    vars(other).update(kept, **changes)
     return other

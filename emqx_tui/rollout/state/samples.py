@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Sample
@@ -29,7 +30,8 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
     if sample is None:
         return known
     horizon = sample.at - timedelta(seconds=RECENT_S)
-    recent = (*(s for s in known.recent if s.at >= horizon), sample)
+    old = next((n for n, s in enumerate(known.recent) if s.at >= horizon), len(known.recent))
+    recent = (*known.recent[old:], sample)
     total = sample.sum
     if total is not None:
         known = _counted(known, sample.at)
@@ -47,11 +49,12 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
 
 def _last_sum(recent: tuple[Sample, ...], otherwise: int) -> int:
     """The highest of the newest sums: those just before somebody was cut off, however long ago that was."""
-    counted = [(s.at, s.sum) for s in recent if s.sum is not None]
-    newest = counted[-1][0] if counted else None
-    return max(
-        (n for at, n in counted if newest and (newest - at).total_seconds() <= DROPS_BEFORE_S), default=otherwise
-    )
+    counted = ((s.at, s.sum) for s in reversed(recent) if s.sum is not None)
+    newest, highest = next(counted, (None, otherwise))
+    if newest is None:
+        return otherwise
+    drops = takewhile(lambda each: (newest - each[0]).total_seconds() <= DROPS_BEFORE_S, counted)
+    return max([highest, *(n for _, n in drops)])
 
 
 def _counted(known: Observations, at: datetime) -> Observations:

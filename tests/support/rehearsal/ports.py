@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -156,28 +157,34 @@ class SimEmqx:
     async def request(self, request: EmqxRequest) -> EmqxReply:
         await self._wire.out(request)
         try:
-            async with asyncio.timeout(request.timeout_s):
-                reply = await self._answer(request)
-        except TimeoutError as error:
-            raise Unreachable(f"EMQX in pod {request.pod} did not answer in time") from error
+            reply = self._ask(request)
+        except api.Unanswered:
+            reply = await self._wait_for(request)
         except api.Unreachable as error:
             raise Unreachable(str(error)) from error
         self._wire.back(request)
         return _reply(reply)
 
-    async def _answer(self, request: EmqxRequest) -> HttpReply:
-        """In a hang none comes before the node goes on; a write is taken once."""
+    def _ask(self, request: EmqxRequest) -> HttpReply:
         body = b"" if request.body is None else json.dumps(request.body).encode()
-        is_taken = False
-        while True:
-            try:
-                if not (is_taken and request.method != "GET"):
-                    return self._world.emqx_request(
-                        request.namespace, request.pod, request.method, request.path, body, self._authorization or None
-                    )
-            except api.Unanswered:
-                is_taken = True
-            await asyncio.sleep(ASK_AGAIN_S)
+        authorization = self._authorization or None
+        return self._world.emqx_request(
+            request.namespace, request.pod, request.method, request.path, body, authorization
+        )
+
+    async def _wait_for(self, request: EmqxRequest) -> HttpReply:
+        """In a hang no answer comes before the node goes on; a write is taken once."""
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                while True:
+                    await asyncio.sleep(ASK_AGAIN_S)
+                    with contextlib.suppress(api.Unanswered):
+                        if request.method == "GET":
+                            return self._ask(request)
+        except TimeoutError as error:
+            raise Unreachable(f"EMQX in pod {request.pod} did not answer in time") from error
+        except api.Unreachable as error:
+            raise Unreachable(str(error)) from error
 
 
 def _reply(reply: HttpReply) -> EmqxReply:
