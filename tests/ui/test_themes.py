@@ -229,9 +229,10 @@ async def test_no_color_goes_before_any_theme(monkeypatch, name: str):
             assert all(colour.is_default for colour in drawn)
 
 
-async def test_where_no_colour_tells_curves_apart_signs_do(monkeypatch):
+@pytest.mark.parametrize("name", ["mono", "deuteranopia", "tritanopia"])
+async def test_curves_differ_by_signs_as_without_colour(monkeypatch, name: str):
     pictures = []
-    for theme, no_color in (("mono", False), ("dark", True)):
+    for theme, no_color in ((name, False), ("dark", True)):
         if no_color:
             monkeypatch.setenv("NO_COLOR", "1")
         app = console(ScriptedBackend(shown_view=releases.draining()), theme=theme)

@@ -284,7 +284,7 @@ class ConnectionPlot(LineBox):
     @property
     def is_plain(self) -> bool:
         """True where colours or braille do not tell curves apart: each gets its own sign."""
-        return not paint.has_hues(self.app) or bool(getattr(self.app, "is_ascii", False))
+        return paint.has_signs(self.app) or bool(getattr(self.app, "is_ascii", False))
 
     def _marker(self, trace: Trace) -> str:
         if self.is_plain:

@@ -41,6 +41,12 @@ def has_hues(app: App) -> bool:
     return not app.no_color and (theme is None or theme.has_hues)
 
 
+def has_signs(app: App) -> bool:
+    """Curves are told apart by signs here, not by their colours alone."""
+    theme = THEMES.get(app.theme)
+    return app.no_color or (theme is not None and theme.has_signs)
+
+
 def content(*lines: Line) -> Content:
     """Lines below each other."""
     rows = [Content.assemble(*((span.text, style(span.tone)) for span in spans)) for spans in lines]

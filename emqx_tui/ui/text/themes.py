@@ -42,7 +42,8 @@ class Theme:
     cursor: float
     """How much of `primary` the chosen row takes, of 1; two thirds of it without the focus."""
     has_hues: bool = True
-    """False: colours tell nothing apart, so that curves are drawn with signs."""
+    has_signs: bool = False
+    """Curves are drawn with a sign each, so that they differ without their colours."""
 
     @property
     def shade(self) -> str:
@@ -158,6 +159,7 @@ DEUTERANOPIA = replace(
         "sum": "#e4e6ea",
         "key": "#ffe9a0",
     },
+    has_signs=True,
 )
 
 TRITANOPIA = replace(
@@ -176,6 +178,7 @@ TRITANOPIA = replace(
         "sum": "#eceff3",
         "key": "#f4e9d8",
     },
+    has_signs=True,
 )
 
 MONO = replace(
@@ -200,6 +203,7 @@ MONO = replace(
     production=0.12,
     cursor=0.3,
     has_hues=False,
+    has_signs=True,
 )
 
 THEMES: Mapping[str, Theme] = MappingProxyType(
