@@ -76,12 +76,12 @@ def manifest(resource: EmqxEnterprise) -> dict[str, Any]:
         spec["persistent"] = _claim(given["persistent"])
     if service := _service(given.get("serviceTemplate")):
         spec["serviceTemplate"] = service
-    return {
-        "apiVersion": "apps.emqx.io/v1beta4",
-        "kind": "EmqxEnterprise",
-        "metadata": {"name": resource.name, "namespace": resource.namespace},
-        "spec": spec,
-    }
+    return _named(resource.name, resource.namespace, spec)
+
+
+def _named(name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "apps.emqx.io/v1beta4", "kind": "EmqxEnterprise", "metadata": metadata, "spec": spec}
 
 
 def _blue_green(resource: EmqxEnterprise) -> dict[str, Any]:
@@ -125,20 +125,17 @@ def next_version(version: str) -> str:
 
 def default_shape() -> dict[str, Any]:
     """Of a cluster that nobody pointed at."""
-    resource = EmqxEnterprise.from_json(
-        {
-            "apiVersion": "apps.emqx.io/v1beta4",
-            "kind": "EmqxEnterprise",
-            "metadata": {"name": "emqx-ee", "namespace": "default"},
-            "spec": {
-                "replicas": 3,
-                "blueGreenUpdate": {
-                    "initialDelaySeconds": DELAY_S,
-                    "evacuationStrategy": {"waitTakeover": 5, "connEvictRate": _RATE, "sessEvictRate": _RATE},
-                },
-                "template": {"spec": {"emqxContainer": {"image": {"version": "4.4.14"}}}},
-            },
-        }
-    )
-    counts = {"clients": [5_000] * 3, "kept_sessions": [0] * 3}
-    return {"manifest": manifest(resource), "operator": OPERATOR, "boot_s": BOOT_S, **counts}
+    strategy = {"waitTakeover": 5, "connEvictRate": _RATE, "sessEvictRate": _RATE}
+    image = {"repository": "emqx/emqx-ee", "version": "4.4.14"}
+    spec = {
+        "replicas": 3,
+        "template": {"spec": {"emqxContainer": {"image": image}}},
+        "blueGreenUpdate": {"initialDelaySeconds": DELAY_S, "evacuationStrategy": strategy},
+    }
+    return {
+        "manifest": _named("emqx-ee", "default", spec),
+        "operator": OPERATOR,
+        "clients": [5_000] * 3,
+        "kept_sessions": [0] * 3,
+        "boot_s": BOOT_S,
+    }
