@@ -129,6 +129,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "blue is scaled away while its node is drained": (
+        Story(704, skews_s=(0.5,), boot_s=15.0, events=(Event(47.6, "blue scaled to 0"),)),
+        "done",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",
