@@ -200,7 +200,8 @@ def test_the_plot_begins_with_the_release_and_shows_the_time_away_as_a_gap(story
     if story.away_s > 15.0:
         assert before <= story.died_at < after
         assert story.away_s - 1.0 <= gap_s <= story.away_s + 15.0
-        assert gap_s > curves.max_gap_s(view.samples), "drawn as a gap"
+        seconds = [(at - instants[0]).total_seconds() for at in instants]
+        assert instants.index(after) in curves.gaps(seconds), "drawn as a gap"
     else:
         assert gap_s < 15.0
 
