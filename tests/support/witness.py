@@ -15,7 +15,7 @@ CLOSED = 1_000_000_000
 WRITES_PER_MINUTE = 60
 """Budget of a console, whatever happens: what it writes wakes the operator, and every other client of the API."""
 NEWS_S = 0.5
-"""What happens to a pod is known to nobody else before a watch has told it."""
+"""That a pod is gone is known to nobody else before a watch has told it."""
 STEADY_S = 15.0
 """A node that has accepted clients for so long is known to a console."""
 
@@ -42,6 +42,8 @@ class Witness:
         """By address of a node that accepts clients: since when."""
         self._accepted_at: dict[str, float] = {}
         """By address: when its node was last seen to accept clients."""
+        self._standing: set[str] = set()
+        """Addresses whose broker runs."""
         world.store.subscribe(self._saw)
         self._look()
 
@@ -163,8 +165,9 @@ class Witness:
         self._note_accepting()
         wanted = {a["ip"] for s in body.get("subsets") or () for a in s.get("addresses") or ()}
         accepting = {ip for ip, since in self._accepting.items() if self.world.timeline.now - since > STEADY_S}
-        now = self.world.timeline.now
-        if accepting and not any(now - self._accepted_at.get(ip, float("-inf")) <= NEWS_S for ip in wanted):
+        lately = {ip for ip, at in self._accepted_at.items() if self.world.timeline.now - at <= NEWS_S}
+        gone = lately - self._standing
+        if accepting and not wanted & (self._accepting.keys() | gone):
             self._break(f"a console wrote the addresses {sorted(wanted)}, none of which accepts clients")
 
     def _judge_start(self, pod: str) -> None:
@@ -188,12 +191,15 @@ class Witness:
     def _note_accepting(self) -> None:
         now = self.world.timeline.now
         found: dict[str, float] = {}
+        self._standing = set()
         for pod in self.world.pods(self.key[0]):
             ip, name = pod.get("status", {}).get("podIP"), pod["metadata"]["name"]
             if not ip or "deletionTimestamp" in pod["metadata"]:
                 continue
             at = self.world.brokers.at_pod(self.key[0], name)
             node = at and at.cluster.nodes[at.name]
+            if node and node.running:
+                self._standing.add(ip)
             # EMQX does not say in time from which nodes somebody's rebalance takes clients: they count.
             is_open = node and node.running and not node.hung and node.evacuation is None
             if node and is_open and not node.faults.booting:
