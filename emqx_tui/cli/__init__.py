@@ -18,7 +18,7 @@ from types import ModuleType
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.machine.log_file import LogFile
-from emqx_tui.cli.arguments import UsageError, parse
+from emqx_tui.cli.parsing.arguments import UsageError, parse
 from emqx_tui.cli.standard_output import OutputLost, flush, occupy_closed_descriptors, say
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.model.errors import AdapterError, Unreachable
@@ -145,4 +145,4 @@ def _version(arguments: Namespace) -> int:
 
 def _load(module: str) -> ModuleType:
     """A command's module, with its `run`."""
-    return importlib.import_module(f"emqx_tui.cli.{module}")
+    return importlib.import_module(f"emqx_tui.cli.commands.{module}")

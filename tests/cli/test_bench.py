@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from emqx_tui.cli import main
-from emqx_tui.cli.arguments import parse
-from emqx_tui.cli.bench import options_of
+from emqx_tui.cli.commands.bench import options_of
+from emqx_tui.cli.parsing.arguments import parse
 from emqx_tui.config import load_settings
 from emqx_tui.mqtt_bench.options import BenchOptions, Will
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from emqx_tui.cli import main
-from emqx_tui.cli.completion import TIMEOUT_S
+from emqx_tui.cli.commands.completion import TIMEOUT_S
 from tests.support.programs import environment, wait_until
 from tests.support.served import NAME, Served
 
@@ -129,6 +129,6 @@ def test_the_script_of_a_shell(shell: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_start_without_completion_does_not_load_it() -> None:
-    program = "import sys, emqx_tui.cli.arguments, emqx_tui.cli; print('argcomplete' in sys.modules)"
+    program = "import sys, emqx_tui.cli.parsing.arguments, emqx_tui.cli; print('argcomplete' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "False\n"

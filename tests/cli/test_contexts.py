@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.cli import console
-from emqx_tui.cli.arguments import parse
+from emqx_tui.cli.commands import console
+from emqx_tui.cli.parsing.arguments import parse
 from emqx_tui.config import Settings, load_settings
 
 KUBECONFIG = """

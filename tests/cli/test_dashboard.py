@@ -9,7 +9,7 @@ import pytest
 
 from emqx_tui.adapters.metrics import Metrics
 from emqx_tui.cli import main
-from emqx_tui.cli.dashboard import dashboard
+from emqx_tui.cli.commands.dashboard import dashboard
 
 
 def test_it_is_json(capsys: pytest.CaptureFixture[str]) -> None:

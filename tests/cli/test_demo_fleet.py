@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from emqx_tui.cli.arguments import UsageError, parse
-from emqx_tui.cli.demo import run
+from emqx_tui.cli.commands.demo import run
 from emqx_tui.cli.demo_fleet import FLEET, fleet_world
+from emqx_tui.cli.parsing.arguments import UsageError, parse
 from emqx_tui.config import Settings
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.sandbox.run.command import SandboxOptions

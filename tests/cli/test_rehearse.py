@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from emqx_tui.cli import main
-from emqx_tui.cli.flags import Like, like
-from emqx_tui.cli.rehearse import settings_of_its_own
+from emqx_tui.cli.commands.rehearse import settings_of_its_own
+from emqx_tui.cli.parsing.flags import Like, like
 from emqx_tui.config import Settings
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli import main
-from emqx_tui.cli.report import REPORTS, write_report
+from emqx_tui.cli.commands.report import REPORTS, write_report
 from emqx_tui.rollout.flight_records import journal_fields
 from tests.support import releases
 
@@ -80,7 +80,7 @@ def test_a_replay_needs_a_terminal_and_screens(
 ) -> None:
     assert main(["replay", str(recording)]) == 2
     assert "needs a terminal" in capsys.readouterr().err
-    monkeypatch.setattr("emqx_tui.cli.replay.has_terminal", lambda: True)
+    monkeypatch.setattr("emqx_tui.cli.commands.replay.has_terminal", lambda: True)
     for file, words in ((str(recording), "has no screens"), ("other", "no file 'other'")):
         assert main(["replay", file]) == 2
         assert words in capsys.readouterr().err

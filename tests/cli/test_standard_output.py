@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.cli import main, rollout
+from emqx_tui.cli import main
+from emqx_tui.cli.commands import rollout
 from emqx_tui.cli.standard_output import OutputLost
 from emqx_tui.config import load_settings
 

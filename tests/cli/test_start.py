@@ -18,7 +18,7 @@ def loaded_by(*modules: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["emqx_tui.cli.console", "emqx_tui.cli.demo"])
+@pytest.mark.parametrize("command", ["emqx_tui.cli.commands.console", "emqx_tui.cli.commands.demo"])
 def test_the_console_loads_nothing_heavy_before_its_first_frame(command: str) -> None:
     loaded = loaded_by(command, "emqx_tui.ui.app")
     assert "textual.app" in loaded
@@ -31,7 +31,9 @@ def test_mistakes_and_versions_load_no_screen() -> None:
 
 
 def test_a_list_loads_no_release_and_no_part_of_a_library_that_it_does_not_use() -> None:
-    loaded = loaded_by("emqx_tui.cli.get", "emqx_tui.adapters.emqx.client", "emqx_tui.adapters.kubernetes.client")
+    loaded = loaded_by(
+        "emqx_tui.cli.commands.get", "emqx_tui.adapters.emqx.client", "emqx_tui.adapters.kubernetes.client"
+    )
     assert {"httpx", "kubernetes.aio.client"} <= loaded
     spare = {
         "kubernetes.config",

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from emqx_tui import __version__
-from emqx_tui.cli import arguments, main
-from emqx_tui.cli.arguments import parse
+from emqx_tui.cli import main
+from emqx_tui.cli.parsing import arguments
+from emqx_tui.cli.parsing.arguments import parse
 from emqx_tui.config import Settings
 from emqx_tui.sandbox.world.scenario import SCENARIOS
 
@@ -103,7 +104,7 @@ def test_an_unexpected_failure_is_one_line_with_the_log(
     def broken(*_: object) -> int:
         raise ZeroDivisionError("inner words")
 
-    monkeypatch.setattr("emqx_tui.cli.info.run", broken)
+    monkeypatch.setattr("emqx_tui.cli.commands.info.run", broken)
     log = tmp_path / "own.log"
     assert main(["info", "--log-file", str(log)]) == 1
     told = capsys.readouterr().err
@@ -172,7 +173,7 @@ def test_what_the_file_says_of_the_kubeconfigs_context_applies(
     assert settings["read_only"]["value"] == "true"
     assert settings["ascii"]["value"] == "false"
     seen: list[Settings] = []
-    monkeypatch.setattr("emqx_tui.cli.demo.run", lambda arguments, own: seen.append(own) or 0)
+    monkeypatch.setattr("emqx_tui.cli.commands.demo.run", lambda arguments, own: seen.append(own) or 0)
     assert main(["demo", "--config", str(tmp_path / "config.toml")]) == 0
     assert (seen[0].read_only, seen[0].ascii) == (False, True)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from emqx_tui.cli.arguments import parse
 from emqx_tui.cli.connected import options_of
+from emqx_tui.cli.parsing.arguments import parse
 from emqx_tui.config import load_settings
 from emqx_tui.headless import advice as headless
 from emqx_tui.headless.advice import Cluster, advise, command, list_clusters

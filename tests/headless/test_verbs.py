@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.cli.arguments import gate as read_gate
+from emqx_tui.cli.parsing.arguments import gate as read_gate
 from emqx_tui.headless.exit_status import Leaving
 from emqx_tui.headless.release_options import Edit
 from emqx_tui.headless.verb_answer import Answer, Verb

@@ -14,8 +14,8 @@ from dataclasses import replace
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.host import ThisHost
-from emqx_tui.cli.arguments import UsageError
-from emqx_tui.cli.console import has_terminal, show
+from emqx_tui.cli.commands.console import has_terminal, show
+from emqx_tui.cli.parsing.arguments import UsageError
 from emqx_tui.cli.sandbox_child import SandboxChild
 from emqx_tui.config import Settings
 from emqx_tui.rollout.policy import Approval
@@ -93,7 +93,7 @@ def _load_beside() -> None:
 def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> int:
     child.start()
     _load_beside()
-    from emqx_tui.cli.rollout import run_rollout_command
+    from emqx_tui.cli.commands.rollout import run_rollout_command
     from emqx_tui.headless.release_options import parse_sets
     from emqx_tui.headless.rollout import RolloutOptions
 

@@ -7,8 +7,8 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from emqx_tui.cli.arguments import UsageError
 from emqx_tui.cli.connected import Connected, Ending, run_until_signal
+from emqx_tui.cli.parsing.arguments import UsageError
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
@@ -44,7 +44,7 @@ def verb_options(arguments: Namespace, settings: Settings) -> VerbOptions:
 
 def _template(path: str) -> Mapping[str, Any]:
     # What reads it is loaded for those who name one.
-    from emqx_tui.cli.rollout import template_in
+    from emqx_tui.cli.commands.rollout import template_in
 
     return template_in(path)
 

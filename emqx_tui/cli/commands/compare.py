@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 
-from emqx_tui.cli.report import report_of
+from emqx_tui.cli.commands.report import report_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
 from emqx_tui.headless.comparison import compared, document, lines

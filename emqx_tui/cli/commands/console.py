@@ -18,8 +18,8 @@ from emqx_tui.adapters.kubernetes.kubeconfig import read_config
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.host import ThisHost
-from emqx_tui.cli.arguments import UsageError
 from emqx_tui.cli.outlets import outlets
+from emqx_tui.cli.parsing.arguments import UsageError
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.engine import LOW_BANDWIDTH_S, TELL_EVERY_S, Connected, Engine, Identity
@@ -133,7 +133,7 @@ def show(
 
 
 def _write_report(settings: Settings, namespace: str, name: str) -> str:
-    from emqx_tui.cli.report import write_report
+    from emqx_tui.cli.commands.report import write_report
 
     return write_report(settings.flight_log_dir, namespace, name)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.cli.bench_arguments import add_bench
-from emqx_tui.cli.flags import Parser, UsageError, duration, faults, like, moment, number, whole
+from emqx_tui.cli.parsing.bench_arguments import add_bench
+from emqx_tui.cli.parsing.flags import Parser, UsageError, duration, faults, like, moment, number, whole
 from emqx_tui.config import OPTIONS
 from emqx_tui.rollout.gate_id import START, GateId
 from emqx_tui.ui.text.themes import THEMES

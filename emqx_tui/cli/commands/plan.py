@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import datetime, timedelta
 
+from emqx_tui.cli.commands.rollout import edit_of
+from emqx_tui.cli.commands.status import first_look
 from emqx_tui.cli.connected import Connected, Ending, run_until_signal
-from emqx_tui.cli.rollout import edit_of
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
-from emqx_tui.cli.status import first_look
 from emqx_tui.config import Settings
 from emqx_tui.headless.advice import Cluster, command
 from emqx_tui.headless.events import dumps

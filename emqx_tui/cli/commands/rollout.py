@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
-from emqx_tui.cli.arguments import UsageError, existing_file
 from emqx_tui.cli.connected import Connected, Ending, run_until_signal
 from emqx_tui.cli.outlets import outlets
+from emqx_tui.cli.parsing.arguments import UsageError, existing_file
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import STANDARD_OUTPUT, OutputLost
 from emqx_tui.config import Settings

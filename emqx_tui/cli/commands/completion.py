@@ -26,7 +26,7 @@ from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig import KubeConfig, read_config
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.log_file import LEVELS
-from emqx_tui.cli.arguments import completion_parser, parse_global_flags
+from emqx_tui.cli.parsing.arguments import completion_parser, parse_global_flags
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.model.kinds import Kind

@@ -11,8 +11,8 @@ import os
 from argparse import Namespace
 
 from emqx_tui.cli import FAILED, USAGE, complain
-from emqx_tui.cli.bench_arguments import PASSWORD
-from emqx_tui.cli.flags import UsageError
+from emqx_tui.cli.parsing.bench_arguments import PASSWORD
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.cli.standard_output import say
 from emqx_tui.mqtt_bench.options import BenchOptions, Will
 from emqx_tui.mqtt_bench.run import CannotRun, addresses_of, allow_descriptors, is_this_machine, run_clients

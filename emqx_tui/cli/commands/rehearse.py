@@ -18,8 +18,8 @@ from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.flight_reading import read_recording, recordings_of
 from emqx_tui.adapters.machine.host import ThisHost
-from emqx_tui.cli.console import has_terminal, show
-from emqx_tui.cli.demo import OF_OTHER_CLUSTERS
+from emqx_tui.cli.commands.console import has_terminal, show
+from emqx_tui.cli.commands.demo import OF_OTHER_CLUSTERS
 from emqx_tui.cli.sandbox_child import SandboxChild
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings, load_settings
@@ -85,10 +85,10 @@ def _flags(arguments: Namespace, like: dict[str, Any], speed: float, folder: Pat
 
 def shape_like(arguments: Namespace) -> dict[str, Any]:
     """The shape of the cluster that `--like` names. Sends nothing but reads. Raises ConfigError, AdapterError."""
+    from emqx_tui.cli.commands.status import first_look
     from emqx_tui.cli.connected import Connected as Connecting
     from emqx_tui.cli.connected import run_until_signal
     from emqx_tui.cli.runner import runner_of
-    from emqx_tui.cli.status import first_look
 
     context, namespace, name = arguments.like
     flags = {**arguments.settings, "namespace": namespace, "all_namespaces": None, "read_only": True}
@@ -143,7 +143,7 @@ def _on_screen(settings: Settings, child: SandboxChild, like: dict[str, Any], ar
 
 def _without_a_screen(settings: Settings, child: SandboxChild, like: dict[str, Any], arguments: Namespace) -> int:
     child.start()
-    from emqx_tui.cli.rollout import edit_of, run_rollout_command
+    from emqx_tui.cli.commands.rollout import edit_of, run_rollout_command
     from emqx_tui.headless.rollout import RolloutOptions
 
     container = like["manifest"]["spec"]["template"]["spec"]["emqxContainer"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emqx_tui.cli.flags import Parser, duration, whole
+from emqx_tui.cli.parsing.flags import Parser, duration, whole
 
 PASSWORD = "EMQX_TUI_BENCH_PASSWORD"
 CONN = "connect many MQTT clients, keep them connected, and count what happens to them"

@@ -6,9 +6,9 @@ from argparse import Namespace
 
 from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.machine.flight_reading import read_views
-from emqx_tui.cli.arguments import UsageError
-from emqx_tui.cli.console import has_terminal
-from emqx_tui.cli.report import recorded
+from emqx_tui.cli.commands.console import has_terminal
+from emqx_tui.cli.commands.report import recorded
+from emqx_tui.cli.parsing.arguments import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.model.wire import Malformed
 from emqx_tui.session.replay import Replay
