@@ -133,6 +133,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(704, skews_s=(0.5,), boot_s=15.0, events=(Event(47.6, "blue scaled to 0"),)),
         "done",
     ),
+    "the operator takes a node whose drain it has just begun": (
+        Story(1037, clients_per_node=40, skews_s=(0.0,) * 3, boot_s=15.0, events=(Event(26.6, "valve opened", 1),)),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

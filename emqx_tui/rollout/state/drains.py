@@ -197,18 +197,18 @@ def _fewest(
     initial: Mapping[str, int],
     generation: Generation | None,
     drains: Container[str],
-    drained: Iterable[str] = (),
+    drained: Container[str] | None = None,
 ) -> dict[str, int]:
-    """By pod: the fewest clients since its drain began; none on one that was scaled away.
+    """By pod: the fewest clients since its drain began; none on one that is `drained` or, without that, scaled away.
 
-    One that somebody scales away before its drain is over has clients until it is gone: they are cut off.
+    Whom blue's node has when somebody else scales it away is cut off, not evicted.
     """
     members = generation.members if generation else ()
     live = {m.name: m.live_connections for m in members if m.name in drains}
     size = generation.replicas if generation else 0
-    there = {m.name for m in members}
-    gone = (name for name in initial if name not in there and int(name.rpartition("-")[2]) >= size)
-    live |= dict.fromkeys((*gone, *(name for name in initial if name in drained)), 0)
+    if drained is None:
+        drained = [name for name in initial if int(name.rpartition("-")[2]) >= size]
+    live |= dict.fromkeys((name for name in initial if name in drained), 0)
     counts = ((name, live.get(name), left.get(name, count)) for name, count in initial.items())
     return {name: before if now is None else min(now, before) for name, now, before in counts}
 
