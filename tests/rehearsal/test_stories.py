@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.story import draw, shrink, try_to_play
 
-STORIES = int(os.environ.get("EMQX_TUI_STORIES", "150"))
+STORIES = int(os.environ.get("EMQX_TUI_STORIES", "300"))
 ONE = os.environ.get("EMQX_TUI_STORY")
 PER_TEST = 10
 
