@@ -50,7 +50,8 @@ async def look(connection: Connection, seconds: float) -> tuple[float, float, Co
         views += 1
 
     emqx = Counted(connection.emqx("default", "emqx-ee"))
-    ports = Ports(connection.kube, emqx, connection.clock, connection.host)
+    port: Any = emqx
+    ports = Ports(connection.kube, port, connection.clock, connection.host)
     session = Session("default", "emqx-ee", ports, Options(drives=False), publish)
     running = asyncio.create_task(session.run())
     await asyncio.sleep(SETTLE_S)
