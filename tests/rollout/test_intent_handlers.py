@@ -337,6 +337,7 @@ def test_late_removal_is_not_cut_over_by_the_approval_of_the_plain_cut_over() ->
 
 def test_other_rates_are_noted_and_the_takeover_wait_stays() -> None:
     assert journal_of(build.draining().decide(SetRates(BY, 50, 60))).rates == Rates(50, 60, 5)
+    assert journal_of(build.draining().decide(SetRates(BY, 1, 1))).rates == Rates(1, 1, 5)
 
 
 @pytest.mark.parametrize(

@@ -276,7 +276,7 @@ def test_an_alarm_holds_with_its_evidence_and_stops_advancing(name: str) -> None
     assert decision.journal is not None
     hold = decision.journal.hold
     assert hold is not None
-    assert hold.auto
+    assert (hold.auto, hold.by) == (True, "console")
     assert hold.freeze == (hold.check in auto_hold.FREEZING)
     assert hold.check in expected
     first = next(a for a in decision.alarms if a.check == hold.check)

@@ -59,5 +59,12 @@ def test_a_quota_whose_use_was_not_counted_yet_is_taken_as_it_is_written() -> No
     assert why_over_quota([fresh], POD, 3) == "quota new: green needs 3 more pods, 2 are left"
 
 
+def test_containers_add_up_where_no_init_container_needs_more() -> None:
+    each = {"resources": {"requests": {"cpu": "500m"}}}
+    pod = {"spec": {"containers": [each, each]}}
+    assert why_over_quota([quota({"requests.cpu": "3"})], pod, 3) == ""
+    assert "needs 3 more requests.cpu" in why_over_quota([quota({"requests.cpu": "2999m"})], pod, 3)
+
+
 def test_a_pod_without_requests_counts_as_a_pod_only() -> None:
     assert why_over_quota([quota({"requests.cpu": "0", "pods": "3"})], {"spec": {"containers": [{}]}}, 3) == ""

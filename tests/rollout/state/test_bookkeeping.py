@@ -110,6 +110,15 @@ def test_a_lower_bound_stays_one() -> None:
     assert (totals.is_lower_bound, totals.cut_by_canary, totals.killed) == (True, 7, 40)
 
 
+def test_what_was_counted_first_stays_whoever_drives_later() -> None:
+    scene = remembered(build.draining(), start_sum=880)
+    totals = bookkeeping.with_totals(scene.context(), Phase.DRAINING, []).totals
+    assert totals.start_sum == 880
+    known = noted(scene, totals=Totals(start_sum=900, early=3))
+    totals = bookkeeping.with_totals(known.context(), Phase.DRAINING, []).totals
+    assert (totals.start_sum, totals.early) == (900, 3)
+
+
 DEATH = NodeDeath(GREEN, "uid/0", 40, ago(50))
 
 

@@ -346,6 +346,7 @@ def test_an_abort_counts_greens_drains_and_leaves_the_books_alone() -> None:
     drained_back = with_place(aborting, "green", 0, **draining_place(live=50))
     memory = seen(*BEGUN, at(drained_back, 2))
     assert memory.initial_back == {f"{build.GREEN_NAME}-0": 300}
+    assert returned(memory) == 250
     assert memory.ledger == seen(*BEGUN).ledger
 
 
