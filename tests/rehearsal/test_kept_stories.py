@@ -137,6 +137,14 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(1037, clients_per_node=40, skews_s=(0.0,) * 3, boot_s=15.0, events=(Event(26.6, "valve opened", 1),)),
         "aborted",
     ),
+    "somebody puts the template back when blue is gone": (
+        Story(
+            1099,
+            skews_s=(-0.5, -0.5),
+            events=(Event(16.4, "operator down", 1), Event(30.3, "template reverted")),
+        ),
+        "done",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -17,7 +17,7 @@ from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views.view import View
-from tests.support.faults import CATALOGUE, Fault, scale, scale_set
+from tests.support.faults import CATALOGUE, Fault, scale, scale_set, template
 from tests.support.judge import Judge
 from tests.support.stage import TARGET, Console, Person, Stage, begin
 
@@ -266,6 +266,8 @@ class Telling:
         checks = {alarm.check for alarm in view.decision.alarms}
         if view.journal is not None and view.journal.abort and "blue-not-whole" in checks:
             scale("blue", self.stage.size)(console)
+        if "object-changed" in checks and view.decision.phase is Phase.FINISHING:
+            template(TARGET)(console)
         if "third-set" in checks:
             for name in view.snapshot.third_sets:
                 scale_set(console, name, 0)

@@ -37,15 +37,19 @@ def cannot_start(context: RolloutContext, phase: Phase) -> Alarm | None:
 
 def template_changed(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The object no longer asks for the target."""
-    if context.resource is None or phase in (Phase.STARTING, Phase.FINISHING):
+    if context.resource is None or phase is Phase.STARTING:
         return None
-    if context.resource.replicas != context.wanted:
+    if context.resource.replicas != context.wanted and phase is not Phase.FINISHING:
         found = f"spec.replicas is {context.resource.replicas} now, was {context.wanted}: somebody else changed it"
         return Alarm("object-changed", found, advice=(_put_back(context), Advice(Verb.ABORT)))
     if context.is_template_applied:
         return None
     what = "the original template" if context.is_template_original else "another template"
-    return Alarm("object-changed", f"the object asks for {what} now: somebody else changed it")
+    # Blue is gone: there is nothing to go back to, and with its delay back the operator would release that template.
+    advice = (
+        (Advice(Verb.FIX, "put spec.template back to the one of this release"),) if phase is Phase.FINISHING else ()
+    )
+    return Alarm("object-changed", f"the object asks for {what} now: somebody else changed it", advice=advice)
 
 
 def _put_back(context: RolloutContext) -> Advice:

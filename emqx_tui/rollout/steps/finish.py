@@ -75,8 +75,9 @@ def full_pass(context: RolloutContext, reason: str) -> list[Command]:
 
 
 def _is_in_vain(context: RolloutContext) -> bool:
-    """While a third set wants pods no pass of the operator brings a release on: each only writes that set again."""
-    return bool(context.snapshot.third_sets) and context.journal.abort is None
+    """While a third set wants pods, or another template asks for one, each pass only writes that set again."""
+    is_of_another = bool(context.snapshot.third_sets) or not context.is_template_applied
+    return is_of_another and context.journal.abort is None
 
 
 def is_gone(generation: Generation | None) -> bool:
@@ -124,7 +125,9 @@ def before_delay(context: RolloutContext, staying: Generation) -> tuple[CheckRes
     alive = [g for g in context.snapshot.generations if g.replicas > 0]
     ips = {m.pod.ip for m in staying.members if m.accepts_clients}
     present = {a.ip for a in context.endpoints.addresses} if context.endpoints else set()
+    is_asked_for = context.is_template_original if context.journal.abort else context.is_template_applied
     return (
+        _result("template", is_asked_for, "the object asks for what runs", "the object asks for another template"),
         _result("one-set", len(alive) == 1, "one StatefulSet wants pods", f"{len(alive)} StatefulSets want pods"),
         _result("status-reset", context.is_reset, "the release status is reset", "the release status is still there"),
         _result(

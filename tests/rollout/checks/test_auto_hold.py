@@ -100,6 +100,7 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     "valve open at the end": (build.done(), set()),
     "template put back": (replace(DRAINING, template="old"), {"object-changed"}),
     "a third template": (replace(READY, template="other"), {"object-changed"}),
+    "another template when blue is gone": (replace(build.finishing(), template="other"), {"object-changed"}),
     "a third set": (replace(DRAINING, third=build.third()), {"third-set"}),
     "a rebalance": (replace(DRAINING, rebalances=2), {"foreign-rebalance"}),
     "an evacuation that nobody approved": (

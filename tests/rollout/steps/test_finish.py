@@ -63,6 +63,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "repaired by a pass a moment ago: it needs its time": (repaired(4.9), []),
     "repaired by a pass in vain": (repaired(5.0), ["nudge"]),
     "second pass done, a third set: no pass would remove it": (replace(PASSED, third=build.third()), []),
+    "second pass done, the object asks for another template": (replace(PASSED, template="other"), []),
     "second pass done, the watches are old": (replace(PASSED, kube_age_s=91.0), []),
     "the status came back": (replace(PASSED, has_status=True, started_ago_s=5.0), ["nudge"]),
     "the delay is back": (DONE, []),
@@ -101,6 +102,7 @@ NOT_DONE: dict[str, Scene] = {
         DONE, service_ports=(replace(build.SERVICE_PORTS[0], node_port=1), *build.SERVICE_PORTS[1:])
     ),
     "a third set": replace(DONE, third=build.third()),
+    "the object asks for another template": replace(DONE, template="other"),
 }
 
 
