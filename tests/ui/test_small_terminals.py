@@ -120,7 +120,7 @@ async def test_the_key_a_opens_the_same_card_at_60x20():
 async def test_below_it_one_line_says_what_is_needed_and_hold_holds(size):
     app, backend = on_cluster(releases.draining())
     async with app.run_test(size=size) as pilot:
-        await until_shown(pilot, f"{size[0]}x{size[1]}: 60x20 is needed; h still holds")
+        await until_shown(pilot, f"{size[0]}x{size[1]}: 60x20 is needed; h still holds", "DRAINING")
         await pilot.press("h")
         await until(pilot, lambda: backend.intents == [Hold("ann@bastion")])
 
