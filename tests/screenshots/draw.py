@@ -22,6 +22,7 @@ from typing import Any
 import resvg_py
 from textual.pilot import Pilot
 
+from emqx_tui import runbook
 from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.access import AccessRequest
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
@@ -199,7 +200,7 @@ async def studio(world: World, folder: Path) -> AsyncIterator[Studio]:
 
         options = Options(policy=Policy().at_rate(SPEED))
         engine = Engine(Identity(CONTEXT, SERVER, None, access.namespace, HOST.person), connected, options)
-        app = ConsoleApp(engine, context=CONTEXT, server=SERVER, namespace=None)
+        app = ConsoleApp(engine, context=CONTEXT, server=SERVER, namespace=None, runbook=runbook.load(None))
         async with app.run_test(size=USUAL) as pilot:
             try:
                 yield Studio(pilot, app)
