@@ -145,6 +145,18 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "the journal is removed, and its first write after that gets no answer": (
+        Story(
+            1124,
+            approval="cut-over",
+            parallel=2,
+            boot_s=15.0,
+            stop_s=10.0,
+            lag_s=1.0,
+            events=(Event(2.0, "one write of the cluster gets reset"), Event(6.2, "journal removed")),
+        ),
+        "done",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -138,7 +138,11 @@ class JournalStore:
         self.is_stale = True
         if not isinstance(answer.error, Conflict | NotFound):
             self._failed_at = self._ports.clock.monotonic()
-            self._read_again(None)
+            is_lost = intent is None and self.stored is None
+            if is_lost:
+                # One that had vanished and was to come back: should it not be there, it has vanished once more.
+                self.stored = answer.journal
+            self._read_again(None, RETRY_S if is_lost else 0.0)
             return self._told_once(intent, answer.error)
         self._lost_races += 1
         again = intent if self._lost_races <= MAX_LOST_RACES else None
@@ -157,14 +161,16 @@ class JournalStore:
         is_told, self._told = words == self._told, words
         return "" if is_told and intent is None else words
 
-    def _read_again(self, intent: Intent | None) -> None:
+    def _read_again(self, intent: Intent | None, after_s: float = 0.0) -> None:
         """What stands there now counts; the intent comes after it."""
         if intent is not None or not self._reading:
-            self._spawn(self._read(intent))
+            self._spawn(self._read(intent, after_s))
 
-    async def _read(self, intent: Intent | None) -> None:
+    async def _read(self, intent: Intent | None, after_s: float) -> None:
         self._reading = True
         try:
+            if after_s:
+                await self._ports.clock.sleep_wall(after_s)
             while not await self._read_once():
                 if intent is not None:
                     self._put(SubmittedAgain(intent, "the journal cannot be read: try again"))
