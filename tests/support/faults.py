@@ -141,7 +141,9 @@ def remove_set(colour: str) -> Blow:
 def endpoints(addresses: Callable[[Console], list[str]]) -> Blow:
     def strike(console: Console) -> None:
         store = store_of(console)
-        present = store.get("endpoints", NAMESPACE, NAME)
+        present = store.find("endpoints", NAMESPACE, NAME)
+        if present is None:
+            return
         ips = [{"ip": ip} for ip in addresses(console)]
         ports = [port for subset in present.get("subsets") or () for port in subset["ports"]]
         subsets = [{"addresses": ips, "ports": ports}] if ips else []

@@ -11,11 +11,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from emqx_tui.rollout.intents import Abort, Freeze, Hold, Resume, SetPolicy, SetRates
+from emqx_tui.rollout.intents import Abort, Adopt, Freeze, Hold, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
+from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 from tests.support.faults import CATALOGUE, Fault, scale, scale_set, template
 from tests.support.judge import Judge
@@ -253,6 +254,8 @@ class Telling:
         """Nobody holds for ever; who cannot go on goes back, and who is told to mend something does so."""
         for console in self.consoles:
             view = console.view
+            if is_late and view is not None and view.journal is None and (found := facts.ungated(view)):
+                console.session.submit(Adopt("somebody@host", found.revision, goes_back=True))
             if view is None or view.journal is None or view.result:
                 continue
             if is_late and view.decision.abort.possible:
@@ -302,14 +305,17 @@ class Telling:
             await asyncio.sleep(5.0)
         # What is put back last of all, others put back, and the operator settles it.
         await asyncio.sleep(max(5.0, self._mended_at + 40.0 - self.stage.world.timeline.now))
-        view = next((c.view for c in self.consoles if c.view is not None and not c.wire.is_cut), None)
+        seen = [c.view for c in self.consoles if c.view is not None and not c.wire.is_cut]
+        # One that came after the end has seen none.
+        view = next((each for each in seen if each.result), seen[0] if seen else None)
         self.ending.result = view.result if view and view.result else f"stands {_why(view)}"
         self.judge.end(view, self.struck, TARGET, DELAY_S)
 
 
 def _sees_none(view: View) -> bool:
     """No release stands, and this console has seen none end."""
-    return view.journal is None and not view.result and view.decision.phase is Phase.IDLE
+    is_idle = view.journal is None and not view.result and view.decision.phase is Phase.IDLE
+    return is_idle and facts.ungated(view) is None
 
 
 def _why(view: View | None) -> str:

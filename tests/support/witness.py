@@ -16,6 +16,8 @@ WRITES_PER_MINUTE = 60
 """Budget of a console, whatever happens: what it writes wakes the operator, and every other client of the API."""
 NEWS_S = 0.5
 """That a pod is gone is known to nobody else before a watch has told it."""
+STATE_NEWS_S = 7.0
+"""Nodes of green are asked every six seconds whether somebody evacuates them; one that hangs is known by silence."""
 STEADY_S = 15.0
 """A node that has accepted clients for so long is known to a console."""
 
@@ -44,6 +46,8 @@ class Witness:
         """By address: when its node was last seen to accept clients."""
         self._standing: set[str] = set()
         """Addresses whose broker runs."""
+        self._refusing: set[str] = set()
+        """Addresses whose broker runs and is evacuated, or hangs."""
         world.store.subscribe(self._saw)
         self._look()
 
@@ -165,10 +169,13 @@ class Witness:
         self._note_accepting()
         wanted = {a["ip"] for s in body.get("subsets") or () for a in s.get("addresses") or ()}
         accepting = {ip for ip, since in self._accepting.items() if self.world.timeline.now - since > STEADY_S}
-        lately = {ip for ip, at in self._accepted_at.items() if self.world.timeline.now - at <= NEWS_S}
-        gone = lately - self._standing
-        if accepting and not wanted & (self._accepting.keys() | gone):
+        gone = self._accepted_within(NEWS_S) - self._standing
+        refusing = self._accepted_within(STATE_NEWS_S) & self._refusing
+        if accepting and not wanted & (self._accepting.keys() | gone | refusing):
             self._break(f"a console wrote the addresses {sorted(wanted)}, none of which accepts clients")
+
+    def _accepted_within(self, seconds: float) -> set[str]:
+        return {ip for ip, at in self._accepted_at.items() if self.world.timeline.now - at <= seconds}
 
     def _judge_start(self, pod: str) -> None:
         """Whoever drives next must know that it may still happen."""
@@ -191,7 +198,7 @@ class Witness:
     def _note_accepting(self) -> None:
         now = self.world.timeline.now
         found: dict[str, float] = {}
-        self._standing = set()
+        self._standing, self._refusing = set(), set()
         for pod in self.world.pods(self.key[0]):
             ip, name = pod.get("status", {}).get("podIP"), pod["metadata"]["name"]
             if not ip or "deletionTimestamp" in pod["metadata"]:
@@ -200,6 +207,8 @@ class Witness:
             node = at and at.cluster.nodes[at.name]
             if node and node.running:
                 self._standing.add(ip)
+                if node.evacuation is not None or node.hung:
+                    self._refusing.add(ip)
             # EMQX does not say in time from which nodes somebody's rebalance takes clients: they count.
             is_open = node and node.running and not node.hung and node.evacuation is None
             if node and is_open and not node.faults.booting:
