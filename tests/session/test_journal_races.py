@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from emqx_tui.model.errors import Conflict, Forbidden
+from emqx_tui.model.errors import Conflict, Forbidden, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.change import Change, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Hold, Resume, Start
 from emqx_tui.rollout.state.journal import HoldRecord, Journal
+from emqx_tui.session.inputs import JournalWritten
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
+from emqx_tui.session.records.journal_store import JournalStore
 from emqx_tui.session.records.objects import LEASE_DURATION_S
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import EditPreview, Role, View
@@ -211,6 +213,24 @@ async def test_a_journal_that_does_not_come_back_within_a_lease_period_is_an_end
         one.tell(Alive(Kind.SECRET))
         await until(lambda: one.view.result)
         assert one.view.result == "failed"
+
+
+@pytest.mark.parametrize(("intent", "comes_back"), [(None, True), (Hold("ann@host"), False)], ids=["again", "new"])
+def test_a_journal_that_vanished_is_missed_until_it_stands_again(intent: Hold | None, comes_back: bool) -> None:
+    spawned: list[Coroutine[Any, Any, None]] = []
+    ports = Ports(FakeKube(), FakeEmqx(), FakeClock(), FakeHost())
+    store = JournalStore("default", "emqx-ee", ports, lambda item: None, spawned.append)
+    journal = build.draining().journal
+    assert journal is not None
+    assert store.take(secret(journal, 100), None) is None
+    assert store.take(None, None) == journal
+    store.write(journal, intent)
+    assert store.written(JournalWritten(journal, None, Unreachable("no answer")))
+    assert not store.may_act
+    assert (store.take(None, None) == journal) is comes_back
+    assert store.stored is None
+    for each in spawned:
+        each.close()
 
 
 async def test_an_older_state_of_the_journal_is_not_taken() -> None:
