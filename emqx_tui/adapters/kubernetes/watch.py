@@ -30,6 +30,8 @@ from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, Scope,
 logger = logging.getLogger(__name__)
 
 PAGE = 250
+SLICE = 50
+"""Objects of a page that are read at a stretch."""
 LIST_TIMEOUT_S = 20.0
 BACKLOG_S = 0.25
 """What was missed over a lost link comes first: only this long after it opened does a window confirm what is known."""
@@ -128,15 +130,21 @@ class Reflector:
     async def _list(self) -> None:
         found: dict[Key, Any] = {}
         unreadable: dict[Key, Unreadable] = {}
-        query = {**self._selectors(), "limit": str(PAGE)}
-        while True:
-            page = await self._sender.request(KubeRequest("GET", self._path, query=query, timeout_s=LIST_TIMEOUT_S))
-            meta = self._metadata(page)
-            for value in page.get("items") or []:
-                self._read(value, found, unreadable)
-            if not (more := _text(meta, "continue")):
-                break
-            query["continue"] = more
+        meta: dict[str, Any] = {}
+        asking: asyncio.Task[Any] | None = self._page()
+        try:
+            while asking is not None:
+                page = await asking
+                meta = self._metadata(page)
+                # The server makes the next page while this one is read.
+                asking = self._page(more) if (more := _text(meta, "continue")) else None
+                for number, value in enumerate(page.get("items") or []):
+                    if number % SLICE == 0:
+                        await asyncio.sleep(0)
+                    self._read(value, found, unreadable)
+        finally:
+            if asking is not None:
+                asking.cancel()
         gone = [key for key in self._objects if key not in found]
         self._objects, self._unreadable = found, unreadable
         self._version = _text(meta, "resourceVersion")
@@ -144,6 +152,12 @@ class Reflector:
             self._sink(Removed(self._kind, key))
         self._tell_all()
         self._failures = 0
+
+    def _page(self, token: str = "") -> asyncio.Task[Any]:
+        """Ask for the first page, or for the one that a `continue` token stands for."""
+        query = {**self._selectors(), "limit": str(PAGE)} | ({"continue": token} if token else {})
+        request = KubeRequest("GET", self._path, query=query, timeout_s=LIST_TIMEOUT_S)
+        return asyncio.create_task(self._sender.request(request), name=f"list {self._path}")
 
     def _metadata(self, page: Any) -> dict[str, Any]:
         meta = page.get("metadata") if isinstance(page, dict) else None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 
 import pytest
 from aiohttp import web
 
-from emqx_tui.adapters.kubernetes.watch import Pace
+from emqx_tui.adapters.kubernetes.watch import Contact, Pace, Reflector
 from emqx_tui.model.errors import Forbidden, MalformedAnswer, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Unreadable
@@ -74,6 +75,30 @@ async def test_lists_in_pages_then_follows(api, watching, until):
     api.put("p-001", "DELETED")
     await until(lambda: ("emqx", "p-001") not in seen.objects)
     assert seen.objects["emqx", "p-000"].phase == "Failed"
+
+
+async def test_the_next_page_is_asked_for_before_the_last_one_is_read(monkeypatch):
+    """The server makes a page while the one before it becomes objects."""
+    asked, asked_when_read = [], []
+
+    class Pages:
+        server, contact = "https://pages", Contact()
+
+        async def request(self, request: KubeRequest):
+            asked.append(request.query.get("continue"))
+            items = [{"metadata": {"name": f"p-{len(asked)}"}}]
+            more = {"continue": str(len(asked))} if len(asked) < 3 else {}
+            return {"metadata": {"resourceVersion": "1", **more}, "items": items}
+
+    read = Reflector._read
+    monkeypatch.setattr(
+        Reflector, "_read", lambda self, *words: (asked_when_read.append(len(asked)), read(self, *words))[1]
+    )
+    seen = Seen()
+    await Reflector(Pages(), Kind.POD, Scope("emqx"), seen, Pace(), random.Random(0))._list()
+    assert asked == [None, "1", "2"]
+    assert asked_when_read == [2, 3, 3]
+    assert seen.names() == ["p-1", "p-2", "p-3"]
 
 
 async def test_new_windows_go_on_where_the_last_one_ended(api, watching, until):
