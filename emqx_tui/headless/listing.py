@@ -7,7 +7,8 @@ derived from everything, not written anywhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,6 +57,7 @@ class Listing:
         self._views: dict[Key, View] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._running: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
 
     async def __aenter__(self) -> Listing:
         place = self._place
@@ -70,7 +72,7 @@ class Listing:
             session_view=self._views.get,
             publish=self._take,
         )
-        self._running = asyncio.create_task(fleet.run(), name="fleet")
+        self._running = self._started(fleet.run(), "fleet")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -79,13 +81,19 @@ class Listing:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _started(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(lambda task: self._news.set())
+        return task
+
     def _take(self, fleet: FleetView) -> None:
         self._counted = frozenset(map(key_of, fleet.rows[:MAX_COUNTED]))
         self._fleet = replace(fleet, rows=tuple(row for row in fleet.rows if self._name in ("", row.resource.name)))
         for row in self._fleet.rows:
             key = key_of(row)
             if row.is_worth_a_session and key not in self._tasks and len(self._tasks) < MAX_SESSIONS:
-                self._tasks[key] = asyncio.create_task(self._session(key), name=f"session {key[1]}")
+                self._tasks[key] = self._started(self._session(key), f"session {key[1]}")
+        self._news.set()
 
     async def _session(self, key: Key) -> None:
         # Half of what `get` would load, for the few clusters that are in a release.
@@ -93,18 +101,20 @@ class Listing:
 
         def publish(view: View) -> None:
             self._views[key] = view
+            self._news.set()
 
         await Session(*key, self._place.ports(*key), self._place.options, publish).run()
 
     async def first(self) -> FleetView | None:
         """The first complete look, or what there is of it after FIRST_LOOK_S; None when nothing was listed."""
-        clock = self._place.clock
-        begun = clock.monotonic()
-        while not self._is_complete() and clock.monotonic() - begun < FIRST_LOOK_S:
-            self._raise_failure()
-            if self._fleet is not None and self._fleet.problem and not self._fleet.is_synced:
-                return self._fleet
-            await clock.sleep_wall(AGAIN_S / 4)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK_S):
+                while not self._is_complete():
+                    self._raise_failure()
+                    if self._fleet is not None and self._fleet.problem and not self._fleet.is_synced:
+                        return self._fleet
+                    self._news.clear()
+                    await self._news.wait()
         return self._newest()
 
     async def changes(self) -> AsyncIterator[FleetView]:

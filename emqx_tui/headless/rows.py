@@ -128,12 +128,13 @@ class Printer:
         """The objects are printed as they are stored."""
         self._all = all_namespaces
         self._write = write
+        self._first: FleetView | None = None
         self._told: dict[tuple[str, str], dict[str, Any]] = {}
         self._widths: tuple[int, ...] = ()
 
     def all(self, fleet: FleetView) -> None:
         """Print every cluster."""
-        self._told = {key(row): timeless(row, fleet.now) for row in fleet.rows}
+        self._first = fleet
         if self._form == "json":
             self._write(dumps(document(fleet)))
             return
@@ -151,6 +152,9 @@ class Printer:
 
     def changed(self, fleet: FleetView) -> None:
         """Print the clusters that have changed since they were printed last."""
+        if self._first is not None:
+            self._told = {key(row): timeless(row, self._first.now) for row in self._first.rows}
+            self._first = None
         for row in fleet.rows:
             found = timeless(row, fleet.now)
             if self._told.get(key(row)) == found:
