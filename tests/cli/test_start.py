@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+
+from emqx_tui.cli.commands.console import freezing
 
 HEAVY = ("kubernetes", "aiohttp", "httpx", "httpcore", "plotext", "cryptography", "jsonpatch", "tree_sitter")
 OURS = ("emqx_tui.session.session", "emqx_tui.rollout.decide", "emqx_tui.sandbox", "emqx_tui.headless")
@@ -52,3 +56,16 @@ def test_what_a_list_leaves_out_can_be_imported_later() -> None:
     program = "import emqx_tui.adapters.kubernetes.client, kubernetes.config; print(kubernetes.config.load_kube_config)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "function load_kube_config" in done.stdout
+
+
+async def test_what_was_loaded_for_the_console_is_not_searched_for_garbage_again():
+    loaded = object()
+
+    async def connected() -> Any:
+        return loaded
+
+    try:
+        assert await freezing(connected)() is loaded
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -199,7 +200,8 @@ class ConnectionPlot(LineBox):
         if view is None or layout is None or not self._samples:
             return ()
         at_s = self._instants[-1]
-        lines = tuple((trace.key, trace.tone, layout.dot(at_s, trace.values[-1])) for trace in self._traces)
+        drawn = present.drawn(self._traces)
+        lines = tuple((trace.key, trace.tone, layout.dot(at_s, trace.values[-1])) for trace in drawn)
         return layout, lines, tuple(axis.marks(view)), view.stages, view.expected, self._label(view)
 
     def _label(self, view: View) -> str:
@@ -255,17 +257,23 @@ class ConnectionPlot(LineBox):
             return _message(f"history starts now, {units.clock(view.now)}", layout)
         looks = layout, self.app.theme, self.is_plain
         if self._canvas_of[0] is not self._traces or self._canvas_of[1] != looks:
-            window = layout.window
-            cells = present.cells(self._instants, layout.columns, window.left, window.right)
-            curves = [
-                Curve(
-                    present.points(trace.values, self._instants, cells), self._marker(trace), self._trace_colour(trace)
-                )
-                for trace in self._traces
-            ]
-            self._canvas = self._plotter.draw(curves, layout.columns, layout.rows, window)
+            self._canvas = self._plotter.draw(self._shaded(layout), layout.columns, layout.rows, layout.window)
             self._canvas_of = self._traces, looks
         return self._canvas
+
+    def _shaded(self, layout: Layout) -> list[Curve]:
+        """The curves, shaded: those of one tone differ from line to line."""
+        cells = present.cells(self._instants, layout.columns, layout.window.left, layout.window.right)
+        far = Color.parse(self.app.theme_variables.get("shade", "#ffffff"))
+        traces = present.drawn(self._traces)
+        alike, passed = Counter(trace.tone for trace in traces), Counter[Tone]()
+        curves = []
+        for trace in traces:
+            shade = Color(*self._colour(trace.tone)).blend(far, 0.6 * passed[trace.tone] / alike[trace.tone])
+            passed[trace.tone] += 1
+            points = present.points(trace.values, self._instants, cells)
+            curves.append(Curve(points, self._marker(trace), shade.rgb))
+        return curves
 
     def _behind(self, view: View, layout: Layout) -> dict[tuple[int, int], Run]:
         """What was expected, in every second column, and the cursor."""
@@ -296,13 +304,6 @@ class ConnectionPlot(LineBox):
         colour = Color.parse(variables.get(f"tone-{tone}", "#ffffff"))
         return colour.blend(Color.parse(variables.get("background", "#000000")), faint).rgb
 
-    def _trace_colour(self, trace: Trace) -> Rgb:
-        base = Color(*self._colour(trace.tone))
-        alike = [other for other in self._traces if other.tone is trace.tone]
-        far = Color.parse(self.app.theme_variables.get("shade", "#ffffff"))
-        shade = base.blend(far, 0.6 * alike.index(trace) / len(alike)) if len(alike) > 1 else base
-        return shade.rgb
-
     def _row(self, runs: list[Run], row: int, ticks: dict[int, float], tags: Line, end: int) -> Strip:
         """One row of the canvas with its label; tags stand behind the `end` of the lines."""
         label = f"{units.axis_count(ticks[row]):>{Y_CELLS - 1}}┤" if row in ticks else " " * (Y_CELLS - 1) + "│"
@@ -325,7 +326,7 @@ class ConnectionPlot(LineBox):
     def _tags(self, layout: Layout, place: int) -> dict[int, Line]:
         """The names of the lines in the row in which they end: what lies on one another is named together."""
         tags: dict[int, Line] = {}
-        for trace in self._traces:
+        for trace in present.drawn(self._traces):
             value = trace.values[place]
             if value is None:
                 continue

@@ -31,6 +31,8 @@ GAP_FACTOR = 4
 """Samples this many times further apart than those beside them are not joined, nor shorter than MIN_GAP_S ..."""
 AROUND = 8
 """... on the side where they are further apart, so many on each side."""
+LINES_MAX = 32
+"""Nodes that are drawn at most: more lines cannot be told apart, and to draw 100 keeps a key waiting for 40 ms."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,14 @@ def traces(samples: Sequence[Sample], view: View, *, is_per_node: bool) -> list[
     if not is_per_node:
         return [total]
     return [total, *_per_node(samples, view)]
+
+
+def drawn(found: Sequence[Trace]) -> list[Trace]:
+    """The sum, and of many nodes LINES_MAX: those that have a figure now before those that are gone."""
+    if len(found) <= LINES_MAX + 1:
+        return list(found)
+    nodes = sorted(found[1:], key=lambda trace: not trace.values or trace.values[-1] is None)
+    return [*found[:1], *nodes[:LINES_MAX]]
 
 
 def _per_node(samples: Sequence[Sample], view: View) -> list[Trace]:
@@ -263,7 +273,9 @@ def legend_lines(rows: Sequence[LegendRow], cells: int, room: int) -> list[Line]
     for row in rows[: max(0, room - 1)]:
         lines.append(columns(_legend_cells(row, name), widths, aligns, gap=0))
     if len(rows) > room - 1 and lines:
-        lines[-1] = line((f"… {len(rows) - room + 2} more", Tone.DIM))
+        undrawn = len(rows) - len(drawn([row.trace for row in rows]))
+        words = f"; {undrawn} of the nodes are not drawn" if undrawn else ""
+        lines[-1] = line((f"… {len(rows) - room + 2} more{words}", Tone.DIM))
     return lines[:room]
 
 

@@ -191,6 +191,19 @@ def test_a_legend_without_room_says_how_many_lines_are_missing():
     assert f"{GREEN}-0" not in "".join(shown)
 
 
+def test_of_very_many_nodes_those_that_are_there_are_drawn_and_the_others_are_counted():
+    sample = releases.draining().samples[-1]
+    early = {f"{BLUE}-{at}": 10 for at in range(60)}
+    late = {name: 10 for name in early if not name.endswith("0")}
+    samples = (replace(sample, nodes=early), replace(sample, nodes=late))
+    found = present.traces(samples, releases.draining(), is_per_node=True)
+    drawn = present.drawn(found)
+    assert [trace.key for trace in drawn] == ["sum", *list(late)[: present.LINES_MAX]]
+    rows = present.legend_rows(found, is_live=True, is_plain=False)
+    assert plain(present.legend_lines(rows, 64, 5)[-1]) == "… 58 more; 28 of the nodes are not drawn"
+    assert present.drawn(found[: present.LINES_MAX]) == found[: present.LINES_MAX]
+
+
 def test_where_colour_does_not_tell_each_curve_has_its_own_sign():
     signs = [text[0] for text in legend(releases.draining(), is_plain=True)[1:]]
     assert len(set(signs)) == 3
