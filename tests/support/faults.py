@@ -189,10 +189,14 @@ def peer(colour: str, blow: str) -> Blow:
 
     def strike(console: Console) -> None:
         world, struck = console.stage.world, console.stage.world.cluster()
-        names = {world.broker(p["metadata"]["name"]).name for p in world.pods() if _is_up(console, p, colour)}
-        hit = {node.name for node in struck.nodes.values() if node.hung or node.island}
-        mends = blow in ("go_on", "heal")
-        for name in sorted(hit if mends else names)[:1]:
+        match blow:
+            case "go_on":
+                names = {node.name for node in struck.nodes.values() if node.hung}
+            case "heal":
+                names = {node.name for node in struck.nodes.values() if node.island}
+            case _:
+                names = {world.broker(p["metadata"]["name"]).name for p in world.pods() if _is_up(console, p, colour)}
+        for name in sorted(names)[:1]:
             getattr(struck, blow)(name)
 
     return strike

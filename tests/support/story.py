@@ -29,6 +29,8 @@ POLICY = Policy(canary_s=15.0, green_ready_timeout_s=90.0, no_progress_s=120.0, 
 LIMIT_S = 600.0
 LATE_S = 200.0
 """So long after the last event and its end people give up: they go back, and do what they are told to."""
+PASS_S = 25.0
+"""The operator looks again every 20 s."""
 WATCH_ONLY = ("2.1.0", "2.1.2")
 """Operator releases with which no release may begin."""
 
@@ -303,8 +305,10 @@ class Telling:
                 break
             self._go_on_by_hand(is_late=is_late)
             await asyncio.sleep(5.0)
-        # What is put back last of all, others put back, and the operator settles it.
-        await asyncio.sleep(max(5.0, self._mended_at + 40.0 - self.stage.world.timeline.now))
+        # What is put back last of all, others put back, and the operator settles it: a pod boots, one pass opens its
+        # gate, the next one lists its address.
+        settled_at = self._mended_at + self.story.boot_s + 2 * PASS_S
+        await asyncio.sleep(max(5.0, settled_at - self.stage.world.timeline.now))
         seen = [c.view for c in self.consoles if c.view is not None and not c.wire.is_cut]
         # One that came after the end has seen none.
         view = next((each for each in seen if each.result), seen[0] if seen else None)
