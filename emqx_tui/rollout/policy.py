@@ -114,8 +114,8 @@ class Policy:
     """Between two attempts of a command that was refused."""
     max_retry_s: float = 15.0
     """What needs the operator is tried again after twice the time each time, up to this long ..."""
-    max_close_retry_s: float = 1.0
-    """... and closing the valve up to this long."""
+    max_close_retry_s: float = 2.0
+    """... and closing the valve up to this long, unless the object is changed once more: then at once."""
     start_retry_s: float = 1.0
     """Between two attempts to start a refused evacuation."""
     scale_retry_s: float = 1.0

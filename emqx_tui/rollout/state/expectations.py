@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Self
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.rollout.commands import Command, Nudge, StartDrain, StopDrain
+from emqx_tui.rollout.commands import CloseValve, Command, Nudge, StartDrain, StopDrain
 
 SEEN_AFTER_S = 1.0
 """Figures read less than this after a command was done may be from before it."""
@@ -75,6 +75,8 @@ class Expectations:
     ack: AckWait | None = None
     blue_scaled_to: int | None = None
     """The size of the last scale of blue that was wanted by this console."""
+    metadata_generation: int | None = None
+    """Of the custom resource as it was seen last."""
 
     def refused_again(self, *commands: type[Command]) -> list[Failure]:
         """Of these kinds, the commands that were refused three times in a row, or more often."""
@@ -130,9 +132,20 @@ class Expectations:
         return replace(self, ack=AckWait(stored.meta.resource_version, stored.status_mark, since, command.name))
 
     def observed(self, resource: EmqxEnterprise | None) -> Self:
-        """Forget the ack that `resource` brings."""
-        is_answered = self.ack is not None and resource is not None and self.ack.is_answered_by(resource)
-        return replace(self, ack=None) if is_answered else self
+        """Forget the ack that `resource` brings, and refusals to close its valve from before it was changed.
+
+        Who has changed it got past the operator's webhook: a valve that he opened is closed at once.
+        """
+        if resource is None:
+            return self
+        ack = None if self.ack is not None and self.ack.is_answered_by(resource) else self.ack
+        known, found = self.metadata_generation, resource.meta.metadata_generation
+        failures = self.failures
+        if known not in (None, found) and CloseValve.name in failures:
+            failures = {key: failure for key, failure in failures.items() if key != CloseValve.name}
+        if (ack, failures, found) == (self.ack, self.failures, known):
+            return self
+        return replace(self, ack=ack, failures=failures, metadata_generation=found)
 
     def forgiven(self) -> Self:
         """A hold was lifted: old refusals must not hold again before anything is tried anew."""

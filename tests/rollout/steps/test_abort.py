@@ -139,7 +139,7 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "the valve cannot be closed: what needs no operator goes on": (
         remembered(
             replace(aborting(build.canary(watched_s=10.0)), delay_s=60),
-            failures={"close-valve": Failure(ago(1), "no", 2, True, command="close-valve")},
+            failures={"close-valve": Failure(ago(2), "no", 2, True, command="close-valve")},
         ),
         ["close-valve", f"repair {BLUE_IPS}"],
     ),

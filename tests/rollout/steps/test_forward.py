@@ -38,6 +38,7 @@ from tests.support.scenes import (
 
 TOP = f"{build.BLUE_NAME}-2"
 ACK = AckWait("1000", "status-1", ago(3), "nudge")
+REFUSED = {"close-valve": Failure(ago(1), "no", 20, True, command="close-valve")}
 
 
 def told(command: Command) -> str:
@@ -194,14 +195,14 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "draining: opened, and closing is refused: the drain is stopped all the same": (
         remembered(
             held(replace(EVICTING, delay_s=60), freeze=True),
-            failures={"close-valve": Failure(ago(1), "no", 2, True, command="close-valve")},
+            failures={"close-valve": Failure(ago(2), "no", 2, True, command="close-valve")},
         ),
         ["close-valve +0", "stop 2 frozen"],
     ),
     "draining: opened, and closing is refused: the Service is repaired all the same": (
         remembered(
             replace(DRAINING, delay_s=60, addresses=DRAINING.addresses | {"10.0.1.0"}),
-            failures={"close-valve": Failure(ago(1), "no", 2, True, command="close-valve")},
+            failures={"close-valve": Failure(ago(2), "no", 2, True, command="close-valve")},
         ),
         ["close-valve +0", f"repair {GREEN_IPS}"],
     ),
@@ -210,6 +211,14 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
             held(replace(EVICTING, delay_s=60), freeze=True),
             failures={"close-valve": Failure(ago(1), "409", 1, False, command="close-valve")},
         ),
+        ["close-valve +0"],
+    ),
+    "draining: opened, and closing it was refused a moment ago": (
+        remembered(replace(FULL, delay_s=60), failures=REFUSED, metadata_generation=2),
+        [],
+    ),
+    "draining: opened, closing it was refused a moment ago, and somebody opens it once more": (
+        remembered(replace(FULL, delay_s=5, metadata_generation=3), failures=REFUSED, metadata_generation=2),
         ["close-valve +0"],
     ),
     # -- canary and cut-over
