@@ -306,7 +306,7 @@ class Snapshot:
         if own.problem and own is not MISSING and not pod.containers_ready:
             node = None
         stats = (self.stats.value or {}).get(node.name) if node else None
-        evacuation = self._evacuation_of(node.name, own) if node else None
+        evacuation = self._evacuation_of(node.name, own, is_joined=listed is not None) if node else None
         return Member(
             pod=pod,
             colour=colour,
@@ -318,10 +318,11 @@ class Snapshot:
             own=own,
         )
 
-    def _evacuation_of(self, node: str, own: Reading[EvictionStatus]) -> Evacuation | None:
+    def _evacuation_of(self, node: str, own: Reading[EvictionStatus], *, is_joined: bool) -> Evacuation | None:
         """Whether it is evacuated is the node's own word: its peers may not see it, or have learnt only then.
 
-        A node from which a rebalance takes clients says the same of itself as one that is evacuated.
+        A node from which a rebalance takes clients says the same of itself as one that is evacuated. One that is split
+        from the cluster takes part in no rebalance there.
         """
         status, word = self.evacuations.value, own.value
         told, told_at = status.of(node) if status else None, self.evacuations.read_at
@@ -331,7 +332,8 @@ class Snapshot:
         if not word.enabled or (told and is_told_later):
             return told if is_told_later else None
         if told is None:
-            return None if status and status.rebalances else Evacuation.by_own_word(node, word)
+            is_rebalanced = status is not None and status.rebalances > 0 and is_joined
+            return None if is_rebalanced else Evacuation.by_own_word(node, word)
         return told.counted(word)
 
     @cached_property

@@ -261,3 +261,17 @@ def test_whether_a_node_is_evacuated(
         own={"x-old-0": Reading(word, NOW)},
     ).members
     assert member.evacuation == expected
+
+
+def test_a_node_that_is_split_off_is_evacuated_by_its_own_word_though_the_others_rebalance() -> None:
+    (member,) = seen(
+        BLUE,
+        pods=(a_pod("x-old-0", "blue"),),
+        nodes=Reading((), NOW),
+        brokers={"x-old-0": NODE},
+        evacuations=Reading(GlobalStatus((), 1), NOW),
+        own={"x-old-0": Reading(ENABLED, NOW)},
+    ).members
+    assert member.evacuation == BY_OWN_WORD
+    assert not member.accepts_clients
+

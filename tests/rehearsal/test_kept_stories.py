@@ -157,6 +157,26 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "the operator is down, and somebody has opened the valve": (
+        Story(
+            7442,
+            lag_s=0.05,
+            events=(
+                Event(5.1, "no right to write the lease"),
+                Event(22.1, "valve opened"),
+                Event(32.6, "operator down"),
+            ),
+        ),
+        "aborted",
+    ),
+    "a node that is being drained is split off while a rebalance runs": (
+        Story(7223, boot_s=15.0, events=(Event(51.3, "a rebalance runs"), Event(68.1, "a blue broker is split off"))),
+        "aborted",
+    ),
+    "one broker hangs, and another is split off": (
+        Story(2128, events=(Event(36.9, "a green broker hangs"), Event(39.1, "a blue broker is split off"))),
+        "done",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",
