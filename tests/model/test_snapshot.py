@@ -274,4 +274,3 @@ def test_a_node_that_is_split_off_is_evacuated_by_its_own_word_though_the_others
     ).members
     assert member.evacuation == BY_OWN_WORD
     assert not member.accepts_clients
-

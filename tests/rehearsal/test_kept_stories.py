@@ -177,6 +177,20 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(2128, events=(Event(36.9, "a green broker hangs"), Event(39.1, "a blue broker is split off"))),
         "done",
     ),
+    "the Service lists blue again, and the right to mend that is gone": (
+        Story(12, events=(Event(33.0, "no right to write Endpoints"), Event(34.0, "Endpoints of all pods"))),
+        "done",
+    ),
+    "the template is back, and somebody asks for fewer nodes": (
+        Story(
+            2413,
+            skews_s=(-0.5, 0.0),
+            boot_s=15.0,
+            lag_s=1.0,
+            events=(Event(25.3, "template reverted"), Event(31.6, "replicas lowered and put back", 1)),
+        ),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -61,6 +61,7 @@ def edit(**spec: Any) -> Blow:
     def strike(console: Console) -> None:
         if console.stage.witness.key not in console.stage.world.clusters:
             return
+        console.stage.witness.note_edit(spec)
         path = f"/apis/apps.emqx.io/v1beta4/namespaces/{NAMESPACE}/emqxenterprises/{NAME}"
         reply = console.stage.world.api.request(
             "PATCH", path, {}, {"spec": spec}, "application/merge-patch+json", manager="kubectl-edit"
@@ -459,7 +460,6 @@ FAULTS = (
         ends=ENDS,
         # The operator takes a node in the very pass that the patch orders, before anybody can close the valve again.
         kills=True,
-        promises=("delay was restored", "drained without approval", "was scaled to 2 with", "approval of node 2"),
     ),
     Fault("rates edited", edit(blueGreenUpdate={"evacuationStrategy": {"connEvictRate": 3, "sessEvictRate": 3}})),
     Fault(
@@ -468,14 +468,12 @@ FAULTS = (
         replicas(0),
         holds=CHANGED,
         kills=True,
-        promises=("clients on", "without approval of node"),
     ),
     Fault(
         "replicas lowered and put back",
         replicas(-1),
         replicas(0),
         kills=True,
-        promises=("clients on",),
         holds=CHANGED,
     ),
     Fault("replicas raised for good", replicas(+1), ends=ENDS, kills=True, holds=CHANGED),

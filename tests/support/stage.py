@@ -45,6 +45,13 @@ class FaultyKube(SimKube):
         self._broken: set[Kind] = set()
         """Kinds whose watch has said that it is lost, and has not listed anew."""
         self._sinks: dict[Kind, WatchSink] = {}
+        self._due = 0.0
+        """When the last of what is on its way arrives."""
+
+    @property
+    def is_late(self) -> bool:
+        """What happens is not heard now, or something that has happened is not heard yet."""
+        return self._is_silent or bool(self._broken) or self._due > self._world.timeline.now
 
     @property
     def is_silent(self) -> bool:
@@ -79,6 +86,7 @@ class FaultyKube(SimKube):
                 return
             # Late, but in order: a watch is one stream.
             due = max(due, self._world.timeline.now + self.lag_s())
+            self._due = max(due, self._due)
             self._world.timeline.at(due, lambda: sink(found))
 
         again = asyncio.Event()
@@ -147,7 +155,8 @@ class Console:
             meddle(request)
         if is_write(request) and not any(records in request.path for records in _RECORDS) and not self.wire.is_cut:
             self.writes.append((self.stage.world.timeline.now, request))
-            self.stage.witness.note_write(request.path, getattr(request, "body", None))
+            body = getattr(request, "body", None)
+            self.stage.witness.note_write(request.path, body, is_late=self.kube.is_late)
             if self.stage.lease_holder() != self.host.identity:
                 self.stage.broken.append(f"{self.host.identity} changed {request.path} without the lease")
 

@@ -332,9 +332,6 @@ def play(story: Story) -> Ending:
     telling = Telling(story)
     telling.stage.play(telling.tell)
     stage, excused = telling.stage, [word for fault in telling.struck for word in fault.promises]
-    if any("valve-open" in fault.holds for fault in telling.struck):
-        # Whichever node is next, the operator takes it in the pass that the patch orders.
-        excused += ["was scaled to"]
     seen = stage.broken + stage.witness.broken
     # What a console did itself no fault excuses.
     kept = (line for line in seen if ": a console" in line or not any(word in line for word in excused))

@@ -20,6 +20,12 @@ STATE_NEWS_S = 7.0
 """Nodes of green are asked every six seconds whether somebody evacuates them; one that hangs is known by silence."""
 STEADY_S = 15.0
 """A node that has accepted clients for so long is known to a console."""
+LISTED_S = 2.0
+"""A console that hears its watches in time knows an address that the Service has had for so long."""
+PASS_S = 1.0
+"""A pass of the operator goes on for so long with what it has read of the object ..."""
+HUNG_PASS_S = 61.0
+"""... and for so long with the size that was asked for, while a broker hangs and keeps it waiting."""
 
 
 class Witness:
@@ -48,7 +54,16 @@ class Witness:
         """Addresses whose broker runs."""
         self._refusing: set[str] = set()
         """Addresses whose broker runs and is evacuated, or hangs."""
+        self._blue_listed_at: float | None = None
+        """Since when the Service has had an address of blue; None while it has none."""
+        self._their_delay: int | None = None
+        """The last initial delay that others have set."""
+        self._open_at = float("-inf")
+        """When the valve was last seen open by their hand."""
+        self._asked_until: dict[int, float] = {}
+        """By a size that others have set: until when the object has asked for it."""
         world.store.subscribe(self._saw)
+        self._saw_slices()
         self._look()
 
     def journal(self) -> dict[str, Any] | None:
@@ -82,12 +97,14 @@ class Witness:
         self.starts.append(pod)
         journal = self.journal()
         set_name, _, ordinal = pod.rpartition("-")
+        boots = self.world.clusters[self.key].nodes[node].booted_at > self.world.timeline.now - 1.0
+        if boots or self._is_opened_by_others():
+            # A node that comes back with its volume boots evacuating: nobody has begun that now.
+            return
         if set_name == self._blue["metadata"]["name"]:
             if not self.is_approved(f"node:{ordinal}"):
                 self._break(f"{pod} was drained without approval")
-            boots = self.world.clusters[self.key].nodes[node].booted_at > self.world.timeline.now - 1.0
-            # A node that comes back with its volume boots evacuating: nobody has begun that now.
-            if not self._slices() and not boots:
+            if not self._slices():
                 self._break(f"{pod} was drained while the Service had no address")
         elif not (journal and journal["abort"]):
             self._break(f"{pod} was drained although no abort was confirmed")
@@ -99,6 +116,8 @@ class Witness:
             self._saw_set(obj)
         elif plural == "endpoints" and obj["metadata"]["name"] == self.key[1] and event != "DELETED":
             self._saw_endpoints(obj)
+        elif plural == "endpointslices":
+            self._saw_slices()
         elif plural == "secrets" and obj["metadata"]["name"] == f"emqx-tui-{self.key[1]}":
             self._journal_seen = True
             self._saw_journal(None if event == "DELETED" else self.journal())
@@ -113,15 +132,17 @@ class Witness:
             self._break(f"{journal['approvals'][-1]['gate']} was approved in a hold")
 
     def _saw_resource(self, obj: dict[str, Any]) -> None:
+        self._is_opened_by_others()
         before, self._cr = self._cr, obj
         for key in ("labels", "annotations"):
             if before["metadata"].get(key) != obj["metadata"].get(key):
                 self._break(f"metadata.{key} of the resource changed")
-        delay = obj["spec"]["blueGreenUpdate"].get("initialDelaySeconds", 0)
+        delay = _delay_of(obj)
         if self._image_of(obj) != self._image_of(before) and self._image_of(obj) != self._image and delay < CLOSED:
             self._break("the template was changed with the valve open")
-        released = before["spec"]["blueGreenUpdate"].get("initialDelaySeconds", 0) >= CLOSED > delay
-        if released and (obj.get("status") or {}).get("blueGreenUpdateStatus") is not None:
+        if self._is_opened_by_others():
+            return
+        if _delay_of(before) >= CLOSED > delay and (obj.get("status") or {}).get("blueGreenUpdateStatus") is not None:
             self._break("the delay was restored before the release status was reset")
 
     def _saw_set(self, obj: dict[str, Any]) -> None:
@@ -131,6 +152,8 @@ class Witness:
         if before is None or size >= before:
             return
         self.scales.append((name, size))
+        if self._is_asked_by_others(size):
+            return
         cluster = self.world.clusters[self.key]
         going = [node for node in cluster.nodes.values() if f"@{name}-" in node.name and _ordinal(node.name) >= size]
         for node in going:
@@ -146,19 +169,57 @@ class Witness:
         if self._journal_seen and not writers:
             self._break("the listener Endpoints were emptied")
 
+    def _saw_slices(self) -> None:
+        since = self.world.timeline.now if self._blue_listed_at is None else self._blue_listed_at
+        self._blue_listed_at = since if self._listed_blue() else None
+
+    def _listed_blue(self) -> set[str]:
+        """Addresses of blue that the Service has."""
+        pods = (p for p in self.world.pods(self.key[0]) if p["metadata"]["name"].startswith(f"{self.blue_name}-"))
+        return {p.get("status", {}).get("podIP") for p in pods} & set(self._slices())
+
+    # -- what others do to the object, and the operator does because of it
+
+    def note_edit(self, spec: dict[str, Any]) -> None:
+        """Somebody else patches the object."""
+        if "replicas" in spec:
+            now = self.world.timeline.now
+            self._asked_until = {size: min(until, now) for size, until in self._asked_until.items()}
+            self._asked_until[spec["replicas"]] = float("inf")
+        self._their_delay = spec.get("blueGreenUpdate", {}).get("initialDelaySeconds", self._their_delay)
+
+    def _is_opened_by_others(self) -> bool:
+        """The delay is the one that somebody else has set, or was a moment ago: the operator goes on by itself."""
+        delay, now = _delay_of(self._cr), self.world.timeline.now
+        if delay < CLOSED and delay == self._their_delay:
+            self._open_at = now
+        return now - self._open_at <= PASS_S
+
+    def _is_asked_by_others(self, size: int) -> bool:
+        """The operator gives a set the size that somebody else has asked for, or takes nodes by itself."""
+        is_asked = self.world.timeline.now - self._asked_until.get(size, float("-inf")) <= HUNG_PASS_S
+        return is_asked or self._is_opened_by_others()
+
+    # -- what consoles send
+
     def _slices(self) -> list[str]:
         label = {"kubernetes.io/service-name": self.key[1]}
         slices = self.world.store.list("endpointslices", self.key[0], label)
         return [ip for s in slices for e in s.get("endpoints") or () for ip in e["addresses"]]
 
-    def note_write(self, path: str, body: Any = None) -> None:
-        """A console has sent a request that changes something, its records aside: was it its own to send?"""
+    def note_write(self, path: str, body: Any = None, *, is_late: bool = False) -> None:
+        """A console has sent a request that changes something, its records aside: was it its own to send?
+
+        `is_late`: its watches have not told it yet what is so.
+        """
         if path.endswith(f"/endpoints/{self.key[1]}") and isinstance(body, dict):
             self._judge_addresses(body)
         if path.endswith("/scale") and isinstance(body, dict):
             self._judge_scale(path.rsplit("/", 2)[-2], (body.get("spec") or {}).get("replicas"))
         if path.endswith("/evacuation/start"):
-            self._judge_start(path.rsplit("/", 3)[-3].partition("@")[2].partition(".")[0])
+            self._judge_start(path.rsplit("/", 3)[-3].partition("@")[2].partition(".")[0], is_late=is_late)
+        if path.endswith(f"/emqxenterprises/{self.key[1]}"):
+            self._judge_patch(body)
         now = self.world.timeline.now
         self._writes = [(at, to) for at, to in self._writes if at > now - 60.0] + [(now, path)]
         if len(self._writes) > WRITES_PER_MINUTE:
@@ -177,11 +238,41 @@ class Witness:
     def _accepted_within(self, seconds: float) -> set[str]:
         return {ip for ip, at in self._accepted_at.items() if self.world.timeline.now - at <= seconds}
 
-    def _judge_start(self, pod: str) -> None:
-        """Whoever drives next must know that it may still happen."""
+    def _judge_start(self, pod: str, *, is_late: bool) -> None:
+        """Whoever drives next must know that it may still happen, and somebody has approved it.
+
+        Who is evicted from blue must not come back to blue: the Service has none of its addresses by then.
+        """
         journal = self.journal()
-        if journal is not None and pod not in journal["starts"]:
+        if journal is None:
+            return
+        if pod not in journal["starts"]:
             self._break(f"a console started the evacuation of {pod} before it was noted in the journal")
+        set_name, _, ordinal = pod.rpartition("-")
+        if set_name != self.blue_name and not journal["abort"]:
+            self._break(f"a console started the evacuation of {pod} although no abort was confirmed")
+        if set_name == self.blue_name and not self.is_approved(f"node:{ordinal}"):
+            self._break(f"a console started the evacuation of {pod} without approval")
+        since, is_forward = self._blue_listed_at, not (journal["abort"] or journal["late_removal"])
+        is_known = since is not None and self.world.timeline.now - since > LISTED_S and not is_late
+        if is_forward and is_known and (listed := self._listed_blue()):
+            self._break(f"a console started the evacuation of {pod} while the Service had {sorted(listed)} of blue")
+
+    def _judge_patch(self, body: Any) -> None:
+        """A console opens no valve before the operator has forgotten the release, and leaves the size to others.
+
+        With blue's template back the operator gives blue the size that the object asks for.
+        """
+        if isinstance(body, list):
+            if self._sizes.get(self.blue_name, 0) > self._cr["spec"].get("replicas", 0):
+                self._break("a console put the template back with more nodes of blue than the object asks for")
+            return
+        spec = body.get("spec") or {}
+        if "replicas" in spec:
+            self._break("a console set another size")
+        delay = (spec.get("blueGreenUpdate") or {}).get("initialDelaySeconds", CLOSED)
+        if (delay or 0) < CLOSED and (self._cr.get("status") or {}).get("blueGreenUpdateStatus") is not None:
+            self._break("a console opened the valve before the release status was reset")
 
     def _judge_scale(self, name: str, size: int | None) -> None:
         """A console scales no node away that has clients, and no blue one whose drain nobody approved."""
@@ -192,6 +283,8 @@ class Witness:
                 self._break(f"a console scaled {name} to {size} with {node.live} clients on {node.name}")
         journal = self.journal()
         is_backward = bool(journal and journal["abort"])
+        if journal is not None and name != self.blue_name and not is_backward:
+            self._break(f"a console scaled {name} to {size} although no abort was confirmed")
         if name == self.blue_name and not is_backward and not self.is_approved(f"node:{size}"):
             self._break(f"a console scaled {name} to {size} without approval of node {size}")
 
@@ -239,6 +332,10 @@ class Witness:
         assert store.find("secrets", namespace, f"emqx-tui-{name}") is None
         pods = [p for p in store.list("pods", namespace) if p["metadata"]["name"].startswith(f"{name}-")]
         assert sorted(p["status"]["podIP"] for p in pods) == sorted(self._slices())
+
+
+def _delay_of(obj: dict[str, Any]) -> int:
+    return obj["spec"]["blueGreenUpdate"].get("initialDelaySeconds", 0)
 
 
 def _ordinal(node: str) -> int:
