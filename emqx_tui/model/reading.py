@@ -27,6 +27,11 @@ class Reading(Generic[T]):
     unreadable: Unreadable | None = None
     """The source answers, but not with what we take for such an object: `value` is its last readable state."""
 
+    @property
+    def is_told(self) -> bool:
+        """The source has answered, or it is known why it does not."""
+        return self.read_at is not None or self.problem != MISSING.problem
+
     def age_s(self, now: datetime) -> float | None:
         """Seconds since the last confirmation, or None when there was none."""
         return None if self.read_at is None else max(0.0, (now - self.read_at).total_seconds())

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.change import Draft, Plan
 from emqx_tui.rollout.decision import CheckResult
 from emqx_tui.rollout.intents import Intent
@@ -46,6 +47,8 @@ class Session:
         self._options = options
         self._inbox: asyncio.Queue[SessionInput] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._stepped = asyncio.Event()
+        """Wakes whoever waits for the next step; never set for longer."""
         self._reconciler = Reconciler(namespace, name, ports, options, publish, put=self._put, spawn=self._spawn)
 
     # -- for the front ends, from the session's loop --------------------------------------------------------------
@@ -63,7 +66,7 @@ class Session:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch(), name="watch")
-                group.create_task(self._reconciler.brokers.run(), name="poll EMQX")
+                group.create_task(self._poll(), name="poll EMQX")
                 group.create_task(self._tick(), name="tick")
                 group.create_task(self._consume(), name="consume")
         finally:
@@ -110,10 +113,21 @@ class Session:
             self.namespace,
             self.name,
             kube=ports.kube,
-            clock=ports.clock,
             latest=self._reconciler.latest,
+            until=self._until,
             put=self._put,
         )
+
+    async def _poll(self) -> None:
+        """Ask the brokers as soon as it is known which there are."""
+        brokers = self._reconciler.brokers
+        await asyncio.gather(brokers.log_in(), self._until(lambda seen: seen.pods.is_told))
+        await brokers.run()
+
+    async def _until(self, is_true: Callable[[Snapshot], bool]) -> None:
+        """Wait for a step that has seen something."""
+        while not is_true(self._reconciler.seen):
+            await self._stepped.wait()
 
     async def _tick(self) -> None:
         """Passing time is an input too, as long as no other comes."""
@@ -134,6 +148,8 @@ class Session:
             for item in batch:
                 self._reconciler.take(item)
             self._reconciler.step()
+            self._stepped.set()
+            self._stepped.clear()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -101,6 +101,14 @@ def test_an_object_that_is_not_there_is_known_at_once() -> None:
     assert room.world.timeline.now - begun < 3.0
 
 
+def test_a_look_at_all_waits_for_answers_only() -> None:
+    """No poll stands between what is known and the question that follows from it."""
+    room = Room()
+    begun = room.world.timeline.now
+    play(room, asyncio.wait_for(whole_view(room.terminal()), 10.0))
+    assert room.world.timeline.now - begun < 0.3
+
+
 def test_a_cluster_at_rest() -> None:
     room = Room()
     fleet = play(room, first_look(room.terminal()))

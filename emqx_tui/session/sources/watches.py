@@ -6,13 +6,16 @@ Watches never decide. A source that fails reports that and retries; it never rai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.journal import journal_name
 from emqx_tui.session.inputs import Put
-from emqx_tui.session.ports import Clock, Kube, Scope
+from emqx_tui.session.ports import Kube, Scope
+
+Until = Callable[[Callable[[Snapshot], bool]], Awaitable[None]]
+"""Waits for a snapshot of which something is true."""
 
 
 def scopes(namespace: str, name: str, service: str) -> dict[Kind, Scope]:
@@ -37,8 +40,8 @@ async def watch_cluster(
     name: str,
     *,
     kube: Kube,
-    clock: Clock,
     latest: Callable[[], Snapshot],
+    until: Until,
     put: Put,
 ) -> None:
     """Watch everything of one cluster until cancelled."""
@@ -60,7 +63,6 @@ async def watch_cluster(
         ):
             watch(kind)
         # The resource names the listener Service, and with it the rest.
-        while latest().resource.value is None:
-            await clock.sleep(0.1)
+        await until(lambda seen: seen.resource.value is not None)
         for kind in (Kind.ENDPOINTS, Kind.ENDPOINT_SLICE):
             watch(kind)
