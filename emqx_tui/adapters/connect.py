@@ -1,16 +1,16 @@
 """Connects to one cluster: builds the Kubernetes and EMQX clients, the clock and the host identity.
 
-Owns the order of building and closing. Loads `kubernetes`, aiohttp and httpx: the console imports it in the engine's
-thread, because they take longer to import than the first screen takes to draw.
+Owns the order of building and closing. Loads `kubernetes` and aiohttp, and httpx with the first client of EMQX: the
+console imports it in the engine's thread, because they take longer to import than the first screen takes to draw.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from emqx_tui.adapters.emqx import DIRECT, PORT_FORWARD
-from emqx_tui.adapters.emqx.client import ByUrl, Direct, EmqxClient, PortForward, Route
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.client import KubeClient
@@ -21,6 +21,9 @@ from emqx_tui.model.errors import AdapterError, MalformedAnswer
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Fields, Malformed
 from emqx_tui.rollout.requests import KubeRequest
+
+if TYPE_CHECKING:
+    from emqx_tui.adapters.emqx.client import EmqxClient, Route
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,9 @@ class Connection:
 
     def emqx(self, namespace: str, name: str) -> EmqxClient:
         """A client for the nodes of one EMQX cluster; it is closed with the connection, or before by its user."""
+        # A list is shown before anybody is asked for counts.
+        from emqx_tui.adapters.emqx.client import EmqxClient
+
         logger.debug("EMQX of %s/%s by %s", namespace, name, self.emqx_access)
         client = EmqxClient(self._route())
         self._clients.append(client)
@@ -68,6 +74,8 @@ class Connection:
         await self.kube.close()
 
     def _route(self) -> Route:
+        from emqx_tui.adapters.emqx.client import ByUrl, Direct, PortForward
+
         if self.emqx_access == PORT_FORWARD:
             return PortForward(self.kube)
         if self.emqx_access == DIRECT:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from emqx_tui.rollout.change import Draft, Plan
-from emqx_tui.rollout.intents import Intent
-from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.inspection.questions import Answer, Inventory, Question
-from emqx_tui.session.sources.pod_report import PodReport
-from emqx_tui.session.views.view import EditPreview, FleetView, View
+if TYPE_CHECKING:
+    # The first screen loads nothing of a release.
+    from emqx_tui.rollout.change import Draft, Plan
+    from emqx_tui.rollout.intents import Intent
+    from emqx_tui.rollout.policy import Approval
+    from emqx_tui.session.inspection.questions import Answer, Inventory, Question
+    from emqx_tui.session.sources.pod_report import PodReport
+    from emqx_tui.session.views.view import EditPreview, FleetView, View
 
 
 class Backend(Protocol):

@@ -17,19 +17,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from emqx_tui.model.errors import AdapterError
-from emqx_tui.rollout.change import Draft, Plan
-from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import FINAL
-from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.inspection.questions import Answer, Inventory, Question
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
-from emqx_tui.session.sources.pod_report import PodReport
-from emqx_tui.session.views.view import EditPreview, FleetView, Notice, NoticeKind, Role, View
+from emqx_tui.session.views.view import FleetView, Notice, NoticeKind, Role, View
 
 if TYPE_CHECKING:
+    # The first screen loads nothing of a release.
+    from emqx_tui.rollout.change import Draft, Plan
+    from emqx_tui.rollout.intents import Intent
+    from emqx_tui.rollout.policy import Approval
     from emqx_tui.session.fleet import Fleet
+    from emqx_tui.session.inspection.questions import Answer, Inventory, Question
     from emqx_tui.session.session import Session
+    from emqx_tui.session.sources.pod_report import PodReport
+    from emqx_tui.session.views.view import EditPreview
 
 logger = logging.getLogger(__name__)
 
@@ -444,6 +446,9 @@ class Engine:
         with self._lock:
             drivers = (each for each in self._views.values() if each.role is Role.DRIVER and not each.result)
             view = replace(view, is_driving=any(each.decision.phase not in FINAL for each in drivers))
+            if view.is_synced and not self._fleet_view.is_synced:
+                # The first list is what a person waits for: it follows a frame at once.
+                self._told_at = float("-inf")
             self._fleet_view = view
         self._tell()
         self._follow_releases(view)

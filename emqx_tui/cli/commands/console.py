@@ -17,7 +17,6 @@ from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig import read_config
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
-from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.outlets import outlets
 from emqx_tui.cli.parsing.arguments import UsageError
@@ -25,6 +24,7 @@ from emqx_tui.config import Settings, load_settings
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.engine import LOW_BANDWIDTH_S, TELL_EVERY_S, Connected, Engine, Identity
 from emqx_tui.session.options import Options
+from emqx_tui.session.ports import Recorder
 
 
 def has_terminal() -> bool:
@@ -105,7 +105,7 @@ def show(
             Identity(access.context, access.server, access.scope, access.namespace, host.person),
             freezing(connected),
             options,
-            lambda namespace, name: FlightLog(settings.flight_log_dir, namespace, name),
+            lambda namespace, name: _flight_log(settings, namespace, name),
             tell,
             tell_every_s=LOW_BANDWIDTH_S if settings.low_bandwidth else TELL_EVERY_S,
         )
@@ -142,6 +142,12 @@ def freezing(connected: Callable[[], Awaitable[Connected]]) -> Callable[[], Awai
         return found
 
     return then_frozen
+
+
+def _flight_log(settings: Settings, namespace: str, name: str) -> Recorder:
+    from emqx_tui.adapters.machine.flight_log import FlightLog
+
+    return FlightLog(settings.flight_log_dir, namespace, name)
 
 
 def _write_report(settings: Settings, namespace: str, name: str) -> str:

@@ -6,13 +6,11 @@ condition that is True, which may be months old.
 
 from __future__ import annotations
 
-from emqx_tui.rollout import wording
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.ungated import Stage
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, readiness, row_versions
 from emqx_tui.session.views.view import ClusterRow
-from emqx_tui.ui.rollout.names import gate_name
 from emqx_tui.ui.text import glyphs
+from emqx_tui.ui.text.gates import gate_name
 from emqx_tui.ui.text.marks import NONE, Mark, clean
 from emqx_tui.ui.text.spans import Tone
 
@@ -28,15 +26,6 @@ _STEPS = {
     Phase.DRAINING: "drain",
     Phase.FINISHING: "finish",
     Phase.ABORTING: "abort",
-}
-
-
-_UNGATED_STEPS = {
-    Stage.CREATING_GREEN: "green",
-    Stage.WAITING_DELAY: "delay",
-    Stage.EVACUATING: "evacuation",
-    Stage.TAKING_BLUE: "drain",
-    Stage.FINISHING: "finish",
 }
 
 
@@ -72,7 +61,9 @@ def driver_words(row: ClusterRow) -> str:
     if row.is_undriven:
         return "no driver"
     if row.ungated:
-        return clean(wording.ungated(row.ungated))
+        from emqx_tui.ui.clusters.ungated import ungated_words
+
+        return ungated_words(row.ungated)
     return clean(row.why_unknown) if row.is_releasing else ""
 
 
@@ -81,7 +72,9 @@ def step_word(row: ClusterRow) -> str:
     if row.gate:
         return gate_name(row.gate)
     if row.ungated:
-        return _UNGATED_STEPS[row.ungated.stage]
+        from emqx_tui.ui.clusters.ungated import ungated_step
+
+        return ungated_step(row.ungated)
     return _STEPS.get(row.phase, "?" if row.is_releasing else NONE)
 
 

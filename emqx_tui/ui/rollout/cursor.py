@@ -14,7 +14,7 @@ from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.stages import Stage, stage_at
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.curves import Trace, gaps
-from emqx_tui.ui.rollout.names import gate_name
+from emqx_tui.ui.text.gates import gate_name
 from emqx_tui.ui.text.marks import clean, joined
 from emqx_tui.ui.text.spans import Line, Span, Tone, line, width
 

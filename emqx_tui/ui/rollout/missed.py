@@ -13,7 +13,8 @@ from emqx_tui.model import units
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.state.journal import ApprovalRecord, Journal
 from emqx_tui.session.views.view import Arrival, View
-from emqx_tui.ui.rollout.names import check_words, gate_name
+from emqx_tui.ui.rollout.names import check_words
+from emqx_tui.ui.text.gates import gate_name
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, wrap
 

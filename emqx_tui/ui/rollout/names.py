@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from emqx_tui.model import units
-from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.facts import Blocked, Driving, Obstacle
 from emqx_tui.session.views.view import Role, View
@@ -36,11 +35,6 @@ def short_names(spans: Line, view: View) -> Line:
 def check_words(name: str) -> str:
     """A check's identifier as words."""
     return name.replace("-", " ")
-
-
-def gate_name(gate: GateId) -> str:
-    """A gate as words."""
-    return f"node {gate.ordinal}" if gate.kind is GateKind.NODE else str(gate.kind)
 
 
 def version_words(view: View) -> str:

@@ -7,15 +7,18 @@ that bubbles to the app, the only holder of the backend.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from emqx_tui.rollout.change import Draft
-from emqx_tui.rollout.intents import Intent
-from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.inspection.questions import Answer, Inventory, Question
-from emqx_tui.session.sources.pod_report import PodReport
-from emqx_tui.session.views.view import EditPreview, FleetView, View
+if TYPE_CHECKING:
+    # The first screen loads nothing of a release.
+    from emqx_tui.rollout.change import Draft
+    from emqx_tui.rollout.intents import Intent
+    from emqx_tui.rollout.policy import Approval
+    from emqx_tui.session.inspection.questions import Answer, Inventory, Question
+    from emqx_tui.session.sources.pod_report import PodReport
+    from emqx_tui.session.views.view import EditPreview, FleetView, View
 
 
 @dataclass(frozen=True)
