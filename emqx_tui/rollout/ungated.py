@@ -89,13 +89,17 @@ def look(snapshot: Snapshot) -> UngatedRelease | None:
     resource = snapshot.resource.value
     if resource is None or not is_there(snapshot):
         return None
-    alive = [found for found in snapshot.sets if found.replicas > 0]
-    blue, green = _colours(snapshot, alive)
+    blue, green = _colours(snapshot)
     seen = replace(snapshot, blue_uid=blue.meta.uid if blue else "", green_uid=green.meta.uid if green else "")
     found = _seen(seen, resource)
     found = replace(found, **_known_before(seen, resource, blue, green))
-    why_not = _why_not(seen, resource, alive, found)
-    return replace(found, why_not=why_not, revision=_revision(resource, found))
+    return replace(found, why_not=_why_not(seen, resource, found), revision=_revision(resource, found))
+
+
+def colours(snapshot: Snapshot) -> tuple[str, str]:
+    """UIDs of the StatefulSets that `look` takes for blue and green; empty where there is none."""
+    blue, green = _colours(snapshot) if is_there(snapshot) else (None, None)
+    return (blue.meta.uid, green.meta.uid) if blue and green else ("", "")
 
 
 def is_there(snapshot: Snapshot) -> bool:
@@ -103,7 +107,7 @@ def is_there(snapshot: Snapshot) -> bool:
     resource = snapshot.resource.value
     if resource is None:
         return False
-    return resource.blue_green_status is not None or sum(found.replicas > 0 for found in snapshot.sets) > 1
+    return resource.blue_green_status is not None or len(_alive(snapshot)) > 1
 
 
 def is_stopped(resource: EmqxEnterprise) -> bool:
@@ -118,8 +122,13 @@ def close_valve(resource: EmqxEnterprise) -> CloseValve | None:
     return CloseValve(Target.of(resource), next_closed(resource.blue_green.effective_delay_s))
 
 
-def _colours(snapshot: Snapshot, alive: list[StatefulSet]) -> tuple[StatefulSet | None, StatefulSet | None]:
+def _alive(snapshot: Snapshot) -> list[StatefulSet]:
+    return [found for found in snapshot.sets if found.replicas > 0]
+
+
+def _colours(snapshot: Snapshot) -> tuple[StatefulSet | None, StatefulSet | None]:
     """The operator takes from the older of two sets; one that is at 0 already is the newest of those before green."""
+    alive = _alive(snapshot)
     if not alive:
         return None, None
     green = alive[-1]
@@ -189,10 +198,10 @@ def _applied_delay(resource: EmqxEnterprise) -> OwnDelay | None:
     return None if delay is not None and is_closed(delay) else OwnDelay(delay, DelaySource.APPLIED)
 
 
-def _why_not(snapshot: Snapshot, resource: EmqxEnterprise, alive: list[StatefulSet], found: UngatedRelease) -> str:
+def _why_not(snapshot: Snapshot, resource: EmqxEnterprise, found: UngatedRelease) -> str:
     if rates_of(resource.blue_green) is None:
         return "spec.blueGreenUpdate lacks connEvictRate or sessEvictRate: set both, EMQX evacuates nobody without"
-    if len(alive) > 2:
+    if len(alive := _alive(snapshot)) > 2:
         names = ", ".join(s.name for s in alive)
         return f"{len(alive)} StatefulSets want pods ({names}): scale away the one that is to go"
     if found.blue is None or found.green is None:
