@@ -41,8 +41,13 @@ DROPPED_AFTER_S = 60.0
 class HttpReply:
     status: int
     content_type: str
-    body: bytes
+    content: object
+    """The JSON value; octets where it is none."""
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def body(self) -> bytes:
+        return self.content if isinstance(self.content, bytes) else _ENCODER.encode(self.content).encode()
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def _text(status: int, text: str) -> HttpReply:
 
 
 def _json(value: object, status: int = 200) -> HttpReply:
-    return HttpReply(status, JSON, _ENCODER.encode(value).encode())
+    return HttpReply(status, JSON, value)
 
 
 def _data(value: object) -> HttpReply:

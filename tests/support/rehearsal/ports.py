@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from emqx_tui.model.errors import (
     AdapterError,
@@ -86,6 +86,9 @@ def is_write(request: Request) -> bool:
 class SimKube:
     """`session.ports.Kube` over the world's API."""
 
+    _read: ClassVar[dict[Kind, tuple[Any, Any]]] = {}
+    """By kind: the object that was parsed last, and its value. All consoles hear of one, each after the other."""
+
     def __init__(self, world: World, wire: Wire) -> None:
         self._world = world
         self._wire = wire
@@ -129,7 +132,7 @@ class SimKube:
             if plural != info.plural or self._wire.is_cut or not is_in(obj):
                 return
             key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-            sink(Removed(kind, key) if event == "DELETED" else Changed(kind, key, info.parse(obj)))
+            sink(Removed(kind, key) if event == "DELETED" else Changed(kind, key, self._parsed(kind, obj)))
 
         await asyncio.sleep(LATENCY_S)
         listed = [obj for obj in self._world.store.list(info.plural, scope.namespace) if is_in(obj)]
@@ -141,6 +144,13 @@ class SimKube:
                 sink(Alive(kind))
         finally:
             unsubscribe()
+
+
+    def _parsed(self, kind: Kind, obj: dict[str, Any]) -> Any:
+        found = self._read.get(kind)
+        if found is None or found[0] is not obj:
+            found = self._read[kind] = (obj, kind.info.parse(obj))
+        return found[1]
 
 
 class SimEmqx:
@@ -188,13 +198,11 @@ class SimEmqx:
 
 
 def _reply(reply: HttpReply) -> EmqxReply:
-    text = reply.body.decode()
     if reply.status == 401:
         raise Unauthorized("the management API refused the credentials", status=401)
-    try:
-        return EmqxReply(reply.status, json.loads(text), text)
-    except ValueError:
-        return EmqxReply(reply.status, None, text)
+    if isinstance(reply.content, bytes):
+        return EmqxReply(reply.status, None, reply.content.decode())
+    return EmqxReply(reply.status, reply.content)
 
 
 class SimClock:
