@@ -48,6 +48,9 @@ class Kind(Enum):
     CLAIM = KindInfo("api/v1", "persistentvolumeclaims", "", Claim.from_json)
     LEASE = KindInfo("apis/coordination.k8s.io/v1", "leases", "coordination.k8s.io", Lease.from_json)
 
+    __hash__ = object.__hash__
+    """Each kind is one object: Enum's own hash of the name is a call in Python."""
+
     @property
     def info(self) -> KindInfo:
         return self.value

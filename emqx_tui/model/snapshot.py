@@ -46,7 +46,7 @@ class Member:
 
     @property
     def name(self) -> str:
-        return self.pod.name
+        return self.pod.meta.name
 
     @property
     def ordinal(self) -> int:

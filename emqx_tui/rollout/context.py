@@ -5,6 +5,7 @@ Nothing is decided here. Where data is missing, the answer is the one that lets 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,6 +15,7 @@ from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
 from emqx_tui.model.workloads import Endpoints, Service
+from emqx_tui.rollout.decision import CheckResult
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.policy import Policy, is_closed
 from emqx_tui.rollout.state.expectations import Expectations
@@ -30,6 +32,11 @@ class RolloutContext:
     journal: Journal
     memory: Memory
     policy: Policy
+
+    @cached_property
+    def checked(self) -> dict[Callable[[RolloutContext], CheckResult], CheckResult]:
+        """What gate checks have said of this context; see `gate_checks.judge`."""
+        return {}
 
     @property
     def now(self) -> datetime:

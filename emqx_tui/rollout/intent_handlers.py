@@ -244,9 +244,11 @@ def approve_by_policy(context: RolloutContext, phase: Phase) -> Answer:
 
     That the operator answered some time ago is not enough: it is asked again as soon as the gate is open.
     """
-    journal = context.journal
-    gate = None if context.is_held else gates.next_gate(context, phase)
-    if gate is None or needs_person(gate.kind, journal.approval) or not gate.is_open:
+    journal, kind = context.journal, gates.next_kind(context, phase)
+    if context.is_held or kind is None or needs_person(kind, journal.approval):
+        return Answer(journal)
+    gate = gates.next_gate(context, phase)
+    if gate is None or not gate.is_open:
         return Answer(journal)
     answered = context.snapshot.operator_answers
     if answered.value and (answered.age_s(context.now) or 0.0) > context.policy.max_operator_age_s:

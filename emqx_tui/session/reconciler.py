@@ -14,6 +14,7 @@ from typing import Any, assert_never
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import PLOTTED, Series
 from emqx_tui.model.snapshot import Snapshot
@@ -96,7 +97,8 @@ class Reconciler:
         self._looked_at = self._store
         """What `seen` and the health of its sources were made of."""
         self.seen = snapshot(self._store, self.stepped_at, "")
-        self._health = view_builder.health(self._store, self.seen)
+        self._watches = view_builder.watches(self._store.collections)
+        self._health = (*self._watches, view_builder.brokers(self._store, self.seen))
         """What this step judges, keeps the lease for, and shows."""
         self._memory = Memory()
         self._decision = Decision(Phase.IDLE)
@@ -244,7 +246,7 @@ class Reconciler:
             self._take_journal()
 
     def _expect(self, awaited: Expectations) -> None:
-        self._memory = replace(self._memory, expectations=awaited)
+        self._memory = changed(self._memory, expectations=awaited)
 
     # -- one step -------------------------------------------------------------------------------------------------
 
@@ -277,7 +279,9 @@ class Reconciler:
             self.seen = self.seen.at(self.stepped_at)
         else:
             self.seen = snapshot(self._store, self.stepped_at, *self._colours())
-            self._health = view_builder.health(self._store, self.seen)
+            if self._store.collections is not self._looked_at.collections:
+                self._watches = view_builder.watches(self._store.collections)
+            self._health = (*self._watches, view_builder.brokers(self._store, self.seen))
             self._looked_at = self._store
 
     def _colours(self) -> tuple[str, str]:

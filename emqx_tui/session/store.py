@@ -11,6 +11,7 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import Forbidden, Unreachable
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import EmqxNode, NodeReport, NodeStats
 from emqx_tui.model.reading import MISSING, Reading
@@ -144,11 +145,11 @@ def fold(store: Store, found: StoreInput, now: datetime) -> Store:
             before = store.collection(kind)
             last = {key: before.objects[key] for key in unreadable if key in before.objects}
             return _with(store, kind, Collection({**last, **objects}, now, "", unreadable))
-        case Changed(kind=kind, key=key, object=changed):
+        case Changed(kind=kind, key=key, object=newest):
             before = store.collection(kind)
-            if _is_older(changed, before.objects.get(key)):
+            if _is_older(newest, before.objects.get(key)):
                 return store
-            return _with(store, kind, Collection({**before.objects, key: changed}, now, "", _but(before, key)))
+            return _with(store, kind, Collection({**before.objects, key: newest}, now, "", _but(before, key)))
         case Removed(kind=kind, key=key):
             before = store.collection(kind)
             left = {k: v for k, v in before.objects.items() if k != key}
@@ -183,15 +184,15 @@ def _but(collection: Collection, key: tuple[str, str]) -> Mapping[tuple[str, str
 
 
 def _with(store: Store, kind: Kind, collection: Collection) -> Store:
-    return replace(store, collections={**store.collections, kind: collection})
+    return changed(store, collections={**store.collections, kind: collection})
 
 
-def _is_older(changed: Any, known: Any) -> bool:
-    """True when `changed` is an older state of the very object that is known (a write's answer overtook the watch)."""
-    if known is None or changed.meta.uid != known.meta.uid:
+def _is_older(new: Any, known: Any) -> bool:
+    """True when `new` is an older state of the very object that is known (a write's answer overtook the watch)."""
+    if known is None or new.meta.uid != known.meta.uid:
         return False
-    new, old = changed.meta.resource_version, known.meta.resource_version
-    return new.isdigit() and old.isdigit() and int(new) < int(old)
+    version, before = new.meta.resource_version, known.meta.resource_version
+    return version.isdigit() and before.isdigit() and int(version) < int(before)
 
 
 def _with_reports(store: Store, found: NodeReports, now: datetime) -> Store:
@@ -201,7 +202,7 @@ def _with_reports(store: Store, found: NodeReports, now: datetime) -> Store:
     for answer in found.answers:
         before = kept.get(answer.key, MISSING)
         kept[answer.key] = Reading(answer.report, now) if answer.report else replace(before, problem=answer.problem)
-    return replace(store, reports=kept, emqx_problem="", is_emqx_forbidden=False)
+    return changed(store, reports=kept, emqx_problem="", is_emqx_forbidden=False)
 
 
 def _with_view(store: Store, found: ClusterAnswer, now: datetime) -> Store:

@@ -48,7 +48,8 @@ def test_a_right_that_comes_later_and_a_silent_server_are_no_missing_right() -> 
 
 def test_what_may_not_be_read_is_told_apart_from_what_is_silent() -> None:
     store = told(Listed(Kind.POD, {}), NO_SECRETS, NO_CREDENTIALS)
-    health = {source.name: source for source in view_builder.health(store, snapshot(store, NOW, ""))}
+    sources = (*view_builder.watches(store.collections), view_builder.brokers(store, snapshot(store, NOW, "")))
+    health = {source.name: source for source in sources}
     assert {name: source.is_forbidden for name, source in health.items()} == {
         "pods": False,
         "secrets": True,

@@ -246,7 +246,16 @@ NODE_CHECKS: tuple[Check, ...] = (
 
 def run(checks: tuple[Check, ...], context: RolloutContext) -> tuple[CheckResult, ...]:
     """All of `checks`, in order."""
-    return tuple(check(context) for check in checks)
+    return tuple(judge(check, context) for check in checks)
+
+
+def judge(check: Check, context: RolloutContext) -> CheckResult:
+    """What `check` says; a decision asks for it up to three times."""
+    known = context.checked
+    found = known.get(check)
+    if found is None:
+        found = known[check] = check(context)
+    return found
 
 
 def all_pass(results: tuple[CheckResult, ...]) -> bool:

@@ -52,7 +52,7 @@ def next_kind(context: RolloutContext, phase: Phase) -> GateKind | None:
 def is_shut(context: RolloutContext, kind: GateKind) -> bool:
     """A check keeps the next gate, of this kind, shut."""
     checks = gate_checks.NODE_CHECKS if kind is GateKind.NODE else gate_checks.CUT_OVER_CHECKS
-    return any(check(context).outcome.is_blocking for check in checks)
+    return any(gate_checks.judge(check, context).outcome.is_blocking for check in checks)
 
 
 def cut_over_gate(context: RolloutContext) -> Gate:

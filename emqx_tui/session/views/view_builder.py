@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import takewhile
 
 from emqx_tui.model.kinds import WATCHED, Kind
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.observed import Observations
 from emqx_tui.session.records.driving_rights import in_words
-from emqx_tui.session.store import Store
+from emqx_tui.session.store import Collection, Store
 from emqx_tui.session.views.view import Role, SourceHealth
 
 
@@ -49,16 +50,19 @@ def role(
     return Role.IDLE, ""
 
 
-def health(store: Store, seen: Snapshot) -> tuple[SourceHealth, ...]:
-    """How each source does, those that have not begun left out."""
-    watched = [
+def watches(collections: Mapping[Kind, Collection]) -> tuple[SourceHealth, ...]:
+    """How each watch does, those that have not begun left out."""
+    return tuple(
         SourceHealth(kind, not found.problem, found.read_at, found.problem, found.is_forbidden, found.is_unreachable)
-        for kind, found in ((kind, store.collection(kind)) for kind in WATCHED)
-        if found.read_at is not None or found.problem
-    ]
+        for kind in WATCHED
+        if (found := collections.get(kind)) is not None and (found.read_at is not None or found.problem)
+    )
+
+
+def brokers(store: Store, seen: Snapshot) -> SourceHealth:
+    """How the polls of EMQX do."""
     is_forbidden = store.is_emqx_forbidden and seen.stats.read_at is None
-    brokers = SourceHealth(None, not seen.stats.problem, seen.stats.read_at, seen.stats.problem, is_forbidden)
-    return (*watched, brokers)
+    return SourceHealth(None, not seen.stats.problem, seen.stats.read_at, seen.stats.problem, is_forbidden)
 
 
 def drain_initial(known: Observations) -> tuple[tuple[str, int], ...]:

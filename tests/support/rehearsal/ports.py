@@ -145,7 +145,6 @@ class SimKube:
         finally:
             unsubscribe()
 
-
     def _parsed(self, kind: Kind, obj: dict[str, Any]) -> Any:
         found = self._read.get(kind)
         if found is None or found[0] is not obj:
