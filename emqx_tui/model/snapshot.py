@@ -321,16 +321,20 @@ class Snapshot:
     def _evacuation_of(self, node: str, own: Reading[EvictionStatus], *, is_joined: bool) -> Evacuation | None:
         """Whether it is evacuated is the node's own word: its peers may not see it, or have learnt only then.
 
+        Also while it is silent: what the cluster told before that word is no news.
+
         A node from which a rebalance takes clients says the same of itself as one that is evacuated. One that is split
         from the cluster takes part in no rebalance there.
         """
         status, word = self.evacuations.value, own.value
         told, told_at = status.of(node) if status else None, self.evacuations.read_at
-        if word is None or own.read_at is None or own.problem:
+        if word is None or own.read_at is None:
             return told
         is_told_later = told_at is not None and told_at > own.read_at
         if not word.enabled or (told and is_told_later):
             return told if is_told_later else None
+        if own.problem:
+            return told
         if told is None:
             is_rebalanced = status is not None and status.rebalances > 0 and is_joined
             return None if is_rebalanced else Evacuation.by_own_word(node, word)

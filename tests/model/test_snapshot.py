@@ -274,3 +274,19 @@ def test_a_node_that_is_split_off_is_evacuated_by_its_own_word_though_the_others
     ).members
     assert member.evacuation == BY_OWN_WORD
     assert not member.accepts_clients
+
+
+@pytest.mark.parametrize(
+    ("told_later_s", "expected"), [(-1.0, None), (+1.0, TOLD)], ids=["stopped since", "begun since"]
+)
+def test_a_silent_node_is_evacuated_if_that_was_told_after_its_own_last_word(
+    told_later_s: float, expected: Evacuation | None
+) -> None:
+    (member,) = seen(
+        BLUE,
+        pods=(a_pod("x-old-0", "blue"),),
+        nodes=Reading((NODE,), NOW),
+        evacuations=Reading(GlobalStatus((TOLD,), 0), NOW + timedelta(seconds=told_later_s)),
+        own={"x-old-0": Reading(DISABLED, NOW, "did not answer in time")},
+    ).members
+    assert member.evacuation == expected
