@@ -118,9 +118,8 @@ def _is_uncountable(context: RolloutContext) -> bool:
     canary = known.canary
     # Of so few clients that the canary passes all the same.
     is_cut = bool(journal.canary_failed) or (canary is not None and 2 * known.canary_cut > canary.clients)
-    if is_cut or any(i.clients is None or i.kind is IncidentKind.LEFT_EMQX for i in known.nodes.incidents):
-        return True
-    if _do_others_evict(context):
+    is_uncounted = any(i.clients is None or i.kind is IncidentKind.LEFT_EMQX for i in known.nodes.incidents)
+    if is_cut or is_uncounted or known.is_uncountable or _do_others_evict(context):
         return True
     if journal.abort is None or journal.totals.first_drain_at is None:
         return False

@@ -28,7 +28,7 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     if blue is None:
         return known
     evacuating = [m for m in blue.members if m.evacuation]
-    known, begun, left = _with_begun(known, blue.members, now)
+    known, begun, left = _with_begun(known, blue.members, now, journal.totals.initial)
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
@@ -56,7 +56,8 @@ def with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, 
     """An abort: the ledger of the way forward stands still, and green's drains are counted."""
     green, blue = snapshot.green, snapshot.blue
     blue_members, green_members = blue.members if blue else (), green.members if green else ()
-    known, begun, before = _with_begun(known, (*blue_members, *green_members), snapshot.now)
+    noted = {*journal.totals.initial, *journal.totals.initial_back}
+    known, begun, before = _with_begun(known, (*blue_members, *green_members), snapshot.now, noted)
     blue_begun = {m.name: begun.pop(m.name) for m in blue_members if m.name in begun}
     initial = {**begun, **journal.totals.initial_back, **known.initial_back}
     initial, left = _drained_again(known.drained_from, initial, {**known.left_back, **before}, begun)
@@ -134,16 +135,17 @@ def returned(known: Observations) -> int:
 
 
 def _with_begun(
-    known: Observations, members: Iterable[Member], now: datetime
+    known: Observations, members: Iterable[Member], now: datetime, noted: Container[str]
 ) -> tuple[Observations, dict[str, int], dict[str, int]]:
     """By pod: clients at the start of its drain, as the cluster tells them, and what the drain before had left.
 
     Where the cluster has not told them in time, or not before the drain was stopped, the node's own counts are taken.
+    `noted`: pods of which the journal has it.
     """
     begun: dict[str, int] = {}
     left: dict[str, int] = {}
     untold: dict[str, Untold] = {}
-    drained_from = dict(known.drained_from)
+    drained_from, is_uncountable = dict(known.drained_from), known.is_uncountable
     for member in members:
         name, before = member.name, known.untold.get(member.name)
         told = member.evacuation.initial_connected if member.evacuation else None
@@ -152,9 +154,12 @@ def _with_begun(
             drained_from[name] = ENDED
         if told is None and member.evacuation and before is None:
             # One that was seen to evacuate a moment ago evicts all the while.
-            recent = () if name in _drains(known.evacuated_at, now) else known.recent[-2:]
-            counts = (sample.nodes.get(name, 0) for sample in recent)
-            before = Untold(max(member.live_connections or 0, *counts, 0), now, _left_of(known, name))
+            is_seen = name in _drains(known.evacuated_at, now)
+            recent = () if is_seen else known.recent[-2:]
+            counts = [sample.nodes[name] for sample in recent if name in sample.nodes]
+            clients = max(member.live_connections or 0, *counts, 0)
+            is_at_least = not (is_seen or counts[:-1] or name in noted)
+            before = Untold(clients, now, _left_of(known, name), is_at_least)
         if told is None and before is not None and (member.evacuation or member.own.problem):
             untold[name] = before
             if (now - before.since).total_seconds() <= TOLD_WITHIN_S:
@@ -163,13 +168,14 @@ def _with_begun(
             begun[name] = told
         elif before is not None:
             begun[name] = before.clients
+            is_uncountable = is_uncountable or before.is_at_least
         if before is None:
             continue
         if before.left is not None:
             left[name] = before.left
         if told is not None and drained_from.get(name) == before.clients:
             drained_from[name] = told
-    return changed(known, untold=untold, drained_from=drained_from), begun, left
+    return changed(known, untold=untold, drained_from=drained_from, is_uncountable=is_uncountable), begun, left
 
 
 def _left_of(known: Observations, name: str) -> int | None:

@@ -48,6 +48,8 @@ class Untold:
     since: datetime
     left: int | None
     """Fewest clients on it after the drain before this one; None for the first."""
+    is_at_least: bool = False
+    """Nobody had counted it before: it may have evicted some by then."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ class Observations:
     missing_since: datetime | None = None
     deaths: tuple[NodeDeath, ...] = ()
     """Brokers that went away with clients on them, since these observations began."""
+    is_uncountable: bool = False
+    """Clients were cut off, or evicted, whom this console could not count."""
     standing: Mapping[str, Broker] = field(default_factory=dict)
     """By pod: brokers that were counted and are not known to be gone."""
     progress: Mapping[str, Progress] = field(default_factory=dict)

@@ -67,13 +67,15 @@ def _counted(known: Observations, at: datetime) -> Observations:
 def sample_of(snapshot: Snapshot) -> Sample | None:
     """The live connections of a snapshot as one sample, stamped with the instant they were read; None without any.
 
-    A node that should be counted and is not makes its generation unknown: a gap, not a dip. Each node's own sampler has
+    A node that should be counted and is not makes its generation unknown: a gap, not a dip. One that is split from the
+    cluster counts for itself. Each node's own sampler has
     taken its count up to two seconds before, so that a client that moves meanwhile is in two counts or in none.
     """
     read_at = snapshot.stats.read_at
     if snapshot.stats.value is None or read_at is None or snapshot.stats.problem:
         return None
-    nodes = {m.name: m.live_connections for m in snapshot.members if m.live_connections is not None and m.is_running}
+    counted = (m for m in snapshot.members if not m.pod.meta.deleting)
+    nodes = {m.name: m.live_connections for m in counted if m.live_connections is not None}
     if not snapshot.blue_uid:
         return Sample(read_at, snapshot.total_live, 0, nodes)
     blue, green = snapshot.blue, snapshot.green

@@ -68,6 +68,10 @@ UNCOUNTABLE: dict[str, tuple[Scene, bool]] = {
     "a network that cuts connections": (noted(build.draining(), canary_failed="it lost 40"), True),
     "a broker that EMQX restarted": (left_emqx(40, IncidentKind.LEFT_EMQX), True),
     "a node that died while nobody looked": (left_emqx(None, IncidentKind.POD_LOST), True),
+    "who was cut off or evicted before this console could count": (
+        remembered(build.draining(), is_uncountable=True),
+        True,
+    ),
     "a node that died": (left_emqx(40, IncidentKind.POD_LOST), False),
     "a canary of few clients that lost most": (
         remembered(WATCHED, canary=Canary(TOP, ago(5), 10, 0, 30), canary_cut=6),

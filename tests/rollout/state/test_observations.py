@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from emqx_tui.model.containers import PodCondition
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.deaths import all_deaths
 from emqx_tui.rollout.state.drains import STOPPED_S, evicted, returned
 from emqx_tui.rollout.state.journal import AbortRecord, Totals
@@ -472,6 +473,40 @@ def test_who_was_evicted_by_a_drain_that_the_cluster_never_told_of_is_counted() 
     assert evicted(seen(DRAINING, *split_off)) == 220
     told = at(with_place(own_word(DRAINING, 60), "blue", 2, **draining_place(live=60)), 13)
     assert evicted(seen(DRAINING, *split_off, told)) == 240, "told late"
+
+
+def split_off(scene: Scene) -> Snapshot:
+    """Node 2 is split from the cluster, and answers for itself."""
+    snapshot = with_place(scene, "blue", 2, uptime_s=60).snapshot()
+    listed = tuple(node for node in snapshot.nodes.value or () if node.pod_name != TOP)
+    return replace(snapshot, nodes=replace(snapshot.nodes, value=listed))
+
+
+def test_a_node_that_is_split_from_the_cluster_counts_for_itself() -> None:
+    sample = sample_of(split_off(DRAINING))
+    assert sample is not None
+    assert (sample.blue, sample.nodes[TOP]) == (900, 300)
+
+
+@pytest.mark.parametrize(
+    ("seen_before", "totals", "clients", "is_uncountable"),
+    [
+        (True, Totals(), 300, False),
+        (False, Totals(), 260, True),
+        (False, Totals(initial={TOP: 300}, baseline={TOP: 300}), 300, False),
+    ],
+    ids=["counted before", "a console that comes to the drain", "the journal has it"],
+)
+def test_with_whom_a_drain_of_a_split_node_began(
+    seen_before: bool, totals: Totals, clients: int, is_uncountable: bool
+) -> None:
+    """The cluster never tells of it."""
+    scene = noted(DRAINING, totals=totals)
+    before = [at(scene, n) for n in range(2)] if seen_before else []
+    memory = Observations()
+    for snapshot in (*map(split_off, before), *(split_off(at(own_word(scene, 260 - n), 2 + n)) for n in range(12))):
+        memory = observe(memory, snapshot, scene.journal)
+    assert (memory.initial[TOP], memory.is_uncountable) == (clients, is_uncountable)
 
 
 def test_who_was_evicted_before_a_drain_was_stopped_that_the_cluster_had_not_told_of_is_counted() -> None:
