@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
+from emqx_tui.rollout.broker_ends import counted_until, last_count
 from emqx_tui.rollout.state.journal import Journal
 
 LEFT_AFTER_S = 10.0
@@ -68,6 +70,7 @@ class Standing:
     uid: str
     restarts: int
     clients: int | None
+    counted_at: datetime
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ class NodeWatch:
     """Oldest first, the newest MOST of them."""
 
 
-def watch(known: NodeWatch, snapshot: Snapshot, journal: Journal | None) -> NodeWatch:
-    """Take in a new snapshot."""
+def watch(known: NodeWatch, snapshot: Snapshot, journal: Journal | None, recent: tuple[Sample, ...] = ()) -> NodeWatch:
+    """Take in a new snapshot; `recent`: the samples of the last two minutes."""
     if journal is None:
         return NodeWatch()
     if snapshot.pods.read_at is None or snapshot.stateful_sets.read_at is None:
@@ -98,10 +101,10 @@ def watch(known: NodeWatch, snapshot: Snapshot, journal: Journal | None) -> Node
         if member is not None and _is_absent(member, snapshot):
             absent[name] = known.absent_since.get(name, now)
         incident = _incident(before, name, generation.colour, member, absent.get(name), now) if before else None
-        if incident is not None:
-            found.append(incident)
+        if incident is not None and before is not None:
+            found.append(_with_count(incident, before, member, recent))
         elif member is not None and member.is_running:
-            standing[name] = _standing(before, member)
+            standing[name] = _standing(before, member, snapshot.stats.read_at or now)
         elif before is not None:
             standing[name] = before
     incidents = tuple(_settled(incident, snapshot) for incident in (*known.incidents, *found))
@@ -149,13 +152,21 @@ def last_end(member: Member) -> str:
     return next((str(end) for end in ends if end is not None), "")
 
 
-def _standing(before: Standing | None, member: Member) -> Standing:
+def _with_count(incident: Incident, before: Standing, member: Member | None, recent: tuple[Sample, ...]) -> Incident:
+    """Without those who came to the next broker in its pod before anybody heard of its end."""
+    until = counted_until(member, before.uid, incident.at)
+    if incident.kind is IncidentKind.LEFT_EMQX or before.counted_at <= until:
+        return incident
+    return replace(incident, clients=last_count(recent, incident.pod, until))
+
+
+def _standing(before: Standing | None, member: Member, now: datetime) -> Standing:
     counted = member.live_connections
     last = before.clients if before else None
     if counted is None or (counted == 0 and not member.evacuation and last):
         # A broker that stops drops its clients a moment before its pod is seen to stop.
-        counted = last
-    return Standing(member.pod.meta.uid, member.pod.restarts, counted)
+        return Standing(member.pod.meta.uid, member.pod.restarts, last, before.counted_at if before else now)
+    return Standing(member.pod.meta.uid, member.pod.restarts, counted, now)
 
 
 def _settled(incident: Incident, snapshot: Snapshot) -> Incident:

@@ -9,6 +9,7 @@ import pytest
 
 from emqx_tui.model.containers import Container, Termination
 from emqx_tui.model.nodes import EmqxNode, NodeStats
+from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.checks.emqx_alarms import clients_missing
@@ -22,7 +23,7 @@ from tests.support.scenes import Scene, ago, approved, noted, with_place, with_s
 
 GREEN = f"{build.GREEN_NAME}-0"
 DRAINING = with_place(approved(build.draining(), "node:2"), "green", 0, live=250)
-KILLED = Termination("OOMKilled", 137, "", ago(3))
+KILLED = Termination("OOMKilled", 137, "", ago(-1))
 
 
 def at(scene: Scene, seconds: float) -> Scene:
@@ -48,10 +49,12 @@ def test_a_green_pod_that_is_gone_is_told_with_the_clients_that_it_had():
 
 
 def test_another_pod_in_its_place_is_a_lost_pod_until_it_serves():
-    again = with_place(DRAINING, "green", 0, pod_uid="other", is_joined=False, is_ready=False, live=None)
+    again = with_place(
+        DRAINING, "green", 0, pod_uid="other", created_at=build.NOW, is_joined=False, is_ready=False, live=None
+    )
     known = watched(DRAINING, at(again, 2))
     assert told(known) == [(IncidentKind.POD_LOST, GREEN, 250, "")]
-    back = with_place(DRAINING, "green", 0, pod_uid="other", live=0)
+    back = with_place(DRAINING, "green", 0, pod_uid="other", created_at=build.NOW, live=0)
     known = watch(known, at(back, 60).snapshot(), back.journal)
     assert known.incidents[0].back_at == build.NOW + timedelta(seconds=60)
     assert len(known.incidents) == 1
@@ -61,6 +64,16 @@ def test_a_container_that_restarts_says_how_it_ended():
     container = Container("emqx", "emqx/emqx-ee:4.4.15", False, 1, "", "", ago(0), None, KILLED)
     again = with_place(DRAINING, "green", 0, restarts=1, is_joined=False, live=None, containers=(container,))
     assert told(watched(DRAINING, at(again, 2))) == [(IncidentKind.RESTARTED, GREEN, 250, "OOMKilled, exit code 137")]
+
+
+def test_who_came_to_the_next_broker_before_a_late_watch_told_of_its_start_was_not_on_the_one_that_ended():
+    """The watch on pods was silent for a minute."""
+    container = Container("emqx", "", True, 1, "", "", None, None, KILLED)
+    samples = tuple(Sample(build.NOW + timedelta(seconds=at_s), 900, n, {GREEN: n}) for at_s, n in ((1, 40), (59, 250)))
+    known = watched(at(DRAINING, 60))
+    late = at(with_place(DRAINING, "green", 0, restarts=1, live=250, containers=(container,)), 61)
+    known = watch(known, late.snapshot(), late.journal, samples)
+    assert told(known) == [(IncidentKind.RESTARTED, GREEN, 40, "OOMKilled, exit code 137")]
 
 
 def test_a_broker_that_leaves_emqx_while_its_pod_runs_is_told_after_a_while_with_the_instant():

@@ -92,6 +92,8 @@ class Place:
     """As the node itself says."""
     pod_uid: str = ""
     """Empty = the one it has always had."""
+    created_at: datetime | None = None
+    """None = long ago."""
     restarts: int = 0
     initial: int = 300
     """Clients when its evacuation began."""
@@ -329,7 +331,8 @@ def _stateful_set(s: Side) -> StatefulSet:
 
 def _pod(s: Side, ordinal: int, p: Place) -> Pod:
     name = pod_name(s, ordinal)
-    meta = replace(_meta(name, p.pod_uid or f"uid-{name}", "9", owner=s.uid), deleting=p.is_deleting)
+    meta = _meta(name, p.pod_uid or f"uid-{name}", "9", owner=s.uid)
+    meta = replace(meta, created_at=p.created_at or meta.created_at, deleting=p.is_deleting)
     return Pod(
         meta=meta,
         phase="Running",

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Member, Snapshot
+from emqx_tui.rollout.broker_ends import container_of, counted_until, last_count
 from emqx_tui.rollout.state.journal import NodeDeath, Totals
 from emqx_tui.rollout.state.observed import Broker, Observations
 
@@ -29,13 +30,19 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
         ended = _ended(before, member, _uptime_s(snapshot, name))
         if not ended:
             standing[name] = before
-        elif snapshot.blue_uid and name not in drained and (clients := _last_count(known, name, before, snapshot.now)):
-            deaths.append(NodeDeath(name, ended, clients, snapshot.now))
-            known = _undrained(known, name, clients) if before.is_evacuated else known
+        elif snapshot.blue_uid and name not in drained:
+            until = counted_until(member, before.instance.partition("/")[0], snapshot.now)
+            clients = _last_count(known, name, before, until)
+            if clients is None:
+                known = changed(known, is_uncountable=True)
+            elif clients:
+                deaths.append(NodeDeath(name, ended, clients, until))
+                known = _undrained(known, name, clients) if before.is_evacuated else known
     for name, member in members.items():
         if member.node is not None and not member.is_suspect and _is_up(member) and member.live_connections is not None:
             is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, name)
-            standing[name] = Broker(instance_of(member), member.live_connections, is_evacuated, uptime_s)
+            counted_at = snapshot.stats.read_at or snapshot.now
+            standing[name] = Broker(instance_of(member), member.live_connections, counted_at, is_evacuated, uptime_s)
     return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
 
 
@@ -72,15 +79,18 @@ def _undrained(known: Observations, name: str, clients: int) -> Observations:
 
 def instance_of(member: Member) -> str:
     """Which broker the pod runs: another one after each start of its container, and in each new pod."""
-    restarts = next((c.restarts for c in member.pod.containers if c.name == "emqx"), member.pod.restarts)
+    container = container_of(member.pod)
+    restarts = container.restarts if container else member.pod.restarts
     return f"{member.pod.meta.uid}/{restarts}"
 
 
-def _last_count(known: Observations, name: str, before: Broker, now: datetime) -> int:
-    if before.is_evacuated:
-        return before.clients
-    late = (s.nodes.get(name, 0) for s in known.recent if (now - s.at).total_seconds() <= DROPS_BEFORE_S)
-    return max(before.clients, *late, 0)
+def _last_count(known: Observations, name: str, before: Broker, until: datetime) -> int | None:
+    """Clients on the broker when it ended; None where nobody counted them before its successor had some."""
+    last = before.clients if before.counted_at <= until else last_count(known.recent, name, until)
+    if last is None or before.is_evacuated:
+        return last
+    drops = (s.nodes.get(name, 0) for s in known.recent if 0 <= (until - s.at).total_seconds() <= DROPS_BEFORE_S)
+    return max(last, *drops, 0)
 
 
 def all_deaths(totals: Totals, known: Observations) -> tuple[NodeDeath, ...]:

@@ -28,7 +28,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         unaddressed_since=_since(known.unaddressed_since, _unaddressed(snapshot), now),
         gate_frozen_since=_since(known.gate_frozen_since, _gate_frozen(snapshot), now),
         operator_down_since=(known.operator_down_since or now) if snapshot.operator_answers.value is False else None,
-        nodes=incidents.watch(known.nodes, snapshot, journal),
+        nodes=incidents.watch(known.nodes, snapshot, journal, known.recent),
     )
     known = with_sample(known, snapshot, journal.drained if journal else ())
     if journal is None:

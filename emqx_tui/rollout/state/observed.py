@@ -66,6 +66,7 @@ class Broker:
 
     instance: str
     clients: int
+    counted_at: datetime
     is_evacuated: bool
     uptime_s: int | None = None
     """As it said last, which may be a minute ago; shorter afterwards, EMQX was restarted in its container."""

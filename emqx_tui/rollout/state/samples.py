@@ -39,10 +39,11 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
     if total is not None and snapshot.blue_uid:
         lowest = total if lowest is None else min(lowest, total)
     before, known = known, with_deaths(known, snapshot, drained)
-    if lowest is not None and known.deaths is not before.deaths:
+    if lowest is not None and (new := known.deaths[len(before.deaths) :]):
         # They may be back before the next sample.
-        dead = sum(death.clients for death in known.deaths[len(before.deaths) :])
-        lowest = min(lowest, max(0, _last_sum(before.recent, lowest) - dead))
+        until = max(death.at for death in new)
+        then = tuple(s for s in before.recent if s.at <= until)
+        lowest = min(lowest, max(0, _last_sum(then, lowest) - sum(death.clients for death in new)))
     start_sum = known.start_sum or (None if total is None else _last_sum(before.recent, total))
     return changed(known, recent=recent, lowest_sum=lowest, start_sum=start_sum)
 

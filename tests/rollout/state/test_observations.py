@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emqx_tui.model.containers import PodCondition
+from emqx_tui.model.containers import Container, PodCondition, Termination
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
@@ -401,6 +402,40 @@ def test_a_broker_that_drops_its_clients_before_it_is_seen_to_stop_has_cut_them_
 def test_a_broker_that_was_started_again_unseen_has_cut_its_clients_off() -> None:
     again = at(with_place(DRAINING, "blue", 1, restarts=1, live=5), 30)
     assert killed(DRAINING, again) == 300
+
+
+ENDED = Container(
+    "emqx", "", True, 1, "", "", None, None, Termination("Error", 137, "", build.NOW + timedelta(seconds=3))
+)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"restarts": 1, "containers": (ENDED,)},
+        {"pod_uid": "another", "created_at": build.NOW + timedelta(seconds=3)},
+    ],
+    ids=["restarted", "another pod"],
+)
+def test_who_came_to_the_next_broker_before_a_late_watch_told_of_its_start_was_not_cut_off(
+    again: Mapping[str, Any],
+) -> None:
+    """The watch on pods was silent for a minute, and the pod is asked by its name."""
+    container = replace(ENDED, restarts=0, last=None)
+    running = with_place(DRAINING, "blue", 1, containers=(container,))
+    counts = [(0, 40), (1, 40), (2, 35), (5, 0), (20, 120), (60, 250)]
+    late = [at(counted(running, b1=live, g0=260 - live), second) for second, live in counts]
+    memory = seen(*late, at(with_place(counted(DRAINING, b1=250), "blue", 1, **again), 61))
+    (death,) = memory.deaths
+    assert (death.clients, death.at) == (40, build.NOW + timedelta(seconds=4))
+    assert memory.lowest_sum == 820, "of 860 when it ended"
+
+
+def test_who_was_cut_off_long_before_a_late_watch_told_of_it_nobody_can_count() -> None:
+    running = with_place(DRAINING, "blue", 1, containers=(replace(ENDED, restarts=0, last=None),))
+    late = [at(counted(running, b1=250), 10.0 + second) for second in range(200)]
+    memory = seen(*late, at(with_place(counted(DRAINING, b1=250), "blue", 1, restarts=1, containers=(ENDED,)), 211))
+    assert (memory.deaths, memory.is_uncountable) == ((), True)
 
 
 def test_what_several_drivers_have_seen_is_counted_once() -> None:

@@ -1,0 +1,42 @@
+"""When a broker ended, and who was on it until then.
+
+A watch that was silent for a while brings the end late: what was counted in the pod since then are clients of the next
+broker, not of the one that ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from emqx_tui.model.containers import Container
+from emqx_tui.model.series import Sample
+from emqx_tui.model.snapshot import Member
+from emqx_tui.model.workloads import Pod
+
+WHOLE_SECONDS = timedelta(seconds=1)
+"""Kubernetes tells instants without their fractions."""
+
+
+def container_of(pod: Pod) -> Container | None:
+    """The one that the broker runs in."""
+    return next((container for container in pod.containers if container.name == "emqx"), None)
+
+
+def counted_until(member: Member | None, uid: str, now: datetime) -> datetime:
+    """Counts up to then are those of the broker in the pod `uid`, which has ended; `member` stands in its place now."""
+    if member is None:
+        return now
+    if member.pod.meta.uid != uid:
+        told = member.pod.meta.created_at
+    else:
+        container = container_of(member.pod)
+        end = container and (container.ended or container.last)
+        told = end.finished_at if end else None
+    return now if told is None else min(now, told + WHOLE_SECONDS)
+
+
+def last_count(recent: Iterable[Sample], pod: str, until: datetime) -> int | None:
+    """Clients on it in the newest sample that is not later; None without any."""
+    counts = [sample.nodes[pod] for sample in recent if sample.at <= until and pod in sample.nodes]
+    return counts[-1] if counts else None
