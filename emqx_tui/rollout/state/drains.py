@@ -83,10 +83,10 @@ def with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     if not known.initial or blue is None or green is None or snapshot.pods.read_at is None:
         return known
     live, on_green = {m.name: m.live_connections for m in blue.members}, green.live_connections
-    is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None
-    if not is_counted or blue.live_connections is None or on_green is None:
-        return known
     now = snapshot.now
+    is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None and not snapshot.stats.problem
+    if not is_counted or blue.live_connections is None or on_green is None:
+        return _not_counted(known, now)
     gone = evicted(known)
     waiting = {name: count for name, count in known.baseline.items() if name not in known.initial}
     moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
@@ -122,6 +122,14 @@ def with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
         unasked=unasked,
     )
     return changed(known, ledger=ledger, evicted_track=track)
+
+
+def _not_counted(known: Observations, now: datetime) -> Observations:
+    """The books as they were last; who of the missing is back since then nobody knows after a while."""
+    track = known.evicted_track
+    if not track or (now - track[-1][0]).total_seconds() <= RECONNECT_ALLOWANCE_S:
+        return known
+    return changed(known, ledger=changed(known.ledger, on_their_way=None))
 
 
 def evicted(known: Observations) -> int:

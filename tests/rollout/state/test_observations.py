@@ -304,6 +304,22 @@ def test_who_was_evicted_within_ten_seconds_is_on_the_way() -> None:
     assert later.ledger.max_missing == 50
 
 
+@pytest.mark.parametrize("is_hung", [False, True], ids=["no node answers", "one does not answer"])
+def test_who_was_on_the_way_when_the_brokers_fell_silent_may_be_back(is_hung: bool) -> None:
+    scene = counted(evacuating(DRAINING, 2, live=200), g0=50)
+    known = seen(*BEGUN, at(scene, 2))
+
+    def silent(second: float) -> Observations:
+        hung = with_place(scene, "blue", 0, live=None) if is_hung else scene
+        snapshot = at(hung, second).snapshot()
+        stats = snapshot.stats if is_hung else replace(snapshot.stats, problem="none of 6 nodes answers")
+        return observe(known, replace(snapshot, stats=stats), scene.journal)
+
+    assert silent(11).ledger == known.ledger
+    ledger = silent(13).ledger
+    assert (ledger.missing, ledger.on_their_way, ledger.overdue) == (50, None, None)
+
+
 def test_who_comes_to_a_drain_does_not_know_yet_who_is_on_the_way() -> None:
     """What was evicted a moment before is neither missing nor on its way: nobody here has seen it."""
     known = Totals(first_drain_at=ago(60), baseline={TOP: 300, MIDDLE: 300, LOW: 300}, initial={TOP: 300})
