@@ -183,7 +183,7 @@ FIELDS: Mapping[Event, Mapping[str, str]] = {
         "disconnects_at_least": "there were more: nobody counted for a while, or some could not be counted",
         "cut_by_canary": "of the disconnects: clients that the network cut as the canary's address left the Service",
         "clients_lost": "clients of the start that were not seen again; null until that can be known",
-        "lowest_sum_ratio": "lowest sum of live connections between start and end, as a part of the sum at the start",
+        "lowest_sum_ratio": "lowest sum of live connections, a part of that at the start; null if the end was missed",
         "uncounted": "list of {from, to}: in these times nobody counted every client, so it may have been lower",
         "sessions_left": "sessions that drains of blue left behind; they ended with their node",
         "early_clients": "clients that connected to green by the cut-over; null where they were not counted",

@@ -150,7 +150,7 @@ def _lost(journal: Journal, figures: Mapping[str, Any]) -> str:
 
 def _lowest(journal: Journal, figures: Mapping[str, Any]) -> str:
     totals, ratio = journal.totals, figures["lowest_sum_ratio"]
-    if totals.lowest_sum is None:
+    if totals.lowest_sum is None or (ratio is None and totals.start_sum):
         return UNKNOWN
     of = f" of {units.count(totals.start_sum)} at the start ({ratio:.2%})" if ratio is not None else ""
     return f"{units.count(totals.lowest_sum)}{of}{', where it was counted' if totals.uncounted else ''}"

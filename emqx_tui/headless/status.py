@@ -115,7 +115,7 @@ def _decision(view: View) -> dict[str, Any]:
 
 def _counts(view: View) -> dict[str, Any]:
     sample, ledger, journal = facts.newest_sample(view), view.ledger, view.journal
-    lowest = facts.lowest_sum(journal) if journal else None
+    lowest = facts.lowest_sum(view)
     return {
         "connections": {
             "blue": sample.blue if sample else None,
@@ -225,7 +225,7 @@ def _clients(view: View) -> Iterator[str]:
             f"{count(ledger.bounced)} + missing {count(ledger.missing)}, of which {count(ledger.on_their_way)} "
             f"on their way{unasked}"
         )
-    if view.journal and (lowest := facts.lowest_sum(view.journal)):
+    if view.journal and (lowest := facts.lowest_sum(view)):
         gaps = uncounted(uncounted_fields(view.journal))
         yield f"lowest   {plural(lowest.clients, 'client')} connected at once{gaps}"
 

@@ -47,7 +47,7 @@ def summary(
 
 def figures(view: View, journal: Journal) -> Mapping[str, Any]:
     """Everything that the last line says of a release, by field name."""
-    totals, lowest = journal.totals, facts.lowest_sum(journal)
+    totals, lowest = journal.totals, facts.lowest_sum(view)
     return {
         "from": facts.versions(journal).before,
         "to": facts.versions(journal).after,

@@ -138,7 +138,7 @@ def test_the_lowest_sum_says_when_nobody_counted() -> None:
     away = Uncounted(NOW - timedelta(seconds=40), NOW - timedelta(seconds=5))
     view = with_totals(releases.draining(), uncounted=(away,))
     assert view.journal
-    assert facts.lowest_sum(view.journal) == LowestSum(99_760, 0.9976, (away,))
+    assert facts.lowest_sum(view) == LowestSum(99_760, 0.9976, (away,))
     told = f"{away.since:%H:%M:%S}Z to {away.until:%H:%M:%S}Z"
     assert f"lowest   99,760 clients connected at once (not counted {told})" in status.lines(view)
     assert status.document(view)["uncounted"] == summary(view, Result.DONE, NOW).to_json()["uncounted"]

@@ -203,9 +203,10 @@ class LowestSum:
     uncounted: tuple[Uncounted, ...]
 
 
-def lowest_sum(journal: Journal) -> LowestSum | None:
-    totals = journal.totals
-    if totals.lowest_sum is None:
+def lowest_sum(view: View) -> LowestSum | None:
+    """None where nobody counted, and where this console has missed how the release went on."""
+    totals = view.journal.totals if view.journal else None
+    if totals is None or totals.lowest_sum is None or has_missed_end(view):
         return None
     ratio = totals.lowest_sum / totals.start_sum if totals.start_sum else None
     return LowestSum(totals.lowest_sum, ratio, totals.uncounted)
@@ -217,13 +218,17 @@ def disconnects_per_client(journal: Journal) -> float | None:
     return round(totals.disconnects / totals.clients, 4) if totals.clients else None
 
 
+def has_missed_end(view: View) -> bool:
+    """The release ended elsewhere, and the last journal that this console has read is from before."""
+    return bool(view.result) and view.journal is not None and view.journal.totals.finished_at is None
+
+
 def is_disconnects_lower_bound(view: View) -> bool:
     """More may have been cut off than were counted: nobody looked, nobody could, or this console missed the end."""
     if view.journal is None:
         return False
     totals = view.journal.totals
-    has_missed_end = bool(view.result) and totals.finished_at is None
-    return has_missed_end or totals.is_lower_bound or bool(totals.uncounted)
+    return has_missed_end(view) or totals.is_lower_bound or bool(totals.uncounted)
 
 
 def early_clients(view: View) -> int | None:

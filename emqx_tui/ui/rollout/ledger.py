@@ -21,10 +21,10 @@ def ledger_line(view: View, cells: int = 200) -> Line:
         kept = f" · {units.count(seen.total_sessions)} sessions" if seen.total_sessions is not None else ""
         return line(title, f"{units.count(seen.total_live)} connected{kept}")
     if not ledger.evicted and journal.totals.evicted and facts.has_ended(view):
-        return line(title, f"{units.count(journal.totals.evicted)} evicted{_lowest(journal)}")
+        return line(title, f"{units.count(journal.totals.evicted)} evicted{_lowest(view)}")
     if not ledger.evicted:
         is_known = ledger.evicted == 0 or journal.totals.clients is None
-        return line(title, f"{'none evicted yet' if is_known else units.UNKNOWN}{_early(view)}{_lowest(journal)}")
+        return line(title, f"{'none evicted yet' if is_known else units.UNKNOWN}{_early(view)}{_lowest(view)}")
     return _balance(view, journal, title, cells)
 
 
@@ -62,7 +62,7 @@ def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) 
     worst = f" · most missing at once {units.count(most.clients)}{more_or}" if most else ""
     way = f" · {units.count(on_way)} on their way" if on_way and on_way < (ledger.missing or 0) else ""
     more = f" · {units.count(ledger.unasked)} came by themselves" if ledger.unasked else ""
-    for extra in (f"{way}{worst}{more}{_lowest(journal)}", f"{way}{worst}", worst, way):
+    for extra in (f"{way}{worst}{more}{_lowest(view)}", f"{way}{worst}", worst, way):
         if width(shown) + cell_len(extra) <= cells:
             return line(*shown, (extra, Tone.DIM))
     return shown
@@ -78,8 +78,8 @@ def _ratio(part: int | None, whole: int | None) -> float | None:
     return part / whole if part is not None and whole else None
 
 
-def _lowest(journal: Journal) -> str:
-    lowest = facts.lowest_sum(journal)
+def _lowest(view: View) -> str:
+    lowest = facts.lowest_sum(view)
     if lowest is None:
         return ""
     return f" · lowest sum {units.count(lowest.clients)}{uncounted_words(lowest.uncounted)}"

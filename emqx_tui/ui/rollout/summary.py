@@ -44,7 +44,7 @@ def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
     if missing is not None and view.ledger.evicted:
         share = units.percent(missing / view.ledger.evicted)
         rows.append(("missing", f"{units.count(missing)} of {units.count(view.ledger.evicted)} evicted ({share})"))
-    lowest = facts.lowest_sum(journal)
+    lowest = facts.lowest_sum(view)
     if lowest is not None and lowest.ratio is not None:
         words = f"{units.count(lowest.clients)} ({units.percent(lowest.ratio, 1)} of the start)"
         rows.append(("lowest sum", words + uncounted_words(lowest.uncounted)))
