@@ -5,14 +5,15 @@ a release that changed hands are those of the whole release. What is not known i
 
 `clients_lost` compares sums, because EMQX does not tell clients apart: the sum of the start less the highest sum of the
 last QUIET_S, if that is after the last client was cut off. At any moment some clients are away by themselves: as many
-as the sum moved by before anybody was cut off are no loss. Those that are missing may still be on their way: they are
+as left and were back before anybody was cut off are no loss. Those that are missing may still be on their way: they are
 told as lost SETTLED_S later, and are null before. New clients that joined during the release can hide lost ones, which
 no count can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,8 +76,8 @@ def clients_lost(view: View, journal: Journal) -> int | None:
     if not after:
         return None
     late = max(sample.sum or 0 for sample in after if (after[-1].at - sample.at).total_seconds() <= QUIET_S)
-    away, moves = totals.start_sum - late, _moves_by_itself(view, journal, since)
-    if away > 0 and moves > MOST_MOVES * totals.start_sum:
+    away, (moves, spread) = totals.start_sum - late, _moves_by_itself(view, journal, since)
+    if away > 0 and spread > MOST_MOVES * totals.start_sum:
         return None
     is_settled = (after[-1].at - since).total_seconds() >= SETTLED_S
     return 0 if away <= moves else away - moves if is_settled else None
@@ -93,8 +94,11 @@ def _last_cut_off(view: View, journal: Journal, finished_at: datetime) -> dateti
     return max([begun, *found, *(at for at, clients in leaving if clients and at <= finished_at)])
 
 
-def _moves_by_itself(view: View, journal: Journal, since: datetime) -> int:
-    """By how much the sum moved before anybody was cut off."""
+def _moves_by_itself(view: View, journal: Journal, since: datetime) -> tuple[int, int]:
+    """How many were away and came back before anybody was cut off, and how far apart the sums were then.
+
+    Too few sums do not tell who came back.
+    """
     totals = journal.totals
     cuts = [since, *(death.at - timedelta(seconds=DROPS_BEFORE_S) for death in totals.deaths)]
     cuts += [gap.since for gap in totals.uncounted]
@@ -105,6 +109,14 @@ def _moves_by_itself(view: View, journal: Journal, since: datetime) -> int:
     until = min(cuts)
     counted = [(s.at, s.sum) for s in view.samples if s.sum is not None and journal.created_at <= s.at < until]
     quiet = [count for at, count in counted if (until - at).total_seconds() <= QUIET_S]
-    if len(quiet) < FEW:
-        quiet = [totals.start_sum or 0, *(count for _, count in counted)]
-    return max(quiet) - min(quiet)
+    if len(quiet) >= FEW:
+        return _deepest_dip(quiet), max(quiet) - min(quiet)
+    few = [totals.start_sum or 0, *(count for _, count in counted)]
+    return max(few) - min(few), max(few) - min(few)
+
+
+def _deepest_dip(counts: Sequence[int]) -> int:
+    """How far the sum fell and rose again: who does not come back is no dip."""
+    before = itertools.accumulate(counts, max)
+    after = [*itertools.accumulate(reversed(counts), max)][::-1]
+    return max(min(b, a) - count for b, a, count in zip(before, after, counts, strict=True))

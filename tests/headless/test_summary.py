@@ -73,6 +73,10 @@ QUIET = tuple((second, total) for second in range(121, 149, 3) for total in (100
 """Before the first drain: ten clients are away at any moment."""
 
 
+FALLING = tuple((121 + 3 * n, 100_000 - 5 * n - 10 * (n % 2)) for n in range(9))
+"""Ten leave and five come back, again and again."""
+
+
 def death(second: float) -> NodeDeath:
     return NodeDeath("emqx-ee-0", "uid/0", 100, at(second))
 
@@ -138,6 +142,8 @@ def test_a_release_that_is_done() -> None:
         (release(replace(DONE, is_lower_bound=True)), "disconnects_at_least", True),
         (release(replace(DONE, uncounted=(Uncounted(at(1), at(20)),))), "disconnects_at_least", True),
         (replace(release(replace(DONE, finished_at=None)), result="aborted"), "disconnects_at_least", True),
+        (replace(release(replace(DONE, finished_at=None)), result="done"), "lowest_sum_ratio", None),
+        (release(samples=(*FALLING, (720, 99_940))), "clients_lost", 55),
         (release(samples=((700, 100_000), (731, 99_950), (760, 99_940))), "clients_lost", 50),
         (release(samples=((100, 74_000), (720, 74_000))), "clients_lost", None),
         (release(samples=((100, 74_000), (720, 100_000))), "clients_lost", 0),
@@ -173,6 +179,8 @@ def test_a_release_that_is_done() -> None:
         "some could not be counted",
         "nobody counted for a while",
         "this console has not seen the end",
+        "nor the lowest sum after it was cut off",
+        "who left by themselves before the first drain and did not come back are lost",
         "who had landed and is gone again is lost",
         "so many were away before the first drain that who is away may be lost or not",
         "they are all back",
