@@ -44,6 +44,9 @@ class Judge:
         self._said: set[str] = set()
         self._offline: list[tuple[float, int]] = []
         """Of late: when so many were away."""
+        self._resets: list[tuple[float, int]] = []
+        """Of late: when a network had reset so many, and the most that it reset within SEEN_LATE_S."""
+        self._most_reset = 0
         self._at_end: tuple[int, int] | None = None
         """Clients that were cut off by dying brokers, and the lowest sum, when the release ended."""
 
@@ -77,7 +80,10 @@ class Judge:
     def _note_offline(self, now: float) -> None:
         truth = self._cluster.truth
         late = [(at, count) for at, count in self._offline if now - at <= SEEN_LATE_S]
-        self._offline = [*late, (now, truth.offline + truth.since_mark().lost)]
+        gone = truth.since_mark()
+        self._offline = [*late, (now, truth.offline + gone.lost)]
+        self._resets = [*((at, n) for at, n in self._resets if now - at <= SEEN_LATE_S), (now, gone.reset)]
+        self._most_reset = max(self._most_reset, gone.reset - self._resets[0][1])
 
     def _break(self, key: str, what: str) -> None:
         """Once for each kind."""
@@ -205,11 +211,12 @@ class Judge:
         if lost is not None and not gone.lost - late - self._away <= lost <= away + EXACT:
             self._break("lost", f"finished tells {lost} clients lost, it was {gone.lost} ({away} away)")
         ratio = line["lowest_sum_ratio"]
-        # Each node samples every two seconds at instants of its own: who moves meanwhile is in two counts or in none.
+        # Each node samples every two seconds at instants of its own: who moves meanwhile is in two counts or in none,
+        # whether a drain evicts them or a network resets them, a whole node at once.
         # And nobody looks while a source is away.
         if ratio is not None and size and not line["uncounted"]:
-            told = round(ratio * size)
-            if not lowest - self._slack <= told <= lowest + self._slack:
+            told, slack = round(ratio * size), self._slack + self._most_reset
+            if not lowest - slack <= told <= lowest + slack:
                 self._break("lowest", f"finished tells a lowest sum of {told}, it was {lowest}")
 
 
