@@ -191,6 +191,76 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "an evacuation that was told long ago seems to begin again whenever its node is silent": (
+        Story(
+            1140,
+            nodes=1,
+            clients_per_node=34,
+            is_late=True,
+            skews_s=(0.5, -0.5),
+            boot_s=15.0,
+            stop_s=0.5,
+            lag_s=1.0,
+            events=(
+                Event(28.9, "EMQX answers in part"),
+                Event(40.6, "a green broker hangs for a while"),
+                Event(54.7, "replicas raised and put back"),
+            ),
+        ),
+        "done",
+    ),
+    "a console comes to the drain of a node that is split from the cluster": (
+        Story(
+            5901,
+            nodes=1,
+            skews_s=(0.5, 0.5),
+            boot_s=15.0,
+            lag_s=1.0,
+            events=(
+                Event(27.3, "a blue broker is split off", 1),
+                Event(27.4, "operator down"),
+                Event(36.9, "cut off"),
+                Event(47.2, "killed", 1),
+            ),
+        ),
+        "done",
+    ),
+    "a watch tells of a broker's restart when the next one has clients": (
+        Story(
+            7089,
+            skews_s=(0.0, -0.5),
+            stop_s=10.0,
+            events=(
+                Event(14.3, "API server away"),
+                Event(19.8, "green broker restarts", 1),
+                Event(67.1, "resume"),
+            ),
+        ),
+        "done",
+    ),
+    "the brokers fall silent while clients are on their way": (
+        Story(
+            2352,
+            clients_per_node=29,
+            preset="emqtt_bench-reconnect",
+            skews_s=(0.5,),
+            boot_s=15.0,
+            events=(Event(56.7, "green scaled to 1"), Event(61.2, "EMQX silent")),
+        ),
+        "done",
+    ),
+    "a console misses the drains, and sees that the release is over": (
+        Story(1367, preset="emqtt_bench-reconnect", skews_s=(0.5, 0.0), events=(Event(25.8, "API server away"),)),
+        "done",
+    ),
+    "clients are lost one by one while green is built": (
+        Story(2012, nodes=12, clients_per_node=35, boot_s=1.0, events=(Event(4.7, "operator cannot reach EMQX"),)),
+        "done",
+    ),
+    "a network resets a hundred clients a second at the end of an abort": (
+        Story(7457, nodes=12, clients_per_node=34, network="ebpf", skews_s=(-0.5,), events=(Event(140.0, "abort"),)),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",
