@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from emqx_tui.headless.events import SCHEMA, dumps, spell
 from emqx_tui.model.units import count, object_age
 from emqx_tui.model.wire import clean
-from emqx_tui.model.yaml_writing import write
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.session.views.cluster_facts import cluster_state, readiness, row_versions
@@ -171,6 +170,8 @@ class Printer:
         if not isinstance(self._form, str):
             # The line is ended for it, where it does not end itself.
             return self._form.render(found).removesuffix("\n")
+        from emqx_tui.model.yaml_writing import write
+
         return "---\n" + write(found).rstrip()
 
     def _cells(self, row: ClusterRow, fleet: FleetView) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from emqx_tui.model.kube_object import KubeObject, Meta
 from emqx_tui.model.wire import Fields
-from emqx_tui.model.workloads import KubeObject, Meta, Pod, StatefulSet
+from emqx_tui.model.workloads import Pod, StatefulSet
 
 INSTANCE_LABEL = "apps.emqx.io/instance"
 """The operator's label for everything that belongs to one cluster."""

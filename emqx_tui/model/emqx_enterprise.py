@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from emqx_tui.model.evacuation import Evacuation
+from emqx_tui.model.kube_object import KubeObject, Meta, fingerprint
 from emqx_tui.model.owners import Owners
 from emqx_tui.model.wire import Fields
-from emqx_tui.model.workloads import KubeObject, Meta, fingerprint
 
 
 @dataclass(frozen=True)

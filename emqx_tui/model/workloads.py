@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,63 +10,11 @@ from functools import cached_property
 from typing import Any, Self
 
 from emqx_tui.model.containers import Container, PodCondition
-from emqx_tui.model.wire import Fields, Malformed, clean
+from emqx_tui.model.kube_object import KubeObject, Meta
+from emqx_tui.model.wire import Fields, clean
 
 ON_SERVING = "apps.emqx.io/on-serving"
 """The readiness gate that the operator sets from EMQX's availability check (operator 2.1.3 and later)."""
-
-
-@dataclass(frozen=True)
-class Meta:
-    """Identity of a Kubernetes object."""
-
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    created_at: datetime | None
-    deleting: bool
-    metadata_generation: int
-    labels: tuple[tuple[str, str], ...]
-    owner_uid: str
-    """UID of the controller owner, empty without one."""
-
-    @classmethod
-    def from_fields(cls, fields: Fields) -> Meta:
-        meta = fields.child("metadata")
-        owners = [owner for owner in meta.children("ownerReferences") if owner.flag("controller")]
-        return cls(
-            namespace=meta.text("namespace", ""),
-            name=meta.text("name"),
-            uid=meta.text("uid", ""),
-            resource_version=meta.text("resourceVersion", ""),
-            created_at=meta.instant("creationTimestamp"),
-            deleting="deletionTimestamp" in meta,
-            metadata_generation=meta.integer("generation", 0),
-            labels=tuple(sorted(meta.text_map("labels").items())),
-            owner_uid=owners[0].text("uid", "") if owners else "",
-        )
-
-
-@dataclass(frozen=True)
-class KubeObject:
-    """What all Kubernetes objects have in common."""
-
-    meta: Meta
-
-    @property
-    def namespace(self) -> str:
-        return self.meta.namespace
-
-    @property
-    def name(self) -> str:
-        return self.meta.name
-
-
-def fingerprint(value: Any) -> str:
-    """A short, stable digest of a JSON value, for comparing without keeping it."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -389,28 +334,6 @@ class ClusterEvent(KubeObject):
             about_uid=about.text("uid", ""),
             replaced_delay=None if noted is None else OwnDelay.from_note(noted),
         )
-
-
-@dataclass(frozen=True)
-class Secret(KubeObject):
-    """A Secret that this console reads: the journal, or the credentials of the management API."""
-
-    texts: Mapping[str, str] = field(repr=False, compare=False)
-    """Decoded values that are UTF-8."""
-
-    @classmethod
-    def from_json(cls, value: Any) -> Secret:
-        """Read a `v1` Secret. Raises Malformed."""
-        fields = Fields(value)
-        data = fields.child("data")
-        return cls(Meta.from_fields(fields), {name: _decoded(data, name) for name in data.names()})
-
-
-def _decoded(fields: Fields, name: str) -> str:
-    try:
-        return base64.b64decode(str(fields.raw(name, "")), validate=True).decode()
-    except ValueError as error:
-        raise Malformed(f"{fields.path}.{name}", "expected base64 of UTF-8 text") from error
 
 
 @dataclass(frozen=True)

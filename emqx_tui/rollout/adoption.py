@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.model.workloads import DelaySource, OwnDelay, StatefulSet, fingerprint, port_row
+from emqx_tui.model.workloads import DelaySource, OwnDelay, StatefulSet, port_row
 from emqx_tui.rollout.change import merge_diff, rates_of
 from emqx_tui.rollout.decision import RefusalReason
 from emqx_tui.rollout.gate_id import LATE_CUT_OVER, START, GateId

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 from emqx_tui.model.api_version import V4
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.workloads import Address, KubeObject, Port
+from emqx_tui.model.kube_object import KubeObject
+from emqx_tui.model.workloads import Address, Port
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import (

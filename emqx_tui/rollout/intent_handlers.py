@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import assert_never
 
+from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.model.workloads import fingerprint, port_row
+from emqx_tui.model.workloads import port_row
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.adoption import adopt
 from emqx_tui.rollout.change import Rates, ReleaseSpec

@@ -14,9 +14,10 @@ from enum import StrEnum
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
+from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.snapshot import Generation, Member, Snapshot
 from emqx_tui.model.wire import Unparsable, read_json
-from emqx_tui.model.workloads import DelaySource, OwnDelay, StatefulSet, fingerprint
+from emqx_tui.model.workloads import DelaySource, OwnDelay, StatefulSet
 from emqx_tui.rollout.change import rates_of
 from emqx_tui.rollout.commands import CloseValve, Target
 from emqx_tui.rollout.original_template import is_made_from, original_template

@@ -17,8 +17,8 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import pod_of, stats_from_json
+from emqx_tui.model.secret import Secret
 from emqx_tui.model.wire import Malformed, Unreadable
-from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emqx_tui.model.errors import AdapterError
+from emqx_tui.model.secret import Secret
 from emqx_tui.model.series import Sample
-from emqx_tui.model.workloads import Lease, Secret
+from emqx_tui.model.workloads import Lease
 from emqx_tui.rollout.commands import Command
 from emqx_tui.rollout.intents import Adopt, Intent
 from emqx_tui.rollout.state.journal import Journal

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.series import Sample
 from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
+
+if TYPE_CHECKING:
+    from emqx_tui.model.series import Sample
 
 
 @dataclass(frozen=True)

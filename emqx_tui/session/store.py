@@ -15,9 +15,10 @@ from emqx_tui.model.frozen import changed
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.nodes import EmqxNode, NodeReport, NodeStats
 from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.secret import Secret
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Unreadable
-from emqx_tui.model.workloads import ClusterEvent, Lease, OwnDelay, Secret
+from emqx_tui.model.workloads import ClusterEvent, Lease, OwnDelay
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, WatchInput
 
 

@@ -13,6 +13,11 @@ from emqx_tui.cli.commands.console import freezing
 
 HEAVY = ("kubernetes", "aiohttp", "httpx", "httpcore", "plotext", "cryptography", "jsonpatch", "tree_sitter")
 OURS = ("emqx_tui.session.session", "emqx_tui.rollout.decide", "emqx_tui.sandbox", "emqx_tui.headless")
+OF_A_RELEASE = (
+    *("rollout.change", "rollout.commands", "rollout.decision", "rollout.forecast", "rollout.intents"),
+    *("rollout.state.journal", "rollout.ungated", "session.views.facts", "session.inspection.questions"),
+    *("model.snapshot", "model.workloads", "adapters.machine.flight_log"),
+)
 PROGRAM = "import sys, {modules}; print(*sys.modules)"
 
 
@@ -27,6 +32,11 @@ def test_the_console_loads_nothing_heavy_before_its_first_frame(command: str) ->
     loaded = loaded_by(command, "emqx_tui.ui.app")
     assert "textual.app" in loaded
     assert not loaded & {*HEAVY, *OURS}
+
+
+def test_the_first_frame_loads_nothing_of_a_release() -> None:
+    loaded = loaded_by("emqx_tui.cli.commands.console", "emqx_tui.ui.app")
+    assert not loaded & {f"emqx_tui.{name}" for name in OF_A_RELEASE}
 
 
 def test_mistakes_and_versions_load_no_screen() -> None:

@@ -13,19 +13,11 @@ import pytest
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.nodes import Vitals, nodes_from_json, pod_of, stats_from_json, stopped_from_json
+from emqx_tui.model.secret import Secret
 from emqx_tui.model.wire import Fields, Malformed
-from emqx_tui.model.workloads import (
-    ClusterEvent,
-    Endpoints,
-    EndpointSlice,
-    Lease,
-    Pod,
-    Secret,
-    Service,
-    StatefulSet,
-    fingerprint,
-)
+from emqx_tui.model.workloads import ClusterEvent, Endpoints, EndpointSlice, Lease, Pod, Service, StatefulSet
 
 Read = Callable[[str], Any]
 
@@ -340,7 +332,7 @@ def test_fingerprints_ignore_key_order() -> None:
 def test_every_kind_refuses_what_is_no_object(kind: Kind) -> None:
     for value in (None, 3, "x", [], {"metadata": 5}, {}):
         with pytest.raises(Malformed):
-            kind.info.parse(value)
+            kind.parse(value)
 
 
 def test_paths_of_collections_objects_and_subresources() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
+from emqx_tui.model.kube_object import Meta
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Colour, Snapshot
-from emqx_tui.model.workloads import Meta, Pod, StatefulSet
+from emqx_tui.model.workloads import Pod, StatefulSet
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 

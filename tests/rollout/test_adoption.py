@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.model.workloads import DelaySource, OwnDelay, fingerprint
+from emqx_tui.model.kube_object import fingerprint
+from emqx_tui.model.workloads import DelaySource, OwnDelay
 from emqx_tui.rollout import wording
 from emqx_tui.rollout.adoption import why_not_aborted, why_not_adopted
 from emqx_tui.rollout.commands import CloseValve, Command, RestoreTemplate, Scale, StartDrain, SwitchEndpoints

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.model.workloads import fingerprint
+from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.rollout.change import merge_diff
 from emqx_tui.rollout.original_template import first_difference, is_made_from, original_template
 from emqx_tui.sandbox.operator.lines import LINES

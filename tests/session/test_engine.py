@@ -13,7 +13,9 @@ import pytest
 
 from emqx_tui.model.errors import Unauthorized
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.workloads import Lease, Meta, Secret
+from emqx_tui.model.kube_object import Meta
+from emqx_tui.model.secret import Secret
+from emqx_tui.model.workloads import Lease
 from emqx_tui.rollout.intents import Hold, TakeOver
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import journal_name

@@ -13,7 +13,7 @@ import pytest
 
 from emqx_tui.model.errors import Conflict, Forbidden, Unreachable
 from emqx_tui.model.kinds import Kind
-from emqx_tui.model.workloads import Secret
+from emqx_tui.model.secret import Secret
 from emqx_tui.rollout.change import Change, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Hold, Resume, Start

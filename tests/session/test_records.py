@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from emqx_tui.model.errors import Conflict, NotFound
-from emqx_tui.model.workloads import Lease, Secret
+from emqx_tui.model.secret import Secret
+from emqx_tui.model.workloads import Lease
 from emqx_tui.sandbox.world.world import World, WorldConfig
 from emqx_tui.session.records import objects
 from tests.support import scenes as build

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from emqx_tui.model.errors import Unreachable
 from emqx_tui.model.evacuation import EvictionStatus, GlobalStatus
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.kube_object import Meta
 from emqx_tui.model.nodes import EmqxNode, NodeReport, NodeStats
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Unreadable
-from emqx_tui.model.workloads import Meta
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed
 from emqx_tui.session.store import (
     ClusterAnswer,

@@ -10,21 +10,12 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, GlobalStatus
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.kube_object import Meta
 from emqx_tui.model.nodes import EmqxNode, NodeStats
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.model.workloads import (
-    Address,
-    DelaySource,
-    Endpoints,
-    EndpointSlice,
-    Meta,
-    OwnDelay,
-    Pod,
-    Service,
-    StatefulSet,
-)
+from emqx_tui.model.workloads import Address, DelaySource, Endpoints, EndpointSlice, OwnDelay, Pod, Service, StatefulSet
 from emqx_tui.rollout import gate_id
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.change import Rates

@@ -14,6 +14,7 @@ from typing import Any
 from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.emqx_enterprise import BlueGreenStatus, BlueGreenUpdate, Condition, EmqxEnterprise, Image
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
+from emqx_tui.model.kube_object import Meta, fingerprint
 from emqx_tui.model.nodes import EmqxNode, NodeStats, Vitals
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
@@ -21,13 +22,11 @@ from emqx_tui.model.workloads import (
     Address,
     Endpoints,
     EndpointSlice,
-    Meta,
     OwnDelay,
     Pod,
     Port,
     Service,
     StatefulSet,
-    fingerprint,
     port_row,
 )
 from emqx_tui.rollout.change import Plan, Rates

@@ -256,7 +256,7 @@ class Reflector:
     def _read(self, value: Any, objects: dict[Key, Any], unreadable: dict[Key, Unreadable]) -> bool:
         key = _key(value)
         try:
-            objects[key] = self._kind.info.parse(value)
+            objects[key] = self._kind.parse(value)
         except Malformed as error:
             unreadable[key] = Unreadable.of(error)
             logger.warning("unreadable: %s", one_line(f"{self._kind.info.plural} {key[0]}/{key[1]}: {error}"))

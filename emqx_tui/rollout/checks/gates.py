@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.snapshot import Member
-from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.addresses import addresses_of, canary_member, serving
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.commands import Scale, StartDrain, SwitchEndpoints, Target

@@ -14,8 +14,8 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Conflict, NotFound
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.secret import Secret
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Difference, Draft, Plan, Verdict
 from emqx_tui.rollout.checks import preflight

@@ -11,8 +11,8 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Rejected, Unauthorized, Unreachable
 from emqx_tui.model.evacuation import refusal_text
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.wire import Malformed, clean
-from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.commands import Command, Nudge, RestoreTemplate, StartDrain, StopDrain
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.session.inputs import CommandDone, CommandFailed
@@ -119,5 +119,5 @@ def observed(request: KubeRequest, answer: Any) -> Changed | None:
     kind = kinds.get(name) if isinstance(name, str) else None
     if kind is None:
         return None
-    value = kind.info.parse(answer)
+    value = kind.parse(answer)
     return Changed(kind, (value.meta.namespace, value.meta.name), value)

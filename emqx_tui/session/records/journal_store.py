@@ -14,8 +14,8 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Conflict, MalformedAnswer, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.secret import Secret
 from emqx_tui.model.wire import Malformed
-from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.rollout.state.journal import Journal, journal_name

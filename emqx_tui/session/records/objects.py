@@ -11,8 +11,9 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Conflict, NotFound
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.secret import Secret
 from emqx_tui.model.wire import Malformed
-from emqx_tui.model.workloads import REPLACED_DELAY, Lease, OwnDelay, Secret
+from emqx_tui.model.workloads import REPLACED_DELAY, Lease, OwnDelay
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
 from emqx_tui.rollout.state.journal import Journal, NewerSchema, journal_name
 from emqx_tui.session.ports import Kube

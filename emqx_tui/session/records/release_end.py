@@ -10,7 +10,8 @@ from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError
-from emqx_tui.model.workloads import Lease, Secret
+from emqx_tui.model.secret import Secret
+from emqx_tui.model.workloads import Lease
 from emqx_tui.rollout.policy import is_closed
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.inputs import Put, ReleaseClosed

@@ -33,9 +33,9 @@ from emqx_tui.model.nodes import (
     nodes_from_json,
     stopped_from_json,
 )
+from emqx_tui.model.secret import Secret
 from emqx_tui.model.snapshot import Colour, Member, Snapshot
 from emqx_tui.model.wire import Malformed, clean
-from emqx_tui.model.workloads import Secret
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.session.inputs import Put
 from emqx_tui.session.ports import Clock, Emqx, Kube

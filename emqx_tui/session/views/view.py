@@ -11,7 +11,6 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.wire import Unreadable
-from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Policy, is_closed
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     # A list of clusters loads nothing of a release.
     from emqx_tui.model.snapshot import Snapshot
     from emqx_tui.rollout.change import Change, Difference, Plan
+    from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
     from emqx_tui.rollout.expected import Expected
     from emqx_tui.rollout.forecast import Forecast
     from emqx_tui.rollout.stages import Stage
@@ -45,8 +45,11 @@ class Notice:
     """Of a refusal."""
 
     @classmethod
-    def refused(cls, text: str, reason: RefusalReason = RefusalReason.NOT_NOW) -> Notice:
-        return cls(NoticeKind.REFUSED, text, reason)
+    def refused(cls, text: str, reason: RefusalReason | None = None) -> Notice:
+        """`reason`: NOT_NOW unless it is given."""
+        from emqx_tui.rollout.decision import RefusalReason
+
+        return cls(NoticeKind.REFUSED, text, reason or RefusalReason.NOT_NOW)
 
     @property
     def is_refusal(self) -> bool:

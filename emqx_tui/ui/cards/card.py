@@ -19,8 +19,9 @@ from emqx_tui.session.views.facts import Driving
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.rollout.advice import DOT
 from emqx_tui.ui.rollout.headline import meanwhile
+from emqx_tui.ui.text.check_marks import check_line
 from emqx_tui.ui.text.gates import gate_name
-from emqx_tui.ui.text.marks import check_line, clean
+from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import TIE, Line, Span, Tone, line
 
 Rows = tuple[tuple[str, tuple[Line, ...]], ...]

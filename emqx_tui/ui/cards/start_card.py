@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emqx_tui.model import units
+from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.owners import Keeps
-from emqx_tui.model.workloads import fingerprint
 from emqx_tui.rollout.change import Plan
 from emqx_tui.rollout.commands import ApplyTemplate, Target, in_context
 from emqx_tui.rollout.decision import CheckResult, Outcome

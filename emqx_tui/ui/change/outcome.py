@@ -14,7 +14,8 @@ from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.readiness import HELD, is_acceptable
 from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text import glyphs, spans
-from emqx_tui.ui.text.marks import Mark, check_line, clean, joined
+from emqx_tui.ui.text.check_marks import check_line
+from emqx_tui.ui.text.marks import Mark, clean, joined
 from emqx_tui.ui.text.owners import owned_lines
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
 

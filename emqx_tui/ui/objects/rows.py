@@ -12,8 +12,9 @@ from datetime import datetime
 from emqx_tui.model import units
 from emqx_tui.model.claims import Claim, orphaned
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.kube_object import KubeObject
 from emqx_tui.model.snapshot import Colour, Generation, Member
-from emqx_tui.model.workloads import KubeObject, StatefulSet
+from emqx_tui.model.workloads import StatefulSet
 from emqx_tui.session.inspection.questions import Inventory, Target
 from emqx_tui.session.views.view import ClusterRow, View
 from emqx_tui.ui.clusters.states import state

@@ -6,8 +6,8 @@ from emqx_tui.model import units
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult, Outcome
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.names import short_names
+from emqx_tui.ui.text.check_marks import check_line
 from emqx_tui.ui.text.glyphs import ALARM, DONE
-from emqx_tui.ui.text.marks import check_line
 from emqx_tui.ui.text.spans import Line, Tone, line
 
 

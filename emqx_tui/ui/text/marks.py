@@ -1,4 +1,4 @@
-"""PURE: marks, checks and widths that all screens share; `spans.py` has the lines, `model/units.py` the numbers.
+"""PURE: marks and widths that all screens share; `spans.py` has the lines, `model/units.py` the numbers.
 
 Nothing here reads a clock: ages come in as seconds. Widths are terminal cells, so that wide characters keep columns
 straight. Text that came from a cluster goes through `clean` before it is shown; no text is ever parsed as markup.
@@ -12,8 +12,7 @@ from datetime import datetime
 from rich.cells import cell_len, set_cell_size
 
 from emqx_tui.model.wire import clean as _clean
-from emqx_tui.rollout.decision import CheckResult, Outcome
-from emqx_tui.ui.text.spans import Line, Span, Tone, line
+from emqx_tui.ui.text.spans import Line, Span, Tone
 
 NONE = "-"
 """Shown where there is nothing to tell; what is not known is `units.UNKNOWN`, never 0 and never blank."""
@@ -75,23 +74,3 @@ def joined(parts: list[Line], separator: str = " · ") -> Line:
 def elapsed_s(since: datetime | None, now: datetime) -> float | None:
     """Seconds from `since` to `now`; None without an instant."""
     return None if since is None else (now - since).total_seconds()
-
-
-CHECK_MARKS = {
-    Outcome.PASS: ("✔", Tone.GOOD),
-    Outcome.WAIT: ("◌", Tone.WAIT),
-    Outcome.FAIL: ("▲", Tone.BAD),
-    Outcome.SKIPPED: ("?", Tone.DIM),
-}
-
-
-ACCEPTED = ("▲", Tone.WARN)
-"""It passes only because a person has accepted what it found."""
-
-
-def check_line(check: CheckResult) -> Line:
-    """One check: its glyph, its evidence, and what to do where it does not pass."""
-    glyph, tone = ACCEPTED if check.is_accepted else CHECK_MARKS[check.outcome]
-    is_passed = check.outcome is Outcome.PASS
-    hint = "" if is_passed or not check.hint else f"  {clean(check.hint)}"
-    return line((f"{glyph} ", tone), (clean(check.evidence), Tone.PLAIN if is_passed else tone), (hint, Tone.DIM))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from emqx_tui.model.kube_object import Meta
 from emqx_tui.model.owners import Owners, owner
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.model.workloads import Meta, Port, Service
+from emqx_tui.model.workloads import Port, Service
 from emqx_tui.rollout.change import Owned, Rates
 from emqx_tui.rollout.checks.preflight import PREFLIGHT, Facts, Question, blocking, run
 from emqx_tui.rollout.decision import CheckResult, Outcome

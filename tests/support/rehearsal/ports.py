@@ -136,7 +136,7 @@ class SimKube:
 
         await asyncio.sleep(LATENCY_S)
         listed = [obj for obj in self._world.store.list(info.plural, scope.namespace) if is_in(obj)]
-        sink(Listed(kind, {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): info.parse(o) for o in listed}))
+        sink(Listed(kind, {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): kind.parse(o) for o in listed}))
         unsubscribe = self._world.store.subscribe(found)
         try:
             while True:
@@ -148,7 +148,7 @@ class SimKube:
     def _parsed(self, kind: Kind, obj: dict[str, Any]) -> Any:
         found = self._read.get(kind)
         if found is None or found[0] is not obj:
-            found = self._read[kind] = (obj, kind.info.parse(obj))
+            found = self._read[kind] = (obj, kind.parse(obj))
         return found[1]
 
 
