@@ -10,20 +10,11 @@ import os
 
 import pytest
 
-from tests.support.story import draw, shrink, try_to_play
+from tests.support.story import told
 
 STORIES = int(os.environ.get("EMQX_TUI_STORIES", "300"))
 ONE = os.environ.get("EMQX_TUI_STORY")
 PER_TEST = 10
-
-
-def told(seed: int) -> str:
-    """The smallest story of a seed that fails and what breaks in it; empty when nothing does."""
-    story = draw(seed)
-    if not try_to_play(story):
-        return ""
-    smallest = shrink(story, lambda candidate: bool(try_to_play(candidate)))
-    return "\n".join(["", str(smallest), *(f"  BROKEN: {line}" for line in try_to_play(smallest))])
 
 
 @pytest.mark.timeout(1800)

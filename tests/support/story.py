@@ -370,3 +370,12 @@ def shrink(story: Story, fails: Callable[[Story], bool], tries: int = 60) -> Sto
                 story, is_smaller = candidate, True
                 break
     return story
+
+
+def told(seed: int) -> str:
+    """The smallest story of a seed that fails and what breaks in it; empty when nothing does."""
+    story = draw(seed)
+    if not try_to_play(story):
+        return ""
+    smallest = shrink(story, lambda candidate: bool(try_to_play(candidate)))
+    return "\n".join(["", str(smallest), *(f"  BROKEN: {line}" for line in try_to_play(smallest))])
