@@ -57,6 +57,8 @@ def wanted_members(context: RolloutContext, phase: Phase) -> tuple[Member, ...]:
             return green
         case Phase.FINISHING:
             return green if not context.is_reset else ()
+        case Phase.LOST:
+            return green
     return ()
 
 
@@ -188,6 +190,6 @@ def _purpose(phase: Phase, context: RolloutContext) -> str:
             return "canary: green, and all of blue but one"
         case Phase.CUTTING_OVER | Phase.DRAINING:
             return "green, and blue that still has clients" if context.journal.late_removal else "green only"
-        case Phase.FINISHING:
+        case Phase.FINISHING | Phase.LOST:
             return "green only"
     return "blue only"

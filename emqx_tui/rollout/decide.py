@@ -141,8 +141,10 @@ def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
 
 
 def _commands(context: RolloutContext, phase: Phase) -> list[Command]:
-    if phase in (Phase.DONE, Phase.ABORTED, Phase.LOST):
+    if phase in (Phase.DONE, Phase.ABORTED):
         return []
+    if phase is Phase.LOST:
+        return abort.without_blue(context)
     return abort.commands(context) if context.journal.abort else forward.commands(context, phase)
 
 

@@ -34,7 +34,7 @@ class Phase(StrEnum):
     ABORTING = "aborting"
     ABORTED = "aborted"
     LOST = "lost"
-    """The object of this journal is gone or is another one."""
+    """The object of this journal is gone or is another one, or there is no StatefulSet to go on with."""
 
 
 class When(StrEnum):

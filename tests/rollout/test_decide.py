@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout.commands import RestoreDelay, Scale, StartDrain, StopDrain, SwitchEndpoints, WriteEndpoints
+from emqx_tui.rollout.commands import (
+    RepairEndpoints,
+    RestoreDelay,
+    Scale,
+    StartDrain,
+    StopDrain,
+    SwitchEndpoints,
+    WriteEndpoints,
+)
 from emqx_tui.rollout.decide import decide
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Intent
@@ -49,7 +57,10 @@ def test_what_holds_whatever_is_seen(scene: Scene, asked: Intent | None) -> None
     if scene.journal is not None:
         assert journal.approvals[: len(scene.journal.approvals)] == scene.journal.approvals
         assert journal.originals == scene.journal.originals
-    if decision.phase in FINAL:
+    if decision.phase is Phase.LOST and journal.abort and scene.resource().meta.uid == journal.uid:
+        # Blue is gone: what serves clients stays in the Service, and keeps them.
+        assert all(isinstance(c, RepairEndpoints | StopDrain) for c in commands)
+    elif decision.phase in FINAL:
         assert commands == ()
     if journal.hold and not journal.abort:
         assert not [c for c in commands if c.advancing]

@@ -68,6 +68,18 @@ def commands(context: RolloutContext) -> list[Command]:
     return wanted + _remove_green(context)
 
 
+def without_blue(context: RolloutContext) -> list[Command]:
+    """Somebody removed blue in an abort: nobody can go back there. Green keeps its clients, and gets the new ones."""
+    if context.resource is None:
+        return []
+    stopping = [
+        StopDrain(m.pod.namespace, m.name, m.evacuation.node, "blue is gone")
+        for m in context.green_members
+        if m.evacuation
+    ]
+    return [*endpoint_commands(context, Phase.LOST), *stopping]
+
+
 def _close_first(context: RolloutContext) -> list[Command]:
     """Close the valve; while that cannot be done, what needs no operator goes on: Endpoints and evacuations."""
     if context.resource is None or context.resource.blue_green is None:

@@ -124,12 +124,21 @@ def _word(glyph: str, word: str) -> tuple[str, Tone]:
     return f"{glyph} {word} ", Tone.STRONG
 
 
+def _what_is_lost(view: View) -> str:
+    found, journal = view.snapshot.resource.value, view.journal
+    if found is None or journal is None or found.meta.uid != journal.uid:
+        return "the object of this release is gone or is another one"
+    if view.snapshot.green is None:
+        return "the StatefulSets of this release are gone"
+    return "the StatefulSet of blue is gone: there is nothing to go back to, green serves"
+
+
 def _ending(view: View) -> Headline | None:
     phase, result = view.decision.phase, view.result
     took = facts.duration_s(view)
     after = f" after {units.span(took)}" if took is not None else ""
     if phase is Phase.LOST:
-        first = line(_word(ALARM, "LOST"), "the object of this release is gone or is another one")
+        first = line(_word(ALARM, "LOST"), _what_is_lost(view))
         return Headline(Tone.BAD, first, line("nothing is driven any more: look at the cluster before anything else"))
     if result == "failed":
         first = line(_word(FAILED, f"FAILED{after}"), view.decision.phase_text)

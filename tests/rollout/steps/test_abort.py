@@ -293,6 +293,26 @@ def test_what_the_abort_sends(scene: Scene, expected: list[str]) -> None:
     assert scene.decide().phase is Phase.ABORTING
 
 
+WITHOUT_BLUE: dict[str, tuple[Scene, list[str]]] = {
+    "new clients go to green": (
+        replace(OLD, blue=None, addresses=frozenset({"10.0.1.0", "10.0.1.1", "10.0.1.2"})),
+        ["repair 2.0 2.1 2.2"],
+    ),
+    "green is not drained to nowhere": (
+        replace(DRAINING_GREEN, blue=None, addresses=frozenset({"10.0.1.0", "10.0.1.1", "10.0.1.2"})),
+        ["repair 2.1 2.2", "stop-drain 9c8d4-0"],
+    ),
+    "the object is another one": (replace(OLD, blue=None, uid="another"), []),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_BLUE)
+def test_what_is_sent_when_somebody_has_removed_blue(name: str) -> None:
+    scene, expected = WITHOUT_BLUE[name]
+    assert scene.decide().phase is Phase.LOST
+    assert sent(scene) == expected
+
+
 def test_the_template_goes_back_word_for_word_if_it_is_what_was_seen() -> None:
     (command,) = BACK.commands()
     assert isinstance(command, RestoreTemplate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -241,6 +242,16 @@ def test_done_aborted_lost_and_failed_are_told_apart():
     assert said(aborted)[0].startswith("✔ ABORTED back on 4.4.14")
     assert headline(replace(done, decision=Decision(Phase.LOST), result="")).tone is Tone.BAD
     assert "FAILED" in said(replace(done, decision=Decision(Phase.DRAINING), result="failed"))[0]
+
+
+def test_what_is_lost_is_told():
+    def lost(**seen: Any) -> str:
+        view = replace(releases.draining(), decision=Decision(Phase.LOST))
+        return said(replace(view, snapshot=replace(view.snapshot, **seen)))[0]
+
+    assert lost(resource=Reading(None, NOW)) == "▲ LOST the object of this release is gone or is another one"
+    assert lost(stateful_sets=Reading((), NOW)) == "▲ LOST the StatefulSets of this release are gone"
+    assert lost() == "▲ LOST the StatefulSet of blue is gone: there is nothing to go back to, green serves"
 
 
 def test_idle_is_the_live_view_of_the_cluster():
