@@ -261,6 +261,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(7457, nodes=12, clients_per_node=34, network="ebpf", skews_s=(-0.5,), events=(Event(140.0, "abort"),)),
         "aborted",
     ),
+    "the journal is removed while nobody drives, and whoever comes next goes back": (
+        Story(5776, skews_s=(0.5,), stop_s=0.5, events=(Event(28.0, "killed"), Event(30.4, "journal removed"))),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

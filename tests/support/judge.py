@@ -41,6 +41,8 @@ class Judge:
         """Clients that may move between a poll and the instant of the truth: EMQX's sampler is 2 s late."""
         self._away = EXACT + round(10 * churn_per_s)
         """Clients that may be away by themselves at any moment."""
+        self.may_fail = False
+        """The journal went while nobody drove: nobody writes it again, and whoever comes tells so."""
         self._said: set[str] = set()
         self._offline: list[tuple[float, int]] = []
         """Of late: when so many were away."""
@@ -168,10 +170,13 @@ class Judge:
             if any("failed" in fault.ends for fault in struck):
                 # Nobody drives on without a journal that can be read.
                 return
+            if view.decision.phase is Phase.LOST and self._is_blue_gone():
+                # Others removed what an abort goes back to, and the screen says so: no console removes a set.
+                return
             told = "" if _is_said(view) else " without a word"
             self._break("end", f"stands in '{view.decision.phase}'{told}, although people went back or mended")
             return
-        if view.result not in ends:
+        if view.result not in ends and not (view.result == "failed" and self.may_fail):
             self._break("end", f"ended as {view.result}")
         if view.result == "failed":
             return
@@ -180,6 +185,10 @@ class Judge:
         except (AssertionError, KeyError) as error:
             self._break("end", f"not as it should be after '{view.result}': {error!r}")
         self._last_line_is_true(view)
+
+    def _is_blue_gone(self) -> bool:
+        names = [found["metadata"]["name"] for found in self.stage.world.store.list("statefulsets", "default")]
+        return self.stage.witness.blue_name not in names
 
     def _delay(self, struck: Sequence[Fault], delay_s: int) -> int:
         """The one before the release, or what somebody has set it to since."""

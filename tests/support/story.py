@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from emqx_tui.model.workloads import DelaySource, OwnDelay
 from emqx_tui.rollout.intents import Abort, Adopt, Freeze, Hold, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
@@ -247,17 +248,25 @@ class Telling:
         elif self.stage.world.clusters.get(self.stage.witness.key) is not None:
             fault = CATALOGUE[event.what]
             self.struck.append(fault)
+            self.judge.may_fail |= event.what == "journal removed" and not self._is_driven()
             fault.strike(console)
             if fault.mend is not None:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
                 self._mended_at = max(self._mended_at, timeline.now + fault.for_s)
+
+    def _is_driven(self) -> bool:
+        """The driver lives and is connected."""
+        holder = self.stage.lease_holder()
+        return any(c.host.identity == holder and not c.wire.is_cut for c in self.consoles)
 
     def _go_on_by_hand(self, *, is_late: bool) -> None:
         """Nobody holds for ever; who cannot go on goes back, and who is told to mend something does so."""
         for console in self.consoles:
             view = console.view
             if is_late and view is not None and view.journal is None and (found := facts.ungated(view)):
-                console.session.submit(Adopt("somebody@host", found.revision, goes_back=True))
+                # A journal that went under its driver's eyes is the driver's to write again.
+                own = OwnDelay(DELAY_S, DelaySource.GIVEN) if self.judge.may_fail else None
+                console.session.submit(Adopt("somebody@host", found.revision, goes_back=True, delay=own))
             if view is None or view.journal is None or view.result:
                 continue
             if is_late and view.decision.abort.possible:
