@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.wire import Fields, Malformed, Unparsable, read_json
 
 
@@ -91,7 +92,7 @@ class Evacuation:
 
     def counted(self, word: EvictionStatus) -> Evacuation:
         """The same with the live count of the node itself. Its state stays as told: a tick has to see the 0 first."""
-        return self if word.connections is None else replace(self, current_connected=word.connections)
+        return self if word.connections is None else changed(self, current_connected=word.connections)
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Evacuation:

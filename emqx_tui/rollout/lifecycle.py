@@ -7,7 +7,7 @@ from the first phase the table gives the phase; followed from the phase that was
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 
 from emqx_tui.model.snapshot import Generation
 from emqx_tui.rollout.context import RolloutContext
@@ -61,7 +61,7 @@ def _marks(journal: Journal) -> tuple[bool, ...]:
 
 def _judge(context: RolloutContext) -> Callable[[When], bool]:
     """What holds in `context`; each condition is looked at once."""
-    return cache(lambda when: _holds(when, context))
+    return cache(partial(_holds, context=context))
 
 
 def _holds(when: When, context: RolloutContext) -> bool:

@@ -7,6 +7,7 @@ with reality; nothing in the simulated world may decide by them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from operator import attrgetter, sub
 
 
 @dataclass(slots=True)
@@ -45,11 +46,13 @@ class Counts:
         return self.evicted + self.killed + self.reset
 
     def minus(self, earlier: Counts) -> Counts:
-        return Counts(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(Counts)))
+        return Counts(*map(sub, _all(self), _all(earlier)))
 
     def copy(self) -> Counts:
         return self.minus(Counts())
 
+
+_all = attrgetter(*(f.name for f in fields(Counts)))
 
 NOWHERE = ""
 """the `per_node` key of what happened at no broker: addresses without one, and clients that ran out of attempts"""

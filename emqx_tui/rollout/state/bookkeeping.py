@@ -81,9 +81,9 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     totals = journal.totals
     if totals.first_drain_at is None and not journal.abort and any(isinstance(c, StartDrain) for c in wanted):
         clients = context.blue.live_connections if context.blue else None
-        totals = replace(totals, first_drain_at=now, clients=clients, max_missing=0)
+        totals = changed(totals, first_drain_at=now, clients=clients, max_missing=0)
     if totals.drained_at is None and len(drained) >= context.wanted:
-        totals = replace(totals, drained_at=now)
+        totals = changed(totals, drained_at=now)
     deaths = all_deaths(totals, known)
     totals = changed(
         totals,
@@ -107,9 +107,7 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         finished_at=totals.finished_at or (now if phase in (Phase.DONE, Phase.ABORTED) else None),
     )
     names = tuple(sorted(drained))
-    if (totals, names) == (journal.totals, journal.drained):
-        return journal
-    return replace(journal, totals=totals, drained=names)
+    return changed(journal, totals=totals, drained=names)
 
 
 def _is_uncountable(context: RolloutContext) -> bool:

@@ -64,7 +64,8 @@ class CommandSender:
         return known.failed(command, message, is_refusal=failure.is_refusal, now=now, is_unanswered=unanswered)
 
     def _record(self, event: str, command: Command, **told: Any) -> None:
-        self._publisher.record(event, text=command_words(command), command=command.describe(), **told)
+        if self._publisher.is_recording:
+            self._publisher.record(event, text=command_words(command), command=command.describe(), **told)
 
     def in_flight(self, known: Expectations) -> tuple[str, ...]:
         """The commands that are not answered yet, in words."""

@@ -7,12 +7,12 @@ has been read, and the intent behind the write is decided on again.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError, Conflict, MalformedAnswer, NotFound, Unreachable
+from emqx_tui.model.frozen import changed
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.secret import Secret
 from emqx_tui.model.wire import Malformed
@@ -100,7 +100,7 @@ class JournalStore:
             return True
         if not is_driver:
             return False
-        if replace(after, totals=before.totals) != before or _milestones(after) != _milestones(before):
+        if changed(after, totals=before.totals) != before or _milestones(after) != _milestones(before):
             return True
         written_at = self._totals_written_at
         now = self._ports.clock.now()

@@ -214,6 +214,11 @@ class Publisher:
             nodes=list(sample.nodes.items()),
         )
 
+    @property
+    def is_recording(self) -> bool:
+        """There is a flight log."""
+        return self._ports.recorder is not None
+
     def record(self, event: str, **told: Any) -> None:
         """Write to the flight log; without an `at` of its own it is of now."""
         recorder = self._ports.recorder
@@ -247,13 +252,18 @@ def says_the_same(one: View, other: View) -> bool:
     """They differ in the times of reading at most."""
     return (
         _content(one) == _content(other)
-        and [_without_instant(source) for source in one.health] == [_without_instant(source) for source in other.health]
+        and len(one.health) == len(other.health)
+        and all(map(_is_same_source, one.health, other.health))
         and all(_is_same_undated(getattr(one.snapshot, n), getattr(other.snapshot, n)) for n in _CONTENT_OF_SNAPSHOT)
     )
 
 
+def _is_same_source(one: SourceHealth, other: SourceHealth) -> bool:
+    return one is other or _without_instant(one) == _without_instant(other)
+
+
 def _without_instant(source: SourceHealth) -> tuple[Any, ...]:
-    return (source.name, source.is_ok, source.problem, source.is_forbidden)
+    return (source.kind, source.is_ok, source.problem, source.is_forbidden)
 
 
 def _is_same_undated(one: Any, other: Any) -> bool:
