@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
-from textual.widgets.data_table import ColumnKey
+from textual.widgets.data_table import ColumnKey, RowKey
 
 from emqx_tui.session.views.view import ClusterRow
 from emqx_tui.ui.clusters.cells import GAP, Column, cells_of, shown_columns, widths
@@ -60,6 +61,10 @@ class ClusterTable(DataTable, inherit_bindings=False):
         if self._theme not in ("", self.app.theme):
             self._lay_out()
 
+    def _update_dimensions(self, new_rows: Iterable[RowKey]) -> None:
+        """Widths and heights are given: Textual would measure every cell of a new row for them."""
+        super()._update_dimensions(())
+
     def _lay_out(self) -> None:
         """Columns of another width, or other colours: the only times that the table is built anew."""
         self._theme = self.app.theme
@@ -84,23 +89,24 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self._rows, self._now = rows, now
         if not self._widths:
             return
-        order = [row.key for row in self._sorted(rows)]
+        in_order = self._sorted(rows)
+        order = [row.key for row in in_order]
         chosen = self.selected
-        for key in [key for key in self._drawn if key not in order]:
+        for key in self._drawn.keys() - order:
             del self._drawn[key]
             self.remove_row(_text(key))
-        for row in self._sorted(rows):
-            self._show_row(row, now)
+        aligns = {column.key: column.align for column in shown_columns(self._widths)}
+        theme = self.app.theme_variables
+        for row in in_order:
+            self._show_row(row, now, aligns, theme)
         if self._order() != order:
             self._sort(order)
         if chosen != self.selected:
             self.select(chosen)
 
-    def _show_row(self, row: ClusterRow, now: datetime) -> None:
+    def _show_row(self, row: ClusterRow, now: datetime, aligns: Mapping[str, str], theme: dict[str, str]) -> None:
         key, cells = row.key, cells_of(row, now, self._widths)
         drawn = self._drawn.get(key)
-        aligns = {column.key: column.align for column in shown_columns(self._widths)}
-        theme = self.app.theme_variables
         if drawn is None:
             painted = [_paint(key, cells[name], theme, aligns[name]) for name in aligns]
             self.add_row(*painted, key=_text(key))

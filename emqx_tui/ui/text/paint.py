@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import textual.theme
 from rich.style import Style
@@ -63,5 +64,10 @@ def cell(spans: Line, theme: Mapping[str, str], *, align: str = "<") -> Text:
     """A line as the cell of a table, which takes rich text only. `theme` has the variables of the app."""
     text = Text(justify="right" if align == ">" else "left", no_wrap=True, end="")
     for span in spans:
-        text.append(span.text, Style(color=theme.get(f"tone-{span.tone}"), bold=span.tone in _BOLD or None))
+        text.append(span.text, _rich_style(theme.get(f"tone-{span.tone}"), span.tone in _BOLD))
     return text
+
+
+@cache
+def _rich_style(colour: str | None, is_bold: bool) -> Style:
+    return Style(color=colour, bold=is_bold or None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import _data_table
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.gate_id import GateId
@@ -72,6 +73,23 @@ async def test_a_changed_figure_changes_one_cell_and_moves_nothing():
         assert "99,766" in table_rows(app)[0]
         assert table.get_cell("mqtt/emqx-ee", "name") is kept, "a cell that did not change was written again"
         assert table.selected == ("mqtt", "emqx-ee")
+
+
+async def test_no_cell_is_measured_for_widths_that_are_given(monkeypatch):
+    """A thousand clusters are eight thousand cells: measuring them takes as long as all the rest of the first list."""
+    measured = []
+    monkeypatch.setattr(_data_table, "measure", lambda console, cell, default: measured.append(cell) or default)
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        measured.clear()
+        rows = (*backend.shown_fleet.rows, *(row("more", f"c-{number:02}") for number in range(40)))
+        backend.publish(fleet=replace(backend.shown_fleet, rows=rows))
+        await settle(pilot)
+        assert not measured
+        table = app.screen.query_one(ClusterTable)
+        assert table.virtual_size.height == len(rows) + 1, "all rows can be scrolled to"
 
 
 async def test_rows_come_and_go_and_the_cursor_stays_on_its_cluster():
