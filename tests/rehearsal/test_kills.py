@@ -12,7 +12,7 @@ from tests.rehearsal.test_releases import play, small_world
 from tests.support.checkpoint import Checkpoint
 from tests.support.rehearsal.rehearse import Script
 
-LAST_WRITE = 29
+LAST_WRITE = 32
 """So often does a release of three nodes write under every-node."""
 
 

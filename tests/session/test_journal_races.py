@@ -17,7 +17,7 @@ from emqx_tui.model.secret import Secret
 from emqx_tui.rollout.change import Change, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Hold, Resume, Start
-from emqx_tui.rollout.state.journal import HoldRecord, Journal
+from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals
 from emqx_tui.session.inputs import JournalWritten
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
@@ -229,6 +229,22 @@ def test_a_journal_that_vanished_is_missed_until_it_stands_again(intent: Hold | 
     assert not store.may_act
     assert (store.take(None, None) == journal) is comes_back
     assert store.stored is None
+    for each in spawned:
+        each.close()
+
+
+@pytest.mark.parametrize(("lowest", "at_once"), [(895, False), (809, True)], ids=["a little", "by a tenth of all"])
+def test_counters_wait_for_the_next_write_unless_the_sum_falls_deep(lowest: int, at_once: bool) -> None:
+    """A driver that is killed takes with it what it has not written."""
+    spawned: list[Coroutine[Any, Any, None]] = []
+    ports = Ports(FakeKube(), FakeEmqx(), FakeClock(), FakeHost())
+    store = JournalStore("default", "emqx-ee", ports, lambda item: None, spawned.append)
+    journal = build.draining(totals=Totals(start_sum=900, lowest_sum=899)).journal
+    assert journal is not None
+    store.write(journal, None)
+    store.written(JournalWritten(journal, secret(journal, 100)))
+    fallen = replace(journal, totals=replace(journal.totals, lowest_sum=lowest))
+    assert store.must_write(fallen, None, is_driver=True, is_last=False) is at_once
     for each in spawned:
         each.close()
 

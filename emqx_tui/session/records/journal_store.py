@@ -217,8 +217,10 @@ def _orders(journal: Journal) -> tuple[Any, ...]:
 
 
 def _milestones(journal: Journal) -> tuple[Any, ...]:
+    """What is written at once: a driver that dies takes the rest with it, a deep fall of the sum among it."""
     totals = journal.totals
-    return (totals.first_drain_at, totals.drained_at, totals.deaths)
+    tenths = 10 * totals.lowest_sum // totals.start_sum if totals.lowest_sum is not None and totals.start_sum else None
+    return (totals.first_drain_at, totals.drained_at, totals.deaths, tenths)
 
 
 def _is_older(new: Secret, known: Secret | None) -> bool:
