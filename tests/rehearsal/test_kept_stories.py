@@ -265,6 +265,33 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(5776, skews_s=(0.5,), stop_s=0.5, events=(Event(28.0, "killed"), Event(30.4, "journal removed"))),
         "aborted",
     ),
+    "a pod is replaced while the watches are silent, and its successor tells it first": (
+        Story(11337, events=(Event(8.4, "watches silent"), Event(34.5, "blue pod killed"))),
+        "done",
+    ),
+    "the driver is killed when its drain has emptied the node": (
+        Story(
+            11148,
+            nodes=1,
+            clients_per_node=27,
+            preset="emqtt_bench-reconnect",
+            approval="every-node",
+            is_late=True,
+            boot_s=15.0,
+            events=(Event(40.3, "killed"),),
+        ),
+        "done",
+    ),
+    "two consoles have counted a node when it died in its drain": (
+        Story(
+            11206,
+            clients_per_node=39,
+            churn_per_s=0.0,
+            skews_s=(-0.5, -0.5),
+            events=(Event(46.9, "blue pod deleted"), Event(48.8, "Endpoints removed", 1)),
+        ),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

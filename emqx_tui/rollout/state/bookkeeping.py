@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from emqx_tui.model.frozen import changed
@@ -89,9 +89,9 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         totals,
         lowest_sum=_lower(totals, known.lowest_sum),
         start_sum=totals.start_sum if totals.start_sum is not None else known.start_sum,
-        evicted=max(totals.evicted, evicted(known)),
+        evicted=max(totals.evicted, evicted(known) + _evicted_besides(totals, known, known.initial)),
         evicted_at=totals.evicted_at or (now if _is_evicted(context) else None),
-        returned=max(totals.returned, returned(known)),
+        returned=max(totals.returned, returned(known) + _evicted_besides(totals, known, known.initial_back)),
         initial_back=known.initial_back,
         killed=max(totals.killed, sum(death.clients for death in deaths)),
         deaths=deaths,
@@ -108,6 +108,13 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     )
     names = tuple(sorted(drained))
     return changed(journal, totals=totals, drained=names)
+
+
+def _evicted_besides(totals: Totals, known: Observations, drained: Container[str]) -> int:
+    """Of those whom this console has seen cut off in a drain: how many more than another console has noted as such."""
+    noted = {(death.pod, death.instance): death.clients for death in totals.deaths}
+    seen = [d for d in known.deaths if d.was_drained and d.pod in drained and (d.pod, d.instance) in noted]
+    return sum(death.clients - noted[death.pod, death.instance] for death in seen)
 
 
 def _is_uncountable(context: RolloutContext) -> bool:

@@ -36,13 +36,15 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
             if clients is None:
                 known = changed(known, is_uncountable=True)
             elif clients:
-                deaths.append(NodeDeath(name, ended, clients, until))
+                deaths.append(NodeDeath(name, ended, clients, until, before.is_evacuated))
                 known = _undrained(known, name, clients) if before.is_evacuated else known
     for name, member in members.items():
         if member.node is not None and not member.is_suspect and _is_up(member) and member.live_connections is not None:
             is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, name)
-            counted_at = snapshot.stats.read_at or snapshot.now
-            standing[name] = Broker(instance_of(member), member.live_connections, counted_at, is_evacuated, uptime_s)
+            at = snapshot.stats.read_at or snapshot.now
+            since = standing[name].since if name in standing else at
+            broker = Broker(instance_of(member), member.live_connections, since, at, is_evacuated, uptime_s)
+            standing[name] = broker
     return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
 
 
@@ -85,7 +87,12 @@ def instance_of(member: Member) -> str:
 
 
 def _last_count(known: Observations, name: str, before: Broker, until: datetime) -> int | None:
-    """Clients on the broker when it ended; None where nobody counted them before its successor had some."""
+    """Clients on the broker when it ended; None where nobody counted them before its successor had some.
+
+    One that ended before it was first counted is the one before it, whose end is known by its uptime.
+    """
+    if until < before.since:
+        return 0
     last = before.clients if before.counted_at <= until else last_count(known.recent, name, until)
     if last is None or before.is_evacuated:
         return last

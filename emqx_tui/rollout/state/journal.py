@@ -108,6 +108,8 @@ class NodeDeath:
     """Which of the brokers that this pod has had."""
     clients: int
     at: datetime
+    was_drained: bool = False
+    """Its drain ran: whom it cut off the drain did not evict."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ class Broker:
 
     instance: str
     clients: int
+    since: datetime
+    """When it was first counted; what was counted before in its pod was on another."""
     counted_at: datetime
     is_evacuated: bool
     uptime_s: int | None = None

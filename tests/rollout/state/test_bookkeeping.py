@@ -139,3 +139,15 @@ def test_deaths_that_other_drivers_saw_are_added_to_those_seen_here() -> None:
 def test_clients_that_the_network_cut_count_once_the_canary_has_failed(failed: str, cut: int) -> None:
     scene = noted(remembered(WATCHED, canary_cut=38), canary_failed=failed)
     assert bookkeeping.with_totals(scene.context(), Phase.CANARY, []).totals.cut_by_canary == cut
+
+
+@pytest.mark.parametrize(("was_drained", "evicted"), [(True, 190), (False, 200)])
+def test_whom_another_console_has_noted_as_cut_off_in_a_drain_the_drain_has_not_evicted(
+    was_drained: bool, evicted: int
+) -> None:
+    """Each counts at other instants: 110 of 300 it has noted, 100 this one has seen."""
+    here = NodeDeath(TOP, "uid/0", 100, ago(1), was_drained)
+    seen = remembered(build.draining(), deaths=(here,), initial={TOP: 200}, left={TOP: 0})
+    scene = noted(seen, totals=Totals(deaths=(replace(here, clients=110),)))
+    totals = bookkeeping.with_totals(scene.context(), Phase.DRAINING, []).totals
+    assert (totals.evicted, totals.killed) == (evicted, 110)

@@ -450,7 +450,11 @@ def test_who_came_to_the_next_broker_before_a_late_watch_told_of_its_start_was_n
 def test_who_was_cut_off_long_before_a_late_watch_told_of_it_nobody_can_count() -> None:
     running = with_place(DRAINING, "blue", 1, containers=(replace(ENDED, restarts=0, last=None),))
     late = [at(counted(running, b1=250), 10.0 + second) for second in range(200)]
-    memory = seen(*late, at(with_place(counted(DRAINING, b1=250), "blue", 1, restarts=1, containers=(ENDED,)), 211))
+    memory = seen(
+        at(running, -5),
+        *late,
+        at(with_place(counted(DRAINING, b1=250), "blue", 1, restarts=1, containers=(ENDED,)), 211),
+    )
     assert (memory.deaths, memory.is_uncountable) == ((), True)
 
 
@@ -506,6 +510,16 @@ def test_a_broker_that_emqx_restarts_in_its_container_has_cut_its_clients_off(up
     silent = at(with_place(DRAINING, "blue", 1, uptime_s=3600, own_problem="connection refused", live=None), 1)
     again = at(with_place(DRAINING, "blue", 1, uptime_s=uptime_s, own=None, live=0), 4)
     assert killed(running, silent, again, at(again, 5)) == cut_off
+
+
+def test_a_broker_whose_end_its_successor_has_told_by_its_uptime_is_not_counted_again_when_the_watch_tells_of_it() -> (
+    None
+):
+    running = with_place(DRAINING, "blue", 1, uptime_s=3600)
+    again = at(with_place(DRAINING, "blue", 1, uptime_s=5, live=0), 9)
+    created_at = build.NOW + timedelta(seconds=3)
+    told = at(with_place(DRAINING, "blue", 1, pod_uid="another", created_at=created_at, uptime_s=5, live=0), 40)
+    assert killed(running, again, at(again, 39), told) == 300
 
 
 def test_a_broker_that_answers_while_its_readiness_probe_fails_has_cut_nobody_off() -> None:
