@@ -133,13 +133,19 @@ def _what_is_lost(view: View) -> str:
     return "the StatefulSet of blue is gone: there is nothing to go back to, green serves"
 
 
+def _still_done(view: View) -> str:
+    """An abort cannot go back without blue, but does not leave its clients without an address."""
+    is_kept = view.journal is not None and view.journal.abort is not None and view.snapshot.green is not None
+    return "clients are kept on green, nothing else is driven any more" if is_kept else "nothing is driven any more"
+
+
 def _ending(view: View) -> Headline | None:
     phase, result = view.decision.phase, view.result
     took = facts.duration_s(view)
     after = f" after {units.span(took)}" if took is not None else ""
     if phase is Phase.LOST:
         first = line(_word(ALARM, "LOST"), _what_is_lost(view))
-        return Headline(Tone.BAD, first, line("nothing is driven any more: look at the cluster before anything else"))
+        return Headline(Tone.BAD, first, line(f"{_still_done(view)}: look at the cluster before anything else"))
     if result == "failed":
         first = line(_word(FAILED, f"FAILED{after}"), view.decision.phase_text)
         return Headline(Tone.BAD, first, line(str(view.notice or "")))
@@ -262,7 +268,7 @@ def _auto_held(view: View, hold: HoldRecord) -> Headline:
         _goes_on(view, hold),
         advise(_way_on(view, hold, alarm)),
     ]
-    return Headline(Tone.CALL, first, line(DOT.join(part for part in parts if part)))
+    return Headline(Tone.CALL, first, _also(view, DOT.join(part for part in parts if part), but=hold.check))
 
 
 def _way_on(view: View, hold: HoldRecord, alarm: Alarm | None) -> tuple[Advice, ...]:
@@ -316,7 +322,7 @@ def _node_failed(view: View, incidents: tuple[Incident, ...]) -> Headline:
         parts.append(f"the next step waits for: {facts.not_passing(gate)[0].evidence}")
     stop = (Advice(Verb.FREEZE, "stops it"),) if running else ()
     parts.append(advise((*stop, Advice(Verb.HOLD))))
-    return Headline(Tone.WARN, first, line(DOT.join(parts)))
+    return Headline(Tone.WARN, first, _also(view, DOT.join(parts)))
 
 
 def _at_gate(view: View, gate: Gate) -> Headline:
@@ -324,9 +330,9 @@ def _at_gate(view: View, gate: Gate) -> Headline:
     problem = blocked_words(facts.why_no_intent(view))
     if gate.is_open and not _needs_person(view, gate):
         first = line(_word(RUNNING, "NEXT"), gate_words(gate))
-        return Headline(Tone.PLAIN, first, line(f"policy {_policy(view)} opens it: nobody is asked"))
+        return Headline(Tone.PLAIN, first, _also(view, f"policy {_policy(view)} opens it: nobody is asked"))
     if gate.is_open and problem:
-        return Headline(Tone.WARN, line(_word(WAITING, "WAITING"), what), line(f"{problem}"))
+        return Headline(Tone.WARN, line(_word(WAITING, "WAITING"), what), _also(view, problem))
     if gate.is_open:
         first = line(_word(WAITING, "WAITING FOR YOU"), f"to {gate_words(gate)}")
         running = meanwhile(view)
@@ -339,8 +345,8 @@ def _at_gate(view: View, gate: Gate) -> Headline:
     why = f"{first_check.evidence}{more}"
     if first_check.outcome is Outcome.FAIL:
         hint = f"{DOT}{first_check.hint}" if first_check.hint else ""
-        return Headline(Tone.WARN, line(_word(ALARM, "NOT SAFE YET"), what), line(f"{FAILED} {why}{hint}"))
-    return Headline(Tone.WAIT, line(_word(STARTING, "NOT YET"), what), line(f"waits for: {why}"))
+        return Headline(Tone.WARN, line(_word(ALARM, "NOT SAFE YET"), what), _also(view, f"{FAILED} {why}{hint}"))
+    return Headline(Tone.WAIT, line(_word(STARTING, "NOT YET"), what), _also(view, f"waits for: {why}"))
 
 
 def _passed(gate: Gate) -> str:
@@ -382,10 +388,15 @@ def _running(view: View) -> Headline:
     return Headline(Tone.PLAIN, first, line(f"{DOT.join(part for part in (_accepted(view), second) if part)}"))
 
 
-def _accepted(view: View) -> str:
-    """An alarm that stands although somebody has accepted it."""
-    standing = view.decision.alarms
-    return f"{ALARM} {standing[0].evidence}" if standing else ""
+def _accepted(view: View, but: str = "") -> str:
+    """An alarm that stands although somebody has accepted it; not that of the check `but`."""
+    standing = next((alarm for alarm in view.decision.alarms if alarm.check != but), None)
+    return f"{ALARM} {standing.evidence}" if standing else ""
+
+
+def _also(view: View, words: str, but: str = "") -> Line:
+    """What is said, and behind it an alarm that stands all the same."""
+    return line(DOT.join(part for part in (words, _accepted(view, but)) if part))
 
 
 def in_flight(view: View) -> str:

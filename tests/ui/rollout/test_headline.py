@@ -17,7 +17,7 @@ from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, L
 from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.state.journal import HoldRecord
+from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord
 from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, gate_words, headline
 from emqx_tui.ui.text.spans import Tone, plain, width
@@ -252,6 +252,29 @@ def test_what_is_lost_is_told():
     assert lost(resource=Reading(None, NOW)) == "▲ LOST the object of this release is gone or is another one"
     assert lost(stateful_sets=Reading((), NOW)) == "▲ LOST the StatefulSets of this release are gone"
     assert lost() == "▲ LOST the StatefulSet of blue is gone: there is nothing to go back to, green serves"
+
+
+def test_an_abort_that_has_lost_blue_still_keeps_clients_on_green():
+    lost = replace(releases.draining(), decision=Decision(Phase.LOST))
+    assert said(lost)[1] == "nothing is driven any more: look at the cluster before anything else"
+    assert lost.journal
+    going_back = replace(lost, journal=replace(lost.journal, abort=AbortRecord("ann", NOW, "")))
+    assert said(going_back)[1].startswith("clients are kept on green, nothing else is driven any more: ")
+
+
+def test_an_accepted_alarm_stays_on_the_bar_of_a_gate_that_is_shut():
+    view = releases.draining()
+    gate = view.decision.gate
+    assert gate
+    missing = CheckResult("clients-back", Outcome.FAIL, "196 clients missing of 866 evicted (limit 50)")
+    shut = replace(gate, checks=(missing,))
+    down = Alarm("operator-down", "the operator has been down for 47 s", Limit(15.0), ())
+    assert view.journal
+    accepted = replace(view.journal, acknowledged=("operator-down",))
+    decision = replace(view.decision, gate=shut, alarms=(down,))
+    first, second = said(replace(view, decision=decision, journal=accepted))
+    assert first.startswith("▲ NOT SAFE YET")
+    assert second == f"✘ {missing.evidence} · ▲ {down.evidence}"
 
 
 def test_idle_is_the_live_view_of_the_cluster():
