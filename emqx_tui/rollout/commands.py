@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from emqx_tui.model.api_version import V4
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.kube_object import KubeObject
-from emqx_tui.model.workloads import Address, Port
+from emqx_tui.model.workloads import Address, Port, StatefulSet
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import (
@@ -281,20 +281,41 @@ class Scale(_Base, advancing=True):
 
 @dataclass(frozen=True)
 class RestoreTemplate(_Base):
-    """Abort: put the original template back, word for word, if it is still what we last saw."""
+    """Abort: put the original template back, word for word, if the spec and blue are still what we last saw.
+
+    With its template back the operator gives blue the size that the object asks for, whoever is connected there.
+    """
 
     target: Target
-    seen: Mapping[str, Any] = field(repr=False)
+    generation: int
+    """Of the object, as it was seen."""
     original: Mapping[str, Any] = field(repr=False)
+    blue: Target
+    blue_generation: int
+
+    def blue_request(self) -> KubeRequest:
+        """Lists blue as it is now: no patch of the resource can be bound to it, and a watch can be late."""
+        path = Kind.STATEFUL_SET.info.path(self.blue.namespace)
+        return KubeRequest("GET", path, query={"fieldSelector": f"metadata.name={self.blue.name}"})
+
+    def is_same_blue(self, found: StatefulSet) -> bool:
+        """Nobody has given blue another size, or anything else, since it was seen."""
+        meta = found.meta
+        return (meta.uid, meta.metadata_generation) == (self.blue.uid, self.blue_generation)
 
     def request(self) -> KubeRequest:
-        operations = [
-            {"op": "test", "path": "/metadata/uid", "value": self.target.uid},
-            {"op": "test", "path": "/spec/template", "value": dict(self.seen)},
-            {"op": "replace", "path": "/spec/template", "value": dict(self.original)},
-        ]
-        path = Kind.EMQX_ENTERPRISE.info.path(self.target.namespace, self.target.name)
-        return KubeRequest("PATCH", path, operations, JSON_PATCH, _QUERY)
+        return replace_template(self.target, self.generation, self.original)
+
+
+def replace_template(target: Target, generation: int, template: Mapping[str, Any]) -> KubeRequest:
+    """Another template, if the spec is still the one of this generation."""
+    operations = [
+        {"op": "test", "path": "/metadata/uid", "value": target.uid},
+        {"op": "test", "path": "/metadata/generation", "value": generation},
+        {"op": "replace", "path": "/spec/template", "value": dict(template)},
+    ]
+    path = Kind.EMQX_ENTERPRISE.info.path(target.namespace, target.name)
+    return KubeRequest("PATCH", path, operations, JSON_PATCH, _QUERY)
 
 
 @dataclass(frozen=True)

@@ -288,7 +288,7 @@ COMMANDS: tuple[Command, ...] = (
     StartDrain(NAMESPACE, "pod-0", "node", (), RATES),
     StopDrain(NAMESPACE, "pod-0", "node"),
     Scale(TARGET, 3, 2),
-    RestoreTemplate(TARGET, {}, {}),
+    RestoreTemplate(TARGET, 1, {}, TARGET, 1),
     RestoreDelay(TARGET, 60),
 )
 

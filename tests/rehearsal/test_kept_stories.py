@@ -292,6 +292,16 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "blue is scaled up while the driver's watches are silent, and a release goes back": (
+        Story(
+            12086,
+            skews_s=(0.0, 0.5, 0.0),
+            boot_s=1.0,
+            lag_s=1.0,
+            events=(Event(12.4, "watches silent"), Event(24.4, "blue scaled up", 1), Event(29.9, "abort", 1)),
+        ),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -120,13 +120,13 @@ REQUESTS: dict[str, tuple[Command, KubeRequest]] = {
         ),
     ),
     "put the template back": (
-        RestoreTemplate(CR, TEMPLATE, OLD),
+        RestoreTemplate(CR, 7, OLD, STS, 3),
         KubeRequest(
             "PATCH",
             CR_PATH,
             [
                 {"op": "test", "path": "/metadata/uid", "value": "uid-cr"},
-                {"op": "test", "path": "/spec/template", "value": TEMPLATE},
+                {"op": "test", "path": "/metadata/generation", "value": 7},
                 {"op": "replace", "path": "/spec/template", "value": OLD},
             ],
             JSON_PATCH,
@@ -258,4 +258,4 @@ def test_a_quote_in_the_body_does_not_end_the_argument() -> None:
 
 
 def test_a_json_patch_is_described_as_one() -> None:
-    assert "--type=json " in RestoreTemplate(CR, TEMPLATE, OLD).describe()
+    assert "--type=json " in RestoreTemplate(CR, 7, OLD, STS, 3).describe()

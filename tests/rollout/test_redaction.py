@@ -63,7 +63,7 @@ def test_redact_takes_it_out(place: Any) -> None:
 def test_commands_neither_describe_nor_repr_it(place: Any) -> None:
     template = {"spec": {"emqxContainer": place}}
     target = Target("default", "emqx-ee", "uid", "5")
-    commands = (ApplyTemplate(target, template, 1_000_000_000), RestoreTemplate(target, template, template))
+    commands = (ApplyTemplate(target, template, 1_000_000_000), RestoreTemplate(target, 1, template, target, 1))
     for command in commands:
         assert SECRET not in command.describe()
         assert SECRET not in repr(command)

@@ -135,14 +135,36 @@ async def test_closing_waits_for_no_answer_and_tells_none() -> None:
 
 # -- the template goes back only as it was ------------------------------------------------------------------------
 
-RESTORE = RestoreTemplate(CR, build.NEW_TEMPLATE, build.OLD_TEMPLATE)
+RESTORE = RestoreTemplate(CR, 4, build.OLD_TEMPLATE, Target("default", "sts", "uid-sts", "77"), 3)
+SETS_PATH = "/apis/apps/v1/namespaces/default/statefulsets"
+
+
+def sets(uid: str = "uid-sts", generation: int = 3) -> dict[str, Any]:
+    meta = {"name": "sts", "namespace": "default", "uid": uid, "resourceVersion": "99", "generation": generation}
+    return {"items": [{"metadata": meta, "spec": {"replicas": 3}}]}
 
 
 async def test_the_restore_is_rehearsed_and_then_sent() -> None:
-    desk = Desk(FakeKube({CR_PATH: resource(build.OLD_TEMPLATE)}))
+    desk = Desk(FakeKube({CR_PATH: resource(build.OLD_TEMPLATE), SETS_PATH: sets()}))
     assert isinstance(await desk.result(RESTORE), CommandDone)
-    assert [("dryRun" in r.query) for r in desk.kube.sent] == [True, False]
-    assert desk.kube.sent[0].body == desk.kube.sent[1].body
+    rehearsed, listed, sent = desk.kube.sent
+    assert "dryRun" in rehearsed.query
+    assert listed.query == {"fieldSelector": "metadata.name=sts"}
+    assert "dryRun" not in sent.query
+    assert rehearsed.body == sent.body
+
+
+@pytest.mark.parametrize(
+    "found", [sets(generation=4), sets(uid="another"), {"items": []}], ids=["another size", "another set", "gone"]
+)
+async def test_the_template_does_not_go_back_onto_another_blue_than_the_watch_has_told(found: dict[str, Any]) -> None:
+    """The operator would give blue the size that the object asks for, and cut off the clients of what is too many."""
+    desk = Desk(FakeKube({CR_PATH: resource(build.OLD_TEMPLATE), SETS_PATH: found}))
+    failed = await desk.result(RESTORE)
+    assert isinstance(failed, CommandFailed)
+    assert "sts is not what its watch has told" in failed.message
+    assert not failed.is_refusal
+    assert len([r for r in desk.kube.sent if r.path == CR_PATH]) == 1
 
 
 async def test_a_template_that_the_server_would_change_is_not_sent() -> None:

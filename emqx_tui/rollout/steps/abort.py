@@ -12,7 +12,7 @@ from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.snapshot import Colour, Member
 from emqx_tui.rollout.addresses import endpoint_commands, is_switched, service_commands, serving
 from emqx_tui.rollout.checks import gates
-from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, StopDrain
+from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, StopDrain, Target
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import AbortCost
 from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
@@ -132,8 +132,9 @@ def _restore_template(context: RolloutContext) -> list[Command]:
         return []
     if context.expectations.has_failed_within(RestoreTemplate.name, 2.0, context.now):
         return []
+    seen, blue_seen = resource.meta.metadata_generation, blue.meta.metadata_generation
     target = finish.resource_target(context)
-    return [RestoreTemplate(target, resource.template, journal.originals.template)]
+    return [RestoreTemplate(target, seen, journal.originals.template, Target.of(blue), blue_seen)]
 
 
 def _remove_green(context: RolloutContext) -> list[Command]:

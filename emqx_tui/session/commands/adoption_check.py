@@ -13,7 +13,7 @@ from emqx_tui.model.errors import AdapterError, Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Malformed
-from emqx_tui.rollout.commands import RestoreTemplate, Target
+from emqx_tui.rollout.commands import Target, replace_template
 from emqx_tui.rollout.intents import Adopt
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.rollout.state.journal import journal_name
@@ -56,6 +56,6 @@ async def _with_stored_template(intent: Adopt, snapshot: Snapshot, kube: Kube) -
     resource = snapshot.resource.value
     if intent.template is None or resource is None:
         return intent
-    restored = RestoreTemplate(Target.of(resource), resource.template, intent.template)
-    admitted = EmqxEnterprise.from_json(await kube.request(restored.request().as_dry_run()))
+    request = replace_template(Target.of(resource), resource.meta.metadata_generation, intent.template)
+    admitted = EmqxEnterprise.from_json(await kube.request(request.as_dry_run()))
     return replace(intent, template=admitted.template)

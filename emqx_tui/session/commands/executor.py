@@ -12,7 +12,8 @@ from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Rejected, U
 from emqx_tui.model.evacuation import refusal_text
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.kube_object import fingerprint
-from emqx_tui.model.wire import Malformed, clean
+from emqx_tui.model.wire import Fields, Malformed, clean
+from emqx_tui.model.workloads import StatefulSet
 from emqx_tui.rollout.commands import Command, Nudge, RestoreTemplate, StartDrain, StopDrain
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.session.inputs import CommandDone, CommandFailed
@@ -88,6 +89,7 @@ class Executor:
             return judge_reply(command, await self._emqx.request(request))
         if isinstance(command, RestoreTemplate):
             await self._rehearse_restore(command, request)
+            await self._look_at_blue(command)
         return CommandDone(command, observed(request, await self._kube.request(request)))
 
     async def _rehearse_restore(self, command: RestoreTemplate, request: KubeRequest) -> None:
@@ -95,6 +97,13 @@ class Executor:
         admitted = EmqxEnterprise.from_json(await self._kube.request(request.as_dry_run()))
         if admitted.template_mark != fingerprint(dict(command.original)):
             raise Conflict("the server would store another template than the recorded one (a new annotation or label?)")
+
+    async def _look_at_blue(self, command: RestoreTemplate) -> None:
+        """The watch may be late: somebody may have given blue another size that it has not told yet."""
+        listed = Fields(await self._kube.request(command.blue_request()), "list")
+        found = [StatefulSet.from_json(item) for item in listed.array("items")]
+        if not any(command.is_same_blue(each) for each in found):
+            raise Conflict(f"StatefulSet {command.blue.name} is not what its watch has told")
 
 
 def judge_reply(command: Command, reply: EmqxReply) -> CommandDone | CommandFailed:

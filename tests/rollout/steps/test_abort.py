@@ -313,12 +313,15 @@ def test_what_is_sent_when_somebody_has_removed_blue(name: str) -> None:
     assert sent(scene) == expected
 
 
-def test_the_template_goes_back_word_for_word_if_it_is_what_was_seen() -> None:
+def test_the_template_goes_back_word_for_word_onto_what_was_seen() -> None:
     (command,) = BACK.commands()
     assert isinstance(command, RestoreTemplate)
     assert command.original == build.OLD_TEMPLATE
-    assert command.seen == build.NEW_TEMPLATE
     assert command.target.uid == build.UID
+    assert command.generation == BACK.metadata_generation
+    blue = BACK.snapshot().blue_set
+    assert blue is not None
+    assert command.is_same_blue(blue)
 
 
 def test_greens_clients_go_to_blue() -> None:
