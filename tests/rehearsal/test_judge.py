@@ -38,3 +38,24 @@ def test_an_abort_is_lost_when_somebody_removes_blue() -> None:
 def test_a_console_that_gives_an_abort_up_for_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CONDITIONS, When.BLUE_GONE, lambda context: True)  # pyright: ignore[reportArgumentType]
     assert play(Story(5664, events=(Event(30.0, "abort"),))).broken
+
+
+UNDONE = Story(10772, events=(Event(7.6, "green set removed"), Event(8.0, "template reverted")))
+
+
+def test_a_release_that_others_have_undone_is_held() -> None:
+    ending = play(UNDONE)
+    assert (ending.result, ending.broken) == ("aborted", [])
+
+
+@pytest.mark.parametrize("events", [(), UNDONE.events[:1]], ids=["nothing", "the half of what explains it"])
+def test_a_console_that_takes_a_step_back_for_nothing_is_caught(
+    monkeypatch: pytest.MonkeyPatch, events: tuple[Event, ...]
+) -> None:
+    applied = CONDITIONS[When.TEMPLATE_APPLIED]
+    monkeypatch.setitem(
+        CONDITIONS,  # pyright: ignore[reportArgumentType]
+        When.TEMPLATE_APPLIED,
+        lambda context: applied(context) and context.snapshot.now.second != 12,
+    )
+    assert any("a false hold" in line for line in play(Story(10772, events=events)).broken)
