@@ -62,6 +62,23 @@ def test_a_start_opens_a_journal_and_gives_the_one_patch() -> None:
     assert [c.name for c in decision.commands] == ["apply-template"]
 
 
+@pytest.mark.parametrize("is_absent", [True, False])
+def test_whether_the_user_had_given_a_delay_is_kept(is_absent: bool) -> None:
+    decision = build.idle().decide(Start(plan(delay_was_absent=is_absent), BY))
+    assert journal_of(decision).originals.delay_was_absent is is_absent
+
+
+def test_the_approval_of_a_start_keeps_on_what_it_rests() -> None:
+    starts = [
+        Start(plan(), BY),
+        Start(plan(), BY, overrides=("udp",)),
+        Start(plan(resource_version="901"), BY),
+        Start(plan(target_mark="another"), BY),
+    ]
+    kept = {journal_of(build.idle().decide(start)).approvals[0].evidence for start in starts}
+    assert len(kept) == len(starts)
+
+
 REFUSED_STARTS: dict[str, tuple[Scene, str]] = {
     "the object is gone": (replace(build.idle(), uid="another"), "gone or was re-created"),
     "somebody changed the object": (replace(build.idle(), metadata_generation=2), "was changed since"),

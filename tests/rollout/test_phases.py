@@ -225,9 +225,9 @@ def test_a_step_whose_write_lost_its_race_is_taken_back_without_an_alarm(scene: 
 
 def test_without_a_journal_every_phase_ends() -> None:
     for phase in Phase:
-        scene = seen_from(phase, build.idle())
+        decision, memory = seen_from(phase, build.idle()).decided()
         assert settle(phase, lambda when: when is W.JOURNAL_REMOVED) is P.IDLE
-        assert scene.decide().phase is P.IDLE
+        assert (decision.phase, memory.phase) == (P.IDLE, P.IDLE)
 
 
 def test_while_the_sources_are_silent_the_phase_stays_what_it_was() -> None:

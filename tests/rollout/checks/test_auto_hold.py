@@ -10,7 +10,7 @@ import pytest
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
-from emqx_tui.rollout.advice import Verb
+from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import auto_hold, kubernetes_alarms
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision
@@ -346,6 +346,39 @@ def test_every_alarm_says_what_it_saw_and_what_can_be_done(name: str) -> None:
                 assert advice.verb in set(Verb)
                 assert advice.verb is not Verb.FIX or advice.reason
                 assert "None" not in (advice.reason, advice.target)
+
+
+OURS = with_place(DRAINING, "blue", 1, **build.draining_place())
+STOPS = Advice(Verb.FREEZE, "stops it")
+BY_HAND = Advice(Verb.FIX, "stop emqx@10.9.9.9 in EMQX: no pod of this cluster, a freeze does not")
+
+
+@pytest.mark.parametrize(
+    ("scene", "advice"),
+    [
+        (OURS, (STOPS,)),
+        (replace(DRAINING, foreign=("emqx@10.9.9.9",)), (BY_HAND,)),
+        (replace(OURS, foreign=("emqx@10.9.9.9",)), (STOPS, BY_HAND)),
+    ],
+    ids=["a pod of this cluster", "another node", "both"],
+)
+def test_a_freeze_is_advised_where_it_stops_the_evacuation(scene: Scene, advice: tuple[Advice, ...]) -> None:
+    (alarm,) = scene.decide().alarms
+    assert alarm.advice == advice
+
+
+@pytest.mark.parametrize(
+    ("check", "is_alarmed", "reason"),
+    [
+        ("canary", False, "goes on with late removal: a blue address leaves when its node is empty"),
+        ("", False, ""),
+        ("drain-stalled", False, "the check passes again"),
+        ("drain-stalled", True, 'accepts "drain stalled" and goes on'),
+        ("third-set", True, "when the check passes"),
+    ],
+)
+def test_what_resuming_does_is_said_before(check: str, is_alarmed: bool, reason: str) -> None:
+    assert auto_hold.on_resume(check, is_alarmed=is_alarmed) == Advice(Verb.RESUME, reason)
 
 
 def test_an_abort_says_to_which_size_blue_is_scaled_back() -> None:

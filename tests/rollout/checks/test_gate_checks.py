@@ -285,11 +285,18 @@ def test_a_check(check: Check, scene: Scene, outcome: Outcome, evidence: str) ->
     assert isinstance(result.hint, str)
 
 
-@pytest.mark.parametrize("missing", ["services", "endpoints"])
-def test_ports_of_what_was_not_seen_are_waited_for(missing: str) -> None:
-    context = replace(READY.context(), snapshot=replace(READY.snapshot(), **{missing: MISSING}))
-    result = gate_checks.ports_unchanged(context)
-    assert (result.outcome, result.evidence) == (WAIT, "listener Service or Endpoints not seen")
+@pytest.mark.parametrize(
+    ("check", "missing", "evidence"),
+    [
+        (gate_checks.ports_unchanged, "services", "listener Service or Endpoints not seen"),
+        (gate_checks.ports_unchanged, "endpoints", "listener Service or Endpoints not seen"),
+        (gate_checks.service_on_green, "slices", "EndpointSlices not read yet"),
+        (gate_checks.nothing_foreign, "evacuations", "evacuations not read yet"),
+    ],
+)
+def test_what_was_not_seen_is_waited_for(check: Check, missing: str, evidence: str) -> None:
+    context = replace(DRAINING.context(), snapshot=replace(DRAINING.snapshot(), **{missing: MISSING}))
+    assert check(context) == CheckResult(NAME_OF[check], WAIT, evidence)
 
 
 def test_every_registered_check_is_in_the_table() -> None:

@@ -101,6 +101,12 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("free", question(), PASS, "60"),
         ("absent", question(replace(IDLE, delay_s=None)), PASS, "0"),
         ("left closed", question(replace(IDLE, delay_s=CLOSED_S + 4)), FAIL, "left over"),
+        (
+            "closed in a release without a journal",
+            question(replace(build.ready(), delay_s=CLOSED_S + 4)),
+            FAIL,
+            "1000000004: it holds the operator in the middle of a release whose journal is gone; leave it",
+        ),
     ],
     "complete": [
         ("whole", question(), PASS, "3/3 Ready, 3/3 in EMQX"),

@@ -148,7 +148,8 @@ def test_who_died_while_nobody_was_counted_makes_the_lowest_sum() -> None:
 def test_what_nobody_counted_since_the_driver_before_is_told() -> None:
     def told(memory: Observations, since_s: float) -> list[tuple[float, float]]:
         """Seconds before or after the first scene."""
-        found = uncounted(replace(memory, driven_since=build.NOW + timedelta(seconds=since_s)))
+        driver = Memory(observations=memory).took_over(build.NOW + timedelta(seconds=since_s))
+        found = uncounted(driver.observations)
         return [tuple((end - build.NOW).total_seconds() for end in (gap.since, gap.until)) for gap in found]
 
     arrived = seen(at(DRAINING, 60), at(DRAINING, 61))
@@ -493,6 +494,14 @@ def test_what_a_stopped_drain_has_evicted_last_is_seen_after_the_abort() -> None
     memory = seen(*BEGUN, draining, at(with_place(aborted, "blue", 2, live=80), 3))
     assert evicted(memory) == 220
     assert memory.ledger.evicted == 220
+
+
+@pytest.mark.parametrize(("after_s", "gone"), [(STOPPED_S, 220), (STOPPED_S + 0.5, 200)])
+def test_an_abort_whose_stop_is_late_closes_the_books_all_the_same(after_s: float, gone: int) -> None:
+    draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
+    aborted = noted(draining, abort=AbortRecord("ann@host", draining.now, "e"))
+    memory = seen(*BEGUN, draining, at(with_place(aborted, "blue", 2, live=80), 2 + after_s))
+    assert (evicted(memory), memory.ledger.evicted) == (gone, gone)
 
 
 @pytest.mark.parametrize(("after_s", "counted_too"), [(1.0, True), (STOPPED_S, True), (STOPPED_S + 0.5, False)])

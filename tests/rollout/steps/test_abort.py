@@ -264,6 +264,13 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ),
         ["start-drain 9c8d4-0"],
     ),
+    "restored: the higher was refused a moment ago: the other goes first": (
+        remembered(
+            with_place(EARLY_TRAFFIC, "green", 2, live=9),
+            failures={f"drain:{build.GREEN_NAME}-2": Failure(ago(0.5), "busy", 1, True, command="start-drain")},
+        ),
+        ["start-drain 9c8d4-0"],
+    ),
     "restored: green is drained": (with_place(OLD, "green", 0, **DRAINED), ["scale green to 0"]),
     "restored: green is drained by EMQX's word alone": (
         with_place(OLD, "green", 0, **{**DRAINED, "own": None}),

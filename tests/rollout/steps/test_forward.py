@@ -22,6 +22,7 @@ from emqx_tui.rollout.commands import (
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import CLOSED_S
 from emqx_tui.rollout.state.expectations import AckWait, Failure
+from emqx_tui.rollout.steps import forward
 from tests.support import scenes as build
 from tests.support.scenes import (
     DRAINED,
@@ -156,9 +157,17 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         remembered(
             with_place(READY, "green", 1, is_ready=False, on_serving=False),
             gate_frozen_since={f"{build.GREEN_NAME}-1": ago(9)},
-            sent_at={"forget-release-status": ago(4)},
+            sent_at={"forget-release-status": ago(4.9)},
         ),
         [],
+    ),
+    "ready: the frozen gate's full pass was asked for in vain": (
+        remembered(
+            with_place(READY, "green", 1, is_ready=False, on_serving=False),
+            gate_frozen_since={f"{build.GREEN_NAME}-1": ago(9)},
+            sent_at={"forget-release-status": ago(5)},
+        ),
+        ["forget-release-status"],
     ),
     "ready: a frozen gate of blue is no reason": (
         remembered(
@@ -444,6 +453,20 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
 @pytest.mark.parametrize(("scene", "expected"), TABLE.values(), ids=TABLE)
 def test_what_is_sent(scene: Scene, expected: list[str]) -> None:
     assert sent(scene) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "starting: the object moved on",
+        "starting: the watches are old",
+        "starting: the patch was refused",
+    ],
+)
+def test_a_first_patch_that_may_not_go_does_not_wait_for_the_hold_of_its_alarm(name: str) -> None:
+    scene, _ = TABLE[name]
+    assert forward.advancing(scene.context(), Phase.STARTING) == []
+    assert forward.advancing(START.context(), Phase.STARTING)
 
 
 def test_the_first_patch_closes_the_valve_and_names_the_object_that_was_seen() -> None:
