@@ -244,15 +244,17 @@ def _bar(row: NodeRow, width: int) -> Line:
 
 
 def fit_rows(rows: Sequence[NodeRow], room: int) -> list[NodeRow | str]:
-    """The rows that fit; runs of calm neighbours of one colour and state are counted in a sentence, longest first."""
+    """The rows that fit; of runs of calm neighbours of one colour and state, the longest first, the end is counted."""
     shown: list[NodeRow | str] = list(rows)
     while len(shown) > room:
         run = _longest_run(shown)
         if run is None:
             hidden = len(shown) - (room - 1)
             return [*shown[: room - 1], f"… {hidden} more rows: enlarge the window"] if room > 0 else []
-        start, end = run
-        shown[start:end] = [_counted([row for row in shown[start:end] if isinstance(row, NodeRow)])]
+        first, end = run
+        start = max(first, end - (len(shown) - room + 1))
+        counted = [row for row in shown[start:end] if isinstance(row, NodeRow)]
+        shown[start:end] = [_counted(counted, is_rest=start > first)]
     return shown
 
 
@@ -276,10 +278,10 @@ def _alike(first: NodeRow | str, other: NodeRow | str) -> bool:
     return calm and first.colour is other.colour and first.mark == other.mark
 
 
-def _counted(rows: list[NodeRow]) -> str:
-    first = rows[0]
+def _counted(rows: list[NodeRow], *, is_rest: bool) -> str:
+    first, more = rows[0], "more " if is_rest else ""
     generation = "" if first.colour is Colour.NONE else f"{first.colour.value} "
-    words = f"{first.mark.glyph} {len(rows)} {generation}nodes {first.mark.word}"
+    words = f"{first.mark.glyph} {len(rows)} {more}{generation}nodes {first.mark.word}"
     known = [row.live for row in rows if row.live is not None]
     if first.is_gone or len(known) < len(rows):
         return words

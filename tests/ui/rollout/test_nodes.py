@@ -12,6 +12,7 @@ from emqx_tui.model.evacuation import EvacuationState, GlobalStatus
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.session.views.view import View
+from emqx_tui.ui.rollout.layout import share
 from emqx_tui.ui.rollout.nodes import NodeRow, Weight, columns_for, fit_rows, header_line, node_rows, row_line
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases
@@ -182,6 +183,20 @@ def test_counted_rows_say_how_many_what_and_how_much():
     found = fit_rows(many(12), 9)
     assert "● 12 green nodes serving: 13,143 to 13,143 clients each, 157,716 in all" in found
     assert "✔ 6 blue nodes gone" in fit_rows(many(12), 5)
+
+
+def test_no_more_rows_are_counted_together_than_must_be():
+    found = fit_rows(many(12), 16)
+    assert len(found) == 16
+    assert sum(isinstance(row, NodeRow) and row.colour is Colour.GREEN for row in found) == 3
+    assert found[-1] == "● 9 more green nodes serving: 13,143 to 13,143 clients each, 118,287 in all"
+
+
+def test_very_many_nodes_leave_room_for_the_plot():
+    assert share(50, 2, 100, 0).table == 22
+    assert share(50, 2, 100, 0).plot >= 14
+    assert share(24, 2, 100, 0) == share(24, 2, 8, 0)
+    assert share(50, 2, 24, 0).table == 25
 
 
 def test_counted_rows_give_no_total_without_one_of_them():
