@@ -23,15 +23,20 @@ def container_of(pod: Pod) -> Container | None:
     return next((container for container in pod.containers if container.name == "emqx"), None)
 
 
-def counted_until(member: Member | None, uid: str, now: datetime) -> datetime:
-    """Counts up to then are those of the broker in the pod `uid`, which has ended; `member` stands in its place now."""
+def counted_until(member: Member | None, uid: str, restarts: int, now: datetime) -> datetime:
+    """Counts up to then are those of a broker that has ended; `member` stands in its place now.
+
+    It ran in the pod `uid`, whose container had been restarted `restarts` times: the last end that Kubernetes tells of
+    may be that of the broker before it.
+    """
     if member is None:
         return now
     if member.pod.meta.uid != uid:
         told = member.pod.meta.created_at
     else:
         container = container_of(member.pod)
-        end = container and (container.ended or container.last)
+        last = container.last if container and container.restarts > restarts else None
+        end = (container and container.ended) or last
         told = end.finished_at if end else None
     return now if told is None else min(now, told + WHOLE_SECONDS)
 

@@ -154,7 +154,7 @@ def last_end(member: Member) -> str:
 
 def _with_count(incident: Incident, before: Standing, member: Member | None, recent: tuple[Sample, ...]) -> Incident:
     """Without those who came to the next broker in its pod before anybody heard of its end."""
-    until = counted_until(member, before.uid, incident.at)
+    until = counted_until(member, before.uid, before.restarts, incident.at)
     if incident.kind is IncidentKind.LEFT_EMQX or before.counted_at <= until:
         return incident
     return replace(incident, clients=last_count(recent, incident.pod, until))

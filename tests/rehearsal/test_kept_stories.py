@@ -302,6 +302,23 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "a node that was restarted is drained, and its pod is deleted": (
+        Story(
+            10789,
+            nodes=6,
+            clients_per_node=37,
+            churn_per_s=0.0,
+            is_late=True,
+            skews_s=(-0.5, 0.5, 0.0),
+            boot_s=1.0,
+            events=(
+                Event(55.7, "green broker restarts", 1),
+                Event(58.3, "a green broker hangs for a while", 1),
+                Event(85.2, "abort", 2),
+            ),
+        ),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -31,7 +31,8 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
         if not ended:
             standing[name] = before
         elif snapshot.blue_uid and name not in drained:
-            until = counted_until(member, before.instance.partition("/")[0], snapshot.now)
+            uid, _, restarts = before.instance.partition("/")
+            until = counted_until(member, uid, int(restarts), snapshot.now)
             clients = _last_count(known, name, before, until)
             if clients is None:
                 known = changed(known, is_uncountable=True)

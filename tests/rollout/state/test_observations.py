@@ -448,6 +448,15 @@ def test_who_came_to_the_next_broker_before_a_late_watch_told_of_its_start_was_n
     assert memory.lowest_sum == 820, "of 860 when it ended"
 
 
+def test_a_broker_that_was_emptied_is_not_counted_with_the_clients_of_the_one_before_it() -> None:
+    """Its pod is deleted; what Kubernetes tells of its container is how the broker before it ended."""
+    first = with_place(DRAINING, "blue", 1, containers=(replace(ENDED, restarts=0, last=None),))
+    second = with_place(DRAINING, "blue", 1, restarts=1, containers=(ENDED,), live=0)
+    told = [at(second, 3.5 + n) for n in range(10)]
+    gone = at(with_place(second, "blue", 1, is_deleting=True), 14)
+    assert killed(first, *told, gone) == 300
+
+
 def test_who_was_cut_off_long_before_a_late_watch_told_of_it_nobody_can_count() -> None:
     running = with_place(DRAINING, "blue", 1, containers=(replace(ENDED, restarts=0, last=None),))
     late = [at(counted(running, b1=250), 10.0 + second) for second in range(200)]
