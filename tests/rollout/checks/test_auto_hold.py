@@ -13,12 +13,12 @@ from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import auto_hold, kubernetes_alarms
 from emqx_tui.rollout.decide import DecisionSettings, decide
-from emqx_tui.rollout.decision import Decision
+from emqx_tui.rollout.decision import Decision, Limit
 from emqx_tui.rollout.intents import Resume, SetPolicy
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.state.expectations import AckWait, Failure
-from emqx_tui.rollout.state.journal import HoldRecord
+from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord
 from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.rollout.state.observed import Progress, Still
 from emqx_tui.rollout.stillness import what_waits
@@ -27,7 +27,7 @@ from tests.support.scenes import Scene, ago, approved, held, noted, remembered, 
 
 CREATING, READY, DRAINING = build.creating(), build.ready(), build.draining()
 EVICTING = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place())
-TOP = f"{build.BLUE_NAME}-2"
+TOP, MIDDLE = f"{build.BLUE_NAME}-2", f"{build.BLUE_NAME}-1"
 
 
 def hung(scene: Scene, for_s: float) -> Scene:
@@ -203,6 +203,14 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
     "blue loses many of very many": (losing(1500, before=33_000), set()),
     "blue loses too many of very many": (losing(1800, before=33_000), {"blue-losing-clients"}),
     "blue loses clients, seen too shortly": (losing(200, span_s=10.0), set()),
+    "blue loses clients by a drain of which only its own node tells": (
+        with_place(approved(losing(200), "node:2", "node:1"), "blue", 1, own=100),
+        set(),
+    ),
+    "blue loses clients by a drain that was stopped": (
+        remembered(losing(200), initial={MIDDLE: 300}, left={MIDDLE: 100}),
+        set(),
+    ),
     "the operator does not answer": (
         remembered(READY, ack=AckWait("1000", "status-1", ago(60), "nudge")),
         {"operator-silent"},
@@ -252,6 +260,25 @@ def test_what_alarms(scene: Scene, expected: set[str]) -> None:
     assert {alarm.check for alarm in decision.alarms} == expected
     is_held_before = scene.journal is not None and scene.journal.hold is not None
     assert _is_held(decision) is (bool(expected) or is_held_before)
+
+
+LIMITS = {
+    "clients missing for long": Limit(10.0, 50),
+    "blue loses clients": Limit(share_per_min=0.05),
+    "a drain without progress": Limit(60.0),
+    "a blue broker is gone": Limit(60.0),
+    "a green pod not Ready for 5 min": Limit(300.0),
+    "the operator is down": Limit(15.0),
+    "a recipient hangs": Limit(10.0),
+    "blind while a node drains": Limit(30.0),
+    "nothing moves, and nobody is asked": Limit(300.0),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_an_alarm_says_which_limit_was_passed(name: str) -> None:
+    (alarm,) = ALARMS[name][0].decide().alarms
+    assert alarm.limit == LIMITS[name]
 
 
 def test_a_console_that_comes_in_the_middle_does_not_take_what_it_has_not_read_for_a_start() -> None:
@@ -351,20 +378,73 @@ def test_every_alarm_says_what_it_saw_and_what_can_be_done(name: str) -> None:
 OURS = with_place(DRAINING, "blue", 1, **build.draining_place())
 STOPS = Advice(Verb.FREEZE, "stops it")
 BY_HAND = Advice(Verb.FIX, "stop emqx@10.9.9.9 in EMQX: no pod of this cluster, a freeze does not")
+LOOK = Advice(Verb.INSPECT_POD, target=f"{build.GREEN_NAME}-1")
+BACK_TO_3 = Advice(Verb.FIX, "scale it back to 3")
+UNREADY = {f"{build.GREEN_NAME}-1": ago(300)}
+ADVISED: dict[str, tuple[str, Scene, tuple[Advice, ...]]] = {
+    "a pod of this cluster is evacuated": ("foreign-evacuation", OURS, (STOPS,)),
+    "another node is evacuated": ("foreign-evacuation", replace(DRAINING, foreign=("emqx@10.9.9.9",)), (BY_HAND,)),
+    "both are": ("foreign-evacuation", replace(OURS, foreign=("emqx@10.9.9.9",)), (STOPS, BY_HAND)),
+    "a rebalance": (
+        "foreign-rebalance",
+        replace(DRAINING, rebalances=1),
+        (Advice(Verb.FIX, "stop it in EMQX: a freeze does not"),),
+    ),
+    "blue is smaller": (
+        "blue-not-whole",
+        with_side(without_place(READY, "blue", 2), "blue", replicas=2),
+        (BACK_TO_3, Advice(Verb.ABORT, "scales it back, too")),
+    ),
+    "blue is larger": ("blue-not-whole", with_side(READY, "blue", replicas=4), (BACK_TO_3,)),
+    "a third set": ("third-set", replace(DRAINING, third=build.third()), (Advice(Verb.FIX, "scale it to 0"),)),
+    "a third set that the object asks for": (
+        "third-set",
+        replace(DRAINING, third=build.third(), template="other"),
+        (Advice(Verb.FIX, "put spec.template of the EmqxEnterprise back, then scale it to 0"),),
+    ),
+    "a third set in an abort": (
+        "third-set",
+        noted(replace(READY, third=build.third(), template="old"), abort=AbortRecord("ann@host", ago(60), "e")),
+        (Advice(Verb.FIX, "scale it to 0"),),
+    ),
+    "another size": (
+        "object-changed",
+        replace(READY, replicas=4),
+        (Advice(Verb.FIX, "set spec.replicas back to 3"), Advice(Verb.ABORT)),
+    ),
+    "another template": ("object-changed", replace(READY, template="other"), ()),
+    "another template when blue is gone": (
+        "object-changed",
+        replace(build.finishing(), template="other"),
+        (Advice(Verb.FIX, "put spec.template back to the one of this release"),),
+    ),
+    "green does not come up": (
+        "green-not-ready",
+        remembered(CREATING, unready_since=UNREADY),
+        (LOOK, Advice(Verb.ABORT)),
+    ),
+    "green is lost after the cut-over": (
+        "green-not-ready",
+        remembered(with_place(DRAINING, "green", 1, is_ready=False), unready_since=UNREADY),
+        (LOOK,),
+    ),
+    "the object was changed before the first patch": (
+        "cannot-start",
+        replace(build.starting(), metadata_generation=2),
+        (Advice(Verb.ABORT, "nothing was changed yet"),),
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("scene", "advice"),
-    [
-        (OURS, (STOPS,)),
-        (replace(DRAINING, foreign=("emqx@10.9.9.9",)), (BY_HAND,)),
-        (replace(OURS, foreign=("emqx@10.9.9.9",)), (STOPS, BY_HAND)),
-    ],
-    ids=["a pod of this cluster", "another node", "both"],
-)
-def test_a_freeze_is_advised_where_it_stops_the_evacuation(scene: Scene, advice: tuple[Advice, ...]) -> None:
-    (alarm,) = scene.decide().alarms
-    assert alarm.advice == advice
+@pytest.mark.parametrize(("check", "scene", "advice"), ADVISED.values(), ids=ADVISED)
+def test_what_is_advised(check: str, scene: Scene, advice: tuple[Advice, ...]) -> None:
+    assert {alarm.check: alarm.advice for alarm in scene.decide().alarms}[check] == advice
+
+
+@pytest.mark.parametrize(("template", "word"), [("old", "the original template"), ("other", "another template")])
+def test_which_template_the_object_asks_for_is_said(template: str, word: str) -> None:
+    (alarm,) = replace(DRAINING, template=template).decide().alarms
+    assert alarm.evidence == f"the object asks for {word} now: somebody else changed it"
 
 
 @pytest.mark.parametrize(
@@ -432,6 +512,7 @@ def test_a_removed_listener_is_told(phase: Phase) -> None:
     alarm = kubernetes_alarms.listener_gone(gone, phase)
     assert alarm is not None
     assert "Endpoints" in alarm.evidence
+    assert alarm.advice == (Advice(Verb.FIX, "create it again: new connections find no node"),)
     assert kubernetes_alarms.listener_gone(gone, Phase.FINISHING) is None
     assert "listener-gone" in {found.check for found in auto_hold.alarms(gone, phase)}
 

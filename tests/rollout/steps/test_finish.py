@@ -133,6 +133,16 @@ def test_done_when_the_close_out_is_clean() -> None:
     assert decision.journal is not None
     assert decision.journal.totals.finished_at == build.NOW
     assert {c.outcome for c in decision.checks} == {"pass"}
+    assert [c.name for c in decision.checks] == [
+        "template",
+        "one-set",
+        "status-reset",
+        "generation-complete",
+        "addresses",
+        "delay-restored",
+        "running",
+        "ports",
+    ]
 
 
 def test_a_delay_that_somebody_else_has_set_at_the_end_is_theirs() -> None:
