@@ -104,7 +104,7 @@ def _without_release(
             return Decision(Phase.IDLE, refused="no release is running"), idle
     if answer.journal is None:
         return Decision(Phase.IDLE, refused=answer.refused, refusal=answer.refusal), idle
-    seen = changed(snapshot, blue_uid=answer.journal.originals.blue_uid, green_uid=answer.journal.green_uid)
+    seen = changed(snapshot, blue_uid=answer.journal.blue_uid, green_uid=answer.journal.green_uid)
     decision, kept = decide(memory.afresh(is_stopped=isinstance(intent, Adopt)), seen, answer.journal, None, settings)
     return changed(decision, accepted=answer.accepted), kept
 

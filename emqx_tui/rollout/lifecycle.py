@@ -69,6 +69,11 @@ def _holds(when: When, context: RolloutContext) -> bool:
     return (context.is_read or when in _OF_JOURNAL) and CONDITIONS[when](context)
 
 
+def _is_blue_rebuilt(context: RolloutContext) -> bool:
+    is_there = context.resource is not None and context.snapshot.blue_set is not None
+    return is_there and bool(context.journal.rebuilt_blue_uid)
+
+
 def _is_template_applied(context: RolloutContext) -> bool:
     is_untouched = context.is_template_original and not context.is_template_applied
     return not is_untouched or context.green is not None
@@ -118,6 +123,7 @@ CONDITIONS: Mapping[When, Callable[[RolloutContext], bool]] = {
     When.OBJECT_GONE: lambda context: context.resource is None,
     When.SETS_GONE: lambda context: context.snapshot.blue_set is None and context.green is None,
     When.BLUE_GONE: lambda context: context.snapshot.blue_set is None,
+    When.BLUE_REBUILT: _is_blue_rebuilt,
     When.ABORT_ASKED: lambda context: context.journal.abort is not None,
     When.TEMPLATE_APPLIED: _is_template_applied,
     When.CUT_OVER_SEEN: lambda context: context.journal.cut_over_at is not None or context.snapshot.blue_set is None,

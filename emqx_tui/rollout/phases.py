@@ -45,6 +45,7 @@ class When(StrEnum):
     OBJECT_GONE = "the EmqxEnterprise is gone or was re-created"
     SETS_GONE = "both StatefulSets are gone"
     BLUE_GONE = "the blue StatefulSet is gone"
+    BLUE_REBUILT = "in an abort, the operator has built the same blue StatefulSet again"
     ABORT_ASKED = "a person aborts"
     TEMPLATE_APPLIED = "the object asks for the new template"
     CUT_OVER_SEEN = "the proxies were seen to follow the cut-over, or somebody removed blue"
@@ -117,6 +118,7 @@ LIFE: tuple[Row, ...] = (
     Row(P.DRAINING, W.BLUE_EMPTY, P.FINISHING),
     Row(P.FINISHING, W.CLOSED_OUT, P.DONE),
     Row(P.ABORTING, W.BLUE_GONE, P.LOST),
+    Row(P.LOST, W.BLUE_REBUILT, P.ABORTING),
     Row(P.ABORTING, W.RESTORED, P.ABORTED),
     *_each((phase for phase in Phase if phase is not P.IDLE), W.JOURNAL_REMOVED, P.IDLE),
 )

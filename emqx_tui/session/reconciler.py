@@ -288,7 +288,7 @@ class Reconciler:
         """UIDs of the blue and the green StatefulSet: by the journal or, without one, by what the operator does."""
         journal = self._journal.present
         if journal is not None:
-            return journal.originals.blue_uid, journal.green_uid
+            return journal.blue_uid, journal.green_uid
         return ungated.colours(self.seen)
 
     def _colour(self) -> None:

@@ -319,6 +319,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "somebody removes blue in an abort, and the operator builds it again": (
+        Story(8099, skews_s=(0.5, 0.5), boot_s=15.0, events=(Event(20.7, "abort"), Event(24.1, "blue set removed", 1))),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -148,8 +148,9 @@ def reached_from(phase: Phase) -> set[Phase]:
 def test_no_way_leads_back_over_the_cut_over() -> None:
     assert reached_from(P.DRAINING) == {P.FINISHING, P.DONE, P.ABORTING, P.ABORTED, P.LOST}
     assert reached_from(P.FINISHING) == {P.DONE, P.ABORTING, P.ABORTED, P.LOST}
-    assert reached_from(P.ABORTING) == {P.ABORTED, P.LOST}
-    assert all(reached_from(phase) == set() for phase in FINAL - {P.IDLE})
+    assert reached_from(P.ABORTING) == {P.ABORTING, P.ABORTED, P.LOST}
+    assert reached_from(P.LOST) == reached_from(P.ABORTING)
+    assert all(reached_from(phase) == set() for phase in FINAL - {P.IDLE, P.LOST})
     assert {row.then for row in LIFE if row.at is P.IDLE} == {P.STARTING}
 
 
@@ -165,6 +166,8 @@ OPPOSITES = (
     (W.CANARY_DUE, W.CANARY_FAILED),
     (W.CANARY_DUE, W.CUT_OVER_DUE),
     (W.JOURNAL_WRITTEN, W.JOURNAL_REMOVED),
+    (W.BLUE_REBUILT, W.BLUE_GONE),
+    (W.BLUE_REBUILT, W.OBJECT_GONE),
 )
 
 

@@ -189,7 +189,7 @@ class Scene:
         read = self.now - timedelta(seconds=self.broker_age_s)
         journal = self.journal
         if blue_uid is None:
-            blue_uid = journal.originals.blue_uid if journal else ""
+            blue_uid = journal.blue_uid if journal else ""
         joined = [(s, k, p) for s in self.sides for k, p in s.places.items() if p.is_joined]
         return Snapshot(
             now=self.now,

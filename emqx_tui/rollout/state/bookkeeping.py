@@ -26,8 +26,10 @@ from emqx_tui.rollout.steps.forward import is_empty_by_own_word
 
 
 def with_milestones(context: RolloutContext, phase: Phase) -> Journal:
-    """The journal with its milestones: green's UID, the canary's verdict, the cut-over."""
+    """The journal with its milestones: green's UID, the canary's verdict, the cut-over, in an abort a new blue."""
     journal, green = context.journal, context.green
+    if phase is Phase.LOST and journal.abort:
+        return _with_rebuilt_blue(context)
     if phase in FINAL or journal.abort:
         return journal
     if green is not None and not journal.green_uid and green.colour is Colour.GREEN:
@@ -37,6 +39,16 @@ def with_milestones(context: RolloutContext, phase: Phase) -> Journal:
     if phase is Phase.CUTTING_OVER and is_switched(context, phase) and context.is_cut_over_approved:
         journal = replace(journal, cut_over_at=context.now)
     return journal
+
+
+def _with_rebuilt_blue(context: RolloutContext) -> Journal:
+    """Somebody removed blue, and the operator, asked for the old template, has built the very same set again."""
+    journal, originals = context.journal, context.journal.originals
+    if context.resource is None or context.stale_kube or context.snapshot.blue_set is not None:
+        return journal
+    same = (originals.blue_name, originals.blue_revision)
+    again = next((s for s in context.snapshot.sets if (s.name, s.update_revision) == same), None)
+    return journal if again is None else replace(journal, rebuilt_blue_uid=again.meta.uid)
 
 
 def _with_verdict(context: RolloutContext, journal: Journal) -> Journal:

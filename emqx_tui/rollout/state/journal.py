@@ -178,6 +178,8 @@ class Journal(ReleaseSpec):
     canary_failed: str = ""
     """Evidence of a failed canary; empty when it passed or was not tried."""
     green_uid: str = ""
+    rebuilt_blue_uid: str = ""
+    """In an abort: of the StatefulSet that the operator has built in place of the blue one that somebody removed."""
     overrides: tuple[str, ...] = ()
     """Names of failed pre-flight checks that a person accepted."""
     totals: Totals = field(default_factory=Totals)
@@ -191,6 +193,11 @@ class Journal(ReleaseSpec):
     """By check: who lifted its hold."""
     is_adopted: bool = False
     """Somebody else began the release: `created_at` and `created_by` tell when and by whom it was taken over."""
+
+    @property
+    def blue_uid(self) -> str:
+        """Of the StatefulSet that is blue now."""
+        return self.rebuilt_blue_uid or self.originals.blue_uid
 
     @property
     def cut_over_gate(self) -> GateId:

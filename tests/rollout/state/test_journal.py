@@ -107,6 +107,7 @@ _journals = st.builds(
     canary_passed_at=_maybe | _instant,
     canary_failed=_word,
     green_uid=_word,
+    rebuilt_blue_uid=_word,
     overrides=st.lists(_word, max_size=2).map(tuple),
     totals=_totals,
     drained=st.lists(_word, max_size=3).map(tuple),

@@ -320,6 +320,36 @@ def test_what_is_sent_when_somebody_has_removed_blue(name: str) -> None:
     assert sent(scene) == expected
 
 
+REBUILT = with_side(OLD, "blue", uid="uid-blue-2")
+
+
+def test_an_abort_goes_on_when_the_operator_has_built_the_same_blue_again() -> None:
+    lost, memory = REBUILT.decided()
+    assert (lost.phase, lost.journal and lost.journal.rebuilt_blue_uid) == (Phase.LOST, "uid-blue-2")
+    back = replace(REBUILT, journal=lost.journal, memory=memory)
+    assert (back.decide().phase, back.decide().alarms) == (Phase.ABORTING, ())
+    addresses = build.ips(REBUILT.blue)
+    assert sent(back) == ["repair 3.0 3.1 3.2"]
+    assert sent(replace(back, addresses=addresses, slices=addresses)) == ["scale green to 0"]
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        with_side(REBUILT, "blue", revision="another"),
+        with_side(REBUILT, "blue", name=build.THIRD_NAME),
+        replace(REBUILT, kube_age_s=600.0),
+        replace(REBUILT, uid="another"),
+        replace(REBUILT, journal=replace(build.draining().journal, abort=None)),
+    ],
+    ids=["another template", "another set", "on old data", "another object", "no abort"],
+)
+def test_no_other_set_is_taken_for_blue(scene: Scene) -> None:
+    journal = scene.decide().journal
+    assert journal is not None
+    assert journal.rebuilt_blue_uid == ""
+
+
 def test_the_template_goes_back_word_for_word_onto_what_was_seen() -> None:
     (command,) = BACK.commands()
     assert isinstance(command, RestoreTemplate)
