@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -279,6 +279,30 @@ LIMITS = {
 def test_an_alarm_says_which_limit_was_passed(name: str) -> None:
     (alarm,) = ALARMS[name][0].decide().alarms
     assert alarm.limit == LIMITS[name]
+
+
+def test_a_console_remembers_how_large_it_has_seen_blue_first() -> None:
+    shrunk = with_side(without_place(DRAINING, "blue", 2), "blue", replicas=2)
+    assert shrunk.decide().alarms == (), "one that comes later does not know"
+    assert [alarm.check for alarm in replace(shrunk, memory=DRAINING.decided()[1]).decide().alarms] == ["blue-shrunk"]
+
+
+SINCE = missing(60, 5.0).decided()[1]
+
+
+@pytest.mark.parametrize(
+    ("scene", "since"),
+    [
+        (missing(60, 5.0), ago(5)),
+        (missing(50, 5.0), None),
+        (with_place(missing(60, 5.0), "green", 1, own_problem="timed out", live=None), None),
+        (replace(missing(60, 5.0), broker_age_s=11.0), None),
+    ],
+    ids=["missing", "back", "a node does not answer", "nobody was counted of late"],
+)
+def test_clients_count_as_missing_from_when_they_were_last_not(scene: Scene, since: datetime | None) -> None:
+    """Of a time in which not all were counted nobody knows."""
+    assert replace(scene, memory=SINCE).decided()[1].observations.missing_since == since
 
 
 def test_a_console_that_comes_in_the_middle_does_not_take_what_it_has_not_read_for_a_start() -> None:
