@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -80,8 +81,23 @@ def test_the_watch_begins_when_the_proxies_were_seen_to_follow() -> None:
     written = replace(build.canary(watched_s=0.0), memory=build.canary().memory)
     lagging = replace(written, slices=build.ips(written.blue))
     assert lagging.decided()[1].observations.canary is None
-    begun = written.decided()[1].observations.canary
-    assert begun == Canary(TOP, build.NOW, 300, 0, 900)
+    begun = written.decided()[1].observations
+    assert begun.canary == Canary(TOP, build.NOW, 300, 0, 900)
+    assert (begun.canary_lost, begun.canary_cut) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("side", "ordinal", "knobs"),
+    [
+        ("blue", 0, {"live": None}),
+        ("green", 0, {"live": None}),
+        ("blue", 2, {"own_problem": "timed out"}),
+    ],
+    ids=["a node of blue is not counted", "a node of green is not counted", "the canary does not answer"],
+)
+def test_the_watch_begins_with_whole_figures_only(side: str, ordinal: int, knobs: dict[str, Any]) -> None:
+    written = replace(build.canary(watched_s=0.0), memory=build.canary().memory)
+    assert with_place(written, side, ordinal, **knobs).decided()[1].observations.canary is None
 
 
 def test_the_watch_goes_on_with_what_it_began_with() -> None:
