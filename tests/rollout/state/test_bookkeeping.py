@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch
 from emqx_tui.rollout.phases import Phase
@@ -121,6 +122,30 @@ def test_what_was_counted_first_stays_whoever_drives_later() -> None:
     known = noted(scene, totals=Totals(start_sum=900, early=3))
     totals = bookkeeping.with_totals(known.context(), Phase.DRAINING, []).totals
     assert (totals.start_sum, totals.early) == (900, 3)
+
+
+def on_green(*counts: tuple[float, int | None]) -> tuple[Sample, ...]:
+    """Samples by age: so many clients were on green."""
+    return tuple(Sample(ago(age_s), 900, clients, {}) for age_s, clients in counts)
+
+
+EARLY: dict[str, tuple[Scene, tuple[Sample, ...], int | None]] = {
+    "the last before the cut-over": (build.draining(), on_green((61, 3), (60, 5), (59, 40)), 5),
+    "green was not counted at the cut-over": (build.draining(), on_green((61, 3), (60, None), (59, 40)), 3),
+    "this console came after the cut-over": (build.draining(), on_green((59, 40)), None),
+    "nobody has counted in this release": (build.draining(), on_green((301, 7)), None),
+    "counted as it began": (build.draining(), on_green((300, 7)), 7),
+    "an abort before the cut-over": (noted(build.ready(), abort=ABORT), on_green((61, 3), (60, 5), (59, 40)), 5),
+    "neither so far": (build.ready(), on_green((61, 3)), None),
+}
+
+
+@pytest.mark.parametrize(("scene", "recent", "early"), EARLY.values(), ids=EARLY)
+def test_how_many_came_to_green_before_the_cut_over(
+    scene: Scene, recent: tuple[Sample, ...], early: int | None
+) -> None:
+    context = remembered(scene, recent=recent).context()
+    assert bookkeeping.with_totals(context, Phase.DRAINING, []).totals.early == early
 
 
 DEATH = NodeDeath(GREEN, "uid/0", 40, ago(50))

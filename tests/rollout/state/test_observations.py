@@ -341,6 +341,16 @@ def test_nobody_is_missing_before_the_brokers_were_read(unread: str) -> None:
     assert memory.ledger.max_missing is None
 
 
+def test_who_comes_to_two_drains_takes_those_who_have_left_for_landed() -> None:
+    both = approved(evacuating(evacuating(DRAINING, 2, live=200), 1, live=300), "node:1")
+    assert seen(counted(both, g0=150)).green_baseline == 50
+
+
+def test_where_green_was_removed_nobody_had_been_there_before() -> None:
+    memory = seen(replace(evacuating(DRAINING, 2, live=200), green=None))
+    assert (memory.baseline, memory.green_baseline) == ({TOP: 300, MIDDLE: 300, LOW: 300}, 0)
+
+
 def test_without_a_drain_there_are_no_books() -> None:
     assert seen(DRAINING).ledger.evicted is None
 
