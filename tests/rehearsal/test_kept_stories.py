@@ -323,6 +323,23 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(8099, skews_s=(0.5, 0.5), boot_s=15.0, events=(Event(20.7, "abort"), Event(24.1, "blue set removed", 1))),
         "aborted",
     ),
+    "of two consoles one hears late that a pod was replaced": (
+        Story(
+            31020,
+            nodes=1,
+            churn_per_s=0.0,
+            skews_s=(0.0, 0.5, 0.5),
+            boot_s=1.0,
+            lag_s=1.0,
+            events=(
+                Event(24.2, "watches late by 10 s", 1),
+                Event(32.8, "abort", 2),
+                Event(34.5, "blue scaled up", 1),
+                Event(36.7, "blue pod killed", 2),
+            ),
+        ),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -13,6 +13,8 @@ from emqx_tui.rollout.state.observed import Broker, Observations
 
 DROPS_BEFORE_S = 5.0
 """A broker that stops drops its clients some samples before it is seen to be gone."""
+RESTART = "/emqx"
+"""After the instance: EMQX has been restarted in its container."""
 
 
 def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]) -> Observations:
@@ -54,7 +56,7 @@ def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:
     if member is None or not _is_up(member) or instance_of(member) != before.instance:
         return before.instance
     is_restarted = uptime_s is not None and before.uptime_s is not None and uptime_s < before.uptime_s
-    return f"{before.instance}/emqx" if is_restarted else ""
+    return f"{before.instance}{RESTART}" if is_restarted else ""
 
 
 def _is_up(member: Member) -> bool:
@@ -105,6 +107,17 @@ def all_deaths(totals: Totals, known: Observations) -> tuple[NodeDeath, ...]:
     """Those that any driver has noted, and those that this console has seen beyond them."""
     if not known.deaths:
         return totals.deaths
-    noted = {(death.pod, death.instance) for death in totals.deaths}
-    new = [d for d in known.deaths if (d.pod, d.instance) not in noted]
+    new = [death for death in known.deaths if not any(_is_same(death, noted) for noted in totals.deaths)]
     return (*totals.deaths, *new) if new else totals.deaths
+
+
+def _is_same(one: NodeDeath, other: NodeDeath) -> bool:
+    """One end, as two consoles have seen it.
+
+    A console whose watch is late takes the end of a pod for a restart of EMQX in it, by the uptime of its successor.
+    """
+    if one.pod != other.pod:
+        return False
+    whole, restart = sorted((one, other), key=lambda death: len(death.instance))
+    is_late_word = restart.instance == f"{whole.instance}{RESTART}" and whole.at <= restart.at
+    return is_late_word or one.instance == other.instance

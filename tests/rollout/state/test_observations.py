@@ -489,6 +489,16 @@ def test_what_several_drivers_have_seen_is_counted_once() -> None:
     )
 
 
+@pytest.mark.parametrize(("after_s", "counted"), [(3, 1), (-3, 2)], ids=["as its successor told", "before it went"])
+def test_a_restart_of_emqx_that_is_told_when_its_pod_is_gone_was_the_end_of_the_pod(after_s: int, counted: int) -> None:
+    """One console has heard of the pod, the watch of the other is late. Whichever notes it first."""
+    (gone,) = seen(DRAINING, at(dead(DRAINING, 1), 9)).deaths
+    restart = replace(gone, instance=f"{gone.instance}/emqx", at=gone.at + timedelta(seconds=after_s))
+    for first, second in ((gone, restart), (restart, gone)):
+        memory = replace(seen(DRAINING), deaths=(second,))
+        assert len(all_deaths(Totals(deaths=(first,)), memory)) == counted
+
+
 def test_who_comes_back_to_a_node_whose_drain_was_stopped_is_evicted_a_second_time() -> None:
     stopped = at(counted(DRAINING, b2=180, g0=200), 3)
     again = at(evacuating(counted(DRAINING, g0=200), 2, live=180), 4)
