@@ -340,6 +340,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "the journal is removed, and its first write after that loses a race": (
+        Story(11675, events=(Event(25.8, "one write of the journal gets 409"), Event(26.0, "journal removed"))),
+        "done",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.model.errors import Conflict, Forbidden, Unreachable
+from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.secret import Secret
 from emqx_tui.rollout.change import Change, Verdict
@@ -215,8 +215,11 @@ async def test_a_journal_that_does_not_come_back_within_a_lease_period_is_an_end
         assert one.view.result == "failed"
 
 
+@pytest.mark.parametrize("error", [Unreachable("no answer"), Conflict("modified")], ids=["no answer", "409"])
 @pytest.mark.parametrize(("intent", "comes_back"), [(None, True), (Hold("ann@host"), False)], ids=["again", "new"])
-def test_a_journal_that_vanished_is_missed_until_it_stands_again(intent: Hold | None, comes_back: bool) -> None:
+def test_a_journal_that_vanished_is_missed_until_it_stands_again(
+    intent: Hold | None, comes_back: bool, error: AdapterError
+) -> None:
     spawned: list[Coroutine[Any, Any, None]] = []
     ports = Ports(FakeKube(), FakeEmqx(), FakeClock(), FakeHost())
     store = JournalStore("default", "emqx-ee", ports, lambda item: None, spawned.append)
@@ -225,7 +228,7 @@ def test_a_journal_that_vanished_is_missed_until_it_stands_again(intent: Hold | 
     assert store.take(secret(journal, 100), None) is None
     assert store.take(None, None) == journal
     store.write(journal, intent)
-    assert store.written(JournalWritten(journal, None, Unreachable("no answer")))
+    assert bool(store.written(JournalWritten(journal, None, error))) is isinstance(error, Unreachable)
     assert not store.may_act
     assert (store.take(None, None) == journal) is comes_back
     assert store.stored is None

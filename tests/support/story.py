@@ -238,7 +238,7 @@ class Telling:
                 ACTIONS[event.what](console, console.view)
         elif event.what == "cut off":
             console.cut()
-            timeline.after(25.0, console.heal)
+            timeline.after(25.0, lambda: self._heal(console))
         elif event.what == "killed":
             console.cut()
             console.watchers.clear()
@@ -298,6 +298,11 @@ class Telling:
         is_late = self._is_over() and fault.ends == {"aborted"}
         if fault.mend is not None and not is_late and self.stage.witness.key in self.stage.world.clusters:
             fault.mend(console)
+
+    def _heal(self, console: Console) -> None:
+        """Nobody is connected again who has been killed meanwhile."""
+        if console.host.identity not in self.stage.dead:
+            console.heal()
 
     def _again(self, place: int) -> None:
         self.consoles[place] = self.console(place)

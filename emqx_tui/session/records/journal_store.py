@@ -136,17 +136,18 @@ class JournalStore:
             return ""
         # Watch events that came meanwhile were left aside, and what had no answer may stand there all the same.
         self.is_stale = True
+        is_lost = intent is None and self.stored is None
+        if is_lost:
+            # One that had vanished and was to come back: should it not be there, it has vanished once more.
+            self.stored = answer.journal
+        after_s = RETRY_S if is_lost else 0.0
         if not isinstance(answer.error, Conflict | NotFound):
             self._failed_at = self._ports.clock.monotonic()
-            is_lost = intent is None and self.stored is None
-            if is_lost:
-                # One that had vanished and was to come back: should it not be there, it has vanished once more.
-                self.stored = answer.journal
-            self._read_again(None, RETRY_S if is_lost else 0.0)
+            self._read_again(None, after_s)
             return self._told_once(intent, answer.error)
         self._lost_races += 1
         again = intent if self._lost_races <= MAX_LOST_RACES else None
-        self._read_again(again)
+        self._read_again(again, after_s)
         if intent is not None and again is None:
             self._lost_races = 0
             return "others keep writing the journal at the same moment: try again"
