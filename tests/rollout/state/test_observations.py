@@ -351,6 +351,16 @@ def test_where_green_was_removed_nobody_had_been_there_before() -> None:
     assert (memory.baseline, memory.green_baseline) == ({TOP: 300, MIDDLE: 300, LOW: 300}, 0)
 
 
+def test_the_books_end_with_the_release() -> None:
+    memory = seen(
+        *BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=150), 2), at(replace(DRAINING, journal=None), 3)
+    )
+    empty = Observations()
+    for name in ("baseline", "initial", "left", "drained_from", "untold", "evacuated_at", "progress", "evicted_track"):
+        assert getattr(memory, name) == getattr(empty, name), name
+    assert (memory.ledger, memory.canary) == (empty.ledger, None)
+
+
 def test_without_a_drain_there_are_no_books() -> None:
     assert seen(DRAINING).ledger.evicted is None
 
