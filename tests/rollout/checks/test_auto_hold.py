@@ -14,7 +14,7 @@ from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import auto_hold, kubernetes_alarms
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision, Limit
-from emqx_tui.rollout.intents import Resume, SetPolicy
+from emqx_tui.rollout.intents import Hold, Resume, SetPolicy
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.state.expectations import AckWait, Failure
@@ -577,3 +577,11 @@ def test_resuming_forgets_refusals_and_lets_them_be_tried_again() -> None:
     assert decision.journal is not None
     assert decision.journal.hold is None
     assert memory.expectations.failures == {}
+
+
+def test_a_hold_whose_write_lost_its_race_forgets_no_refusal() -> None:
+    scene = refused(2)
+    ahead, memory = scene.decided(Hold("ann@host"))
+    assert _is_held(ahead)
+    _, later = replace(scene, memory=memory).decided()
+    assert later.expectations.failures == scene.memory.expectations.failures
