@@ -396,7 +396,16 @@ def test_abort_is_on_offer_while_blue_is_there(name: str) -> None:
     assert decision.accepted == "aborting: back to blue"
     assert decision.phase in (Phase.ABORTING, Phase.ABORTED)
     assert decision.alarms == ()
-    assert journal_of(decision).abort is not None
+    record = journal_of(decision).abort
+    assert record is not None
+    assert (record.by, record.at) == (BY, build.NOW)
+
+
+def test_an_abort_keeps_on_what_it_rests() -> None:
+    """The phase, and whom it disconnects."""
+    traffic = with_place(UNDER_WAY["ready"], "green", 0, live=40)
+    records = [journal_of(s.decide(aborting(s))).abort for s in (UNDER_WAY["waiting"], UNDER_WAY["ready"], traffic)]
+    assert len({record.evidence for record in records if record}) == 3
 
 
 @pytest.mark.parametrize("name", BEFORE)

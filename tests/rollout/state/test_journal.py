@@ -130,6 +130,12 @@ def test_the_same_journal_is_written_the_same(journal: Journal) -> None:
     assert Journal.loads(journal.dumps()).dumps() == journal.dumps()
 
 
+def test_in_which_order_pods_were_seen_makes_no_other_journal() -> None:
+    starts = {f"{build.BLUE_NAME}-2": build.ago(9), f"{build.BLUE_NAME}-1": build.ago(5)}
+    other = dict(reversed(starts.items()))
+    assert build.journal(starts=starts).dumps() == build.journal(starts=other).dumps()
+
+
 def test_a_newer_schema_is_refused_not_guessed_at() -> None:
     value = {**build.journal().to_json(), "schema": SCHEMA + 1, "approvals": "of another shape"}
     with pytest.raises(NewerSchema, match="use a newer emqx-tui"):

@@ -516,6 +516,37 @@ def test_nudges_for_one_reason_come_ever_more_seldom(count: int, pause_s: float)
     assert sent(other) == ["nudge +1"]
 
 
+OPENED = replace(FULL, delay_s=60)
+
+
+@pytest.mark.parametrize(
+    ("scene", "key", "is_refusal", "count", "pause_s"),
+    [
+        (OPENED, "close-valve", True, 1, 1.0),
+        (OPENED, "close-valve", True, 2, 2.0),
+        (OPENED, "close-valve", True, 20, 2.0),
+        (OPENED, "close-valve", False, 1, 0.25),
+        (OPENED, "close-valve", False, 3, 1.0),
+        (JOINED, "nudge", True, 1, 1.0),
+        (JOINED, "nudge", True, 4, 8.0),
+        (JOINED, "nudge", True, 5, 15.0),
+        (FULL, f"scale:{build.BLUE_NAME}", False, 9, 1.0),
+    ],
+)
+def test_what_has_failed_is_tried_again_after_a_pause(
+    scene: Scene, key: str, is_refusal: bool, count: int, pause_s: float
+) -> None:
+    """What needs the operator waits twice as long each time."""
+    name = key.partition(":")[0]
+
+    def tried(failed_s: float) -> list[str]:
+        failure = Failure(ago(failed_s), "no", count, is_refusal, command=name)
+        return [c.name for c in remembered(scene, failures={key: failure}).commands()]
+
+    assert name not in tried(pause_s - 0.01)
+    assert name in tried(pause_s)
+
+
 def unanswered(for_s: float, nudged_s: float = 60.0) -> Scene:
     """A patch that the operator has left unanswered for so long, in a release where nothing else is to do."""
     ack = AckWait("1000", "status-1", ago(for_s), "close-valve")
