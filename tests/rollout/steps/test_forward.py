@@ -512,6 +512,7 @@ def test_nudges_for_one_reason_come_ever_more_seldom(count: int, pause_s: float)
     early = remembered(JOINED, sent_at={"nudge": ago(pause_s - 0.1)}, nudges=(REASON, count))
     due = remembered(JOINED, sent_at={"nudge": ago(pause_s)}, nudges=(REASON, count))
     assert (sent(early), sent(due)) == ([], ["nudge +1"])
+    assert [c.slowest_s for c in due.commands() if isinstance(c, Nudge)] == [None if pause_s == 2.0 else 60.0]
     other = remembered(JOINED, sent_at={"nudge": ago(2.0)}, nudges=("another reason", count))
     assert sent(other) == ["nudge +1"]
 
