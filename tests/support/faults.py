@@ -240,7 +240,8 @@ def meddle(with_requests: Callable[[Request], None]) -> Blow:
 
 
 def behave(console: Console) -> None:
-    console.meddlers.clear()
+    """Nothing is in the way any more; only an API server that is away comes back by itself."""
+    console.meddlers[:] = [meddle for meddle in console.meddlers if meddle is no_api_server]
     console.takers.clear()
 
 
@@ -288,8 +289,7 @@ def silence(value: bool) -> Blow:
 def api_server(up: bool) -> Blow:
     def strike(console: Console) -> None:
         behave(console)
-        if not up:
-            console.meddlers.append(no_api_server)
+        console.meddlers[:] = [] if up else [no_api_server]
         console.kube.is_silent = not up
 
     return strike
