@@ -75,6 +75,7 @@ def test_a_node_gate_says_how_many_clients_how_long_and_with_what() -> None:
     assert (gate.kind, gate.token, gate.clients, gate.rate_per_s) == (GateKind.NODE, "2", 1000, 200)
     assert gate.seconds == 1000 / 200 + 5
     assert gate.target == f"{build.BLUE_NAME}-2"
+    assert gate.recipients == tuple((f"{build.GREEN_NAME}-{k}", 0) for k in range(3))
     start, scale = gate.commands
     assert "evacuation/start" in start
     assert "--subresource=scale" in scale
