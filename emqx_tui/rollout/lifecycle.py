@@ -34,9 +34,11 @@ def locate(context: RolloutContext) -> tuple[Phase, tuple[Alarm, ...]]:
     if not context.is_read:
         return followed, ()
     seen = settle_by(Phase.IDLE, holds)
+    if not _is_continued(context.memory.journal, context.journal):
+        return seen, ()
     if context.stale_kube and known not in FINAL:
         return followed, ()
-    if followed is seen or known in FINAL or not _is_continued(context.memory.journal, context.journal):
+    if followed is seen or known in FINAL:
         return seen, ()
     evidence = f"the cluster went from '{known}' to '{seen}', which no release does"
     return seen, (Alarm("impossible-phase", evidence),)
