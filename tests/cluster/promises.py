@@ -228,7 +228,7 @@ def _check_resource_patch(body: Any) -> None:
     if isinstance(body, list):
         assert [(each["op"], each["path"]) for each in body] == [
             ("test", "/metadata/uid"),
-            ("test", "/spec/template"),
+            ("test", "/metadata/generation"),
             ("replace", "/spec/template"),
         ]
         return
