@@ -106,7 +106,9 @@ def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
         return []
     is_step = phase is Phase.CANARY or (phase is Phase.CUTTING_OVER and context.journal.cut_over_at is None)
     make = SwitchEndpoints if is_step else RepairEndpoints
-    return [make(Target.of(endpoints), addresses_of(members), ports, _purpose(phase, context))] if ports else []
+    if not ports:
+        return []
+    return [make(Target.of(endpoints), addresses_of(members), ports, _purpose(phase, context), context.snapshot.name)]
 
 
 def _are_open(context: RolloutContext, members: tuple[Member, ...]) -> bool:
@@ -137,7 +139,8 @@ def without_dead(context: RolloutContext) -> list[Command]:
         return []
     if context.expectations.seconds_since_sent(RepairEndpoints.name, context.now) < context.policy.repair_every_s:
         return []
-    return [RepairEndpoints(Target.of(endpoints), addresses_of(left), ports, "without those that are gone")]
+    purpose = "without those that are gone"
+    return [RepairEndpoints(Target.of(endpoints), addresses_of(left), ports, purpose, context.snapshot.name)]
 
 
 def addresses_of(members: Iterable[Member]) -> tuple[Address, ...]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from emqx_tui.model.api_version import V4
+from emqx_tui.model.claims import INSTANCE_LABEL
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.kube_object import KubeObject
-from emqx_tui.model.workloads import Address, Port, StatefulSet
+from emqx_tui.model.workloads import Address, Pod, Port, StatefulSet
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import (
@@ -163,10 +164,22 @@ class WriteEndpoints(_Base):
     addresses: tuple[Address, ...]
     ports: tuple[Port, ...]
     purpose: str
+    instance: str = ""
+    """Label of the pods that the addresses belong to: the name of the cluster."""
 
     @property
     def key(self) -> str:
         return "write-endpoints"
+
+    def pods_request(self) -> KubeRequest:
+        """Lists the pods as they are now: a watch can be late, and the address of a pod that is gone another one's."""
+        selected = {"labelSelector": f"{INSTANCE_LABEL}={self.instance}"} if self.instance else {}
+        return KubeRequest("GET", Kind.POD.info.path(self.target.namespace), query=selected)
+
+    def without_pod(self, found: Iterable[Pod]) -> tuple[str, ...]:
+        """Names of the pods that do not have their address any more."""
+        standing = {(pod.meta.uid, pod.ip) for pod in found if not pod.meta.deleting}
+        return tuple(a.pod_name for a in self.addresses if (a.pod_uid, a.ip) not in standing)
 
     def request(self) -> KubeRequest:
         subset = {

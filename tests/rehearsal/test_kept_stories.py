@@ -344,6 +344,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(11675, events=(Event(25.8, "one write of the journal gets 409"), Event(26.0, "journal removed"))),
         "done",
     ),
+    "a pod is replaced while the watches are silent, and a release goes back": (
+        Story(12323, events=(Event(40.0, "watches silent"), Event(42.4, "blue pod deleted"), Event(60.0, "abort"))),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -9,8 +9,19 @@ import pytest
 
 from emqx_tui.model.errors import Conflict, Forbidden, NotFound, Rejected, Unauthorized, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.workloads import Address, Port
 from emqx_tui.rollout.change import Rates
-from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, Scale, StartDrain, StopDrain, Target
+from emqx_tui.rollout.commands import (
+    CloseValve,
+    Command,
+    Nudge,
+    RepairEndpoints,
+    RestoreTemplate,
+    Scale,
+    StartDrain,
+    StopDrain,
+    Target,
+)
 from emqx_tui.rollout.requests import EmqxReply
 from emqx_tui.session.commands.executor import CommandDone, CommandFailed, Executor, judge_reply, observed
 from tests.support import scenes as build
@@ -175,6 +186,40 @@ async def test_a_template_that_the_server_would_change_is_not_sent() -> None:
     assert isinstance(failed, CommandFailed)
     assert "another template" in failed.message
     assert len(desk.kube.sent) == 1
+
+
+# -- addresses are written only with the pods that have them ---------------------------------------------------------
+
+ENDPOINTS = Target("default", "emqx-ee", "uid-ep", "55")
+ADDRESS = Address("10.0.1.0", "worker-0", "p-0", "uid-p-0")
+REPAIR = RepairEndpoints(ENDPOINTS, (ADDRESS,), (Port("mqtt", 1883, "TCP", "", 0),), "blue only", "emqx-ee")
+ENDPOINTS_PATH = "/api/v1/namespaces/default/endpoints/emqx-ee"
+PODS_PATH = "/api/v1/namespaces/default/pods"
+
+
+def pods(uid: str = "uid-p-0", ip: str = "10.0.1.0", **meta: Any) -> dict[str, Any]:
+    return {
+        "items": [{"metadata": {"name": "p-0", "namespace": "default", "uid": uid, **meta}, "status": {"podIP": ip}}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "is_sent"),
+    [
+        (pods(), True),
+        (pods(uid="another"), False),
+        (pods(ip="10.0.1.9"), False),
+        (pods(deletionTimestamp="2026-01-01T12:00:00Z"), False),
+        ({"items": []}, False),
+    ],
+    ids=["as the watch has told", "replaced", "with another address", "going away", "gone"],
+)
+async def test_no_address_is_written_that_its_pod_does_not_have_any_more(found: dict[str, Any], is_sent: bool) -> None:
+    desk = Desk(FakeKube({PODS_PATH: found, ENDPOINTS_PATH: {}}))
+    result = await desk.result(REPAIR)
+    assert isinstance(result, CommandDone) is is_sent
+    assert [r.path for r in desk.kube.sent] == [PODS_PATH, ENDPOINTS_PATH][: 1 + is_sent]
+    assert desk.kube.sent[0].query == {"labelSelector": "apps.emqx.io/instance=emqx-ee"}
 
 
 # -- EMQX's answers count by body ---------------------------------------------------------------------------------

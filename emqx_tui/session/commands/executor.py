@@ -13,8 +13,8 @@ from emqx_tui.model.evacuation import refusal_text
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.wire import Fields, Malformed, clean
-from emqx_tui.model.workloads import StatefulSet
-from emqx_tui.rollout.commands import Command, Nudge, RestoreTemplate, StartDrain, StopDrain
+from emqx_tui.model.workloads import Pod, StatefulSet
+from emqx_tui.rollout.commands import Command, Nudge, RestoreTemplate, StartDrain, StopDrain, WriteEndpoints
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.session.inputs import CommandDone, CommandFailed
 from emqx_tui.session.ports import Changed, Emqx, Kube
@@ -90,6 +90,8 @@ class Executor:
         if isinstance(command, RestoreTemplate):
             await self._rehearse_restore(command, request)
             await self._look_at_blue(command)
+        if isinstance(command, WriteEndpoints):
+            await self._look_at_pods(command)
         return CommandDone(command, observed(request, await self._kube.request(request)))
 
     async def _rehearse_restore(self, command: RestoreTemplate, request: KubeRequest) -> None:
@@ -104,6 +106,11 @@ class Executor:
         found = [StatefulSet.from_json(item) for item in listed.array("items")]
         if not any(command.is_same_blue(each) for each in found):
             raise Conflict(f"StatefulSet {command.blue.name} is not what its watch has told")
+
+    async def _look_at_pods(self, command: WriteEndpoints) -> None:
+        listed = Fields(await self._kube.request(command.pods_request()), "list")
+        if gone := command.without_pod(map(Pod.from_json, listed.array("items"))):
+            raise Conflict(f"{', '.join(gone)} is not what its watch has told")
 
 
 def judge_reply(command: Command, reply: EmqxReply) -> CommandDone | CommandFailed:
