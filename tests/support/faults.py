@@ -541,7 +541,11 @@ ADVERSITY = (
     Fault("a blue broker hangs for a while", peer("blue", "hang"), peer("blue", "go_on"), 30.0),
     Fault("a blue broker is split off", peer("blue", "split"), peer("blue", "heal"), 40.0, kills=True),
     Fault("somebody evacuates green", of_cluster("green", evacuate), stop_green, 40.0, promises=("no abort",)),
-    Fault("somebody evacuates blue", of_cluster("blue", evacuate), promises=("drained without approval",)),
+    Fault(
+        "somebody evacuates blue",
+        of_cluster("blue", evacuate),
+        promises=("drained without approval", "while the Service had no address"),
+    ),
     Fault("a rebalance runs", of_cluster("green", rebalance(True)), of_all(rebalance(False)), 40.0),
     Fault(
         "blue scaled up",
