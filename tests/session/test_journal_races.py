@@ -23,6 +23,7 @@ from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
 from emqx_tui.session.records.journal_store import JournalStore
 from emqx_tui.session.records.objects import LEASE_DURATION_S
+from emqx_tui.session.records.release_end import ReleaseEnd
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import EditPreview, Role, View
 from tests.support import scenes as build
@@ -213,6 +214,24 @@ async def test_a_journal_that_does_not_come_back_within_a_lease_period_is_an_end
         one.tell(Alive(Kind.SECRET))
         await until(lambda: one.view.result)
         assert one.view.result == "failed"
+
+
+@pytest.mark.parametrize(
+    ("scene", "result"),
+    [
+        (build.done(), "done"),
+        (replace(build.draining(), delay_s=build.USER_DELAY_S), "failed"),
+        (build.draining(), "failed"),
+    ],
+    ids=["the operator has ended it", "the operator goes on by itself", "it stands half-way"],
+)
+def test_how_a_release_ended_whose_journal_others_removed_is_what_the_object_tells(
+    scene: build.Scene, result: str
+) -> None:
+    end = ReleaseEnd(Ports(FakeKube(), FakeEmqx(), FakeClock(), FakeHost()), lambda item: None, lambda work: None)
+    assert scene.journal
+    end.ended_elsewhere(scene.journal, scene.resource())
+    assert end.result == result
 
 
 @pytest.mark.parametrize("error", [Unreachable("no answer"), Conflict("modified")], ids=["no answer", "409"])

@@ -102,10 +102,12 @@ class ReleaseEnd:
 def _result(journal: Journal, resource: EmqxEnterprise | None) -> str:
     """How a release ended whose journal is gone, as far as the object tells.
 
-    A console that was cut off may not have seen that somebody aborted: the template that stands tells it.
+    A console that was cut off may not have seen that somebody aborted: the template that stands tells it. While the
+    operator still has two generations nothing has ended: somebody has removed the journal and let it go on by itself.
     """
-    parameters = resource.blue_green if resource else None
-    if resource is None or (parameters and is_closed(parameters.effective_delay_s)):
+    if resource is None or resource.blue_green_status is not None:
+        return "failed"
+    if resource.blue_green and is_closed(resource.blue_green.effective_delay_s):
         return "failed"
     if resource.template_mark == journal.originals.template_mark:
         return "aborted"
