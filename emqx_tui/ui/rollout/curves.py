@@ -31,7 +31,7 @@ GAP_FACTOR = 4
 """Samples this many times further apart than those beside them are not joined, nor shorter than MIN_GAP_S ..."""
 AROUND = 8
 """... on the side where they are further apart, so many on each side."""
-LINES_MAX = 32
+LINES_MAX = 24
 """Nodes that are drawn at most: more lines cannot be told apart, and to draw 100 keeps a key waiting for 40 ms."""
 
 

@@ -200,7 +200,7 @@ def test_of_very_many_nodes_those_that_are_there_are_drawn_and_the_others_are_co
     drawn = present.drawn(found)
     assert [trace.key for trace in drawn] == ["sum", *list(late)[: present.LINES_MAX]]
     rows = present.legend_rows(found, is_live=True, is_plain=False)
-    assert plain(present.legend_lines(rows, 64, 5)[-1]) == "… 58 more; 28 of the nodes are not drawn"
+    assert plain(present.legend_lines(rows, 64, 5)[-1]) == "… 58 more; 36 of the nodes are not drawn"
     assert present.drawn(found[: present.LINES_MAX]) == found[: present.LINES_MAX]
 
 
