@@ -127,16 +127,19 @@ class FlightLog:
     def _write_all(self) -> None:
         """The thread: until `close`."""
         while (item := self._queue.get()) is not None:
+            dropped, self._dropped = self._dropped, 0
+            before = self._spell("dropped", {"records": dropped}) if dropped else b""
             line = item if isinstance(item, bytes) else self._spell_view(item)
-            if self._dropped:
-                dropped, self._dropped = self._dropped, 0
-                line = self._spell("dropped", {"records": dropped}) + line
+            is_whole = False
+            if not isinstance(item, bytes) and self._files.has_no_room(before + line):
+                # The part before may be gone one day.
+                self._views.begin_anew()
+                line, is_whole = self._spell_view(item), True
             parts = self._files.begun
-            if not self._files.write(line):
+            if not self._files.write(before + line):
                 self._dropped += 1
                 self._views.begin_anew()
-            elif self._files.begun != parts:
-                # The part before may be gone one day.
+            elif self._files.begun != parts and not is_whole:
                 self._views.begin_anew()
         self._files.close()
 
@@ -183,8 +186,12 @@ class Parts:
                 os.close(self._file)
             self._file = None
 
+    def has_no_room(self, line: bytes) -> bool:
+        """It would begin another part."""
+        return self._file is not None and self._size + len(line) > self._part_bytes
+
     def _append(self, line: bytes) -> None:
-        if self._file is not None and self._size + len(line) > self._part_bytes:
+        if self.has_no_room(line):
             self.close()
             self._shift()
         if self._file is None:
