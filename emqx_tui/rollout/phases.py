@@ -84,7 +84,7 @@ WITH_WAY_BACK = (*BEFORE_CUT_OVER, P.DRAINING)
 DRIVEN = (*FORWARD, P.ABORTING)
 
 FINAL = frozenset(Phase) - frozenset(DRIVEN)
-"""Phases in which nothing is driven."""
+"""Phases in which no step is taken; an abort that has lost blue still keeps its clients on green."""
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,7 @@ class Executor:
             raise Conflict(f"StatefulSet {command.blue.name} is not what its watch has told")
 
     async def _look_at_pods(self, command: WriteEndpoints) -> None:
+        """The watch may be late: the address of a pod that is gone may be anybody's, or nobody's."""
         listed = Fields(await self._kube.request(command.pods_request()), "list")
         if gone := command.without_pod(map(Pod.from_json, listed.array("items"))):
             raise Conflict(f"{', '.join(gone)} is not what its watch has told")
