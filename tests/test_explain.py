@@ -14,9 +14,9 @@ from emqx_tui.cli import main
 from emqx_tui.explain import Entry, close_words, entries, meanings, read
 from emqx_tui.rollout.checks.preflight import PREFLIGHT
 from emqx_tui.rollout.decision import Outcome
-from emqx_tui.rollout.incidents import IncidentKind
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.telling.incidents import IncidentKind
 from emqx_tui.session.views.cluster_facts import ClusterState
 from emqx_tui.session.views.node_facts import NodeState
 from tests.support import scenes

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from emqx_tui.rollout import wording
-from emqx_tui.rollout.adoption import why_not_aborted, why_not_adopted
-from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.commands import in_context
-from emqx_tui.rollout.ungated import UngatedRelease
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.telling.advice import Advice, Verb
+from emqx_tui.rollout.ungated.adoption import why_not_aborted, why_not_adopted
+from emqx_tui.rollout.ungated.ungated import UngatedRelease
 from emqx_tui.session.views.view import View
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from emqx_tui.headless.events import SCHEMA, spell
+from emqx_tui.headless.lines.events import SCHEMA, spell
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.session.views import facts

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from emqx_tui.headless.exit_status import LOST_CONTACT_S, all_watches_lost
+from emqx_tui.headless.release.exit_status import LOST_CONTACT_S, all_watches_lost
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.view import View

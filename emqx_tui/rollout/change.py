@@ -13,9 +13,9 @@ from typing import Any
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate, EmqxEnterprise
 from emqx_tui.model.owners import Owner, Owners
 from emqx_tui.model.records import AT_LEAST
+from emqx_tui.rollout.forecast.start_forecast import StartForecast
 from emqx_tui.rollout.policy import Approval, is_closed
 from emqx_tui.rollout.redaction import redact_value
-from emqx_tui.rollout.start_forecast import StartForecast
 
 INT32_MAX = 2_147_483_647
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import intent_handlers, progress, stillness
-from emqx_tui.rollout.checks import auto_hold, gates
+from emqx_tui.rollout import intent_handlers
+from emqx_tui.rollout.checks import auto_hold, gates, stillness
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
     CloseValve,
@@ -34,6 +34,7 @@ from emqx_tui.rollout.state.expectations import Failure
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory, after_hold, observe
 from emqx_tui.rollout.steps import abort, canary, forward
+from emqx_tui.rollout.telling import progress
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from emqx_tui.rollout.phases import Phase
 
 if TYPE_CHECKING:
     # A list of clusters shows decisions without loading what makes them.
-    from emqx_tui.rollout.advice import Advice
     from emqx_tui.rollout.commands import Command
-    from emqx_tui.rollout.incidents import Incident
     from emqx_tui.rollout.state.journal import Journal
+    from emqx_tui.rollout.telling.advice import Advice
+    from emqx_tui.rollout.telling.incidents import Incident
 
 
 class Outcome(StrEnum):

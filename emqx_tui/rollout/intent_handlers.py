@@ -9,8 +9,6 @@ from typing import assert_never
 from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import port_row
-from emqx_tui.rollout import wording
-from emqx_tui.rollout.adoption import adopt
 from emqx_tui.rollout.change import Rates, ReleaseSpec
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
@@ -35,7 +33,9 @@ from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord, Journal, Originals
 from emqx_tui.rollout.steps import abort
-from emqx_tui.rollout.ungated import close_valve, look
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.ungated.adoption import adopt
+from emqx_tui.rollout.ungated.ungated import close_valve, look
 
 
 @dataclass(frozen=True)

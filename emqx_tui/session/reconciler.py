@@ -19,7 +19,6 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import PLOTTED, Series
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import OwnDelay
-from emqx_tui.rollout import ungated
 from emqx_tui.rollout.commands import CloseValve, Command
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision, RefusalReason
@@ -28,6 +27,7 @@ from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.state.expectations import Expectations
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory
+from emqx_tui.rollout.ungated import ungated
 from emqx_tui.session.commands.adoption_check import prepare
 from emqx_tui.session.commands.command_sender import CommandSender
 from emqx_tui.session.commands.editing import READ_ONLY, Editor

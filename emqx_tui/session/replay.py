@@ -15,9 +15,9 @@ from typing import Any
 from emqx_tui.model.series import PLOTTED, Sample, Series
 from emqx_tui.model.wire import Malformed
 from emqx_tui.rollout.change import Draft, Plan
-from emqx_tui.rollout.flight_records import Recording
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.telling.flight_records import Recording
 from emqx_tui.session.inspection.questions import Answer, Inventory, Question
 from emqx_tui.session.sources.pod_report import PodReport
 from emqx_tui.session.views.view import ClusterRow, EditPreview, FleetView, View

@@ -12,7 +12,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.sandbox.run.command import SandboxOptions
 from emqx_tui.sandbox.world.world import NOON
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state
-from tests.headless.test_looking import first_look
+from tests.headless.looking.test_looking import first_look
 from tests.support.desk import Room
 from tests.support.rehearsal.virtual_loop import run_in
 

@@ -13,7 +13,7 @@ import pytest
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli import main
 from emqx_tui.cli.commands.report import REPORTS, write_report
-from emqx_tui.rollout.flight_records import journal_fields
+from emqx_tui.rollout.telling.flight_records import journal_fields
 from tests.support import releases
 
 

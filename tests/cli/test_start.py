@@ -14,8 +14,8 @@ from emqx_tui.cli.commands.console import freezing
 HEAVY = ("kubernetes", "aiohttp", "httpx", "httpcore", "plotext", "cryptography", "jsonpatch", "tree_sitter")
 OURS = ("emqx_tui.session.session", "emqx_tui.rollout.decide", "emqx_tui.sandbox", "emqx_tui.headless")
 OF_A_RELEASE = (
-    *("rollout.change", "rollout.commands", "rollout.decision", "rollout.forecast", "rollout.intents"),
-    *("rollout.state.journal", "rollout.ungated", "session.views.facts", "session.inspection.questions"),
+    *("rollout.change", "rollout.commands", "rollout.decision", "rollout.forecast.forecast", "rollout.intents"),
+    *("rollout.state.journal", "rollout.ungated.ungated", "session.views.facts", "session.inspection.questions"),
     *("model.snapshot", "model.workloads", "adapters.machine.flight_log"),
 )
 PROGRAM = "import sys, {modules}; print(*sys.modules)"

@@ -14,8 +14,8 @@ import yaml
 
 from emqx_tui.cli import main
 from emqx_tui.config import OPTIONS
-from emqx_tui.headless.events import FIELDS, Event
-from emqx_tui.headless.exit_status import EXIT_CODES, USAGE, Result
+from emqx_tui.headless.lines.events import FIELDS, Event
+from emqx_tui.headless.release.exit_status import EXIT_CODES, USAGE, Result
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.checks.preflight import PREFLIGHT
 from emqx_tui.rollout.commands import (

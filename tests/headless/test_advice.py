@@ -15,14 +15,14 @@ from emqx_tui.cli.parsing.arguments import parse
 from emqx_tui.config import load_settings
 from emqx_tui.headless import advice as headless
 from emqx_tui.headless.advice import Cluster, advise, command, list_clusters
-from emqx_tui.headless.exit_status import Result
-from emqx_tui.headless.rollout import how_to_go_on
-from emqx_tui.headless.status import lines
-from emqx_tui.rollout.advice import Advice, Verb
+from emqx_tui.headless.looking.status import lines
+from emqx_tui.headless.release.exit_status import Result
+from emqx_tui.headless.release.rollout import how_to_go_on
 from emqx_tui.rollout.checks import auto_hold, emqx_alarms, kubernetes_alarms
 from emqx_tui.rollout.commands import Scale, Target, in_context
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.telling.advice import Advice, Verb
 from emqx_tui.session.views.log import EventLog
 from emqx_tui.session.views.view import Role
 from emqx_tui.ui.cards.gate_card import gate_card
@@ -134,7 +134,7 @@ def test_status_says_how_to_drive_a_release_that_nobody_drives() -> None:
 
 def test_commands_are_made_in_one_place() -> None:
     """A command spelt elsewhere is one that no test runs."""
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         tree = ast.parse(path.read_text())
         docs = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, ast.Module)}
         texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.headless import status, view_diff
-from emqx_tui.headless.words import line
+from emqx_tui.headless.lines import view_diff
+from emqx_tui.headless.lines.words import line
+from emqx_tui.headless.looking import status
 from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.snapshot import Colour
-from emqx_tui.rollout import wording
-from emqx_tui.rollout.incidents import Incident, IncidentKind
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.telling.incidents import Incident, IncidentKind
 from emqx_tui.session.views import node_facts
 from emqx_tui.session.views.log import EventLog
 from emqx_tui.session.views.view import View

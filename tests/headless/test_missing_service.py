@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from emqx_tui.headless.readiness import is_whole
-from emqx_tui.headless.status import document, lines
+from emqx_tui.headless.looking.readiness import is_whole
+from emqx_tui.headless.looking.status import document, lines
 from emqx_tui.sandbox.apiserver.schema_admission import install
 from emqx_tui.session.fleet import Fleet
 from emqx_tui.session.views.view import FleetView

@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from emqx_tui.headless import status
-from emqx_tui.headless.exit_status import Leaving
-from emqx_tui.headless.readiness import is_whole
-from emqx_tui.headless.verb_answer import Verb
+from emqx_tui.headless.looking import status
+from emqx_tui.headless.looking.readiness import is_whole
+from emqx_tui.headless.release.exit_status import Leaving
+from emqx_tui.headless.verbs.verb_answer import Verb
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import wording
 from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.policy import Approval, Policy, is_closed
 from emqx_tui.rollout.requests import KubeRequest
-from emqx_tui.rollout.ungated import Stage
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.ungated.ungated import Stage
 from emqx_tui.session.ports import Lost, Scope, WatchSink
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
@@ -26,7 +26,7 @@ from emqx_tui.session.views.view import View
 from emqx_tui.ui.clusters.states import driver_words
 from emqx_tui.ui.rollout.headline import headline
 from emqx_tui.ui.text.spans import plain
-from tests.headless.test_looking import first_look
+from tests.headless.looking.test_looking import first_look
 from tests.support.desk import Room
 from tests.support.rehearsal.ports import SimKube
 from tests.support.rehearsal.virtual_loop import run_in

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.headless.readiness import is_whole
-from emqx_tui.headless.release_options import Edit
-from emqx_tui.headless.verb_answer import Verb
+from emqx_tui.headless.looking.readiness import is_whole
+from emqx_tui.headless.release.release_options import Edit
+from emqx_tui.headless.verbs.verb_answer import Verb
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.workloads import DelaySource, OwnDelay
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.requests import KubeRequest
-from emqx_tui.rollout.ungated import Stage
+from emqx_tui.rollout.ungated.ungated import Stage
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 from tests.rehearsal.test_without_a_journal import JOURNAL, ByHand, stands_half_way

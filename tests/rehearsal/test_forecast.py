@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emqx_tui.rollout.forecast import at_start
+from emqx_tui.rollout.forecast.forecast import at_start
 from tests.bench.forecast_coverage import line_of
 from tests.support.random_release import random_release
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.headless import rows, status
-from emqx_tui.headless.exit_status import Result
-from emqx_tui.headless.summary import summary as finished
-from emqx_tui.headless.view_diff import progress
-from emqx_tui.rollout import wording
+from emqx_tui.headless.lines.view_diff import progress
+from emqx_tui.headless.looking import rows, status
+from emqx_tui.headless.release.exit_status import Result
+from emqx_tui.headless.release.summary import summary as finished
 from emqx_tui.rollout.intents import SetPolicy
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, needs_person
+from emqx_tui.rollout.telling import wording
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Session

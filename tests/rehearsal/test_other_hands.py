@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.rollout.advice import Verb
 from emqx_tui.rollout.commands import Nudge
 from emqx_tui.rollout.intents import Freeze, Resume
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.telling.advice import Verb
 from emqx_tui.sandbox.emqx.evacuation import Options
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.views.view import View

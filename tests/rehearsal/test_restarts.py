@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.headless import status
-from emqx_tui.headless.exit_status import Result
-from emqx_tui.headless.summary import summary as finished
-from emqx_tui.headless.view_diff import progress
+from emqx_tui.headless.lines.view_diff import progress
+from emqx_tui.headless.looking import status
+from emqx_tui.headless.release.exit_status import Result
+from emqx_tui.headless.release.summary import summary as finished
 from emqx_tui.model.series import Sample
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.headless import status
-from emqx_tui.headless.readiness import is_whole
+from emqx_tui.headless.looking import status
+from emqx_tui.headless.looking.readiness import is_whole
 from emqx_tui.model.evacuation import EvictionStatus
 from emqx_tui.rollout.policy import CLOSED_S, Approval
 from emqx_tui.rollout.requests import EmqxRequest

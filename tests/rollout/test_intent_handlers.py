@@ -9,7 +9,7 @@ import pytest
 
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision, Outcome, RefusalReason
-from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
+from emqx_tui.rollout.forecast.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, START, GateId
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.phases import Phase

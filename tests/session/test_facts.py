@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from emqx_tui.headless import status
-from emqx_tui.headless.exit_status import Result
-from emqx_tui.headless.summary import summary
+from emqx_tui.headless.looking import status
+from emqx_tui.headless.release.exit_status import Result
+from emqx_tui.headless.release.summary import summary
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger

@@ -14,9 +14,9 @@ import pytest
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import PLOTTED, Sample, Series
 from emqx_tui.model.wire import Malformed
-from emqx_tui.rollout.flight_records import Recording
 from emqx_tui.rollout.intents import Hold
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.telling.flight_records import Recording
 from emqx_tui.session.replay import Replay
 from emqx_tui.session.views.view_recording import (
     CHUNK_S,

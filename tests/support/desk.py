@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from emqx_tui.headless.exit_status import Leaving
-from emqx_tui.headless.output import Format, Output
-from emqx_tui.headless.release_options import Edit, parse_sets
-from emqx_tui.headless.rollout import RolloutOptions, run_rollout
+from emqx_tui.headless.lines.output import Format, Output
+from emqx_tui.headless.release.exit_status import Leaving
+from emqx_tui.headless.release.release_options import Edit, parse_sets
+from emqx_tui.headless.release.rollout import RolloutOptions, run_rollout
 from emqx_tui.headless.session_runner import SessionRunner
-from emqx_tui.headless.verb_answer import Answer, Verb, VerbOptions
-from emqx_tui.headless.verbs import run_verb
+from emqx_tui.headless.verbs.verb_answer import Answer, Verb, VerbOptions
+from emqx_tui.headless.verbs.verbs import run_verb
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.sandbox.world.world import World

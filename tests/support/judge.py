@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emqx_tui.headless import rows, status
-from emqx_tui.headless.exit_status import Result
-from emqx_tui.headless.summary import summary as finished
-from emqx_tui.headless.view_diff import progress
+from emqx_tui.headless.lines.view_diff import progress
+from emqx_tui.headless.looking import rows, status
+from emqx_tui.headless.release.exit_status import Result
+from emqx_tui.headless.release.summary import summary as finished
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.cluster_facts import with_view

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from emqx_tui.rollout.forecast import Forecast
+from emqx_tui.rollout.forecast.forecast import Forecast
 from emqx_tui.sandbox.emqx.evacuation_process import Profile
 from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.sandbox.world.world import World, WorldConfig

@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any
 
 from emqx_tui.model.series import Sample
-from emqx_tui.rollout.flight_records import Recording
 from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.telling.flight_records import Recording
 from emqx_tui.sandbox.world.scenario import scenario
 from emqx_tui.session.replay import Replay
 from emqx_tui.session.views.view import View

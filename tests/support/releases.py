@@ -17,7 +17,6 @@ from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import Address, DelaySource, Endpoints, EndpointSlice, OwnDelay, Pod, Service, StatefulSet
 from emqx_tui.rollout import gate_id
-from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import (
     AbortCost,
@@ -30,12 +29,13 @@ from emqx_tui.rollout.decision import (
     Step,
     StepState,
 )
-from emqx_tui.rollout.expected import Expected, Fall
+from emqx_tui.rollout.forecast.expected import Expected, Fall
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import CLOSED_S, Approval
-from emqx_tui.rollout.stages import Stage
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals, Totals
+from emqx_tui.rollout.telling.advice import Advice, Verb
+from emqx_tui.rollout.telling.stages import Stage
 from emqx_tui.session.views.view import LogLine, LogSource, Role, SourceHealth, View
 from tests.support.scripted import NOW, resource
 

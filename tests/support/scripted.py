@@ -15,7 +15,7 @@ from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import change as changes
 from emqx_tui.rollout.change import Change, Draft, Plan
 from emqx_tui.rollout.decision import CheckResult, Decision
-from emqx_tui.rollout.forecast import NodeLoad, ReleaseShape, forecast
+from emqx_tui.rollout.forecast.forecast import NodeLoad, ReleaseShape, forecast
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.rollout.phases import Phase

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from emqx_tui.model.series import Sample
-from emqx_tui.rollout.flight_records import sample_of
+from emqx_tui.rollout.telling.flight_records import sample_of
 
 READ_BYTES = 64 << 20
 """Of all recordings of one cluster, the newest first."""

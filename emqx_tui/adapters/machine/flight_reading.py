@@ -15,7 +15,7 @@ from typing import Any
 from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.machine.flight_log import LINE_BYTES, PARTS, SCHEMA
 from emqx_tui.model.wire import Unparsable, clean, read_json
-from emqx_tui.rollout.flight_records import Recording
+from emqx_tui.rollout.telling.flight_records import Recording
 from emqx_tui.session.views.view_recording import EVENT, ViewLine
 
 HEADING = "recording"

@@ -8,7 +8,7 @@ from argparse import Namespace
 from emqx_tui.cli.commands.report import report_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
-from emqx_tui.headless.comparison import compared, document, lines
+from emqx_tui.headless.report.comparison import compared, document, lines
 
 
 def run(arguments: Namespace, settings: Settings) -> int:

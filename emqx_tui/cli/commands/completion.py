@@ -122,7 +122,7 @@ def _names(access: Access, path: str) -> list[str]:
 
 
 def _settable() -> Sequence[str]:
-    from emqx_tui.headless.release_options import NAMES
+    from emqx_tui.headless.release.release_options import NAMES
 
     return [f"{name}=" for name in NAMES]
 

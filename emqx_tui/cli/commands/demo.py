@@ -94,8 +94,8 @@ def _scripted(settings: Settings, child: SandboxChild, arguments: Namespace) -> 
     child.start()
     _load_beside()
     from emqx_tui.cli.commands.rollout import run_rollout_command
-    from emqx_tui.headless.release_options import parse_sets
-    from emqx_tui.headless.rollout import RolloutOptions
+    from emqx_tui.headless.release.release_options import parse_sets
+    from emqx_tui.headless.release.rollout import RolloutOptions
 
     async def prepare(say: Callable[[str], None]) -> Settings:
         kubeconfig = await child.ready()

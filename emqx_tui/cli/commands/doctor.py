@@ -32,10 +32,10 @@ from emqx_tui.cli.connected import run_until_signal
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
-from emqx_tui.headless import doctor
-from emqx_tui.headless.events import dumps
-from emqx_tui.headless.readiness import is_out_of_reach, is_whole
-from emqx_tui.headless.rollout import FIRST_DATA_S
+from emqx_tui.headless.lines.events import dumps
+from emqx_tui.headless.looking import doctor
+from emqx_tui.headless.looking.readiness import is_out_of_reach, is_whole
+from emqx_tui.headless.release.rollout import FIRST_DATA_S
 from emqx_tui.model.errors import AdapterError, Forbidden, NotFound, Unauthorized
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import Fields, Malformed

@@ -9,8 +9,8 @@ from emqx_tui.adapters.connect import Connection
 from emqx_tui.cli.connected import Connected, options_of, run_until_signal
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
-from emqx_tui.headless.listing import Listing, Place
-from emqx_tui.headless.rows import Printer, Renders
+from emqx_tui.headless.looking.listing import Listing, Place
+from emqx_tui.headless.looking.rows import Printer, Renders
 from emqx_tui.model.errors import NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.wire import clean
@@ -65,7 +65,7 @@ def form_of(output: str) -> str | Renders:
     template = output.removeprefix("jsonpath=")
     if template == output:
         return output
-    from emqx_tui.headless.jsonpath import Template
+    from emqx_tui.headless.looking.jsonpath import Template
 
     return Template.parse(template)
 

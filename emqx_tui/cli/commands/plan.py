@@ -12,9 +12,9 @@ from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
 from emqx_tui.headless.advice import Cluster, command
-from emqx_tui.headless.events import dumps
-from emqx_tui.headless.plan import Planned, Wish, document, lines, planned
-from emqx_tui.headless.release_options import Edit, InvalidOption
+from emqx_tui.headless.lines.events import dumps
+from emqx_tui.headless.release.plan import Planned, Wish, document, lines, planned
+from emqx_tui.headless.release.release_options import Edit, InvalidOption
 from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.model.errors import Rejected
 from emqx_tui.rollout.change import Verdict

@@ -23,10 +23,10 @@ from emqx_tui.cli.commands.demo import OF_OTHER_CLUSTERS
 from emqx_tui.cli.sandbox_child import SandboxChild
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings, load_settings
-from emqx_tui.headless.events import dumps
-from emqx_tui.headless.likeness import NotLike, default_shape, next_version, shape
-from emqx_tui.headless.rehearsal import Rehearsal, document, lines, rehearsal
-from emqx_tui.headless.report import Report, report
+from emqx_tui.headless.lines.events import dumps
+from emqx_tui.headless.rehearsal.likeness import NotLike, default_shape, next_version, shape
+from emqx_tui.headless.rehearsal.rehearsal import Rehearsal, document, lines, rehearsal
+from emqx_tui.headless.report.report import Report, report
 from emqx_tui.model.errors import Rejected
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.engine import Connected
@@ -144,7 +144,7 @@ def _on_screen(settings: Settings, child: SandboxChild, like: dict[str, Any], ar
 def _without_a_screen(settings: Settings, child: SandboxChild, like: dict[str, Any], arguments: Namespace) -> int:
     child.start()
     from emqx_tui.cli.commands.rollout import edit_of, run_rollout_command
-    from emqx_tui.headless.rollout import RolloutOptions
+    from emqx_tui.headless.release.rollout import RolloutOptions
 
     container = like["manifest"]["spec"]["template"]["spec"]["emqxContainer"]
     arguments.sets = arguments.sets or [f"image.version={next_version(container['image']['version'])}"]

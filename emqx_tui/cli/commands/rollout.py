@@ -18,12 +18,12 @@ from emqx_tui.cli.parsing.arguments import UsageError, existing_file
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import STANDARD_OUTPUT, OutputLost
 from emqx_tui.config import Settings
-from emqx_tui.headless.events import Event, Record
-from emqx_tui.headless.exit_status import EXIT_CODES, Leaving, Result
-from emqx_tui.headless.output import Format, Output, write_to
-from emqx_tui.headless.release_options import Edit, InvalidOption, parse_sets, read_template
-from emqx_tui.headless.rollout import RolloutOptions, run_rollout
-from emqx_tui.headless.summary import summary
+from emqx_tui.headless.lines.events import Event, Record
+from emqx_tui.headless.lines.output import Format, Output, write_to
+from emqx_tui.headless.release.exit_status import EXIT_CODES, Leaving, Result
+from emqx_tui.headless.release.release_options import Edit, InvalidOption, parse_sets, read_template
+from emqx_tui.headless.release.rollout import RolloutOptions, run_rollout
+from emqx_tui.headless.release.summary import summary
 from emqx_tui.model.errors import AdapterError, Unreachable
 from emqx_tui.model.wire import Unparsable
 from emqx_tui.model.yaml_values import read_yaml

@@ -8,11 +8,11 @@ from emqx_tui.cli.connected import Connected, run_until_signal
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
-from emqx_tui.headless.events import dumps
-from emqx_tui.headless.readiness import has_answered, is_out_of_reach, is_whole, why_unreadable
-from emqx_tui.headless.rollout import FIRST_DATA_S
+from emqx_tui.headless.lines.events import dumps
+from emqx_tui.headless.looking.readiness import has_answered, is_out_of_reach, is_whole, why_unreadable
+from emqx_tui.headless.looking.status import document, lines
+from emqx_tui.headless.release.rollout import FIRST_DATA_S
 from emqx_tui.headless.session_runner import SessionRunner
-from emqx_tui.headless.status import document, lines
 from emqx_tui.model.errors import NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.session.views.view import View

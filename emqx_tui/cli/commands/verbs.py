@@ -12,9 +12,9 @@ from emqx_tui.cli.parsing.arguments import UsageError
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
-from emqx_tui.headless.events import dumps
-from emqx_tui.headless.verb_answer import Code, Verb, VerbOptions
-from emqx_tui.headless.verbs import run_verb
+from emqx_tui.headless.lines.events import dumps
+from emqx_tui.headless.verbs.verb_answer import Code, Verb, VerbOptions
+from emqx_tui.headless.verbs.verbs import run_verb
 from emqx_tui.model.workloads import DelaySource, OwnDelay
 
 

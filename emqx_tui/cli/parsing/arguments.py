@@ -456,7 +456,7 @@ def gate(text: str) -> GateId:
 def list_form(text: str) -> str:
     """Reads a form of `get`; a template is understood, and complained about, here."""
     if text.startswith("jsonpath="):
-        from emqx_tui.headless.jsonpath import InvalidTemplate, Template
+        from emqx_tui.headless.looking.jsonpath import InvalidTemplate, Template
 
         try:
             Template.parse(text.removeprefix("jsonpath="))

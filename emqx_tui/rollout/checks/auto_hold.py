@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import emqx_alarms, kubernetes_alarms
+from emqx_tui.rollout.checks.stillness import what_waits
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Limit
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.rollout.stillness import what_waits
+from emqx_tui.rollout.telling.advice import Advice, Verb
 
 Detector = Callable[[RolloutContext, Phase], Alarm | None]
 

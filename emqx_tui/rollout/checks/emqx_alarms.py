@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from emqx_tui.model.evacuation import EvacuationState
-from emqx_tui.rollout import wording
-from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import StartDrain, StopDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Limit
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.telling.advice import Advice, Verb
 
 
 def foreign_evacuation(context: RolloutContext, phase: Phase) -> Alarm | None:

@@ -11,7 +11,7 @@ from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.commands import Scale, StartDrain, SwitchEndpoints, Target
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Gate
-from emqx_tui.rollout.forecast import drain_s
+from emqx_tui.rollout.forecast.forecast import drain_s
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.phases import Phase
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks.gate_checks import WITHOUT_OPERATOR, ports_unchanged
 from emqx_tui.rollout.commands import ApplyTemplate, RepairEndpoints, RepairService, Scale, SwitchEndpoints
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Limit, Outcome
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
+from emqx_tui.rollout.telling.advice import Advice, Verb
 
 
 def valve_open(context: RolloutContext, phase: Phase) -> Alarm | None:

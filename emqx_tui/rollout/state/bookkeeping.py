@@ -8,13 +8,11 @@ from dataclasses import replace
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.snapshot import Colour
-from emqx_tui.rollout import wording
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.checks.auto_hold import FREEZING
 from emqx_tui.rollout.commands import Command, StartDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
-from emqx_tui.rollout.incidents import IncidentKind
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.state.deaths import all_deaths
 from emqx_tui.rollout.state.drains import evicted, returned
@@ -23,6 +21,8 @@ from emqx_tui.rollout.state.observed import Observations
 from emqx_tui.rollout.state.samples import uncounted
 from emqx_tui.rollout.steps import canary
 from emqx_tui.rollout.steps.forward import is_empty_by_own_word
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.telling.incidents import IncidentKind
 
 
 def with_milestones(context: RolloutContext, phase: Phase) -> Journal:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Member, Snapshot
-from emqx_tui.rollout.broker_ends import container_of, counted_until, last_count
+from emqx_tui.rollout.state.broker_ends import container_of, counted_until, last_count
 from emqx_tui.rollout.state.journal import NodeDeath, Totals
 from emqx_tui.rollout.state.observed import Broker, Observations
 

@@ -9,11 +9,11 @@ from typing import Any
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Ledger
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import incidents
 from emqx_tui.rollout.state.drains import with_drains, with_drains_back, with_ledger
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.observed import Observations
 from emqx_tui.rollout.state.samples import with_sample
+from emqx_tui.rollout.telling import incidents
 
 
 def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) -> Observations:

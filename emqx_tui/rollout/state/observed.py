@@ -12,8 +12,8 @@ from datetime import datetime
 
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.series import Ledger, Sample
-from emqx_tui.rollout.incidents import NodeWatch
 from emqx_tui.rollout.state.journal import NodeDeath, Uncounted
+from emqx_tui.rollout.telling.incidents import NodeWatch
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from emqx_tui.rollout.checks import gates
 from emqx_tui.rollout.commands import CloseValve, Command, Nudge, RestoreTemplate, StopDrain, Target
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import AbortCost
-from emqx_tui.rollout.forecast import FINISH_S, GREEN_UP_S, drain_s
+from emqx_tui.rollout.forecast.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.phases import WITH_WAY_BACK, Phase
 from emqx_tui.rollout.policy import next_closed
 from emqx_tui.rollout.steps import finish

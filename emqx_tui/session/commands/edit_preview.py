@@ -29,7 +29,7 @@ from emqx_tui.rollout.commands import (
     WriteEndpoints,
 )
 from emqx_tui.rollout.decision import CheckResult, RefusalReason
-from emqx_tui.rollout.forecast import Forecast, ReleaseShape, at_start, forecast, load_of
+from emqx_tui.rollout.forecast.forecast import Forecast, ReleaseShape, at_start, forecast, load_of
 from emqx_tui.rollout.policy import Approval, Policy, next_closed
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest

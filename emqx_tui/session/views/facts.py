@@ -13,16 +13,16 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout import expected
 from emqx_tui.rollout.decision import Alarm, CheckResult, Gate, Outcome
-from emqx_tui.rollout.expected import Deviation
-from emqx_tui.rollout.forecast import drains_at_once
-from emqx_tui.rollout.incidents import Incident
+from emqx_tui.rollout.forecast import expected
+from emqx_tui.rollout.forecast.expected import Deviation
+from emqx_tui.rollout.forecast.forecast import drains_at_once
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase
 from emqx_tui.rollout.policy import CLOSED_S, is_closed
-from emqx_tui.rollout.stages import waiting_gate
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
-from emqx_tui.rollout.ungated import UngatedRelease, is_stopped, is_there, look
+from emqx_tui.rollout.telling.incidents import Incident
+from emqx_tui.rollout.telling.stages import waiting_gate
+from emqx_tui.rollout.ungated.ungated import UngatedRelease, is_stopped, is_there, look
 from emqx_tui.session.views.cluster_facts import Versions
 from emqx_tui.session.views.view import Role, View
 

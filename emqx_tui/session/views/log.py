@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from emqx_tui.model.workloads import ClusterEvent
-from emqx_tui.rollout import wording
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
     CloseValve,
@@ -34,6 +33,7 @@ from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.policy import CLOSED_S
 from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.telling import wording
 from emqx_tui.session.views.view import LogLine, LogSource
 
 LIMIT = 500

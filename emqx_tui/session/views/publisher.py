@@ -15,13 +15,13 @@ from emqx_tui.model.frozen import changed
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout import wording
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.flight_records import journal_fields
 from emqx_tui.rollout.gate_id import GateId
-from emqx_tui.rollout.incidents import Incident
 from emqx_tui.rollout.intent_handlers import evidence_of
 from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.telling.flight_records import journal_fields
+from emqx_tui.rollout.telling.incidents import Incident
 from emqx_tui.session.inputs import Put, Recalled
 from emqx_tui.session.options import Ports
 from emqx_tui.session.views.log import EventLog

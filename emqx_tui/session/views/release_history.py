@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.expected import Expected, with_expected
-from emqx_tui.rollout.stages import Stage, with_stage
+from emqx_tui.rollout.forecast.expected import Expected, with_expected
 from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.telling.stages import Stage, with_stage
 
 
 class ReleaseHistory:

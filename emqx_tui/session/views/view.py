@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from emqx_tui.model.snapshot import Snapshot
     from emqx_tui.rollout.change import Change, Difference, Plan
     from emqx_tui.rollout.decision import CheckResult, Decision, RefusalReason
-    from emqx_tui.rollout.expected import Expected
-    from emqx_tui.rollout.forecast import Forecast
-    from emqx_tui.rollout.stages import Stage
+    from emqx_tui.rollout.forecast.expected import Expected
+    from emqx_tui.rollout.forecast.forecast import Forecast
     from emqx_tui.rollout.state.journal import Journal
-    from emqx_tui.rollout.ungated import UngatedRelease
+    from emqx_tui.rollout.telling.stages import Stage
+    from emqx_tui.rollout.ungated.ungated import UngatedRelease
 
 
 class NoticeKind(StrEnum):

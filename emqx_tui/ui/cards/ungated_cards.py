@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from emqx_tui.model import units
 from emqx_tui.model.owners import Keeps
 from emqx_tui.model.workloads import DelaySource
-from emqx_tui.rollout import wording
-from emqx_tui.rollout.adoption import why_not_aborted, why_not_adopted
 from emqx_tui.rollout.commands import in_context
 from emqx_tui.rollout.intents import Adopt, Brake
-from emqx_tui.rollout.ungated import UngatedRelease, close_valve
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.ungated.adoption import why_not_aborted, why_not_adopted
+from emqx_tui.rollout.ungated.ungated import UngatedRelease, close_valve
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, Way, filled

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from emqx_tui.model import units
 from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult
-from emqx_tui.rollout.forecast import Band
+from emqx_tui.rollout.forecast.forecast import Band
 from emqx_tui.session.views.view import EditPreview
 from emqx_tui.ui.change.differences import problem_lines, short_difference
 from emqx_tui.ui.change.edit import Edit

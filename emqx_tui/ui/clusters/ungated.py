@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from emqx_tui.rollout import wording
-from emqx_tui.rollout.ungated import Stage, UngatedRelease
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.ungated.ungated import Stage, UngatedRelease
 from emqx_tui.ui.text.marks import clean
 
 _STEPS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from emqx_tui.rollout.advice import Advice, Verb
+from emqx_tui.rollout.telling.advice import Advice, Verb
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.keymap import Area
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from emqx_tui.model import units
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.stages import lasting
 from emqx_tui.rollout.state.journal import HoldRecord
+from emqx_tui.rollout.telling.stages import lasting
 from emqx_tui.session.views.facts import has_ended, is_under_way
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.curves import MIN_GAP_S

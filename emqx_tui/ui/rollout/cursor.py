@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from emqx_tui.model import units
 from emqx_tui.rollout.gate_id import START
-from emqx_tui.rollout.stages import Stage, stage_at
+from emqx_tui.rollout.telling.stages import Stage, stage_at
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.curves import Trace, gaps
 from emqx_tui.ui.text.gates import gate_name

@@ -16,8 +16,8 @@ from statistics import median
 from emqx_tui.model import units
 from emqx_tui.model.series import Sample, Summary, summarise
 from emqx_tui.model.snapshot import Colour
-from emqx_tui.rollout import expected
-from emqx_tui.rollout.expected import Deviation
+from emqx_tui.rollout.forecast import expected
+from emqx_tui.rollout.forecast.expected import Deviation
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.facts import has_ended, is_under_way

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from emqx_tui.model import units
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout import wording
-from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks.auto_hold import on_resume
 from emqx_tui.rollout.decision import Alarm, Gate, Outcome
 from emqx_tui.rollout.gate_id import GateKind
-from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
 from emqx_tui.rollout.policy import needs_person
 from emqx_tui.rollout.state.journal import HoldRecord
+from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.telling.advice import Advice, Verb
+from emqx_tui.rollout.telling.incidents import Incident, IncidentKind
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words

@@ -17,8 +17,8 @@ from textual.widgets import Static
 from emqx_tui.model import units
 from emqx_tui.model.containers import Container
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout import wording
 from emqx_tui.rollout.redaction import redact_text
+from emqx_tui.rollout.telling import wording
 from emqx_tui.session.sources.pod_report import PodReport
 from emqx_tui.session.views import node_facts
 from emqx_tui.session.views.view import View

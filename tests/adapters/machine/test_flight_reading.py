@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.flight_reading import parts_of, read_recording, recordings_of
-from emqx_tui.headless.report import document, report
-from emqx_tui.headless.report_forms import html, markdown
-from emqx_tui.headless.report_page import page
+from emqx_tui.headless.report.report import document, report
+from emqx_tui.headless.report.report_forms import html, markdown
+from emqx_tui.headless.report.report_page import page
 
 START = datetime(2026, 11, 23, 6, 40, 41, tzinfo=UTC)
 HEADING = b'{"schema":1,"console":"0.1.0","namespace":"mqtt","name":"emqx-ee","event":"recording"}\n'

@@ -10,8 +10,8 @@ import pytest
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
-from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.checks import auto_hold, kubernetes_alarms
+from emqx_tui.rollout.checks.stillness import what_waits
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision, Limit
 from emqx_tui.rollout.intents import Hold, Resume, SetPolicy
@@ -21,7 +21,7 @@ from emqx_tui.rollout.state.expectations import AckWait, Failure
 from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord
 from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.rollout.state.observed import Progress, Still
-from emqx_tui.rollout.stillness import what_waits
+from emqx_tui.rollout.telling.advice import Advice, Verb
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place, with_side, without_place
 

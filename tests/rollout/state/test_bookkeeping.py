@@ -8,11 +8,11 @@ import pytest
 
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour
-from emqx_tui.rollout.incidents import Incident, IncidentKind, NodeWatch
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state import bookkeeping
 from emqx_tui.rollout.state.journal import AbortRecord, NodeDeath, Totals
 from emqx_tui.rollout.state.observed import Canary
+from emqx_tui.rollout.telling.incidents import Incident, IncidentKind, NodeWatch
 from tests.support import scenes as build
 from tests.support.scenes import Scene, ago, approved, draining_place, noted, remembered, with_place
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from emqx_tui.model.wire import Malformed
 from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.forecast.start_forecast import DrainForecast, StartForecast
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, START, GateId
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.start_forecast import DrainForecast, StartForecast
 from emqx_tui.rollout.state.journal import (
     SCHEMA,
     AbortRecord,

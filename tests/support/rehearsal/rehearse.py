@@ -15,7 +15,7 @@ from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
-from emqx_tui.rollout.forecast import Forecast
+from emqx_tui.rollout.forecast.forecast import Forecast
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.intents import Approve, Resume, Start
 from emqx_tui.rollout.policy import Approval, Policy

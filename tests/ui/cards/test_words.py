@@ -11,11 +11,11 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.change import Draft
 from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
+from emqx_tui.rollout.forecast.start_forecast import StartForecast
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Abort, Approve, SetPolicy, Start
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
-from emqx_tui.rollout.start_forecast import StartForecast
 from emqx_tui.runbook import Gate, Runbook
 from emqx_tui.session.views.view import EditPreview, Role, View
 from emqx_tui.ui.cards.abort_card import renew_abort

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.stages import Stage
 from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord
+from emqx_tui.rollout.telling.stages import Stage
 from emqx_tui.ui.rollout import axis
 from emqx_tui.ui.rollout.axis import WHOLE, History, Scale
 from emqx_tui.ui.text.spans import Line, Tone, plain

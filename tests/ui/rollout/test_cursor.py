@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.stages import Stage
 from emqx_tui.rollout.state.journal import AbortRecord
+from emqx_tui.rollout.telling.stages import Stage
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout import curves
 from emqx_tui.ui.rollout.cursor import cursor_lines, in_gap, moved, place_of

@@ -12,12 +12,12 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.model.wire import Unreadable
-from emqx_tui.rollout.advice import Advice, Verb
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Limit, Outcome
-from emqx_tui.rollout.incidents import Incident, IncidentKind
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord
+from emqx_tui.rollout.telling.advice import Advice, Verb
+from emqx_tui.rollout.telling.incidents import Incident, IncidentKind
 from emqx_tui.session.views.view import Role, View
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, gate_words, headline
 from emqx_tui.ui.text.spans import Tone, plain, width

@@ -1,0 +1,1 @@
+"""What a run prints: records, the differences they come from, their words."""

@@ -1,0 +1,1 @@
+"""PURE: a release that was only rehearsed: the shape of the cluster, and what was shown."""

@@ -1,0 +1,1 @@
+"""A release from a script: planned, run to its end, summed up."""

@@ -1,0 +1,1 @@
+"""One intent from a second terminal, and its answer."""

@@ -1,0 +1,1 @@
+"""PURE: what is told of a release: progress, stages, failed nodes, what a person may do, and the words."""
