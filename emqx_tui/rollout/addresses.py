@@ -167,8 +167,8 @@ def service_commands(context: RolloutContext) -> list[Command]:
     rows = context.journal.originals.service_ports
     if not [row for row in rows if row not in {port_row(p) for p in service.ports}]:
         return []
-    failure, policy = context.expectations.failures.get(RepairService.name), context.policy
-    if failure and (failure.is_refusal or failure.is_within(policy.scale_retry_s, context.now)):
+    failure = context.expectations.failures.get(RepairService.name)
+    if failure and failure.is_refusal:
         return []
     originals = [Port(*row) for row in rows]
     taken = {(p.port, p.protocol) for p in originals}

@@ -15,10 +15,11 @@ from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
 from emqx_tui.model.workloads import Endpoints, Service
+from emqx_tui.rollout.commands import CloseValve, Command, StopDrain
 from emqx_tui.rollout.decision import CheckResult
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.policy import Policy, is_closed
-from emqx_tui.rollout.state.expectations import Expectations
+from emqx_tui.rollout.state.expectations import Expectations, Failure
 from emqx_tui.rollout.state.journal import START_NOTED_S, Journal
 from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.rollout.state.observed import Observations
@@ -126,6 +127,27 @@ class RolloutContext:
     @property
     def is_frozen(self) -> bool:
         return self.journal.hold is not None and self.journal.hold.freeze
+
+    def is_paused(self, command: Command) -> bool:
+        """Its last attempt failed so lately that it is not tried again yet."""
+        failure = self.expectations.failures.get(command.key)
+        return failure is not None and failure.is_within(self._pause_s(command, failure), self.now)
+
+    def _pause_s(self, command: Command, failure: Failure) -> float:
+        """Between a failed attempt and the next: twice as long each time, as long as nothing in the command changes."""
+        policy = self.policy
+        first_s = policy.refused_retry_s if failure.is_refusal else policy.retry_s
+        if command != failure.sent or self._is_heard_again(command, failure):
+            return first_s
+        longest_s = policy.max_close_retry_s if isinstance(command, CloseValve) else policy.max_retry_s
+        return min(longest_s, first_s * 2 ** min(failure.count - 1, 10))
+
+    def _is_heard_again(self, command: Command, failure: Failure) -> bool:
+        """The node whose evacuation is to stop was silent then, and answers for itself now."""
+        own = self.snapshot.own.get(command.pod) if isinstance(command, StopDrain) else None
+        if own is None or own.problem or own.read_at is None or failure.is_refusal:
+            return False
+        return own.read_at > failure.at
 
     @property
     def endpoints(self) -> Endpoints | None:

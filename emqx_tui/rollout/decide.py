@@ -12,17 +12,7 @@ from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import intent_handlers
 from emqx_tui.rollout.checks import auto_hold, gates, stillness
-from emqx_tui.rollout.commands import (
-    ApplyTemplate,
-    CloseValve,
-    Command,
-    Nudge,
-    RestoreDelay,
-    RestoreTemplate,
-    Scale,
-    StartDrain,
-    StopDrain,
-)
+from emqx_tui.rollout.commands import Command, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Decision
 from emqx_tui.rollout.intents import Adopt, Brake, Intent, Resume, Start
@@ -30,7 +20,6 @@ from emqx_tui.rollout.lifecycle import locate, settle
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.rollout.state import bookkeeping
-from emqx_tui.rollout.state.expectations import Failure
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.memory import Memory, after_hold, observe
 from emqx_tui.rollout.steps import abort, canary, forward
@@ -151,29 +140,13 @@ def _commands(context: RolloutContext, phase: Phase) -> list[Command]:
 
 def _is_due(context: RolloutContext, command: Command) -> bool:
     """Not in flight, and not sent so lately that what is seen may be from before."""
-    awaited, policy = context.expectations, context.policy
-    if command.key in awaited.in_flight:
-        return False
-    failure = awaited.failures.get(command.key)
-    if failure is not None and failure.is_within(_pause_s(command, failure, policy), context.now):
+    awaited = context.expectations
+    if command.key in awaited.in_flight or context.is_paused(command):
         return False
     is_of_emqx = isinstance(command, StartDrain | StopDrain)
     own = context.snapshot.own.get(command.pod) if isinstance(command, StartDrain | StopDrain) else None
     read_at = (own or context.snapshot.evacuations).read_at if is_of_emqx else context.now
     return not awaited.is_effect_awaited(command, read_at, context.now)
-
-
-_NEEDS_OPERATOR = (ApplyTemplate, CloseValve, Nudge, RestoreDelay, RestoreTemplate)
-"""Patches of the EmqxEnterprise go through the operator's webhook: with the operator down each is refused."""
-
-
-def _pause_s(command: Command, failure: Failure, policy: Policy) -> float:
-    """Between a failed attempt and the next."""
-    first_s = policy.refused_retry_s if failure.is_refusal else policy.retry_s
-    if not isinstance(command, _NEEDS_OPERATOR):
-        return first_s
-    longest_s = policy.max_close_retry_s if isinstance(command, CloseValve) else policy.max_retry_s
-    return min(longest_s, first_s * 2 ** min(failure.count - 1, 10))
 
 
 def _decision(

@@ -109,16 +109,13 @@ class Policy:
     no_progress_s: float = 300.0
     """Nothing has moved for this long although nobody holds and no gate waits for a person: auto-hold."""
     retry_s: float = 0.25
-    """Between two attempts of a command that lost a race or got no answer: what is seen may be late."""
+    """Before the second attempt of a command that lost a race or got no answer: what is seen may be late."""
     refused_retry_s: float = 1.0
-    """Between two attempts of a command that was refused."""
+    """Before the second attempt of a command that was refused."""
     max_retry_s: float = 15.0
-    """What needs the operator is tried again after twice the time each time, up to this long ..."""
+    """Before each further one twice as long, up to this, unless anything in the command has changed ..."""
     max_close_retry_s: float = 2.0
     """... and closing the valve up to this long, unless the object is changed once more: then at once."""
-    start_retry_s: float = 1.0
-    """Between two attempts to start a refused evacuation."""
-    scale_retry_s: float = 1.0
 
     def missing_limit(self, evicted: int) -> int:
         """How many of the evicted may be missing, beyond those on their way."""

@@ -48,6 +48,8 @@ class Failure:
     """The other side understood and said no (as opposed to no answer, or a lost race)."""
     command: str
     """The command's name."""
+    sent: Command | None = None
+    """The command itself: once anything in it is another, what made it fail may be over."""
 
     def is_within(self, seconds: float, now: datetime) -> bool:
         """It happened less than `seconds` ago."""
@@ -112,7 +114,7 @@ class Expectations:
     ) -> Self:
         """A command was refused, lost a race, or got no answer."""
         before = self.failures.get(command.key)
-        failure = Failure(now, message, (before.count if before else 0) + 1, is_refusal, command.name)
+        failure = Failure(now, message, (before.count if before else 0) + 1, is_refusal, command.name, command)
         unanswered = self.unanswered_starts
         if is_unanswered and isinstance(command, StartDrain):
             unanswered = self._unanswered(command, now)
@@ -155,11 +157,6 @@ class Expectations:
         """Seconds since a command of this name was sent; infinity when none was."""
         at = self.sent_at.get(name)
         return float("inf") if at is None else (now - at).total_seconds()
-
-    def has_failed_within(self, key: str, seconds: float, now: datetime) -> bool:
-        """A command of this key failed less than `seconds` ago."""
-        failure = self.failures.get(key)
-        return failure is not None and failure.is_within(seconds, now)
 
     def is_effect_awaited(self, command: Command, read_at: datetime | None, now: datetime) -> bool:
         """The effect of the last such command cannot have been seen yet in figures that were read at `read_at`."""

@@ -102,7 +102,7 @@ def _blue_whole_again(context: RolloutContext) -> list[Command]:
     wanted = blue_size(context)
     if blue is None or blue.replicas >= wanted or context.stale_kube:
         return []
-    return scale(context, blue, wanted, "blue is to be whole again")
+    return scale(blue, wanted, "blue is to be whole again")
 
 
 def blue_size(context: RolloutContext) -> int:
@@ -130,8 +130,6 @@ def _restore_template(context: RolloutContext) -> list[Command]:
     recorded = journal.originals.blue_revision
     if recorded and not blue.update_revision == blue.current_revision == recorded:
         return []
-    if context.expectations.has_failed_within(RestoreTemplate.name, 2.0, context.now):
-        return []
     seen, blue_seen = resource.meta.metadata_generation, blue.meta.metadata_generation
     target = finish.resource_target(context)
     return [RestoreTemplate(target, seen, journal.originals.template, Target.of(blue), blue_seen)]
@@ -158,7 +156,7 @@ def _remove_green(context: RolloutContext) -> list[Command]:
         return _drain_green(context, [m for m in waiting if not _has_nobody(m) or _was_used(context, m)])
     if ack is not None or green.replicas == 0 or not is_switched(context, Phase.ABORTING):
         return []
-    return scale(context, green.stateful_set, 0, "green has no client")
+    return scale(green.stateful_set, 0, "green has no client")
 
 
 def _stop_into_silence(context: RolloutContext) -> list[Command]:

@@ -168,10 +168,8 @@ def _next_drain(context: RolloutContext) -> list[Command]:
 
 
 def may_start(context: RolloutContext, command: StartDrain) -> bool:
-    """Its last attempt did not fail a moment ago, and no other node may still be about to begin."""
-    if context.unanswered_start not in ("", command.pod):
-        return False
-    return not context.expectations.has_failed_within(command.key, context.policy.start_retry_s, context.now)
+    """It is not in a pause between two attempts, and no other node may still be about to begin."""
+    return context.unanswered_start in ("", command.pod) and not context.is_paused(command)
 
 
 def _next_scale(context: RolloutContext) -> list[Command]:
@@ -182,14 +180,12 @@ def _next_scale(context: RolloutContext) -> list[Command]:
     member = blue.member(blue.replicas - 1)
     if member is None or not may_scale_away(context, member):
         return []
-    return scale(context, blue.stateful_set, blue.replicas - 1, f"{member.name} is drained")
+    return scale(blue.stateful_set, blue.replicas - 1, f"{member.name} is drained")
 
 
-def scale(context: RolloutContext, found: StatefulSet, replicas: int, purpose: str) -> list[Command]:
-    """Another size for a StatefulSet, unless its last scale failed a moment ago."""
-    command = Scale(Target.of(found), found.replicas, replicas, purpose)
-    is_too_soon = context.expectations.has_failed_within(command.key, context.policy.scale_retry_s, context.now)
-    return [] if is_too_soon else [command]
+def scale(found: StatefulSet, replicas: int, purpose: str) -> list[Command]:
+    """Another size for a StatefulSet."""
+    return [Scale(Target.of(found), found.replicas, replicas, purpose)]
 
 
 def may_scale_away(context: RolloutContext, member: Member) -> bool:

@@ -59,9 +59,8 @@ def test_refusals_are_counted_until_a_success() -> None:
     for count in (1, 2, 3):
         awaited = awaited.failed(SCALE, "busy", is_refusal=True, now=build.NOW)
         assert awaited.failures[SCALE.key].count == count
-    assert awaited.has_failed_within(SCALE.key, 5.0, build.NOW + timedelta(seconds=4.9))
-    assert not awaited.has_failed_within(SCALE.key, 5.0, build.NOW + timedelta(seconds=5))
-    assert not awaited.has_failed_within("another", 5.0, build.NOW)
+    assert awaited.failures[SCALE.key].is_within(5.0, build.NOW + timedelta(seconds=4.9))
+    assert not awaited.failures[SCALE.key].is_within(5.0, build.NOW + timedelta(seconds=5))
     assert awaited.succeeded(SCALE, build.NOW).failures == {}
 
 

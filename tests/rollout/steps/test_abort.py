@@ -169,27 +169,27 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     ),
     "blue is made whole: its scale failed a moment ago": (
         remembered(
-            SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False, command="scale")}
+            SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.2), "conflict", 1, False, command="scale")}
         ),
         ["repair 1.0 1.1"],
     ),
-    "blue is made whole: its scale failed a second ago": (
+    "blue is made whole: its scale failed a while ago": (
         remembered(
-            SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(1.0), "conflict", 1, False, command="scale")}
+            SHRUNK, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.25), "conflict", 1, False, command="scale")}
         ),
         ["repair 1.0 1.1", "scale blue to 3"],
     ),
     "not before blue's controller has seen its size": (with_side(BACK, "blue", is_observed=False), []),
     "not on old watches": (replace(BACK, kube_age_s=91.0), []),
-    "refused a moment ago": (
+    "lost a race a moment ago": (
         remembered(
-            BACK, failures={"restore-template": Failure(ago(1.9), "conflict", 1, False, command="restore-template")}
+            BACK, failures={"restore-template": Failure(ago(0.2), "conflict", 1, False, command="restore-template")}
         ),
         [],
     ),
-    "refused 2 s ago": (
+    "lost a race a while ago": (
         remembered(
-            BACK, failures={"restore-template": Failure(ago(2.0), "conflict", 1, False, command="restore-template")}
+            BACK, failures={"restore-template": Failure(ago(0.25), "conflict", 1, False, command="restore-template")}
         ),
         ["restore-template"],
     ),
@@ -228,15 +228,15 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         replace(OLD, slices=OLD.addresses | {"10.0.2.0"}),
         [],
     ),
-    "restored: a refused scale waits a second": (
+    "restored: a scale that lost a race waits": (
         remembered(
-            OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(0.5), "conflict", 1, False, command="scale")}
+            OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(0.2), "conflict", 1, False, command="scale")}
         ),
         [],
     ),
-    "restored: a refused scale is tried again after a second": (
+    "restored: a scale that lost a race is tried again": (
         remembered(
-            OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(1.0), "conflict", 1, False, command="scale")}
+            OLD, failures={f"scale:{build.GREEN_NAME}": Failure(ago(0.25), "conflict", 1, False, command="scale")}
         ),
         ["scale green to 0"],
     ),

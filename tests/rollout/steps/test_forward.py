@@ -39,7 +39,6 @@ from tests.support.scenes import (
 
 TOP = f"{build.BLUE_NAME}-2"
 ACK = AckWait("1000", "status-1", ago(3), "nudge")
-REFUSED = {"close-valve": Failure(ago(1), "no", 20, True, command="close-valve")}
 
 
 def told(command: Command) -> str:
@@ -68,6 +67,9 @@ WAITING, READY, CANARY = build.waiting(), build.ready(), build.canary()
 CUTTING, DRAINING, FULL = build.cutting_over(), build.draining(), build.drained()
 APPROVED = approved(DRAINING, "node:2")
 EVICTING = with_place(APPROVED, "blue", 2, **draining_place())
+OPENED = replace(FULL, delay_s=60)
+(CLOSING,) = OPENED.commands()
+REFUSED = {CLOSING.key: Failure(ago(1), "no", 20, True, CLOSING.name, CLOSING)}
 BLUE_IPS, GREEN_IPS = "1.0 1.1 1.2", "2.0 2.1 2.2"
 
 TABLE: dict[str, tuple[Scene, list[str]]] = {
@@ -400,13 +402,13 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
     "scale: sent, being answered": (remembered(FULL, in_flight=frozenset({f"scale:{build.BLUE_NAME}"})), []),
     "scale: lost a race a moment ago": (
         remembered(
-            FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.5), "conflict", 1, False, command="scale")}
+            FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.2), "conflict", 1, False, command="scale")}
         ),
         [],
     ),
-    "scale: lost a race a second ago": (
+    "scale: lost a race a while ago": (
         remembered(
-            FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(1.0), "conflict", 1, False, command="scale")}
+            FULL, failures={f"scale:{build.BLUE_NAME}": Failure(ago(0.25), "conflict", 1, False, command="scale")}
         ),
         ["scale blue 3->2"],
     ),
@@ -517,11 +519,18 @@ def test_nudges_for_one_reason_come_ever_more_seldom(count: int, pause_s: float)
     assert sent(other) == ["nudge +1"]
 
 
-OPENED = replace(FULL, delay_s=60)
+FROZEN = held(EVICTING, freeze=True)
+ALL_LISTED = replace(WAITING, addresses=WAITING.addresses | {"10.0.2.0"})
+
+
+def tried(scene: Scene, sent: Command, failed_s: float, count: int, *, is_refusal: bool) -> bool:
+    """Whether `sent` is tried again, so long after it has failed for the `count`th time."""
+    failure = Failure(ago(failed_s), "no", count, is_refusal, sent.name, sent)
+    return any(c.key == sent.key for c in remembered(scene, failures={sent.key: failure}).commands())
 
 
 @pytest.mark.parametrize(
-    ("scene", "key", "is_refusal", "count", "pause_s"),
+    ("scene", "name", "is_refusal", "count", "pause_s"),
     [
         (OPENED, "close-valve", True, 1, 1.0),
         (OPENED, "close-valve", True, 2, 2.0),
@@ -531,21 +540,35 @@ OPENED = replace(FULL, delay_s=60)
         (JOINED, "nudge", True, 1, 1.0),
         (JOINED, "nudge", True, 4, 8.0),
         (JOINED, "nudge", True, 5, 15.0),
-        (FULL, f"scale:{build.BLUE_NAME}", False, 9, 1.0),
+        (FULL, "scale", False, 2, 0.5),
+        (FULL, "scale", False, 9, 15.0),
+        (APPROVED, "start-drain", True, 2, 2.0),
+        (FROZEN, "stop-drain", True, 99, 15.0),
+        (ALL_LISTED, "repair-endpoints", False, 4, 2.0),
     ],
 )
-def test_what_has_failed_is_tried_again_after_a_pause(
-    scene: Scene, key: str, is_refusal: bool, count: int, pause_s: float
+def test_what_fails_is_tried_ever_more_seldom(
+    scene: Scene, name: str, is_refusal: bool, count: int, pause_s: float
 ) -> None:
-    """What needs the operator waits twice as long each time."""
-    name = key.partition(":")[0]
+    sent = next(c for c in scene.commands() if c.name == name)
+    assert not tried(scene, sent, pause_s - 0.01, count, is_refusal=is_refusal)
+    assert tried(scene, sent, pause_s, count, is_refusal=is_refusal)
 
-    def tried(failed_s: float) -> list[str]:
-        failure = Failure(ago(failed_s), "no", count, is_refusal, command=name)
-        return [c.name for c in remembered(scene, failures={key: failure}).commands()]
 
-    assert name not in tried(pause_s - 0.01)
-    assert name in tried(pause_s)
+def test_a_command_in_which_anything_has_changed_is_not_kept_waiting() -> None:
+    """Another list of addresses, other recipients, a newer version of the object: what made it fail may be over."""
+    sent = next(c for c in FULL.commands() if isinstance(c, Scale))
+    older = replace(sent, target=replace(sent.target, resource_version="1"))
+    assert not tried(FULL, older, 0.24, 9, is_refusal=False)
+    assert tried(FULL, older, 0.25, 9, is_refusal=False)
+
+
+def test_an_evacuation_is_stopped_soon_after_its_silent_node_answers_again() -> None:
+    sent = next(c for c in FROZEN.commands() if isinstance(c, StopDrain))
+    silent = with_place(FROZEN, "blue", 2, own_problem="connection refused")
+    assert not tried(silent, sent, 5.0, 9, is_refusal=False)
+    assert tried(FROZEN, sent, 5.0, 9, is_refusal=False)
+    assert not tried(FROZEN, sent, 5.0, 9, is_refusal=True), "it was heard, and said no"
 
 
 def unanswered(for_s: float, nudged_s: float = 60.0) -> Scene:
