@@ -141,7 +141,7 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(
             1099,
             skews_s=(-0.5, -0.5),
-            events=(Event(16.4, "operator down", 1), Event(30.3, "template reverted")),
+            events=(Event(16.4, "operator down", 1), Event(31.8, "template reverted")),
         ),
         "done",
     ),
@@ -347,6 +347,23 @@ KEPT: dict[str, tuple[Story, str]] = {
     "a pod is replaced while the watches are silent, and a release goes back": (
         Story(12323, events=(Event(40.0, "watches silent"), Event(42.4, "blue pod deleted"), Event(60.0, "abort"))),
         "aborted",
+    ),
+    "a console is killed twice before it is started again": (
+        Story(
+            25672,
+            is_late=True,
+            events=(Event(16.4, "killed"), Event(25.3, "killed"), Event(28.8, "blue scaled to 0")),
+        ),
+        "done",
+    ),
+    "two drains are to be stopped while EMQX is silent": (
+        Story(
+            25678,
+            skews_s=(0.0, 0.0),
+            lag_s=1.0,
+            events=(Event(40.6, "EMQX answers 401", 1), Event(56.6, "EMQX silent", 1)),
+        ),
+        "done",
     ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),

@@ -56,7 +56,10 @@ def store_of(console: Console) -> Store:
 
 
 def edit(**spec: Any) -> Blow:
-    """Somebody's `kubectl patch` of the resource; tried again while the operator's webhook does not answer."""
+    """Somebody's `kubectl patch` of the resource.
+
+    Tried again while the operator's webhook does not answer, as long as the release stands.
+    """
 
     def strike(console: Console) -> None:
         if console.stage.witness.key not in console.stage.world.clusters:
@@ -67,9 +70,13 @@ def edit(**spec: Any) -> Blow:
             "PATCH", path, {}, {"spec": spec}, "application/merge-patch+json", manager="kubectl-edit"
         )
         if reply.status == 500 and "failed calling webhook" in reply.body["message"]:
-            console.stage.world.timeline.after(5.0, lambda: strike(console))
+            console.stage.world.timeline.after(5.0, lambda: again(console))
             return
         assert reply.status == 200, reply.body
+
+    def again(console: Console) -> None:
+        if store_of(console).find("secrets", NAMESPACE, JOURNAL):
+            strike(console)
 
     return strike
 

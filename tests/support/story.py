@@ -240,11 +240,7 @@ class Telling:
             console.cut()
             timeline.after(25.0, lambda: self._heal(console))
         elif event.what == "killed":
-            console.cut()
-            console.watchers.clear()
-            self.stage.dead.add(console.host.identity)
-            place = event.console
-            timeline.after(12.0, lambda: self._again(place))
+            self._kill(event.console)
         elif self.stage.world.clusters.get(self.stage.witness.key) is not None:
             fault = CATALOGUE[event.what]
             self.struck.append(fault)
@@ -253,6 +249,15 @@ class Telling:
             if fault.mend is not None:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
                 self._mended_at = max(self._mended_at, timeline.now + fault.for_s)
+
+    def _kill(self, place: int) -> None:
+        """And start it again a while later; who is dead is not killed once more."""
+        console = self.consoles[place]
+        if console.host.identity not in self.stage.dead:
+            console.cut()
+            console.watchers.clear()
+            self.stage.dead.add(console.host.identity)
+            self.stage.world.timeline.after(12.0, lambda: self._again(place))
 
     def _is_driven(self) -> bool:
         """The driver lives and is connected."""
