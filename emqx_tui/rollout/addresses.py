@@ -108,13 +108,32 @@ def endpoint_commands(context: RolloutContext, phase: Phase) -> list[Command]:
     make = SwitchEndpoints if is_step else RepairEndpoints
     if not ports:
         return []
-    return [make(Target.of(endpoints), addresses_of(members), ports, _purpose(phase, context), context.snapshot.name)]
+    return [_write(make, context, endpoints, members, ports, _purpose(phase, context))]
+
+
+def _write(
+    make: type[RepairEndpoints | SwitchEndpoints],
+    context: RolloutContext,
+    endpoints: Endpoints,
+    members: tuple[Member, ...],
+    ports: tuple[Port, ...],
+    purpose: str,
+) -> Command:
+    unready = frozenset(m.name for m in members if not m.pod.containers_ready)
+    return make(Target.of(endpoints), addresses_of(members), ports, purpose, context.snapshot.name, unready)
 
 
 def _are_open(context: RolloutContext, members: tuple[Member, ...]) -> bool:
-    """One of them accepts clients, and answers for itself where another node does."""
-    answering = {m.name for m in serving(context.snapshot.members) if not m.is_suspect}
-    return any(m.accepts_clients and (m.name in answering or not answering) for m in members)
+    """One of them accepts clients, and answers for itself.
+
+    While no node answers, nobody knows which of them do: the Service keeps what it has, if anybody may be there.
+    """
+    if any(m.accepts_clients and not m.is_suspect for m in members):
+        return True
+    known = serving(context.snapshot.members)
+    present = {a.ip for a in context.endpoints.addresses} if context.endpoints else set()
+    is_unknown = all(m.is_suspect and m.pod.ip not in present for m in known)
+    return is_unknown and bool(serving(members))
 
 
 def without_dead(context: RolloutContext) -> list[Command]:
@@ -139,8 +158,7 @@ def without_dead(context: RolloutContext) -> list[Command]:
         return []
     if context.expectations.seconds_since_sent(RepairEndpoints.name, context.now) < context.policy.repair_every_s:
         return []
-    purpose = "without those that are gone"
-    return [RepairEndpoints(Target.of(endpoints), addresses_of(left), ports, purpose, context.snapshot.name)]
+    return [_write(RepairEndpoints, context, endpoints, left, ports, "without those that are gone")]
 
 
 def addresses_of(members: Iterable[Member]) -> tuple[Address, ...]:

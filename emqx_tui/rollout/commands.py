@@ -166,6 +166,8 @@ class WriteEndpoints(_Base):
     purpose: str
     instance: str = ""
     """Label of the pods that the addresses belong to: the name of the cluster."""
+    unready: frozenset[str] = frozenset()
+    """Pods whose containers are known not to be ready, and which keep their address with their clients."""
 
     @property
     def key(self) -> str:
@@ -177,8 +179,9 @@ class WriteEndpoints(_Base):
         return KubeRequest("GET", Kind.POD.info.path(self.target.namespace), query=selected)
 
     def without_pod(self, found: Iterable[Pod]) -> tuple[str, ...]:
-        """Names of the pods that do not have their address any more."""
-        standing = {(pod.meta.uid, pod.ip) for pod in found if not pod.meta.deleting}
+        """Names of the pods that do not have their address any more, or whose containers are not ready any more."""
+        up = (pod for pod in found if not pod.meta.deleting and (pod.containers_ready or pod.meta.name in self.unready))
+        standing = {(pod.meta.uid, pod.ip) for pod in up}
         return tuple(a.pod_name for a in self.addresses if (a.pod_uid, a.ip) not in standing)
 
     def request(self) -> KubeRequest:

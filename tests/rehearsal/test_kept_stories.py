@@ -365,6 +365,23 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "EMQX starts the only node of blue anew a moment before its address is written": (
+        Story(25842, nodes=1, events=(Event(21.9, "green pod killed"), Event(23.0, "a blue broker is split off"))),
+        "done",
+    ),
+    "blue has stopped and green answers garbage while an abort goes back": (
+        Story(
+            33216,
+            nodes=1,
+            events=(
+                Event(32.4, "a blue broker is split off"),
+                Event(32.5, "abort"),
+                Event(32.8, "cut off"),
+                Event(55.0, "EMQX answers garbage"),
+            ),
+        ),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -146,3 +146,18 @@ def test_a_console_does_not_evacuate_blue_while_the_service_sends_clients_there(
 def test_a_console_may_not_know_or_mean_that_blue_is_listed(is_late: bool) -> None:
     world, witness = half_way()
     assert starting(world, witness, is_late=is_late, late_removal=not is_late) == []
+
+
+@pytest.mark.parametrize(("after_s", "is_known"), [(1.2, False), (2.0, True)], ids=["not asked since", "asked since"])
+def test_a_console_knows_of_a_broker_that_stops_in_its_pod_when_it_has_asked_again(
+    after_s: float, is_known: bool
+) -> None:
+    world, witness = half_way()
+    name = f"{witness.blue_name}-0"
+    ip = world.store.get("pods", "default", name)["status"]["podIP"]
+    next(node for found, node in world.cluster().nodes.items() if f"@{name}." in found).running = False
+    world.advance(after_s)
+    witness.note_write("/api/v1/namespaces/default/endpoints/emqx-ee", {"subsets": [{"addresses": [{"ip": ip}]}]})
+    assert [line.partition(": ")[2] for line in witness.broken] == [
+        f"a console wrote the addresses ['{ip}'], none of which accepts clients"
+    ] * is_known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,10 +198,9 @@ ENDPOINTS_PATH = "/api/v1/namespaces/default/endpoints/emqx-ee"
 PODS_PATH = "/api/v1/namespaces/default/pods"
 
 
-def pods(uid: str = "uid-p-0", ip: str = "10.0.1.0", **meta: Any) -> dict[str, Any]:
-    return {
-        "items": [{"metadata": {"name": "p-0", "namespace": "default", "uid": uid, **meta}, "status": {"podIP": ip}}]
-    }
+def pods(uid: str = "uid-p-0", ip: str = "10.0.1.0", *, ready: str = "True", **meta: Any) -> dict[str, Any]:
+    status = {"podIP": ip, "conditions": [{"type": "ContainersReady", "status": ready}]}
+    return {"items": [{"metadata": {"name": "p-0", "namespace": "default", "uid": uid, **meta}, "status": status}]}
 
 
 @pytest.mark.parametrize(
@@ -210,9 +210,10 @@ def pods(uid: str = "uid-p-0", ip: str = "10.0.1.0", **meta: Any) -> dict[str, A
         (pods(uid="another"), False),
         (pods(ip="10.0.1.9"), False),
         (pods(deletionTimestamp="2026-01-01T12:00:00Z"), False),
+        (pods(ready="False"), False),
         ({"items": []}, False),
     ],
-    ids=["as the watch has told", "replaced", "with another address", "going away", "gone"],
+    ids=["as the watch has told", "replaced", "with another address", "going away", "not ready any more", "gone"],
 )
 async def test_no_address_is_written_that_its_pod_does_not_have_any_more(found: dict[str, Any], is_sent: bool) -> None:
     desk = Desk(FakeKube({PODS_PATH: found, ENDPOINTS_PATH: {}}))
@@ -220,6 +221,11 @@ async def test_no_address_is_written_that_its_pod_does_not_have_any_more(found: 
     assert isinstance(result, CommandDone) is is_sent
     assert [r.path for r in desk.kube.sent] == [PODS_PATH, ENDPOINTS_PATH][: 1 + is_sent]
     assert desk.kube.sent[0].query == {"labelSelector": "apps.emqx.io/instance=emqx-ee"}
+
+
+async def test_a_pod_that_was_not_ready_before_keeps_its_address_with_its_clients() -> None:
+    desk = Desk(FakeKube({PODS_PATH: pods(ready="False"), ENDPOINTS_PATH: {}}))
+    assert isinstance(await desk.result(replace(REPAIR, unready=frozenset({"p-0"}))), CommandDone)
 
 
 # -- EMQX's answers count by body ---------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ CLOSED = 1_000_000_000
 WRITES_PER_MINUTE = 60
 """Budget of a console, whatever happens: what it writes wakes the operator, and every other client of the API."""
 NEWS_S = 0.5
-"""That a pod is gone is known to nobody else before a watch has told it."""
+"""That a pod is gone is known to nobody else before a watch has told it ..."""
+STOPPED_NEWS_S = 1.5
+"""... and that a broker has stopped in a pod that stands, before it is asked again: each is asked once a second."""
 STATE_NEWS_S = 7.0
 """Nodes of green are asked every six seconds whether somebody evacuates them; one that hangs is known by silence."""
 STEADY_S = 15.0
@@ -52,6 +54,8 @@ class Witness:
         """By address: when its node was last seen to accept clients."""
         self._standing: set[str] = set()
         """Addresses whose broker runs."""
+        self._stopped: set[str] = set()
+        """Addresses whose broker does not run although its containers are ready: EMQX starts it anew after a split."""
         self._refusing: set[str] = set()
         """Addresses whose broker runs and is evacuated, or hangs."""
         self._blue_listed_at: float | None = None
@@ -231,6 +235,7 @@ class Witness:
         wanted = {a["ip"] for s in body.get("subsets") or () for a in s.get("addresses") or ()}
         accepting = {ip for ip, since in self._accepting.items() if self.world.timeline.now - since > STEADY_S}
         gone = self._accepted_within(NEWS_S) - self._standing
+        gone |= self._accepted_within(STOPPED_NEWS_S) & self._stopped
         refusing = self._accepted_within(STATE_NEWS_S) & self._refusing
         if accepting and not wanted & (self._accepting.keys() | gone | refusing):
             self._break(f"a console wrote the addresses {sorted(wanted)}, none of which accepts clients")
@@ -291,7 +296,7 @@ class Witness:
     def _note_accepting(self) -> None:
         now = self.world.timeline.now
         found: dict[str, float] = {}
-        self._standing, self._refusing = set(), set()
+        self._standing, self._stopped, self._refusing = set(), set(), set()
         for pod in self.world.pods(self.key[0]):
             ip, name = pod.get("status", {}).get("podIP"), pod["metadata"]["name"]
             if not ip or "deletionTimestamp" in pod["metadata"]:
@@ -302,6 +307,8 @@ class Witness:
                 self._standing.add(ip)
                 if node.evacuation is not None or node.hung:
                     self._refusing.add(ip)
+            elif all(each["ready"] for each in pod["status"].get("containerStatuses", ())):
+                self._stopped.add(ip)
             # EMQX does not say in time from which nodes somebody's rebalance takes clients: they count.
             is_open = node and node.running and not node.hung and node.evacuation is None
             if node and is_open and not node.faults.booting:

@@ -110,6 +110,16 @@ def test_a_drain_of_blue_is_stopped_by_its_own_node() -> None:
 
 DRAINED_GREEN = with_place(OLD, "green", 0, **DRAINED)
 
+ALL_SILENT = with_side(
+    with_side(
+        aborting(build.canary(watched_s=10.0)),
+        "green",
+        places=dict.fromkeys(range(3), Place(live=0, own=None, own_problem="no answer")),
+    ),
+    "blue",
+    places=dict.fromkeys(range(3), Place(own=None, own_problem="no answer")),
+)
+
 TABLE: dict[str, tuple[Scene, list[str]]] = {
     "template back, blue is in the Service": (BACK, ["restore-template"]),
     "while green boots": (aborting(build.creating()), ["restore-template"]),
@@ -155,16 +165,9 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ),
         ["restore-template"],
     ),
-    "no node answers for itself: as its pods say": (
-        with_side(
-            with_side(
-                aborting(build.canary(watched_s=10.0)),
-                "green",
-                places=dict.fromkeys(range(3), Place(live=0, own=None, own_problem="no answer")),
-            ),
-            "blue",
-            places=dict.fromkeys(range(3), Place(own=None, own_problem="no answer")),
-        ),
+    "no node answers for itself: the Service keeps what it has": (ALL_SILENT, ["restore-template"]),
+    "no node answers for itself, and the Service has none of them: as their pods say": (
+        replace(ALL_SILENT, addresses=frozenset({"10.9.9.9"})),
         [f"repair {BLUE_IPS}", "restore-template"],
     ),
     "blue is made whole: its scale failed a moment ago": (
