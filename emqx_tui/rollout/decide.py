@@ -172,6 +172,7 @@ def _decision(
         accepted=answer.accepted,
         opened=answer.opened,
         abort=abort.cost(context, phase),
+        waits_for_blue=abort.waits_for_blue(context, phase),
         finished=str(phase) if phase in (Phase.DONE, Phase.ABORTED) else "",
         eta_s=progress.eta_s(context, phase),
     )

@@ -182,6 +182,8 @@ class Decision:
     opened: Gate | None = None
     """The gate that was opened by this decision, as it was judged."""
     abort: AbortCost = field(default_factory=lambda: AbortCost(False, "no release is running"))
+    waits_for_blue: bool = False
+    """Somebody removed blue in an abort: clients are kept on green, and it goes on once blue is built again."""
     finished: str = ""
     """`done` or `aborted` when nothing is left to do but to remove the journal and the lease."""
     eta_s: float | None = None

@@ -118,7 +118,8 @@ def _superseded(journal: Journal | None, refused: str) -> Answer:
 def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
     """Answer an intent about a release that has begun."""
     journal, now = context.journal, context.now
-    if phase in FINAL:
+    waits_for_blue = abort.waits_for_blue(context, phase)
+    if phase in FINAL and not waits_for_blue:
         return Answer(journal, refused=f"the release is {phase}: nothing to do")
     match intent:
         case Start() | Adopt():
@@ -131,6 +132,7 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
             return _approve(intent, context, phase)
         case Hold(by=by, reason=reason):
             told = "held: the drain that runs goes on" if context.blue_evacuating else "held: no further step begins"
+            told = "held: clients stay on green, also when blue is built again" if waits_for_blue else told
             return _hold(journal, HoldRecord(by, now, reason or "held by hand"), told)
         case Freeze(by=by, reason=reason):
             record = HoldRecord(by, now, reason or "frozen by hand", freeze=True)

@@ -220,7 +220,8 @@ class Reconciler:
             self.publisher.recall(stored, self._put)
         if vanished is None:
             return
-        if self._driving.lease.is_held and self._decision.phase not in FINAL:
+        has_duties = self._decision.phase not in FINAL or self._decision.waits_for_blue
+        if self._driving.lease.is_held and has_duties:
             # Nobody but the driver ends a release: left alone it would stand half-way, with the operator held.
             self.publisher.alarm("somebody removed the journal: it is written again")
             self._journal.write(vanished, None)

@@ -19,6 +19,7 @@ import pytest
 from textual.events import Key
 from textual.screen import Screen
 
+from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Freeze, Hold
 from emqx_tui.rollout.phases import Phase
@@ -344,8 +345,14 @@ async def test_leaving_without_driving_asks_nothing():
     assert backend.stopped
 
 
-async def test_a_driver_is_asked_for_a_word():
-    driving = view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER)
+@pytest.mark.parametrize(
+    "decision",
+    [Decision(Phase.DRAINING), Decision(Phase.LOST, waits_for_blue=True)],
+    ids=["while it drains", "while its abort waits for blue"],
+)
+async def test_a_driver_is_asked_for_a_word(decision: Decision):
+    driving = view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER, journal=journal())
+    driving = replace(driving, decision=decision)
     app = console(ScriptedBackend(shown_view=driving))
     async with app.run_test() as pilot:
         await until_shown(pilot, "mqtt-stg")

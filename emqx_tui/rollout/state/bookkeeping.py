@@ -44,7 +44,7 @@ def with_milestones(context: RolloutContext, phase: Phase) -> Journal:
 def _with_rebuilt_blue(context: RolloutContext) -> Journal:
     """Somebody removed blue, and the operator, asked for the old template, has built the very same set again."""
     journal, originals = context.journal, context.journal.originals
-    if context.resource is None or context.stale_kube or context.snapshot.blue_set is not None:
+    if context.resource is None or context.stale_kube or context.snapshot.blue_set is not None or context.is_held:
         return journal
     same = (originals.blue_name, originals.blue_revision)
     again = next((s for s in context.snapshot.sets if (s.name, s.update_revision) == same), None)

@@ -25,6 +25,11 @@ STATS_LATE_S = 4.0
 """The broker's sampler takes a count every two seconds; a poll comes every second."""
 
 
+def waits_for_blue(context: RolloutContext, phase: Phase) -> bool:
+    """Somebody removed blue in an abort: clients are kept on green, and it goes on once blue is built again."""
+    return phase is Phase.LOST and context.journal.abort is not None and context.resource is not None
+
+
 def cost(context: RolloutContext, phase: Phase) -> AbortCost:
     """What an abort would cost now."""
     blue = context.snapshot.blue_set
@@ -33,6 +38,7 @@ def cost(context: RolloutContext, phase: Phase) -> AbortCost:
             Phase.ABORTING: "an abort is under way",
             Phase.DONE: "the release is done",
         }.get(phase, "blue is gone: the way back is a new release")
+        reason = "an abort is under way: it waits for blue" if waits_for_blue(context, phase) else reason
         return AbortCost(False, reason)
     if not context.journal.originals.is_template_known:
         return AbortCost(False, "the template before this release is not known: the way back is a new release")

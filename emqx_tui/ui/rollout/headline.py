@@ -135,8 +135,10 @@ def _what_is_lost(view: View) -> str:
 
 def _still_done(view: View) -> str:
     """An abort cannot go back without blue, but does not leave its clients without an address."""
-    is_kept = view.journal is not None and view.journal.abort is not None and view.snapshot.green is not None
-    return "clients are kept on green, nothing else is driven any more" if is_kept else "nothing is driven any more"
+    if not view.decision.waits_for_blue or view.journal is None or view.snapshot.green is None:
+        return "nothing is driven any more"
+    then = "held: it does not go on" if view.journal.hold else "the abort goes on"
+    return f"clients are kept on green; {then} when the operator has built blue again"
 
 
 def _ending(view: View) -> Headline | None:

@@ -28,19 +28,20 @@ def _of_sending(view: View | None, is_read_only: bool) -> dict[str, str]:
     hold = view.journal.hold if view.journal else None
     is_draining = bool(facts.draining(view) or view.in_flight)
     running = "" if facts.is_under_way(view) else "no release is running"
+    driven = "" if facts.has_duties(view) else "no release is running"
     if (found := facts.ungated(view)) is not None:
         return _of_ungated(is_stopped=found.is_stopped)
     back = "going back already" if view.decision.phase is Phase.ABORTING else ""
     return {
-        "take_over": running or ("" if view.is_undriven else driver_words(view) or "a driver is looked for"),
+        "take_over": driven or ("" if view.is_undriven else driver_words(view) or "a driver is looked for"),
         "approve": blocked_words(facts.why_not_approved(view)),
-        "hold": running or ("held already" if hold else ""),
-        "freeze": running or _why_not_freeze(hold, is_draining=is_draining),
-        "resume": running or ("" if hold else "nothing is held"),
-        "abort": running or ("" if view.decision.abort.possible else view.decision.abort.why_not or "no way back"),
+        "hold": driven or ("held already" if hold else ""),
+        "freeze": driven or _why_not_freeze(hold, is_draining=is_draining),
+        "resume": driven or ("" if hold else "nothing is held"),
+        "abort": driven or ("" if view.decision.abort.possible else view.decision.abort.why_not or "no way back"),
         "speed": running or back,
         "policy": running or back,
-        "change": "" if running else "a release is running",
+        "change": "" if driven else "a release is running",
     }
 
 

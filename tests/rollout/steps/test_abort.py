@@ -10,6 +10,7 @@ import pytest
 from emqx_tui.model.series import Sample
 from emqx_tui.rollout.commands import RepairEndpoints, RestoreTemplate, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.decision import StepState
+from emqx_tui.rollout.intents import Hold, Resume
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.expectations import AckWait, Failure
 from emqx_tui.rollout.state.journal import AbortRecord
@@ -334,6 +335,40 @@ def test_an_abort_goes_on_when_the_operator_has_built_the_same_blue_again() -> N
     addresses = build.ips(REBUILT.blue)
     assert sent(back) == ["repair 3.0 3.1 3.2"]
     assert sent(replace(back, addresses=addresses, slices=addresses)) == ["scale green to 0"]
+
+
+WAITING_FOR_BLUE = replace(OLD, blue=None)
+
+
+def test_an_abort_that_waits_for_blue_can_be_held_and_goes_on_when_it_is_resumed() -> None:
+    waiting = WAITING_FOR_BLUE.decide(Hold("ann@host"))
+    assert (waiting.phase, waiting.waits_for_blue) == (Phase.LOST, True)
+    assert waiting.accepted == "held: clients stay on green, also when blue is built again"
+    rebuilt = replace(REBUILT, journal=waiting.journal)
+    assert (rebuilt.decide().phase, rebuilt.decide().journal) == (Phase.LOST, waiting.journal)
+    resumed = rebuilt.decide(Resume("ann@host"))
+    assert resumed.accepted == "resumed"
+    going_on = replace(REBUILT, journal=resumed.journal).decide()
+    assert going_on.journal is not None
+    assert going_on.journal.rebuilt_blue_uid == "uid-blue-2"
+
+
+@pytest.mark.parametrize(
+    ("scene", "refused"),
+    [
+        (replace(WAITING_FOR_BLUE, uid="another"), "the release is lost: nothing to do"),
+        (replace(WAITING_FOR_BLUE, green=None, journal=replace(OLD.journal, abort=None)), "the release is lost"),
+    ],
+    ids=["the object is another one", "no abort"],
+)
+def test_what_is_lost_for_good_is_not_held(scene: Scene, refused: str) -> None:
+    decision = scene.decide(Hold("ann@host"))
+    assert decision.refused.startswith(refused)
+    assert not decision.waits_for_blue
+
+
+def test_no_other_abort_is_offered_while_one_waits_for_blue() -> None:
+    assert WAITING_FOR_BLUE.decide().abort.why_not == "an abort is under way: it waits for blue"
 
 
 @pytest.mark.parametrize(

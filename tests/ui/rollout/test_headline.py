@@ -15,7 +15,7 @@ from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.decision import AbortCost, Alarm, CheckResult, Decision, Limit, Outcome
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord
+from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.rollout.telling.advice import Advice, Verb
 from emqx_tui.rollout.telling.incidents import Incident, IncidentKind
 from emqx_tui.session.views.view import Role, View
@@ -257,9 +257,12 @@ def test_what_is_lost_is_told():
 def test_an_abort_that_has_lost_blue_still_keeps_clients_on_green():
     lost = replace(releases.draining(), decision=Decision(Phase.LOST))
     assert said(lost)[1] == "nothing is driven any more: look at the cluster before anything else"
-    assert lost.journal
-    going_back = replace(lost, journal=replace(lost.journal, abort=AbortRecord("ann", NOW, "")))
-    assert said(going_back)[1].startswith("clients are kept on green, nothing else is driven any more: ")
+    waiting = replace(lost, decision=Decision(Phase.LOST, waits_for_blue=True))
+    assert said(waiting)[1].startswith(
+        "clients are kept on green; the abort goes on when the operator has built blue again: "
+    )
+    held = replace(waiting, journal=replace(releases.draining().journal, hold=HoldRecord("ann", NOW, "look")))
+    assert said(held)[1].startswith("clients are kept on green; held: it does not go on when ")
 
 
 def test_an_accepted_alarm_stays_on_the_bar_of_a_gate_that_is_shut():

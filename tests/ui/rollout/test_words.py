@@ -230,6 +230,16 @@ def test_the_way_back_is_closed_when_blue_is_gone():
     assert found["abort"] == "blue is gone: the way back is a new release"
 
 
+def test_an_abort_that_waits_for_blue_can_be_held_and_resumed_but_nothing_else_begins():
+    waiting = replace(releases.held(), decision=Decision(Phase.LOST, waits_for_blue=True))
+    found = reasons(waiting)
+    assert (found["resume"], found["hold"]) == ("", "held already")
+    assert found["change"] == "a release is running"
+    assert found["speed"] == "no release is running"
+    lost = reasons(replace(waiting, decision=Decision(Phase.LOST)))
+    assert {lost["resume"], lost["hold"]} == {"no release is running"}
+
+
 def test_approve_is_greyed_with_the_check_that_does_not_pass():
     assert reasons(releases.draining())["approve"] == f"previous evicted: {BLUE}-1 still evicts connections"
 
