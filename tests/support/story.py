@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from emqx_tui.model.workloads import DelaySource, OwnDelay
-from emqx_tui.rollout.intents import Abort, Adopt, Freeze, Hold, Resume, SetPolicy, SetRates
+from emqx_tui.rollout.intents import Abort, Adopt, Freeze, Hold, Intent, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.scenario import manifest, scenario
@@ -78,37 +78,14 @@ class Story:
         return "\n".join([f"seed {self.seed}: {different}", *(f"  {event}" for event in self.events)])
 
 
-def _hold(console: Console, view: View) -> None:
-    console.session.submit(Hold("somebody@host"))
-
-
-def _freeze(console: Console, view: View) -> None:
-    console.session.submit(Freeze("somebody@host"))
-
-
-def _resume(console: Console, view: View) -> None:
-    console.session.submit(Resume("somebody@host"))
-
-
-def _abort(console: Console, view: View) -> None:
-    console.session.submit(Abort("somebody@host", view.decision.abort.revision))
-
-
-def _rates(console: Console, view: View) -> None:
-    console.session.submit(SetRates("somebody@host", 3 * RATE, 3 * RATE))
-
-
-def _policy(console: Console, view: View) -> None:
-    console.session.submit(SetPolicy("somebody@host", "every-node"))
-
-
-ACTIONS: dict[str, Callable[[Console, View], None]] = {
-    "hold": _hold,
-    "freeze": _freeze,
-    "resume": _resume,
-    "abort": _abort,
-    "other rates": _rates,
-    "every node needs approval": _policy,
+SOMEBODY = "somebody@host"
+ACTIONS: dict[str, Callable[[View], Intent]] = {
+    "hold": lambda view: Hold(SOMEBODY),
+    "freeze": lambda view: Freeze(SOMEBODY),
+    "resume": lambda view: Resume(SOMEBODY),
+    "abort": lambda view: Abort(SOMEBODY, view.decision.abort.revision),
+    "other rates": lambda view: SetRates(SOMEBODY, 3 * RATE, 3 * RATE),
+    "every node needs approval": lambda view: SetPolicy(SOMEBODY, "every-node"),
 }
 LIVES = ("killed", "cut off")
 """What happens to a console's process: it is started again 12 s later, or is back after 25 s."""
@@ -125,7 +102,7 @@ def draw(seed: int) -> Story:
     about_s = rng.uniform(2.0, span_s)
     events = [Event(round(abs(about_s + rng.gauss(0.0, 12.0)), 1), name, rng.randrange(consoles)) for name in faults]
     events += [Event(round(rng.uniform(1.0, span_s), 1), what, rng.randrange(consoles)) for what in people]
-    return Story(
+    story = Story(
         seed,
         nodes,
         clients_per_node=rng.randint(8, 40),
@@ -141,8 +118,18 @@ def draw(seed: int) -> Story:
         boot_s=rng.choice([1.0, 3.0, 15.0]),
         stop_s=rng.choice([0.5, 1.0, 10.0]),
         lag_s=rng.choice([0.05, 0.2, 1.0]),
-        events=tuple(sorted(events, key=lambda event: event.at_s)),
     )
+    events += _blue_listed_again(story)
+    return replace(story, events=tuple(sorted(events, key=lambda event: event.at_s)))
+
+
+def _blue_listed_again(story: Story) -> list[Event]:
+    """In every tenth story the Service gets blue's addresses while blue is drained, and they cannot be taken out."""
+    rng = random.Random(f"addresses {story.seed}")
+    if rng.random() >= 0.1:
+        return []
+    at_s = round(story.boot_s + DELAY_S + POLICY.canary_s + rng.uniform(4.0, 4.0 + 8.0 * story.nodes), 1)
+    return [Event(at_s, "no right to write Endpoints"), Event(at_s, "Endpoints of all pods")]
 
 
 def fastest(story: Story) -> int:
@@ -235,7 +222,7 @@ class Telling:
         timeline = self.stage.world.timeline
         if event.what in ACTIONS:
             if console.view is not None and console.view.journal is not None:
-                ACTIONS[event.what](console, console.view)
+                console.session.submit(ACTIONS[event.what](console.view))
         elif event.what == "cut off":
             console.cut()
             timeline.after(25.0, lambda: self._heal(console))
@@ -271,13 +258,13 @@ class Telling:
             if is_late and view is not None and view.journal is None and (found := facts.ungated(view)):
                 # A journal that went under its driver's eyes is the driver's to write again.
                 own = OwnDelay(DELAY_S, DelaySource.GIVEN) if self.judge.may_fail else None
-                console.session.submit(Adopt("somebody@host", found.revision, goes_back=True, delay=own))
+                console.session.submit(Adopt(SOMEBODY, found.revision, goes_back=True, delay=own))
             if view is None or view.journal is None or view.result:
                 continue
             if is_late and view.decision.abort.possible:
-                console.session.submit(Abort("somebody@host", view.decision.abort.revision))
+                console.session.submit(Abort(SOMEBODY, view.decision.abort.revision))
             elif view.journal.hold is not None and not view.journal.hold.auto:
-                console.session.submit(Resume("somebody@host"))
+                console.session.submit(Resume(SOMEBODY))
             if is_late:
                 self._follow_advice(console, view)
 
