@@ -382,6 +382,26 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "green was built again before somebody asks for a third template": (
+        Story(
+            33195,
+            skews_s=(0.0, 0.5),
+            events=(
+                Event(27.6, "green set removed"),
+                Event(48.1, "blue set removed", 1),
+                Event(50.4, "third template and back"),
+            ),
+        ),
+        "done",
+    ),
+    "the journal is removed while an abort waits for blue": (
+        Story(
+            8099,
+            boot_s=15.0,
+            events=(Event(20.7, "abort"), Event(24.1, "blue set removed"), Event(24.3, "journal removed")),
+        ),
+        "aborted",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

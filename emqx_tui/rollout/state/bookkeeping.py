@@ -32,13 +32,20 @@ def with_milestones(context: RolloutContext, phase: Phase) -> Journal:
         return _with_rebuilt_blue(context)
     if phase in FINAL or journal.abort:
         return journal
-    if green is not None and not journal.green_uid and green.colour is Colour.GREEN:
+    if green is not None and green.colour is Colour.GREEN and _is_new_green(context):
         journal = replace(journal, green_uid=green.stateful_set.meta.uid)
     if phase is Phase.CANARY:
         journal = _with_verdict(context, journal)
     if phase is Phase.CUTTING_OVER and is_switched(context, phase) and context.is_cut_over_approved:
         journal = replace(journal, cut_over_at=context.now)
     return journal
+
+
+def _is_new_green(context: RolloutContext) -> bool:
+    """No green was noted yet, or it was removed and the operator has built it again: no third set may pass for it."""
+    known = context.journal.green_uid
+    is_gone = all(each.meta.uid != known for each in context.snapshot.sets)
+    return not known or (is_gone and context.is_template_applied and not context.stale_kube)
 
 
 def _with_rebuilt_blue(context: RolloutContext) -> Journal:

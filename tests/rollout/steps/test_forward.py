@@ -733,3 +733,19 @@ def test_drained_nodes_and_instants_are_written_down() -> None:
     assert first is not None
     assert first.totals.first_drain_at == build.NOW
     assert (first.totals.clients, first.totals.max_missing) == (900, 0)
+
+
+ANEW = with_side(DRAINING, "green", uid="uid-green-2")
+
+
+@pytest.mark.parametrize(
+    ("scene", "is_noted"),
+    [(ANEW, True), (replace(ANEW, template="other"), False), (replace(ANEW, kube_age_s=91.0), False)],
+    ids=["built again", "the object asks for another template", "on old watches"],
+)
+def test_a_green_that_the_operator_has_built_again_is_noted(scene: Scene, is_noted: bool) -> None:
+    """Else the newest set would pass for green: one of a third template, and the real one for a third."""
+    journal = noted(scene, green_uid=build.GREEN_UID)
+    decided = journal.decide().journal
+    assert decided is not None
+    assert (decided.green_uid == "uid-green-2") is is_noted
