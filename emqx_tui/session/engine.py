@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
-from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import FleetView, Notice, NoticeKind, Role, View
 
 if TYPE_CHECKING:
@@ -445,7 +444,7 @@ class Engine:
     def _publish_fleet(self, view: FleetView) -> None:
         with self._lock:
             drivers = (each for each in self._views.values() if each.role is Role.DRIVER)
-            view = replace(view, is_driving=any(map(facts.has_duties, drivers)))
+            view = replace(view, is_driving=any(each.has_duties for each in drivers))
             if view.is_synced and not self._fleet_view.is_synced:
                 # The first list is what a person waits for: it follows a frame at once.
                 self._told_at = float("-inf")
@@ -499,6 +498,8 @@ class Engine:
 
 def _in_list(view: View) -> tuple[Any, ...]:
     """What the list of clusters shows of a view: a change there redraws the list at once."""
+    from emqx_tui.session.views import facts
+
     hold = view.journal.hold if view.journal else None
     # Without a journal: who is evacuated and which sizes there are make its revision.
     ungated = found.revision if (found := facts.ungated(view)) else ""

@@ -33,7 +33,6 @@ from textual.timer import Timer
 from emqx_tui.model import units
 from emqx_tui.runbook import SILENT, Runbook
 from emqx_tui.session.backend import Backend
-from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import FleetView, NoticeKind, Role
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.shell import clipboard, keymap, terminal
@@ -459,7 +458,7 @@ class ConsoleApp(App[int]):
 
     def _is_driving(self) -> bool:
         view = self.published.view
-        is_opened = view is not None and view.role is Role.DRIVER and facts.has_duties(view)
+        is_opened = view is not None and view.role is Role.DRIVER and view.has_duties
         fleet = self.published.fleet
         return is_opened or fleet.is_driving or any(row.is_mine for row in fleet.rows)
 

@@ -52,11 +52,6 @@ def is_under_way(view: View) -> bool:
     return view.journal is not None and not view.result and view.decision.phase not in FINAL
 
 
-def has_duties(view: View) -> bool:
-    """Its driver still acts, and a hold has an effect: it is under way, or an abort that waits for blue."""
-    return is_under_way(view) or (view.decision.waits_for_blue and not view.result)
-
-
 class Unjournaled(StrEnum):
     """A release without a journal: it can be stopped, then adopted or aborted."""
 

@@ -198,6 +198,11 @@ class View:
         """Why the custom resource cannot be read now; None when it can."""
         return self.snapshot.resource.unreadable
 
+    @property
+    def has_duties(self) -> bool:
+        """Its driver still acts, and a hold has an effect: a release under way, or an abort that waits for blue."""
+        return not self.result and (self.decision.phase not in FINAL or self.decision.waits_for_blue)
+
 
 @dataclass(frozen=True)
 class ClusterRow:

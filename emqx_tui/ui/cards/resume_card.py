@@ -17,7 +17,7 @@ TOKEN = "resume"
 
 def renew_resume(view: View | None, _: EditPreview | None) -> Card | None:
     """The card as long as a check's hold stands."""
-    hold = view.journal.hold if view and view.journal and facts.has_duties(view) else None
+    hold = view.journal.hold if view and view.journal and view.has_duties else None
     return _card(view, hold) if view is not None and hold is not None and hold.check else None
 
 

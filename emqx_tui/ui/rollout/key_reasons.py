@@ -28,7 +28,7 @@ def _of_sending(view: View | None, is_read_only: bool) -> dict[str, str]:
     hold = view.journal.hold if view.journal else None
     is_draining = bool(facts.draining(view) or view.in_flight)
     running = "" if facts.is_under_way(view) else "no release is running"
-    driven = "" if facts.has_duties(view) else "no release is running"
+    driven = "" if view.has_duties else "no release is running"
     if (found := facts.ungated(view)) is not None:
         return _of_ungated(is_stopped=found.is_stopped)
     back = "going back already" if view.decision.phase is Phase.ABORTING else ""
