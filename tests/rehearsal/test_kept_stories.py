@@ -402,6 +402,19 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "a broker of each generation is split off, and EMQX heals both": (
+        Story(
+            33262,
+            nodes=3,
+            stop_s=10.0,
+            events=(
+                Event(53.6, "EMQX answers in part"),
+                Event(58.7, "a green broker is split off"),
+                Event(67.4, "a blue broker is split off"),
+            ),
+        ),
+        "done",
+    ),
     "clients are lost after the last drain": (
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",

@@ -199,15 +199,19 @@ def peer(colour: str, blow: str) -> Blow:
         world, struck = console.stage.world, console.stage.world.cluster()
         match blow:
             case "go_on":
-                names = {node.name for node in struck.nodes.values() if node.hung}
+                names = {node.name for node in struck.nodes.values() if node.hung and _is_of(console, node, colour)}
             case "heal":
-                names = {node.name for node in struck.nodes.values() if node.island}
+                names = {node.name for node in struck.nodes.values() if node.island and _is_of(console, node, colour)}
             case _:
                 names = {world.broker(p["metadata"]["name"]).name for p in world.pods() if _is_up(console, p, colour)}
         for name in sorted(names)[:1]:
             getattr(struck, blow)(name)
 
     return strike
+
+
+def _is_of(console: Console, node: EmqxNode, colour: str) -> bool:
+    return (f"@{console.stage.witness.blue_name}-" in node.name) is (colour == "blue")
 
 
 def _is_up(console: Console, found: dict[str, Any], colour: str) -> bool:
@@ -393,10 +397,7 @@ def steal_lease(console: Console) -> None:
 def node_of(console: Console, colour: str) -> EmqxNode | None:
     """The first running broker of a generation."""
     cluster = console.stage.world.cluster()
-    blue = f"@{console.stage.witness.blue_name}-"
-    return next(
-        (n for _, n in sorted(cluster.nodes.items()) if n.running and (blue in n.name) is (colour == "blue")), None
-    )
+    return next((n for _, n in sorted(cluster.nodes.items()) if n.running and _is_of(console, n, colour)), None)
 
 
 def of_cluster(colour: str, do: Callable[[Any, EmqxNode], Any]) -> Blow:
