@@ -20,8 +20,8 @@ from emqx_tui.session.ports import Kube
 
 LEASE_DURATION_S = 15
 """Wall seconds without a renewal after which a driver counts as gone."""
-LEASE_RENEW_S = 9.0
-"""A renewal that fails is tried again every second, for the six seconds that are left."""
+LEASE_RENEW_S = 10.0
+"""A renewal that fails is tried again every second, for the five seconds that are left."""
 
 _QUERY = {"fieldManager": FIELD_MANAGER}
 _KEY = "journal"

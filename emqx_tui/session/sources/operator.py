@@ -22,7 +22,7 @@ from emqx_tui.session.ports import Kube
 from emqx_tui.session.records.driving_rights import touch
 from emqx_tui.session.store import OperatorAnswer, OperatorImage
 
-EVERY_S = 20.0
+EVERY_S = 25.0
 """While nothing is about to be approved."""
 SOON_S = 5.0
 """While a gate waits for a person, and while the operator is not known to answer."""
