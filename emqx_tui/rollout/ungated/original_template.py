@@ -72,7 +72,7 @@ def _is_in(asked: Any, made: Any) -> bool:
 def first_difference(one: Any, other: Any, path: str = "") -> str:
     """The path of the first value that differs; empty when none does."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        keys = sorted(one.keys() | other.keys(), key=str)
+        keys = sorted(one.keys() | other.keys())
         found = (first_difference(one.get(key), other.get(key), f"{path}.{key}") for key in keys)
         return next((each for each in found if each), "").removeprefix(".")
     return "" if one == other else path.removeprefix(".")
@@ -139,7 +139,7 @@ def _put_env_back(container: dict[str, Any], blue: Mapping[str, Any], green: Map
 def _put_fields_back(into: dict[str, Any], blue: Mapping[str, Any], green: Mapping[str, Any], names: tuple[str, ...]):
     for name in names:
         if blue.get(name) != green.get(name):
-            _set(into, name, copy.deepcopy(blue.get(name)) or None)
+            _set(into, name, blue.get(name) or None)
 
 
 def _set(values: dict[Any, Any], key: str, value: Any) -> None:
