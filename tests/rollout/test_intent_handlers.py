@@ -62,6 +62,12 @@ def test_a_start_opens_a_journal_and_gives_the_one_patch() -> None:
     assert [c.name for c in decision.commands] == ["apply-template"]
 
 
+def test_the_journal_of_a_start_is_the_plan_and_what_there_was_before() -> None:
+    journal = journal_of(build.idle().decide(Start(plan(), BY)))
+    expected = build.journal(created_at=build.NOW, green_uid="")
+    assert replace(journal, approvals=(), totals=expected.totals) == replace(expected, approvals=())
+
+
 @pytest.mark.parametrize("is_absent", [True, False])
 def test_whether_the_user_had_given_a_delay_is_kept(is_absent: bool) -> None:
     decision = build.idle().decide(Start(plan(delay_was_absent=is_absent), BY))
@@ -83,6 +89,8 @@ REFUSED_STARTS: dict[str, tuple[Scene, str]] = {
     "the object is gone": (replace(build.idle(), uid="another"), "gone or was re-created"),
     "somebody changed the object": (replace(build.idle(), metadata_generation=2), "was changed since"),
     "two sets are alive": (replace(build.idle(), green=build.ready().green), "not as it was planned"),
+    "its Service is gone": (replace(build.idle(), has_service=False), "not as it was planned"),
+    "the Endpoints of its Service are gone": (replace(build.idle(), has_endpoints=False), "not as it was planned"),
     "no set is alive": (with_side(build.idle(), "blue", replicas=0, places={}), "not as it was planned"),
 }
 
@@ -453,7 +461,7 @@ def test_what_an_abort_would_cost_now(change: Callable[[Scene], Scene], disconne
     cost = change(build.ready()).decide().abort
     assert cost.possible
     assert cost.disconnects == disconnects
-    assert (cost.seconds is None) is (disconnects is None)
+    assert cost.seconds == (None if disconnects is None else FINISH_S + (6 if disconnects else 0))
 
 
 @pytest.mark.parametrize(

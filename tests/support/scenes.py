@@ -154,6 +154,8 @@ class Scene:
     replicas: int = 3
     service_ports: tuple[Port, ...] = SERVICE_PORTS
     endpoint_ports: tuple[Port, ...] = ENDPOINT_PORTS
+    has_service: bool = True
+    has_endpoints: bool = True
     rebalances: int = 0
     foreign: tuple[str, ...] = ()
     """Names of evacuated nodes that are no node of ours."""
@@ -198,8 +200,8 @@ class Scene:
             resource=Reading(self.resource(), at, self.kube_problem),
             stateful_sets=Reading(tuple(_stateful_set(s) for s in self.sides), at),
             pods=Reading(tuple(_pod(s, k, p) for s in self.sides for k, p in s.places.items()), at),
-            services=Reading((self._service(),), at),
-            endpoints=Reading((self._endpoints(),), at),
+            services=Reading((self._service(),) if self.has_service else (), at),
+            endpoints=Reading((self._endpoints(),) if self.has_endpoints else (), at),
             slices=Reading((self._slice(),), at),
             nodes=Reading(tuple(EmqxNode(node_name(pod_name(s, k)), s.version) for s, k, _ in joined), read),
             stats=Reading(

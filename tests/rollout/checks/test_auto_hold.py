@@ -207,6 +207,14 @@ ALARMS: dict[str, tuple[Scene, set[str]]] = {
         with_place(approved(losing(200), "node:2", "node:1"), "blue", 1, own=100),
         set(),
     ),
+    "blue loses clients from the next node, which is approved": (
+        with_place(approved(losing(200), "node:2", "node:1"), "blue", 2, **build.draining_place()),
+        set(),
+    ),
+    "blue loses clients from the next node, which nobody approved": (
+        with_place(approved(losing(200), "node:2"), "blue", 2, **build.draining_place()),
+        {"blue-losing-clients"},
+    ),
     "blue loses clients by a drain that was stopped": (
         remembered(losing(200), initial={MIDDLE: 300}, left={MIDDLE: 100}),
         set(),
@@ -452,6 +460,30 @@ ADVISED: dict[str, tuple[str, Scene, tuple[Advice, ...]]] = {
         remembered(with_place(DRAINING, "green", 1, is_ready=False), unready_since=UNREADY),
         (LOOK,),
     ),
+    "clients are missing": (
+        "clients-missing",
+        missing(60, 12.0),
+        (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
+    ),
+    "a recipient hangs": (
+        "recipient-silent",
+        hung(EVICTING, 10.0),
+        (LOOK, Advice(Verb.RESUME, "drains on, without that node's figures")),
+    ),
+    "the valve was opened": (
+        "valve-open",
+        replace(READY, delay_s=60),
+        (Advice(Verb.RESUME, "once you know who writes the field"),),
+    ),
+    "the operator is down": (
+        "operator-down",
+        remembered(replace(READY, operator_up=False), operator_down_since=ago(15)),
+        (
+            Advice(Verb.FIX, "start the operator: what waits for it goes on by itself"),
+            Advice(Verb.RESUME, "accepts it and goes on without"),
+        ),
+    ),
+    "nothing moves": ("no-progress", motionless(300.0), (Advice(Verb.RESUME, "goes on waiting"),)),
     "the object was changed before the first patch": (
         "cannot-start",
         replace(build.starting(), metadata_generation=2),
@@ -483,6 +515,20 @@ def test_which_template_the_object_asks_for_is_said(template: str, word: str) ->
 )
 def test_what_resuming_does_is_said_before(check: str, is_alarmed: bool, reason: str) -> None:
     assert auto_hold.on_resume(check, is_alarmed=is_alarmed) == Advice(Verb.RESUME, reason)
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "what"),
+    [
+        ("scale", f"scale:{build.BLUE_NAME}", "scaling"),
+        ("switch-endpoints", "switch-endpoints", "writing the Endpoints"),
+        ("repair-endpoints", "repair-endpoints", "writing the Endpoints"),
+    ],
+)
+def test_which_step_is_refused_is_said(command: str, key: str, what: str) -> None:
+    failures = {key: Failure(ago(0.2), "forbidden", 3, True, command=command)}
+    (alarm,) = remembered(DRAINING, failures=failures).decide().alarms
+    assert alarm.evidence == f"{what} was refused 3 times: forbidden"
 
 
 def test_an_abort_says_to_which_size_blue_is_scaled_back() -> None:

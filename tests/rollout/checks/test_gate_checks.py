@@ -14,6 +14,7 @@ from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import CLOSED_S
 from emqx_tui.rollout.state.expectations import AckWait
+from emqx_tui.rollout.state.journal import Totals
 from tests.support import scenes as build
 from tests.support.scenes import Scene, noted, remembered, with_place, with_side, without_place
 
@@ -201,6 +202,12 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
     ),
     "blue whole: gone": (gate_checks.blue_whole, replace(READY, blue=None), FAIL, "gone"),
     "service: on green": (gate_checks.service_on_green, DRAINING, PASS, "green only"),
+    "service: on green, and blue leaves late": (
+        gate_checks.service_on_green,
+        noted(replace(DRAINING, addresses=DRAINING.addresses | build.ips(DRAINING.blue)), late_removal=True),
+        PASS,
+        "green + blue with clients",
+    ),
     "service: blue is still in": (
         gate_checks.service_on_green,
         replace(DRAINING, addresses=DRAINING.addresses | {"10.0.1.0"}),
@@ -220,6 +227,12 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
         "",
     ),
     "clients: nobody evicted yet": (gate_checks.clients_back, DRAINING, PASS, "no client evicted"),
+    "clients: sessions that stay behind are said": (
+        gate_checks.clients_back,
+        noted(DRAINING, totals=Totals(sessions_left={f"{build.BLUE_NAME}-2": 1_200, f"{build.BLUE_NAME}-1": 34})),
+        PASS,
+        f"no client evicted yet; 1,234 sessions stay behind on {build.BLUE_NAME}-2, {build.BLUE_NAME}-1 and end there",
+    ),
     "clients: evicted, and not every node was counted since": (
         gate_checks.clients_back,
         remembered(DRAINING, initial={f"{build.BLUE_NAME}-2": 300}),

@@ -40,6 +40,9 @@ def quota(hard: dict[str, str], used: dict[str, str] | None = None, **spec: Any)
         ({"count/statefulsets.apps": "1"}, {"count/statefulsets.apps": "1"}, "1 more count/statefulsets.apps"),
         ({"count/secrets": "1"}, {"count/secrets": "1"}, ""),
         ({"pods": "3"}, {"pods": "9"}, "3 more pods, 0 are left"),
+        ({"memory": "1Gi"}, {}, "needs 6Gi more memory, 1Gi are left"),
+        ({"memory": "1Mi"}, {}, "needs 6Gi more memory, 1Mi are left"),
+        ({"memory": "1000"}, {}, "needs 6Gi more memory, 1000 are left"),
     ],
 )
 def test_what_is_left_has_to_hold_a_second_generation(hard: dict[str, str], used: dict[str, str], said: str) -> None:

@@ -10,7 +10,7 @@ from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state import bookkeeping
-from emqx_tui.rollout.state.journal import AbortRecord, NodeDeath, Totals
+from emqx_tui.rollout.state.journal import AbortRecord, NodeDeath, Totals, Uncounted
 from emqx_tui.rollout.state.observed import Canary
 from emqx_tui.rollout.telling.incidents import Incident, IncidentKind, NodeWatch
 from tests.support import scenes as build
@@ -158,6 +158,16 @@ def test_deaths_that_other_drivers_saw_are_added_to_those_seen_here() -> None:
     assert (totals.deaths, totals.killed) == ((DEATH, other), 240)
     old = noted(build.draining(), totals=Totals(killed=300))
     assert bookkeeping.with_totals(old.context(), Phase.DRAINING, []).totals.killed == 300
+
+
+def test_stretches_that_nobody_counted_are_noted_in_order_beside_those_of_other_drivers() -> None:
+    first, second, third = (Uncounted(ago(age_s), ago(age_s - 20)) for age_s in (200, 150, 100))
+    scene = noted(build.draining(), totals=Totals(uncounted=(first, third)))
+    totals = bookkeeping.with_totals(scene.context(), Phase.DRAINING, []).totals
+    assert totals.uncounted == (first, third)
+    driving = remembered(scene, driven_since=ago(250), counted_from=ago(240), uncounted=(second, third))
+    totals = bookkeeping.with_totals(driving.context(), Phase.DRAINING, []).totals
+    assert totals.uncounted == (first, second, third)
 
 
 @pytest.mark.parametrize(("failed", "cut"), [("", 0), ("it lost 40", 38)])

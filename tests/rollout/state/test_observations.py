@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from emqx_tui.model.containers import Container, PodCondition, Termination
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
+from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.deaths import all_deaths
 from emqx_tui.rollout.state.drains import STOPPED_S, evicted, returned
@@ -344,6 +345,16 @@ def test_nobody_is_missing_before_the_brokers_were_read(unread: str) -> None:
 def test_who_comes_to_two_drains_takes_those_who_have_left_for_landed() -> None:
     both = approved(evacuating(evacuating(DRAINING, 2, live=200), 1, live=300), "node:1")
     assert seen(counted(both, g0=150)).green_baseline == 50
+
+
+@pytest.mark.parametrize(("before", "green_before"), [({TOP: 1}, 70), ({}, 99), ({TOP: 0}, 99)])
+def test_who_was_on_green_before_is_known_from_a_count_that_has_all_who_were_drained(
+    before: dict[str, int], green_before: int
+) -> None:
+    """One client was on the node as its drain began, and is on green by now."""
+    begun = with_place(counted(evacuating(DRAINING, 2, live=0), g0=100), "blue", 2, initial=1)
+    known = Observations(recent=(Sample(ago(20), 601, 70, before),))
+    assert seen(begun, memory=known).green_baseline == green_before
 
 
 def test_where_green_was_removed_nobody_had_been_there_before() -> None:

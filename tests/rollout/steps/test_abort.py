@@ -197,6 +197,10 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         ),
         ["restore-template"],
     ),
+    "restored: blue gets the size that its owner wants by now": (
+        replace(OLD, replicas=4),
+        ["scale blue to 4", "scale green to 0"],
+    ),
     "restored: green has nobody": (OLD, ["scale green to 0"]),
     "restored: who came to green as it left the Service is not counted yet": (just_unaddressed(3.9), []),
     "restored: by now it would be counted": (just_unaddressed(4.0), ["scale green to 0"]),

@@ -103,6 +103,7 @@ NOT_DONE: dict[str, Scene] = {
     ),
     "a third set": replace(DONE, third=build.third()),
     "the object asks for another template": replace(DONE, template="other"),
+    "the listener Service is gone": replace(DONE, has_service=False),
 }
 
 
@@ -112,6 +113,7 @@ NOT_DONE: dict[str, Scene] = {
         (GONE, "let the operator see that one set is left"),
         (remembered(RESET, reset_seen_at=ago(2.5)), "second full pass: gates, then addresses"),
         (repaired(5.0), "repair by a full pass"),
+        (replace(GONE, green=None), "the StatefulSet that is to stay is gone: let the operator build it"),
     ],
 )
 def test_a_nudge_says_why(scene: Scene, reason: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from emqx_tui.model.workloads import Port
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.commands import (
     ApplyTemplate,
@@ -13,6 +14,7 @@ from emqx_tui.rollout.commands import (
     Command,
     ForgetReleaseStatus,
     Nudge,
+    RepairService,
     Scale,
     StartDrain,
     StopDrain,
@@ -491,6 +493,54 @@ def test_a_drain_sends_clients_to_green_nodes_that_accept_them() -> None:
     assert command.pod == TOP
     assert command.node == build.node_name(TOP)
     assert set(command.recipients) == {build.node_name(f"{build.GREEN_NAME}-{k}") for k in range(3)}
+
+
+LATE = replace(DRAINING, addresses=DRAINING.addresses | {"10.9.9.9"})
+PURPOSES: dict[str, tuple[Scene, str]] = {
+    "before the cut-over": (replace(READY, addresses=READY.addresses | {"10.0.2.0"}), "blue only"),
+    "canary": (CANARY, "canary: green, and all of blue but one"),
+    "cut-over": (CUTTING, "green only"),
+    "a repair with late removal": (noted(LATE, late_removal=True), "green, and blue that still has clients"),
+    "at the end": (replace(build.finishing(), addresses=build.ips(FULL.green, but=(0,))), "green only"),
+    "an address that is gone, while held": (
+        held(replace(with_place(DRAINING, "green", 1, has_ip=False), addresses=DRAINING.addresses)),
+        "green only",
+    ),
+    "an address that is gone, while a switch is held": (
+        held(replace(with_place(CUTTING, "blue", 0, has_ip=False), addresses=CUTTING.addresses)),
+        "without those that are gone",
+    ),
+}
+
+
+@pytest.mark.parametrize(("scene", "purpose"), PURPOSES.values(), ids=PURPOSES)
+def test_a_write_of_addresses_says_what_for(scene: Scene, purpose: str) -> None:
+    (write,) = [c for c in scene.commands() if isinstance(c, WriteEndpoints)]
+    assert write.purpose == purpose
+
+
+AWAY = with_place(DRAINING, "green", 1, is_joined=False)
+NUDGES: dict[str, tuple[Scene, str]] = {
+    "green is gone": (replace(CREATING, green=None), "green is gone: let the operator build it"),
+    "all joined": (JOINED, "all green nodes are in the EMQX cluster"),
+    "another size": (with_side(JOINED, "green", replicas=2), "green has another size than the object asks for"),
+    "a green node is away": (AWAY, "a green pod is away: let the operator reset and repair"),
+}
+
+
+@pytest.mark.parametrize(("scene", "reason"), NUDGES.values(), ids=NUDGES)
+def test_a_nudge_says_why(scene: Scene, reason: str) -> None:
+    scene = replace(scene, started_ago_s=100.0, has_status=True) if reason.startswith("green has") else scene
+    (nudge,) = [c for c in scene.commands() if isinstance(c, Nudge)]
+    assert nudge.reason == reason
+
+
+def test_a_service_gets_its_lost_ports_back_and_keeps_what_others_added() -> None:
+    mqtt, dashboard = build.SERVICE_PORTS
+    added, taken = Port("new", 8883, "TCP", "8883", 30085), replace(dashboard, name="mine")
+    (repair,) = replace(DRAINING, service_ports=(mqtt, added, taken)).commands()
+    assert isinstance(repair, RepairService)
+    assert repair.ports == (mqtt, dashboard, added), "under one number there is one port"
 
 
 def test_addresses_carry_what_balancers_need_and_ports_come_from_the_object() -> None:

@@ -19,7 +19,7 @@ from emqx_tui.rollout.policy import CLOSED_S, Approval
 from emqx_tui.rollout.state.expectations import AckWait
 from emqx_tui.rollout.telling import wording
 from emqx_tui.rollout.ungated.adoption import why_not_aborted, why_not_adopted
-from emqx_tui.rollout.ungated.ungated import Stage, UngatedRelease, look
+from emqx_tui.rollout.ungated.ungated import LAST_APPLIED, Stage, UngatedRelease, look
 from tests.support import scenes
 from tests.support.scenes import DRAINED, OLD_TEMPLATE, USER_DELAY_S, Scene, draining_place, ips, with_place, with_side
 
@@ -163,6 +163,7 @@ def test_adopting_approves_what_is_done_and_the_table_gives_the_phase(
     assert decision.phase is phase
     assert [record.gate for record in journal.approvals] == approvals
     assert (journal.late_removal, journal.approval, journal.is_adopted) == (late, Approval.EVERY_NODE, True)
+    assert (journal.from_image, journal.to_image) == ("emqx/emqx-ee:4.4.14", "emqx/emqx-ee:4.4.15")
     assert journal.originals.template == OLD_TEMPLATE
     assert journal.originals.template_mark == fingerprint(OLD_TEMPLATE)
     assert (journal.originals.delay_s, journal.originals.delay_was_absent) == (USER_DELAY_S, False)
@@ -170,11 +171,29 @@ def test_adopting_approves_what_is_done_and_the_table_gives_the_phase(
     assert not decision.alarms
 
 
+def test_the_journal_of_an_adoption_is_what_a_start_would_have_written() -> None:
+    journal = adopted(waiting()).journal
+    assert journal is not None
+    (approval,) = journal.approvals
+    assert (approval.by, approval.at) == ("ann@host", scenes.NOW)
+    resource = stopped(waiting()).resource()
+    expected = scenes.journal(
+        approvals=journal.approvals,
+        created_at=scenes.NOW,
+        resource_version=resource.meta.resource_version,
+        metadata_generation=resource.meta.metadata_generation,
+        is_adopted=True,
+        totals=journal.totals,
+    )
+    assert journal == expected
+
+
 def test_counting_begins_with_the_adoption_and_what_was_before_is_said_not_to_be_known() -> None:
     journal = adopted(evacuating()).journal
     assert journal is not None
     totals, name = journal.totals, f"{scenes.BLUE_NAME}-2"
     assert (totals.initial, totals.baseline[name], totals.clients) == ({name: 100}, 100, None)
+    assert totals.green_baseline == 0
     assert totals.is_lower_bound
     assert [gap.until for gap in totals.uncounted] == [scenes.NOW]
     untouched = adopted(waiting()).journal
@@ -227,10 +246,31 @@ def reverted(scene: Scene) -> Scene:
         (reverted(stopped(over())), "the object asks for blue's template again", ""),
         (stopped(finishing()), "", "blue is gone: the way back is a new release"),
         (replace(over(), selector=(("app", "emqx"),)), "has a selector", "has a selector"),
+        (
+            replace(over(), has_service=False),
+            "the listener Service or its Endpoints are not there",
+            "the listener Service or its Endpoints are not there",
+        ),
+        (
+            replace(over(), has_endpoints=False),
+            "the listener Service or its Endpoints are not there",
+            "the listener Service or its Endpoints are not there",
+        ),
         (replace(over(), third=scenes.third()), "3 StatefulSets want pods", "3 StatefulSets want pods"),
         (with_place(over(), "blue", 0, on_serving=None), "operators 2.1.0 to 2.1.2", "operators 2.1.0 to 2.1.2"),
     ],
-    ids=["known", "not stopped", "delay", "reverted", "blue gone", "selector", "third", "G1"],
+    ids=[
+        "known",
+        "not stopped",
+        "delay",
+        "reverted",
+        "blue gone",
+        "selector",
+        "no Service",
+        "no Endpoints",
+        "third",
+        "G1",
+    ],
 )
 def test_what_cannot_be_taken_over_says_why(scene: Scene, adopt: str, abort: str) -> None:
     found = seen(scene)
@@ -252,6 +292,30 @@ def test_what_is_not_known_can_be_given() -> None:
 
 def test_the_delay_that_the_brake_replaced_is_known_from_its_event() -> None:
     assert seen(stopped(over())).delay == BRAKED
+
+
+@pytest.mark.parametrize(
+    ("applied", "delay"),
+    [
+        ('{"spec": {"blueGreenUpdate": {"initialDelaySeconds": 30}}}', OwnDelay(30, DelaySource.APPLIED)),
+        ('{"spec": {"blueGreenUpdate": {}}}', OwnDelay(None, DelaySource.APPLIED)),
+        (f'{{"spec": {{"blueGreenUpdate": {{"initialDelaySeconds": {CLOSED_S}}}}}}}', None),
+        ('{"spec": {"blueGreenUpdate": {"initialDelaySeconds": true}}}', None),
+        ('{"spec": {"blueGreenUpdate": {"initialDelaySeconds": "30"}}}', None),
+        ('{"spec": {"blueGreenUpdate": 1}}', None),
+        ('{"spec": 1}', None),
+        ("[]", None),
+        ("{", None),
+    ],
+)
+def test_the_delay_that_kubectl_applied_is_known_where_no_event_tells(applied: str, delay: OwnDelay | None) -> None:
+    snapshot = replace(over(), delay_s=CLOSED_S).snapshot()
+    assert snapshot.resource.value is not None
+    raw = {**snapshot.resource.value.raw, "metadata": {"annotations": {LAST_APPLIED: applied}}}
+    resource = replace(snapshot.resource.value, raw=raw)
+    found = look(replace(snapshot, resource=replace(snapshot.resource, value=resource)))
+    assert found is not None
+    assert found.delay == delay
 
 
 def test_a_template_of_another_image_is_no_way_back() -> None:
