@@ -419,6 +419,14 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(98, nodes=1, events=(Event(40.5, "a rebalance runs"),)),
         "done",
     ),
+    "a broker restarts between two drivers, and nobody sees who is cut off": (
+        Story(25575, clients_per_node=40, events=(Event(11.8, "killed"), Event(21.0, "blue broker restarts"))),
+        "done",
+    ),
+    "somebody evacuates green as the release ends": (
+        Story(25773, parallel=3, events=(Event(46.1, "somebody evacuates green"),)),
+        "done",
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from emqx_tui.headless.looking import rows, status
 from emqx_tui.headless.release.exit_status import Result
 from emqx_tui.headless.release.summary import summary as finished
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.sandbox.truth import Counts
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.cluster_facts import with_view
 from emqx_tui.session.views.view import ClusterRow, Role, View
@@ -49,8 +50,8 @@ class Judge:
         self._resets: list[tuple[float, int]] = []
         """Of late: when a network had reset so many, and the most that it reset within SEEN_LATE_S."""
         self._most_reset = 0
-        self._at_end: tuple[int, int] | None = None
-        """Clients that were cut off by dying brokers, and the lowest sum, when the release ended."""
+        self._at_end: tuple[Counts, int] | None = None
+        """Clients that were cut off, and the lowest sum, when the release ended."""
 
     def listen(self, console: Console, struck: Sequence[Fault], skew_s: float) -> None:
         looked_at = float("-inf")
@@ -61,7 +62,7 @@ class Judge:
             now = self.stage.world.timeline.now
             self._note_offline(now)
             if view.result and self._at_end is None:
-                self._at_end = self._cluster.truth.since_mark().killed, self._cluster.truth.lowest_live
+                self._at_end = self._cluster.truth.since_mark(), self._cluster.truth.lowest_live
             if not console.wire.is_cut:
                 self._hold_has_a_cause(view, struck)
             if not facts.is_under_way(view) or console.wire.is_cut:
@@ -203,14 +204,14 @@ class Judge:
     def _last_line_is_true(self, view: View) -> None:
         cluster = self._cluster
         gone, size = cluster.truth.since_mark(), cluster.clients.size if cluster.clients else 0
-        killed, lowest = self._at_end or (gone.killed, cluster.truth.lowest_live)
-        # Who is cut off by a broker that dies after the end is not cut off by the release.
-        late = gone.killed - killed
+        # Who is cut off after the end, by a broker that dies or somebody's evacuation, is not cut off by the release.
+        then, lowest = self._at_end or (gone, cluster.truth.lowest_live)
+        late = gone.killed - then.killed
         line = finished(view, Result(view.result), view.now).to_json()
         clients = view.journal.totals.clients if view.journal else None
         per_client = line["disconnects_per_client"]
         if per_client is not None and clients:
-            told, true = round(per_client * clients), gone.disconnects - late
+            told, true = round(per_client * clients), then.disconnects
             # Counts cannot tell clients that leave by themselves in a drain from those that it evicts, nor those that
             # the network has reset outside the canary from those that leave by themselves.
             # Who lands on a node a moment before it dies has not been counted there.

@@ -14,7 +14,7 @@ from emqx_tui.rollout.state.journal import Uncounted
 from emqx_tui.rollout.state.observed import Observations
 
 RECENT_S = 130.0
-UNCOUNTED_S = 15.0
+UNCOUNTED_S = 12.0
 """Counts further apart leave a stretch of which nobody knows. A driver renews its lease more often than this."""
 UNWRITTEN_S = 30.0
 """Counts of a driver that is gone may not have been written for so long."""
