@@ -71,8 +71,8 @@ class Policy:
     """A watch that was not confirmed for longer opens no gate (a new watch window confirms it about every 50 s)."""
     max_operator_age_s: float = 3.0
     """An older answer of the operator lets the policy approve nothing: it is asked again as soon as a gate is open."""
-    max_lease_age_s: float = 12.0
-    """A driver that has not renewed its lease for longer may be gone: it does so every nine seconds of wall time."""
+    max_lease_age_s: float = 13.0
+    """A driver that has not renewed its lease for longer may be gone: it does so every ten seconds of wall time."""
     nudge_every_s: float = 2.0
     listener_gap_s: float = 2.5
     """Between the reset and the second nudge: the operator's listener step runs before its gates."""
