@@ -13,10 +13,12 @@ import base64
 import json
 import logging
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from emqx_tui import __version__
@@ -110,7 +112,7 @@ class Direct:
         return f"http://{host}:{self._port}"
 
     def transport(self, *, connections: int, keepalive_s: float) -> httpx.AsyncBaseTransport:
-        return _plain_transport(connections, keepalive_s)
+        return _plain_transport(connections, keepalive_s, _trusts_nobody())
 
     def forget(self, namespace: str, pod: str) -> None:
         self._known.pop((namespace, pod), None)
@@ -127,27 +129,37 @@ class ByUrl:
         return self._url.replace("{pod}", pod).replace("{namespace}", namespace)
 
     def transport(self, *, connections: int, keepalive_s: float) -> httpx.AsyncBaseTransport:
-        return _plain_transport(connections, keepalive_s)
+        return _plain_transport(connections, keepalive_s, self._tls)
 
     def forget(self, namespace: str, pod: str) -> None:
         """The address is given, not found."""
 
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """One for all nodes: it takes 20 ms to read the authorities of this machine."""
+        return client_context() if self._url.lower().startswith("https:") else _trusts_nobody()
 
-def _plain_transport(connections: int, keepalive_s: float) -> httpx.AsyncBaseTransport:
+
+def _trusts_nobody() -> ssl.SSLContext:
+    """For addresses without TLS: httpx wants a context all the same."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _plain_transport(connections: int, keepalive_s: float, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(
         max_connections=connections,
         max_keepalive_connections=connections if keepalive_s else 0,
         keepalive_expiry=keepalive_s,
     )
-    return httpx.AsyncHTTPTransport(verify=client_context(), limits=limits, trust_env=False)
+    return httpx.AsyncHTTPTransport(verify=tls, limits=limits, trust_env=False)
 
 
 class NodeLink:
     """The connections to one node."""
 
     def __init__(self, route: Route) -> None:
-        self.reading = _client(route.transport(connections=READ_CONNECTIONS, keepalive_s=KEEPALIVE_S))
-        self.writing = _client(route.transport(connections=1, keepalive_s=0.0))
+        self.reading = route.transport(connections=READ_CONNECTIONS, keepalive_s=KEEPALIVE_S)
+        self.writing = route.transport(connections=1, keepalive_s=0.0)
         self.users = 0
         self.used_at = 0.0
         self.is_dropped = False
@@ -155,11 +167,6 @@ class NodeLink:
     async def aclose(self) -> None:
         await self.reading.aclose()
         await self.writing.aclose()
-
-
-def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
-    # The time-out is one for the whole request, set around it: httpx's are for each read.
-    return httpx.AsyncClient(transport=transport, timeout=None, trust_env=False, follow_redirects=False)
 
 
 class EmqxClient:
@@ -171,6 +178,7 @@ class EmqxClient:
         self._links: dict[tuple[str, str], NodeLink] = {}
         self._authorization = ""
         self._is_closed = False
+        self._closing: set[asyncio.Task[None]] = set()
 
     def set_credentials(self, key: str, secret: str) -> None:
         """Use this AppID and AppSecret from now on."""
@@ -184,15 +192,13 @@ class EmqxClient:
         try:
             async with asyncio.timeout(request.timeout_s), self._link(request) as link:
                 reply = await self._exchange(link, request)
-        except AdapterError:
-            await self.forget(request.namespace, request.pod)
+        except (AdapterError, asyncio.CancelledError):
+            self.forget(request.namespace, request.pod)
             raise
         except LIBRARY_ERRORS as error:
-            if isinstance(error, TimeoutError):
-                # Only the connection that waited is lost: another one may be asking the node about itself.
-                self._route.forget(request.namespace, request.pod)
-            else:
-                await self.forget(request.namespace, request.pod)
+            # Also where only a time-out was over: httpcore keeps a connection that was being opened then as one in use,
+            # for ever. Another request on this link is answered before it is closed.
+            self.forget(request.namespace, request.pod)
             failure = from_library(error, where)
             logger.info("%s %s: %s", request.method, request.path, failure.message)
             raise failure from error
@@ -201,24 +207,36 @@ class EmqxClient:
             raise failure
         return reply
 
-    async def forget(self, namespace: str, pod: str) -> None:
+    def forget(self, namespace: str, pod: str) -> None:
         """Close the connections to a pod: it is gone, or does not answer."""
         self._route.forget(namespace, pod)
         if link := self._links.pop((namespace, pod), None):
             link.is_dropped = True
             if not link.users:
-                await link.aclose()
+                self._close(link)
+
+    def _close(self, link: NodeLink) -> None:
+        """Nobody waits for it: where the network is gone, it takes seconds."""
+        task = asyncio.create_task(link.aclose(), name="close connections to a node")
+        self._closing.add(task)
+        task.add_done_callback(self._closed)
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        self._closing.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.info("closing connections: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Close every connection; later requests fail as Unreachable."""
         self._is_closed = True
         for namespace, pod in list(self._links):
-            await self.forget(namespace, pod)
+            self.forget(namespace, pod)
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
-    async def _forget_idle(self) -> None:
+    def _forget_idle(self) -> None:
         before = self._monotonic() - IDLE_S
         for key in [key for key, link in self._links.items() if not link.users and link.used_at < before]:
-            await self.forget(*key)
+            self.forget(*key)
 
     @asynccontextmanager
     async def _link(self, request: EmqxRequest) -> AsyncIterator[NodeLink]:
@@ -228,8 +246,8 @@ class EmqxClient:
         key = request.namespace, request.pod
         link = self._links.get(key)
         if link is None:
-            await self._forget_idle()
-            link = self._links[key] = self._links.get(key) or NodeLink(self._route)
+            self._forget_idle()
+            link = self._links[key] = NodeLink(self._route)
         link.users += 1
         try:
             yield link
@@ -237,7 +255,7 @@ class EmqxClient:
             link.users -= 1
             link.used_at = self._monotonic()
             if link.is_dropped and not link.users:
-                await link.aclose()
+                self._close(link)
 
     async def _exchange(self, link: NodeLink, request: EmqxRequest) -> EmqxReply:
         if request.method != "GET":
@@ -247,8 +265,12 @@ class EmqxClient:
         except STALE_CONNECTION:
             return await self._send(link.reading, request)
 
-    async def _send(self, client: httpx.AsyncClient, request: EmqxRequest) -> EmqxReply:
-        base = await self._route.base_url(request.namespace, request.pod)
+    async def _send(self, transport: httpx.AsyncBaseTransport, request: EmqxRequest) -> EmqxReply:
+        """Without httpx's client: no cookies, redirects and credentials of its own, which take a third of the time.
+
+        The time-out is one for the whole request, set around it: httpx's are for each read.
+        """
+        base = _url(await self._route.base_url(request.namespace, request.pod))
         headers = {"Accept": "application/json", "User-Agent": f"emqx-tui/{__version__}"}
         if self._authorization:
             headers["Authorization"] = self._authorization
@@ -256,10 +278,17 @@ class EmqxClient:
         if request.body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(request.body, separators=(",", ":")).encode()
-        exact = {"target": httpx.URL(base).raw_path.rstrip(b"/") + request.path.encode("ascii")}
-        async with client.stream(request.method, base, headers=headers, content=content, extensions=exact) as answer:
-            raw = await _read(answer)
-        return _reply(answer.status_code, raw)
+        exact = {"target": base.raw_path.rstrip(b"/") + request.path.encode("ascii")}
+        sent = httpx.Request(request.method, base, headers=headers, content=content, extensions=exact)
+        answer = await transport.handle_async_request(sent)
+        try:
+            return _reply(answer.status_code, await _read(answer))
+        finally:
+            await answer.aclose()
+
+
+_url = lru_cache(maxsize=1024)(httpx.URL)
+"""A node's address is the same in each request."""
 
 
 async def _read(answer: httpx.Response) -> bytes:

@@ -22,6 +22,7 @@ from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, Tls
 from emqx_tui.adapters.kubernetes.library import Configuration, RESTClientObject, aiohttp
 from emqx_tui.adapters.kubernetes.proxy import proxy_of
+from emqx_tui.adapters.lean_import import without_authorities
 from emqx_tui.adapters.tls import client_context
 
 CONNECTIONS = 256
@@ -91,11 +92,11 @@ class KubeLink:
     def _new_rest_client(self) -> RESTClientObject:
         configuration = Configuration(host=self.server)
         configuration.proxy = self.proxy or None
-        # The library builds a TLS context of its own, unused here; given the authority it skips the system's.
-        configuration.ca_cert_data = self.access.tls.ca_pem or None
         if self._tls and self.access.tls.server_name:
             configuration.tls_server_name = self.access.tls.server_name
-        rest = RESTClientObject(configuration)
+        with without_authorities():
+            # The library builds a TLS context of its own, which is unused here.
+            rest = RESTClientObject(configuration)
         rest.pool_manager = self.session
         return rest
 

@@ -37,6 +37,10 @@ class ClusterClock:
         self._low = self._high = 0.0
         """Bounds of (cluster time - rate x monotonic), epoch seconds."""
         self._bounded_at: float | None = None
+        self._first: tuple[float, float] | None = None
+        """The first `Date`, and the monotonic instant before it was asked for."""
+        self.pace: float | None = None
+        """Seconds of the server's time in one of this machine's since the first answer: so many, or more."""
         self._told: tuple[float, float] | None = None
         """The last answer of `now` and the monotonic instant of it."""
 
@@ -60,6 +64,7 @@ class ClusterClock:
     def observe(self, date: datetime, sent_at: float, received_at: float) -> None:
         """Take a `Date` header: the server wrote it, cut to the second, between these two monotonic instants."""
         told = date.timestamp()
+        self._measure(told, sent_at, received_at)
         low, high = told - self.rate * received_at, told + 1.0 - self.rate * sent_at
         if self._bounded_at is not None:
             widened = self.rate * _DRIFT * max(0.0, received_at - self._bounded_at)
@@ -69,6 +74,15 @@ class ClusterClock:
         else:
             self._told = None
         self._low, self._high, self._bounded_at = low, high, received_at
+
+    def _measure(self, told: float, sent_at: float, received_at: float) -> None:
+        if self._first is None:
+            self._first = told, sent_at
+            return
+        first, since = self._first
+        if received_at > since:
+            # Both are cut to the second: the first may have been nearly one later.
+            self.pace = max(self.pace or 0.0, (told - first - 1.0) / (received_at - since))
 
     def now(self) -> datetime:
         """The present instant as the API server sees it; this machine's own until the server has answered once."""

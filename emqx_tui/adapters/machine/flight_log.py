@@ -14,6 +14,7 @@ import os
 import queue
 import re
 import secrets
+import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -38,6 +39,8 @@ PARTS = 4
 """Of one recording: the one being written and the older ones, `.1` the newest of them."""
 RECORDINGS = 40
 """Files kept in the folder, all clusters together; the oldest go first."""
+MOST_IN_A_SECOND = 100
+"""Recordings of one cluster that may begin in the same second."""
 LINE_BYTES = 256 << 10
 _QUEUE = 4096
 _VIEWS = 64
@@ -60,15 +63,22 @@ class FlightLog:
     ) -> None:
         start = (started_at or datetime.now(UTC)).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         self._prefix = f"flight-{_part(namespace)}-{_part(name)}-"
-        self.path = folder / f"{self._prefix}{start}.jsonl"
         self._about = {"schema": SCHEMA, "console": __version__, "namespace": namespace, "name": name}
-        self._files = Parts(self.path, part_bytes, parts, self._spell("recording", self._about))
+        self._folder = folder
+        self._files = Parts(
+            folder / f"{self._prefix}{start}.jsonl", part_bytes, parts, self._spell("recording", self._about)
+        )
         self._queue: queue.Queue[bytes | View | None] = queue.Queue(_QUEUE)
         """Lines, and views to make lines of; None ends the thread."""
         self._views = ViewWriter(secrets.token_hex(3))
         self._dropped = 0
         self._thread: threading.Thread | None = None
         self._is_closed = False
+
+    @property
+    def path(self) -> Path:
+        """The part that is written."""
+        return self._files.path
 
     def record(self, event: str, fields: Mapping[str, Any]) -> None:
         """Queue one record, redacted. Never raises, never blocks."""
@@ -96,7 +106,7 @@ class FlightLog:
         """Read the counts of a release, in a thread; `tell` is called from there."""
 
         def read() -> None:
-            tell(recorded_samples(self.path.parent, self._prefix, uid, release_id))
+            tell(recorded_samples(self._folder, self._prefix, uid, release_id))
 
         threading.Thread(target=read, name="flight history", daemon=True).start()
 
@@ -155,7 +165,9 @@ class Parts:
     """The files of one recording. Used by one thread only."""
 
     def __init__(self, path: Path, part_bytes: int, parts: int, heading: bytes) -> None:
-        self._path = path
+        self.path = path
+        self._is_ours = False
+        """`path` was made here: until then it may be another console's, which began in the same second."""
         self._part_bytes = part_bytes
         self._parts = parts
         self._heading = heading
@@ -173,7 +185,7 @@ class Parts:
             self._append(line)
         except OSError as error:
             if self._failed_at is None:
-                logger.warning("cannot write the flight log %s: %s", self._path, error.strerror)
+                logger.warning("cannot write the flight log %s: %s", self.path, error.strerror)
             self._failed_at = time.monotonic()
             self.close()
             return False
@@ -205,23 +217,42 @@ class Parts:
             line = line[written:]
 
     def _open(self) -> int:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        prune(self._path.parent, "flight-*.jsonl*", RECORDINGS - 1)
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        prune(self.path.parent, "flight-*.jsonl*", RECORDINGS - 1)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(self._path, flags, 0o600)
+        if not self._is_ours:
+            self.path, file = _make(self.path, flags)
+            self._is_ours = True
+            return file
+        return os.open(self.path, flags, 0o600)
 
     def _shift(self) -> None:
         """Make room: the part just filled becomes `.1`, and the oldest goes."""
         for number in range(self._parts - 1, 0, -1):
-            older = self._path if number == 1 else Path(f"{self._path}.{number - 1}")
+            older = self.path if number == 1 else Path(f"{self.path}.{number - 1}")
             if older.exists():
-                older.replace(f"{self._path}.{number}")
+                older.replace(f"{self.path}.{number}")
+
+
+def _make(path: Path, flags: int) -> tuple[Path, int]:
+    """Open a new file of this name, or of the next one that is free. Raises OSError."""
+    for number in range(2, MOST_IN_A_SECOND):
+        with contextlib.suppress(FileExistsError):
+            return path, os.open(path, flags | os.O_EXCL, 0o600)
+        path = path.with_name(re.sub(r"(Z|Z-\d+)(?=\.jsonl\Z)", f"Z-{number}", path.name))
+    return path, os.open(path, flags | os.O_EXCL, 0o600)
 
 
 def prune(folder: Path, pattern: str, keep: int) -> None:
     """Remove the oldest files of `folder` that match `pattern` but `keep`. Raises OSError."""
-    found = [file for file in folder.glob(pattern) if file.is_file() and not file.is_symlink()]
-    for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)[keep:]:
+    found: list[tuple[float, Path]] = []
+    for file in folder.glob(pattern):
+        # Another console may have given it its next name meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            status = file.lstat()
+            if stat.S_ISREG(status.st_mode):
+                found.append((status.st_mtime, file))
+    for _, file in sorted(found, reverse=True)[keep:]:
         file.unlink(missing_ok=True)
 
 

@@ -6,10 +6,13 @@ import asyncio
 import base64
 import contextlib
 import json
+import sys
 
 import pytest
 
+from emqx_tui.adapters.emqx import client as client_module
 from emqx_tui.adapters.emqx.client import ByUrl, Direct, EmqxClient, PortForward
+from emqx_tui.adapters.tls import client_context
 from emqx_tui.model.errors import MalformedAnswer, NotFound, Rejected, Unauthorized, Unreachable
 from emqx_tui.rollout.requests import EmqxRequest
 from tests.support.stream_server import serving
@@ -110,6 +113,12 @@ async def test_an_at_sign_stays_raw_on_the_wire(emqx, node):
     assert json.loads(node.bodies[0]) == {"conn_evict_rate": 200}
 
 
+async def test_a_question_has_no_header_that_nobody_needs(emqx, node):
+    await emqx.request(get())
+    fields = [line.partition(b":")[0].lower() for line in node.heads[0].splitlines()[1:-1]]
+    assert sorted(fields) == [b"accept", b"authorization", b"host", b"user-agent"]
+
+
 async def test_sends_basic_credentials_and_takes_new_ones(emqx, node):
     await emqx.request(get())
     emqx.set_credentials("other", "p:w")
@@ -125,6 +134,20 @@ async def test_reading_keeps_its_connection_and_writing_takes_a_new_one(emqx, no
     for _ in range(2):
         await emqx.request(EmqxRequest("emqx", "pod-0", "POST", START))
     assert node.connections == 3
+
+
+async def test_a_request_searches_for_no_module(emqx, node, monkeypatch):
+    await emqx.request(get())
+    sought: list[str] = []
+
+    class Search:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            sought.append(name)
+
+    monkeypatch.setattr(sys, "meta_path", [Search, *sys.meta_path])
+    await emqx.request(get())
+    assert sought == []
 
 
 async def test_a_kept_connection_that_was_reset_is_retried_once_for_reads(emqx, node):
@@ -216,7 +239,7 @@ async def test_a_question_that_is_not_answered_leaves_the_other_connection_open(
 async def test_closes_the_connections_to_a_pod_that_is_forgotten(emqx, node, until):
     await emqx.request(get())
     assert node.open == 1
-    await emqx.forget("emqx", "pod-0")
+    emqx.forget("emqx", "pod-0")
     await until(lambda: node.open == 0)
     assert (await emqx.request(get())).status == 200
 
@@ -258,6 +281,19 @@ async def test_a_url_with_placeholders_and_a_base_path(node):
     await client.request(get("/api/v4/node_eviction/status"))
     assert node.heads[0].startswith(b"GET /emqx/pod-0/api/v4/node_eviction/status HTTP/1.1")
     await client.close()
+
+
+@pytest.mark.parametrize(("url", "times"), [("", 0), ("http://{pod}:8081", 0), ("https://{pod}:8443", 1)])
+async def test_the_authorities_of_the_machine_are_read_once_for_all_nodes_and_only_for_tls(monkeypatch, url, times):
+    async def address_of(namespace: str, pod: str) -> str:
+        return "127.0.0.1"
+
+    read = []
+    monkeypatch.setattr(client_module, "client_context", lambda: read.append(url) or client_context())
+    route = ByUrl(url) if url else Direct(address_of)
+    for _ in range(4):
+        await route.transport(connections=1, keepalive_s=0.0).aclose()
+    assert len(read) == times
 
 
 async def test_a_pod_without_an_address_is_unreachable_until_it_has_one(node):

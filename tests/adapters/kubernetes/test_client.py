@@ -11,7 +11,7 @@ from aiohttp import web
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.kubernetes.access import Access, ClientCertificate, ExecLogin, NoLogin, Tls, TokenLogin
 from emqx_tui.adapters.kubernetes.credentials import Credential
-from emqx_tui.adapters.kubernetes.http_session import keepalive_socket
+from emqx_tui.adapters.kubernetes.http_session import KubeLink, keepalive_socket
 from emqx_tui.model.errors import (
     Conflict,
     Expired,
@@ -234,6 +234,16 @@ class TestTls:
     async def test_an_unknown_authority(self, secure, client_of):
         with pytest.raises(Unreachable, match="its certificate is not trusted"):
             await client_of(secure, access=Access(secure.url)).request(GET)
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    async def test_the_context_of_the_library_reads_no_authority(self, scheme, monkeypatch, authority, tmp_path):
+        (tmp_path / "system.pem").write_text(authority.pem)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+        link = KubeLink(Access(f"{scheme}://127.0.0.1:6443"))
+        try:
+            assert not link.rest.ssl_context.cert_store_stats()["x509"]
+        finally:
+            await link.close()
 
     async def test_verification_can_be_switched_off(self, secure, client_of):
         access = Access(secure.url, tls=Tls(is_unverified=True))

@@ -116,6 +116,26 @@ async def test_a_flood_that_nobody_reads_does_not_hold_up_the_end(api, client_of
     assert asyncio.get_running_loop().time() - began < 2.5
 
 
+async def test_a_request_that_is_cancelled_at_any_moment_leaves_nothing_behind(api, client_of, until):
+    """httpcore keeps a connection whose opening was cut short at its very end as one that is in use."""
+
+    async def silent(reader, writer):
+        await reader.read()
+
+    async with serving(silent) as api.pods["pod-0"]:
+        emqx = EmqxClient(PortForward(client_of(api)))
+        for turns in range(30):
+            task = asyncio.create_task(emqx.request(QUESTION))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await until(lambda: api.open_tunnels == 0)
+        await emqx.close()
+        await until(lambda: api.open_tunnels == 0)
+
+
 async def test_a_cancelled_request_leaves_nothing_behind(api, client_of, until):
     async def silent(reader, writer):
         await reader.read()

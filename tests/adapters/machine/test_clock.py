@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.adapters.machine.clock import ClusterClock
@@ -106,7 +106,6 @@ def test_a_clock_set_forward_is_followed_at_once():
     assert abs(world.error_s) <= 0.51
 
 
-@settings(deadline=None)
 @given(
     rate=st.sampled_from([1.0, 10.0, 60.0]),
     steps=st.lists(
@@ -178,3 +177,18 @@ def test_monotonic_is_the_machines():
 def test_a_rate_is_positive():
     with pytest.raises(ValueError, match="positive"):
         ClusterClock(0)
+
+
+@given(st.sampled_from([1.0, 2.0, 10.0, 60.0]), st.lists(st.floats(0.0, 3.0), min_size=1, max_size=20))
+def test_the_pace_is_never_told_too_high_and_known_after_a_while(rate: float, pauses_s: list[float]) -> None:
+    world = World(rate=rate)
+    world.ask()
+    assert world.clock.pace is None
+    for pause_s in pauses_s:
+        world.pass_(pause_s)
+        world.ask()
+        assert world.clock.pace is not None
+        assert world.clock.pace <= rate + 1e-6
+    world.pass_(10.0)
+    world.ask()
+    assert world.clock.pace >= 0.8 * rate

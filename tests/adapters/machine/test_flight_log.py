@@ -14,7 +14,7 @@ import pytest
 
 from emqx_tui.adapters.machine import flight_log
 from emqx_tui.adapters.machine.flight_log import SCHEMA, FlightLog, prune
-from emqx_tui.adapters.machine.flight_reading import read_views
+from emqx_tui.adapters.machine.flight_reading import read_recording, read_views
 from emqx_tui.session.replay import Replay
 from tests.support import recorded
 from tests.support.programs import wait_until
@@ -186,6 +186,24 @@ def test_names_cannot_leave_the_folder(tmp_path):
     log.close()
     assert log.path.exists()
     log.record("after the end", {})
+
+
+def test_two_consoles_that_begin_in_the_same_second_have_a_recording_each(tmp_path):
+    logs = [FlightLog(tmp_path, "mqtt", "emqx-ee", started_at=START, part_bytes=2000, parts=3) for _ in range(3)]
+    for number in range(40):
+        for which, log in enumerate(logs):
+            log.record("number", {"number": number, "of": which})
+        if number == 0:
+            # Nobody fills a part while others begin: a name is free for a moment then.
+            wait_until(lambda: len(list(tmp_path.iterdir())) == 3, "three files")
+    for log in logs:
+        log.close(10.0)
+    base = "flight-mqtt-emqx-ee-20261123T064041Z"
+    assert sorted(log.path.name for log in logs) == [f"{base}-2.jsonl", f"{base}-3.jsonl", f"{base}.jsonl"]
+    for which, log in enumerate(logs):
+        told = read_recording(log.path).records
+        assert {record["of"] for record in told} == {which}
+        assert [record["number"] for record in told] == list(range(40))
 
 
 def test_does_not_write_through_a_link(log, tmp_path):

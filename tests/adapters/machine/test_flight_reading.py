@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.flight_reading import parts_of, read_recording, recordings_of
-from emqx_tui.headless.report.report import document, report
+from emqx_tui.headless.report.report import report
+from emqx_tui.headless.report.report_document import document
 from emqx_tui.headless.report.report_forms import html, markdown
 from emqx_tui.headless.report.report_page import page
 
@@ -94,7 +95,7 @@ RECORDS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RECORDS.map(lambda r: json.dumps(r).encode()) | st.binary(max_size=60), max_size=8))
 def test_any_file_is_a_report_or_one_line(tmp_path: Path, lines: list[bytes]) -> None:
     path = tmp_path / "any.jsonl"
