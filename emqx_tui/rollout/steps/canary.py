@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from emqx_tui.model import units
 from emqx_tui.rollout.addresses import canary_member, is_switched
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.phases import Phase
@@ -34,7 +35,7 @@ def watch(context: RolloutContext, phase: Phase) -> Observations:
         return known if known.canary is None and known.canary_apart_at is None else _unwatched(known)
     member = canary_member(context)
     pod = known.canary.pod if known.canary else member.name if member else ""
-    if pod and _is_apart(context, pod):
+    if pod and (_is_apart(context, pod) or _is_moved_by_others(context)):
         return replace(_unwatched(known), canary_apart_at=context.now)
     if known.canary is None:
         if known.canary_apart_at and (context.now - known.canary_apart_at).total_seconds() < SETTLES_S:
@@ -44,18 +45,37 @@ def watch(context: RolloutContext, phase: Phase) -> Observations:
         if member is None or blue is None or green is None or not is_switched(context, phase):
             return known
         canary = Canary(member.name, context.now, member.live_connections or 0, green, blue + green)
-        return replace(known, canary=canary, canary_lost=0, canary_cut=0)
+        return replace(_unwatched(known), canary=canary, canary_apart_at=known.canary_apart_at)
     arrived, cut = arrivals(context, known.canary), cut_by_network(context, known.canary)
     if arrived is None or cut is None:
         return known
     watched = (context.now - known.canary.since).total_seconds()
     enough = watched >= 10.0 and known.canary.total > 0
     churn = arrived / known.canary.total * 60.0 / watched if enough else known.churn_per_min
-    return replace(known, canary_lost=cut.at_least, canary_cut=cut.estimate, churn_per_min=churn)
+    is_over = cut.at_least > _limit(context, known.canary)
+    over_since = (known.canary_over_since or context.now) if is_over else None
+    return replace(
+        known,
+        canary_lost=cut.at_least,
+        canary_cut=cut.estimate,
+        canary_over_since=over_since,
+        churn_per_min=churn,
+    )
 
 
 def _unwatched(known: Observations) -> Observations:
-    return replace(known, canary=None, canary_apart_at=None, canary_lost=0, canary_cut=0)
+    return replace(known, canary=None, canary_apart_at=None, canary_lost=0, canary_cut=0, canary_over_since=None)
+
+
+def _limit(context: RolloutContext, canary: Canary) -> int:
+    """Clients that the canary may lose beyond churn."""
+    return max(context.policy.canary_min_loss, math.ceil(context.policy.canary_fraction * canary.clients))
+
+
+def _is_moved_by_others(context: RolloutContext) -> bool:
+    """Somebody evacuates a node or rebalances the cluster: whose clients leave, and where to, says nothing then."""
+    status = context.snapshot.evacuations.value
+    return bool(context.foreign_evacuations or (status and status.rebalances))
 
 
 def _is_apart(context: RolloutContext, pod: str) -> bool:
@@ -111,18 +131,34 @@ def cut_by_network(context: RolloutContext, canary: Canary) -> Cut | None:
     return Cut(max(0, round(cut)), at_least)
 
 
+def _away_elsewhere(context: RolloutContext, canary: Canary) -> int:
+    """Clients that are gone since the watch began and were not the canary's; 0 while not all nodes are counted."""
+    member = next((m for m in context.blue_members if m.name == canary.pod), None)
+    blue, green = (g.live_connections if g else None for g in (context.blue, context.green))
+    if member is None or member.live_connections is None or blue is None or green is None:
+        return 0
+    return canary.total - blue - green - (canary.clients - member.live_connections)
+
+
+def _may_be_others(context: RolloutContext, canary: Canary, limit: int) -> bool:
+    """Nodes that die lose clients, too, before Kubernetes says so, and so does one that somebody evacuates."""
+    over_since, told_at = context.observations.canary_over_since, context.snapshot.evacuations.read_at
+    is_told_since = over_since is not None and told_at is not None and told_at > over_since
+    return not is_told_since or _away_elsewhere(context, canary) > limit
+
+
 def judge(context: RolloutContext) -> Verdict:
-    """Passed after the watch, failed as soon as the loss is over the limit."""
+    """Passed after the watch; failed once the loss is over the limit and is nobody else's, or the watch is over."""
     canary, policy = context.observations.canary, context.policy
     if canary is None:
         return Verdict(None, "the proxies do not use the canary's addresses yet")
-    limit = max(policy.canary_min_loss, math.ceil(policy.canary_fraction * canary.clients))
-    lost = context.observations.canary_lost
+    limit, lost = _limit(context, canary), context.observations.canary_lost
     watched = (context.now - canary.since).total_seconds()
-    loss = f"{lost:,} of {canary.clients:,} clients beyond churn in {watched:.0f} s (limit {limit:,})"
+    loss = f"{lost:,} of {units.plural(canary.clients, 'client')} beyond churn in {watched:.0f} s (limit {limit:,})"
     evidence = f"{canary.pod} lost {loss}"
     if lost > limit:
-        return Verdict(False, evidence)
+        is_open = watched < policy.canary_s and _may_be_others(context, canary, limit)
+        return Verdict(None if is_open else False, evidence)
     if watched < policy.canary_s or cut_by_network(context, canary) is None:
         return Verdict(None, evidence)
     return Verdict(True, evidence)

@@ -63,6 +63,7 @@ def sent(scene: Scene) -> list[str]:
     for c in scene.commands():
         match c:
             case StartDrain(pod=pod) | StopDrain(pod=pod):
+                assert (c.namespace, c.node) == (build.NAMESPACE, build.node_name(pod))
                 words.append(f"{c.name} {pod[-7:]}")
             case Scale(target=target, after=after):
                 words.append(f"scale {'green' if target.uid == build.GREEN_UID else 'blue'} to {after}")

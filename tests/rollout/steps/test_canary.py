@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from emqx_tui.rollout.addresses import wanted_members
 from emqx_tui.rollout.commands import RepairEndpoints, SwitchEndpoints
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.observed import Canary
@@ -25,7 +26,7 @@ def watched(s: float, *, live: int, began: int = 300, green: int = 0, others: in
     for ordinal in (0, 1):
         scene = with_place(scene, "blue", ordinal, live=others)
     scene = with_place(scene, "green", 0, live=green)
-    return remembered(scene, canary=Canary(TOP, ago(s), began, 0, 3 * began))
+    return remembered(scene, canary=Canary(TOP, ago(s), began, 0, 3 * began), canary_over_since=ago(1))
 
 
 VERDICTS: dict[str, tuple[Scene, bool | None]] = {
@@ -34,8 +35,27 @@ VERDICTS: dict[str, tuple[Scene, bool | None]] = {
     "it loses few": (watched(60.0, live=290), True),
     "it loses more than chance": (watched(60.0, live=289), False),
     "it loses them at once": (watched(1.0, live=0), False),
-    "one percent of many": (watched(60.0, live=32_670, began=33_000), True),
-    "more than one percent of many": (watched(60.0, live=32_669, began=33_000), False),
+    "it loses them, and others lose as many": (watched(1.0, live=0, others=270), None),
+    "it loses them, others lose as many, and the watch is over": (watched(60.0, live=0, others=270), False),
+    "it loses them, and others hardly any": (watched(1.0, live=0, others=295), False),
+    "it loses them, and another is not counted": (
+        with_place(watched(1.0, live=0, others=270), "blue", 1, live=None),
+        False,
+    ),
+    "it has lost them just now, and EMQX has not said yet whether somebody evacuates it": (
+        remembered(watched(1.0, live=0), canary_over_since=build.NOW),
+        None,
+    ),
+    "it lost them, and EMQX has not been asked since whether somebody evacuates it": (
+        replace(watched(30.0, live=0), broker_age_s=2.0),
+        None,
+    ),
+    "it lost them, EMQX has not been asked since, and the watch is over": (
+        replace(watched(60.0, live=0), broker_age_s=2.0),
+        False,
+    ),
+    "one percent of many": (watched(60.0, live=32_670, began=33_000, others=33_000), True),
+    "more than one percent of many": (watched(60.0, live=32_669, began=33_000, others=33_000), False),
     "churn that green's growth explains": (watched(60.0, live=270, green=54), True),
     "a small node whose cut clients are back already": (watched(60.0, live=0, began=25, green=15, others=30), False),
     "a small node with churn": (watched(60.0, live=27, began=37, green=18, others=31), True),
@@ -74,7 +94,9 @@ def test_a_loss_that_was_seen_counts_also_when_the_figures_stop() -> None:
     assert seen.journal is not None
     assert seen.journal.canary_failed
     blind = replace(watched(31.0, live=200), broker_age_s=60.0, memory=memory)
-    assert canary.judge(blind.context()).passed is False
+    assert canary.judge(blind.context()).passed is None, "EMQX may not have said yet that somebody evacuates it"
+    over = replace(blind, now=blind.now + timedelta(seconds=31))
+    assert canary.judge(over.context()).passed is False
 
 
 def test_the_watch_begins_when_the_proxies_were_seen_to_follow() -> None:
@@ -109,6 +131,9 @@ APART: dict[str, Scene] = {
     "it is silent": with_place(watched(30.0, live=0), "blue", 2, own_problem="timed out"),
     "it is no member of EMQX": with_place(watched(30.0, live=0), "blue", 2, is_joined=False),
     "its pod goes": with_place(watched(30.0, live=0), "blue", 2, is_deleting=True),
+    "somebody evacuates it": replace(watched(30.0, live=0), foreign=(build.node_name(TOP),)),
+    "somebody evacuates another": replace(watched(30.0, live=0), foreign=(build.node_name(f"{build.BLUE_NAME}-1"),)),
+    "somebody rebalances the cluster": replace(watched(30.0, live=0), rebalances=1),
 }
 
 
@@ -165,6 +190,15 @@ def test_a_node_whose_count_is_unknown_is_no_canary() -> None:
     (switch,) = with_place(build.canary(), "blue", 2, live=None).commands()
     assert isinstance(switch, SwitchEndpoints)
     assert {a.ip for a in switch.addresses} & build.ips(build.canary().blue) == {"10.0.1.0", "10.0.1.2"}
+
+
+@pytest.mark.parametrize("knobs", [{"live": None}, {"is_joined": False}], ids=["none is counted", "none is listed"])
+def test_no_address_leaves_where_no_node_of_blue_is_known(knobs: dict[str, Any]) -> None:
+    scene = build.canary()
+    for ordinal in range(3):
+        scene = with_place(scene, "blue", ordinal, **knobs)
+    assert wanted_members(scene.context(), Phase.CANARY) == ()
+    assert not [c for c in scene.commands() if isinstance(c, SwitchEndpoints)]
 
 
 def test_the_choice_does_not_hop_between_nodes_while_the_proxies_follow() -> None:
@@ -228,6 +262,19 @@ def test_the_estimate_of_those_that_the_network_cut_is_more_than_what_is_sure() 
     found = canary.cut_by_network(context, canary_of)
     assert found is not None
     assert (found.estimate, found.at_least) == (100, 91)
+
+
+@pytest.mark.parametrize(
+    ("watched_s", "on_green", "churn_per_min"),
+    [(9.9, 27, 0.01), (10.0, 27, 0.3), (30.0, 27, 0.1), (30.0, 0, 0.0)],
+    ids=["too soon to tell", "as soon as it can be told", "later", "nobody comes"],
+)
+def test_how_many_come_and_go_by_themselves_is_told_from_those_who_come_to_green(
+    watched_s: float, on_green: int, churn_per_min: float
+) -> None:
+    """Of 900 clients 45 come back somewhere: green's three of five addresses get 27 of them."""
+    scene = remembered(watched(watched_s, live=300, green=on_green), churn_per_min=0.01)
+    assert scene.decided()[1].observations.churn_per_min == pytest.approx(churn_per_min)
 
 
 @pytest.mark.parametrize(("watched_s", "passed"), [(59.0, None), (60.0, True)])

@@ -147,6 +147,13 @@ def test_done_when_the_close_out_is_clean() -> None:
     ]
 
 
+def test_a_port_without_a_name_that_is_missing_at_the_end_is_told_by_its_number() -> None:
+    assert DONE.journal is not None
+    originals = replace(DONE.journal.originals, service_ports=(("", 8883, "TCP", "8883", 0),))
+    evidence = {check.name: check.evidence for check in noted(DONE, originals=originals).decide().checks}
+    assert evidence["ports"] == "port 8883 is missing"
+
+
 def test_a_delay_that_somebody_else_has_set_at_the_end_is_theirs() -> None:
     """Nothing is left to hold; waiting for the old value would never end."""
     decision = replace(DONE, delay_s=5).decide()

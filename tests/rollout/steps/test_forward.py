@@ -14,11 +14,13 @@ from emqx_tui.rollout.commands import (
     Command,
     ForgetReleaseStatus,
     Nudge,
+    RepairEndpoints,
     RepairService,
     Scale,
     StartDrain,
     StopDrain,
     SwitchEndpoints,
+    Target,
     WriteEndpoints,
 )
 from emqx_tui.rollout.phases import Phase
@@ -45,6 +47,8 @@ ACK = AckWait("1000", "status-1", ago(3), "nudge")
 
 def told(command: Command) -> str:
     """A command in a few words, all that matters of it included."""
+    if isinstance(command, StartDrain | StopDrain):
+        assert (command.namespace, command.node) == (build.NAMESPACE, build.node_name(command.pod))
     match command:
         case StartDrain(pod=pod, rates=rates):
             return f"start {pod[-1]} at {rates.conn_evict_rate_per_s}"
@@ -481,9 +485,8 @@ def test_the_first_patch_closes_the_valve_and_names_the_object_that_was_seen() -
 
 
 def test_a_scale_names_the_very_set_that_was_judged() -> None:
-    (command,) = FULL.commands()
-    assert isinstance(command, Scale)
-    assert command.target.preconditions() == {"uid": build.BLUE_UID, "resourceVersion": f"rv-{build.BLUE_NAME}"}
+    blue = Target("default", build.BLUE_NAME, build.BLUE_UID, f"rv-{build.BLUE_NAME}")
+    assert FULL.commands() == (Scale(blue, 3, 2, f"{TOP} is drained"),)
 
 
 def test_a_drain_sends_clients_to_green_nodes_that_accept_them() -> None:
@@ -543,13 +546,24 @@ def test_a_service_gets_its_lost_ports_back_and_keeps_what_others_added() -> Non
     assert repair.ports == (mqtt, dashboard, added), "under one number there is one port"
 
 
+def test_endpoints_get_the_very_ports_back_that_they_lost() -> None:
+    mqtt, dashboard = build.ENDPOINT_PORTS
+    coap = Port("coap", 5683, "UDP")
+    rows = tuple((port.name, port.port, port.protocol) for port in (mqtt, coap, dashboard))
+    assert DRAINING.journal is not None
+    scene = noted(DRAINING, originals=replace(DRAINING.journal.originals, endpoint_ports=rows))
+    (repair,) = replace(scene, endpoint_ports=(dashboard,)).commands()
+    assert isinstance(repair, RepairEndpoints)
+    assert repair.ports == (dashboard, mqtt, coap)
+
+
 def test_addresses_carry_what_balancers_need_and_ports_come_from_the_object() -> None:
     (command,) = CUTTING.commands()
     assert isinstance(command, SwitchEndpoints)
     first = min(command.addresses, key=lambda a: a.ip)
     assert (first.ip, first.node_name, first.pod_name) == ("10.0.2.0", "worker-0", f"{build.GREEN_NAME}-0")
     assert first.pod_uid == f"uid-{build.GREEN_NAME}-0"
-    assert command.ports == build.ENDPOINT_PORTS
+    assert (command.ports, command.instance, command.unready) == (build.ENDPOINT_PORTS, build.NAME, frozenset())
     assert command.target.preconditions() == {"uid": "uid-ep", "resourceVersion": "55"}
 
 
@@ -703,7 +717,7 @@ def test_a_frozen_gate_is_helped_by_a_full_pass_then_a_nudge() -> None:
         gate_frozen_since={f"{build.GREEN_NAME}-1": ago(3)},
     )
     (forget,) = frozen.commands()
-    assert isinstance(forget, ForgetReleaseStatus)
+    assert forget == ForgetReleaseStatus(Target.of(frozen.resource()), "a re-created pod waits for its readiness gate")
     assert sent(replace(frozen, has_status=False, started_ago_s=None)) == ["nudge +1"]
 
 
