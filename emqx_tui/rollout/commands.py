@@ -16,7 +16,7 @@ from emqx_tui.model.api_version import V4
 from emqx_tui.model.claims import INSTANCE_LABEL
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.kube_object import KubeObject
-from emqx_tui.model.workloads import Address, Pod, Port, StatefulSet
+from emqx_tui.model.workloads import SERVICE_LABEL, Address, EndpointSlice, Pod, Port, StatefulSet
 from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import (
@@ -250,10 +250,25 @@ class _Drain(_Base):
 
 @dataclass(frozen=True)
 class StartDrain(_Drain, advancing=True):
-    """Start the evacuation of one node. It disconnects clients, so it needs that node's approval."""
+    """Start the evacuation of one node. It disconnects clients, so it needs that node's approval.
+
+    Who is evicted comes back through the Service: its addresses must be those that were judged.
+    """
 
     recipients: tuple[str, ...]
     rates: Rates
+    service: str
+    addresses: frozenset[str]
+    """Of the Service, as its watch has told them."""
+
+    def slices_request(self) -> KubeRequest:
+        """Lists the addresses that proxies use as they are now: a watch can be late."""
+        query = {"labelSelector": f"{SERVICE_LABEL}={self.service}"}
+        return KubeRequest("GET", Kind.ENDPOINT_SLICE.info.path(self.namespace), query=query)
+
+    def is_same_service(self, found: Iterable[EndpointSlice]) -> bool:
+        """Nobody has given the Service other addresses since they were seen."""
+        return {ip for each in found if each.service == self.service for ip in each.ips} == self.addresses
 
     def request(self) -> EmqxRequest:
         body: dict[str, Any] = {
@@ -336,11 +351,26 @@ def replace_template(target: Target, generation: int, template: Mapping[str, Any
 
 @dataclass(frozen=True)
 class RestoreDelay(_Base):
-    """Give the operator back the user's own initialDelaySeconds: the last command of a release."""
+    """Give the operator back the user's own initialDelaySeconds: the last command of a release.
+
+    From then on it drains by itself what it takes for the older of two sets.
+    """
 
     target: Target
     delay_s: int | None
     """None: it was absent before."""
+    staying_uid: str
+    """Of the StatefulSet that is left."""
+
+    def sets_request(self) -> KubeRequest:
+        """Lists the StatefulSets as they are now: no patch of the resource can be bound to them."""
+        query = {"labelSelector": f"{INSTANCE_LABEL}={self.target.name}"}
+        return KubeRequest("GET", Kind.STATEFUL_SET.info.path(self.target.namespace), query=query)
+
+    def is_alone(self, found: Iterable[StatefulSet]) -> bool:
+        """No other set of this cluster wants pods."""
+        wanting = {each.meta.uid for each in found if each.meta.owner_uid == self.target.uid and each.replicas}
+        return wanting == {self.staying_uid}
 
     def request(self) -> KubeRequest:
         return _patch_delay(self.target, self.delay_s)
@@ -367,8 +397,7 @@ def describe_request(request: KubeRequest | EmqxRequest) -> str:
     if isinstance(request, EmqxRequest):
         return curl(request)
     parts = request.path.strip("/").split("/")
-    at = parts.index("namespaces") if "namespaces" in parts else -1
-    namespace, plural, name, *rest = parts[at + 1 :]
+    namespace, plural, name, *rest = parts[parts.index("namespaces") + 1 :]
     body = json.dumps(redact(request.body), separators=(",", ":"), ensure_ascii=False)
     kind = "json" if request.content_type == JSON_PATCH else "merge"
     sub = f" --subresource={rest[0]}" if rest else ""

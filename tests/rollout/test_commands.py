@@ -40,6 +40,8 @@ ADDRESSES = (Address("10.0.1.0", "worker-0", "emqx-ee-9c8d4-0", "uid-p0"), Addre
 STRICT = {"fieldManager": "emqx-tui", "fieldValidation": "Strict"}
 NODE = "emqx-ee@emqx-ee-66f7b-2.emqx-ee-headless.prod.svc.cluster.local"
 GREEN = ("emqx-ee@emqx-ee-9c8d4-0.h", "emqx-ee@emqx-ee-9c8d4-1.h")
+SEEN = frozenset({"10.0.1.0", "10.0.1.1"})
+START = StartDrain("prod", "p", NODE, GREEN, Rates(1, 1, 0), "emqx-ee", SEEN)
 
 SUBSET = {
     "addresses": [
@@ -89,8 +91,8 @@ REQUESTS: dict[str, tuple[Command, KubeRequest]] = {
         valve(1_000_000_000, {"uid": PRECONDITIONS["uid"]}),
     ),
     "nudge": (Nudge(CR, 1_000_000_001, "why"), valve(1_000_000_001)),
-    "give the delay back": (RestoreDelay(CR, 60), valve(60)),
-    "give an absent delay back": (RestoreDelay(CR, None), valve(None)),
+    "give the delay back": (RestoreDelay(CR, 60, "uid-sts"), valve(60)),
+    "give an absent delay back": (RestoreDelay(CR, None, "uid-sts"), valve(None)),
     "forget the release status": (
         ForgetReleaseStatus(CR, "why"),
         merge(f"{CR_PATH}/status", {"status": {"blueGreenUpdateStatus": None}, "metadata": PRECONDITIONS}, STRICT),
@@ -150,7 +152,7 @@ def test_what_is_sent_to_kubernetes(command: Command, request_: KubeRequest) -> 
 
 
 def test_what_is_sent_to_a_node() -> None:
-    start = StartDrain("prod", "emqx-ee-66f7b-2", NODE, GREEN, Rates(200, 100, 5))
+    start = StartDrain("prod", "emqx-ee-66f7b-2", NODE, GREEN, Rates(200, 100, 5), "emqx-ee", SEEN)
     assert start.request() == EmqxRequest(
         "prod",
         "emqx-ee-66f7b-2",
@@ -166,8 +168,13 @@ def test_what_is_sent_to_a_node() -> None:
 
 
 def test_a_wait_of_zero_is_not_sent_because_the_broker_refuses_it() -> None:
-    body = StartDrain("prod", "p", NODE, GREEN, Rates(1, 1, 0)).request().body
-    assert "wait_takeover" not in body
+    assert "wait_takeover" not in START.request().body
+
+
+def test_a_start_rests_on_the_addresses_that_the_service_has() -> None:
+    asked = START.slices_request()
+    assert (asked.method, asked.path) == ("GET", "/apis/discovery.k8s.io/v1/namespaces/prod/endpointslices")
+    assert asked.query == {"labelSelector": "kubernetes.io/service-name=emqx-ee"}
 
 
 def test_node_names_stand_in_paths_with_a_raw_at_sign() -> None:
@@ -182,7 +189,7 @@ def test_ports_of_addresses_carry_neither_target_nor_node_port() -> None:
 ADVANCING = {"apply-template", "switch-endpoints", "start-drain", "scale"}
 COMMANDS: list[Command] = [
     *(command for command, _ in REQUESTS.values()),
-    StartDrain("prod", "p", NODE, GREEN, Rates(1, 1, 0)),
+    START,
     StopDrain("prod", "p", NODE),
 ]
 
@@ -193,7 +200,7 @@ def test_what_a_hold_stops(command: Command) -> None:
 
 
 def test_the_commands_of_one_node_or_set_or_service_exclude_each_other() -> None:
-    start, stop = StartDrain("prod", "p-2", NODE, GREEN, Rates(1, 1, 0)), StopDrain("prod", "p-2", NODE)
+    start, stop = replace(START, pod="p-2"), StopDrain("prod", "p-2", NODE)
     assert start.key == stop.key
     assert start.key != StopDrain("prod", "p-1", NODE).key
     switch, repair = SwitchEndpoints(EP, (), (), "a"), RepairEndpoints(EP, (), (), "b")
@@ -231,7 +238,7 @@ DESCRIBED = {
         'curl -u "$EMQX_API_KEY" -X POST http://p-2:8081/api/v4/load_rebalance/n@p-2.h/evacuation/stop',
     ),
     "start": (
-        StartDrain("prod", "p-2", "n@p-2.h", ("n@g-0.h",), Rates(2, 1, 5)),
+        StartDrain("prod", "p-2", "n@p-2.h", ("n@g-0.h",), Rates(2, 1, 5), "emqx-ee", SEEN),
         'curl -u "$EMQX_API_KEY" -X POST http://p-2:8081/api/v4/load_rebalance/n@p-2.h/evacuation/start -d '
         '\'{"conn_evict_rate":2,"sess_evict_rate":1,"migrate_to":["n@g-0.h"],"wait_takeover":5}\'',
     ),
@@ -251,8 +258,10 @@ def test_descriptions_are_one_line_and_parse_in_a_shell(command: Command) -> Non
 
 
 def test_a_quote_in_the_body_does_not_end_the_argument() -> None:
-    acl = {"spec": {"emqxContainer": {"emqxACL": ["{allow, {user, 'o''brien'}}."]}}}
-    words = shlex.split(ApplyTemplate(CR, acl, 1_000_000_000).describe())
+    acl = {"spec": {"emqxContainer": {"emqxACL": ["{allow, {user, 'o''brien'}}. %% zwölf"]}}}
+    line = ApplyTemplate(CR, acl, 1_000_000_000).describe()
+    assert "zwölf" in line, "as a person wrote it"
+    words = shlex.split(line)
     body = json.loads(words[words.index("-p") + 1])
     assert body["spec"]["template"] == acl
 

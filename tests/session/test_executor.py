@@ -17,6 +17,7 @@ from emqx_tui.rollout.commands import (
     Command,
     Nudge,
     RepairEndpoints,
+    RestoreDelay,
     RestoreTemplate,
     Scale,
     StartDrain,
@@ -33,7 +34,9 @@ CR_PATH = "/apis/apps.emqx.io/v1beta4/namespaces/default/emqxenterprises/emqx-ee
 VALVE = CloseValve(CR, 1_000_000_000)
 SCALE = Scale(Target("default", "sts", "u", "1"), 3, 2)
 SCALE_PATH = "/apis/apps/v1/namespaces/default/statefulsets/sts/scale"
-START = StartDrain("default", "p-2", "n@p-2.h", ("n@g-0.h",), Rates(200, 200, 5))
+START = StartDrain(
+    "default", "p-2", "n@p-2.h", ("n@g-0.h",), Rates(200, 200, 5), "emqx-ee", frozenset({"10.0.1.0", "10.0.1.1"})
+)
 STOP = StopDrain("default", "p-2", "n@p-2.h")
 
 
@@ -228,6 +231,81 @@ async def test_a_pod_that_was_not_ready_before_keeps_its_address_with_its_client
     assert isinstance(await desk.result(replace(REPAIR, unready=frozenset({"p-0"}))), CommandDone)
 
 
+# -- a drain begins only while the Service has the addresses that were judged -----------------------------------------
+
+SLICES_PATH = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+START_PATH = "/api/v4/load_rebalance/n@p-2.h/evacuation/start"
+
+
+def slices(*ips: str, service: str = "emqx-ee") -> dict[str, Any]:
+    meta = {"name": "s", "namespace": "default", "labels": {"kubernetes.io/service-name": service}}
+    return {"items": [{"metadata": meta, "endpoints": [{"addresses": [ip]} for ip in ips]}]}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [slices("10.0.1.0"), slices("10.0.1.0", "10.0.1.1", "10.0.0.2"), slices(), {"items": []}],
+    ids=["one has gone", "a node of its own generation is back", "none is left", "nothing is left"],
+)
+async def test_no_drain_begins_when_the_service_has_other_addresses_by_now(found: dict[str, Any]) -> None:
+    desk = Desk(FakeKube({SLICES_PATH: found}), FakeEmqx({START_PATH: {"code": 0}}))
+    failed = await desk.result(START)
+    assert isinstance(failed, CommandFailed)
+    assert "the addresses of Service emqx-ee are not what their watch has told" in failed.message
+    assert desk.emqx.sent == []
+
+
+async def test_a_drain_whose_addresses_cannot_be_read_has_not_begun() -> None:
+    desk = Desk(FakeKube({SLICES_PATH: Unreachable("timed out")}), FakeEmqx({START_PATH: {"code": 0}}))
+    failed = await desk.result(START)
+    assert isinstance(failed, CommandFailed)
+    assert (failed.is_unanswered, desk.emqx.sent) == (False, [])
+
+
+# -- the delay is given back only while one set is left --------------------------------------------------------------
+
+GIVE_BACK = RestoreDelay(CR, 60, "uid-green")
+
+
+def sized(**replicas: int) -> dict[str, Any]:
+    owner = [{"kind": "EmqxEnterprise", "uid": "uid-cr", "controller": True}]
+    return {
+        "items": [
+            {
+                "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}", "ownerReferences": owner},
+                "spec": {"replicas": size},
+            }
+            for name, size in replicas.items()
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "is_sent"),
+    [
+        (sized(green=3, blue=0), True),
+        (sized(green=3), True),
+        (sized(green=3, blue=1), False),
+        (sized(green=0, blue=0), False),
+        (sized(blue=3), False),
+        ({"items": []}, False),
+    ],
+    ids=[
+        "one is left",
+        "the other is removed",
+        "the other is back",
+        "none wants pods",
+        "it is removed",
+        "none is there",
+    ],
+)
+async def test_no_delay_is_given_back_while_another_set_wants_pods(found: dict[str, Any], is_sent: bool) -> None:
+    desk = Desk(FakeKube({SETS_PATH: found, CR_PATH: resource()}))
+    assert isinstance(await desk.result(GIVE_BACK), CommandDone) is is_sent
+    assert [r.path for r in desk.kube.sent] == [SETS_PATH, CR_PATH][: 1 + is_sent]
+    assert desk.kube.sent[0].query == {"labelSelector": "apps.emqx.io/instance=emqx-ee"}
+
+
 # -- EMQX's answers count by body ---------------------------------------------------------------------------------
 
 DONE, REFUSED, UNCLEAR = "done", "refused", "unclear"
@@ -301,8 +379,8 @@ def test_a_long_answer_is_cut() -> None:
 
 
 async def test_a_drain_goes_to_the_node_itself() -> None:
-    emqx = FakeEmqx({"/api/v4/load_rebalance/n@p-2.h/evacuation/start": {"code": 0}})
-    assert await Desk(emqx=emqx).result(START) == CommandDone(START)
+    emqx = FakeEmqx({START_PATH: {"code": 0}})
+    assert await Desk(FakeKube({SLICES_PATH: slices("10.0.1.0", "10.0.1.1")}), emqx).result(START) == CommandDone(START)
     assert [(r.pod, r.method) for r in emqx.sent] == [("p-2", "POST")]
 
 

@@ -43,11 +43,12 @@ def on_resume(check: str, *, is_alarmed: bool) -> Advice:
         return Advice(Verb.RESUME, "goes on with late removal: a blue address leaves when its node is empty")
     if not check:
         return Advice(Verb.RESUME)
-    if not is_alarmed:
-        return Advice(Verb.RESUME, "the check passes again")
     if check in LIFTABLE:
-        return Advice(Verb.RESUME, f'accepts "{check.replace("-", " ")}" and goes on')
-    return Advice(Verb.RESUME, "when the check passes")
+        # Whether it alarms is not known to who has just come, and lifting accepts it in any case.
+        name = check.replace("-", " ")
+        goes_on = f'accepts "{name}" and goes on' if is_alarmed else f'goes on; "{name}" does not hold again'
+        return Advice(Verb.RESUME, goes_on)
+    return Advice(Verb.RESUME, "when the check passes" if is_alarmed else "the check passes again")
 
 
 def no_progress(context: RolloutContext, phase: Phase) -> Alarm | None:

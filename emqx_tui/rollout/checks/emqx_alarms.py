@@ -58,12 +58,13 @@ def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
     waited = (context.now - since).total_seconds()
     if waited < context.policy.missing_for_s:
         return None
+    stop = (Advice(Verb.FREEZE, "stops the drain"),) if context.draining else ()
     return Alarm(
         "clients-missing",
         f"{_cause(context)}{ledger.overdue or 0:,} of {ledger.evicted or 0:,} evicted clients have been missing for "
         f"{waited:.0f} s",
         Limit(context.policy.missing_for_s, context.policy.missing_limit(ledger.evicted or 0)),
-        (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
+        (*stop, Advice(Verb.RESUME, "accepts the loss and goes on")),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from emqx_tui.model import units
 from emqx_tui.model.workloads import port_row
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.context import RolloutContext
@@ -184,7 +185,8 @@ def clients_back(context: RolloutContext) -> CheckResult:
     if ledger.overdue is None:
         return _wait("clients-back", "how many of the evicted clients are on their way is not known yet")
     limit = context.policy.missing_limit(ledger.evicted)
-    missing = f"{max(0, ledger.overdue):,} clients missing of {ledger.evicted:,} evicted (limit {limit:,})"
+    clients = units.plural(max(0, ledger.overdue), "client")
+    missing = f"{clients} missing of {ledger.evicted:,} evicted (limit {limit:,})"
     evidence = missing + _sessions_left(context)
     if ledger.overdue <= limit:
         return _passed("clients-back", evidence)
@@ -199,7 +201,9 @@ def _sessions_left(context: RolloutContext) -> str:
     left = {name: count for name, count in context.journal.totals.sessions_left.items() if count}
     if not left:
         return ""
-    return f"; {sum(left.values()):,} sessions stay behind on {', '.join(left)} and end there: EMQX does not move them"
+    number, where = sum(left.values()), ", ".join(left)
+    stay, end, them = ("stays", "ends", "it") if number == 1 else ("stay", "end", "them")
+    return f"; {units.plural(number, 'session')} {stay} behind on {where} and {end} there: EMQX does not move {them}"
 
 
 def previous_evicted(context: RolloutContext) -> CheckResult:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.snapshot import Member
-from emqx_tui.rollout.addresses import addresses_of, canary_member, serving
+from emqx_tui.rollout.addresses import addresses_of, canary_member, serving, wanted_members, whole_ports
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.commands import Scale, StartDrain, SwitchEndpoints, Target
 from emqx_tui.rollout.context import RolloutContext
@@ -58,24 +58,30 @@ def is_shut(context: RolloutContext, kind: GateKind) -> bool:
 def cut_over_gate(context: RolloutContext) -> Gate:
     """Service to green: nobody is disconnected by it on a network that keeps established connections."""
     results = gate_checks.run(gate_checks.CUT_OVER_CHECKS, context)
-    endpoints = context.endpoints
-    commands: tuple[str, ...] = ()
-    if endpoints is not None:
-        target = Target(endpoints.namespace, endpoints.name)
-        addresses = addresses_of(serving(context.green_members))
-        commands = (_described(SwitchEndpoints(target, addresses, endpoints.ports, "green only")),)
     canary = canary_member(context)
     return Gate(
         id=context.journal.cut_over_gate,
         revision=revision(context, str(context.journal.cut_over_gate), results),
         token="green",
         checks=results,
-        commands=commands,
+        commands=_switches(context),
         target=canary.name if canary and not context.journal.late_removal else "",
         clients=0,
         seconds=0.0 if context.journal.late_removal else context.policy.canary_s,
         recipients=_recipients(context),
     )
+
+
+def _switches(context: RolloutContext) -> tuple[str, ...]:
+    """What the approved cut-over sends, in this order: without the canary's address, then as the drains need it."""
+    endpoints, journal = context.endpoints, context.journal
+    if endpoints is None:
+        return ()
+    is_canary_first = not journal.late_removal and journal.canary_passed_at is None
+    phases = (Phase.CANARY, Phase.CUTTING_OVER) if is_canary_first else (Phase.CUTTING_OVER,)
+    target, ports = Target(endpoints.namespace, endpoints.name), whole_ports(context, endpoints)
+    sets = (addresses_of(wanted_members(context, phase)) for phase in phases)
+    return tuple(_described(SwitchEndpoints(target, addresses, ports, "cut over")) for addresses in sets if addresses)
 
 
 def node_gate(context: RolloutContext, member: Member) -> Gate:
@@ -115,7 +121,9 @@ def start_drain(context: RolloutContext, member: Member) -> StartDrain:
     others = context.green_members if member in context.blue_members else context.blue_members
     recipients = tuple(m.node.name for m in serving(others) if m.node)
     node = member.node.name if member.node else member.name
-    return StartDrain(member.pod.namespace, member.name, node, recipients, context.journal.rates)
+    service = context.resource.service_name if context.resource else ""
+    addresses = context.snapshot.slice_ips or frozenset()
+    return StartDrain(member.pod.namespace, member.name, node, recipients, context.journal.rates, service, addresses)
 
 
 def revision(context: RolloutContext, step: str, results: tuple[CheckResult, ...]) -> str:

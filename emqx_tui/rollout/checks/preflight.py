@@ -296,8 +296,9 @@ def capacity(question: Question) -> Finding:
 
 def accept_rate(question: Question) -> Finding:
     """EMQX 4.4 accepts 1000 new connections a second per listener by default."""
-    nodes = max(1, len(question.snapshot.nodes.value or ()))
-    rate = question.rates.conn_evict_rate_per_s if question.rates else 0
+    if question.rates is None:
+        return Outcome.SKIPPED, "no rates to compare with what the nodes accept"
+    nodes, rate = max(1, len(question.snapshot.nodes.value or ())), question.rates.conn_evict_rate_per_s
     if rate > 500 * nodes:
         return False, f"{rate:,}/s may be more than {nodes} nodes accept (1,000/s each by default, half of it is safe)"
     return True, f"{rate:,}/s is well below what {nodes} nodes accept"

@@ -100,7 +100,7 @@ def commands(context: RolloutContext, staying: Generation | None) -> list[Comman
     if any(result.outcome.is_blocking for result in before_delay(context, staying)):
         return nudge(context, "repair by a full pass") if _gap_over(context, 5.0) else []
     delay = None if context.journal.originals.delay_was_absent else context.journal.originals.delay_s
-    return [RestoreDelay(resource_target(context), delay)]
+    return [RestoreDelay(resource_target(context), delay, staying.stateful_set.meta.uid)]
 
 
 def _gap_over(context: RolloutContext, gap_s: float | None = None) -> bool:
@@ -151,6 +151,7 @@ def close_out(context: RolloutContext, staying: Generation) -> tuple[CheckResult
     assert resource is not None
     ports = {port_row(p) for p in context.service.ports} if context.service else set()
     lost = [p for p in originals.service_ports if p not in ports]
+    missing = f"port {lost[0][0] or lost[0][1]} is missing" if lost else ""
     own = f"initialDelaySeconds = {context.valve_s}"
     if context.valve_s != originals.delay_s:
         own += f": somebody else set it, it was {originals.delay_s}"
@@ -159,7 +160,7 @@ def close_out(context: RolloutContext, staying: Generation) -> tuple[CheckResult
         *before_delay(context, staying),
         _result("delay-restored", not context.is_valve_closed, own, "the valve is still closed"),
         _result("running", running, "the operator says Running", "the operator does not say Running yet"),
-        _result("ports", not lost, "Service ports as before", f"port {lost[0][0] if lost else ''} is missing"),
+        _result("ports", not lost, "Service ports as before", missing),
     )
 
 

@@ -17,7 +17,7 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.model.secret import Secret
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import change as changes
-from emqx_tui.rollout.change import Change, Difference, Draft, Plan, Verdict
+from emqx_tui.rollout.change import Change, Difference, Draft, Plan, ReleaseOptions, Verdict
 from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.checks.quotas import why_over_quota
 from emqx_tui.rollout.commands import (
@@ -30,12 +30,13 @@ from emqx_tui.rollout.commands import (
 )
 from emqx_tui.rollout.decision import CheckResult, RefusalReason
 from emqx_tui.rollout.forecast.forecast import Forecast, ReleaseShape, at_start, forecast, load_of
-from emqx_tui.rollout.policy import Approval, Policy, next_closed
+from emqx_tui.rollout.policy import Policy, next_closed
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.rollout.requests import FIELD_MANAGER, MERGE_PATCH, KubeRequest
 from emqx_tui.rollout.state.journal import journal_name
 from emqx_tui.session.ports import Changed, Kube
-from emqx_tui.session.views.view import EditPreview, Notice, NoticeKind
+from emqx_tui.session.views.notice import Notice, NoticeKind
+from emqx_tui.session.views.view import EditPreview
 
 _QUERY = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 
@@ -43,10 +44,8 @@ _QUERY = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 async def preview(
     number: int,
     draft: Draft,
-    approval: str,
+    options: ReleaseOptions,
     *,
-    late_removal: bool,
-    parallel_drains: int,
     latest: Callable[[], Snapshot],
     kube: Kube,
     log_in: Callable[[], Awaitable[str]],
@@ -69,8 +68,8 @@ async def preview(
     rates = changes.rates_of(parameters)
     given = draft.original.blue_green
     question = preflight.Question(snapshot, rates if given else None, policy, facts, judged.owned)
-    plan = _plan(draft, judged, approval, late_removal, parallel_drains, mark)
-    estimate = _forecast(snapshot, draft, policy, late_removal, parallel_drains)
+    plan = _plan(draft, judged, options, mark)
+    estimate = _forecast(snapshot, draft, policy, options)
     if plan is not None and estimate is not None:
         plan = replace(plan, forecast=at_start(estimate))
     return EditPreview(number, judged, preflight.run(question), plan, ok, answer, extra, estimate)
@@ -95,9 +94,7 @@ async def examine(
     return preflight.run(preflight.Question(snapshot, rates, policy, facts))
 
 
-def _plan(
-    draft: Draft, judged: Change, approval: str, late_removal: bool, parallel_drains: int, mark: str
-) -> Plan | None:
+def _plan(draft: Draft, judged: Change, options: ReleaseOptions, mark: str) -> Plan | None:
     rates = changes.rates_of(draft.blue_green)
     if rates is None:
         return None
@@ -125,10 +122,11 @@ def _plan(
         delay_s=draft.blue_green.effective_delay_s,
         delay_was_absent=draft.blue_green.initial_delay_s is None,
         rates=rates,
-        approval=Approval(approval),
         target_mark=mark,
-        parallel_drains=parallel_drains,
-        late_removal=late_removal,
+        approval=options.approval,
+        parallel_drains=options.parallel_drains,
+        late_removal=options.late_removal,
+        freeze_on_silence=options.freeze_on_silence,
     )
 
 
@@ -168,9 +166,7 @@ def _with_template(draft: Draft) -> EmqxEnterprise:
     return replace(draft.original, raw=raw)
 
 
-def _forecast(
-    snapshot: Snapshot, draft: Draft, policy: Policy, late_removal: bool, parallel_drains: int
-) -> Forecast | None:
+def _forecast(snapshot: Snapshot, draft: Draft, policy: Policy, options: ReleaseOptions) -> Forecast | None:
     rates = changes.rates_of(draft.blue_green)
     alive = [g for g in snapshot.generations if g.replicas > 0]
     if rates is None or not alive:
@@ -179,9 +175,9 @@ def _forecast(
     shape = ReleaseShape(
         rates,
         delay_s=draft.blue_green.effective_delay_s,
-        canary_s=0.0 if late_removal else policy.canary_s,
-        parallel_drains=parallel_drains,
-        late_removal=late_removal,
+        canary_s=0.0 if options.late_removal else policy.canary_s,
+        parallel_drains=options.parallel_drains,
+        late_removal=options.late_removal,
         boot_s=min((s for m in blue if (s := m.pod.boot_s) is not None), default=None),
     )
     return forecast([load_of(m) for m in reversed(blue)], shape)

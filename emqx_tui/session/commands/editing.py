@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout.change import Draft, Plan
+from emqx_tui.rollout.change import Draft, Plan, ReleaseOptions
 from emqx_tui.rollout.checks import preflight
 from emqx_tui.rollout.decision import CheckResult, RefusalReason
 from emqx_tui.rollout.intents import Start
@@ -14,7 +14,8 @@ from emqx_tui.session.inputs import Put
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.records.journal_store import JournalStore
 from emqx_tui.session.sources.brokers import Brokers
-from emqx_tui.session.views.view import EditPreview, Notice
+from emqx_tui.session.views.notice import Notice
+from emqx_tui.session.views.view import EditPreview
 
 MAX_PREVIEWS = 8
 """Previews that are remembered: a card may show an older one than the newest."""
@@ -42,16 +43,12 @@ class Editor:
         self._put = put
         self._previews: list[EditPreview] = []
 
-    async def preview(
-        self, number: int, draft: Draft, approval: str, *, late_removal: bool, parallel_drains: int
-    ) -> EditPreview:
+    async def preview(self, number: int, draft: Draft, options: ReleaseOptions) -> EditPreview:
         """Judge an edit: validation, server dry-run, pre-flight, forecast."""
         found = await preview(
             number,
             draft,
-            approval,
-            late_removal=late_removal,
-            parallel_drains=parallel_drains,
+            options,
             latest=self._latest,
             kube=self._kube,
             log_in=self._brokers.log_in,

@@ -13,8 +13,16 @@ from emqx_tui.model.evacuation import refusal_text
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.wire import Fields, Malformed, clean
-from emqx_tui.model.workloads import Pod, StatefulSet
-from emqx_tui.rollout.commands import Command, Nudge, RestoreTemplate, StartDrain, StopDrain, WriteEndpoints
+from emqx_tui.model.workloads import EndpointSlice, Pod, StatefulSet
+from emqx_tui.rollout.commands import (
+    Command,
+    Nudge,
+    RestoreDelay,
+    RestoreTemplate,
+    StartDrain,
+    StopDrain,
+    WriteEndpoints,
+)
 from emqx_tui.rollout.requests import EmqxReply, EmqxRequest, KubeRequest
 from emqx_tui.session.inputs import CommandDone, CommandFailed
 from emqx_tui.session.ports import Changed, Emqx, Kube
@@ -85,33 +93,58 @@ class Executor:
         request = command.request()
         if command.advancing and self._may_advance is not None and (why_not := await self._may_advance()):
             return CommandFailed(command, why_not, False)
+        try:
+            await self._look_anew(command)
+        except Unreachable as error:
+            # Nothing was sent that could still happen.
+            return CommandFailed(command, f"{error.kind}: {error.message}", False)
         if isinstance(request, EmqxRequest):
             return judge_reply(command, await self._emqx.request(request))
-        if isinstance(command, RestoreTemplate):
-            await self._rehearse_restore(command, request)
-            await self._look_at_blue(command)
-        if isinstance(command, WriteEndpoints):
-            await self._look_at_pods(command)
         return CommandDone(command, observed(request, await self._kube.request(request)))
 
-    async def _rehearse_restore(self, command: RestoreTemplate, request: KubeRequest) -> None:
+    async def _look_anew(self, command: Command) -> None:
+        """What a command rests on and cannot be bound to is asked for once more: its watch may be late."""
+        match command:
+            case RestoreTemplate():
+                await self._rehearse_restore(command)
+                await self._look_at_blue(command)
+            case WriteEndpoints():
+                await self._look_at_pods(command)
+            case StartDrain():
+                await self._look_at_service(command)
+            case RestoreDelay():
+                await self._look_at_sets(command)
+
+    async def _rehearse_restore(self, command: RestoreTemplate) -> None:
         """The server must admit the very template that was recorded, else the operator would build a third set."""
-        admitted = EmqxEnterprise.from_json(await self._kube.request(request.as_dry_run()))
+        admitted = EmqxEnterprise.from_json(await self._kube.request(command.request().as_dry_run()))
         if admitted.template_mark != fingerprint(dict(command.original)):
             raise Conflict("the server would store another template than the recorded one (a new annotation or label?)")
 
     async def _look_at_blue(self, command: RestoreTemplate) -> None:
-        """The watch may be late: somebody may have given blue another size that it has not told yet."""
+        """Somebody may have given blue another size."""
         listed = Fields(await self._kube.request(command.blue_request()), "list")
         found = [StatefulSet.from_json(item) for item in listed.array("items")]
         if not any(command.is_same_blue(each) for each in found):
             raise Conflict(f"StatefulSet {command.blue.name} is not what its watch has told")
 
     async def _look_at_pods(self, command: WriteEndpoints) -> None:
-        """The watch may be late: the address of a pod that is gone may be anybody's, or nobody's."""
+        """The address of a pod that is gone may be anybody's, or nobody's."""
         listed = Fields(await self._kube.request(command.pods_request()), "list")
         if gone := command.without_pod(map(Pod.from_json, listed.array("items"))):
             raise Conflict(f"{', '.join(gone)} is not what its watch has told")
+
+    async def _look_at_service(self, command: StartDrain) -> None:
+        """Somebody may have put back addresses of the node's own generation, or removed all."""
+        listed = Fields(await self._kube.request(command.slices_request()), "list")
+        if not command.is_same_service(map(EndpointSlice.from_json, listed.array("items"))):
+            raise Conflict(f"the addresses of Service {command.service} are not what their watch has told")
+
+    async def _look_at_sets(self, command: RestoreDelay) -> None:
+        """Somebody may have given the set that was left its nodes again."""
+        listed = Fields(await self._kube.request(command.sets_request()), "list")
+        if not command.is_alone(map(StatefulSet.from_json, listed.array("items"))):
+            raise Conflict("the StatefulSets are not what their watch has told")
 
 
 def judge_reply(command: Command, reply: EmqxReply) -> CommandDone | CommandFailed:

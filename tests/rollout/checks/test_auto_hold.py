@@ -389,11 +389,6 @@ def test_what_is_to_be_done_about_the_check_is_said_with_it() -> None:
     assert what_waits(whole.context(), Phase.DRAINING).endswith("(put the former one back, or abort)")
 
 
-def test_nothing_that_waits_is_an_empty_word() -> None:
-    assert what_waits(READY.context(), Phase.READY_TO_CUT_OVER) == ""
-    assert what_waits(approved(DRAINING, "node:2").context(), Phase.DRAINING) == ""
-
-
 @pytest.mark.parametrize("name", ALARMS)
 def test_every_alarm_says_what_it_saw_and_what_can_be_done(name: str) -> None:
     scene, _ = ALARMS[name]
@@ -465,6 +460,11 @@ ADVISED: dict[str, tuple[str, Scene, tuple[Advice, ...]]] = {
         missing(60, 12.0),
         (Advice(Verb.FREEZE, "stops the drain"), Advice(Verb.RESUME, "accepts the loss and goes on")),
     ),
+    "clients are missing after the drain": (
+        "clients-missing",
+        with_place(missing(60, 12.0), "blue", 2, **build.draining_place("prohibiting", 0)),
+        (Advice(Verb.RESUME, "accepts the loss and goes on"),),
+    ),
     "a recipient hangs": (
         "recipient-silent",
         hung(EVICTING, 10.0),
@@ -508,9 +508,10 @@ def test_which_template_the_object_asks_for_is_said(template: str, word: str) ->
     [
         ("canary", False, "goes on with late removal: a blue address leaves when its node is empty"),
         ("", False, ""),
-        ("drain-stalled", False, "the check passes again"),
+        ("drain-stalled", False, 'goes on; "drain stalled" does not hold again'),
         ("drain-stalled", True, 'accepts "drain stalled" and goes on'),
         ("third-set", True, "when the check passes"),
+        ("third-set", False, "the check passes again"),
     ],
 )
 def test_what_resuming_does_is_said_before(check: str, is_alarmed: bool, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,12 @@ LOST_PORT = replace(READY, service_ports=build.SERVICE_PORTS[1:])
 OTHER_NODE_PORT = replace(
     READY, service_ports=(replace(build.SERVICE_PORTS[0], node_port=31999), *build.SERVICE_PORTS[1:])
 )
+NAMELESS = ("", 8883, "TCP")
+
+
+def ports_before(**ports: Any) -> Scene:
+    """The journal kept these, which nothing has by now."""
+    return noted(READY, originals=replace(READY.journal.originals, **ports))
 
 
 def ledger(evicted: int, missing: int, on_their_way: int | None = 0) -> Scene:
@@ -149,6 +156,18 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
         FAIL,
         "Endpoints lost port mqtt-tcp-1883",
     ),
+    "ports: one without a name lost in the Service": (
+        gate_checks.ports_unchanged,
+        ports_before(service_ports=((*NAMELESS, "8883", 0),)),
+        FAIL,
+        "the Service lost or changed port 8883",
+    ),
+    "ports: one without a name lost in the Endpoints": (
+        gate_checks.ports_unchanged,
+        ports_before(endpoint_ports=(NAMELESS,)),
+        FAIL,
+        "the Endpoints lost port 8883",
+    ),
     "ports: more than before are fine": (
         gate_checks.ports_unchanged,
         replace(READY, service_ports=(*build.SERVICE_PORTS, replace(build.SERVICE_PORTS[0], name="new", port=8883))),
@@ -233,12 +252,19 @@ TABLE: dict[str, tuple[Check, Scene, Outcome, str]] = {
         PASS,
         f"no client evicted yet; 1,234 sessions stay behind on {build.BLUE_NAME}-2, {build.BLUE_NAME}-1 and end there",
     ),
+    "clients: one session stays behind": (
+        gate_checks.clients_back,
+        noted(DRAINING, totals=Totals(sessions_left={f"{build.BLUE_NAME}-2": 1})),
+        PASS,
+        f"; 1 session stays behind on {build.BLUE_NAME}-2 and ends there: EMQX does not move it",
+    ),
     "clients: evicted, and not every node was counted since": (
         gate_checks.clients_back,
         remembered(DRAINING, initial={f"{build.BLUE_NAME}-2": 300}),
         WAIT,
         "a node is not counted",
     ),
+    "clients: one of them": (gate_checks.clients_back, ledger(900, 1), PASS, "1 client missing of 900"),
     "clients: within the floor": (gate_checks.clients_back, ledger(900, 50), PASS, "50 clients missing of 900"),
     "clients: over the floor": (gate_checks.clients_back, ledger(900, 51), FAIL, "51 clients missing of 900"),
     "clients: on their way": (gate_checks.clients_back, ledger(900, 251, 201), PASS, "50 clients missing"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -39,6 +40,7 @@ WAITING: dict[str, tuple[Scene, str | None]] = {
         "node:1",
     ),
     "two are gone": (build.draining(gone=2), "node:0"),
+    "the next is not in EMQX's list": (with_place(build.draining(), "blue", 2, is_joined=False), "node:2"),
     "twelve nodes: by number, not by name": (build.draining(12, 1), "node:10"),
     "the last is drained": (build.drained(gone=2), None),
     "finishing": (build.finishing(), None),
@@ -58,16 +60,29 @@ def gate_of(scene: Scene) -> Gate:
     return gate
 
 
+GREEN_IPS = ["10.0.2.0", "10.0.2.1", "10.0.2.2"]
+
+
+def addresses_in(command: str) -> list[str]:
+    return sorted(re.findall(r"10\.0\.\d\.\d", command))
+
+
 def test_the_cut_over_disconnects_nobody_and_says_where_clients_will_go() -> None:
     gate = gate_of(build.ready())
     assert (gate.kind, gate.token, gate.clients, gate.is_open) == (GateKind.CUT_OVER, "green", 0, True)
     assert [name for name, _ in gate.recipients] == [f"{build.GREEN_NAME}-{k}" for k in range(3)]
     assert gate.target == f"{build.BLUE_NAME}-2"
     assert gate.seconds == 60.0
-    (described,) = gate.commands
-    assert described.startswith("kubectl -n default patch endpoints emqx-ee --type=merge")
-    assert all(ip in described for ip in ("10.0.2.0", "10.0.2.1", "10.0.2.2"))
-    assert "10.0.1." not in described
+    assert all(c.startswith("kubectl -n default patch endpoints emqx-ee --type=merge") for c in gate.commands)
+    assert [addresses_in(command) for command in gate.commands] == [
+        ["10.0.1.0", "10.0.1.1", *GREEN_IPS],
+        GREEN_IPS,
+    ]
+
+
+def test_a_late_removal_is_approved_as_it_is_sent() -> None:
+    gate = gate_of(build.ready(late_removal=True))
+    assert [addresses_in(command) for command in gate.commands] == [["10.0.1.0", "10.0.1.1", "10.0.1.2", *GREEN_IPS]]
 
 
 def test_a_node_gate_says_how_many_clients_how_long_and_with_what() -> None:

@@ -228,6 +228,9 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("well below", question(), PASS, ""),
         ("at half of what is accepted", question(rates=Rates(1500, 1, 5)), PASS, ""),
         ("above", question(rates=Rates(1501, 1, 5)), FAIL, "1,501/s"),
+        ("no node read: as much as one accepts", question(rates=Rates(500, 1, 5), nodes=MISSING), PASS, "1 nodes"),
+        ("no node read: more than one accepts", question(rates=Rates(501, 1, 5), nodes=MISSING), FAIL, "1 nodes"),
+        ("no rates", question(rates=None), SKIPPED, "no rates"),
     ],
 }
 CASES = {f"{name}: {case}": (name, *rest) for name, rows in TABLE.items() for case, *rest in rows}
