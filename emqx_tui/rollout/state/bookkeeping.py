@@ -104,6 +104,7 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     if totals.drained_at is None and len(drained) >= context.wanted:
         totals = changed(totals, drained_at=now)
     deaths = all_deaths(totals, known)
+    finished_at = totals.finished_at or (now if phase in (Phase.DONE, Phase.ABORTED) else None)
     totals = changed(
         totals,
         lowest_sum=_lower(totals, known.lowest_sum),
@@ -122,8 +123,8 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         sessions_left=_sessions_left(context),
         early=totals.early if totals.early is not None else _early(journal, known),
         max_missing=_highest(totals.max_missing, known.ledger.max_missing),
-        uncounted=_with_new(totals.uncounted, uncounted(known)),
-        finished_at=totals.finished_at or (now if phase in (Phase.DONE, Phase.ABORTED) else None),
+        uncounted=_with_new(totals.uncounted, uncounted(known, journal.created_at, finished_at)),
+        finished_at=finished_at,
     )
     names = tuple(sorted(drained))
     return changed(journal, totals=totals, drained=names)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Member, Snapshot
 from emqx_tui.rollout.state.broker_ends import container_of, counted_until, last_count
+from emqx_tui.rollout.state.drains import STOPPED_S
 from emqx_tui.rollout.state.journal import NodeDeath, Totals
 from emqx_tui.rollout.state.observed import Broker, Observations
 
@@ -40,7 +41,7 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
                 known = changed(known, is_uncountable=True)
             elif clients:
                 deaths.append(NodeDeath(name, ended, clients, until, before.is_evacuated))
-                known = _undrained(known, name, clients) if before.is_evacuated else known
+                known = _undrained(known, name, clients if before.is_evacuated else None)
     for name, member in members.items():
         if member.node is not None and not member.is_suspect and _is_up(member) and member.live_connections is not None:
             is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, name)
@@ -60,9 +61,11 @@ def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:
 
 
 def _is_up(member: Member) -> bool:
-    """A broker that answers for itself runs, whatever its readiness probe says."""
+    """A broker whose container runs, or that answers for itself, stands, whatever its readiness probe says."""
     answers = member.own.value is not None and not member.own.problem
-    return (member.pod.containers_ready or answers) and not member.pod.meta.deleting
+    container = container_of(member.pod)
+    runs = container is not None and container.running_since is not None
+    return (member.pod.containers_ready or answers or runs) and not member.pod.meta.deleting
 
 
 def _uptime_s(snapshot: Snapshot, name: str) -> int | None:
@@ -70,14 +73,19 @@ def _uptime_s(snapshot: Snapshot, name: str) -> int | None:
     return node.vitals.uptime_s if node else None
 
 
-def _undrained(known: Observations, name: str, clients: int) -> Observations:
-    """The drain of a node did not move those who were cut off when its broker died."""
+def _undrained(known: Observations, name: str, clients: int | None) -> Observations:
+    """No drain of a node has moved those who were cut off when its broker died, nor will the next one.
+
+    `clients`: how many they were, None where its drain had been stopped: then the fewest that the drain left.
+    """
     known = changed(known, untold={other: begun for other, begun in known.untold.items() if other != name})
     if name in known.initial:
-        initial, left = {**known.initial, name: known.initial[name] - clients}, {**known.left, name: 0}
+        cut = known.left[name] if clients is None else clients
+        initial, left = {**known.initial, name: known.initial[name] - cut}, {**known.left, name: 0}
         return changed(known, initial=initial, left=left)
     if name in known.initial_back:
-        initial, left = {**known.initial_back, name: known.initial_back[name] - clients}, {**known.left_back, name: 0}
+        cut = known.left_back[name] if clients is None else clients
+        initial, left = {**known.initial_back, name: known.initial_back[name] - cut}, {**known.left_back, name: 0}
         return changed(known, initial_back=initial, left_back=left)
     return known
 
@@ -99,8 +107,12 @@ def _last_count(known: Observations, name: str, before: Broker, until: datetime)
     last = before.clients if before.counted_at <= until else last_count(known.recent, name, until)
     if last is None or before.is_evacuated:
         return last
-    drops = (s.nodes.get(name, 0) for s in known.recent if 0 <= (until - s.at).total_seconds() <= DROPS_BEFORE_S)
-    return max(last, *drops, 0)
+    # A watch that is late tells the end long after the broker has answered for the last time.
+    until = min(until, before.counted_at)
+    since = until - timedelta(seconds=DROPS_BEFORE_S)
+    if name in known.evacuated_at:
+        since = max(since, known.evacuated_at[name] + timedelta(seconds=STOPPED_S))
+    return max(last, *(s.nodes.get(name, 0) for s in known.recent if since <= s.at <= until), 0)
 
 
 def all_deaths(totals: Totals, known: Observations) -> tuple[NodeDeath, ...]:

@@ -15,6 +15,8 @@ RECONNECT_ALLOWANCE_S = 10.0
 """Clients evicted within this time are on their way, not missing."""
 TOLD_WITHIN_S = 10.0
 """The cluster is asked every five seconds what each evacuation began with; a node that is split off is never in it."""
+KNOWN_FOR_S = 4.0
+"""A count is two seconds old when it is read, and the next may fail: after that the missing may be back."""
 ENDED = -1
 """In place of what a drain began with that is over, for the next may begin with as many."""
 STOPPED_S = 4.0
@@ -37,7 +39,10 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
         baseline, green_baseline = {**live, **begun}, green_before
     evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}
-    initial, left = _drained_again(known.drained_from, {**begun, **initial}, {**known.left, **left}, begun)
+    left = {**known.left, **left}
+    # While the Service has blue, clients come to a node between two of its drains, before its counts tell who has left.
+    is_refilled = journal.late_removal and bool(_begun_again(known.drained_from, left, begun))
+    initial, left = _drained_again(known.drained_from, {**begun, **initial}, left, begun)
     left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
     return changed(
@@ -49,11 +54,12 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
         evacuated_at=evacuated_at,
         drained_from={**known.drained_from, **begun},
         progress=progress,
+        is_uncountable=known.is_uncountable or is_refilled,
     )
 
 
 def with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, abort: AbortRecord) -> Observations:
-    """An abort: the ledger of the way forward stands still, and green's drains are counted."""
+    """An abort: green's drains are counted. Where those are whom blue's evicted is not told any more: they move."""
     green, blue = snapshot.green, snapshot.blue
     blue_members, green_members = blue.members if blue else (), green.members if green else ()
     noted = {*journal.totals.initial, *journal.totals.initial_back}
@@ -70,7 +76,8 @@ def with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, 
     initial, left = _drained_again(
         known.drained_from, {**blue_begun, **known.initial}, {**known.left, **before}, blue_begun
     )
-    known = changed(known, drained_from=drained_from, evacuated_at=evacuated_at)
+    ledger = Ledger(evicted=known.ledger.evicted, max_missing=known.ledger.max_missing)
+    known = changed(known, drained_from=drained_from, evacuated_at=evacuated_at, ledger=ledger)
     if blue is None or not initial or is_late:
         return known
     known = changed(known, initial=initial, left=_fewest(left, initial, blue, drains, journal.drained))
@@ -85,7 +92,9 @@ def with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     live, on_green = {m.name: m.live_connections for m in blue.members}, green.live_connections
     now = snapshot.now
     is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None and not snapshot.stats.problem
-    if not is_counted or blue.live_connections is None or on_green is None:
+    # One that was removed is built again before its pods are: those of before may still be up, with their clients.
+    has_pods = all(g.members or not g.replicas for g in (blue, green))
+    if not is_counted or not has_pods or blue.live_connections is None or on_green is None:
         return _not_counted(known, now)
     gone = evicted(known)
     waiting = {name: count for name, count in known.baseline.items() if name not in known.initial}
@@ -127,7 +136,7 @@ def with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
 def _not_counted(known: Observations, now: datetime) -> Observations:
     """The books as they were last; who of the missing is back since then nobody knows after a while."""
     track = known.evicted_track
-    if not track or (now - track[-1][0]).total_seconds() <= RECONNECT_ALLOWANCE_S:
+    if not track or (now - track[-1][0]).total_seconds() <= KNOWN_FOR_S:
         return known
     return changed(known, ledger=changed(known.ledger, on_their_way=None))
 
@@ -195,6 +204,11 @@ def _drains(evacuated_at: Mapping[str, datetime], now: datetime) -> set[str]:
     return {name for name, at in evacuated_at.items() if (now - at).total_seconds() <= STOPPED_S}
 
 
+def _begun_again(drained_from: Mapping[str, int], left: Mapping[str, int], begun: Mapping[str, int]) -> dict[str, int]:
+    """Of `begun`: drains that follow on one that was stopped."""
+    return {n: c for n, c in begun.items() if n in left and drained_from.get(n, c) != c}
+
+
 def _drained_again(
     drained_from: Mapping[str, int], initial: Mapping[str, int], left: Mapping[str, int], begun: Mapping[str, int]
 ) -> tuple[dict[str, int], dict[str, int]]:
@@ -202,7 +216,7 @@ def _drained_again(
 
     A node with fewer clients than were last seen on it has evicted them before the stop.
     """
-    again = {n: c for n, c in begun.items() if n in left and drained_from.get(n, c) != c}
+    again = _begun_again(drained_from, left, begun)
     return {**initial, **{n: initial[n] - min(left[n], c) + c for n, c in again.items()}}, {**left, **again}
 
 

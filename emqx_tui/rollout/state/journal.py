@@ -207,6 +207,10 @@ class Journal(ReleaseSpec):
     def is_approved(self, gate: GateId) -> bool:
         return any(record.gate == gate for record in self.approvals)
 
+    @property
+    def is_cut_over_approved(self) -> bool:
+        return self.is_approved(self.cut_over_gate)
+
     def with_approval(self, gate: GateId, by: str, at: datetime, evidence: str) -> Journal:
         """The journal with one more approval; a gate that is open already is not opened twice."""
         if self.is_approved(gate):

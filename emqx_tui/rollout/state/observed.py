@@ -82,11 +82,13 @@ class Observations:
     """Since when the operator's release status is absent (while a release of ours is there)."""
     canary: Canary | None = None
     canary_apart_at: datetime | None = None
-    """When the canary's broker was last seen to be silent, no member of EMQX, or going."""
+    """When the canary's broker was last seen to be silent, no member of EMQX, or going, or others moved clients."""
     canary_lost: int = 0
     """Losses of the canary beyond natural churn, less what chance explains."""
     canary_cut: int = 0
     """Losses of the canary beyond natural churn, as estimated."""
+    canary_over_since: datetime | None = None
+    """Since when `canary_lost` is over the limit."""
     churn_per_min: float = 0.0
     """Part of all clients that leaves by itself and comes back in a minute, as the canary's watch showed it."""
     unready_since: Mapping[str, datetime] = field(default_factory=dict)

@@ -40,22 +40,24 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
         lowest = total if lowest is None else min(lowest, total)
     before, known = known, with_deaths(known, snapshot, drained)
     if lowest is not None and (new := known.deaths[len(before.deaths) :]):
-        # They may be back before the next sample.
+        # They may be back before the next sample. Those who were told to be gone a moment before are not in a sum yet.
         until = max(death.at for death in new)
         then = tuple(s for s in before.recent if s.at <= until)
-        lowest = min(lowest, max(0, _last_sum(then, lowest) - sum(death.clients for death in new)))
-    start_sum = known.start_sum or (None if total is None else _last_sum(before.recent, total))
+        summed_at, highest = _last_sum(then, lowest)
+        cut = (d for d in known.deaths if 0 <= (until - d.at).total_seconds() <= DROPS_BEFORE_S)
+        lowest = min(lowest, max(0, highest - sum(d.clients for d in cut if summed_at is None or d.at > summed_at)))
+    start_sum = known.start_sum or (None if total is None else _last_sum(before.recent, total)[1])
     return changed(known, recent=recent, lowest_sum=lowest, start_sum=start_sum)
 
 
-def _last_sum(recent: tuple[Sample, ...], otherwise: int) -> int:
-    """The highest of the newest sums: those just before somebody was cut off, however long ago that was."""
+def _last_sum(recent: tuple[Sample, ...], otherwise: int) -> tuple[datetime | None, int]:
+    """When the newest sum was counted, and the highest of those just before it, when nobody was cut off yet."""
     counted = ((s.at, s.sum) for s in reversed(recent) if s.sum is not None)
     newest, highest = next(counted, (None, otherwise))
     if newest is None:
-        return otherwise
+        return None, otherwise
     drops = takewhile(lambda each: (newest - each[0]).total_seconds() <= DROPS_BEFORE_S, counted)
-    return max([highest, *(n for _, n in drops)])
+    return newest, max([highest, *(n for _, n in drops)])
 
 
 def _counted(known: Observations, at: datetime) -> Observations:
@@ -79,23 +81,40 @@ def sample_of(snapshot: Snapshot) -> Sample | None:
     nodes = {m.name: m.live_connections for m in counted if m.live_connections is not None}
     if not snapshot.blue_uid:
         return Sample(read_at, snapshot.total_live, 0, nodes)
-    blue, green = snapshot.blue, snapshot.green
+    green = snapshot.green
     other = [g.live_connections for g in snapshot.generations if g.colour is Colour.NONE]
     return Sample(
         read_at,
-        blue.live_connections if blue else None,
+        _on_blue(snapshot),
         green.live_connections if green else 0,
         nodes,
         None if None in other else sum(count or 0 for count in other),
     )
 
 
-def uncounted(known: Observations) -> tuple[Uncounted, ...]:
-    """What nobody has counted since another console was last seen to drive, as far as this one can know."""
-    since, counted_from = known.driven_since, known.counted_from
-    if since is None or counted_from is None:
+def _on_blue(snapshot: Snapshot) -> int | None:
+    """None while it is not counted; nobody is on a set that was removed, once its pods are gone as well."""
+    if snapshot.blue is not None:
+        return snapshot.blue.live_connections
+    pods = snapshot.pods.value
+    if snapshot.stateful_sets.value is None or pods is None:
+        return None
+    return None if any(pod.meta.owner_uid == snapshot.blue_uid for pod in pods) else 0
+
+
+def uncounted(known: Observations, begun_at: datetime, ended_at: datetime | None) -> tuple[Uncounted, ...]:
+    """What nobody has counted since another console was last seen to drive, as far as this one can know.
+
+    `begun_at`: when the release began. `ended_at`: when it ended; None while it runs, for who is not counted now may be
+    counted in a moment.
+    """
+    since = known.driven_since
+    if since is None:
         return ()
-    found = tuple(gap for gap in known.uncounted if gap.until > since)
-    if (counted_from - since).total_seconds() > UNCOUNTED_S:
-        found = (Uncounted(since - timedelta(seconds=UNWRITTEN_S), counted_from), *found)
-    return found
+    found = [gap for gap in known.uncounted if gap.until > since]
+    counted_from, counted_at = known.counted_from or ended_at, known.counted_at
+    if counted_from is not None and (counted_from - since).total_seconds() > UNCOUNTED_S:
+        found.insert(0, Uncounted(max(begun_at, since - timedelta(seconds=UNWRITTEN_S)), counted_from))
+    if ended_at is not None and counted_at is not None and (ended_at - counted_at).total_seconds() > UNCOUNTED_S:
+        found.append(Uncounted(counted_at, ended_at))
+    return tuple(found)

@@ -14,7 +14,7 @@ from emqx_tui.rollout.state.journal import AbortRecord, NodeDeath, Totals, Uncou
 from emqx_tui.rollout.state.observed import Canary
 from emqx_tui.rollout.telling.incidents import Incident, IncidentKind, NodeWatch
 from tests.support import scenes as build
-from tests.support.scenes import Scene, ago, approved, draining_place, noted, remembered, with_place
+from tests.support.scenes import DRAINED, Scene, ago, approved, draining_place, noted, remembered, with_place
 
 TOP, GREEN = f"{build.BLUE_NAME}-2", f"{build.GREEN_NAME}-0"
 
@@ -146,6 +146,22 @@ def test_how_many_came_to_green_before_the_cut_over(
 ) -> None:
     context = remembered(scene, recent=recent).context()
     assert bookkeeping.with_totals(context, Phase.DRAINING, []).totals.early == early
+
+
+MIDDLE = f"{build.BLUE_NAME}-1"
+EMPTIED = with_place(noted(build.drained(), totals=Totals(sessions_left={MIDDLE: 4})), "blue", 2, sessions=12)
+SESSIONS_LEFT: dict[str, tuple[Scene, dict[str, int]]] = {
+    "beside those of nodes that are gone": (EMPTIED, {MIDDLE: 4, TOP: 12}),
+    "fewer than were seen before": (with_place(EMPTIED, "blue", 1, **DRAINED, sessions=3), {MIDDLE: 3, TOP: 12}),
+    "none": (with_place(EMPTIED, "blue", 2, sessions=0), {MIDDLE: 4}),
+    "not those of a node that is not drained": (with_place(EMPTIED, "blue", 1, sessions=9), {MIDDLE: 4, TOP: 12}),
+    "none end in an abort": (noted(EMPTIED, abort=ABORT), {MIDDLE: 4}),
+}
+
+
+@pytest.mark.parametrize(("scene", "sessions_left"), SESSIONS_LEFT.values(), ids=SESSIONS_LEFT)
+def test_sessions_that_end_with_their_node_are_written_down(scene: Scene, sessions_left: dict[str, int]) -> None:
+    assert bookkeeping.with_totals(scene.context(), Phase.DRAINING, []).totals.sessions_left == sessions_left
 
 
 DEATH = NodeDeath(GREEN, "uid/0", 40, ago(50))

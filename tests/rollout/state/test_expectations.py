@@ -19,7 +19,7 @@ NONE = Expectations()
 
 
 def test_a_start_without_an_answer_is_remembered_until_one_comes() -> None:
-    start = StartDrain("default", "p-2", "n@p-2", ("n@g-0",), build.RATES)
+    start = StartDrain("default", "p-2", "n@p-2", ("n@g-0",), build.RATES, "emqx-ee", frozenset())
     lost = (
         Expectations()
         .sent(start, build.NOW)
@@ -40,7 +40,7 @@ def test_nudges_are_counted_by_their_reason() -> None:
 
 
 def test_the_starts_that_this_console_has_sent_are_known() -> None:
-    start = StartDrain("default", "p-2", "n@p-2", ("n@g-0",), build.RATES)
+    start = StartDrain("default", "p-2", "n@p-2", ("n@g-0",), build.RATES, "emqx-ee", frozenset())
     awaited = NONE.sent(start, build.NOW).sent(replace(start, pod="p-1"), build.NOW).sent(SCALE, build.NOW)
     assert awaited.starts_sent == {"p-1", "p-2"}
 

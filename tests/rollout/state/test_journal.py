@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.model.wire import Malformed
@@ -118,13 +118,11 @@ _journals = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(_journals)
 def test_what_is_written_comes_back(journal: Journal) -> None:
     assert Journal.loads(journal.dumps()) == journal
 
 
-@settings(deadline=None)
 @given(_journals)
 def test_the_same_journal_is_written_the_same(journal: Journal) -> None:
     assert Journal.loads(journal.dumps()).dumps() == journal.dumps()

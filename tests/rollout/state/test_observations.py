@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from emqx_tui.model.containers import Container, PodCondition, Termination
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
-from emqx_tui.model.series import Sample
+from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.deaths import all_deaths
 from emqx_tui.rollout.state.drains import STOPPED_S, evicted, returned
@@ -146,21 +146,44 @@ def test_who_died_while_nobody_was_counted_makes_the_lowest_sum() -> None:
     assert seen(DRAINING, silent, back).lowest_sum == 600
 
 
+def test_who_is_told_to_be_gone_one_after_another_is_gone_together() -> None:
+    """A watch that is late tells of each pod by itself, and nobody counts every client meanwhile."""
+    silent = with_place(with_place(dead(DRAINING, 1), "blue", 0, live=None), "blue", 2, live=None)
+    both = dead(silent, 0)
+    assert seen(DRAINING, at(silent, 3), at(both, 6)).lowest_sum == 300
+    assert seen(DRAINING, at(silent, 3), at(both, 30)).lowest_sum == 600, "the first may be back by then"
+
+
 def test_what_nobody_counted_since_the_driver_before_is_told() -> None:
-    def told(memory: Observations, since_s: float) -> list[tuple[float, float]]:
+    def told(
+        memory: Observations, since_s: float, ended_s: float | None = None, begun_s: float = -600
+    ) -> list[tuple[float, float]]:
         """Seconds before or after the first scene."""
         driver = Memory(observations=memory).took_over(build.NOW + timedelta(seconds=since_s))
-        found = uncounted(driver.observations)
+        ended_at = None if ended_s is None else build.NOW + timedelta(seconds=ended_s)
+        found = uncounted(driver.observations, build.NOW + timedelta(seconds=begun_s), ended_at)
         return [tuple((end - build.NOW).total_seconds() for end in (gap.since, gap.until)) for gap in found]
 
     arrived = seen(at(DRAINING, 60), at(DRAINING, 61))
-    assert uncounted(arrived) == (), "one that only looks says nothing for the journal"
+    assert uncounted(arrived, build.NOW, None) == (), "one that only looks says nothing for the journal"
     assert told(arrived, 10) == [(-20, 59.5)], "what was counted shortly before may not have been written"
+    assert told(arrived, 10, begun_s=-5) == [(-5, 59.5)], "nothing had to be counted before the release"
     assert told(arrived, 50) == []
     hung = seen(*(at(with_place(DRAINING, "blue", 1, is_joined=False), 62 + n) for n in range(30)), memory=arrived)
     back = seen(at(DRAINING, 95), memory=hung)
     assert told(back, 60) == [(60.5, 94.5)], "EMQX did not answer for all"
     assert told(back, 100) == [], "another console drove, and counted, then"
+    assert told(arrived, 50, ended_s=70) == []
+    assert told(arrived, 50, ended_s=80) == [(60.5, 80)], "nobody counted the end"
+    assert told(Observations(), 50, ended_s=80) == [(20, 80)], "this console counted nothing"
+    assert told(Observations(), 50) == []
+
+
+@pytest.mark.parametrize(("pods", "on_blue"), [({}, 0), ({1: Place()}, None)], ids=["and its pods", "its pods are up"])
+def test_nobody_is_on_a_set_that_was_removed_with_its_pods(pods: Mapping[int, Place], on_blue: int | None) -> None:
+    gone = with_side(DRAINING, "blue", places=pods)
+    snapshot = replace(gone.snapshot(), stateful_sets=Reading((), build.NOW))
+    assert [sample.blue for sample in [sample_of(snapshot)] if sample] == [on_blue]
 
 
 def test_the_same_answer_twice_is_one_sample_and_the_past_is_bounded() -> None:
@@ -222,6 +245,18 @@ LEDGERS: dict[str, tuple[tuple[Scene, ...], tuple[int, int, int, int]]] = {
     "others moved by themselves": (
         (*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=210, b0=290), 2)),
         (200, 200, 0, 0),
+    ),
+    "all of a node that waits had moved by themselves": (
+        (*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=450, b0=0), 2)),
+        (200, 150, 0, 50),
+    ),
+    "nobody was on a node that waits": (
+        (
+            counted(DRAINING, b0=0),
+            at(counted(evacuating(DRAINING, 2), b0=0), 1),
+            at(counted(evacuating(DRAINING, 2, live=100), g0=150, b0=0), 2),
+        ),
+        (200, 150, 0, 50),
     ),
     "the node is gone": (
         (
@@ -317,8 +352,8 @@ def test_who_was_on_the_way_when_the_brokers_fell_silent_may_be_back(is_hung: bo
         stats = snapshot.stats if is_hung else replace(snapshot.stats, problem="none of 6 nodes answers")
         return observe(known, replace(snapshot, stats=stats), scene.journal)
 
-    assert silent(11).ledger == known.ledger
-    ledger = silent(13).ledger
+    assert silent(6).ledger == known.ledger
+    ledger = silent(6.5).ledger
     assert (ledger.missing, ledger.on_their_way, ledger.overdue) == (50, None, None)
 
 
@@ -391,13 +426,14 @@ def test_a_console_that_takes_over_goes_on_with_the_journals_baseline() -> None:
     assert (ledger.evicted, ledger.landed, ledger.missing) == (200, 200, 0)
 
 
-def test_an_abort_counts_greens_drains_and_leaves_the_books_alone() -> None:
+def test_an_abort_counts_greens_drains_and_no_longer_tells_where_the_evicted_are() -> None:
     aborting = noted(DRAINING, abort=AbortRecord("ann@host", build.NOW, "e"))
     drained_back = with_place(aborting, "green", 0, **draining_place(live=50))
     memory = seen(*BEGUN, at(drained_back, 2))
     assert memory.initial_back == {f"{build.GREEN_NAME}-0": 300}
     assert returned(memory) == 250
-    assert memory.ledger == seen(*BEGUN).ledger
+    before = seen(*BEGUN).ledger
+    assert memory.ledger == Ledger(evicted=before.evicted, max_missing=before.max_missing)
 
 
 # -- what was cut off ---------------------------------------------------------------------------------------------
@@ -420,10 +456,50 @@ def test_clients_of_a_node_that_died_are_counted_as_cut_off() -> None:
     assert killed(DRAINING, gone, at(gone, 2), at(gone, 3)) == 300
 
 
+@pytest.mark.parametrize("colour", ["blue", "green"])
+def test_nobody_is_missing_while_a_set_that_was_built_again_has_no_pods_yet(colour: str) -> None:
+    draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
+    memory = seen(*BEGUN, draining)
+    gone = seen(with_side(at(draining, 3), colour, places={}), memory=memory)
+    assert (gone.ledger, gone.evicted_track) == (memory.ledger, memory.evicted_track)
+    assert seen(with_side(at(draining, 7), colour, places={}), memory=gone).ledger.on_their_way is None
+
+
 def test_a_node_that_died_while_it_drained_has_evicted_those_that_were_gone_before() -> None:
     memory = seen(*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2), at(dead(DRAINING, 2), 3))
     assert [d.clients for d in memory.deaths] == [100]
     assert evicted(memory) == 200
+
+
+def test_who_died_on_a_node_whose_drain_had_been_stopped_is_not_evicted_by_its_next_one() -> None:
+    stopped = at(counted(DRAINING, b2=100, g0=200), 3)
+    back = at(counted(DRAINING, b2=0, g0=200), 20)
+    again = with_place(at(back, 2), "blue", 2, **draining_place("evicting_conns", 0) | {"initial": 0})
+    draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
+    memory = seen(*BEGUN, draining, stopped, at(dead(stopped, 2), 10))
+    assert ([d.clients for d in memory.deaths], evicted(memory)) == ([100], 200)
+    assert evicted(seen(back, again, memory=memory)) == 200
+
+
+def test_who_was_counted_last_on_a_node_that_died_in_its_drain_was_cut_off_whatever_the_fewest_were() -> None:
+    draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
+    more = at(counted(evacuating(DRAINING, 2, live=110), g0=190), 3)
+    memory = seen(*BEGUN, draining, more, at(dead(DRAINING, 2), 4))
+    assert ([d.clients for d in memory.deaths], evicted(memory)) == ([110], 190)
+
+
+@pytest.mark.parametrize(("is_stopped", "moved"), [(True, 180), (False, 170)], ids=["stopped", "it drains"])
+def test_of_a_node_of_green_that_died_the_drain_back_has_moved_the_others(is_stopped: bool, moved: int) -> None:
+    aborting = noted(DRAINING, abort=AbortRecord("ann@host", build.NOW, "e"))
+    full, few, more = (
+        at(with_place(aborting, "green", 0, **draining_place(live=live)), second)
+        for second, live in ((1, 300), (2, 120), (3, 130))
+    )
+    stopped = at(counted(aborting, g0=120), 3)
+    assert few.green
+    gone = at(with_side(aborting, "green", places={**few.green.places, 0: DEAD}), 10)
+    memory = seen(aborting, full, few, stopped if is_stopped else more, gone)
+    assert returned(memory) == moved
 
 
 def test_so_is_a_node_of_green_that_died_while_it_drained_back() -> None:
@@ -445,6 +521,8 @@ def test_a_broker_that_drops_its_clients_before_it_is_seen_to_stop_has_cut_them_
     assert killed(DRAINING, at(counted(DRAINING, b1=0), 2), at(dead(DRAINING, 1), 4)) == 300
     emptied_long_ago = [at(counted(DRAINING, b1=0), 2.0 + n) for n in range(10)]
     assert killed(DRAINING, *emptied_long_ago, at(dead(DRAINING, 1), 13)) == 0
+    silent = (at(with_place(DRAINING, "blue", 1, live=None), 3.0 + n) for n in range(10))
+    assert killed(DRAINING, at(counted(DRAINING, b1=0), 2), *silent, at(dead(DRAINING, 1), 13)) == 300, "a late watch"
 
 
 def test_a_broker_that_was_started_again_unseen_has_cut_its_clients_off() -> None:
@@ -538,6 +616,18 @@ def test_what_a_drain_has_evicted_before_it_begins_anew_at_another_rate_is_count
     assert evicted(seen(*BEGUN, draining, begun, over)) == 300
 
 
+@pytest.mark.parametrize(
+    ("is_late", "initial", "is_uncountable"), [(True, 80, True), (True, 300, False), (False, 80, False)]
+)
+def test_who_comes_to_a_node_between_two_drains_is_not_all_counted_while_the_service_has_it(
+    is_late: bool, initial: int, is_uncountable: bool
+) -> None:
+    draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
+    begun = with_place(at(draining, 3), "blue", 2, **draining_place("evicting_conns", 80) | {"initial": initial})
+    scenes = (noted(scene, late_removal=is_late) for scene in (*BEGUN, draining, begun))
+    assert seen(*scenes).is_uncountable is is_uncountable
+
+
 def test_what_a_stopped_drain_has_evicted_last_is_seen_after_the_abort() -> None:
     draining = at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2)
     aborted = noted(draining, abort=AbortRecord("ann@host", draining.now, "e"))
@@ -584,6 +674,14 @@ def test_a_broker_whose_end_its_successor_has_told_by_its_uptime_is_not_counted_
 def test_a_broker_that_answers_while_its_readiness_probe_fails_has_cut_nobody_off() -> None:
     unready = with_place(DRAINING, "blue", 1, is_ready=False, containers_ready=False, own=300, own_enabled=False)
     assert killed(DRAINING, at(unready, 1), at(DRAINING, 2)) == 0
+
+
+def test_a_broker_that_runs_while_its_readiness_probe_fails_is_not_over_for_one_bad_answer() -> None:
+    runs = replace(ENDED, ended=None, restarts=0, running_since=ago(600))
+    unready = with_place(DRAINING, "blue", 1, is_ready=False, containers_ready=False, containers=(runs,))
+    garbled = with_place(unready, "blue", 1, own_problem="not JSON", live=None)
+    assert killed(DRAINING, at(garbled, 1)) == 0
+    assert killed(DRAINING, at(with_place(garbled, "blue", 1, containers=(replace(ENDED, restarts=0),)), 1)) == 300
 
 
 def own_word(scene: Scene, live: int) -> Scene:
