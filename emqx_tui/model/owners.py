@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from emqx_tui.model.wire import Fields
@@ -58,6 +59,7 @@ _KNOWN: Sequence[tuple[str, str, Keeps]] = (
 """Beginnings of managers, the longer ones first; any other that applies will apply again."""
 
 
+@lru_cache(maxsize=256)
 def owner(manager: str, operation: str) -> Owner:
     """What is known of a manager. `operation` is `Apply` for server-side apply, else `Update`."""
     applies = operation == "Apply"

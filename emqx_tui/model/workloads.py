@@ -240,6 +240,10 @@ def _address(fields: Fields) -> Address:
     )
 
 
+SERVICE_LABEL = "kubernetes.io/service-name"
+"""Label of an EndpointSlice: the name of its Service."""
+
+
 @dataclass(frozen=True)
 class EndpointSlice(KubeObject):
     """A slice of a Service's addresses: the ones that proxies use."""
@@ -255,7 +259,7 @@ class EndpointSlice(KubeObject):
         ready = [e for e in fields.children("endpoints") if e.child("conditions").raw("ready", True)]
         return cls(
             meta=meta,
-            service=dict(meta.labels).get("kubernetes.io/service-name", ""),
+            service=dict(meta.labels).get(SERVICE_LABEL, ""),
             ips=tuple(ip for endpoint in ready for ip in endpoint.texts("addresses")),
         )
 

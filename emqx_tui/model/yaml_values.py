@@ -37,9 +37,20 @@ _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Base):
-    """Composes nodes; PyYAML's own meaning of scalars is replaced."""
+    """Composes nodes, DEEPEST of them in each other; PyYAML's own meaning of scalars is replaced."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  (PyYAML's own attribute)
+
+    _depth = 0
+
+    # Called at each node on the way down and up. With libyaml each level takes C stack, and 20,000 end the process.
+    def descend_resolver(self, current_node: yaml.Node | None, current_index: Any) -> None:
+        self._depth += 1
+        if current_node is not None and self._depth > DEEPEST + 1:
+            raise _unparsable("nested too deeply", current_node.start_mark)
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
 
 
 for _name, _pattern in _PLAIN.items():
@@ -64,9 +75,8 @@ def compose(raw: str | bytes, *, is_alone: bool = False) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         raise _unparsable(error.problem or error.context or "", error.problem_mark or error.context_mark) from None
     except yaml.YAMLError as error:
-        raise Unparsable(unquoted(str(getattr(error, "reason", "")) or "not YAML")) from None
-    except RecursionError:
-        raise Unparsable("nested too deeply") from None
+        reason = unquoted(str(getattr(error, "reason", "")) or "not YAML")
+        raise Unparsable(reason, *_place_of_control(raw)) from None
 
 
 def value_of(node: yaml.Node | None, *, has_unique_keys: bool = False, most_nodes: int = MOST_NODES) -> Any:
@@ -82,6 +92,15 @@ def plain_value(text: str) -> Any:
 
 def _unparsable(problem: str, mark: Any) -> Unparsable:
     return Unparsable(unquoted(problem) or "not YAML", *((mark.line + 1, mark.column + 1) if mark else ()))
+
+
+def _place_of_control(raw: str | bytes) -> tuple[int, int] | tuple[()]:
+    """Line and column of the first character that YAML does not allow: one that came with a paste is not seen."""
+    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if found is None:
+        return ()
+    return text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
 
 
 class _Values:

@@ -50,7 +50,7 @@ def wanted_members(context: RolloutContext, phase: Phase) -> tuple[Member, ...]:
             return blue + _green_to_keep(context)
         case Phase.CANARY:
             canary = canary_member(context)
-            return green + tuple(m for m in blue if canary and m.name != canary.name) if canary else ()
+            return () if canary is None else green + tuple(m for m in blue if m.name != canary.name)
         case Phase.CUTTING_OVER | Phase.DRAINING:
             if context.journal.late_removal and green:
                 return green + tuple(m for m in context.blue_members if _keeps_address(m))

@@ -97,6 +97,16 @@ class Change:
     """Whose fields are changed, those that put their value back first."""
 
 
+@dataclass(frozen=True)
+class ReleaseOptions:
+    """How a release is run; no part of the object. Its plan says what each means."""
+
+    approval: Approval = Approval.EVERY_NODE
+    late_removal: bool = False
+    parallel_drains: int = 1
+    freeze_on_silence: bool = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReleaseSpec:
     """What a release is to do: planned by a person, then kept in the journal."""
@@ -214,7 +224,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+    return json.dumps(value, sort_keys=True)
 
 
 def _without_nulls(value: Any) -> Any:

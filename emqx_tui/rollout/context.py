@@ -241,6 +241,12 @@ class RolloutContext:
         return tuple(m for m in self.blue_evacuating if m.evacuation and m.evacuation.evicts_connections)
 
     @property
+    def draining(self) -> tuple[Member, ...]:
+        """Nodes of either side whose clients or sessions are being moved away now."""
+        members = (*self.blue_members, *self.green_members)
+        return tuple(m for m in members if m.evacuation and m.evacuation.is_running)
+
+    @property
     def foreign_evacuations(self) -> tuple[str, ...]:
         """Nodes that are evacuated although nobody approved it in this release."""
         status = self.snapshot.evacuations.value
@@ -267,7 +273,7 @@ class RolloutContext:
 
     @property
     def is_cut_over_approved(self) -> bool:
-        return self.journal.is_approved(self.journal.cut_over_gate)
+        return self.journal.is_cut_over_approved
 
 
 def _stale(named: tuple[tuple[str, Reading], ...], now: datetime, limit_s: float) -> str:

@@ -60,9 +60,9 @@ def decide(
         if answer.refused:
             decision, kept = decide(before, snapshot, journal, None, settings)
             return changed(decision, refused=answer.refused, refusal=answer.refusal), kept
-    by_policy = intent_handlers.approve_by_policy(context, phase)
-    context, phase = _settled(context, phase, by_policy.journal or context.journal)
-    answer = changed(answer, opened=by_policy.opened or answer.opened)
+    approved, opened = intent_handlers.approve_by_policy(context, phase)
+    context, phase = _settled(context, phase, approved)
+    answer = changed(answer, opened=opened or answer.opened)
     wanted = _commands(context, phase)
     context = _recorded(context, bookkeeping.with_starts(context, wanted))
     context = _recorded(context, bookkeeping.with_totals(context, phase, wanted))

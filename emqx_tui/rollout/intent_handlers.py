@@ -131,12 +131,13 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
         case Approve():
             return _approve(intent, context, phase)
         case Hold(by=by, reason=reason):
-            told = "held: the drain that runs goes on" if context.blue_evacuating else "held: no further step begins"
+            told = "held: the drain that runs goes on" if context.draining else "held: no further step begins"
             told = "held: clients stay on green, also when blue is built again" if waits_for_blue else told
             return _hold(journal, HoldRecord(by, now, reason or "held by hand"), told)
         case Freeze(by=by, reason=reason):
             record = HoldRecord(by, now, reason or "frozen by hand", freeze=True)
-            return _hold(journal, record, "frozen: the running drain is stopped")
+            told = "frozen: the running drain is stopped" if context.draining else "frozen: no further step begins"
+            return _hold(journal, record, told)
         case Resume():
             return _resume(context, intent.by)
         case SetRates():
@@ -242,19 +243,19 @@ def evidence_of(gate: Gate) -> str:
     return fingerprint([[check.name, str(check.outcome), check.evidence] for check in gate.checks])
 
 
-def approve_by_policy(context: RolloutContext, phase: Phase) -> Answer:
-    """Open the gate that the policy leaves to the console, if every check passes now.
+def approve_by_policy(context: RolloutContext, phase: Phase) -> tuple[Journal, Gate | None]:
+    """The journal, and the gate that the policy leaves to the console and that it opens: every check passes now.
 
     That the operator answered some time ago is not enough: it is asked again as soon as the gate is open.
     """
     journal, kind = context.journal, gates.next_kind(context, phase)
     if context.is_held or kind is None or needs_person(kind, journal.approval):
-        return Answer(journal)
+        return journal, None
     gate = gates.next_gate(context, phase)
     if gate is None or not gate.is_open:
-        return Answer(journal)
+        return journal, None
     answered = context.snapshot.operator_answers
     if answered.value and (answered.age_s(context.now) or 0.0) > context.policy.max_operator_age_s:
-        return Answer(journal)
+        return journal, None
     approved = journal.with_approval(gate.id, f"policy {journal.approval}", context.now, evidence_of(gate))
-    return Answer(approved, opened=gate)
+    return approved, gate

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.gate_id import GateKind
+
+if TYPE_CHECKING:
+    from emqx_tui.model.series import Ledger
 
 
 class Approval(StrEnum):

@@ -85,9 +85,19 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "a key that is no text": (f"? [{SECRET}]\n: 1", "line 1, column 3: expected a text as key"),
     "a merged text": (f"<<: {SECRET}", "line 1, column 5: expected a mapping to merge"),
     "not UTF-8": (f"a: {SECRET}\xe9".encode("latin-1"), "UTF-8"),
-    "a control character": (f"{SECRET}: \x00{SECRET}", "control characters are not allowed"),
-    "deep": ("[" * 200 + "]" * 200, "nested too deeply"),
-    "very deep": ("[" * 100_000, "maximum nesting depth"),
+    "a control character": (f"{SECRET}: \x00{SECRET}", "line 1, column 14: control characters are not allowed"),
+    "one that came with a paste": (
+        f"a: 1\nb: {SECRET}\x1b[31m",
+        "line 2, column 15: control characters are not allowed",
+    ),
+    "deep": ("[" * 102 + "]" * 102, "line 1, column 101: nested too deeply"),
+    "very deep": ("[" * 100_000, "nest"),  # from PyYAML 6.0.4 on libyaml has a limit of its own, with its own words
+    "deep in keys": ("? " * 100_000, "nested too deeply"),
+    "deep in lists": ("- " * 100_000, "nested too deeply"),
+    "deep after the end of a deep one": (
+        f"[{'[' * 50}{']' * 50}, {'[' * 101}",
+        "line 1, column 203: nested too deeply",
+    ),
     "an endless alias": ("&a [*a]", "nested too deeply"),
     "a bomb": (
         "a: &a [x,x,x,x,x,x,x,x,x]\n"

@@ -105,6 +105,22 @@ REFUSED: dict[str, tuple[Draft, str, str]] = {
         f"{PATH}.image.version",
         "no semantic version",
     ),
+    "a version that is a number": (
+        edited("spec/emqxContainer/image/version", 4.4),
+        f"{PATH}.image.version",
+        "is required",
+    ),
+    "an image that is no object": (edited("spec/emqxContainer/image", "emqx"), f"{PATH}.image.version", "is required"),
+    "a repository that is a number": (
+        edited("spec/emqxContainer/image/repository", 4),
+        f"{PATH}.image.repository",
+        "must be a string",
+    ),
+    "a registry that is a list": (
+        edited("spec/emqxContainer/image/registry", ["docker.io"]),
+        f"{PATH}.image.registry",
+        "must be a string",
+    ),
     "too old": (edited("spec/emqxContainer/image/version", "4.4.13"), f"{PATH}.image.version", "out of range"),
     "5.0.0": (edited("spec/emqxContainer/image/version", "5.0.0"), f"{PATH}.image.version", "out of range"),
     "no container": (edited("spec/emqxContainer", "x"), PATH, "must be an object"),
@@ -245,8 +261,17 @@ def test_the_patch_makes_before_into_after(before: dict[str, Any], after: dict[s
 
 
 @given(_objects)
-def test_no_difference_gives_no_patch(value: dict[str, Any]) -> None:
+@example({"a": [{"a": 1, "b": 2}]})
+def test_no_difference_gives_no_patch_nor_does_another_order_of_keys(value: dict[str, Any]) -> None:
     assert merge_diff(value, copy.deepcopy(value)) == {}
+    assert merge_diff(value, turned(value)) == {}
+
+
+def turned(value: Any) -> Any:
+    """With the keys of every object in the other order."""
+    if isinstance(value, dict):
+        return {key: turned(value[key]) for key in reversed(value)}
+    return [turned(entry) for entry in value] if isinstance(value, list) else value
 
 
 def parameters_after(change: Change, before: Mapping[str, Any]) -> Any:

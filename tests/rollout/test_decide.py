@@ -39,7 +39,7 @@ def addressed(scene: Scene, intent: Intent | None) -> Intent | None:
     return intent
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=500, derandomize=True)
 @given(scenes(), INTENTS)
 def test_what_holds_whatever_is_seen(scene: Scene, asked: Intent | None) -> None:
     intent = addressed(scene, asked)
@@ -86,11 +86,13 @@ def judge(scene: Scene, journal: Any, command: Any) -> None:
                 assert journal.is_approved(LATE_CUT_OVER if journal.late_removal else CUT_OVER)
                 assert not journal.abort
         case StartDrain(pod=pod, recipients=recipients):
+            assert (command.namespace, command.node) == (build.NAMESPACE, build.node_name(pod))
             assert recipients
             assert members[pod].is_running
             if not journal.abort:
                 assert journal.is_approved(GateId.node(members[pod].ordinal))
         case StopDrain(pod=pod):
+            assert (command.namespace, command.node) == (build.NAMESPACE, build.node_name(pod))
             assert members[pod].evacuation is not None
         case Scale(before=before, after=after, target=target):
             assert target.uid
@@ -114,7 +116,7 @@ def judge(scene: Scene, journal: Any, command: Any) -> None:
             assert not scene.has_status, "the reset was not seen"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scenes(), INTENTS)
 def test_nothing_at_all_is_known(scene: Scene, intent: Intent | None) -> None:
     """Before the first answers of any source nothing is sent, and nothing is taken for lost."""
@@ -126,7 +128,7 @@ def test_nothing_at_all_is_known(scene: Scene, intent: Intent | None) -> None:
         assert decision.phase is not Phase.LOST
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scenes())
 def test_a_console_that_was_started_anew_sends_nothing_else_that_advances(scene: Scene) -> None:
     """Memory is for patience, not for safety: without it the same is decided, or less."""
@@ -138,7 +140,7 @@ def test_a_console_that_was_started_anew_sends_nothing_else_that_advances(scene:
         judge(scene, scene.journal, command)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scenes(), st.floats(0.0, 1e7))
 def test_time_alone_does_not_make_anything_destructive_due(scene: Scene, seconds: float) -> None:
     """Figures grow old with the clock: nothing that rests on them is sent later than they allow."""

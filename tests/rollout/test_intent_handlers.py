@@ -11,6 +11,7 @@ from emqx_tui.rollout.change import Rates
 from emqx_tui.rollout.decision import Decision, Outcome, RefusalReason
 from emqx_tui.rollout.forecast.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, START, GateId
+from emqx_tui.rollout.intent_handlers import evidence_of
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -229,26 +230,30 @@ def test_what_a_policy_approves_by_itself(scene: Scene, policy: Approval, opened
     assert scene.journal is not None
     journal = journal_of(scene.decide())
     assert gates(journal)[len(scene.journal.approvals) :] == opened
-    assert all(a.by == f"policy {policy}" for a in journal.approvals[len(scene.journal.approvals) :])
+    shown = noted(scene, approval=Approval.EVERY_NODE).decide().gate
+    evidence = evidence_of(shown) if shown else ""
+    for approval in journal.approvals[len(scene.journal.approvals) :]:
+        assert (approval.by, approval.at, approval.evidence) == (f"policy {policy}", build.NOW, evidence)
 
 
 # -- hold, freeze, resume -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("scene", "told"),
+    ("scene", "is_draining"),
     [
-        (build.ready(), "held: no further step begins"),
-        (build.draining(), "held: no further step begins"),
-        (
-            with_place(approved(build.draining(), "node:2"), "blue", 2, **build.draining_place()),
-            "held: the drain that runs goes on",
-        ),
+        (build.ready(), False),
+        (build.draining(), False),
+        (with_place(approved(build.draining(), "node:2"), "blue", 2, **build.draining_place()), True),
+        (with_place(approved(build.draining(), "node:2"), "blue", 2, **build.draining_place("prohibiting", 0)), False),
     ],
-    ids=["before the cut-over", "between two drains", "in a drain"],
+    ids=["before the cut-over", "between two drains", "in a drain", "drained"],
 )
-def test_a_hold_says_what_goes_on(scene: Scene, told: str) -> None:
-    assert scene.decide(Hold(BY)).accepted == told
+def test_a_hold_and_a_freeze_say_what_goes_on_and_what_is_stopped(scene: Scene, is_draining: bool) -> None:
+    going_on = "the drain that runs goes on" if is_draining else "no further step begins"
+    stopped = "the running drain is stopped" if is_draining else "no further step begins"
+    assert scene.decide(Hold(BY)).accepted == f"held: {going_on}"
+    assert scene.decide(Freeze(BY)).accepted == f"frozen: {stopped}"
 
 
 @pytest.mark.parametrize("scene", UNDER_WAY.values(), ids=UNDER_WAY)

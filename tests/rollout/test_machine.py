@@ -290,7 +290,6 @@ class Releases(RuleBasedStateMachine):
 _PLAIN = settings(
     max_examples=25,
     stateful_step_count=30,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -185,7 +185,7 @@ def test_whatever_holds_the_table_settles(start: Phase, true: frozenset[When]) -
     assert not [row for row in LIFE if row.at is phase and row.when in holding]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(scenes())
 def test_opposite_conditions_never_hold_together(scene: Scene) -> None:
     if scene.journal is None:
@@ -195,7 +195,7 @@ def test_opposite_conditions_never_hold_together(scene: Scene) -> None:
         assert not (lifecycle.CONDITIONS[first](context) and lifecycle.CONDITIONS[second](context))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(scenes(), st.sampled_from(FORWARD))
 def test_a_release_that_was_known_earlier_is_never_impossible(scene: Scene, before: Phase) -> None:
     """From any phase before it, and from where it is, the table leads to what is seen."""

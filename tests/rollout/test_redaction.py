@@ -128,6 +128,9 @@ KEPT: dict[str, Any] = {
     "what kubectl applied last": {
         "annotations": {"kubectl.kubernetes.io/last-applied-configuration": '{"spec":{"replicas":3}}'}
     },
+    "what kubectl applied last, in any script": {
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": '{"spec":{"team":"Zürich 東京"}}'}
+    },
     "an ordinary URL": {"emqxConfig": {"auth2.http": "http://auth:8080/check"}},
 }
 

@@ -75,7 +75,7 @@ class Pace:
     finish_s: float
     """Reset of the release status, a second pass, close-out."""
     churn_per_s: float
-    """Part of the clients that leaves blue by itself each second after the cut-over."""
+    """Part of the clients on blue that leaves by itself each second after the cut-over."""
 
 
 QUICK = Pace(15.0, 0.93, 3.0, 0.2, 0.0, 0.0, 3.6, 2.3, 1 / 10_000)
@@ -301,14 +301,23 @@ def _course(nodes: Sequence[tuple[float, int]], shape: ReleaseShape, pace: Pace)
     gone_s = places[0]
     for evicted, kept_sessions in nodes:
         begin_s = places[0] + pace.step_s
-        clients = evicted * max(0.0, 1.0 - pace.churn_per_s * (begin_s - on_green_s))
-        batches = math.ceil(clients / rates.conn_evict_rate_per_s)
-        empty_s = begin_s + batches * (1.0 + pace.work_s_per_client * clients)
+        clients = evicted * math.exp(-pace.churn_per_s * (begin_s - on_green_s))
+        empty_s = begin_s + _evicting_s(clients, rates.conn_evict_rate_per_s, pace)
         over_s = empty_s + rates.effective_wait_takeover_s + _moving_s(kept_sessions, rates, pace)
         heapq.heapreplace(places, empty_s)
         drains.append(_Drain(begin_s, empty_s, over_s))
         gone_s = max(gone_s, over_s) + pace.step_s + pace.stop_s
     return _Course(green_s, tuple(drains), gone_s + pace.finish_s)
+
+
+def _evicting_s(clients: float, rate_per_s: int, pace: Pace) -> float:
+    """One batch after the other, while clients leave by themselves, too: over hours more of them than are evicted."""
+    batch_s = 1.0 + pace.work_s_per_client * clients
+    batches = clients / rate_per_s
+    if pace.churn_per_s:
+        per_batch = pace.churn_per_s * batch_s
+        batches = math.log1p(per_batch * batches) / per_batch
+    return math.ceil(batches) * batch_s
 
 
 def _moving_s(sessions: int, rates: Rates, pace: Pace) -> float:

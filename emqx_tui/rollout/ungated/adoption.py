@@ -129,17 +129,17 @@ def _done_by_the_operator(found: UngatedRelease) -> tuple[GateId, ...]:
 
 def _totals(found: UngatedRelease, resource: EmqxEnterprise, snapshot: Snapshot) -> Totals:
     """Of clients that the operator has moved or cut off by now nobody knows the number: counting begins here."""
-    status, blue, green = resource.blue_green_status, found.blue, found.green
+    assert found.blue is not None
+    assert found.green is not None
+    status = resource.blue_green_status
     since = status.started_at if status and status.started_at else snapshot.now
     totals = Totals(first_drain_at=since, is_lower_bound=True, uncounted=(Uncounted(since, snapshot.now),))
-    live = {m.name: m.live_connections for m in (blue.members if blue else ()) if m.live_connections is not None}
+    live = {m.name: m.live_connections for m in found.blue.members if m.live_connections is not None}
     # Of one that goes away EMQX is not asked any more: nobody is on it.
     evacuated = {m.name: live.get(m.name, m.evacuation.current_connected) for m in found.evacuated if m.evacuation}
     if not evacuated:
         return totals
-    return replace(
-        totals, baseline=live, initial=evacuated, green_baseline=(green.live_connections if green else 0) or 0
-    )
+    return replace(totals, baseline=live, initial=evacuated, green_baseline=found.green.live_connections or 0)
 
 
 def _originals(

@@ -82,6 +82,17 @@ def test_faster_is_never_slower_and_never_gentler(counts: list[int], one: int, o
     assert (faster.offline_at_once or 0) >= (slower.offline_at_once or 0)
 
 
+@pytest.mark.parametrize("rate", [1, 5, 50, 200])
+def test_over_hours_some_clients_are_left_to_evict(rate: int) -> None:
+    """Clients leave by themselves, too, ever fewer of them: no drain of a node that had many takes no time."""
+    found = estimate([30_000] * 3, Rates(rate, 200, 5))
+    spent = [node.drain_s for node in found.nodes if node.drain_s]
+    lows = [band.low for band in spent]
+    assert lows == sorted(lows, reverse=True)
+    assert all(1000 / rate < band.low < band.high for band in spent)
+    assert found.finish_s.low < found.finish_s.high
+
+
 @given(_counts, st.integers(1, 4))
 def test_drains_side_by_side_take_no_longer(counts: list[int], parallel: int) -> None:
     assert total(estimate([*counts], parallel=parallel)).high <= total(estimate([*counts])).high

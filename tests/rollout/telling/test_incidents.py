@@ -13,7 +13,7 @@ from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout.checks.emqx_alarms import clients_missing
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.rollout.state.journal import Journal
+from emqx_tui.rollout.state.journal import AbortRecord, Journal
 from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.rollout.state.observed import Observations
 from emqx_tui.rollout.telling import wording
@@ -117,6 +117,33 @@ def test_the_count_from_before_the_broker_closed_its_listeners_is_what_was_cut_o
     assert told(watched(DRAINING, at(closing, 1), at(without_place(DRAINING, "green", 0), 2)))[0][2] == 250
 
 
+@pytest.mark.parametrize(
+    ("counts", "clients"),
+    [
+        ((250, 120), 120),
+        ((250, None), 250),
+        ((250, None, 0), 250),
+        ((120, 0, 0), 120),
+        ((0, 0), 0),
+        ((None, None), None),
+    ],
+    ids=str,
+)
+def test_a_node_that_stays_is_no_incident_and_one_that_goes_had_those_who_were_counted_last(
+    counts: tuple[int | None, ...], clients: int | None
+):
+    looks = [at(with_place(DRAINING, "green", 0, live=live), second) for second, live in enumerate(counts)]
+    assert not watched(*looks).incidents
+    lost = at(without_place(DRAINING, "green", 0), len(counts))
+    assert told(watched(*looks, lost)) == [(IncidentKind.POD_LOST, GREEN, clients, "")]
+
+
+def test_a_node_that_its_drain_has_emptied_had_nobody():
+    full, empty = (with_place(DRAINING, "blue", 2, **build.draining_place(live=live)) for live in (300, 0))
+    known = watched(full, at(empty, 1), at(without_place(DRAINING, "blue", 2), 2))
+    assert [incident.clients for incident in known.incidents] == [0]
+
+
 def test_what_the_release_takes_away_itself_is_no_incident():
     gone = noted(at(without_place(DRAINING, "blue", 2), 2), drained=(f"{build.BLUE_NAME}-2",))
     assert not watched(DRAINING, gone).incidents
@@ -125,12 +152,34 @@ def test_what_the_release_takes_away_itself_is_no_incident():
     assert watched(DRAINING, at(without_place(DRAINING, "blue", 2), 2)).incidents
 
 
+def test_green_is_watched_when_blue_is_gone_and_not_when_an_abort_takes_it_away():
+    alone = replace(DRAINING, blue=None)
+    lost = at(without_place(alone, "green", 0), 2)
+    assert told(watched(alone, lost)) == [(IncidentKind.POD_LOST, GREEN, 250, "")]
+    aborted = noted(alone, abort=AbortRecord("ann@host", ago(9), "revision"))
+    assert not watched(alone, lost, journal=aborted.journal).incidents
+
+
 def test_a_console_that_comes_later_reads_it_from_the_pods():
     container = Container("emqx", "emqx/emqx-ee:4.4.15", True, 1, "", "", ago(0), None, KILLED)
     scene = with_place(DRAINING, "green", 0, restarts=1, containers=(container,))
     known = watched(noted(scene, cut_over_at=ago(100)))
     assert told(known) == [(IncidentKind.RESTARTED, GREEN, None, "OOMKilled, exit code 137")]
     assert known.incidents[0].is_over
+
+
+@pytest.mark.parametrize(
+    ("side", "ended_ago_s", "is_told"),
+    [("blue", 199, True), ("blue", 200, False), ("green", 99, True), ("green", 100, False), ("green", 150, False)],
+)
+def test_before_anybody_looked_blue_counts_from_the_start_on_and_green_from_the_cut_over_on(
+    side: str, ended_ago_s: float, is_told: bool
+):
+    ended = replace(KILLED, finished_at=ago(ended_ago_s))
+    container = Container("emqx", "emqx/emqx-ee:4.4.15", True, 1, "", "", ago(0), None, ended)
+    scene = with_place(DRAINING, side, 0, restarts=1, containers=(container,))
+    known = watched(noted(scene, created_at=ago(200), cut_over_at=ago(100)))
+    assert [incident.at for incident in known.incidents] == [ago(ended_ago_s)] * is_told
 
 
 def test_an_incident_is_told_in_one_sentence_with_the_instant_and_the_cost():
@@ -149,3 +198,15 @@ def test_the_hold_for_missing_clients_names_its_cause_first(clients: int | None)
     alarm = clients_missing(context, Phase.DRAINING)
     assert alarm is not None
     assert alarm.evidence.startswith(f"{wording.incident(lost)}; 0 of 0 evicted")
+
+
+@pytest.mark.parametrize(
+    ("at_s", "clients", "is_named"), [(60, 1, True), (60, 0, False), (61, 1, False)], ids=["cut off", "empty", "before"]
+)
+def test_a_node_is_a_cause_from_the_first_drain_on_if_one_client_was_on_it(at_s: float, clients: int, is_named: bool):
+    lost = Incident(IncidentKind.POD_LOST, GREEN, Colour.GREEN, ago(at_s), clients)
+    scene = noted(DRAINING, totals=replace(DRAINING.journal.totals, first_drain_at=ago(60)))
+    observed = Observations(nodes=NodeWatch(incidents=(lost,)), missing_since=ago(12))
+    alarm = clients_missing(replace(scene.context(), memory=Memory(observations=observed)), Phase.DRAINING)
+    assert alarm is not None
+    assert (GREEN in alarm.evidence) is is_named

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from emqx_tui.model.kube_object import fingerprint
+from emqx_tui.model.reading import MISSING
 from emqx_tui.model.workloads import DelaySource, OwnDelay
+from emqx_tui.rollout import intent_handlers
 from emqx_tui.rollout.commands import CloseValve, Command, RestoreTemplate, Scale, StartDrain, SwitchEndpoints
 from emqx_tui.rollout.decision import RefusalReason
 from emqx_tui.rollout.gate_id import LATE_CUT_OVER, START, GateId
@@ -17,9 +19,10 @@ from emqx_tui.rollout.intents import Adopt, Approve, Brake, Hold
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import CLOSED_S, Approval
 from emqx_tui.rollout.state.expectations import AckWait
+from emqx_tui.rollout.state.journal import Uncounted
 from emqx_tui.rollout.telling import wording
 from emqx_tui.rollout.ungated.adoption import why_not_aborted, why_not_adopted
-from emqx_tui.rollout.ungated.ungated import LAST_APPLIED, Stage, UngatedRelease, look
+from emqx_tui.rollout.ungated.ungated import LAST_APPLIED, Stage, UngatedRelease, colours, is_there, look
 from tests.support import scenes
 from tests.support.scenes import DRAINED, OLD_TEMPLATE, USER_DELAY_S, Scene, draining_place, ips, with_place, with_side
 
@@ -107,6 +110,11 @@ def test_without_a_release_there_is_none() -> None:
     assert look(scenes.idle().snapshot()) is None
 
 
+def test_before_the_object_is_read_two_sets_are_no_release() -> None:
+    snapshot = replace(over().snapshot(), resource=MISSING)
+    assert (is_there(snapshot), look(snapshot), colours(snapshot)) == (False, None, ("", ""))
+
+
 @pytest.mark.parametrize("scene", [creating, waiting, evacuating, taking])
 def test_the_brake_closes_the_valve_and_nothing_else(scene: Callable[[], Scene]) -> None:
     decision = scene().decide(Brake("ann@host"))
@@ -135,11 +143,19 @@ def test_the_brake_is_refused(scene: Scene, refused: str) -> None:
     assert not any(isinstance(command, CloseValve) for command in decision.commands)
 
 
+def test_the_brake_needs_a_delay_to_set() -> None:
+    snapshot = waiting().snapshot()
+    bare = replace(waiting().resource(), blue_green=None)
+    decision = intent_handlers.brake(replace(snapshot, resource=replace(snapshot.resource, value=bare)))
+    assert (decision.phase, decision.commands, decision.accepted) == (Phase.IDLE, (), "")
+    assert "no blueGreenUpdate" in decision.refused
+
+
 def adopted(scene: Scene, **knobs: Any) -> Scene:
     """The scene with the operator stopped, and the journal that adopting gives it."""
     scene = scene if "delay" in knobs else stopped(scene)
     decision, memory = scene.decided(Adopt("ann@host", seen(scene).revision, **knobs))
-    assert decision.accepted, decision.refused
+    assert decision.accepted.startswith("aborting: " if knobs.get("goes_back") else "adopted: "), decision.refused
     return replace(scene, journal=decision.journal, memory=memory)
 
 
@@ -195,7 +211,8 @@ def test_counting_begins_with_the_adoption_and_what_was_before_is_said_not_to_be
     assert (totals.initial, totals.baseline[name], totals.clients) == ({name: 100}, 100, None)
     assert totals.green_baseline == 0
     assert totals.is_lower_bound
-    assert [gap.until for gap in totals.uncounted] == [scenes.NOW]
+    begun_at = scenes.ago(USER_DELAY_S + 10.0)
+    assert (totals.first_drain_at, totals.uncounted) == (begun_at, (Uncounted(begun_at, scenes.NOW),))
     untouched = adopted(waiting()).journal
     assert untouched is not None
     assert not untouched.totals.uncounted
@@ -343,6 +360,7 @@ def test_an_unknown_template_leaves_no_way_back_and_says_so() -> None:
 def test_another_cluster_than_the_card_showed_is_refused() -> None:
     decision = over().decide(Adopt("ann@host", "another"))
     assert decision.refusal is RefusalReason.SUPERSEDED
+    assert "changed since the card was opened" in decision.refused
 
 
 def test_other_intents_find_no_release() -> None:

@@ -93,6 +93,9 @@ def test_it_is_what_the_operator_made_blue_from(patch: dict[str, Any]) -> None:
     assert pods_of(dict(found.template)) == pods_of(OLD), "no third StatefulSet"
     if patch.get("emqxContainer/env", 1):
         assert fingerprint(found.template) == fingerprint(OLD), merge_diff(OLD, found.template)
+    back = original_template(OLD, pods_of(new), pods_of(OLD))
+    assert back.template is not None, back.problem
+    assert pods_of(dict(back.template)) == pods_of(new), "the other way round as well"
 
 
 @pytest.mark.parametrize(
