@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     # The first screen loads nothing of a release.
-    from emqx_tui.rollout.change import Draft, Plan
+    from emqx_tui.rollout.change import Draft, Plan, ReleaseOptions
     from emqx_tui.rollout.intents import Intent
-    from emqx_tui.rollout.policy import Approval
-    from emqx_tui.session.inspection.questions import Answer, Inventory, Question
-    from emqx_tui.session.sources.pod_report import PodReport
-    from emqx_tui.session.views.view import EditPreview, FleetView, View
+    from emqx_tui.session.inspection.questions import Question
+    from emqx_tui.session.views.published import Published
 
 
 class Backend(Protocol):
@@ -22,27 +20,15 @@ class Backend(Protocol):
     """Started with --read-only: no intent is taken."""
 
     def start(self, on_change: Callable[[], None]) -> None:
-        """Begin. `on_change` is called from the engine's thread, once until something is fetched below."""
+        """Begin. `on_change` is called from the engine's thread, once until `published` is called."""
         ...
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """End within `timeout_s`; a running drain inside EMQX is not touched."""
         ...
 
-    def fleet(self) -> FleetView:
-        """The newest list of clusters."""
-        ...
-
-    def view(self) -> View | None:
-        """The newest view of the opened cluster, None until there is one."""
-        ...
-
-    def edit_preview(self) -> EditPreview | None:
-        """The newest answer to `preview_edit`."""
-        ...
-
-    def pod_report(self) -> PodReport | None:
-        """The newest answer to `inspect_pod`."""
+    def published(self) -> Published:
+        """The newest there is, before `start` too."""
         ...
 
     def inspect_pod(self, pod: str) -> None:
@@ -57,16 +43,8 @@ class Backend(Protocol):
         """Nobody waits for the answer any more: a log that is followed is let go."""
         ...
 
-    def answer(self) -> Answer | None:
-        """What is known so far of the newest question."""
-        ...
-
     def take_inventory(self) -> None:
         """Ask for the claims of the opened cluster, and for the rights to look into it."""
-        ...
-
-    def inventory(self) -> Inventory | None:
-        """The newest answer to `take_inventory`."""
         ...
 
     def open(self, namespace: str, name: str) -> None:
@@ -89,9 +67,7 @@ class Backend(Protocol):
         """A key was pressed: for the flight log of the opened cluster."""
         ...
 
-    def preview_edit(
-        self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
-    ) -> None:
+    def preview_edit(self, number: int, draft: Draft, options: ReleaseOptions) -> None:
         """Judge an edit: validation, server dry-run, pre-flight, forecast. Newer numbers replace older ones."""
         ...
 

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Host, Kube, Recorder
-from emqx_tui.session.views.view import FleetView, Notice, NoticeKind, Role, View
+from emqx_tui.session.views.fleet_view import FleetView, Role
+from emqx_tui.session.views.notice import Notice, NoticeKind
+from emqx_tui.session.views.published import Published
 
 if TYPE_CHECKING:
     # The first screen loads nothing of a release.
-    from emqx_tui.rollout.change import Draft, Plan
+    from emqx_tui.rollout.change import Draft, Plan, ReleaseOptions
     from emqx_tui.rollout.intents import Intent
-    from emqx_tui.rollout.policy import Approval
     from emqx_tui.session.fleet import Fleet
-    from emqx_tui.session.inspection.questions import Answer, Inventory, Question
+    from emqx_tui.session.inspection.questions import Question
     from emqx_tui.session.session import Session
-    from emqx_tui.session.sources.pod_report import PodReport
-    from emqx_tui.session.views.view import EditPreview
+    from emqx_tui.session.views.view import View
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ TELL_EVERY_S = 0.1
 """Between two messages to the screen: ten frames a second, however fast news comes ..."""
 LOW_BANDWIDTH_S = 0.25
 """... and four over a slow link."""
+DRAWN_AFTER_S = 0.1
+"""What a screen takes to draw the first list. Who asks brokers loads a library first, and would keep it from that."""
 MAX_FOLLOWED = 10
 """Releases that are followed for the list at the same time: each takes a session's watches and polls."""
 
@@ -98,12 +100,10 @@ class Engine:
         self._told = False
         self._tell_every_s, self._told_at = tell_every_s, float("-inf")
         self._is_stopping = False
-        self._fleet_view = FleetView(identity.context, identity.server, identity.namespace, datetime.now(UTC))
+        fleet = FleetView(identity.context, identity.server, identity.namespace, datetime.now(UTC))
+        self._published = Published(fleet)
+        """Without the view: that of the opened cluster is among `_views`."""
         self._views: dict[Key, View] = {}
-        self._edit_preview: EditPreview | None = None
-        self._pod_report: PodReport | None = None
-        self._answer: Answer | None = None
-        self._inventory: Inventory | None = None
         self._opened: Key | None = None
         self._namespace = identity.namespace
         self._moved = asyncio.Event()
@@ -135,34 +135,14 @@ class Engine:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
-    def fleet(self) -> FleetView:
+    def published(self) -> Published:
         with self._lock:
             self._told = False
-            return self._fleet_view
-
-    def view(self) -> View | None:
-        with self._lock:
-            self._told = False
-            return self._views.get(self._opened) if self._opened else None
-
-    def edit_preview(self) -> EditPreview | None:
-        with self._lock:
-            self._told = False
-            return self._edit_preview
-
-    def pod_report(self) -> PodReport | None:
-        with self._lock:
-            self._told = False
-            return self._pod_report
+            return replace(self._published, view=self._views.get(self._opened) if self._opened else None)
 
     def inspect_pod(self, pod: str) -> None:
         if (key := self._opened) is not None:
             self._call(self._inspect_pod(key, pod))
-
-    def answer(self) -> Answer | None:
-        with self._lock:
-            self._told = False
-            return self._answer
 
     def inspect(self, number: int, question: Question) -> None:
         if (key := self._opened) is not None:
@@ -171,11 +151,6 @@ class Engine:
     def stop_inspecting(self) -> None:
         self._call(self._stop_inspecting())
 
-    def inventory(self) -> Inventory | None:
-        with self._lock:
-            self._told = False
-            return self._inventory
-
     def take_inventory(self) -> None:
         if (key := self._opened) is not None:
             self._call(self._take_inventory(key))
@@ -183,13 +158,13 @@ class Engine:
     def open(self, namespace: str, name: str) -> None:
         with self._lock:
             self._opened = (namespace, name)
-            self._edit_preview = None
+            self._published = replace(self._published, edit_preview=None)
         self._call(self._open(namespace, name))
 
     def close(self) -> None:
         with self._lock:
             key, self._opened = self._opened, None
-            self._edit_preview = None
+            self._published = replace(self._published, edit_preview=None)
         if key is not None:
             self._call(self._close(key))
 
@@ -206,12 +181,10 @@ class Engine:
         if key is not None:
             self._call(self._pressed(key, action, place))
 
-    def preview_edit(
-        self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
-    ) -> None:
+    def preview_edit(self, number: int, draft: Draft, options: ReleaseOptions) -> None:
         key = self._opened
         if key is not None:
-            self._call(self._preview_edit(key, number, draft, approval, late_removal, parallel_drains))
+            self._call(self._preview_edit(key, number, draft, options))
 
     def save(self, plan_or_draft: Plan | Draft) -> None:
         key = self._opened
@@ -256,6 +229,7 @@ class Engine:
                     clock=connection.clock,
                     session_view=lambda key: self._views.get(key),
                     publish=self._publish_fleet,
+                    count_after_s=DRAWN_AFTER_S,
                 )
                 await self._until_moved(fleet)
         finally:
@@ -372,9 +346,7 @@ class Engine:
         if (entry := self._sessions.get(key)) is not None:
             entry[0].pressed(action, place)
 
-    async def _preview_edit(
-        self, key: Key, number: int, draft: Draft, approval: Approval, late_removal: bool, parallel_drains: int
-    ) -> None:
+    async def _preview_edit(self, key: Key, number: int, draft: Draft, options: ReleaseOptions) -> None:
         if self._judging is not None:
             self._judging.cancel()
         entry = self._sessions.get(key)
@@ -382,44 +354,37 @@ class Engine:
             return
 
         async def judge() -> None:
-            answer = await entry[0].preview_edit(
-                number, draft, approval, late_removal=late_removal, parallel_drains=parallel_drains
-            )
+            answer = await entry[0].preview_edit(number, draft, options)
             with self._lock:
                 if self._opened == key:
-                    self._edit_preview = answer
+                    self._published = replace(self._published, edit_preview=answer)
             self._tell()
 
         self._judging = self._spawn(judge())
 
     async def _inspect_pod(self, key: Key, pod: str) -> None:
         if (entry := self._sessions.get(key)) is not None:
-            found = await entry[0].inspect_pod(pod)
-            with self._lock:
-                self._pod_report = found
-            self._tell()
+            self._publish(pod_report=await entry[0].inspect_pod(pod))
 
     async def _inspect(self, key: Key, number: int, question: Question) -> None:
         """A question takes the place of the one before."""
         await self._stop_inspecting()
         if (entry := self._sessions.get(key)) is not None:
-            self._inspecting = self._spawn(entry[0].inspector().run(number, question, self._publish_answer))
+            work = entry[0].inspector().run(number, question, lambda answer: self._publish(answer=answer))
+            self._inspecting = self._spawn(work)
 
     async def _stop_inspecting(self) -> None:
         task, self._inspecting = self._inspecting, None
         if task is not None:
             task.cancel()
         with self._lock:
-            self._answer = None
+            self._published = replace(self._published, answer=None)
 
     async def _take_inventory(self, key: Key) -> None:
         from emqx_tui.session.inspection.inventory import take_inventory
 
         if self._connection is not None:
-            found = await take_inventory(self._connection.kube, *key)
-            with self._lock:
-                self._inventory = found
-            self._tell()
+            self._publish(inventory=await take_inventory(self._connection.kube, *key))
 
     async def _save(self, key: Key, edit: Plan | Draft) -> None:
         if (entry := self._sessions.get(key)) is not None:
@@ -436,26 +401,24 @@ class Engine:
         if self._fleet is not None and (before is None or _in_list(before) != _in_list(view)):
             self._fleet.show()
 
-    def _publish_answer(self, answer: Answer) -> None:
+    def _publish(self, **news: Any) -> None:
+        """There is something newer by these names of `Published`."""
         with self._lock:
-            self._answer = answer
+            self._published = replace(self._published, **news)
         self._tell()
 
     def _publish_fleet(self, view: FleetView) -> None:
         with self._lock:
             drivers = (each for each in self._views.values() if each.role is Role.DRIVER)
             view = replace(view, is_driving=any(each.has_duties for each in drivers))
-            if view.is_synced and not self._fleet_view.is_synced:
+            if view.is_synced and not self._published.fleet.is_synced:
                 # The first list is what a person waits for: it follows a frame at once.
                 self._told_at = float("-inf")
-            self._fleet_view = view
-        self._tell()
+        self._publish(fleet=view)
         self._follow_releases(view)
 
     def _tell_problem(self, problem: str) -> None:
-        with self._lock:
-            self._fleet_view = replace(self._fleet_view, problem=problem, now=datetime.now(UTC))
-        self._tell()
+        self._publish(fleet=replace(self._published.fleet, problem=problem, now=datetime.now(UTC)))
 
     def _tell(self) -> None:
         """Send a message when one is due, unless one is pending that the screens have not fetched for yet."""

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from emqx_tui.model.api_version import V4, credentials
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
@@ -23,7 +24,10 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.requests import EmqxRequest, KubeRequest
 from emqx_tui.session.ports import Alive, Changed, Clock, Emqx, Kube, Listed, Lost, Removed, Scope, WatchInput
 from emqx_tui.session.views.cluster_facts import with_view
-from emqx_tui.session.views.view import ClusterRow, FleetView, Role, SourceHealth, View
+from emqx_tui.session.views.fleet_view import ClusterRow, FleetView, Role, SourceHealth
+
+if TYPE_CHECKING:
+    from emqx_tui.session.views.view import View
 
 COUNT_EVERY_S = 5.0
 SERVICE_EVERY_S = 60.0
@@ -56,7 +60,9 @@ class Fleet:
         clock: Clock,
         session_view: Callable[[Key], View | None],
         publish: Callable[[FleetView], None],
+        count_after_s: float = 0.0,
     ) -> None:
+        """`count_after_s`: between the first list and the first count; wall seconds."""
         self._context = context
         self._server = server
         self._namespace = namespace
@@ -66,6 +72,7 @@ class Fleet:
         self._clock = clock
         self._session_view = session_view
         self._publish = publish
+        self._count_after_s = count_after_s
         self._resources: dict[Key, EmqxEnterprise] = {}
         self._last: dict[Key, tuple[EmqxEnterprise, datetime]] = {}
         """Every object that is there, as it was read last, and when."""
@@ -199,6 +206,7 @@ class Fleet:
     async def _count(self) -> None:
         self.show()
         await self._first_list.wait()
+        await asyncio.sleep(self._count_after_s)
         while True:
             keys = self._keys()[:MAX_COUNTED]
             results = await asyncio.gather(*(self._look(key) for key in keys))

@@ -66,9 +66,11 @@ from emqx_tui.session.store import (
 )
 from emqx_tui.session.views import view_builder
 from emqx_tui.session.views.arrival import ArrivalTracker
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.notice import Notice, NoticeKind
 from emqx_tui.session.views.publisher import Publisher
 from emqx_tui.session.views.release_history import ReleaseHistory
-from emqx_tui.session.views.view import Notice, NoticeKind, Role, View
+from emqx_tui.session.views.view import View
 
 
 class Reconciler:
@@ -332,7 +334,8 @@ class Reconciler:
         self._colour()
         before = self._decision
         self._decision, self._memory = decide(self._memory, self.seen, self._journal.present, intent, settings)
-        self.publisher.decided(before, self._decision)
+        has_looked = self._arrival.has_looked(self._health, self._options.policy.max_lease_age_s)
+        self.publisher.decided(before, self._decision, is_judged=has_looked)
         if recent := self._memory.observations.recent:
             self._series.add(recent[-1])
             if self._decision.journal is not None:

@@ -14,13 +14,13 @@ from typing import Any
 
 from emqx_tui.model.series import PLOTTED, Sample, Series
 from emqx_tui.model.wire import Malformed
-from emqx_tui.rollout.change import Draft, Plan
+from emqx_tui.rollout.change import Draft, Plan, ReleaseOptions
 from emqx_tui.rollout.intents import Intent
-from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.telling.flight_records import Recording
-from emqx_tui.session.inspection.questions import Answer, Inventory, Question
-from emqx_tui.session.sources.pod_report import PodReport
-from emqx_tui.session.views.view import ClusterRow, EditPreview, FleetView, View
+from emqx_tui.session.inspection.questions import Question
+from emqx_tui.session.views.fleet_view import ClusterRow, FleetView
+from emqx_tui.session.views.published import Published
+from emqx_tui.session.views.view import View
 from emqx_tui.session.views.view_recording import Decoder, Unpacker, ViewLine, patched, unpacked_sample
 
 SPEEDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
@@ -155,6 +155,11 @@ class Replay:
 
     # -- a view -------------------------------------------------------------------------------------------------------
 
+    def view(self) -> View:
+        if self._view is None:
+            self._view = self._built()
+        return self._view
+
     def _built(self) -> View:
         self._indexed.extend(self._number + 1)
         frames = self._indexed.frames
@@ -175,31 +180,13 @@ class Replay:
     def stop(self, timeout_s: float = 2.0) -> None:
         self._on_change = lambda: None
 
-    def view(self) -> View | None:
-        if self._view is None:
-            self._view = self._built()
-        return self._view
-
-    def fleet(self) -> FleetView:
+    def published(self) -> Published:
         view = self.view()
-        assert view is not None
         seen = view.snapshot
         rows: tuple[ClusterRow, ...] = ()
         if seen.resource.value is not None and seen.resource.read_at is not None:
             rows = (ClusterRow(seen.resource.value, seen.resource.read_at, view.decision.phase),)
-        return FleetView("replay", "", seen.namespace, view.now, rows, is_synced=True)
-
-    def edit_preview(self) -> EditPreview | None:
-        return None
-
-    def pod_report(self) -> PodReport | None:
-        return None
-
-    def answer(self) -> Answer | None:
-        return None
-
-    def inventory(self) -> Inventory | None:
-        return None
+        return Published(FleetView("replay", "", seen.namespace, view.now, rows, is_synced=True), view)
 
     def person(self) -> str:
         return ""
@@ -222,9 +209,7 @@ class Replay:
 
     def pressed(self, action: str, place: str) -> None: ...
 
-    def preview_edit(
-        self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
-    ) -> None: ...
+    def preview_edit(self, number: int, draft: Draft, options: ReleaseOptions) -> None: ...
 
     def save(self, plan_or_draft: Plan | Draft) -> None: ...
 

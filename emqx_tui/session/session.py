@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout.change import Draft, Plan
+from emqx_tui.rollout.change import Draft, Plan, ReleaseOptions
 from emqx_tui.rollout.decision import CheckResult
 from emqx_tui.rollout.intents import Intent
 from emqx_tui.session.inputs import (
@@ -72,13 +72,9 @@ class Session:
         finally:
             await self._stop()
 
-    async def preview_edit(
-        self, number: int, draft: Draft, approval: str, *, late_removal: bool, parallel_drains: int
-    ) -> EditPreview:
+    async def preview_edit(self, number: int, draft: Draft, options: ReleaseOptions) -> EditPreview:
         """Judge an edit: validation, server dry-run, pre-flight, forecast."""
-        return await self._reconciler.editor.preview(
-            number, draft, approval, late_removal=late_removal, parallel_drains=parallel_drains
-        )
+        return await self._reconciler.editor.preview(number, draft, options)
 
     async def examine(self) -> tuple[CheckResult, ...]:
         """The pre-flight checks as things are: whether a release could start now."""

@@ -11,6 +11,7 @@ from emqx_tui.model.workloads import Lease
 from emqx_tui.session.inputs import LeaseAnswered
 from emqx_tui.session.options import Ports
 from emqx_tui.session.records.driver_lease import DriverLease
+from emqx_tui.session.records.objects import LEASE_DURATION_S
 from tests.support.fakes import FakeClock, FakeHost, FakeKube, until
 
 HOST = FakeHost()
@@ -238,8 +239,15 @@ async def test_a_lease_that_may_not_be_removed_is_tried_once() -> None:
 async def test_at_the_end_it_is_given_back() -> None:
     desk = Desk(granting())
     await desk.keep()
+    desk.clock.tick(4.0)
     await desk.lease.end()
-    assert desk.kube.sent[-1].body["spec"] == {"holderIdentity": ""}
+    left_at = desk.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert desk.kube.sent[-1].body["spec"] == {"holderIdentity": "", "renewTime": left_at}
+    stalled = Desk(granting())
+    await stalled.keep()
+    stalled.clock.tick(LEASE_DURATION_S + 1.0)
+    await stalled.lease.end()
+    assert stalled.kube.sent[-1].body["spec"] == {"holderIdentity": ""}, "it did not drive to the end"
     spectator = Desk(granting())
     spectator.lease.observe(lease())
     await spectator.lease.end()

@@ -23,7 +23,8 @@ from emqx_tui.session.engine import LOW_BANDWIDTH_S, TELL_EVERY_S, Engine, Ident
 from emqx_tui.session.options import Options
 from emqx_tui.session.ports import Listed, Scope, WatchSink
 from emqx_tui.session.records.driver_lease import YIELD_S
-from emqx_tui.session.views.view import ClusterRow
+from emqx_tui.session.views.fleet_view import ClusterRow
+from emqx_tui.session.views.published import Published
 from tests.support import scenes as build
 from tests.support.fakes import FakeClock, FakeEmqx, FakeHost, FakeKube
 
@@ -81,6 +82,9 @@ class Desk:
         self.engine.start(self.on_change)
         return self
 
+    def published(self) -> Published:
+        return self.engine.published()
+
     def until(self, condition: Callable[[], Any]) -> None:
         """Fetch after each message, as the screen does, until `condition` holds."""
         deadline = time.monotonic() + DEADLINE_S
@@ -111,14 +115,14 @@ def in_engine(desk: Desk, work: Callable[[], None]) -> None:
 
 
 def test_clusters_appear(desk: Desk) -> None:
-    desk.start().until(lambda: desk.engine.fleet().rows)
-    assert desk.engine.fleet().is_synced
+    desk.start().until(lambda: desk.published().fleet.rows)
+    assert desk.published().fleet.is_synced
     assert desk.engine.person() == "ann@host"
 
 
 def test_a_screen_that_fetches_nothing_gets_one_message(desk: Desk) -> None:
-    desk.start().until(lambda: desk.engine.fleet().rows)
-    desk.engine.fleet()
+    desk.start().until(lambda: desk.published().fleet.rows)
+    desk.published()
     before = desk.told
     resource = build.idle().resource()
 
@@ -129,30 +133,29 @@ def test_a_screen_that_fetches_nothing_gets_one_message(desk: Desk) -> None:
 
     in_engine(desk, burst)
     assert desk.told == before + 1
-    assert desk.engine.fleet().rows[0].resource.meta.resource_version == "2199"
+    assert desk.published().fleet.rows[0].resource.meta.resource_version == "2199"
     in_engine(desk, burst)
     assert desk.told == before + 2
 
 
 def test_another_namespace_is_listed_and_what_is_driven_goes_on(desk: Desk) -> None:
-    desk.start().until(lambda: desk.engine.fleet().rows)
+    desk.start().until(lambda: desk.published().fleet.rows)
     desk.engine.open(*KEY)
     desk.until(lambda: KEY in desk.engine._sessions)
     session = desk.engine._sessions[KEY]
     desk.engine.look_at("mqtt-eu")
-    desk.until(lambda: desk.engine.fleet().namespace == "mqtt-eu")
+    desk.until(lambda: desk.published().fleet.namespace == "mqtt-eu")
     desk.engine.look_at(None)
-    desk.until(lambda: desk.engine.fleet().namespace is None and desk.engine.fleet().rows)
+    desk.until(lambda: desk.published().fleet.namespace is None and desk.published().fleet.rows)
     assert [scope.namespace for scope in desk.connection.scopes] == [None, "mqtt-eu", None]
     assert desk.engine._sessions[KEY] == session
 
 
-@pytest.mark.parametrize("take", ["fleet", "view", "edit_preview"])
-def test_any_fetch_makes_the_next_message_due(desk: Desk, take: str) -> None:
-    desk.start().until(lambda: desk.engine.fleet().rows)
+def test_a_fetch_makes_the_next_message_due(desk: Desk) -> None:
+    desk.start().until(lambda: desk.published().fleet.rows)
     in_engine(desk, lambda: desk.connection.sinks[0](Listed(Kind.EMQX_ENTERPRISE, {})))
     before = desk.told
-    getattr(desk.engine, take)()
+    desk.published()
     in_engine(desk, lambda: desk.connection.sinks[0](Listed(Kind.EMQX_ENTERPRISE, {})))
     assert desk.told == before + 1
 
@@ -160,9 +163,9 @@ def test_any_fetch_makes_the_next_message_due(desk: Desk, take: str) -> None:
 def test_an_opened_cluster_publishes_views_and_takes_intents(desk: Desk) -> None:
     desk.start()
     desk.engine.open(*KEY)
-    desk.until(lambda: (view := desk.engine.view()) is not None and view.snapshot.resource.value is not None)
+    desk.until(lambda: (view := desk.published().view) is not None and view.snapshot.resource.value is not None)
     desk.engine.submit(Hold("ann@host"))
-    desk.until(lambda: (view := desk.engine.view()) is not None and "no release is running" in str(view.notice))
+    desk.until(lambda: (view := desk.published().view) is not None and "no release is running" in str(view.notice))
 
 
 def test_a_cluster_opened_before_the_connection_stands_is_opened_with_it() -> None:
@@ -177,23 +180,23 @@ def test_a_cluster_opened_before_the_connection_stands_is_opened_with_it() -> No
     made.append(desk)
     desk.start().engine.open(*KEY)
     gate.set()
-    desk.until(lambda: desk.engine.view() is not None)
+    desk.until(lambda: desk.published().view is not None)
     desk.engine.stop()
 
 
 def test_a_closed_cluster_without_release_ends_its_session(desk: Desk) -> None:
     desk.start()
     desk.engine.open(*KEY)
-    desk.until(lambda: desk.engine.view() is not None)
+    desk.until(lambda: desk.published().view is not None)
     desk.engine.close()
-    assert desk.engine.view() is None
+    assert desk.published().view is None
     desk.until(lambda: not desk.engine._sessions)
 
 
 def test_the_end_comes_within_a_second_and_closes_the_connection(desk: Desk) -> None:
     desk.start()
     desk.engine.open(*KEY)
-    desk.until(lambda: desk.engine.view() is not None)
+    desk.until(lambda: desk.published().view is not None)
     began = time.monotonic()
     desk.engine.stop()
     assert time.monotonic() - began < 1.0
@@ -213,7 +216,7 @@ def test_stopping_twice_or_before_the_start_is_no_error(desk: Desk) -> None:
     never = Desk()
     never.engine.stop()
     assert not never.connection.is_closed, "there was none"
-    desk.start().until(lambda: desk.engine.fleet().rows)
+    desk.start().until(lambda: desk.published().fleet.rows)
     desk.engine.stop()
     desk.engine.stop()
     assert desk.connection.is_closed
@@ -247,7 +250,7 @@ def test_why_there_is_no_connection_is_told_meanwhile() -> None:
         raise Unauthorized("the token has expired", status=401)
 
     desk = Desk(refused).start()
-    desk.until(lambda: "the token has expired" in desk.engine.fleet().problem)
+    desk.until(lambda: "the token has expired" in desk.published().fleet.problem)
     desk.engine.stop()
     assert desk.engine.failure is None
 
@@ -257,7 +260,7 @@ def test_a_bug_that_ends_the_engine_is_told_and_kept(caplog: pytest.LogCaptureFi
         raise ZeroDivisionError("a bug")
 
     desk = Desk(broken).start()
-    desk.until(lambda: "ZeroDivisionError" in desk.engine.fleet().problem)
+    desk.until(lambda: "ZeroDivisionError" in desk.published().fleet.problem)
     desk.engine.stop()
     assert isinstance(desk.engine.failure, ZeroDivisionError)
     assert "the engine ended" in caplog.text
@@ -266,10 +269,10 @@ def test_a_bug_that_ends_the_engine_is_told_and_kept(caplog: pytest.LogCaptureFi
 def test_a_session_that_breaks_is_told_in_its_view_and_logged(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     desk.start()
     desk.engine.open(*KEY)
-    desk.until(lambda: desk.engine.view() is not None)
+    desk.until(lambda: desk.published().view is not None)
     session, _ = desk.engine._sessions[KEY]
     in_engine(desk, lambda: session._put(object()))
-    desk.until(lambda: (view := desk.engine.view()) is not None and "internal error" in str(view.notice))
+    desk.until(lambda: (view := desk.published().view) is not None and "internal error" in str(view.notice))
     assert "ended" in caplog.text
     assert desk.engine.failure is None
 
@@ -308,7 +311,7 @@ def test_the_screen_is_told_no_more_often_than_it_may_draw(every_s: float, at_mo
 
     def fetch() -> None:
         told.append(timetable.now)
-        engine.view()
+        engine.published()
 
     engine._on_change = fetch
     for tick in range(101):
@@ -344,7 +347,7 @@ class Releasing(Connection):
 
 
 def row_of(desk: Desk) -> ClusterRow | None:
-    return next(iter(desk.engine.fleet().rows), None)
+    return next(iter(desk.published().fleet.rows), None)
 
 
 def test_the_list_tells_hold_and_driver_of_a_release_that_nobody_has_opened() -> None:
@@ -354,7 +357,7 @@ def test_the_list_tells_hold_and_driver_of_a_release_that_nobody_has_opened() ->
     row = row_of(desk)
     assert row is not None
     assert (row.driver, row.is_mine, row.is_undriven, row.needs_person) == ("bob@bastion/7", False, False, True)
-    assert desk.engine.view() is None
+    assert desk.published().view is None
     desk.engine.stop()
 
 

@@ -91,8 +91,9 @@ def test_sources_are_told_apart() -> None:
     log.events([event(1), event(2, component="statefulset-controller")])
     log.sent(NOW + timedelta(seconds=5), STOP)
     log.say(NOW + timedelta(seconds=6), "hello")
+    log.asked(NOW + timedelta(seconds=7), "approved: cut-over")
     sources = [line.source for line in log.lines()]
-    assert sources == [LogSource.OPERATOR, LogSource.KUBERNETES, LogSource.YOU, LogSource.CONSOLE]
+    assert sources == [LogSource.OPERATOR, LogSource.KUBERNETES, LogSource.YOU, LogSource.CONSOLE, LogSource.YOU]
 
 
 @given(st.lists(st.integers(0, 60), max_size=80))

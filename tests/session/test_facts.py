@@ -14,14 +14,16 @@ from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.decision import Alarm, CheckResult, Outcome
+from emqx_tui.rollout.forecast.start_forecast import StartForecast
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord, Totals, Uncounted
 from emqx_tui.session.views import facts, node_facts
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
 from emqx_tui.session.views.facts import Driving, LowestSum, MaxMissing, Obstacle
+from emqx_tui.session.views.fleet_view import Role
 from emqx_tui.session.views.node_facts import NodeState
-from emqx_tui.session.views.view import Role, View
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.ledger import ledger_line
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases
@@ -45,6 +47,17 @@ def test_no_drain_beats_the_rate_of_as_many_nodes_as_there_are() -> None:
     assert facts.drain_limit_s(journal) == 171.7
     assert facts.drain_limit_s(replace(journal, parallel_drains=1)) == 505.0
     assert facts.drain_limit_s(replace(journal, totals=Totals())) is None
+
+
+def test_a_rate_that_was_changed_on_the_way_gives_no_limit() -> None:
+    """The last one may have come a moment before the end."""
+    rate = releases.journal().rates.conn_evict_rate_per_s
+    journal = releases.journal(
+        totals=Totals(clients=100_000), forecast=StartForecast(600, 700, 100_000, 100_000, 200, rate, ())
+    )
+    assert facts.drain_limit_s(journal) == 505.0
+    faster = replace(journal, rates=replace(journal.rates, conn_evict_rate_per_s=900))
+    assert facts.drain_limit_s(faster) is None
 
 
 def test_nobody_knows_how_long_a_hold_takes() -> None:

@@ -19,7 +19,8 @@ from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.fleet import MAX_COUNTED, Fleet
 from emqx_tui.session.ports import Alive, Changed, Listed, Lost, Removed, Scope, WatchSink
-from emqx_tui.session.views.view import FleetView, View
+from emqx_tui.session.views.fleet_view import FleetView
+from emqx_tui.session.views.view import View
 from tests.support import scenes as build
 from tests.support.fakes import START, FakeClock, FakeEmqx, FakeKube, until
 
@@ -58,6 +59,8 @@ class Desk:
     def __post_init__(self) -> None:
         self.kube.answers.setdefault("/api/v1/namespaces/default/services/emqx-ee", {"kind": "Service"})
 
+    count_after_s: float = 0.0
+
     def fleet(self, namespace: str | None) -> Fleet:
         return Fleet(
             context="prod",
@@ -69,6 +72,7 @@ class Desk:
             clock=self.clock,
             session_view=self.sessions.get,
             publish=self.views.append,
+            count_after_s=self.count_after_s,
         )
 
     @property
@@ -103,6 +107,22 @@ async def test_before_the_first_list_nothing_is_claimed() -> None:
         assert desk.view.rows == ()
         desk.tell(Listed(CR, {}))
         assert desk.view.is_synced
+
+
+async def test_the_first_list_is_told_before_a_broker_is_asked() -> None:
+    asked = asyncio.Event()
+
+    async def secret(request: Any) -> Any:
+        asked.set()
+        return bootstrap()
+
+    desk = Desk(kube=FakeKube({SECRET: secret}), count_after_s=0.01)
+    async with running(desk=desk), asyncio.timeout(10.0):
+        desk.tell(Listed(CR, {KEY: resource()}))
+        await asyncio.sleep(0)
+        assert [row.resource.name for row in desk.view.rows] == ["emqx-ee"]
+        assert not asked.is_set()
+        await asked.wait()
 
 
 async def test_clusters_come_change_and_go() -> None:

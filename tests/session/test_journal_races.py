@@ -7,6 +7,7 @@ import base64
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from emqx_tui.model.secret import Secret
 from emqx_tui.rollout.change import Change, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Hold, Resume, Start
-from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals
+from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals, Uncounted
 from emqx_tui.session.inputs import JournalWritten
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
@@ -25,7 +26,8 @@ from emqx_tui.session.records.journal_store import JournalStore
 from emqx_tui.session.records.objects import LEASE_DURATION_S
 from emqx_tui.session.records.release_end import ReleaseEnd
 from emqx_tui.session.session import Session
-from emqx_tui.session.views.view import EditPreview, Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import EditPreview, View
 from tests.support import scenes as build
 from tests.support.fakes import START, FakeClock, FakeEmqx, FakeHost, FakeKube, until
 
@@ -255,8 +257,16 @@ def test_a_journal_that_vanished_is_missed_until_it_stands_again(
         each.close()
 
 
-@pytest.mark.parametrize(("lowest", "at_once"), [(895, False), (809, True)], ids=["a little", "by a tenth of all"])
-def test_counters_wait_for_the_next_write_unless_the_sum_falls_deep(lowest: int, at_once: bool) -> None:
+@pytest.mark.parametrize(
+    ("seen", "at_once"),
+    [
+        ({"lowest_sum": 895}, False),
+        ({"lowest_sum": 809}, True),
+        ({"uncounted": (Uncounted(START, START + timedelta(seconds=60)),)}, True),
+    ],
+    ids=["a little less", "a tenth of all less", "a time of which nobody knows"],
+)
+def test_counters_wait_for_the_next_write_unless_something_is_lost_without(seen: Any, at_once: bool) -> None:
     """A driver that is killed takes with it what it has not written."""
     spawned: list[Coroutine[Any, Any, None]] = []
     ports = Ports(FakeKube(), FakeEmqx(), FakeClock(), FakeHost())
@@ -265,7 +275,7 @@ def test_counters_wait_for_the_next_write_unless_the_sum_falls_deep(lowest: int,
     assert journal is not None
     store.write(journal, None)
     store.written(JournalWritten(journal, secret(journal, 100)))
-    fallen = replace(journal, totals=replace(journal.totals, lowest_sum=lowest))
+    fallen = replace(journal, totals=replace(journal.totals, **seen))
     assert store.must_write(fallen, None, is_driver=True, is_last=False) is at_once
     for each in spawned:
         each.close()

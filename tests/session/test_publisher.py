@@ -13,8 +13,10 @@ import pytest
 from emqx_tui.model.kinds import Kind
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.session import Session
-from emqx_tui.session.views.publisher import CONFIRM_S, COUNTING_S, KEYS_BEFORE, Publisher
-from emqx_tui.session.views.view import Notice, NoticeKind, SourceHealth, View
+from emqx_tui.session.views.fleet_view import SourceHealth
+from emqx_tui.session.views.notice import Notice, NoticeKind
+from emqx_tui.session.views.publisher import AFTER_END_S, CONFIRM_S, COUNTING_S, KEYS_BEFORE, Publisher
+from emqx_tui.session.views.view import LogSource, View
 from emqx_tui.ui.shell.identity import QUIET_S
 from tests.support import releases
 from tests.support.desk import small_world
@@ -158,3 +160,30 @@ def test_a_source_that_falls_silent_is_recorded_and_that_it_answers_again() -> N
         desk.publish(view)
     found = [(record["source"], record["is_ok"], record["problem"]) for record in desk.recorded("source")]
     assert found == [("pods", False, "reset"), ("pods", True, "reset")]
+
+
+def test_a_console_that_is_left_on_the_last_screen_records_no_night_of_it() -> None:
+    desk, done = Desk(), releases.done()
+    for minute in range(60):
+        shown = later(done, 60.0 * minute)
+        busy = replace(
+            shown, snapshot=replace(shown.snapshot, stats=replace(shown.snapshot.stats, value={"x": minute}))
+        )
+        desk.publish(busy, after_s=60.0)
+    assert len(desk.views) == 60
+    assert len(desk.log.views) == AFTER_END_S // 60 + 1
+
+
+@pytest.mark.parametrize(
+    ("notice", "source"),
+    [
+        (Notice(NoticeKind.ACCEPTED, "approved: cut-over"), LogSource.YOU),
+        (Notice.refused("held: resume first"), LogSource.CONSOLE),
+        (Notice(NoticeKind.PROBLEM, "the valve was not closed"), LogSource.CONSOLE),
+    ],
+    ids=lambda value: str(value),
+)
+def test_what_a_person_here_was_granted_is_told_as_theirs(notice: Notice, source: LogSource) -> None:
+    desk = Desk()
+    desk.publisher.notify(notice)
+    assert [(line.source, line.text) for line in desk.publisher.log.lines()] == [(source, str(notice))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -148,8 +149,10 @@ def test_a_lease_is_taken_renewed_and_released() -> None:
         second = await take(kube, world, "ann", first)
         assert second.meta.resource_version != first.meta.resource_version
         assert second.transitions == 0
-        await objects.release_lease(kube, second)
-        assert lease_of(world).holder == ""
+        left_at = SimClock(world).now() + timedelta(seconds=7)
+        await objects.release_lease(kube, second, driven_until=left_at)
+        left = lease_of(world)
+        assert (left.holder, left.renewed_at) == ("", left_at)
 
     on_server(work)
 
@@ -182,7 +185,7 @@ def test_releasing_or_removing_what_another_holds_by_now_changes_nothing() -> No
     async def work(kube: SimKube, world: World) -> None:
         ours = await take(kube, world, "ann", None)
         await take(kube, world, "bob", ours)
-        await objects.release_lease(kube, ours)
+        await objects.release_lease(kube, ours, driven_until=None)
         assert lease_of(world).holder == "bob"
 
     on_server(work)

@@ -12,7 +12,7 @@ from emqx_tui.model.errors import Conflict, NotFound, Rejected
 from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.change import Draft
 from emqx_tui.session.commands.edit_preview import save
-from emqx_tui.session.views.view import Notice, NoticeKind
+from emqx_tui.session.views.notice import Notice, NoticeKind
 from tests.support import scenes as build
 from tests.support.fakes import FakeKube
 

@@ -9,7 +9,7 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.session.ports import Listed, Lost
 from emqx_tui.session.store import NodeReports, Store, StoreInput, fold, snapshot
 from emqx_tui.session.views import view_builder
-from emqx_tui.session.views.view import Role
+from emqx_tui.session.views.fleet_view import Role
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 REFUSED = Forbidden(

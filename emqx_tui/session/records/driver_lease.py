@@ -176,14 +176,15 @@ class DriverLease:
         return "" if is_told else problem
 
     async def end(self) -> None:
-        """Give the lease back, if it is ours."""
+        """Give the lease back, if it is ours, with the time until which this console drove: whoever comes tells it."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
         lease = self._known
         if lease is not None and lease.holder == self._ports.host.identity and self._held_at is not None:
             with contextlib.suppress(AdapterError, asyncio.CancelledError):
-                await objects.release_lease(self._ports.kube, lease)
+                driven_until = self._ports.clock.now() if self.is_held else None
+                await objects.release_lease(self._ports.kube, lease, driven_until=driven_until)
 
 
 def _version(lease: Lease) -> tuple[str, str]:

@@ -221,7 +221,7 @@ def _milestones(journal: Journal) -> tuple[Any, ...]:
     """What is written at once: a driver that dies takes the rest with it, a deep fall of the sum among it."""
     totals = journal.totals
     tenths = 10 * totals.lowest_sum // totals.start_sum if totals.lowest_sum is not None and totals.start_sum else None
-    return (totals.first_drain_at, totals.drained_at, totals.deaths, tenths)
+    return (totals.first_drain_at, totals.drained_at, totals.deaths, totals.uncounted, tenths)
 
 
 def _is_older(new: Secret, known: Secret | None) -> bool:

@@ -88,7 +88,7 @@ async def take_lease(
     kube: Kube, namespace: str, name: str, *, holder: str, now: datetime, known: Lease | None, owner_uid: str
 ) -> Lease:
     """Become the holder, or renew. Raises AdapterError; Conflict = another console was faster."""
-    instant = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    instant = _instant(now)
     spec: dict[str, Any] = {
         "holderIdentity": holder,
         "leaseDurationSeconds": LEASE_DURATION_S,
@@ -121,11 +121,19 @@ async def take_lease(
     return Lease.from_json(await kube.request(request))
 
 
-async def release_lease(kube: Kube, lease: Lease) -> None:
-    """Give the lease back; a Conflict, because another console holds it by now, is fine. Raises AdapterError."""
+def _instant(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+async def release_lease(kube: Kube, lease: Lease, *, driven_until: datetime | None) -> None:
+    """Give the lease back, with the end of its holder's work if it is known. Raises AdapterError.
+
+    A Conflict, because another console holds it by now, is fine.
+    """
     path = Kind.LEASE.info.path(lease.meta.namespace, lease.name)
     metadata = {"resourceVersion": lease.meta.resource_version, "uid": lease.meta.uid}
-    body = {"metadata": metadata, "spec": {"holderIdentity": ""}}
+    spec = {"holderIdentity": ""} | ({"renewTime": _instant(driven_until)} if driven_until else {})
+    body = {"metadata": metadata, "spec": spec}
     try:
         await kube.request(KubeRequest("PATCH", path, body, MERGE_PATCH, _QUERY, timeout_s=3.0))
     except (NotFound, Conflict):

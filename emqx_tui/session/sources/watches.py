@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from emqx_tui.model.claims import INSTANCE_LABEL
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.model.workloads import SERVICE_LABEL
 from emqx_tui.rollout.state.journal import journal_name
 from emqx_tui.session.inputs import Put
 from emqx_tui.session.ports import Kube, Scope
@@ -20,7 +22,7 @@ Until = Callable[[Callable[[Snapshot], bool]], Awaitable[None]]
 
 def scopes(namespace: str, name: str, service: str) -> dict[Kind, Scope]:
     """What a session watches of one cluster."""
-    instance = f"apps.emqx.io/instance={name}"
+    instance = f"{INSTANCE_LABEL}={name}"
     own = journal_name(name)
     return {
         Kind.EMQX_ENTERPRISE: Scope(namespace, field_selector=f"metadata.name={name}"),
@@ -28,7 +30,7 @@ def scopes(namespace: str, name: str, service: str) -> dict[Kind, Scope]:
         Kind.POD: Scope(namespace, instance),
         Kind.SERVICE: Scope(namespace),
         Kind.ENDPOINTS: Scope(namespace, field_selector=f"metadata.name={service}"),
-        Kind.ENDPOINT_SLICE: Scope(namespace, f"kubernetes.io/service-name={service}"),
+        Kind.ENDPOINT_SLICE: Scope(namespace, f"{SERVICE_LABEL}={service}"),
         Kind.EVENT: Scope(namespace, field_selector=f"involvedObject.name={name}"),
         Kind.SECRET: Scope(namespace, field_selector=f"metadata.name={own}"),
         Kind.LEASE: Scope(namespace, field_selector=f"metadata.name={own}"),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.policy import needs_person
-from emqx_tui.session.views.view import ClusterRow, View
+from emqx_tui.session.views.fleet_view import ClusterRow
+
+if TYPE_CHECKING:
+    from emqx_tui.session.views.view import View
 
 
 class ClusterState(StrEnum):

@@ -24,7 +24,8 @@ from emqx_tui.rollout.telling.incidents import Incident
 from emqx_tui.rollout.telling.stages import waiting_gate
 from emqx_tui.rollout.ungated.ungated import UngatedRelease, is_stopped, is_there, look
 from emqx_tui.session.views.cluster_facts import Versions
-from emqx_tui.session.views.view import Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import View
 
 # -- versions ------------------------------------------------------------------------------------------------------
 
@@ -115,6 +116,13 @@ def draining(view: View) -> tuple[Member, ...]:
     return tuple(m for m in view.snapshot.members if m.evacuation and m.evacuation.is_running)
 
 
+def was_draining(view: View) -> bool:
+    """A drain has begun and is not done: it runs, or was stopped."""
+    journal = view.journal
+    begun = set(journal.starts) - set(journal.drained) if journal else set()
+    return bool(draining(view)) or any(m.name in begun for m in view.snapshot.members)
+
+
 def initial_clients(view: View, pod: str) -> int | None:
     """Clients of a node when its drain began or, before, when the first one did."""
     return dict(view.drain_initial).get(pod)
@@ -138,9 +146,14 @@ def drain_remaining_s(view: View, member: Member) -> float | None:
 
 
 def drain_limit_s(journal: Journal) -> float | None:
-    """The time no drain can beat: all clients at the rate of all nodes that drain at once, and one takeover wait."""
-    clients = journal.totals.clients
+    """The time no drain can beat: all clients at the rate of all nodes that drain at once, and one takeover wait.
+
+    None where the rate was changed on the way: the journal has the last one only.
+    """
+    clients, forecast = journal.totals.clients, journal.forecast
     if clients is None:
+        return None
+    if forecast is not None and forecast.conn_evict_rate_per_s != journal.rates.conn_evict_rate_per_s:
         return None
     at_once = drains_at_once(journal.parallel_drains, journal.originals.replicas or 1)
     rates = journal.rates

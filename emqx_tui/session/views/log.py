@@ -121,6 +121,10 @@ class EventLog:
     def say(self, at: datetime, words: str) -> None:
         self._add(LogLine(at, LogSource.CONSOLE, redact_text(words)))
 
+    def asked(self, at: datetime, words: str) -> None:
+        """What the person at this console asked for, and was granted."""
+        self._add(LogLine(at, LogSource.YOU, redact_text(words)))
+
     def alarm(self, at: datetime, words: str) -> None:
         self._repeat(LogLine(at, LogSource.CONSOLE, redact_text(words), is_alarm=True))
 

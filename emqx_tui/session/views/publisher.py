@@ -18,14 +18,17 @@ from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intent_handlers import evidence_of
+from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.telling import wording
 from emqx_tui.rollout.telling.flight_records import journal_fields
 from emqx_tui.rollout.telling.incidents import Incident
 from emqx_tui.session.inputs import Put, Recalled
 from emqx_tui.session.options import Ports
+from emqx_tui.session.views.fleet_view import SourceHealth
 from emqx_tui.session.views.log import EventLog
-from emqx_tui.session.views.view import Notice, SourceHealth, View
+from emqx_tui.session.views.notice import Notice, NoticeKind
+from emqx_tui.session.views.view import View
 
 COUNTING_S = 1.0
 """Wall seconds between two views that differ only in ages, while the screen shows one that grows ..."""
@@ -37,6 +40,9 @@ KEYS_BEFORE = 50
 """Keys before a release that are kept for its flight log."""
 HELD_DOWN_S = 1.0
 """The same key again within this time is not written again."""
+AFTER_END_S = 300.0
+"""So long after its end a release is recorded, for who comes back late. A console that is left on its last screen for
+a night would push the release out of its own recording."""
 COUNTED_EVERY_S = 5.0
 """Cluster time between two counts in the flight log."""
 
@@ -60,6 +66,8 @@ class Publisher:
         self._keys: deque[dict[str, Any]] = deque(maxlen=KEYS_BEFORE)
         """Pressed while no release was under way: kept for one that begins."""
         self._pressed_at = ("", "", float("-inf"))
+        self._phase = Phase.IDLE
+        """The last one that was told."""
         self.log = EventLog(context)
         self.notice: Notice | None = None
         self.notice_number = 0
@@ -78,14 +86,14 @@ class Publisher:
         self._keep(numbered)
 
     def _keep(self, view: View) -> None:
-        """Give the views of a release to the flight log: from the last one before it to its end."""
+        """Give the views of a release to the flight log: from the last one before it to a while after its end."""
         recorder = self._ports.recorder
         if recorder is None:
             return
         if view.journal is None:
             self._before_release = view
             return
-        if view.result and self._kept is not None and says_the_same(view, self._kept):
+        if view.result and self._kept is not None and (_is_long_over(view) or says_the_same(view, self._kept)):
             return
         if self._before_release is not None:
             recorder.saw(self._before_release)
@@ -122,7 +130,8 @@ class Publisher:
         """Answer an intent; the next view carries the answer."""
         self.notice = notice
         self.notice_number += 1
-        self.say(str(notice))
+        tell = self.log.asked if notice.kind is NoticeKind.ACCEPTED else self.log.say
+        tell(self._ports.clock.now(), str(notice))
         self.record("notice", kind=str(notice.kind), text=str(notice))
 
     def say(self, words: str) -> None:
@@ -133,10 +142,15 @@ class Publisher:
         self.log.alarm(self._ports.clock.now(), words)
         self.record("problem", text=words)
 
-    def decided(self, before: Decision, decision: Decision) -> None:
-        """Log a new phase, new approvals, new incidents, and alarms that begin or end."""
-        if before.phase is not decision.phase:
-            self.say(f"{decision.phase}")
+    def decided(self, before: Decision, decision: Decision, *, is_judged: bool = True) -> None:
+        """Log a new phase, new approvals, new incidents, and alarms that begin or end.
+
+        Not `is_judged`: what the phase depends on has not been read yet, so it is told later.
+        """
+        if is_judged and self._phase is not decision.phase:
+            self._phase = decision.phase
+            if decision.phase is not Phase.IDLE:
+                self.say(f"{decision.phase}")
             self.record("phase", phase=str(decision.phase))
         self._approved(before, decision)
         if (gate := decision.gate) is not None and gate.is_open and gate.id != _open_gate(before):
@@ -235,6 +249,11 @@ class Publisher:
 
         if recorder is not None:
             recorder.recall(journal.uid, journal.release_id, tell)
+
+
+def _is_long_over(view: View) -> bool:
+    ended_at = view.journal.totals.finished_at if view.journal else None
+    return ended_at is not None and (view.now - ended_at).total_seconds() > AFTER_END_S
 
 
 def _open_gate(decision: Decision) -> GateId | None:

@@ -10,7 +10,7 @@ from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.state.observed import Observations
 from emqx_tui.session.records.driving_rights import in_words
 from emqx_tui.session.store import Collection, Store
-from emqx_tui.session.views.view import Role, SourceHealth
+from emqx_tui.session.views.fleet_view import Role, SourceHealth
 
 
 def missing_right(store: Store) -> str:
