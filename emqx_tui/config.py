@@ -11,8 +11,7 @@ import difflib
 import fnmatch
 import os
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -220,6 +219,9 @@ def _places(
 
 def _read_file(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]], Mapping[str, str]]:
     """(settings, settings by pattern of contexts, keys)."""
+    # Most consoles have no file, and need not wait for what reads one.
+    import tomllib
+
     try:
         value = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -362,25 +364,19 @@ def _path(value: Any) -> Path:
     return Path(_text(value)).expanduser() if not isinstance(value, Path) else value
 
 
-def _level(value: Any) -> str:
-    word = _text(value).lower()
-    if word not in LEVELS:
-        raise ValueError(f"expected one of {', '.join(LEVELS)}")
-    return word
+def _one_of(words: Collection[str]) -> Callable[[Any], str]:
+    """Reads one of these words, in either case."""
+
+    def read(value: Any) -> str:
+        word = _text(value).lower()
+        if word not in words:
+            raise ValueError(f"expected one of {', '.join(words)}")
+        return word
+
+    return read
 
 
-def _colour(value: Any) -> str:
-    word = _text(value).lower()
-    if word not in COLOURS:
-        raise ValueError(f"expected one of {', '.join(COLOURS)}")
-    return word
-
-
-def _theme(value: Any) -> str:
-    word = _text(value).lower()
-    if word not in THEMES:
-        raise ValueError(f"expected one of {', '.join(THEMES)}")
-    return word
+_level, _colour, _theme = _one_of(LEVELS), _one_of(COLOURS), _one_of(THEMES)
 
 
 def _approval(value: Any) -> Approval:

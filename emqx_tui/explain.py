@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
-PAGE = "explain.md"
+PAGE = Path(__file__).with_name("explain.md")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Entry:
 @cache
 def entries() -> tuple[Entry, ...]:
     """All of the page, in its order."""
-    return read(files("emqx_tui").joinpath(PAGE).read_text("utf-8"))
+    return read(PAGE.read_text("utf-8"))
 
 
 def read(page: str) -> tuple[Entry, ...]:

@@ -10,12 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.resources import files
 from pathlib import Path
 
 from emqx_tui.model.wire import clean
 
-PAGE = "runbook.md"
+PAGE = Path(__file__).with_name("runbook.md")
 MOST_BYTES = 65_536
 _ENTRY = re.compile(r"([-*+]|\d+[.)]) ")
 _HEADING = re.compile(r"#+ +(.*?)[ #]*")
@@ -43,7 +42,7 @@ SILENT = Runbook()
 
 def load(file: Path | None) -> Runbook:
     """The words of a file, those of the page without one. Never raises."""
-    page = read(files("emqx_tui").joinpath(PAGE).read_text("utf-8"))
+    page = read(PAGE.read_text("utf-8"))
     if file is None:
         return Runbook(page)
     try:

@@ -18,7 +18,8 @@ from types import ModuleType
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.adapters.machine.log_file import LogFile
-from emqx_tui.cli.parsing.arguments import UsageError, parse
+from emqx_tui.cli.parsing.arguments import parse
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.cli.standard_output import OutputLost, flush, occupy_closed_descriptors, say
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.model.errors import AdapterError, Unreachable

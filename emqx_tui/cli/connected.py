@@ -14,11 +14,14 @@ from typing import Any, Protocol
 from emqx_tui import __version__
 from emqx_tui.adapters.connect import Connection, connect
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
+from emqx_tui.cli.garbage import search_often
 from emqx_tui.config import Settings
 from emqx_tui.model.errors import Forbidden, NotFound
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.options import Options
 
+GOES_ON_S = 5.0
+"""What runs for longer is no short command."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -101,6 +104,7 @@ def run_until_signal(work: Callable[[Ending], Coroutine[Any, Any, int]], timeout
 
     async def ended() -> int:
         ending = Ending(timeout_s)
+        asyncio.get_running_loop().call_later(GOES_ON_S, search_often)
         try:
             return await work(ending)
         except asyncio.CancelledError:

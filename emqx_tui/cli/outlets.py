@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 from emqx_tui.config import Settings
-from emqx_tui.session.views.view import View
+
+if TYPE_CHECKING:
+    from emqx_tui.session.views.view import View
 
 logger = logging.getLogger(__name__)
 
-Tell = Callable[[View], None]
+Tell: TypeAlias = "Callable[[View], None]"
 
 
 @contextlib.contextmanager

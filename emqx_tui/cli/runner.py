@@ -7,7 +7,7 @@ from collections.abc import Callable
 from emqx_tui.adapters.connect import Connection
 from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.cli.connected import options_of
-from emqx_tui.cli.parsing.arguments import UsageError
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.session.options import Ports

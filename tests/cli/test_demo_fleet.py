@@ -6,7 +6,8 @@ import pytest
 
 from emqx_tui.cli.commands.demo import run
 from emqx_tui.cli.demo_fleet import FLEET, fleet_world
-from emqx_tui.cli.parsing.arguments import UsageError, parse
+from emqx_tui.cli.parsing.arguments import parse
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.sandbox.run.command import SandboxOptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import subprocess
 import sys
@@ -9,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.cli.commands.console import freezing
+from emqx_tui.cli import connected
+from emqx_tui.cli.commands.console import then_searching
+from emqx_tui.cli.garbage import ALLOCATIONS
 
 HEAVY = ("kubernetes", "aiohttp", "httpx", "httpcore", "plotext", "cryptography", "jsonpatch", "tree_sitter")
 OURS = ("emqx_tui.session.session", "emqx_tui.rollout.decide", "emqx_tui.sandbox", "emqx_tui.headless")
 OF_A_RELEASE = (
     *("rollout.change", "rollout.commands", "rollout.decision", "rollout.forecast.forecast", "rollout.intents"),
     *("rollout.state.journal", "rollout.ungated.ungated", "session.views.facts", "session.inspection.questions"),
-    *("model.snapshot", "model.workloads", "adapters.machine.flight_log"),
+    *("session.views.view", "model.series", "model.snapshot", "model.workloads", "adapters.machine.flight_log"),
 )
 PROGRAM = "import sys, {modules}; print(*sys.modules)"
 
@@ -71,11 +74,26 @@ def test_what_a_list_leaves_out_can_be_imported_later() -> None:
 async def test_what_was_loaded_for_the_console_is_not_searched_for_garbage_again():
     loaded = object()
 
-    async def connected() -> Any:
+    async def connecting() -> Any:
         return loaded
 
+    before = gc.get_threshold()
     try:
-        assert await freezing(connected)() is loaded
+        assert await then_searching(connecting)() is loaded
         assert gc.get_freeze_count() > 0
+        assert gc.get_threshold()[0] == ALLOCATIONS
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+def test_a_command_that_goes_on_begins_to_look_for_garbage(monkeypatch: pytest.MonkeyPatch):
+    begun = asyncio.Event()
+    monkeypatch.setattr(connected, "GOES_ON_S", 0.0)
+    monkeypatch.setattr(connected, "search_often", begun.set)
+
+    async def goes_on(ending: connected.Ending) -> int:
+        await begun.wait()
+        return 0
+
+    assert connected.run_until_signal(goes_on) == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,7 @@ MISTAKES = {
     "read-only and rollout": (["--read-only", "rollout", "x", "--set", "image.version=4.4.15"], "--read-only"),
     "read-only and hold": (["hold", "x", "--read-only"], "--read-only"),
     "abort without the name again": (["abort", "x"], "--confirm"),
+    "a count of cut-overs": (["approve", "x", "cut-over", "--count", "2"], "--count 2: expected with a node's ordinal"),
     "abort of another name": (["abort", "x", "--confirm", "y"], "expected the name again"),
     "a speed out of range": (["demo", "--speed", "900"], "from 1 to 600, found '900'"),
     "clients that are no number": (["sandbox", "--clients", "many"], "found 'many'"),
@@ -81,6 +84,17 @@ def test_a_template_that_is_no_yaml_names_the_place(tmp_path: Path, capsys: pyte
     told = capsys.readouterr().err
     assert f"--template {file}, line 3" in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("redirection", "words"),
+    [("<&-", "standard input is closed"), ("0>/dev/null", "Bad file descriptor")],
+    ids=["closed", "not for reading"],
+)
+def test_a_standard_input_that_cannot_be_read_is_one_line(redirection: str, words: str) -> None:
+    program = [sys.executable, "-m", "emqx_tui", "rollout", "x", "--template", "-"]
+    told = subprocess.run(["sh", "-c", f'exec "$@" {redirection}', "sh", *program], capture_output=True, text=True)
+    assert (told.returncode, told.stdout, told.stderr) == (2, "", f"emqx-tui rollout: --template -: {words}\n")
 
 
 @pytest.mark.parametrize(

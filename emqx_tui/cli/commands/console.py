@@ -5,7 +5,6 @@ Nothing here loads `kubernetes`, aiohttp or httpx: the engine does, in its own t
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from argparse import Namespace
@@ -18,8 +17,9 @@ from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig import read_config
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.host import ThisHost
+from emqx_tui.cli.garbage import search_often
 from emqx_tui.cli.outlets import outlets
-from emqx_tui.cli.parsing.arguments import UsageError
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.engine import LOW_BANDWIDTH_S, TELL_EVERY_S, Connected, Engine, Identity
@@ -103,7 +103,7 @@ def show(
     with outlets(settings) as tell:
         engine = Engine(
             Identity(access.context, access.server, access.scope, access.namespace, host.person),
-            freezing(connected),
+            then_searching(connected),
             options,
             lambda namespace, name: _flight_log(settings, namespace, name),
             tell,
@@ -111,9 +111,6 @@ def show(
         )
         app = ConsoleApp(
             engine,
-            context=access.context,
-            server=access.server,
-            namespace=access.scope,
             is_production=settings.is_production(access.context),
             theme=settings.theme,
             colour=settings.colour,
@@ -133,15 +130,15 @@ def show(
         return Shown(app.return_code or 0, app.wanted_context)
 
 
-def freezing(connected: Callable[[], Awaitable[Connected]]) -> Callable[[], Awaitable[Connected]]:
-    """Once all is loaded the search for garbage need not go through it again: a key would wait 40 ms for that."""
+def then_searching(connected: Callable[[], Awaitable[Connected]]) -> Callable[[], Awaitable[Connected]]:
+    """Connects, and begins to look for garbage: all is loaded then."""
 
-    async def then_frozen() -> Connected:
+    async def connected_and_searching() -> Connected:
         found = await connected()
-        gc.freeze()
+        search_often()
         return found
 
-    return then_frozen
+    return connected_and_searching
 
 
 def _flight_log(settings: Settings, namespace: str, name: str) -> Recorder:

@@ -15,7 +15,7 @@ from emqx_tui.adapters.kubernetes.access import Access
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.host import ThisHost
 from emqx_tui.cli.commands.console import has_terminal, show
-from emqx_tui.cli.parsing.arguments import UsageError
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.cli.sandbox_child import SandboxChild
 from emqx_tui.config import Settings
 from emqx_tui.rollout.policy import Approval

@@ -78,13 +78,17 @@ async def _ask(access: Access, name: str, settings: Settings, sections: dict[str
         found.append(await api_server(connection))
         if connection.problem is not None and not isinstance(connection.problem, Forbidden | NotFound):
             return
-        found.append(doctor.clock(connection.clock.skew_s, connection.clock.uncertainty_s))
+        compared = len(found)
         served, names = await clusters(connection)
         found.append(served)
         # With -A a name says nothing.
         wanted = name or (names[0] if len(names) == 1 and not access.all_namespaces else "")
         if wanted:
             sections[f"cluster {access.namespace}/{wanted}"] = await cluster(connection, settings, wanted)
+        # Last: how fast the server's time runs is seen from one answer to the next.
+        clock = connection.clock
+        result = doctor.clock(clock.skew_s, clock.uncertainty_s, pace=clock.pace, rate=settings.clock_rate)
+        found.insert(compared, result)
     finally:
         await connection.close()
 

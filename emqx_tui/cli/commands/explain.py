@@ -22,7 +22,7 @@ def run(arguments: Namespace) -> int:
     if not found:
         near = ", ".join(close_words(word))
         hint = f"did you mean {near}?" if near else "emqx-tui explain lists every word"
-        raise ConfigError(f"explain: no screen uses the word {word!r}; {hint}")
+        raise ConfigError(f"no screen uses the word {word!r}; {hint}")
     if arguments.output == "json":
         words = [{"word": entry.word, "sort": entry.sort, "text": entry.text} for entry in found]
         say(json.dumps({"schema": 1, "words": words}, indent=2))

@@ -17,7 +17,7 @@ from emqx_tui.headless.release.plan import Planned, Wish, document, lines, plann
 from emqx_tui.headless.release.release_options import Edit, InvalidOption
 from emqx_tui.headless.session_runner import SessionRunner
 from emqx_tui.model.errors import Rejected
-from emqx_tui.rollout.change import Verdict
+from emqx_tui.rollout.change import ReleaseOptions, Verdict
 from emqx_tui.session.views.view import EditPreview, View
 
 
@@ -54,9 +54,8 @@ async def _preview(runner: SessionRunner, view: View, edit: Edit, arguments: Nam
         draft = edit.draft(resource)
     except InvalidOption as wrong:
         raise Rejected(str(wrong)) from wrong
-    return await runner.session.preview_edit(
-        1, draft, "every-node", late_removal=arguments.late_removal, parallel_drains=arguments.parallel_drains
-    )
+    options = ReleaseOptions(late_removal=arguments.late_removal, parallel_drains=arguments.parallel_drains)
+    return await runner.session.preview_edit(1, draft, options)
 
 
 def _why_not(preview: EditPreview) -> str:

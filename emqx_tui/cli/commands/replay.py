@@ -8,7 +8,8 @@ from emqx_tui.adapters.errors import ConfigError, one_line
 from emqx_tui.adapters.machine.flight_reading import read_views
 from emqx_tui.cli.commands.console import has_terminal
 from emqx_tui.cli.commands.report import recorded
-from emqx_tui.cli.parsing.arguments import UsageError
+from emqx_tui.cli.garbage import search_often
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.config import Settings
 from emqx_tui.model.wire import Malformed
 from emqx_tui.session.replay import Replay
@@ -23,6 +24,7 @@ def run(arguments: Namespace, settings: Settings) -> int:
     app = ReplayApp(opened(arguments.file, settings), theme=settings.theme, is_ascii=settings.ascii)
     app.replay.is_playing = True
     app.replay.speed = arguments.speed
+    search_often()
     app.run()
     return app.return_code or 0
 

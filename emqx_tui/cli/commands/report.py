@@ -15,7 +15,8 @@ from emqx_tui.adapters.machine.flight_log import prune
 from emqx_tui.adapters.machine.flight_reading import read_recording, recordings_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
-from emqx_tui.headless.report.report import Report, document, report
+from emqx_tui.headless.report.report import Report, report
+from emqx_tui.headless.report.report_document import document
 from emqx_tui.headless.report.report_forms import html, markdown
 from emqx_tui.headless.report.report_page import page
 

@@ -9,12 +9,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.cli.connected import Connected, Ending, run_until_signal
 from emqx_tui.cli.outlets import outlets
-from emqx_tui.cli.parsing.arguments import UsageError, existing_file
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import STANDARD_OUTPUT, OutputLost
 from emqx_tui.config import Settings
@@ -74,8 +75,13 @@ def template_in(path: str) -> Mapping[str, Any]:
 
 
 def _yaml(path: str) -> Any:
+    # Python has no `sys.stdin` where it is closed.
+    if path == "-" and sys.stdin is None:
+        raise ConfigError("--template -: standard input is closed")
     try:
-        return read_yaml(sys.stdin.buffer.read() if path == "-" else existing_file(path, "--template"))
+        return read_yaml(sys.stdin.buffer.read() if path == "-" else Path(path).expanduser().read_bytes())
+    except OSError as error:
+        raise ConfigError(f"--template {path}: {error.strerror}") from error
     except Unparsable as error:
         raise ConfigError(f"--template {path}, {error}" if error.line else f"--template {path}: {error}") from error
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emqx_tui.cli.connected import Connected, Ending, run_until_signal
-from emqx_tui.cli.parsing.arguments import UsageError
+from emqx_tui.cli.parsing.flags import UsageError
 from emqx_tui.cli.runner import runner_of
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings
@@ -16,6 +16,7 @@ from emqx_tui.headless.lines.events import dumps
 from emqx_tui.headless.verbs.verb_answer import Code, Verb, VerbOptions
 from emqx_tui.headless.verbs.verbs import run_verb
 from emqx_tui.model.workloads import DelaySource, OwnDelay
+from emqx_tui.rollout.gate_id import GateKind
 
 
 def run(arguments: Namespace, settings: Settings) -> int:
@@ -30,11 +31,14 @@ def verb_options(arguments: Namespace, settings: Settings) -> VerbOptions:
         raise UsageError(f"--read-only and {arguments.command} exclude each other")
     if arguments.command in ("abort", "adopt") and arguments.confirm != arguments.name:
         raise UsageError(f"--confirm {arguments.confirm}: expected the name again, {arguments.name}")
+    gate, count = getattr(arguments, "gate", None), getattr(arguments, "count", 1)
+    if count > 1 and gate is not None and gate.kind is not GateKind.NODE:
+        raise UsageError(f"--count {count}: expected with a node's ordinal or without a GATE, not with {gate}")
     delay, path = getattr(arguments, "delay", None), getattr(arguments, "template", None)
     return VerbOptions(
         Verb(arguments.command),
-        gate=getattr(arguments, "gate", None),
-        count=getattr(arguments, "count", 1),
+        gate=gate,
+        count=count,
         token=getattr(arguments, "token", None) or "",
         reason=getattr(arguments, "reason", ""),
         delay=None if delay is None else OwnDelay(delay, DelaySource.GIVEN),

@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emqx_tui.adapters.errors import ConfigError
 from emqx_tui.cli.parsing.bench_arguments import add_bench
-from emqx_tui.cli.parsing.flags import Parser, UsageError, duration, faults, like, moment, number, whole
+from emqx_tui.cli.parsing.flags import (
+    LIST_FORMS,
+    Parser,
+    UsageError,
+    acceptable_check,
+    duration,
+    faults,
+    gate,
+    like,
+    list_form,
+    moment,
+    number,
+    whole,
+)
 from emqx_tui.config import OPTIONS
-from emqx_tui.rollout.gate_id import START, GateId
 from emqx_tui.ui.text.themes import THEMES
 
 SCENARIOS = ("smooth", "green-never-ready", "slow-drain", "node-lost", "network-resets", "hung-peer", "split")
 APPROVALS = ("every-node", "cut-over", "auto")
-LIST_FORMS = ("table", "wide", "json", "yaml", "name")
 REPLAY_SPEEDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 SHELLS = ("bash", "zsh", "fish")
 COMPLETION = """\
@@ -47,7 +58,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The command and its flags; `settings` holds the global flags that were given, by setting. Raises UsageError."""
     cluster = _global_flags()
     given, rest = cluster.parse_known_args(_spelled_out(argv))
-    parser = _commands(cluster)
+    parser = _commands(cluster, only=rest[0] if rest else "")
     chosen, left = parser.parse_known_args(rest)
     if left:
         # What stands after a mistyped flag of bench may be a password.
@@ -126,7 +137,12 @@ def _switch(group: Any, *names: str, help: str | None = None) -> None:
     group.add_argument(f"--no{flags[-1][1:]}", dest=dest, action="store_const", const=False, help=argparse.SUPPRESS)
 
 
-def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
+def _form(parser: Parser, of_programs: str = "json") -> None:
+    parser.add_argument("-o", "--output", choices=("text", of_programs), default="text")
+
+
+def _commands(cluster: Parser, parents: Sequence[Parser] = (), only: str | None = None) -> Parser:
+    """`only` = the word where a command stands: the others are not made, as that takes longer than reading the line."""
     parser = Parser(
         prog="emqx-tui",
         usage="emqx-tui [COMMAND] [flags]",
@@ -140,46 +156,41 @@ def _commands(cluster: Parser, parents: Sequence[Parser] = ()) -> Parser:
         dest="command", metavar="COMMAND", title="commands", prog="emqx-tui", required=False
     )
 
-    def add(name: str, help: str, **kwargs: Any) -> Parser:
-        return commands.add_parser(name, help=help, description=help, parents=parents, **kwargs)
+    def add(name: str, flags: Callable[[Parser], None], help: str, **kwargs: Any) -> None:
+        if only in (None, name):
+            flags(commands.add_parser(name, help=help, description=help, parents=parents, **kwargs))
 
-    _demo(add("demo", "start a simulated cluster and open the console on it", epilog=EXIT_CODES))
-    _sandbox(add("sandbox", "serve a simulated cluster for the console and kubectl, until Ctrl-C"))
-    _plan(
-        add(
-            "plan",
-            "forecast a release: time, disconnects, reconnects; or the rate for a wish",
-            epilog=PLAN_CODES,
-        )
+    add("demo", _demo, "start a simulated cluster and open the console on it", epilog=EXIT_CODES)
+    add("sandbox", _sandbox, "serve a simulated cluster for the console and kubectl, until Ctrl-C")
+    add("plan", _plan, "forecast a release: time, disconnects, reconnects; or the rate for a wish", epilog=PLAN_CODES)
+    add(
+        "rehearse",
+        _rehearse,
+        "the same screens on a simulated cluster of a real one's shape, with faults at given times",
+        epilog=_fault_names,
     )
-    _rehearse(
-        add(
-            "rehearse",
-            "the same screens on a simulated cluster of a real one's shape, with faults at given times",
-            epilog=_fault_names,
-        )
-    )
-    _rollout(add("rollout", "run a release without a screen, or carry on with the one under way", epilog=EXIT_CODES))
-    _get(add("get", "list EmqxEnterprise clusters, or one of them"))
-    _status(add("status", "show where the release of a cluster stands"))
+    add("rollout", _rollout, "run a release without a screen, or carry on with the one under way", epilog=EXIT_CODES)
+    add("get", _get, "list EmqxEnterprise clusters, or one of them")
+    add("status", _status, "show where the release of a cluster stands")
     _verbs(add)
-    _report(add("report", "tell what a release did, from the flight log of a console, for a change ticket"))
-    _compare(add("compare", "two recorded releases side by side, such as staging against production"))
-    _replay(add("replay", "look again at a release, from the recording of a console"))
-    add_bench(add("bench", "put load on a broker: many MQTT connections, counted"), parents)
-    _doctor(add("doctor", "check this machine, the way to the cluster, rights and EMQX, each with its cure"))
-    info = add("info", "print versions, files, and every setting with its value and where it came from")
-    info.add_argument("-o", "--output", choices=("text", "json"), default="text")
-    add("dashboard", "print a Grafana dashboard for --metrics and for EMQX's own metrics")
-    explain = add("explain", "say what a word on a screen means: a state, phase, check, field or policy")
-    explain.add_argument("word", metavar="WORD", nargs="*", help="without it: every word")
-    explain.add_argument("-o", "--output", choices=("text", "json"), default="text")
-    info.add_argument("--schema", action="store_true", help="the JSON Schema of the configuration file instead")
-    completion = add("completion", "print the completion script of a shell", epilog=COMPLETION)
-    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
-    version = add("version", "print the version")
-    version.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    add("report", _report, "tell what a release did, from the flight log of a console, for a change ticket")
+    add("compare", _compare, "two recorded releases side by side, such as staging against production")
+    add("replay", _replay, "look again at a release, from the recording of a console")
+    add("bench", partial(add_bench, parents=parents), "put load on a broker: many MQTT connections, counted")
+    add("doctor", _doctor, "check this machine, the way to the cluster, rights and EMQX, each with its cure")
+    add("info", _info, "print versions, files, and every setting with its value and where it came from")
+    add("dashboard", _nothing, "print a Grafana dashboard for --metrics and for EMQX's own metrics")
+    add("explain", _explain, "say what a word on a screen means: a state, phase, check, field or policy")
+    add("completion", _completion, "print the completion script of a shell", epilog=COMPLETION)
+    add("version", _form, "print the version")
+    if only and not commands.choices:
+        # No command's name: what is wrong with it, and help, tell of them all.
+        return _commands(cluster, parents)
     return parser
+
+
+def _nothing(parser: Parser) -> None:
+    """No flags but the global ones."""
 
 
 def _demo(parser: Parser) -> None:
@@ -227,7 +238,7 @@ def _rehearse(parser: Parser) -> None:
     )
     _sets(parser)
     _seed(parser)
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    _form(parser)
 
 
 def _world(parser: Parser) -> None:
@@ -275,7 +286,7 @@ def _sandbox(parser: Parser) -> None:
 
 def _plan(parser: Parser) -> None:
     _what_to_change(parser)
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    _form(parser)
     by = "HH:MM of this machine's zone, or YYYY-MM-DDTHH:MM: the lowest rate that ends the release by then"
     parser.add_argument("--finish-by", type=moment, metavar="TIME", help=by)
     parser.add_argument(
@@ -309,7 +320,7 @@ def _rollout(parser: Parser) -> None:
     parser.add_argument(
         "--approve", choices=APPROVALS, dest="approval", help="which gates wait for a person (default every-node)"
     )
-    parser.add_argument("-o", "--output", choices=("text", "jsonl"), default="text")
+    _form(parser, "jsonl")
     parser.add_argument(
         "--override",
         type=acceptable_check,
@@ -368,12 +379,12 @@ def _get(parser: Parser) -> None:
 
 def _doctor(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", default="", help="also this cluster: could a release start?")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    _form(parser)
 
 
 def _status(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    _form(parser)
     parser.add_argument(
         "-w", "--watch", action="store_true", help="print again with every change, until the release ends"
     )
@@ -390,7 +401,7 @@ def _report(parser: Parser) -> None:
 def _compare(parser: Parser) -> None:
     for name, metavar in (("first", "A"), ("second", "B")):
         parser.add_argument(name, metavar=metavar, help="a recording, or the name of a cluster: its newest one")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    _form(parser)
 
 
 def _replay(parser: Parser) -> None:
@@ -402,84 +413,63 @@ def _speeds() -> str:
     return f"how many times faster: {', '.join(map(str, REPLAY_SPEEDS))} (default 1)"
 
 
-def _verbs(add: Callable[..., Parser]) -> None:
-    approve = add("approve", "approve the gate that waits", epilog=VERB_EXIT_CODES)
-    approve.add_argument("name", metavar="NAME")
+def _info(parser: Parser) -> None:
+    _form(parser)
+    parser.add_argument("--schema", action="store_true", help="the JSON Schema of the configuration file instead")
+
+
+def _explain(parser: Parser) -> None:
+    parser.add_argument("word", metavar="WORD", nargs="*", help="without it: every word")
+    _form(parser)
+
+
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+
+
+def _verbs(add: Callable[..., None]) -> None:
+    add("approve", _approve, "approve the gate that waits", epilog=VERB_EXIT_CODES)
+    texts = {
+        "hold": (_with_reason, "begin no further step; a running drain goes on; without a journal: hold the operator"),
+        "freeze": (_with_reason, "hold, and stop the running drain"),
+        "resume": (_verb, "lift a hold; status says what that accepts when a check holds"),
+        "abort": (_of_ungated, "go back to blue, until the last blue node is scaled away"),
+        "adopt": (_of_ungated, "give a release without a journal one: from then on every step waits for its gate"),
+    }
+    for name, (flags, text) in texts.items():
+        add(name, flags, text, epilog=VERB_EXIT_CODES)
+
+
+def _verb(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    _form(parser)
+
+
+def _approve(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
     only = "cut-over or a node's ordinal: approve this gate and no other"
-    approve.add_argument("gate", type=gate, metavar="GATE", nargs="?", help=only)
-    approve.add_argument(
+    parser.add_argument("gate", type=gate, metavar="GATE", nargs="?", help=only)
+    parser.add_argument(
         "--count", type=whole(1, 100), default=1, metavar="N", help="approve this node and the next N-1 too"
     )
-    approve.add_argument(
+    parser.add_argument(
         "--token", metavar="T", help="the word that the card asks for; refused when it is another gate's"
     )
-    made = [approve]
-    texts = {
-        "hold": "begin no further step; a running drain goes on; without a journal: hold the operator",
-        "freeze": "hold, and stop the running drain",
-        "resume": "lift a hold; status says what that accepts when a check holds",
-        "abort": "go back to blue, until the last blue node is scaled away",
-        "adopt": "give a release without a journal one: from then on every step waits for its gate",
-    }
-    for name, text in texts.items():
-        verb = add(name, text, epilog=VERB_EXIT_CODES)
-        verb.add_argument("name", metavar="NAME")
-        if name in ("hold", "freeze"):
-            verb.add_argument("--reason", metavar="TEXT", default="")
-        if name in ("abort", "adopt"):
-            _of_ungated(verb)
-        made.append(verb)
-    for verb in made:
-        verb.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    _form(parser)
+
+
+def _with_reason(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--reason", metavar="TEXT", default="")
+    _form(parser)
 
 
 def _of_ungated(verb: Parser) -> None:
+    verb.add_argument("name", metavar="NAME")
     verb.add_argument("--confirm", metavar="NAME", required=True, help="the name of the cluster, once more")
     without = "of a release without a journal, where it is not known"
     verb.add_argument(
         "--delay", type=whole(0, 999_999_999), metavar="SECONDS", help=f"your own initialDelaySeconds, {without}"
     )
     verb.add_argument("--template", metavar="FILE", help=f"spec.template before the release as YAML, {without}")
-
-
-def gate(text: str) -> GateId:
-    """Reads a gate as people name it: a node by its ordinal alone."""
-    try:
-        found = GateId.from_text(f"node:{text}" if text.isdigit() else text)
-    except ValueError:
-        found = START
-    if found == START:
-        raise argparse.ArgumentTypeError(f"expected cut-over or a node's ordinal, found {text!r}")
-    return found
-
-
-def list_form(text: str) -> str:
-    """Reads a form of `get`; a template is understood, and complained about, here."""
-    if text.startswith("jsonpath="):
-        from emqx_tui.headless.looking.jsonpath import InvalidTemplate, Template
-
-        try:
-            Template.parse(text.removeprefix("jsonpath="))
-        except InvalidTemplate as error:
-            raise argparse.ArgumentTypeError(f"not a JSONPath template: {error}") from error
-    elif text not in LIST_FORMS:
-        raise argparse.ArgumentTypeError(f"expected {', '.join(LIST_FORMS)} or jsonpath=TEMPLATE, found {text!r}")
-    return text
-
-
-def acceptable_check(text: str) -> str:
-    """Reads the name of a pre-flight check that a person may accept."""
-    from emqx_tui.rollout.checks.preflight import PREFLIGHT
-
-    names = [check.name for check in PREFLIGHT if check.can_override]
-    if text not in names:
-        raise argparse.ArgumentTypeError(f"expected one of {', '.join(names)}, found {text!r}")
-    return text
-
-
-def existing_file(path: str, flag: str) -> bytes:
-    """The content of a file that a flag names. Raises ConfigError."""
-    try:
-        return Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{flag} {path}: {error.strerror}") from error
+    _form(verb)

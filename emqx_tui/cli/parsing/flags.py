@@ -9,9 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from emqx_tui.config import duration_s
+from emqx_tui.rollout.gate_id import START, GateId
 
 if TYPE_CHECKING:
     from emqx_tui.sandbox.fault_spec import Fault
+
+
+LIST_FORMS = ("table", "wide", "json", "yaml", "name")
 
 
 class UsageError(Exception):
@@ -108,3 +112,38 @@ def faults(text: str) -> tuple[Fault, ...]:
         return parse(text)
     except InvalidFault as wrong:
         raise argparse.ArgumentTypeError(str(wrong)) from wrong
+
+
+def gate(text: str) -> GateId:
+    """Reads a gate as people name it: a node by its ordinal alone."""
+    try:
+        found = GateId.from_text(f"node:{text}" if text.isdigit() else text)
+    except ValueError:
+        found = START
+    if found == START:
+        raise argparse.ArgumentTypeError(f"expected cut-over or a node's ordinal, found {text!r}")
+    return found
+
+
+def list_form(text: str) -> str:
+    """Reads a form of `get`; a template is understood, and complained about, here."""
+    if text.startswith("jsonpath="):
+        from emqx_tui.headless.looking.jsonpath import InvalidTemplate, Template
+
+        try:
+            Template.parse(text.removeprefix("jsonpath="))
+        except InvalidTemplate as error:
+            raise argparse.ArgumentTypeError(f"not a JSONPath template: {error}") from error
+    elif text not in LIST_FORMS:
+        raise argparse.ArgumentTypeError(f"expected {', '.join(LIST_FORMS)} or jsonpath=TEMPLATE, found {text!r}")
+    return text
+
+
+def acceptable_check(text: str) -> str:
+    """Reads the name of a pre-flight check that a person may accept."""
+    from emqx_tui.rollout.checks.preflight import PREFLIGHT
+
+    names = [check.name for check in PREFLIGHT if check.can_override]
+    if text not in names:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(names)}, found {text!r}")
+    return text
