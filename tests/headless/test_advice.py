@@ -23,8 +23,8 @@ from emqx_tui.rollout.commands import Scale, Target, in_context
 from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.telling.advice import Advice, Verb
+from emqx_tui.session.views.fleet_view import Role
 from emqx_tui.session.views.log import EventLog
-from emqx_tui.session.views.view import Role
 from emqx_tui.ui.cards.gate_card import gate_card
 from emqx_tui.ui.rollout.advice import advise as screen_advice
 from emqx_tui.ui.text.spans import plain

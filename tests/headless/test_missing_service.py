@@ -9,7 +9,7 @@ from emqx_tui.headless.looking.readiness import is_whole
 from emqx_tui.headless.looking.status import document, lines
 from emqx_tui.sandbox.apiserver.schema_admission import install
 from emqx_tui.session.fleet import Fleet
-from emqx_tui.session.views.view import FleetView
+from emqx_tui.session.views.fleet_view import FleetView
 from emqx_tui.ui.rollout.checks import stale_lines
 from tests.support.desk import Room, small_world
 from tests.support.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire

@@ -34,7 +34,7 @@ class Event(StrEnum):
     STEP = "step"
     """A step of the rail changed its state, or the drain came a node further."""
     GATE = "gate"
-    """A gate waits: for a person, or for its checks."""
+    """A gate waits: for a person, or for its checks; told again after a hold."""
     APPROVED = "approved"
     """A gate was opened, by a person or by the policy."""
     POLICY = "policy"
@@ -178,7 +178,7 @@ FIELDS: Mapping[Event, Mapping[str, str]] = {
         "to": "version that is wanted",
         "duration_s": "cluster time from the start to the end; null for an unfinished release",
         "drain_s": "cluster time from the first drain command to the last blue node prohibiting without a client",
-        "limit_s": "clients / total eviction rate + waitTakeover",
+        "limit_s": "clients / total eviction rate + waitTakeover; null where the rate was changed on the way",
         "disconnects_per_client": "evictions and kills, without natural ones, per client on blue at the first drain",
         "disconnects_at_least": "there were more: nobody counted for a while, or some could not be counted",
         "cut_by_canary": "of the disconnects: clients that the network cut as the canary's address left the Service",

@@ -215,7 +215,7 @@ def _log(told: Told, view: View) -> list[Line]:
 
 def _line(line: LogLine, view: View) -> Line | None:
     match line.source:
-        case LogSource.YOU:
+        case LogSource.YOU if line.command:
             return Event.COMMAND, line.at, {"text": line.text, "command": line.command}
         case LogSource.OPERATOR | LogSource.KUBERNETES:
             fields = {"source": str(line.source), "text": line.text, "is_warning": line.is_alarm}
@@ -236,7 +236,8 @@ def _is_told_otherwise(view: View, text: str) -> bool:
 
 def _gate(told: Told, view: View) -> tuple[list[Mapping[str, Any]], Told]:
     gate, journal = view.decision.gate, view.journal
-    if gate is None or journal is None or view.result:
+    if gate is None or journal is None or journal.hold or view.result:
+        # While it is held nobody can approve: resumed, its gate is told again.
         return [], replace(told, gate=None)
     for_person = needs_person(gate.kind, journal.approval)
     if not for_person and all(check.outcome is not Outcome.FAIL for check in gate.checks):

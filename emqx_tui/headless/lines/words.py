@@ -144,7 +144,8 @@ def finished(fields: Fields) -> str:
     way = f": {fields.get('from') or '?'} to {fields.get('to') or '?'}" if known else ""
     parts = []
     if fields.get("drain_s") is not None:
-        parts.append(f"drained in {span(fields['drain_s'])} (no drain beats {span(fields.get('limit_s'))})")
+        limit = f" (no drain beats {span(fields['limit_s'])})" if fields.get("limit_s") is not None else ""
+        parts.append(f"drained in {span(fields['drain_s'])}{limit}")
     if fields.get("disconnects_per_client") is not None:
         least = "at least " if fields.get("disconnects_at_least") else ""
         parts.append(f"{least}{fields['disconnects_per_client']:.2f} disconnects a client")

@@ -51,8 +51,20 @@ def terminal(found: Terminal) -> CheckResult:
     return CheckResult("terminal", Outcome.PASS, shown)
 
 
-def clock(skew_s: float | None, uncertainty_s: float | None) -> CheckResult:
-    """This machine's clock against the API server's."""
+FAST = 1.5
+"""No real clock gains so much: the time of a sandbox."""
+
+
+def clock(skew_s: float | None, uncertainty_s: float | None, *, pace: float | None, rate: float) -> CheckResult:
+    """This machine's clock against the API server's.
+
+    `pace`: how many times faster the server's time was seen to run, at least; `rate`: how many times it is told to.
+    """
+    if pace is not None and pace > FAST * rate:
+        words = f"the API server's time runs {pace:.1f} times as fast as this machine's, or faster"
+        return CheckResult("clock", Outcome.FAIL, words, "a sandbox: give its --speed to every command as --clock-rate")
+    if rate != 1:
+        return CheckResult("clock", Outcome.SKIPPED, f"not compared: the cluster's time runs {rate:g} times as fast")
     if skew_s is None or uncertainty_s is None:
         return CheckResult("clock", Outcome.SKIPPED, "not compared: the API server has told no time of its own")
     # The server tells whole seconds: less than what is not known is no difference.
@@ -60,7 +72,8 @@ def clock(skew_s: float | None, uncertainty_s: float | None) -> CheckResult:
     side = "ahead of" if skew_s > 0 else "behind"
     words = f"{apart:.1f} s {side} the API server" if apart else "the same as the API server's"
     if apart > MAX_SKEW_S:
-        return CheckResult("clock", Outcome.FAIL, words, "set this machine's clock: tokens and certificates go by it")
+        hint = "set this machine's clock: tokens and certificates go by it (a sandbox: see --clock-rate)"
+        return CheckResult("clock", Outcome.FAIL, words, hint)
     return CheckResult("clock", Outcome.PASS, words)
 
 

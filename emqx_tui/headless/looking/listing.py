@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emqx_tui.headless.looking.readiness import is_whole
 from emqx_tui.headless.looking.rows import key as key_of
@@ -19,7 +19,10 @@ from emqx_tui.session.fleet import MAX_COUNTED, Fleet
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Clock, Emqx, Kube
 from emqx_tui.session.views.cluster_facts import with_view
-from emqx_tui.session.views.view import ClusterRow, FleetView, View
+from emqx_tui.session.views.fleet_view import ClusterRow, FleetView
+
+if TYPE_CHECKING:
+    from emqx_tui.session.views.view import View
 
 Key = tuple[str, str]
 FIRST_LOOK_S = 15.0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from emqx_tui.model.kinds import Kind
-from emqx_tui.session.views.view import View
+
+if TYPE_CHECKING:
+    from emqx_tui.session.views.view import View
 
 
 def has_answered(view: View, *kinds: Kind) -> bool:

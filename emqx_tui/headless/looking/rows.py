@@ -13,7 +13,7 @@ from emqx_tui.model.wire import clean
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.redaction import redact
 from emqx_tui.session.views.cluster_facts import cluster_state, readiness, row_versions
-from emqx_tui.session.views.view import ClusterRow, FleetView
+from emqx_tui.session.views.fleet_view import ClusterRow, FleetView
 
 
 def key(row: ClusterRow) -> tuple[str, str]:

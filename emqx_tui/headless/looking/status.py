@@ -217,8 +217,11 @@ def _problems(view: View) -> Iterator[str]:
 def _clients(view: View) -> Iterator[str]:
     if early := facts.early_clients(view):
         yield f"early    {plural(early, 'client')} connected to green by the cut-over"
-    if view.ledger.evicted is not None:
-        ledger = view.ledger
+    ledger = view.ledger
+    if view.journal and view.journal.abort:
+        if ledger.evicted:
+            yield f"ledger   evicted {count(ledger.evicted)} before the abort"
+    elif ledger.evicted is not None:
         unasked = f", {count(ledger.unasked)} more came by themselves" if ledger.unasked else ""
         yield (
             f"ledger   evicted {count(ledger.evicted)} = landed {count(ledger.landed)} + bounced "

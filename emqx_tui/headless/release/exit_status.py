@@ -11,7 +11,8 @@ from enum import StrEnum
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import View
 
 LOST_CONTACT_S = 120.0
 """Wall seconds without any watch of Kubernetes after which contact counts as lost."""
@@ -55,7 +56,7 @@ def ending(view: View, leaving: Leaving) -> Result | None:
     """The result, None while there is something to follow."""
     if view.result in set(Result):
         return Result(view.result)
-    if view.decision.phase is Phase.LOST:
+    if view.decision.phase is Phase.LOST and not view.decision.waits_for_blue:
         return Result.FAILED
     journal = view.journal
     if journal is None or view.is_unwritten or view.in_flight:

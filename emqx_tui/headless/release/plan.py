@@ -80,6 +80,8 @@ def _rate_for(wish: Wish, found: Forecast, at: datetime) -> tuple[int | None, st
         if most is None:
             return None, f"{found.shape.parallel_drains} drains at once cause more reconnects at the lowest rate"
     if wish.finish_by is not None:
+        if wish.finish_by <= at:
+            return None, "that time has passed"
         least = rate_to_finish_within(found, (wish.finish_by - at).total_seconds())
         if least is None:
             return None, "no rate ends it by then: boot, delay, canary and takeover wait alone take longer"
@@ -153,7 +155,6 @@ def lines(found: Planned, command: str) -> Iterator[str]:
     """For people. `command` starts the release as planned."""
     forecast, total = found.forecast, found.forecast.total_s
     assert total is not None
-    end = f"ends {_clock(found, total.low)} to {_clock(found, total.high)} if it starts now"
     yield _line(
         "release",
         f"{found.namespace}/{found.name}, {found.plan.from_version} to {found.plan.to_version}, "
@@ -162,7 +163,7 @@ def lines(found: Planned, command: str) -> Iterator[str]:
     )
     if found.unkept:
         yield _line("not possible", found.unkept)
-    yield _line("total", f"{_spoken(total)}, {BY_PEOPLE}; {end}")
+    yield _line("total", f"{_spoken(total)}, {BY_PEOPLE}; ends {_end(found, total)} if it starts now")
     boot = "" if forecast.shape.boot_s is not None else " (a guess: no pod tells how long it booted)"
     yield _line("green is up", f"{_spoken(forecast.green_s)}{boot}; images that have to be pulled come on top")
     waits = f"{units.span(forecast.shape.delay_s)} initial delay"
@@ -200,5 +201,9 @@ def _spoken(band: Band) -> str:
     return f"{units.span(band.low)} to {units.span(band.high)}"
 
 
-def _clock(found: Planned, seconds: float) -> str:
-    return f"{(found.at + timedelta(seconds=seconds)).astimezone():%H:%M}"
+def _end(found: Planned, total: Band) -> str:
+    """`04:12 to 04:31`, in the zone of this machine; with the day, where it is another one."""
+    today = found.at.astimezone().date()
+    ends = [(found.at + timedelta(seconds=seconds)).astimezone() for seconds in (total.low, total.high)]
+    told = [f"{end:%H:%M}" if end.date() == today else f"{end:%Y-%m-%d %H:%M}" for end in ends]
+    return " to ".join(dict.fromkeys(told))

@@ -21,14 +21,15 @@ from emqx_tui.headless.release.summary import summary
 from emqx_tui.headless.session_runner import LostContact, SessionRunner, Stopped
 from emqx_tui.model.errors import AdapterError
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rollout.change import Draft, Verdict
+from emqx_tui.rollout.change import Draft, ReleaseOptions, Verdict
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome, RefusalReason
 from emqx_tui.rollout.intents import SetPolicy, Start
 from emqx_tui.rollout.policy import Approval, is_closed
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import EditPreview, Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import EditPreview, View
 
 FIRST_DATA_S = 30.0
 """Wall seconds for the first look at everything."""
@@ -226,16 +227,13 @@ class _Run:
 
     async def _ask(self, draft: Draft) -> EditPreview:
         options = self.options
-        judged = await self.runner.session.preview_edit(
-            1,
-            draft,
+        wanted = ReleaseOptions(
             options.approval or options.default_approval,
-            late_removal=options.late_removal,
-            parallel_drains=options.parallel_drains,
+            options.late_removal,
+            options.parallel_drains,
+            options.freeze_on_silence,
         )
-        if judged.plan is None:
-            return judged
-        return replace(judged, plan=replace(judged.plan, freeze_on_silence=options.freeze_on_silence))
+        return await self.runner.session.preview_edit(1, draft, wanted)
 
     def _refuse_other_verdicts(self, preview: EditPreview, view: View) -> None:
         change, resource = preview.change, view.snapshot.resource.value

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emqx_tui.headless.report.report import SCHEMA, Report
+from emqx_tui.headless.report.report import Report
+from emqx_tui.headless.report.report_document import SCHEMA
 from emqx_tui.model import units
 from emqx_tui.model.wire import clean
 
@@ -47,7 +48,8 @@ def _figures(found: Report) -> Iterator[tuple[str, str, Any]]:
     yield "duration", "s", told.get("duration_s")
     yield "beyond the forecast", "s", found.deviation.total_s.deviation if found.deviation else None
     yield "drains", "s", told.get("drain_s")
-    yield "longest drain", "s", max((s for node in found.nodes if (s := node.duration_s) is not None), default=None)
+    drained = (s for node in found.nodes if (s := node.drained_s) is not None)
+    yield "longest drain, without freezes", "s", max(drained, default=None)
     yield "nodes drained", "", len(found.nodes)
     yield "disconnects", "", journal.totals.disconnects if journal else None
     yield "disconnects per client", "ratio", told.get("disconnects_per_client")

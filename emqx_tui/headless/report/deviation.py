@@ -46,7 +46,7 @@ class Deviation:
     """Without `waited_s`."""
     waited_s: float | None
     drains_s: tuple[tuple[str, Measured], ...]
-    """By node, in the order of the forecast."""
+    """By node, in the order of the forecast; without the time in which a drain was frozen."""
     disconnects: Measured
     offline_at_once: Measured
     forecast_rate_per_s: int
@@ -69,6 +69,12 @@ def waited_s(waits: Iterable[Span], frozen: Iterable[Span], drains: Sequence[Spa
     for begin, end in waits:
         spans += _outside(begin, end, drains)
     return sum((end - begin).total_seconds() for begin, end in joined(spans))
+
+
+def seconds_within(spans: Iterable[Span], begin: datetime, end: datetime) -> float:
+    """How much of the time from `begin` to `end` lies in `spans`."""
+    cut = ((max(begin, one), min(end, other)) for one, other in spans)
+    return round(sum((other - one).total_seconds() for one, other in joined(cut)), 1)
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:

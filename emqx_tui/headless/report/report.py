@@ -13,10 +13,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from emqx_tui.headless.lines.events import Event, Record, spell
+from emqx_tui.headless.lines.events import Event, Record
 from emqx_tui.headless.lines.view_diff import journal_diff
 from emqx_tui.headless.release.summary import figures
-from emqx_tui.headless.report.deviation import Deviation, Measured, Span, waited_s
+from emqx_tui.headless.report.deviation import Deviation, Measured, Span, seconds_within, waited_s
 from emqx_tui.model.series import Sample, Series
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.wire import Malformed, clean
@@ -27,7 +27,6 @@ from emqx_tui.rollout.telling.flight_records import Recording, journal_of, sampl
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
 
-SCHEMA = 1
 TROUBLE = (Event.HOLD, Event.ABORT, Event.ALARM, Event.INCIDENT, Event.PROBLEM)
 """What a reader looks for first."""
 
@@ -66,10 +65,17 @@ class NodeDrain:
     began_at: datetime | None
     ended_at: datetime | None
     sessions_left: int | None
+    frozen_s: float | None
+    """Of its duration: the drain was stopped by a freeze; None while the duration is not known."""
 
     @property
     def duration_s(self) -> float | None:
         return facts.seconds_between(self.began_at, self.ended_at)
+
+    @property
+    def drained_s(self) -> float | None:
+        """Its duration without the time that it was frozen."""
+        return None if self.duration_s is None else self.duration_s - (self.frozen_s or 0.0)
 
 
 @dataclass(frozen=True)
@@ -152,75 +158,6 @@ def report(recording: Recording) -> Report | None:
     )
 
 
-def document(found: Report, console_version: str) -> dict[str, Any]:
-    """The report as JSON. `console_version` = of the console that makes it."""
-    journal, recording = found.journal, found.recording
-    return {
-        "schema": SCHEMA,
-        "namespace": recording.namespace,
-        "name": recording.name,
-        "release_id": journal.release_id if journal else None,
-        "result": found.result or None,
-        "phase": found.phase or None,
-        "started_at": spell(journal.created_at) if journal else None,
-        "started_by": journal.created_by if journal else None,
-        "ended_at": _spelled(journal.totals.finished_at) if journal else None,
-        "from_image": journal.from_image if journal else None,
-        "to_image": journal.to_image if journal else None,
-        "changes": [{"path": c.path, "before": c.before, "after": c.after} for c in found.changes],
-        "figures": dict(found.figures) or None,
-        "approvals": [_approval_json(approval) for approval in found.approvals],
-        "nodes": [_node_json(node) for node in found.nodes],
-        "forecast": found.deviation.to_json() if found.deviation else None,
-        "samples": [[spell(s.at), s.blue, s.green, s.sum] for s in found.samples],
-        "went_wrong": [record.to_json() for record in found.trouble],
-        "timeline": [record.to_json() for record in found.timeline],
-        "versions": {
-            "operator_image": journal.originals.operator_image or None if journal else None,
-            "began_with": journal.console_version if journal else None,
-            "recorded_with": recording.console or None,
-            "reported_with": console_version,
-        },
-        "recording": {
-            "from": _spelled(found.first_at),
-            "to": _spelled(found.last_at),
-            "is_cut": recording.is_cut,
-            "lacks_beginning": recording.lacks_beginning,
-            "unreadable": found.unreadable,
-            "dropped": found.dropped,
-            "other_releases": found.others,
-        },
-    }
-
-
-def _approval_json(approval: Approved) -> dict[str, Any]:
-    record, checks = approval.record, approval.checks
-    return {
-        "number": record.number,
-        "gate": str(record.gate),
-        "by": record.by,
-        "at": spell(record.at),
-        "fingerprint": record.evidence,
-        "checks": None if checks is None else [{"check": n, "outcome": o, "evidence": e} for n, o, e in checks],
-    }
-
-
-def _node_json(node: NodeDrain) -> dict[str, Any]:
-    return {
-        "node": node.node,
-        "generation": node.generation,
-        "clients": node.clients,
-        "began_at": _spelled(node.began_at),
-        "ended_at": _spelled(node.ended_at),
-        "duration_s": node.duration_s,
-        "sessions_left": node.sessions_left,
-    }
-
-
-def _spelled(at: datetime | None) -> str | None:
-    return None if at is None else spell(at)
-
-
 # -- the records of one release -------------------------------------------------------------------------------------
 
 
@@ -297,6 +234,7 @@ def _nodes(stands: Sequence[_Stand]) -> Iterator[NodeDrain]:
         return
     journal, began, ended = stands[-1].journal, dict[str, datetime](), dict[str, datetime]()
     unseen = set(stands[0].journal.drained)
+    _, frozen = _holds(stands)
     for stand in stands:
         for pod, at in stand.journal.starts.items():
             began.setdefault(pod, at)
@@ -305,13 +243,15 @@ def _nodes(stands: Sequence[_Stand]) -> Iterator[NodeDrain]:
     totals = journal.totals
     for pod in sorted({*began, *ended}, key=lambda pod: (pod not in began, began.get(pod, journal.created_at))):
         is_back = pod in totals.initial_back
+        began_at, ended_at = began.get(pod), None if pod in unseen else ended.get(pod)
         yield NodeDrain(
             node=pod,
             generation="green" if is_back else "blue",
             clients=totals.initial_back.get(pod) if is_back else totals.initial.get(pod),
-            began_at=began.get(pod),
-            ended_at=None if pod in unseen else ended.get(pod),
+            began_at=began_at,
+            ended_at=ended_at,
             sessions_left=totals.sessions_left.get(pod, 0) if pod in journal.drained else None,
+            frozen_s=None if began_at is None or ended_at is None else seconds_within(frozen, began_at, ended_at),
         )
 
 
@@ -326,7 +266,7 @@ def _deviation(dated: Dated, stands: Sequence[_Stand], nodes: Sequence[NodeDrain
     holds, frozen = _holds(stands)
     waited = waited_s([*_at_gates(dated, journal), *holds], frozen, drains) if is_done else None
     dip = None if totals.start_sum is None or totals.lowest_sum is None else totals.start_sum - totals.lowest_sum
-    spent = {node.node: node.duration_s for node in nodes}
+    spent = {node.node: node.drained_s for node in nodes}
     return Deviation(
         total_s=Measured(
             forecast.total_low_s,

@@ -109,7 +109,8 @@ def _release(found: Report) -> Iterator[Row]:
     pace = f"{units.count(rates.conn_evict_rate_per_s)}/s connections and {sessions} a node"
     at_once = f", {journal.parallel_drains} nodes at once" if journal.parallel_drains > 1 else ""
     yield "Rates", f"{pace}, {rates.effective_wait_takeover_s} s for takeover{at_once}"
-    yield "Drains", f"{_span(figures['drain_s'])} (no drain beats {_span(figures['limit_s'])})"
+    limit = f" (no drain beats {_span(figures['limit_s'])})" if figures["limit_s"] is not None else ""
+    yield "Drains", f"{_span(figures['drain_s'])}{limit}"
     yield "Clients on blue at the first drain", _count(totals.clients)
     yield "Disconnects", _disconnects(journal, figures)
     yield "Clients lost", _lost(journal, figures)
@@ -138,7 +139,7 @@ def _disconnects(journal: Journal, figures: Mapping[str, Any]) -> str:
         "cut by the network in the canary": totals.cut_by_canary,
     }
     told = ", ".join(f"{units.count(number)} {what}" for what, number in parts.items() if number)
-    a_client = f", {ratio:.2f} a client" if ratio is not None else f", {UNKNOWN} a client"
+    a_client = f", {ratio:.2f} a client" if ratio is not None else ""
     return f"{least}{units.count(totals.disconnects)}{a_client}{f' ({told})' if told else ''}"
 
 
@@ -248,7 +249,7 @@ def _node(node: NodeDrain) -> tuple[str, ...]:
         _count(node.clients),
         instant(node.began_at),
         instant(node.ended_at),
-        _span(node.duration_s),
+        _span(node.duration_s) + (f", {_span(node.frozen_s)} of it frozen" if node.frozen_s else ""),
         _count(node.sessions_left),
     )
 

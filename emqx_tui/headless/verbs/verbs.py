@@ -27,7 +27,9 @@ from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.rollout.telling import wording
 from emqx_tui.rollout.ungated.ungated import UngatedRelease, is_stopped
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import Notice, Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.notice import Notice
+from emqx_tui.session.views.view import View
 
 FIRST_DATA_S = 30.0
 HURRY_S = 5.0
@@ -239,9 +241,12 @@ class _Asking:
         if view.journal is not None and view.journal.hold is not None:
             raise _Refused(wording.held(view.journal.hold), Code.HELD, gate.id if gate else None)
         if gate is None:
-            raise _Refused(f"no gate waits: {view.decision.phase}", Code.NOTHING_WAITS)
+            why = f"the release is {view.result}" if view.result else f"no gate waits: {view.decision.phase}"
+            raise _Refused(why, Code.NOTHING_WAITS)
         if not _is_meant(self.options.gate, gate.id):
             raise _Refused(f"gate {gate.id} waits, not {self.options.gate}", gate=gate.id)
+        if self.options.count > 1 and gate.kind is not GateKind.NODE:
+            raise _Refused(f"gate {gate.id} waits, and --count counts nodes: approve it without", gate=gate.id)
         if self.options.token and self.options.token != gate.token:
             raise _Refused(f"gate {gate.id} has another token than {self.options.token!r}", gate=gate.id)
         failing = [check for check in gate.checks if check.outcome.is_blocking]

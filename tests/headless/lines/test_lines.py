@@ -14,7 +14,7 @@ import pytest
 from emqx_tui.headless.lines import view_diff, words
 from emqx_tui.headless.lines.events import FIELDS, Event, Record
 from emqx_tui.headless.lines.output import MANY_LINES, Format, Output
-from emqx_tui.session.views.view import Role
+from emqx_tui.session.views.fleet_view import Role
 from tests.support import releases
 
 AT = datetime(2026, 1, 1, 12, 3, 4, 56_000, tzinfo=UTC)

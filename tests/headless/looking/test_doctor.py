@@ -48,9 +48,27 @@ def test_terminal(seen: Terminal, outcome: Outcome, told: str) -> None:
     ],
 )
 def test_clock(skew_s: float | None, uncertainty_s: float | None, outcome: Outcome, told: str) -> None:
-    found = doctor.clock(skew_s, uncertainty_s)
+    found = doctor.clock(skew_s, uncertainty_s, pace=1.001, rate=1)
     assert found.outcome is outcome
     assert told in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("pace", "rate", "outcome", "told"),
+    [
+        (6.4, 1, Outcome.FAIL, "6.4 times as fast as this machine's"),
+        (19.0, 10, Outcome.FAIL, "19.0 times as fast as this machine's"),
+        (9.8, 10, Outcome.SKIPPED, "runs 10 times as fast"),
+        (None, 10, Outcome.SKIPPED, "runs 10 times as fast"),
+    ],
+)
+def test_a_time_that_runs_faster_is_no_clock_to_be_set(
+    pace: float | None, rate: float, outcome: Outcome, told: str
+) -> None:
+    found = doctor.clock(-57.0, 0.5, pace=pace, rate=rate)
+    assert (found.outcome, "set this machine's clock" in found.hint) == (outcome, False)
+    assert told in found.evidence
+    assert ("--clock-rate" in found.hint) is (outcome is Outcome.FAIL)
 
 
 FINDINGS = {

@@ -22,7 +22,8 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.session.fleet import MAX_COUNTED
 from emqx_tui.session.options import Options, Ports
-from emqx_tui.session.views.view import FleetView, View
+from emqx_tui.session.views.fleet_view import FleetView
+from emqx_tui.session.views.view import View
 from tests.support.desk import CLIENTS, Room, Terminal
 from tests.support.rehearsal.ports import SimClock, SimEmqx, SimKube, Wire
 from tests.support.rehearsal.virtual_loop import run_in

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +13,9 @@ from typing import Any
 import pytest
 
 from emqx_tui.headless.release.plan import BY_PEOPLE, Planned, Wish, document, lines, planned
-from emqx_tui.rollout.change import Draft
+from emqx_tui.rollout.change import Draft, ReleaseOptions
 from emqx_tui.rollout.decision import CheckResult, Outcome
-from emqx_tui.rollout.policy import Approval
+from emqx_tui.rollout.forecast.forecast import at_rate
 from tests.support.scripted import Asked, figures, resource
 
 AT = datetime(2026, 1, 1, 3, 0, tzinfo=UTC)
@@ -24,7 +26,7 @@ def answered(wish: Wish, *checks: CheckResult, **fields: Any) -> Planned | None:
     draft = Draft.of(resource())
     template = copy.deepcopy(dict(draft.template))
     template["spec"]["emqxContainer"]["image"]["version"] = "4.4.15"
-    asked = Asked(1, replace(draft, template=template), Approval.EVERY_NODE, False, 1)
+    asked = Asked(1, replace(draft, template=template), ReleaseOptions())
     fields.setdefault("forecast", figures())
     return planned("default", "emqx-ee", AT, asked.answer(*checks, **fields), wish)
 
@@ -67,14 +69,40 @@ def test_a_limit_of_reconnects_gives_the_highest_rate() -> None:
     [
         (Wish(finish_by=AT + timedelta(minutes=2)), "no rate ends it by then"),
         (Wish(AT + timedelta(minutes=8), 10), "more than the reconnects allow"),
+        (Wish(finish_by=AT - timedelta(days=1)), "that time has passed"),
     ],
-    ids=["too soon", "both"],
+    ids=["too soon", "both", "over"],
 )
 def test_a_wish_that_no_rate_keeps_is_told(wish: Wish, words: str) -> None:
     found = plan_of(wish)
     assert not found.is_fine
     assert words in found.unkept
     assert any(line.startswith("not possible") for line in lines(found, ""))
+
+
+@pytest.fixture
+def in_utc() -> Iterator[None]:
+    """This machine's zone is UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_utc")
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (200, "ends 03:10 to 03:12 if it starts now"),
+        (3_000, "ends 03:03 if it starts now"),
+        (1, "ends 09:41 to 2026-01-02 12:01 if it starts now"),
+    ],
+)
+def test_the_end_has_its_day_where_it_is_another_one(rate: int, words: str) -> None:
+    found = answered(Wish(), forecast=at_rate(figures(), rate))
+    assert found is not None
+    assert words in "\n".join(lines(found, ""))
 
 
 def test_a_check_in_its_way_is_named() -> None:

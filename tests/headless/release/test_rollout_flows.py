@@ -22,7 +22,7 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.ports import Lost, Scope, WatchSink
-from emqx_tui.session.views.view import LogSource
+from emqx_tui.session.views.view import LogSource, View
 from tests.support.desk import CLIENTS, TO_15, Room, Terminal, killed, small_world, without_rates
 from tests.support.rehearsal.ports import SimKube, Wire
 from tests.support.rehearsal.virtual_loop import run_in
@@ -100,6 +100,22 @@ def test_exit_at_gate_leaves_with_three_and_each_run_carries_on() -> None:
 
     assert play(room, work()) == ["cut-over", "node:2", "node:1", "node:0"]
     assert room.world.cluster().truth.since_mark().killed == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("late_removal", True), ("parallel_drains", 2), ("freeze_on_silence", False)]
+)
+def test_each_way_to_go_starts_and_stands_in_the_journal(name: str, value: Any) -> None:
+    room = Room()
+
+    async def work() -> tuple[int, Any]:
+        desk = room.terminal()
+        code = await desk.rollout(approval=Approval.EVERY_NODE, leaving=Leaving(at_gate=True), **{name: value})
+        assert desk.events("plan")[0][name] == value
+        view = await room.terminal().until(lambda view: view.journal is not None)
+        return code, getattr(view.journal, name)
+
+    assert play(room, work()) == (3, value)
 
 
 @pytest.mark.parametrize("gap_s", [0.0, 0.05, 0.2, 0.6, 1.0, 2.0])
@@ -203,6 +219,26 @@ def test_abort_from_a_second_terminal() -> None:
     assert desk.last["duration_s"] > 0
     image = room.world.store.get("emqxenterprises", "default", "emqx-ee")["spec"]["template"]["spec"]["emqxContainer"]
     assert image["image"]["version"] == "4.4.14"
+
+
+def test_an_abort_that_waits_for_blue_is_driven_on() -> None:
+    room = Room()
+    blue = room.world.store.list("statefulsets", "default")[0]["metadata"]["name"]
+
+    async def work() -> Terminal:
+        desk, other = room.terminal(), room.terminal()
+        running = asyncio.create_task(desk.rollout())
+        await other.until(lambda view: view.decision.phase is Phase.WAITING_DELAY)
+        assert (await other.verb(Verb.ABORT)).code == 0
+        room.world.store.delete("statefulsets", "default", blue)
+        await other.until(lambda view: view.decision.waits_for_blue)
+        await asyncio.sleep(60)
+        assert not running.done()
+        await killed(desk, running)
+        return desk
+
+    desk = play(room, work())
+    assert [desk.events("phase")[-1]["phase"], desk.events("finished")] == ["lost", []]
 
 
 def test_a_second_run_carries_on_after_kill() -> None:
@@ -425,3 +461,17 @@ def test_who_comes_to_a_release_under_way_is_told_since_when_it_stands_alone() -
     told = [entry.text for entry in view.log if entry.source is LogSource.JOURNAL]
     assert told
     assert told[0].startswith("release emqx/emqx-ee:4.4.15 begun by ")
+
+
+def test_the_log_of_who_comes_late_begins_with_the_phase_that_the_release_is_in() -> None:
+    room = Room()
+    first, second = room.terminal(), room.terminal()
+
+    def phases_in(view: View) -> list[str]:
+        return [line.text for line in view.log if line.source is LogSource.CONSOLE and line.text in set(Phase)]
+
+    async def work() -> list[str]:
+        await first.rollout(approval=Approval.EVERY_NODE, leaving=Leaving(at_gate=True))
+        return phases_in(await second.until(lambda view: bool(phases_in(view))))
+
+    assert play(room, work()) == [Phase.READY_TO_CUT_OVER]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emqx_tui.headless.report.deviation import Measured, Span, joined, waited_s
+from emqx_tui.headless.report.deviation import Measured, Span, joined, seconds_within, waited_s
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -45,3 +45,9 @@ def test_joined_stretches_are_the_same_time_without_overlap(spans: list[Span]) -
     found = joined(spans)
     assert seconds(found) == seconds(spans)
     assert all(one[1] < other[0] for one, other in pairwise(found))
+
+
+@given(_spans, st.integers(0, 60), st.integers(0, 60))
+def test_of_a_stretch_each_second_counts_once(spans: list[Span], begin: int, length: int) -> None:
+    begins, ends = span(begin, begin + length)
+    assert seconds_within(spans, begins, ends) == len(seconds(spans) & seconds([(begins, ends)]))

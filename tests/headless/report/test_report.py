@@ -16,7 +16,8 @@ from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.flight_reading import read_recording
 from emqx_tui.headless.lines.events import FIELDS, Event
 from emqx_tui.headless.release.exit_status import Leaving
-from emqx_tui.headless.report.report import Report, document, report
+from emqx_tui.headless.report.report import Report, report
+from emqx_tui.headless.report.report_document import document
 from emqx_tui.headless.report.report_forms import html, markdown
 from emqx_tui.headless.report.report_page import page
 from emqx_tui.headless.verbs.verb_answer import Verb
@@ -24,6 +25,7 @@ from emqx_tui.rollout.intent_handlers import fingerprint
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.telling.flight_records import Recording, journal_fields, journal_of
+from emqx_tui.session.views import facts
 from tests.support import releases
 from tests.support.desk import CLIENTS, Room, Terminal
 from tests.support.rehearsal.virtual_loop import run_in
@@ -163,7 +165,7 @@ def test_an_abort_and_a_hold_are_told_as_what_went_wrong(tmp_path: Path) -> None
     text, web = markdown(page(found, "1")), html(page(found, "1"))
     assert r"held by sim@host: lunch \| \<b\>now\</b\>" in text
     assert "lunch | &lt;b&gt;now&lt;/b&gt;" in web
-    assert "| Drains | unknown (no drain beats unknown) |" in text
+    assert "| Drains | unknown |" in text
     assert "no drain was recorded" in text
 
 
@@ -271,6 +273,30 @@ class TestTheForecast:
         assert 440 < (found.deviation.waited_s or 0) <= 505, "the delay ran on in the hold"
         assert desk.last["duration_s"] > found.deviation.total_s.high + 300
         assert found.deviation.total_s.deviation == pytest.approx(0.0, abs=60.0)
+
+    def test_a_drain_that_was_frozen_is_told_with_that_time_and_judged_without_it(self, tmp_path: Path) -> None:
+        room = Room()
+        desk, other = room.terminal(), room.terminal()
+
+        async def work() -> None:
+            running = asyncio.create_task(desk.rollout())
+            await other.until(lambda view: bool(facts.draining(view)))
+            await other.verb(Verb.FREEZE)
+            await asyncio.sleep(300.0)
+            await other.verb(Verb.RESUME)
+            await running
+
+        found = recorded(desk, tmp_path, work())
+        assert found.result == "done"
+        first, *others = found.nodes
+        assert first.frozen_s == pytest.approx(300.0, abs=10.0)
+        assert [node.frozen_s for node in others] == [0.0, 0.0]
+        assert "of it frozen" in markdown(page(found, "1"))
+        assert found.deviation is not None
+        _, drain = found.deviation.drains_s[0]
+        assert drain.came == first.drained_s
+        assert drain.came is not None
+        assert drain.came < 60
 
     def test_a_journal_of_an_older_console_has_none(self) -> None:
         journal = releases.draining().journal

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.cli.parsing.arguments import gate as read_gate
+from emqx_tui.cli.parsing.flags import gate as read_gate
 from emqx_tui.headless.release.exit_status import Leaving
 from emqx_tui.headless.release.release_options import Edit
 from emqx_tui.headless.verbs.verb_answer import Answer, Verb
@@ -63,6 +63,9 @@ def test_an_approval_names_the_gate_that_waits() -> None:
         wrong = await room.terminal().verb(Verb.APPROVE, token="blue")
         assert wrong.code == 1
         assert "token" in wrong.message
+        several = await room.terminal().verb(Verb.APPROVE, count=2)
+        assert (several.code, several.gate) == (1, CUT_OVER)
+        assert several.message == "gate cut-over waits, and --count counts nodes: approve it without"
         right = await room.terminal().verb(Verb.APPROVE, gate=CUT_OVER, token="green")
         assert (right.code, right.gate) == (0, CUT_OVER)
         again = await room.terminal().verb(Verb.APPROVE, gate=CUT_OVER)
@@ -407,3 +410,20 @@ def test_the_answer_for_programs() -> None:
     answer = play(room, room.terminal().verb(Verb.HOLD)).to_json(Verb.HOLD)
     assert list(answer) == ["schema", "at", "release_id", "verb", "gate", "code", "message", "driver"]
     assert (answer["schema"], answer["verb"], answer["code"]) == (1, "hold", 3)
+
+
+def test_approving_what_ends_meanwhile_says_how_it_ended() -> None:
+    room = Room()
+    desk, other, third = room.terminal(), room.terminal(), room.terminal()
+
+    async def work() -> Answer:
+        running = asyncio.create_task(desk.rollout(approval=Approval.EVERY_NODE))
+        await other.until(lambda view: view.decision.phase is Phase.WAITING_DELAY)
+        await other.verb(Verb.ABORT)
+        while (answer := await third.verb(Verb.APPROVE)).message == "no gate waits: aborting":
+            assert not running.done()
+        await running
+        return answer
+
+    answer = run_in(room.world, work())
+    assert (answer.code, answer.message) == (3, "the release is aborted")
