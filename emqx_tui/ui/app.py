@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import ClassVar
 
@@ -33,7 +31,9 @@ from textual.timer import Timer
 from emqx_tui.model import units
 from emqx_tui.runbook import SILENT, Runbook
 from emqx_tui.session.backend import Backend
-from emqx_tui.session.views.view import FleetView, NoticeKind, Role
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.notice import NoticeKind
+from emqx_tui.session.views.published import Published
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.shell import clipboard, keymap, terminal
 from emqx_tui.ui.shell.changed_cells import ChangedCells
@@ -50,7 +50,6 @@ from emqx_tui.ui.shell.messages import (
     InventoryWanted,
     ObjectsWanted,
     PodWanted,
-    Published,
     RolloutWanted,
     SaveConfirmed,
     ViewsChanged,
@@ -58,8 +57,9 @@ from emqx_tui.ui.shell.messages import (
 )
 from emqx_tui.ui.shell.notice_line import STANDS_S, Notice, Severity
 from emqx_tui.ui.shell.palette import ConsoleCommands
+from emqx_tui.ui.shell.person_call import PersonCall
 from emqx_tui.ui.shell.screen import ConsoleScreen, TakesNews, not_sent
-from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind, notify, restore_title, save_title, set_title, suspend
+from emqx_tui.ui.shell.terminal import exit_on_signals, is_behind, suspend
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.themes import DARK, THEMES
@@ -92,18 +92,17 @@ class ConsoleApp(App[int]):
     COMMAND_PALETTE_BINDING = "colon"
     theme = Reactive(DARK.name)
     colour = ""
+    has_time_keys = False
+    wanted_context = ""
+    """The context to go on with, once this console has ended; empty: none."""
 
     def __init__(
         self,
         backend: Backend,
         *,
-        context: str,
-        server: str,
-        namespace: str | None,
         is_production: bool = False,
         theme: str = DARK.name,
         colour: str = "",
-        read_only_reason: str = "",
         is_ascii: bool = False,
         is_demo: bool = False,
         is_rehearsal: bool = False,
@@ -115,7 +114,7 @@ class ConsoleApp(App[int]):
         runbook: Runbook = SILENT,
         keys: tuple[Key, ...] = KEYS,
     ) -> None:
-        """`opened` = (namespace, name) of the cluster to begin with; empty reason = intents are taken.
+        """`opened` = (namespace, name) of the cluster to begin with.
 
         `theme` is one of `themes.THEMES`, `colour` one of `themes.COLOURS` for the top line. `state_dir` is where a
         text goes that the terminal's clipboard cannot take. `write_report` writes that of a cluster's (namespace, name)
@@ -126,32 +125,29 @@ class ConsoleApp(App[int]):
         keymap.use(keys)
         keymap.rebind(self._bindings)
         self.backend = backend
-        self.context = context
-        self.server = server
+        fleet = backend.published().fleet
+        self.published, self.news_at = Published(fleet), time.monotonic()
+        self.context, self.server = fleet.context, fleet.server
         self.is_production = is_production
         self.colour = colour
         self.set_class(bool(colour), "-coloured")
         self.set_reactive(ConsoleApp.theme, theme)
         self.stylesheet.set_variables(self.get_css_variables())
-        self.read_only_reason = read_only_reason or ("started with --read-only" if backend.is_read_only else "")
+        self.read_only_reason = "started with --read-only" if backend.is_read_only else ""
         self.is_ascii = is_ascii
         self.is_demo = is_demo
         self.is_rehearsal = is_rehearsal
-        self.has_time_keys = False
         self.runbook = runbook
-        self.published = Published(FleetView(context, server, namespace, datetime.fromtimestamp(0, UTC)), None, None)
         self._opened = opened
         self._state_dir = state_dir
         self._write_report = write_report
         self.contexts = tuple(contexts)
         self._first_words = first_words
-        self.wanted_context = ""
-        """The context to go on with, once this console has ended; empty: none."""
-        self.namespaces: list[str] = [namespace] if namespace else []
+        self.namespaces: list[str] = [fleet.namespace] if fleet.namespace else []
         """Those that were looked at, in this order, then those that a cluster was seen in: keys 1 to 9."""
+        self._note_namespaces()
         self._shown: tuple[str, str] | None = None
-        self._calling: frozenset[tuple[str, str]] = frozenset()
-        """Clusters that need a person."""
+        self._call = PersonCall(self.context)
         self.notice: Notice | None = None
         self._notice_number = 0
         self._notice_timer: Timer | None = None
@@ -162,12 +158,14 @@ class ConsoleApp(App[int]):
 
     # --- start and end ---------------------------------------------------------------------------------------
 
+    def get_default_screen(self) -> Screen:
+        return ClustersScreen()
+
     def on_mount(self) -> None:
         exit_on_signals(self)
-        save_title(self)
-        set_title(self, title(0, self.context))
+        terminal.save_title(self)
+        terminal.set_title(self, self._call.title)
         self.app_resume_signal.subscribe(self, lambda _: self._cells.forget(), immediate=True)
-        self.push_screen(ClustersScreen())
         if self._opened:
             self._show_rollout(*self._opened)
         self.call_after_refresh(self.backend.start, self._on_change)
@@ -176,7 +174,7 @@ class ConsoleApp(App[int]):
 
     def on_unmount(self) -> None:
         self.backend.stop()
-        restore_title(self)
+        terminal.restore_title(self)
 
     # --- news downwards --------------------------------------------------------------------------------------
 
@@ -190,16 +188,8 @@ class ConsoleApp(App[int]):
                 self._is_waiting = True
                 self.set_timer(BEHIND_S, self._try_again)
             return
-        backend = self.backend
-        self.published = Published(
-            backend.fleet(),
-            backend.view(),
-            backend.edit_preview(),
-            backend.pod_report(),
-            backend.answer(),
-            backend.inventory(),
-        )
-        self._call_person()
+        self.published, self.news_at = self.backend.published(), time.monotonic()
+        self._call.take(self, self.published.fleet.rows)
         self._note_namespaces()
         self._tell_notice()
         self.hand_out()
@@ -216,16 +206,6 @@ class ConsoleApp(App[int]):
             if not screen.is_modal or time.monotonic() - self._shown_through_at < SHOW_THROUGH_S:
                 return
             self._shown_through_at = time.monotonic()
-
-    def _call_person(self) -> None:
-        """Ring the bell when one more cluster needs a person; the terminal's title counts them."""
-        calling = frozenset(row.key for row in self.published.fleet.rows if row.needs_person)
-        if calling != self._calling:
-            set_title(self, title(len(calling), self.context))
-        if new := calling - self._calling:
-            self.bell()
-            notify(self, f"emqx-tui: {', '.join(clean(name) for _, name in sorted(new))} needs you")
-        self._calling = calling
 
     def _note_namespaces(self) -> None:
         seen = {row.resource.namespace for row in self.published.fleet.rows}
@@ -263,6 +243,11 @@ class ConsoleApp(App[int]):
             self._notice_timer.stop()
         self._notice_timer = self.set_timer(STANDS_S[severity], lambda: self._stand(None))
 
+    def retract(self, text: str) -> None:
+        """Take an answer away before its time, as it is true no longer."""
+        if self.notice is not None and self.notice.text == text:
+            self._stand(None)
+
     def _stand(self, notice: Notice | None) -> None:
         self.notice = notice
         for screen in self.screen_stack:
@@ -271,17 +256,8 @@ class ConsoleApp(App[int]):
 
     def copy(self, text: str, what: str) -> None:
         """Give a text to the terminal's clipboard, or write it to a file, and say which."""
-        if sequence := clipboard.sequence(text, os.environ):
-            terminal.write(self, sequence)
-            self.say(f"copied {what}: {units.count(len(text.encode()))} bytes to the terminal's clipboard")
-        elif self._state_dir is None:
-            self.say("nothing was copied: this terminal takes no such text", severity="warning")
-        else:
-            try:
-                path = clipboard.write_file(text, self._state_dir / "copied", datetime.now(UTC))
-                self.say(f"this terminal takes no such text: {what} written to {path}", severity="warning")
-            except OSError as error:
-                self.say(f"nothing was copied: {error.strerror}: {error.filename}", severity="warning")
+        told = clipboard.copy(self, text, what, self._state_dir / "copied" if self._state_dir else None)
+        self.say(told.text, severity=told.severity)
 
     def report(self, cluster: tuple[str, str]) -> None:
         """Have the report of the cluster's last release written, and say where it is."""
@@ -338,13 +314,7 @@ class ConsoleApp(App[int]):
             self.backend.submit(message.intent)
 
     def on_edit_preview_wanted(self, message: EditPreviewWanted) -> None:
-        self.backend.preview_edit(
-            message.number,
-            message.draft,
-            message.approval,
-            late_removal=message.late_removal,
-            parallel_drains=message.parallel_drains,
-        )
+        self.backend.preview_edit(message.number, message.draft, message.options)
 
     @property
     def person(self) -> str:
@@ -401,7 +371,7 @@ class ConsoleApp(App[int]):
         below = self.screen
         is_above = screen.AREA in (Area.CHANGE, Area.OBJECTS)
         is_beside = is_above and isinstance(below, ConsoleScreen) and below.AREA is Area.ROLLOUT
-        while len(self.screen_stack) > 2 and not (is_beside and self._shown == (namespace, name)):
+        while len(self.screen_stack) > 1 and not (is_beside and self._shown == (namespace, name)):
             self.pop_screen()
         self._shown = (namespace, name)
         self.backend.open(namespace, name)
@@ -414,14 +384,14 @@ class ConsoleApp(App[int]):
 
     def go_back(self) -> None:
         """To the screen before; on the list of clusters none is looked at, and a session that drives goes on."""
-        if len(self.screen_stack) > 2:
+        if len(self.screen_stack) > 1:
             self.pop_screen()
-        if len(self.screen_stack) == 2:
+        if len(self.screen_stack) == 1:
             self.backend.close()
         self.hand_out()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return len(self.screen_stack) > 2 if action == "back" else super().check_action(action, parameters)
+        return len(self.screen_stack) > 1 if action == "back" else super().check_action(action, parameters)
 
     def action_help(self) -> None:
         if isinstance(self.screen, ConsoleScreen):
@@ -457,9 +427,10 @@ class ConsoleApp(App[int]):
         return next((screen.unsent for screen in screens if screen.unsent), "")
 
     def _is_driving(self) -> bool:
-        view = self.published.view
+        """Asks the engine: what the screens were last given is older on a slow terminal, and empty at the start."""
+        newest = self.backend.published()
+        view, fleet = newest.view, newest.fleet
         is_opened = view is not None and view.role is Role.DRIVER and view.has_duties
-        fleet = self.published.fleet
         return is_opened or fleet.is_driving or any(row.is_mine for row in fleet.rows)
 
     def _fatal_error(self) -> None:
@@ -505,12 +476,6 @@ class ConsoleApp(App[int]):
         """NO_COLOR means no colours, not greys; --ascii means ASCII, borders included."""
         filters = [_NO_COLOR if isinstance(known, Monochrome) else known for known in super().get_line_filters()]
         return [*filters, _ASCII] if self.is_ascii else filters
-
-
-def title(calling: int, context: str) -> str:
-    """The title of the terminal: how many clusters need a person, then where."""
-    call = f"{calling} {'needs' if calling == 1 else 'need'} you - " if calling else ""
-    return f"{call}emqx-tui {clean(context)}"
 
 
 _NO_COLOR, _ASCII = NoColor(), AsciiFilter()

@@ -20,11 +20,11 @@ from textual.events import Key
 from textual.screen import Screen
 
 from emqx_tui.rollout.decision import Decision
-from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.intents import Freeze, Hold
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.inspection.questions import ReadEvents
-from emqx_tui.session.views.view import NoticeKind, Role
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.notice import NoticeKind
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.clusters.screen import ClustersScreen
@@ -41,11 +41,11 @@ from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWan
 from emqx_tui.ui.text.themes import COLOURS
 from tests.support.scenes import journal
 from tests.support.screen_text import lines, said, text, until, until_said, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, resource, row, three_clusters, view
+from tests.support.scripted import CONTEXT, ScriptedBackend, fleet, resource, row, three_clusters, view
 
 
 def console(backend: ScriptedBackend | None = None, **fields) -> ConsoleApp:
-    return ConsoleApp(backend or ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None, **fields)
+    return ConsoleApp(backend or ScriptedBackend(), **fields)
 
 
 SCREENS = {
@@ -185,7 +185,7 @@ async def test_numbers_list_all_namespaces_or_one_that_was_seen():
 
 
 async def test_another_context_ends_this_console_and_says_which_comes_next():
-    app = ConsoleApp(ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None, contexts=("staging", "lab-1"))
+    app = ConsoleApp(ScriptedBackend(), contexts=("staging", "lab-1"))
     async with app.run_test(size=(100, 40)) as pilot:
         await until_shown(pilot, "mqtt-stg")
         await pilot.press("colon", *"ctx sta")
@@ -196,18 +196,18 @@ async def test_another_context_ends_this_console_and_says_which_comes_next():
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("context", "fields", "words"),
     [
-        ({"context": "demo", "is_demo": True}, "This is the context of this console; a demo has no other."),
-        ({"context": "only"}, "This is the context of this console; the kubeconfig has no other."),
-        ({"context": "prod", "contexts": ("staging",)}, "This is the context of this console."),
+        ("demo", {"is_demo": True}, "This is the context of this console; a demo has no other."),
+        ("only", {}, "This is the context of this console; the kubeconfig has no other."),
+        ("prod", {"contexts": ("staging",)}, "This is the context of this console."),
     ],
 )
-async def test_the_context_that_one_is_in_is_listed_and_says_so(fields, words):
-    app = ConsoleApp(ScriptedBackend(), server=SERVER, namespace=None, **fields)
+async def test_the_context_that_one_is_in_is_listed_and_says_so(context, fields, words):
+    app = ConsoleApp(ScriptedBackend(replace(three_clusters(), context=context)), **fields)
     async with app.run_test(size=(100, 40)) as pilot:
         await until_shown(pilot, "mqtt-stg")
-        await pilot.press("colon", *f"ctx {fields['context']}")
+        await pilot.press("colon", *f"ctx {context}")
         await until_shown(pilot, words)
         await pilot.press("down", "enter")
         await until(pilot, lambda: said(app) == words)
@@ -215,7 +215,7 @@ async def test_the_context_that_one_is_in_is_listed_and_says_so(fields, words):
 
 async def test_no_other_context_while_a_release_is_driven_here_be_it_in_another_namespace():
     backend = ScriptedBackend(shown_fleet=replace(three_clusters(), is_driving=True))
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, contexts=("staging",))
+    app = ConsoleApp(backend, contexts=("staging",))
     async with app.run_test(size=(100, 40)) as pilot:
         await until_shown(pilot, "mqtt-stg")
         app.change_context("staging")
@@ -275,7 +275,8 @@ async def test_read_only_sends_nothing_says_why_and_greys_the_keys():
 
 
 async def test_the_reason_for_read_only_can_be_another_one():
-    app = console(read_only_reason="no right to patch emqxenterprises in mqtt")
+    app = console()
+    app.read_only_reason = "no right to patch emqxenterprises in mqtt"
     async with app.run_test(size=(100, 24)) as pilot:
         await until_shown(pilot, "READ-ONLY")
         app.post_message(IntentSubmitted(Hold("ann@bastion")))
@@ -367,6 +368,18 @@ async def test_a_driver_is_asked_for_a_word(decision: Decision):
         await until(pilot, lambda: not app.is_running)
 
 
+async def test_a_driver_that_no_screen_has_been_told_of_is_asked_as_well():
+    backend = ScriptedBackend()
+    app = console(backend)
+    async with app.run_test() as pilot:
+        await until_shown(pilot, "mqtt-stg")
+        await pilot.pause()
+        backend.shown_view = view(resource(releasing=True), phase=Phase.DRAINING, role=Role.DRIVER, journal=journal())
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmCard))
+        assert app.is_running
+
+
 async def test_a_driven_cluster_that_is_not_looked_at_is_not_forgotten():
     driven = row("emqx-ee", "mqtt", phase=Phase.DRAINING, driver="ann@bastion/1", is_mine=True)
     backend = ScriptedBackend(fleet(driven))
@@ -432,36 +445,6 @@ async def test_unsent_edits_are_asked_for_before_another_cluster_is_opened():
         await pilot.press(*"drop")
         await until(pilot, lambda: isinstance(app.screen, RolloutScreen))
         assert backend.opened == [("mqtt-stg", "emqx-ee"), ("mqtt", "emqx-ee")]
-
-
-# --- calling a person --------------------------------------------------------------------------------------------
-
-
-async def test_bell_title_and_desktop_call_when_one_more_cluster_needs_a_person(monkeypatch):
-    rung: list[bool] = []
-    titles: list[str] = []
-    monkeypatch.setattr(ConsoleApp, "bell", lambda self: rung.append(True))
-    told: list[str] = []
-    monkeypatch.setattr("emqx_tui.ui.app.set_title", lambda app, words: titles.append(words))
-    monkeypatch.setattr("emqx_tui.ui.app.notify", lambda app, words: told.append(words))
-    at_rest = row("other", "stg", live=5)
-    waits = row("emqx-ee", "mqtt", phase=Phase.DRAINING, gate=GateId.node(1))
-    backend = ScriptedBackend(fleet(at_rest))
-    app = console(backend)
-    async with app.run_test() as pilot:
-        await until_shown(pilot, "other")
-        assert (titles, rung) == (["emqx-tui prod-eu"], [])
-        backend.publish(fleet=fleet(at_rest, waits))
-        await until(pilot, lambda: rung == [True])
-        assert titles[-1] == "1 needs you - emqx-tui prod-eu"
-        backend.publish(fleet=fleet(at_rest, waits))
-        backend.publish(fleet=fleet(row("other", "stg", phase=Phase.DRAINING, is_undriven=True), waits))
-        await until(pilot, lambda: rung == [True, True])
-        assert titles[-1] == "2 need you - emqx-tui prod-eu"
-        backend.publish(fleet=fleet(at_rest))
-        await until(pilot, lambda: titles[-1] == "emqx-tui prod-eu")
-        assert rung == [True, True]
-        assert told == ["emqx-tui: emqx-ee needs you", "emqx-tui: other needs you"]
 
 
 # --- keys that were typed for something else ---------------------------------------------------------------------
@@ -618,9 +601,9 @@ async def test_a_screen_below_a_card_is_drawn_now_and_then_only(monkeypatch):
 PROGRAM = """
 import sys
 sys.path.insert(0, {folder!r})
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from tests.support.scripted import ScriptedBackend
 from emqx_tui.ui.app import ConsoleApp
-app = ConsoleApp(ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None)
+app = ConsoleApp(ScriptedBackend())
 app.run()
 print("stopped", app.backend.stopped)
 heavy = [name for name in ("plotext", "tree_sitter", "kubernetes", "httpx") if name in sys.modules]
@@ -723,11 +706,11 @@ def stalled(tmp_path):
     try:
         terminal.read_until(b"mqtt-stg")
         end = monotonic() + 60
-        while not mark.exists() or not mark.read_text():
+        while not (ahead := mark.read_text() if mark.exists() else ""):
             assert monotonic() < end, "the console never came to a stand"
             assert terminal.process.poll() is None
             select.select([], [], [], 0.05)
-        yield terminal, int(mark.read_text())
+        yield terminal, int(ahead)
     finally:
         terminal.close()
 

@@ -14,7 +14,7 @@ from emqx_tui.ui.shell.identity import IdentityBar
 from emqx_tui.ui.shell.messages import ObjectsWanted
 from tests.support.inside import TROUBLED, claim, inventory, view
 from tests.support.screen_text import until, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from tests.support.scripted import ScriptedBackend
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=["80x24", "120x40", "200x50"])
 SMALL = (80, 24)
@@ -26,12 +26,12 @@ LOG = (
 
 @pytest.fixture(autouse=True)
 def frozen(monkeypatch):
-    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+    monkeypatch.setattr(IdentityBar, "_quiet_s", 0.0)
 
 
 def console(**fields: Any) -> ConsoleApp:
     backend = ScriptedBackend(shown_view=view(), given_inventory=inventory(claim("data-emqx-ee-5b4f9-0")))
-    return ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, is_production=True, **fields)
+    return ConsoleApp(backend, is_production=True, **fields)
 
 
 async def on_the_pod(pilot: Pilot) -> None:

@@ -17,21 +17,19 @@ from emqx_tui.ui.cards.ungated_cards import renew_adoption
 from emqx_tui.ui.shell.identity import IdentityBar
 from tests.support import releases
 from tests.support.screen_text import until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from tests.support.scripted import ScriptedBackend
 
 SMALL, LARGE = (80, 24), (200, 50)
 
 
 @pytest.fixture(autouse=True)
 def frozen(monkeypatch):
-    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+    monkeypatch.setattr(IdentityBar, "_quiet_s", 0.0)
 
 
 def console(view: View) -> ConsoleApp:
     backend = ScriptedBackend(shown_view=view)
-    return ConsoleApp(
-        backend, context=CONTEXT, server=SERVER, namespace=None, is_production=True, opened=("mqtt", "emqx-ee")
-    )
+    return ConsoleApp(backend, is_production=True, opened=("mqtt", "emqx-ee"))
 
 
 async def ready(pilot: Pilot) -> None:
@@ -82,7 +80,7 @@ def test_plot_in_ascii(snap_compare):
         await until_shown(pilot, " ago - ")
 
     backend = ScriptedBackend(shown_view=releases.draining())
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"), is_ascii=True)
+    app = ConsoleApp(backend, opened=("mqtt", "emqx-ee"), is_ascii=True)
     assert snap_compare(app, terminal_size=(120, 40), run_before=pressed)
 
 

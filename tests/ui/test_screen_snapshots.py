@@ -10,7 +10,7 @@ from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.change.screen import ChangeScreen
 from emqx_tui.ui.shell.identity import IdentityBar
 from tests.support.screen_text import until, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, figures, fleet, row, three_clusters
+from tests.support.scripted import ScriptedBackend, figures, fleet, row, three_clusters
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (200, 50)], ids=["80x24", "200x50"])
 CHECKS = (
@@ -22,12 +22,12 @@ CHECKS = (
 
 @pytest.fixture(autouse=True)
 def frozen(monkeypatch):
-    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+    monkeypatch.setattr(IdentityBar, "_quiet_s", 0.0)
     monkeypatch.setattr(ChangeScreen, "ASK_AFTER_S", 0.001)
 
 
 def console(backend: ScriptedBackend, **fields) -> ConsoleApp:
-    return ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, is_production=True, **fields)
+    return ConsoleApp(backend, is_production=True, **fields)
 
 
 @SIZES

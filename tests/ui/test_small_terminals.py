@@ -22,7 +22,7 @@ from emqx_tui.ui.shell.identity import IdentityBar
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases
 from tests.support.screen_text import lines, text, until, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from tests.support.scripted import ScriptedBackend
 from tests.ui.test_themes import SCREENS
 
 SMALL = (60, 20)
@@ -32,13 +32,13 @@ TOO_SMALL = [(59, 20), (60, 19), (40, 10)]
 
 @pytest.fixture
 def frozen(monkeypatch) -> None:
-    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+    monkeypatch.setattr(IdentityBar, "_quiet_s", 0.0)
     monkeypatch.setattr(TypingGuard, "remaining_s", lambda self, now: 1.0)
 
 
 def on_cluster(view, **fields) -> tuple[ConsoleApp, ScriptedBackend]:
     backend = ScriptedBackend(shown_view=view)
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"), **fields)
+    app = ConsoleApp(backend, opened=("mqtt", "emqx-ee"), **fields)
     return app, backend
 
 
@@ -46,7 +46,7 @@ def on_cluster(view, **fields) -> tuple[ConsoleApp, ScriptedBackend]:
 def test_pictures(snap_compare, name, frozen):
     make, opened = SCREENS[name]
     backend = make()
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, is_production=True)
+    app = ConsoleApp(backend, is_production=True)
 
     async def ready(pilot) -> None:
         await opened(pilot, backend)
@@ -126,7 +126,7 @@ async def test_below_it_one_line_says_what_is_needed_and_hold_holds(size):
 
 
 async def test_the_list_has_no_key_of_hold_to_name():
-    app = ConsoleApp(ScriptedBackend(), context=CONTEXT, server=SERVER, namespace=None)
+    app = ConsoleApp(ScriptedBackend())
     async with app.run_test(size=(50, 20)) as pilot:
         await until_shown(pilot, "50x20: 60x20 is needed")
         assert "holds" not in text(app)

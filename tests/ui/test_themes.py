@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from rich.segment import Segment
+from textual.app import App
 from textual.pilot import Pilot
 
 from emqx_tui.session.inspection.questions import Answer, LogExcerpt
@@ -22,7 +23,7 @@ from tests.support.colours import contrast
 from tests.support.inside import claim, inventory
 from tests.support.inside import view as inside
 from tests.support.screen_text import until, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, row
+from tests.support.scripted import ScriptedBackend, fleet, row
 
 LEAST_CONTRAST = 4.5
 SIZE = (120, 40)
@@ -31,12 +32,12 @@ Opened = Callable[[Pilot, ScriptedBackend], Awaitable[None]]
 
 @pytest.fixture
 def frozen(monkeypatch) -> None:
-    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+    monkeypatch.setattr(IdentityBar, "_quiet_s", 0.0)
     monkeypatch.setattr(TypingGuard, "remaining_s", lambda self, now: 1.0)
 
 
 def console(backend: ScriptedBackend, **fields: Any) -> ConsoleApp:
-    return ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, is_production=True, **fields)
+    return ConsoleApp(backend, is_production=True, **fields)
 
 
 async def listed(pilot: Pilot, _: ScriptedBackend) -> None:
@@ -174,7 +175,7 @@ async def test_mono_draws_no_hue(name: str):
         assert [colour for colour in drawn if len({colour[1:3], colour[3:5], colour[5:7]}) > 1] == []
 
 
-def cells(app: ConsoleApp) -> list[list[tuple[str, ...]]]:
+def cells(app: App) -> list[list[tuple[str, ...]]]:
     """What is seen in each cell: the character with its colour and its ground, of a blank the ground alone."""
     return [
         [(char, *colours(segment)[char == " " :]) for segment in strip for char in segment.text]
@@ -182,10 +183,22 @@ def cells(app: ConsoleApp) -> list[list[tuple[str, ...]]]:
     ]
 
 
+async def settled(pilot: Pilot) -> list[list[tuple[str, ...]]]:
+    """The cells once they change no more."""
+    seen: list[list[list[tuple[str, ...]]]] = []
+
+    def are_still() -> bool:
+        seen.append(cells(pilot.app))
+        return len(seen) >= 3 and seen[-3] == seen[-2] == seen[-1]
+
+    await until(pilot, are_still)
+    return seen[-1]
+
+
 @pytest.mark.parametrize("name", SCREENS)
 async def test_another_theme_is_drawn_as_if_it_had_been_there_from_the_start(name: str, frozen: None):
     make, opened = SCREENS[name]
-    pictures = []
+    from_the_start = None
     for begun in ("light", "dark"):
         backend = make()
         app = console(backend, theme=begun, colour="purple")
@@ -194,9 +207,10 @@ async def test_another_theme_is_drawn_as_if_it_had_been_there_from_the_start(nam
             if begun != "light":
                 await change_theme(pilot, app, "light")
             backend.publish()
-            await pilot.pause()
-            pictures.append(cells(app))
-    assert pictures[0] == pictures[1]
+            if from_the_start is None:
+                from_the_start = await settled(pilot)
+            else:
+                await until(pilot, lambda: cells(app) == from_the_start)  # noqa: B023 (asked at once)
 
 
 async def test_theme_is_typed_completed_and_in_effect_at_once():

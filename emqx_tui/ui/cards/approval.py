@@ -20,12 +20,13 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 
 from emqx_tui.rollout.intents import Hold, Intent
+from emqx_tui.session.views.published import Published
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Card, Renew
 from emqx_tui.ui.cards.typing_guard import TypingGuard
 from emqx_tui.ui.rollout.key_reasons import key_reasons
 from emqx_tui.ui.shell.keymap import Area, spelled
-from emqx_tui.ui.shell.messages import IntentSubmitted, Published, WordTyped
+from emqx_tui.ui.shell.messages import IntentSubmitted, WordTyped
 from emqx_tui.ui.shell.notice_line import Notice
 from emqx_tui.ui.shell.screen import TakesNews
 from emqx_tui.ui.text import paint

@@ -15,13 +15,19 @@ from emqx_tui.ui.text.spans import Tone, line
 STRICTNESS = {Approval.EVERY_NODE: 2, Approval.CUT_OVER: 1, Approval.AUTO: 0}
 
 
-def policy_words(approval: Approval, parallel: int = 1) -> str:
-    """What a policy means."""
-    words = {
+def policy_words(approval: Approval, parallel: int = 1, *, is_cut_over_approved: bool = False) -> str:
+    """What a policy means from here on."""
+    before = {
         Approval.EVERY_NODE: "you approve the cut-over and every node",
         Approval.CUT_OVER: "you approve the cut-over; the nodes follow by themselves",
         Approval.AUTO: "nothing more is asked: cut-over and nodes follow by themselves",
-    }[approval]
+    }
+    after = {
+        Approval.EVERY_NODE: "you approve every node",
+        Approval.CUT_OVER: "the cut-over is approved; the nodes follow by themselves",
+        Approval.AUTO: "nothing more is asked: the nodes follow by themselves",
+    }
+    words = (after if is_cut_over_approved else before)[approval]
     return words + (f"; {parallel} nodes drain at the same time" if parallel > 1 else "")
 
 
@@ -37,9 +43,10 @@ def renew_policy(wanted: Approval) -> Renew:
         if view is None or view.journal is None or not facts.is_under_way(view):
             return None
         now, hold = view.journal.approval, spelled(Area.ROLLOUT, "hold")
+        is_approved = view.journal.is_cut_over_approved
         rows = (
-            ("Now", (line(policy_words(now)),)),
-            ("Then", (line((policy_words(wanted), Tone.STRONG)),)),
+            ("Now", (line(policy_words(now, is_cut_over_approved=is_approved)),)),
+            ("Then", (line((policy_words(wanted, is_cut_over_approved=is_approved), Tone.STRONG)),)),
             ("Still", (line(f"{DONE} checks and auto-holds stop it as before; {hold} holds at any moment"),)),
         )
         return Card(

@@ -15,7 +15,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from emqx_tui.model.units import clock_span
+from emqx_tui.model.units import clock_span, plural
 from emqx_tui.rollout.change import INT32_MAX, Rates
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.ui.cards.policy_card import policy_words
@@ -29,7 +29,7 @@ class RatesCard(ModalScreen[tuple[int, int] | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "not now")]
 
     def __init__(self, rates: Rates, left: int | None) -> None:
-        """`rates` run now; `left` clients are still on blue, None while unknown."""
+        """`rates` are in force; `left` clients are still on blue, None while unknown."""
         super().__init__()
         self._rates, self._left = rates, left
 
@@ -63,10 +63,11 @@ class RatesCard(ModalScreen[tuple[int, int] | None]):
         if values is None:
             answer = "Both have to be whole numbers from 1 on: a rate of 0 would never end."
         elif values == (self._rates.conn_evict_rate_per_s, self._rates.sess_evict_rate_per_s):
-            answer = "These rates run now."
+            answer = "These rates are in force."
         elif self._left is not None:
             took = clock_span(self._left / values[0])
-            answer = f"A drain that runs is stopped and started anew. {self._left:,} clients on blue: {took} in all."
+            left = plural(self._left, "client")
+            answer = f"A drain that runs is stopped and started anew. {left} on blue: {took} in all."
         else:
             answer = "A drain that runs is stopped and started anew."
         self.query_one("#rates-answer", Static).update(answer)
@@ -86,9 +87,9 @@ class PolicyCard(ModalScreen[Approval | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "not now")]
     CHOICES: ClassVar[tuple[Approval, ...]] = (Approval.EVERY_NODE, Approval.CUT_OVER, Approval.AUTO)
 
-    def __init__(self, now: Approval) -> None:
+    def __init__(self, now: Approval, *, is_cut_over_approved: bool) -> None:
         super().__init__()
-        self._now = now
+        self._now, self._is_cut_over_approved = now, is_cut_over_approved
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
@@ -106,7 +107,8 @@ class PolicyCard(ModalScreen[Approval | None]):
         for number, choice in enumerate(self.CHOICES, 1):
             now = "   (now)" if choice is self._now else ""
             lines.append(line((f"{number} ", Tone.KEY), (choice.value, Tone.STRONG), now))
-            lines.append(line((f"  {policy_words(choice)}", Tone.DIM)))
+            words = policy_words(choice, is_cut_over_approved=self._is_cut_over_approved)
+            lines.append(line((f"  {words}", Tone.DIM)))
         self.query_one(LineBox).set_lines(lines)
 
     def on_key(self, event: events.Key) -> None:

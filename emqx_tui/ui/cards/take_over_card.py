@@ -50,4 +50,5 @@ def _what_follows(view: View) -> Iterator[Line]:
     elif journal.abort is not None:
         yield line("it goes back to blue, as was asked for")
     else:
-        yield line(policy_words(journal.approval, journal.parallel_drains))
+        is_approved = journal.is_cut_over_approved
+        yield line(policy_words(journal.approval, journal.parallel_drains, is_cut_over_approved=is_approved))

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from emqx_tui.rollout.decision import CheckResult
+from emqx_tui.ui.change.form import MOVES
 from emqx_tui.ui.change.outcome import accept_line
 from emqx_tui.ui.text import paint
 
@@ -20,8 +21,7 @@ class AcceptRow(Widget, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "accept", "accept this check"),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
+        *MOVES,
     ]
 
     @dataclass

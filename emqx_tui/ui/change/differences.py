@@ -16,10 +16,15 @@ def problem_lines(problems: Iterable[Located], width: int) -> list[Line]:
     return [part for problem in problems for part in spans.wrap(problem_line(problem), width)]
 
 
+def place(problem: Located) -> str:
+    """`line 3, column 1`; empty where it is not known."""
+    where = f"line {problem.line}" if problem.line else ""
+    return where + (f", column {problem.column}" if problem.line and problem.column else "")
+
+
 def problem_line(problem: Located) -> Line:
     """What is wrong, with line and field."""
-    where = f"line {problem.line}" if problem.line else ""
-    where += f", column {problem.column}" if problem.line and problem.column else ""
+    where = place(problem)
     path = f"{clean(problem.path)} " if problem.path else ""
     return line(("✘ ", Tone.BAD), path, (clean(problem.sentence), Tone.BAD), (f"  {where}" if where else "", Tone.DIM))
 

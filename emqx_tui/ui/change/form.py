@@ -21,15 +21,17 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from emqx_tui.rollout.change import ReleaseOptions
 from emqx_tui.ui.change.edit import Edit
-from emqx_tui.ui.change.form_rows import CHOICES, FORM, OPTIONS, FormRow, Options, Seen, field_note, option_note
+from emqx_tui.ui.change.form_rows import CHOICES, FORM, OPTIONS, FormRow, Seen, chosen, field_note, option_note
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.spans import Line
 
 MOVES: list[BindingType] = [
-    Binding("up", "app.focus_previous", show=False),
-    Binding("down", "app.focus_next", show=False),
+    Binding("up", "screen.step(-1)", show=False),
+    Binding("down", "screen.step(1)", show=False),
 ]
+"""From row to row, and never out of them: the arrows move a cursor in the editor, and a digit would be typed."""
 
 
 class FleetSuggester(Suggester):
@@ -53,6 +55,9 @@ class FieldInput(Input):
         Binding("escape", "restore", "as it was"),
     ]
     is_editing = reactive(False)
+
+    class TypingChanged(Message):
+        """From here on letters are typed into the field, or are keys again."""
 
     def __init__(self, row: FormRow, *, is_number: bool) -> None:
         super().__init__(
@@ -105,6 +110,7 @@ class FieldInput(Input):
     def watch_is_editing(self) -> None:
         self.set_class(self.is_editing, "-editing")
         self.refresh_bindings()
+        self.post_message(self.TypingChanged())
 
     def action_edit(self) -> None:
         self._before = self.value
@@ -182,7 +188,7 @@ class ChangeForm(Vertical):
             yield Static(row.unit, classes="form-unit", markup=False)
             yield Static("", id=f"note-{row.name}", classes="form-note", markup=False)
 
-    def show(self, edit: Edit, options: Options, seen: Seen) -> None:
+    def show(self, edit: Edit, options: ReleaseOptions, seen: Seen) -> None:
         """Show the edit, the options, and what the fleet runs. Unreadable templates cannot be edited."""
         for field in self.query(FieldInput):
             field.disabled = not edit.is_readable
@@ -191,7 +197,7 @@ class ChangeForm(Vertical):
         for row in FORM:
             self._note(row.name, field_note(row, edit, seen))
         for row in OPTIONS:
-            self.query_one(f"#field-{row.name}", ChoiceField).value = options.chosen(row.name)
+            self.query_one(f"#field-{row.name}", ChoiceField).value = chosen(options, row.name)
             self._note(row.name, option_note(row.name, options, edit))
 
     def typed(self, name: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from emqx_tui.model import units
-from emqx_tui.rollout.change import parse_version
+from emqx_tui.rollout.change import ReleaseOptions, parse_version
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.views.view import ClusterRow
+from emqx_tui.session.views.fleet_view import ClusterRow
 from emqx_tui.ui.change.edit import PATHS, Edit
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line
@@ -20,28 +20,21 @@ APPROVALS = {
 }
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a release is run; no part of the object."""
+def chosen(options: ReleaseOptions, name: str) -> str:
+    """The choice of one row, as it is shown."""
+    value = getattr(options, name)
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
-    approval: Approval = Approval.EVERY_NODE
-    late_removal: bool = False
-    parallel_drains: int = 1
 
-    def chosen(self, name: str) -> str:
-        """The choice of one row, as it is shown."""
-        value = getattr(self, name)
-        return ("on" if value else "off") if isinstance(value, bool) else str(value)
-
-    def choosing(self, name: str, choice: str) -> Options:
-        """With another choice of one row."""
-        match name:
-            case "approval":
-                return replace(self, approval=Approval(choice))
-            case "late_removal":
-                return replace(self, late_removal=choice == "on")
-            case _:
-                return replace(self, parallel_drains=int(choice))
+def choosing(options: ReleaseOptions, name: str, choice: str) -> ReleaseOptions:
+    """With another choice of one row."""
+    match name:
+        case "approval":
+            return replace(options, approval=Approval(choice))
+        case "late_removal":
+            return replace(options, late_removal=choice == "on")
+        case _:
+            return replace(options, parallel_drains=int(choice))
 
 
 MOST_DRAINS = 8
@@ -112,7 +105,7 @@ def original_value(name: str, edit: Edit) -> str:
     return "" if value is None else str(value)
 
 
-def option_note(name: str, options: Options, edit: Edit | None) -> Line:
+def option_note(name: str, options: ReleaseOptions, edit: Edit | None) -> Line:
     """What an option means, with the total rate where several nodes drain at once."""
     if name == "approval":
         return line((APPROVALS[options.approval], Tone.DIM))

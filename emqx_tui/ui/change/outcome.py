@@ -9,7 +9,7 @@ from emqx_tui.rollout.change import Verdict
 from emqx_tui.rollout.decision import WORST_FIRST, CheckResult
 from emqx_tui.rollout.forecast.forecast import Band
 from emqx_tui.session.views.view import EditPreview
-from emqx_tui.ui.change.differences import problem_lines, short_difference
+from emqx_tui.ui.change.differences import place, problem_lines, short_difference
 from emqx_tui.ui.change.edit import Edit
 from emqx_tui.ui.change.readiness import HELD, is_acceptable
 from emqx_tui.ui.shell.keymap import Area, spelled
@@ -108,7 +108,7 @@ def _plan(answer: EditPreview) -> list[Line]:
     if forecast is None:
         return [line(("no estimate: the nodes were not counted", Tone.WAIT))]
     known = [node.drain_s.middle for node in forecast.nodes if node.drain_s is not None]
-    each = f"{len(forecast.nodes)} × {units.span(max(known))}" if known else f"{len(forecast.nodes)} drains"
+    each = f"{len(forecast.nodes)} × up to {units.span(max(known))}" if known else f"{len(forecast.nodes)} drains"
     steps = [f"green {units.span(forecast.green_s.middle)}", f"wait {units.span(forecast.shape.delay_s)}"]
     steps += [f"canary {units.span(forecast.shape.canary_s)}"] if forecast.shape.canary_s else []
     steps += [each, f"finish {units.span(forecast.finish_s.middle)}"]
@@ -135,30 +135,30 @@ def _band(seconds: Band) -> str:
     return f"≈ {units.span(seconds.middle)} ± {units.percent(seconds.deviation, 0)}"
 
 
-def head_line(shown: str, edit: Edit | None, *, is_wide: bool, is_stale: bool, width: int) -> Line:
-    """The panes and which one is shown, and how much is unsaved."""
+def head_line(shown: str, edit: Edit | None, *, is_wide: bool, is_stale: bool, is_typing: bool, width: int) -> Line:
+    """The panes and which one is shown, and how much is unsaved. `is_typing`: letters are text, no keys."""
     names = [(name, f"{spelled(Area.CHANGE, f'show_{name}')} {words}") for name, words in _PANES]
     names = names[1:] if is_wide else names
     panes: list[Span] = [Span(" ")]
     for name, words in names:
         is_shown = name == shown or (is_wide and name == "template" and shown == "form")
         panes += [Span(f"[{words}]" if is_shown else f" {words} ", Tone.STRONG if is_shown else Tone.DIM), Span(" ")]
-    return spans.spread(tuple(panes), (*_unsaved(edit, is_stale), Span(" ")), width)
+    return spans.spread(tuple(panes), (*_unsaved(edit, is_stale=is_stale, is_typing=is_typing), Span(" ")), width)
 
 
 _PANES = (("form", "plan"), ("template", "template"), ("diff", "diff"))
 
 
-def _unsaved(edit: Edit | None, is_stale: bool) -> Line:
+def _unsaved(edit: Edit | None, *, is_stale: bool, is_typing: bool) -> Line:
     if edit is None:
         return EMPTY
     stale = line(("▲ changed by others too", Tone.WARN)) if is_stale else EMPTY
     if not edit.is_readable:
-        problem = edit.problems[0]
-        return joined([stale, line((f"✘ line {problem.line}, column {problem.column}", Tone.BAD))])
+        return joined([stale, line((f"✘ {place(edit.problems[0]) or 'not valid YAML'}", Tone.BAD))])
     if not edit.is_changed:
         return joined([stale, line(("no changes", Tone.DIM))])
     number = len(edit.change.differences) if edit.change else 0
     counted = units.plural(number, "change") if number else "changes"
     unsaved = line((counted if is_stale else f"unsaved · {counted}", Tone.WARN))
-    return joined([stale, unsaved, line((f"{spelled(Area.CHANGE, 'undo')} undo", Tone.DIM))])
+    undo = EMPTY if is_typing else line((f"{spelled(Area.CHANGE, 'undo')} undo", Tone.DIM))
+    return joined([stale, unsaved, undo])

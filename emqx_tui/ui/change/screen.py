@@ -17,19 +17,20 @@ from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.rollout.change import Verdict
+from emqx_tui.rollout.change import ReleaseOptions, Verdict
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.session.inspection.questions import Answer, ReadSchema
+from emqx_tui.session.views.published import Published
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.start_card import renew_start
 from emqx_tui.ui.change import external_editor
 from emqx_tui.ui.change.accept_row import AcceptRow
-from emqx_tui.ui.change.differences import difference_lines, problem_line
+from emqx_tui.ui.change.differences import difference_lines, place, problem_line
 from emqx_tui.ui.change.edit import PATHS, Edit
 from emqx_tui.ui.change.field_help import field_lines
 from emqx_tui.ui.change.form import ChangeForm, ChoiceField, FieldInput
-from emqx_tui.ui.change.form_rows import Options, seen_in
+from emqx_tui.ui.change.form_rows import choosing, seen_in
 from emqx_tui.ui.change.history import History
 from emqx_tui.ui.change.outcome import VERDICTS, head_line
 from emqx_tui.ui.change.outcome_panel import OutcomePanel
@@ -43,7 +44,7 @@ from emqx_tui.ui.shell.help_screen import MissingRight
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import EditPreviewWanted, InspectionWanted, Published, RolloutWanted, SaveConfirmed
+from emqx_tui.ui.shell.messages import EditPreviewWanted, InspectionWanted, RolloutWanted, SaveConfirmed
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
@@ -52,6 +53,7 @@ from emqx_tui.ui.text.spans import Line, Tone, line, wrap
 
 PANES = ("form", "template", "diff")
 CARD_WIDTH = 64
+UNSAVED = "There are unsaved changes: press esc again to drop them."
 TALL, HELP_ROWS = 30, 2
 """From this many rows on the help of a field may take two."""
 
@@ -76,7 +78,7 @@ class ChangeScreen(ConsoleScreen):
         self._help_number = 0
         self._edit: Edit | None = None
         self._history = History()
-        self._options = Options()
+        self._options = ReleaseOptions()
         self._accepted: frozenset[str] = frozenset()
         self._preview = Preview()
         self._pane = "form"
@@ -109,9 +111,6 @@ class ChangeScreen(ConsoleScreen):
         self._show_pane("form")
         self._help_number = self.console.next_number()
         self.post_message(InspectionWanted(self._help_number, ReadSchema()))
-
-    def on_screen_resume(self) -> None:
-        self.take(self.console.published)
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._show)
@@ -179,6 +178,8 @@ class ChangeScreen(ConsoleScreen):
     def _put(self, edit: Edit) -> None:
         self._edit = edit
         self._is_stale = self._is_stale and edit.is_changed
+        if self._is_warned:
+            self.console.retract(UNSAVED)
         self._is_warned = self._is_wanted = self._is_sent = False
         self._ask_later(is_same_content=False)
         self._show()
@@ -200,10 +201,7 @@ class ChangeScreen(ConsoleScreen):
             return
         number = self.console.next_number()
         self._preview.asked(number)
-        options = self._options
-        self.post_message(
-            EditPreviewWanted(number, edit.draft, options.approval, options.late_removal, options.parallel_drains)
-        )
+        self.post_message(EditPreviewWanted(number, edit.draft, self._options))
 
     # --- drawing ---------------------------------------------------------------------------------------------
 
@@ -213,17 +211,9 @@ class ChangeScreen(ConsoleScreen):
         return view if view and (view.snapshot.namespace, view.snapshot.name) == self._key else None
 
     def _identity(self, quiet_s: float) -> Identity:
-        console, view = self.console, self._view
-        live = view_live(view, quiet_s) if view else fleet_live(console.published.fleet, quiet_s)
-        return Identity(
-            path=(console.context, *self._key),
-            server=console.server,
-            scope="",
-            live=live,
-            is_production=console.is_production,
-            is_rehearsal=console.is_rehearsal,
-            is_read_only=bool(console.read_only_reason),
-        )
+        view = self._view
+        live = view_live(view, quiet_s) if view else fleet_live(self.console.published.fleet, quiet_s)
+        return self.identity(*self._key, live=live, server=self.console.server)
 
     def _show(self) -> None:
         edit = self._edit
@@ -263,7 +253,16 @@ class ChangeScreen(ConsoleScreen):
 
     def _show_head(self) -> None:
         is_wide = self.size.width >= WIDE
-        head = head_line(self._pane, self._edit, is_wide=is_wide, is_stale=self._is_stale, width=self.size.width)
+        focused = self.focused
+        is_typing = isinstance(focused, TemplateEditor) or (isinstance(focused, FieldInput) and focused.is_editing)
+        head = head_line(
+            self._pane,
+            self._edit,
+            is_wide=is_wide,
+            is_stale=self._is_stale,
+            is_typing=is_typing,
+            width=self.size.width,
+        )
         self._update("#head", [head])
 
     def _update(self, selector: str, lines: list[Line]) -> None:
@@ -287,6 +286,11 @@ class ChangeScreen(ConsoleScreen):
 
     def on_descendant_focus(self) -> None:
         self._show_help()
+        self._show_head()
+
+    def on_field_input_typing_changed(self, message: FieldInput.TypingChanged) -> None:
+        message.stop()
+        self._show_head()
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
         event.stop()
@@ -307,7 +311,7 @@ class ChangeScreen(ConsoleScreen):
             form.show_fields(self._edit.fields, is_forced=True)
 
     def on_choice_field_changed(self, message: ChoiceField.Changed) -> None:
-        self._options = self._options.choosing(message.field, message.value)
+        self._options = choosing(self._options, message.field, message.value)
         self._is_wanted = False
         self._ask_later(is_same_content=False)
         self._show()
@@ -366,6 +370,13 @@ class ChangeScreen(ConsoleScreen):
         self._read_editor()
         self._show_pane("diff")
 
+    def action_step(self, rows: int) -> None:
+        """To the row above or below; the first and the last one are ends."""
+        form = self.query_one("#form-pane")
+        chain = [each for each in self.focus_chain if form in each.ancestors]
+        if self.focused in chain:
+            chain[max(0, min(chain.index(self.focused) + rows, len(chain) - 1))].focus()
+
     def action_leave_editor(self) -> None:
         self._read_editor()
         self._show_pane("form")
@@ -393,8 +404,9 @@ class ChangeScreen(ConsoleScreen):
         self._is_wanted = False
         if self.unsent and not self._is_warned:
             self._is_warned = True
-            self.console.say("There are unsaved changes: press esc again to drop them.", severity="warning")
+            self.console.say(UNSAVED, severity="warning")
             return
+        self.console.retract(UNSAVED)
         self.console.go_back()
 
     def action_open_editor(self) -> None:
@@ -408,8 +420,8 @@ class ChangeScreen(ConsoleScreen):
             return
         if not self._edit.is_readable:
             problem = self._edit.problems[0]
-            where = f"line {problem.line}, column {problem.column}"
-            self.console.say(f"The text was kept but is not valid: {where}: {problem.sentence}", severity="warning")
+            told = ": ".join(filter(None, ("The text was kept but is not valid", place(problem), problem.sentence)))
+            self.console.say(told, severity="warning")
             self._show_pane("template")
             self.query_one(TemplateEditor).go_to(problem.line or 1, problem.column or 1)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from emqx_tui.model import units
 from emqx_tui.rollout.policy import Policy
 from emqx_tui.session.views.cluster_facts import readiness
-from emqx_tui.session.views.view import ClusterRow
+from emqx_tui.session.views.fleet_view import ClusterRow
 from emqx_tui.ui.clusters.lines import counted_words
 from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word, version_words
 from emqx_tui.ui.text.marks import NONE, clean, elapsed_s, fit, fit_middle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from emqx_tui.session.views.view import ClusterRow
+from emqx_tui.session.views.fleet_view import ClusterRow
 from emqx_tui.ui.clusters.states import state, step_word, version_words
 
 LABELS = "-l"
@@ -16,6 +16,8 @@ def matches(row: ClusterRow, wanted: str) -> bool:
 
     A word is a regular expression, whatever the case; one that is none stands for itself.
     """
+    if not wanted:
+        return True
     resource = row.resource
     text = " ".join((resource.namespace, resource.name, state(row).word, version_words(row), step_word(row)))
     words, selectors = _parts(wanted)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from emqx_tui.model import units
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state
-from emqx_tui.session.views.view import ClusterRow, FleetView
+from emqx_tui.session.views.fleet_view import ClusterRow, FleetView
 from emqx_tui.ui.clusters.states import clients_of, driver_words, state, step_word
 from emqx_tui.ui.text.marks import clean, elapsed_s, joined
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line

@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
 
-from emqx_tui.session.views.view import ClusterRow
+from emqx_tui.session.views.fleet_view import ClusterRow
+from emqx_tui.session.views.published import Published
 from emqx_tui.ui.clusters.cells import COLUMNS
 from emqx_tui.ui.clusters.filters import matches
 from emqx_tui.ui.clusters.lines import call_count, counts, detail, empty_line, fleet_line
@@ -19,7 +20,7 @@ from emqx_tui.ui.shell.help_screen import MissingRight, unread
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, scope_words
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import ChangeWanted, ObjectsWanted, Published, RolloutWanted
+from emqx_tui.ui.shell.messages import ChangeWanted, ObjectsWanted, RolloutWanted
 from emqx_tui.ui.shell.screen import ConsoleScreen
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.marks import clean
@@ -42,6 +43,8 @@ class ClustersScreen(ConsoleScreen):
     """Filter, sort, open."""
 
     AREA = Area.CLUSTERS
+    # Its styles know no widths: a class for one would only have them all applied once more, before the first frame.
+    HORIZONTAL_BREAKPOINTS = None
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings(Area.CLUSTERS),
         Binding("escape", "drop_filter", show=False),
@@ -66,9 +69,6 @@ class ClustersScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         self.query_one(ClusterTable).focus()
-
-    def on_screen_resume(self) -> None:
-        self.take(self.console.published)
 
     def take(self, published: Published) -> None:
         could = self.can("open")
@@ -107,16 +107,12 @@ class ClustersScreen(ConsoleScreen):
 
     def _identity(self, quiet_s: float) -> Identity:
         fleet = self.console.published.fleet
-        return Identity(
-            path=(fleet.context,),
+        return self.identity(
+            live=fleet_live(fleet, quiet_s),
             server=fleet.server,
             scope=scope_words(fleet.namespace),
-            live=fleet_live(fleet, quiet_s),
             middle=fleet_line(fleet) if self.size.width >= FLEET_FROM else counts(fleet),
             short_middle=call_count(fleet),
-            is_production=self.console.is_production,
-            is_rehearsal=self.console.is_rehearsal,
-            is_read_only=bool(self.console.read_only_reason),
         )
 
     def _show_rows(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, readiness, row_versions
-from emqx_tui.session.views.view import ClusterRow
+from emqx_tui.session.views.fleet_view import ClusterRow
 from emqx_tui.ui.text import glyphs
 from emqx_tui.ui.text.gates import gate_name
 from emqx_tui.ui.text.marks import NONE, Mark, clean

@@ -1,4 +1,8 @@
-"""The table of clusters. Rows are updated by key, never cleared and filled again; the cursor stays on its cluster."""
+"""The table of clusters. Rows are updated by key, never cleared and filled again; the cursor stays on its cluster.
+
+Of a long list few rows are ever drawn: a row is worded when its first cell is drawn, and compared with what came before
+from then on.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey, RowKey
 
-from emqx_tui.session.views.view import ClusterRow
+from emqx_tui.session.views.fleet_view import ClusterRow
 from emqx_tui.ui.clusters.cells import GAP, Column, cells_of, shown_columns, widths
 from emqx_tui.ui.clusters.states import Key, sort_value
 from emqx_tui.ui.text import paint
@@ -19,10 +23,49 @@ from emqx_tui.ui.text.marks import fit
 from emqx_tui.ui.text.spans import Line, Tone, line
 
 
-class KeyedText(Text):
-    """A cell that knows whose row it stands in: Textual sorts by cells, not by row keys."""
+class ShownRow:
+    """A row as it is shown, or will be."""
 
-    key: Key
+    __slots__ = ("lines", "now", "room", "row", "theme")
+
+    def __init__(self, room: dict[str, int], theme: Mapping[str, str]) -> None:
+        self.room = room
+        self.theme = theme
+        self.row: ClusterRow
+        self.now: datetime
+        self.lines: dict[str, Line] | None = None
+        """By column; None until the first of them is drawn."""
+
+    def update(self, row: ClusterRow, now: datetime) -> list[str]:
+        """Take what is known of the cluster now; the columns that were drawn and say something else."""
+        before, self.row, self.now = self.lines, row, now
+        if before is None:
+            return []
+        self.lines = cells_of(row, now, self.room)
+        return [name for name, spans in self.lines.items() if before[name] != spans]
+
+    def line_of(self, column: str) -> Line:
+        """What one cell says."""
+        if self.lines is None:
+            self.lines = cells_of(self.row, self.now, self.room)
+        return self.lines[column]
+
+
+class Cell:
+    """One cell, painted when it is drawn. It knows whose row it stands in: Textual sorts by cells, not by row keys."""
+
+    __slots__ = ("_column", "_shown")
+
+    def __init__(self, shown: ShownRow, column: Column) -> None:
+        self._shown = shown
+        self._column = column
+
+    @property
+    def key(self) -> Key:
+        return self._shown.row.key
+
+    def __rich__(self) -> Text:
+        return paint.cell(self._shown.line_of(self._column.key), self._shown.theme, align=self._column.align)
 
 
 class ClusterTable(DataTable, inherit_bindings=False):
@@ -44,7 +87,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self._widths: dict[str, int] = {}
         self._theme = ""
         """That the cells are painted in; empty: there are none."""
-        self._drawn: dict[Key, dict[str, Line]] = {}
+        self._shown: dict[Key, ShownRow] = {}
         self._keys: dict[str, Key] = {}
         self._rows: tuple[ClusterRow, ...] = ()
         self._now: datetime | None = None
@@ -70,7 +113,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self._theme = self.app.theme
         chosen = self.selected
         self.clear(columns=True)
-        self._drawn.clear()
+        self._shown.clear()
         for column in shown_columns(self._widths):
             self.add_column(self._label(column), key=column.key, width=self._widths[column.key])
         if self._now is not None:
@@ -88,34 +131,37 @@ class ClusterTable(DataTable, inherit_bindings=False):
         """Make the table show exactly these rows."""
         self._rows, self._now = rows, now
         if not self._widths:
+            if rows:
+                # Not shown yet: laid out as wide as it will be, its rows are drawn with it and not a frame later.
+                gutter = self.styles.margin.width + self.styles.scrollbar_size_vertical
+                self._widths = widths(self.screen.size.width - gutter)
+                self._lay_out()
             return
         in_order = self._sorted(rows)
         order = [row.key for row in in_order]
         chosen = self.selected
-        for key in self._drawn.keys() - order:
-            del self._drawn[key]
+        for key in self._shown.keys() - order:
+            del self._shown[key]
             self.remove_row(_text(key))
-        aligns = {column.key: column.align for column in shown_columns(self._widths)}
+        columns = {column.key: column for column in shown_columns(self._widths)}
         theme = self.app.theme_variables
         for row in in_order:
-            self._show_row(row, now, aligns, theme)
+            self._show_row(row, now, columns, theme)
         if self._order() != order:
             self._sort(order)
         if chosen != self.selected:
             self.select(chosen)
 
-    def _show_row(self, row: ClusterRow, now: datetime, aligns: Mapping[str, str], theme: dict[str, str]) -> None:
-        key, cells = row.key, cells_of(row, now, self._widths)
-        drawn = self._drawn.get(key)
-        if drawn is None:
-            painted = [_paint(key, cells[name], theme, aligns[name]) for name in aligns]
-            self.add_row(*painted, key=_text(key))
-        else:
-            for name, spans in cells.items():
-                if drawn[name] != spans:
-                    self.update_cell(_text(key), name, _paint(key, spans, theme, aligns[name]))
-        self._drawn[key] = cells
+    def _show_row(self, row: ClusterRow, now: datetime, columns: dict[str, Column], theme: dict[str, str]) -> None:
+        key = row.key
+        if (shown := self._shown.get(key)) is not None:
+            for name in shown.update(row, now):
+                self.update_cell(_text(key), name, Cell(shown, columns[name]))
+            return
+        shown = self._shown[key] = ShownRow(self._widths, theme)
+        shown.update(row, now)
         self._keys[_text(key)] = key
+        self.add_row(*(Cell(shown, column) for column in columns.values()), key=_text(key))
 
     def _order(self) -> list[Key]:
         return [self._keys[row.key.value or ""] for row in self.ordered_rows]
@@ -134,7 +180,7 @@ class ClusterTable(DataTable, inherit_bindings=False):
         self.sort_column = column
         for spec in shown_columns(self._widths):
             self.columns[ColumnKey(spec.key)].label = self._label(spec)
-        shown = [row for row in self._rows if row.key in self._drawn]
+        shown = [row for row in self._rows if row.key in self._shown]
         self._sort([row.key for row in self._sorted(tuple(shown))])
 
     @property
@@ -147,15 +193,8 @@ class ClusterTable(DataTable, inherit_bindings=False):
 
     def select(self, key: Key | None) -> None:
         """Put the cursor on a cluster, when it is there."""
-        if key in self._drawn:
+        if key in self._shown:
             self.move_cursor(row=self.get_row_index(_text(key)), animate=False)
-
-
-def _paint(key: Key, spans: Line, theme: dict[str, str], align: str) -> KeyedText:
-    text = KeyedText(no_wrap=True, end="", justify="right" if align == ">" else "left")
-    text.append_text(paint.cell(spans, theme))
-    text.key = key
-    return text
 
 
 def _text(key: Key) -> str:

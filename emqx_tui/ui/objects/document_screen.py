@@ -17,6 +17,7 @@ from textual.widgets.text_area import Selection
 
 from emqx_tui.model import units
 from emqx_tui.session.inspection.questions import Answer, Question
+from emqx_tui.session.views.published import Published
 from emqx_tui.ui.objects.description import description
 from emqx_tui.ui.objects.documents import events_text, yaml_text
 from emqx_tui.ui.objects.find_input import FindInput
@@ -24,7 +25,7 @@ from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import InspectionEnded, InspectionWanted, Published
+from emqx_tui.ui.shell.messages import InspectionEnded, InspectionWanted
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean
@@ -106,9 +107,6 @@ class DocumentScreen(ConsoleScreen):
     def _ask(self) -> None:
         self.post_message(InspectionWanted(self._number, self._question))
 
-    def on_screen_resume(self) -> None:
-        self.take(self.console.published)
-
     # --- news ---
 
     def take(self, published: Published) -> None:
@@ -143,7 +141,7 @@ class DocumentScreen(ConsoleScreen):
         state = "asked for…" if self._told_at is None else f"as of {units.clock(self._told_at)}"
         parts = [f"  {state}"]
         if self._told_at is not None:
-            parts.append(f"  {units.plural(text.document.line_count, 'line')}")
+            parts.append(f"  {units.plural(len(text.text.splitlines()), 'line')}")
         if self._wanted:
             found = self._places()
             parts.append(f"  {units.plural(len(found), 'place')} with {clean(self._wanted)}")
@@ -152,16 +150,9 @@ class DocumentScreen(ConsoleScreen):
         )
 
     def _identity(self, quiet_s: float) -> Identity:
-        console = self.console
-        return Identity(
-            path=(console.context, *self._cluster, "objects"),
-            server=console.server if self.size.width >= WIDE else "",
-            scope="",
-            live=view_live(self.console.published.view, quiet_s),
-            is_production=console.is_production,
-            is_rehearsal=console.is_rehearsal,
-            is_read_only=bool(console.read_only_reason),
-        )
+        server = self.console.server if self.size.width >= WIDE else ""
+        live = view_live(self.console.published.view, quiet_s)
+        return self.identity(*self._cluster, "objects", live=live, server=server)
 
     # --- keys ---
 

@@ -15,6 +15,7 @@ from textual.widgets import Input, Log
 from emqx_tui.model import units
 from emqx_tui.session.inspection.log_tail import MOST_LINES
 from emqx_tui.session.inspection.questions import LogExcerpt, ReadLog
+from emqx_tui.session.views.published import Published
 from emqx_tui.ui.objects.find_input import FindInput
 from emqx_tui.ui.objects.log_lines import matching, wrapped
 from emqx_tui.ui.rollout.names import tail
@@ -22,7 +23,7 @@ from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import InspectionEnded, InspectionWanted, Published
+from emqx_tui.ui.shell.messages import InspectionEnded, InspectionWanted
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean
@@ -81,9 +82,6 @@ class LogScreen(ConsoleScreen):
         self.post_message(InspectionWanted(self._number, question))
         self._draw_anew()
 
-    def on_screen_resume(self) -> None:
-        self.take(self.console.published)
-
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._draw_anew)
 
@@ -140,16 +138,9 @@ class LogScreen(ConsoleScreen):
         return f"{since}{'followed' if self._log.is_followed else 'ended'}"
 
     def _identity(self, quiet_s: float) -> Identity:
-        console = self.console
-        return Identity(
-            path=(console.context, *self._cluster, "objects"),
-            server=console.server if self.size.width >= WIDE else "",
-            scope="",
-            live=view_live(console.published.view, quiet_s),
-            is_production=console.is_production,
-            is_rehearsal=console.is_rehearsal,
-            is_read_only=bool(console.read_only_reason),
-        )
+        server = self.console.server if self.size.width >= WIDE else ""
+        live = view_live(self.console.published.view, quiet_s)
+        return self.identity(*self._cluster, "objects", live=live, server=server)
 
     # --- keys ---
 

@@ -16,7 +16,8 @@ from emqx_tui.model.kube_object import KubeObject
 from emqx_tui.model.snapshot import Colour, Generation, Member
 from emqx_tui.model.workloads import StatefulSet
 from emqx_tui.session.inspection.questions import Inventory, Target
-from emqx_tui.session.views.view import ClusterRow, View
+from emqx_tui.session.views.fleet_view import ClusterRow
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.clusters.states import state
 from emqx_tui.ui.objects import details
 from emqx_tui.ui.rollout.nodes import node_mark

@@ -25,6 +25,7 @@ from emqx_tui.session.inspection.questions import (
     Target,
     right_to_get,
 )
+from emqx_tui.session.views.published import Published
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.objects.document_screen import DocumentScreen, Shape
 from emqx_tui.ui.objects.log_screen import LogScreen
@@ -36,7 +37,7 @@ from emqx_tui.ui.shell.help_screen import MissingRight
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import InventoryWanted, Published
+from emqx_tui.ui.shell.messages import InventoryWanted
 from emqx_tui.ui.shell.screen import WIDE, ConsoleScreen
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean
@@ -73,9 +74,6 @@ class ObjectsScreen(ConsoleScreen):
 
     def _take_inventory(self) -> None:
         self.post_message(InventoryWanted())
-
-    def on_screen_resume(self) -> None:
-        self.take(self.console.published)
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._draw_titles)
@@ -115,16 +113,9 @@ class ObjectsScreen(ConsoleScreen):
         return self.query_one(ObjectTree).selected
 
     def _identity(self, quiet_s: float) -> Identity:
-        console = self.console
-        return Identity(
-            path=(console.context, self._namespace, self._name, "objects"),
-            server=console.server if self.size.width >= WIDE else "",
-            scope="",
-            live=view_live(self._view, quiet_s),
-            is_production=console.is_production,
-            is_rehearsal=console.is_rehearsal,
-            is_read_only=bool(console.read_only_reason),
-        )
+        server = self.console.server if self.size.width >= WIDE else ""
+        live = view_live(self._view, quiet_s)
+        return self.identity(self._namespace, self._name, "objects", live=live, server=server)
 
     # --- keys ---
 

@@ -35,17 +35,8 @@ class ReplayApp(ConsoleApp):
 
     def __init__(self, replay: Replay, *, theme: str = DARK.name, is_ascii: bool = False) -> None:
         view = replay.view()
-        assert view is not None
-        super().__init__(
-            replay,
-            context="replay",
-            server="",
-            namespace=view.snapshot.namespace,
-            read_only_reason=REASON,
-            theme=theme,
-            is_ascii=is_ascii,
-            opened=(view.snapshot.namespace, view.snapshot.name),
-        )
+        super().__init__(replay, theme=theme, is_ascii=is_ascii, opened=(view.snapshot.namespace, view.snapshot.name))
+        self.read_only_reason = REASON
         self.has_time_keys = True
         self.replay = replay
         self._played_at = self._drawn_at = time.monotonic()

@@ -97,10 +97,10 @@ class ConnectionPlot(LineBox):
         self._instants: list[float] = []
         self._traces: list[Trace] = []
         self._plotter: Plotter | None = None
-        self._canvas: list[list[Run]] = []
-        """The curves as they were drawn last: under a cursor that moves they stay."""
-        self._canvas_of: tuple[list[Trace], object] = ([], None)
-        """What they were drawn from."""
+        self._traced: dict[bool, tuple[View, list[Trace]]] = {}
+        """The curves by `is_per_node`, and the view that they are of: a key changes between the two."""
+        self._canvases: dict[bool, tuple[list[Trace], object, list[list[Run]]]] = {}
+        """The curves as they were drawn last, and from what: under a cursor that moves they stay."""
         self._next_at = float("-inf")
         self._late: Timer | None = None
         self._drawn_ends: tuple[object, ...] = ()
@@ -189,10 +189,18 @@ class ConnectionPlot(LineBox):
         view = self._view
         self._samples = present.shown_samples(view) if view else ()
         self._instants = [sample.at.timestamp() for sample in self._samples]
-        self._traces = present.traces(self._samples, view, is_per_node=self.is_per_node) if view else []
+        self._traces = self._traces_of(view) if view else []
         if self._ends() != self._drawn_ends:
             self.resized()
         self._next_at = begun + max(PAUSE_S, PAUSE_FACTOR * (self._clock() - begun))
+
+    def _traces_of(self, view: View) -> list[Trace]:
+        known = self._traced.get(self.is_per_node)
+        if known is not None and known[0] is view:
+            return known[1]
+        found = present.traces(self._samples, view, is_per_node=self.is_per_node)
+        self._traced[self.is_per_node] = view, found
+        return found
 
     def _ends(self) -> tuple[object, ...]:
         """What a drawing of now would show: the same again is not drawn. Its older part changes with these only."""
@@ -214,15 +222,15 @@ class ConnectionPlot(LineBox):
         columns, rows = width - Y_CELLS - tags, height - AXIS_ROWS
         if self._view is None or columns < plot.MIN_WIDTH or rows < plot.MIN_HEIGHT:
             return None
-        return Layout(columns, rows, self._window(self._view, columns))
+        return Layout(columns, rows, self._window(self._view, columns, rows))
 
-    def _window(self, view: View, columns: int) -> Window:
+    def _window(self, view: View, columns: int, rows: int) -> Window:
         known = axis.history(view)
         begin, end = known.shown(self.chosen_s, self.cursor_s)
         if end == known.end and not self.is_per_node:
             end = min(present.expected_end_s(view) or end, end + axis.AHEAD_PART * (end - begin))
         highest = max((value for trace in self._traces for value in trace.values if value is not None), default=0)
-        return plot.window_for(begin, end, columns, float(highest))
+        return plot.window_for(begin, end, columns, rows, float(highest))
 
     def resized(self) -> None:
         view, layout = self._view, self._layout()
@@ -256,10 +264,12 @@ class ConnectionPlot(LineBox):
         if not self._samples:
             return _message(f"history starts now, {units.clock(view.now)}", layout)
         looks = layout, self.app.theme, self.is_plain
-        if self._canvas_of[0] is not self._traces or self._canvas_of[1] != looks:
-            self._canvas = self._plotter.draw(self._shaded(layout), layout.columns, layout.rows, layout.window)
-            self._canvas_of = self._traces, looks
-        return self._canvas
+        known = self._canvases.get(self.is_per_node)
+        if known is not None and known[0] is self._traces and known[1] == looks:
+            return known[2]
+        canvas = self._plotter.draw(self._shaded(layout), layout.columns, layout.rows, layout.window)
+        self._canvases[self.is_per_node] = self._traces, looks, canvas
+        return canvas
 
     def _shaded(self, layout: Layout) -> list[Curve]:
         """The curves, shaded: those of one tone differ from line to line."""
@@ -360,14 +370,9 @@ class Legend(LineBox):
         self.resized()
 
     @property
-    def has_expected(self) -> bool:
-        """Its last line says how far the release is off its forecast."""
-        return bool(self._expected)
-
-    @property
     def wanted(self) -> int:
         """Rows that it would fill."""
-        return len(self._rows) + 1 + self.has_expected
+        return len(self._rows) + 1 + bool(self._expected)
 
     def resized(self) -> None:
         width, height = self.size

@@ -283,15 +283,18 @@ def _legend_cells(row: LegendRow, name_cells: int) -> list[Line]:
     figures = row.summary
     name = clean(row.trace.name if name_cells > 12 else row.trace.tag)
     shown = name if len(name) <= name_cells else "…" + name[-(name_cells - 1) :]
-    current = units.short_count(figures.current)
-    if figures.current is None and row.is_live:
-        current = NONE
+
+    def told(value: float | None) -> str:
+        # A node that was gone, or not there yet, all the time that is shown.
+        return NONE if value is None and row.is_live else units.short_count(value)
+
+    current = told(figures.current)
     return [
         line((row.glyph, row.trace.tone)),
         line((shown, row.trace.tone)),
-        line(units.short_count(figures.minimum)),
-        line(units.short_count(figures.maximum)),
-        line(units.short_count(figures.average)),
+        line(told(figures.minimum)),
+        line(told(figures.maximum)),
+        line(told(figures.average)),
         line((current, Tone.STRONG) if row.is_live else (f"{current}?".replace("??", "?"), Tone.WAIT)),
     ]
 

@@ -20,7 +20,8 @@ from emqx_tui.rollout.telling import wording
 from emqx_tui.rollout.telling.advice import Advice, Verb
 from emqx_tui.rollout.telling.incidents import Incident, IncidentKind
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.advice import DOT, advise, key_words
 from emqx_tui.ui.rollout.names import blocked_words, check_words, short_names, tail, version_words
 from emqx_tui.ui.shell.keymap import Area, spelled
@@ -235,7 +236,8 @@ def _held(view: View, hold: HoldRecord) -> Headline:
     goes_on = _goes_on(view, hold)
     if hold.freeze:
         first = line(_word(FROZEN, f"FROZEN by {hold.by}"), f"{since}{reason}")
-        second = f"drains are stopped: nodes keep their clients and get no new ones{DOT}{_resuming(view, hold)}"
+        stopped = "drains are stopped: nodes keep their clients and get no new ones"
+        second = f"{stopped if facts.was_draining(view) else 'nothing runs'}{DOT}{_resuming(view, hold)}"
     else:
         first = line(_word(HELD, f"HELD by {hold.by}"), f"{since}{reason}")
         second = DOT.join((goes_on or "nothing runs", advise(_after_hold(is_busy=bool(goes_on)))))
@@ -441,6 +443,6 @@ def gate_words(gate: Gate) -> str:
     parts = ["cut over to green" if gate.kind is GateKind.CUT_OVER else f"drain {tail(gate.target)}"]
     if gate.kind is GateKind.NODE:
         parts.append(f"{units.count(gate.clients)} clients")
-    if gate.seconds is not None:
+    if gate.seconds:
         parts.append(f"about {units.span(gate.seconds)}")
     return DOT.join(parts)

@@ -9,11 +9,14 @@ from emqx_tui.rollout.phases import BEFORE_CUT_OVER
 from emqx_tui.rollout.state.journal import Journal, Uncounted
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
-from emqx_tui.ui.text.spans import Line, Tone, line, width
+from emqx_tui.ui.text.spans import TIE, Line, Tone, line, width
 
 
-def ledger_line(view: View, cells: int = 200) -> Line:
-    """Evicted = landed + bounced + missing; missing in percent of the evicted, and never counted while unknown."""
+def ledger_line(view: View, cells: int = 200, *, is_broken: bool = False) -> Line:
+    """Evicted = landed + bounced + missing; missing in percent of the evicted, and never counted while unknown.
+
+    `is_broken`: it is for `wrap`, and the number of the missing stays beside its word.
+    """
     title = (" CLIENTS ", Tone.STRONG)
     ledger, journal = view.ledger, view.journal
     if journal is None:
@@ -22,10 +25,12 @@ def ledger_line(view: View, cells: int = 200) -> Line:
         return line(title, f"{units.count(seen.total_live)} connected{kept}")
     if not ledger.evicted and journal.totals.evicted and facts.has_ended(view):
         return line(title, f"{units.count(journal.totals.evicted)} evicted{_lowest(view)}")
+    if journal.abort is not None and (gone := max(ledger.evicted or 0, journal.totals.evicted)):
+        return line(title, f"{units.count(gone)} evicted before the abort{_lowest(view)}")
     if not ledger.evicted:
         is_known = ledger.evicted == 0 or journal.totals.clients is None
         return line(title, f"{'none evicted yet' if is_known else units.UNKNOWN}{_early(view)}{_lowest(view)}")
-    return _balance(view, journal, title, cells)
+    return _balance(view, journal, title, cells, is_broken=is_broken)
 
 
 def counts_line(view: View) -> Line:
@@ -43,7 +48,7 @@ def counts_line(view: View) -> Line:
     return line(*parts[:-1])
 
 
-def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) -> Line:
+def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int, *, is_broken: bool) -> Line:
     ledger, on_way = view.ledger, view.ledger.on_their_way
     figures = f"evicted {units.count(ledger.evicted)} = green {units.count(ledger.landed)} + "
     is_only_on_way = bool(ledger.missing) and on_way is not None and on_way >= (ledger.missing or 0)
@@ -52,7 +57,7 @@ def _balance(view: View, journal: Journal, title: tuple[str, Tone], cells: int) 
         # Nobody counts on while a node is silent: the figures beside it are younger.
         share = "when last counted"
     tone = Tone.WARN if view.policy.is_over_limit(view.ledger) else Tone.PLAIN
-    missing_words = (f"missing {units.count(ledger.missing)} ({share})", tone)
+    missing_words = (f"missing{TIE if is_broken else ' '}{units.count(ledger.missing)} ({share})", tone)
     bounced = f"{units.count(ledger.bounced)} + "
     shown = line(title, figures, f"back on blue {bounced}", missing_words)
     if width(shown) > cells:

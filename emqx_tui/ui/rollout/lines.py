@@ -28,6 +28,10 @@ class GateLine(ViewBox):
         return bar_lines(found, width)
 
 
+LEAD = " "
+"""Before each line, as before the rows of the node table."""
+
+
 class StepRail(ViewBox):
     """All steps of the release on one line, and the time at its right end."""
 
@@ -39,7 +43,7 @@ class CountsLine(ViewBox):
     """What the plot shows, in text: where there is no room for it."""
 
     def make(self, view: View, width: int, height: int) -> Sequence[Line]:
-        return [counts_line(view), *check_lines(view, height - 1)]
+        return [counts_line(view), *(line(LEAD, *told) for told in check_lines(view, height - 1))]
 
 
 class CheckList(ViewBox):
@@ -90,5 +94,7 @@ class LedgerLine(ViewBox):
     """Where the disconnected clients are, on one line."""
 
     def make(self, view: View, width: int, height: int) -> Sequence[Line]:
-        told = ledger_line(view, width)
-        return wrap(told, width) if height > 1 else [told]
+        if height == 1:
+            return [ledger_line(view, width)]
+        room = width - len(LEAD)
+        return [line(LEAD, *part) for part in wrap(ledger_line(view, room, is_broken=True), room)]

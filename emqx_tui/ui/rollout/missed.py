@@ -21,8 +21,8 @@ from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, wrap
 MOST_ROWS = 3
 JUST_NOW_S = 10.0
 """A release that was seen so soon was seen from its beginning."""
-UNDRIVEN_S = 30.0
-"""A driver renews its lease every few seconds: this long a gap is told."""
+UNDRIVEN_LEASES = 2.0
+"""So many times the age at which a lease is told to be old: this long a gap is told."""
 LABEL = "earlier: "
 
 
@@ -48,7 +48,7 @@ def _parts(view: View) -> Iterator[str]:
     if any(at >= arrival.at for at in _ordered_at(journal)):
         return
     yield from _stopped(journal)
-    yield from _undriven(arrival)
+    yield from _undriven(view, arrival)
     if journal.drained:
         yield f"{len(journal.drained)} of {units.plural(journal.originals.replicas, 'node')} drained"
     yield from _approved([record for record in journal.approvals if record.gate != START])
@@ -82,9 +82,9 @@ def _stopped(journal: Journal) -> Iterator[str]:
         yield "canary failed"
 
 
-def _undriven(arrival: Arrival) -> Iterator[str]:
-    since = arrival.driven_until
-    if since is not None and (arrival.at - since).total_seconds() >= UNDRIVEN_S:
+def _undriven(view: View, arrival: Arrival) -> Iterator[str]:
+    since, least_s = arrival.driven_until, UNDRIVEN_LEASES * view.policy.max_lease_age_s
+    if since is not None and (arrival.at - since).total_seconds() >= least_s:
         yield f"nobody drove from {units.clock_minute(since)} to {units.clock_minute(arrival.at)}"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from emqx_tui.model import units
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.facts import Blocked, Driving, Obstacle
-from emqx_tui.session.views.view import Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.shell.keymap import Area, spelled
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span

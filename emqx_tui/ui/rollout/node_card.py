@@ -21,8 +21,9 @@ from emqx_tui.rollout.redaction import redact_text
 from emqx_tui.rollout.telling import wording
 from emqx_tui.session.sources.pod_report import PodReport
 from emqx_tui.session.views import node_facts
+from emqx_tui.session.views.published import Published
 from emqx_tui.session.views.view import View
-from emqx_tui.ui.shell.messages import PodWanted, Published
+from emqx_tui.ui.shell.messages import PodWanted
 from emqx_tui.ui.shell.screen import TakesNews
 from emqx_tui.ui.text import paint
 from emqx_tui.ui.text.glyphs import ALARM

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from emqx_tui.model import units
 from emqx_tui.model.snapshot import Colour, Generation, Member
@@ -30,8 +32,7 @@ class Weight(IntEnum):
     TROUBLE = 3
 
 
-@dataclass(frozen=True)
-class NodeRow:
+class NodeRow(NamedTuple):
     """One node. Figures None while unknown; `-` is drawn where a figure makes no sense."""
 
     key: str
@@ -57,18 +58,24 @@ def node_rows(view: View) -> list[NodeRow]:
     rows = []
     next_up = view.decision.gate.target if view.decision.gate else ""
     is_old = not facts.is_live(view)
+    initial, rates = dict(view.drain_initial), dict(view.rates)
     for generation in _in_order(view):
         members = {member.ordinal: member for member in generation.members}
-        places = max([generation.replicas, _places(view, generation), *(o + 1 for o in members)], default=0)
-        order = range(places - 1, -1, -1) if generation.colour is Colour.BLUE else range(places)
-        for ordinal in order:
+        places = range(_places(view, generation))
+        for ordinal in reversed(places) if generation.colour is Colour.BLUE else places:
             member = members.get(ordinal)
             name = f"{generation.stateful_set.name}-{ordinal}"
             if member is None:
-                rows.append(_absent(view, generation, ordinal, name))
-            else:
-                rows.append(_present(view, generation, member, is_next=name == next_up, is_old=is_old))
+                rows.append(_absent(generation, ordinal, name, initial.get(name)))
+                continue
+            row = _present(view, generation, member, initial.get(name), rates.get(name), is_next=name == next_up)
+            rows.append(row._replace(is_old=True) if is_old else row)
     return rows
+
+
+def row_count(view: View) -> int:
+    """How many `node_rows` there are."""
+    return sum(_places(view, generation) for generation in _in_order(view))
 
 
 def _in_order(view: View) -> list[Generation]:
@@ -80,12 +87,12 @@ def _in_order(view: View) -> list[Generation]:
 
 
 def _places(view: View, generation: Generation) -> int:
-    """How many nodes blue had: those that have gone keep their row."""
-    return view.journal.originals.replicas if view.journal and generation.colour is Colour.BLUE else 0
+    """One for each node; those of blue that have gone keep theirs."""
+    had = view.journal.originals.replicas if view.journal and generation.colour is Colour.BLUE else 0
+    return max([generation.replicas, had, *(member.ordinal + 1 for member in generation.members)])
 
 
-def _absent(view: View, generation: Generation, ordinal: int, name: str) -> NodeRow:
-    initial = facts.initial_clients(view, name)
+def _absent(generation: Generation, ordinal: int, name: str, initial: int | None) -> NodeRow:
     if ordinal >= generation.replicas:
         mark, weight = Mark(DONE, "gone", Tone.DIM), Weight.CALM
         return NodeRow(
@@ -95,10 +102,11 @@ def _absent(view: View, generation: Generation, ordinal: int, name: str) -> Node
     return NodeRow(name, name, generation.colour, generation.version, mark, Weight.TROUBLE)
 
 
-def _present(view: View, generation: Generation, member: Member, *, is_next: bool, is_old: bool) -> NodeRow:
+def _present(
+    view: View, generation: Generation, member: Member, initial: int | None, rate: float | None, *, is_next: bool
+) -> NodeRow:
+    """`initial` as in a row; `rate`: clients a second that leave it, as measured."""
     mark, weight = node_mark(view, member)
-    initial = facts.initial_clients(view, member.name)
-    rate = dict(view.rates).get(member.name)
     left = member.live_connections
     is_draining = member.evacuation is not None
     progress = 1 - min(1.0, left / initial) if is_draining and initial and left is not None else None
@@ -116,7 +124,6 @@ def _present(view: View, generation: Generation, member: Member, *, is_next: boo
         rate_per_s=pace if pace is not None or is_draining else rate if (rate or 0) >= 1 else None,
         progress=progress,
         eta_s=facts.drain_remaining_s(view, member),
-        is_old=is_old,
     )
 
 
@@ -202,6 +209,7 @@ def header_line(layout: Columns) -> Line:
     return (Span(" "), *columns([line((title, Tone.DIM)) for title in layout.titles], layout.widths, layout.aligns))
 
 
+@lru_cache(maxsize=256)
 def row_line(row: NodeRow, layout: Columns, *, is_chosen: bool = False) -> Line:
     """One row. Figures that are too old are dim and carry a question mark."""
     word, tone = _GENERATION[row.colour]

@@ -226,12 +226,21 @@ def column_of(at: float, width: int, window: Window) -> int:
 _TOPS = (1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.2, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.5)
 
 
-def round_top(value: float) -> float:
-    """The upper limit of the axis for a highest value: a little above it, in steps, so that it rarely moves."""
+_STRETCHES = (1.0, 1.02, 1.04, 1.06, 1.08, 1.1)
+
+
+def round_top(value: float, height: int) -> float:
+    """The upper limit of the axis for a highest value: a little above it, in steps, so that it rarely moves.
+
+    Of those the first that draws the value in the middle of one of `height` rows: a sum that moves by a few in a
+    thousand would hop between two, as if a tenth of all clients came and went.
+    """
     if not math.isfinite(value) or value <= 10:
         return 10.5
     size = 10.0 ** math.floor(math.log10(value))
-    return next(step * size for step in _TOPS if step * size >= value * 1.01 or step == _TOPS[-1])
+    top = next(step * size for step in _TOPS if step * size >= value * 1.01 or step == _TOPS[-1])
+    tops = [top * stretch for stretch in _STRETCHES]
+    return min(tops, key=lambda each: max(0.2, abs((row := value / each * (height - 1)) - round(row))))
 
 
 CELL_STEPS_S = (
@@ -240,7 +249,9 @@ CELL_STEPS_S = (
 )
 
 
-def window_for(begin: float, end: float, width: int, highest: float, max_gap_s: float = math.inf) -> Window:
+def window_for(
+    begin: float, end: float, width: int, height: int, highest: float, max_gap_s: float = math.inf
+) -> Window:
     """The window that shows `begin` to `end`, in whole-cell steps.
 
     The left edge lies on the grid of cells and stays there while the stretch fits: a sample that came in changes the
@@ -251,4 +262,4 @@ def window_for(begin: float, end: float, width: int, highest: float, max_gap_s: 
     left = math.floor(begin / cell_s) * cell_s
     if left + columns * cell_s < end:
         left = math.ceil(end / cell_s) * cell_s - columns * cell_s
-    return Window(left, left + columns * cell_s, round_top(highest), max_gap_s)
+    return Window(left, left + columns * cell_s, round_top(highest, height), max_gap_s)

@@ -13,12 +13,15 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widgets import Input
 
 from emqx_tui.rollout.intents import Freeze, Hold, Intent, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.published import Published
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.card import Renew
@@ -36,14 +39,14 @@ from emqx_tui.ui.rollout.layout import share, share_text
 from emqx_tui.ui.rollout.lines import CheckList, CountsLine, GateLine, LedgerLine, NodeTable, StepRail
 from emqx_tui.ui.rollout.names import driver_words, version_words
 from emqx_tui.ui.rollout.node_card import NodeCard
-from emqx_tui.ui.rollout.nodes import node_rows
+from emqx_tui.ui.rollout.nodes import row_count
 from emqx_tui.ui.rollout.summary import summary_lines
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.help_screen import MissingRight
 from emqx_tui.ui.shell.identity import Identity, IdentityBar, view_live
 from emqx_tui.ui.shell.key_line import KeyLine
 from emqx_tui.ui.shell.keymap import Area
-from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWanted, Published
+from emqx_tui.ui.shell.messages import ChangeWanted, IntentSubmitted, ObjectsWanted
 from emqx_tui.ui.shell.screen import PLOT_WIDTH, WIDE, ConsoleScreen, is_text_only
 from emqx_tui.ui.text.line_box import LineBox
 from emqx_tui.ui.text.marks import clean, joined
@@ -54,10 +57,6 @@ PLOT_KEYS = frozenset({"cursor_back", "cursor_on", "cursor_first", "live"})
 LOG_KEYS = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10, "home": -1_000_000, "end": 1_000_000}
 
 
-CHECKS_MIN = 4
-"""Checks that stay in sight below the legend; with one line per node, the worst one."""
-
-
 class SearchInput(Input):
     """The search in the log, while it is typed. Enter keeps it, escape drops it."""
 
@@ -65,6 +64,16 @@ class SearchInput(Input):
         Binding("enter", "submit", "keep the search"),
         Binding("escape", "screen.drop_search", "drop it"),
     ]
+
+
+class Side(Vertical):
+    """Legend and checks beside the plot, or below it: how they share its rows is known once it has its size."""
+
+    class Resized(Message):
+        """It has another size."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
 
 
 class RolloutScreen(ConsoleScreen):
@@ -96,7 +105,7 @@ class RolloutScreen(ConsoleScreen):
         yield LineBox(id="summary")
         with Horizontal(id="picture"):
             yield ConnectionPlot()
-            with Vertical(id="side"):
+            with Side(id="side"):
                 yield Legend()
                 yield CheckList()
         yield LineBox(id="cursor")
@@ -112,7 +121,6 @@ class RolloutScreen(ConsoleScreen):
 
     def on_screen_resume(self) -> None:
         self._view = None
-        self.take(self.console.published)
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
@@ -120,7 +128,7 @@ class RolloutScreen(ConsoleScreen):
     def _arrange(self) -> None:
         """Share out the rows: how many there are decides, which a stylesheet cannot know."""
         view = self._view
-        rows = len(node_rows(view)) if view else 3
+        rows = row_count(view) if view else 3
         summary = len(self._summary())
         bar = len(bar_lines(headline(view), self.size.width)) if view else 2
         self.query_one(GateLine).styles.height = bar
@@ -175,8 +183,11 @@ class RolloutScreen(ConsoleScreen):
         plot, legend = self.query_one(ConnectionPlot), self.query_one(Legend)
         legend.show(plot, self._view)
         room = self.query_one("#side").size.height
-        checks = 1 if plot.is_per_node else CHECKS_MIN - legend.has_expected
-        legend.styles.height = max(2, min(legend.wanted, room - checks))
+        # The worst check stays in sight.
+        legend.styles.height = max(2, min(legend.wanted, room - 1))
+
+    def on_side_resized(self) -> None:
+        self._show_legend()
 
     def _show_cursor(self) -> None:
         """What was then, below the plot; as many rows of it are left to the plot without a cursor."""
@@ -187,17 +198,14 @@ class RolloutScreen(ConsoleScreen):
             self._arrange()
 
     def _identity(self, quiet_s: float) -> Identity:
-        view, console = self._view, self.console
-        return Identity(
-            path=(console.context, self._namespace, self._name),
-            server=console.server if self.size.width >= WIDE else "",
-            scope="",
+        view = self._view
+        return self.identity(
+            self._namespace,
+            self._name,
             live=view_live(view, quiet_s),
+            server=self.console.server if self.size.width >= WIDE else "",
             middle=_middle(view) if view else (),
             short_middle=_short_middle(view, self.size.width) if view else (),
-            is_production=console.is_production,
-            is_rehearsal=console.is_rehearsal,
-            is_read_only=bool(console.read_only_reason),
         )
 
     # --- keys ---
@@ -292,8 +300,9 @@ class RolloutScreen(ConsoleScreen):
             self._send(SetRates(self._person, *values))
 
     def action_policy(self) -> None:
-        if self._view and self._view.journal:
-            self.app.push_screen(PolicyCard(self._view.journal.approval), self._policy)
+        if self._view and (journal := self._view.journal):
+            card = PolicyCard(journal.approval, is_cut_over_approved=journal.is_cut_over_approved)
+            self.app.push_screen(card, self._policy)
 
     def _policy(self, wanted: Approval | None) -> None:
         journal = self._view.journal if self._view else None

@@ -6,6 +6,7 @@ from emqx_tui.model import units
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.views import facts
+from emqx_tui.session.views.lost_clients import Away, clients_away
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.ledger import uncounted_words
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line, pad
@@ -23,10 +24,11 @@ def summary(view: View) -> tuple[tuple[str, str], ...]:
 
 def _drain(journal: Journal) -> list[tuple[str, str]]:
     drain_s, limit_s = facts.drain_duration_s(journal), facts.drain_limit_s(journal)
-    if drain_s is None or not limit_s:
+    if drain_s is None:
         return []
     waits = " with waits for you" if journal.approval is Approval.EVERY_NODE else ""
-    return [("drain", f"{units.span(drain_s)}{waits} ({drain_s / limit_s:.2f} x the limit of {units.span(limit_s)})")]
+    beside = f" ({drain_s / limit_s:.2f} x the limit of {units.span(limit_s)})" if limit_s else ""
+    return [("drain", f"{units.span(drain_s)}{waits}{beside}")]
 
 
 def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
@@ -41,7 +43,9 @@ def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
         rows.append(("disconnects", f"{units.count(totals.disconnects)}, before any node of blue was drained"))
     if early := facts.early_clients(view):
         rows.append(("early", f"{units.plural(early, 'client')} on green by the cut-over"))
-    if missing is not None and view.ledger.evicted:
+    if (away := clients_away(view, journal)) is not None:
+        rows += _away(away, totals.start_sum)
+    elif missing is not None and view.ledger.evicted:
         share = units.percent(missing / view.ledger.evicted)
         rows.append(("missing", f"{units.count(missing)} of {units.count(view.ledger.evicted)} evicted ({share})"))
     lowest = facts.lowest_sum(view)
@@ -49,6 +53,14 @@ def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
         words = f"{units.count(lowest.clients)} ({units.percent(lowest.ratio, 1)} of the start)"
         rows.append(("lowest sum", words + uncounted_words(lowest.uncounted)))
     return rows
+
+
+def _away(away: Away, start_sum: int | None) -> list[tuple[str, str]]:
+    """Who is not seen after the end: on the way back for a while, then lost."""
+    counted = f"{units.count(away.clients)} of {units.count(start_sum)} clients of the start"
+    if not away.clients:
+        return [("lost", "no client")]
+    return [("lost", counted)] if away.is_settled else [("away", f"{counted}: on the way back, or lost")]
 
 
 def summary_lines(view: View, cells: int) -> list[Line]:

@@ -12,11 +12,33 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from textual.app import App
+
+from emqx_tui.model import units
+from emqx_tui.ui.shell import terminal
+from emqx_tui.ui.shell.notice_line import Notice
+
 LONGEST = 74_994
 """Bytes after encoding: the longest that terminals are known to take (k9s has the same limit)."""
 KEPT_FILES = 20
 _WITHOUT = ("linux", "dumb", "vt100", "vt102", "vt220", "")
 _SCREEN_CHUNK = 76
+
+
+def copy(app: App[int], text: str, what: str, folder: Path | None) -> Notice:
+    """Give a text to the app's terminal or, where that cannot take it, write it to a file in `folder`; which it was."""
+    if not text:
+        return Notice(f"nothing was copied: {what} is empty")
+    if taken := sequence(text, os.environ):
+        terminal.write(app, taken)
+        return Notice(f"copied {what}: {units.count(len(text.encode()))} bytes to the terminal's clipboard")
+    if folder is None:
+        return Notice("nothing was copied: this terminal takes no such text", "warning")
+    try:
+        path = write_file(text, folder, datetime.now(UTC))
+    except OSError as error:
+        return Notice(f"nothing was copied: {error.strerror}: {error.filename}", "warning")
+    return Notice(f"this terminal takes no such text: {what} written to {path}", "warning")
 
 
 def sequence(text: str, environment: Mapping[str, str]) -> str:

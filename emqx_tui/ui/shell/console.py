@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 
 from emqx_tui.runbook import Runbook
-from emqx_tui.ui.shell.messages import Published
+from emqx_tui.session.views.published import Published
 from emqx_tui.ui.shell.notice_line import Notice, Severity
 
 
@@ -27,6 +27,8 @@ class Console(Protocol):
     runbook: Runbook
     """What a person is to do at each gate."""
     published: Published
+    news_at: float
+    """When `published` was fetched, in seconds of the monotonic clock."""
     notice: Notice | None
     """The notice on display."""
 
@@ -58,6 +60,10 @@ class Console(Protocol):
 
     def say(self, text: str, *, severity: Severity = "information") -> None:
         """Show a notice for a few seconds; it replaces the one before. Never parsed as markup."""
+        ...
+
+    def retract(self, text: str) -> None:
+        """Take a notice away that is true no longer, if it still stands."""
         ...
 
     def report(self, cluster: tuple[str, str]) -> None:

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from emqx_tui.explain import Entry, meanings
-from emqx_tui.session.views.view import SourceHealth
+from emqx_tui.session.views.fleet_view import SourceHealth
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.keymap import Area, Key, spell
 from emqx_tui.ui.text import paint, spans

@@ -10,16 +10,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.widget import Widget
 
 from emqx_tui.model import units
 from emqx_tui.rollout.policy import Policy
-from emqx_tui.session.views.view import FleetView, SourceHealth, View
+from emqx_tui.session.views.fleet_view import FleetView, SourceHealth
+from emqx_tui.ui.shell.console import console_of
 from emqx_tui.ui.text import paint, spans
 from emqx_tui.ui.text.marks import Mark, clean, elapsed_s, fit_middle
 from emqx_tui.ui.text.spans import EMPTY, Line, Span, Tone, line
+
+if TYPE_CHECKING:
+    # The first screen loads nothing of a release.
+    from emqx_tui.session.views.view import View
 
 QUIET_S = 5.0
 """Without any news from the engine for this long (wall time) the screen says so."""
@@ -149,24 +155,29 @@ class IdentityBar(Widget):
         super().__init__()
         self._clock = clock
         self._describe: Describe | None = None
-        self._told_at = clock()
         self._identity: Identity | None = None
 
     def on_mount(self) -> None:
-        self.set_interval(self.CHECK_EVERY_S, self.age)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until there may be something to tell: news puts it off, and so does a screen that nobody sees."""
+        quiet_s = self._quiet_s if self.screen.is_current else 0.0
+        self.set_timer(max(self.CHECK_EVERY_S, QUIET_S - quiet_s), self._check)
+
+    def _check(self) -> None:
+        if self._describe is not None and self.screen.is_current and self._quiet_s > QUIET_S:
+            self._show(self._describe(self._quiet_s))
+        self._wait()
 
     def tell(self, describe: Describe) -> None:
-        """There is news: show it."""
-        self._describe, self._told_at = describe, self._clock()
-        self._show(describe(0.0))
+        """Show what is known now, which a screen that is shown again may have missed."""
+        self._describe = describe
+        self._show(describe(self._quiet_s))
 
-    def age(self) -> None:
-        """Show how long there was no news, once that is long; not on a screen that nobody sees."""
-        if not self.screen.is_current:
-            return
-        quiet_s = self._clock() - self._told_at
-        if self._describe is not None and quiet_s > QUIET_S:
-            self._show(self._describe(quiet_s))
+    @property
+    def _quiet_s(self) -> float:
+        return self._clock() - console_of(self).news_at
 
     def _show(self, identity: Identity) -> None:
         if identity != self._identity:

@@ -13,27 +13,9 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     # The first screen loads nothing of a release.
-    from emqx_tui.rollout.change import Draft
+    from emqx_tui.rollout.change import Draft, ReleaseOptions
     from emqx_tui.rollout.intents import Intent
-    from emqx_tui.rollout.policy import Approval
-    from emqx_tui.session.inspection.questions import Answer, Inventory, Question
-    from emqx_tui.session.sources.pod_report import PodReport
-    from emqx_tui.session.views.view import EditPreview, FleetView, View
-
-
-@dataclass(frozen=True)
-class Published:
-    """The newest of what the engine has published, as the app hands it to the visible screens."""
-
-    fleet: FleetView
-    view: View | None
-    """Of the opened cluster, None until there is one."""
-    edit_preview: EditPreview | None
-    pod_report: PodReport | None = None
-    """Of the pod that was asked for last."""
-    answer: Answer | None = None
-    """What is known of the newest question about an object."""
-    inventory: Inventory | None = None
+    from emqx_tui.session.inspection.questions import Question
 
 
 class ViewsChanged(Message):
@@ -110,9 +92,7 @@ class EditPreviewWanted(Message):
 
     number: int
     draft: Draft
-    approval: Approval
-    late_removal: bool
-    parallel_drains: int
+    options: ReleaseOptions
 
 
 @dataclass

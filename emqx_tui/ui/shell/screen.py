@@ -14,13 +14,16 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
+from emqx_tui.session.views.published import Published
 from emqx_tui.ui.shell import keymap
 from emqx_tui.ui.shell.console import Console, console_of
 from emqx_tui.ui.shell.help_screen import MissingRight
+from emqx_tui.ui.shell.identity import Identity
 from emqx_tui.ui.shell.keymap import Area
 from emqx_tui.ui.shell.lone_key import ALONE_S, LoneKey
-from emqx_tui.ui.shell.messages import Published
 from emqx_tui.ui.shell.notice_line import Notice, NoticeLine
+from emqx_tui.ui.text.marks import Mark
+from emqx_tui.ui.text.spans import EMPTY, Line
 
 MIN_WIDTH, MIN_HEIGHT = 60, 20
 PLOT_WIDTH, PLOT_HEIGHT = 80, 24
@@ -79,6 +82,29 @@ class ConsoleScreen(TakesNews):
         reason = self.console.read_only_reason
         return not_sent(reason) if reason and keymap.sends(self.AREA, action) else ""
 
+    def identity(
+        self,
+        *path: str,
+        live: Mark,
+        server: str = "",
+        scope: str = "",
+        middle: Line = EMPTY,
+        short_middle: Line = EMPTY,
+    ) -> Identity:
+        """What the top line of this screen tells; `path` stands behind the context."""
+        console = self.console
+        return Identity(
+            (console.context, *path),
+            server,
+            scope,
+            live,
+            middle,
+            short_middle,
+            is_production=console.is_production,
+            is_rehearsal=console.is_rehearsal,
+            is_read_only=bool(console.read_only_reason),
+        )
+
     def missing_rights(self) -> tuple[MissingRight, ...]:
         """What this user may not do here, for the help."""
         return ()
@@ -94,6 +120,9 @@ class ConsoleScreen(TakesNews):
 
     def hear(self, notice: Notice | None) -> None:
         self.query_one(NoticeLine).show(notice)
+
+    def on_screen_resume(self) -> None:
+        self.take(self.console.published)
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size

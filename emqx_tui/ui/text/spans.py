@@ -8,8 +8,8 @@ terminal cells, not characters.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
@@ -35,9 +35,8 @@ class Tone(StrEnum):
     """A key to press."""
 
 
-@dataclass(frozen=True)
-class Span:
-    """A piece of text and what it means."""
+class Span(NamedTuple):
+    """A piece of text and what it means. A tuple: each drawing compares hundreds of them and looks them up."""
 
     text: str
     tone: Tone = Tone.PLAIN
@@ -53,8 +52,8 @@ TIE = "\u00a0"
 
 def line(*parts: str | Span | tuple[str, Tone]) -> Line:
     """A line from texts, spans and (text, tone) pairs; empty ones are left out."""
-    spans = (part if isinstance(part, Span) else Span(part) if isinstance(part, str) else Span(*part) for part in parts)
-    return tuple(span for span in spans if span.text)
+    spans = [part if isinstance(part, Span) else Span(part) if isinstance(part, str) else Span(*part) for part in parts]
+    return tuple([span for span in spans if span.text])
 
 
 def plain(spans: Iterable[Span]) -> str:
@@ -64,7 +63,7 @@ def plain(spans: Iterable[Span]) -> str:
 
 def width(spans: Iterable[Span]) -> int:
     """Cells that the line takes."""
-    return sum(cell_len(span.text) for span in spans)
+    return sum([cell_len(text) for text, _ in spans])
 
 
 def crop(spans: Line, cells: int, ellipsis: str = "…") -> Line:
@@ -154,7 +153,10 @@ def columns(cells: Sequence[Line], widths: Sequence[int], aligns: str, gap: int 
     for cell, size, align in zip(cells, widths, aligns, strict=True):
         if out:
             out.append(Span(" " * gap))
-        cropped = crop(cell, size)
-        fill = (Span(" " * (size - width(cropped))),) if width(cropped) < size else ()
-        out += [*fill, *cropped] if align == ">" else [*cropped, *fill]
+        taken = width(cell)
+        if taken > size:
+            cell = crop(cell, size)
+            taken = width(cell)
+        fill = (Span(" " * (size - taken)),) if taken < size else ()
+        out += [*fill, *cell] if align == ">" else [*cell, *fill]
     return tuple(out)

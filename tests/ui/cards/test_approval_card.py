@@ -18,7 +18,8 @@ from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.intents import Abort, Adopt, Approve, Brake, Hold
 from emqx_tui.runbook import Gate, Runbook, load
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import NoticeKind, View
+from emqx_tui.session.views.notice import NoticeKind
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.approval import ApprovalCard
@@ -29,7 +30,7 @@ from emqx_tui.ui.cards.ungated_cards import renew_adoption, renew_brake
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases
 from tests.support.screen_text import lines, text, until, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from tests.support.scripted import ScriptedBackend
 
 
 class Hands:
@@ -71,7 +72,7 @@ async def opened(
     view: View, renew: Renew, *, size: tuple[int, int] = (80, 24), settled: bool = True, read_only: bool = False
 ) -> AsyncIterator[Hands]:
     backend = ScriptedBackend(shown_view=view, is_read_only=read_only)
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"))
+    app = ConsoleApp(backend, opened=("mqtt", "emqx-ee"))
     async with app.run_test(size=size) as pilot:
         await until_shown(pilot, "CLIENTS")
         hands = Hands(pilot, backend)
@@ -305,9 +306,7 @@ async def test_a_runbook_that_cannot_be_read_is_one_line_and_keeps_nobody_from_a
 async def test_the_screen_hands_its_runbook_to_the_card():
     backend = ScriptedBackend(shown_view=releases.at_gate())
     runbook = Runbook({Gate.DRAIN: ("Mind the drains",)})
-    app = ConsoleApp(
-        backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"), runbook=runbook
-    )
+    app = ConsoleApp(backend, opened=("mqtt", "emqx-ee"), runbook=runbook)
     async with app.run_test(size=(120, 40)) as pilot:
         await until_shown(pilot, "CLIENTS")
         await pilot.press("a")

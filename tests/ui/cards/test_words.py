@@ -9,7 +9,7 @@ import pytest
 
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.series import Ledger
-from emqx_tui.rollout.change import Draft
+from emqx_tui.rollout.change import Draft, ReleaseOptions
 from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
 from emqx_tui.rollout.forecast.start_forecast import StartForecast
 from emqx_tui.rollout.gate_id import GateId
@@ -17,7 +17,8 @@ from emqx_tui.rollout.intents import Abort, Approve, SetPolicy, Start
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.runbook import Gate, Runbook
-from emqx_tui.session.views.view import EditPreview, Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.abort_card import renew_abort
 from emqx_tui.ui.cards.card import Card
 from emqx_tui.ui.cards.gate_card import gate_card as card_of_gate
@@ -172,7 +173,7 @@ def preview(*checks: CheckResult, **fields) -> EditPreview:
     draft = Draft.of(resource())
     draft.template["spec"]["emqxContainer"]["image"]["version"] = "4.4.15"  # type: ignore[index]
     fields.setdefault("forecast", figures())
-    return AskedFor(7, draft, Approval.EVERY_NODE, False, 1).answer(*checks, **fields)
+    return AskedFor(7, draft, ReleaseOptions()).answer(*checks, **fields)
 
 
 PASSES = CheckResult("rights", Outcome.PASS, "all rights by dry-run")

@@ -60,7 +60,7 @@ VALUES = {name: st.integers(1, 2_147_483_647).map(str) for name in NUMBERS} | {
 EDITS = st.lists(st.sampled_from(sorted(VALUES)).flatmap(lambda n: st.tuples(st.just(n), VALUES[n])), max_size=8)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(EDITS)
 def test_any_edit_in_the_form_and_back_keeps_every_character(edits):
     begun = Edit.of(resource()).with_text(COMMENTED)
@@ -76,7 +76,7 @@ def test_any_edit_in_the_form_and_back_keeps_every_character(edits):
     assert edit.text == COMMENTED
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(EDITS)
 def test_text_and_form_always_say_the_same(edits):
     edit = Edit.of(resource())

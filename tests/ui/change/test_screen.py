@@ -32,7 +32,7 @@ from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.rollout.screen import RolloutScreen
 from emqx_tui.ui.shell.messages import ChangeWanted
 from tests.support.screen_text import lines, text, until, until_said, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, figures, fleet, row, view
+from tests.support.scripted import ScriptedBackend, figures, fleet, row, view
 
 FINE = CheckResult("emqx-version", Outcome.PASS, "EMQX 4.4.14 can evacuate")
 ROOM = CheckResult("capacity", Outcome.FAIL, "no room was seen for 3 more pods", "look at the nodes", can_override=True)
@@ -51,7 +51,7 @@ def backend_of(**fields) -> ScriptedBackend:
 
 @contextlib.asynccontextmanager
 async def change_screen(backend: ScriptedBackend, size=(80, 24), **fields):
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, **fields)
+    app = ConsoleApp(backend, **fields)
     async with app.run_test(size=size) as pilot:
         await until_shown(pilot, "emqx-ee")
         await pilot.press("e")
@@ -85,7 +85,7 @@ async def test_a_typed_version_shows_in_the_template_and_is_judged():
         await until_shown(pilot, "▶ starts a release", "4.4.14 → 4.4.15", "◌ asking…", "unsaved · 1 change")
         backend.publish(edit_preview=backend.asked[-1].answer(FINE, forecast=figures()))
         await until_shown(
-            pilot, "✔ dry-run accepted", "≈ 11 min 52 s ± 8 %", "100,000 disconnects", "✔ EMQX 4.4.14 can evacuate"
+            pilot, "✔ dry-run accepted", "≈ 11 min 51 s ± 9 %", "100,000 disconnects", "✔ EMQX 4.4.14 can evacuate"
         )
 
 
@@ -164,7 +164,8 @@ async def test_an_answer_to_a_key_covers_nothing_of_the_verdict():
     async with change_screen(backend) as (app, pilot):
         await type_version(pilot, backend)
         backend.publish(edit_preview=backend.asked[-1].answer(FINE, FATAL, forecast=figures()))
-        await until_shown(pilot, "≈ 11 min 52 s ± 8 %", "offline at once", "✔ EMQX 4.4.14 can evacuate")
+        await until_shown(pilot, "≈ 11 min 51 s ± 9 %", "offline at once", "✔ EMQX 4.4.14 can evacuate")
+        assert "3 × up to" in text(app), "the longest drain, as on the start card"
         before = lines(app)
         await pilot.press("w")
         await until_shown(pilot, "Not yet: a check fails: a release is running")
@@ -222,6 +223,19 @@ async def test_letters_are_keys_until_a_text_is_edited():
         await until_shown(pilot, "- emqx/emqx-ee", "+ emqx/emqx-ee-x")
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_arrows_stay_in_the_form(size: tuple[int, int]):
+    async with change_screen(backend_of(), size) as (app, pilot):
+        await pilot.press(*["up"] * 4)
+        assert app.focused is field(app, "repository")
+        await pilot.press(*["down"] * 20)
+        last = app.focused
+        assert last is not None
+        assert app.screen.query_one("#form-pane") in last.ancestors
+        await pilot.press("down")
+        assert app.focused is last
+
+
 async def test_number_fields_take_digits_only():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):
@@ -240,12 +254,12 @@ async def test_options_go_into_the_question():
         for name, key in (("approval", "space"), ("late_removal", "right"), ("parallel_drains", "right")):
             app.screen.query_one(f"#field-{name}").focus()
             await pilot.press(key)
-        await until(pilot, lambda: backend.asked[-1].parallel_drains == 2)
+        await until(pilot, lambda: backend.asked[-1].options.parallel_drains == 2)
         asked = backend.asked[-1]
-        assert (asked.approval, asked.late_removal) == (Approval.CUT_OVER, True)
+        assert (asked.options.approval, asked.options.late_removal) == (Approval.CUT_OVER, True)
         await until_shown(pilot, "2 blue nodes, 400/s in all")
         await pilot.press("left")
-        await until(pilot, lambda: backend.asked[-1].parallel_drains == 1)
+        await until(pilot, lambda: backend.asked[-1].options.parallel_drains == 1)
 
 
 async def test_starting_goes_over_the_card_and_to_the_rollout(monkeypatch):
@@ -321,7 +335,7 @@ async def test_what_is_typed_stands_instead_of_the_value_whatever_put_it_there()
         await until_shown(pilot, "changed by others too")
         assert field(app, "version").value == "4.4.16"
     late = ScriptedBackend(fleet(is_synced=False))
-    app = ConsoleApp(late, context=CONTEXT, server=SERVER, namespace=None)
+    app = ConsoleApp(late)
     async with app.run_test(size=(80, 24)) as pilot:
         app.post_message(ChangeWanted(("mqtt", "emqx-ee")))
         await until_shown(pilot, "Reading the cluster")
@@ -352,6 +366,31 @@ async def test_undo_and_redo_go_through_the_edits_of_form_and_template():
         await until_shown(pilot, "no changes")
         await pilot.press("u")
         assert field(app, "version").value == "4.4.15", "what was dropped at once comes back at once"
+
+
+async def test_a_control_character_that_came_with_a_paste_is_placed():
+    async with change_screen(backend_of()) as (app, pilot):
+        await pilot.press("t")
+        editor(app).insert("a: \x1b[31m\n", (0, 0))
+        await until_shown(pilot, "✘ line 1, column 4", "control characters are not allowed")
+        assert "None" not in text(app)
+
+
+async def test_undo_is_not_told_where_its_key_types_a_letter():
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        await type_version(pilot, backend)
+        await until_shown(pilot, "u undo")
+        await pilot.press("t")
+        await until(pilot, lambda: "u undo" not in text(app))
+        await pilot.press("escape")
+        await until_shown(pilot, "u undo")
+        field(app, "version").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: "u undo" not in text(app))
+        assert "unsaved · 1 change" in text(app)
+        await pilot.press("enter")
+        await until_shown(pilot, "u undo")
 
 
 async def test_undo_and_redo_are_on_offer_only_where_there_is_something_to_go_to():
@@ -548,7 +587,7 @@ async def test_an_untouched_form_follows_the_cluster():
 async def test_during_a_release_the_screen_says_why_nothing_can_be_sent():
     held = {**_parameters(200), "initialDelaySeconds": 1_000_000_007}
     backend = backend_of(blue_green=held, version="4.4.15", status_version="4.4.14", releasing=True)
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None)
+    app = ConsoleApp(backend)
     async with app.run_test(size=(80, 24)) as pilot:
         await until_shown(pilot, "emqx-ee")
         await pilot.press("e")
@@ -576,7 +615,7 @@ async def test_a_cluster_that_cannot_be_read_is_told_and_not_edited():
         unreadable=Unreadable("spec.replicas", "no"),
     )
     backend = ScriptedBackend(fleet(found))
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None)
+    app = ConsoleApp(backend)
     async with app.run_test(size=(80, 24)) as pilot:
         app.post_message(ChangeWanted(("mqtt", "emqx-ee")))
         await until_shown(pilot, "✘ cannot be read: spec.replicas: no")
@@ -593,6 +632,19 @@ async def test_unsaved_edits_are_left_only_with_a_second_escape():
         assert isinstance(app.screen, ChangeScreen)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ClustersScreen))
+        assert app.notice is None, "it would be false there"
+
+
+async def test_an_edit_takes_back_that_one_more_escape_would_drop_all():
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        await type_version(pilot, backend)
+        await pilot.press("escape")
+        await until_said(pilot, "press esc again to drop them")
+        await pilot.press("down", "9")
+        assert app.notice is None
+        await pilot.press("escape")
+        await until_said(pilot, "press esc again to drop them")
 
 
 async def test_read_only_greys_the_start_and_says_why():

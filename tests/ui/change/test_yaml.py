@@ -36,7 +36,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.dictionaries(WORDS, JSON, max_size=5))
 def test_written_values_read_back_as_themselves(value):
     text = write(value)
@@ -142,7 +142,7 @@ PATHS = [
 ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(PATHS), st.integers(0, 2**31) | st.text("0123456789.-rc", min_size=1, max_size=9) | st.none())
 def test_one_value_changes_and_every_other_character_stays(path, value):
     before = Document.read(TEXT)
@@ -152,7 +152,7 @@ def test_one_value_changes_and_every_other_character_stays(path, value):
     assert Document.read(changed).with_scalar(path, original, quotes=quotes) == TEXT
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), st.integers(1, 9999) | st.none()), max_size=8))
 def test_comments_and_unrelated_keys_survive_any_row_of_edits(edits):
     text = TEXT

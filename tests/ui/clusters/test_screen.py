@@ -11,8 +11,9 @@ from textual.widgets import _data_table
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.gate_id import GateId
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.views.view import SourceHealth
+from emqx_tui.session.views.fleet_view import SourceHealth
 from emqx_tui.ui.app import ConsoleApp
+from emqx_tui.ui.clusters import table as table_module
 from emqx_tui.ui.clusters.screen import ClustersScreen
 from emqx_tui.ui.clusters.table import ClusterTable
 from emqx_tui.ui.objects.screen import ObjectsScreen
@@ -20,7 +21,7 @@ from tests.support.scripted import CONTEXT, NOW, SERVER, ScriptedBackend, fleet,
 
 
 def console(backend: ScriptedBackend, **fields) -> ConsoleApp:
-    return ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, **fields)
+    return ConsoleApp(backend, **fields)
 
 
 def shown(app: ConsoleApp) -> list[str]:
@@ -31,7 +32,9 @@ def shown(app: ConsoleApp) -> list[str]:
 
 def table_rows(app: ConsoleApp) -> list[str]:
     table = app.screen.query_one(ClusterTable)
-    return [" ".join(str(cell).strip() for cell in table.get_row_at(index)) for index in range(table.row_count)]
+    return [
+        " ".join(cell.__rich__().plain.strip() for cell in table.get_row_at(index)) for index in range(table.row_count)
+    ]
 
 
 async def settle(pilot: Pilot) -> None:
@@ -48,6 +51,25 @@ async def test_every_cluster_has_a_row_with_its_derived_state():
             "lab emqx-t1 ▲ degraded 4.4.14 2/3 ~120 - 4h",
             "mqtt-stg emqx-ee ● running 4.4.15 3/3 3,012 - 12d",
         ]
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 50)])
+async def test_the_rows_of_the_first_list_are_drawn_with_the_table(size: tuple[int, int], monkeypatch):
+    backend = ScriptedBackend()
+    listed, backend.shown_fleet = backend.shown_fleet, replace(backend.shown_fleet, rows=(), is_synced=False)
+    laid_out: list[int] = []
+    lay_out = ClusterTable._lay_out
+    monkeypatch.setattr(ClusterTable, "_lay_out", lambda table: (laid_out.append(table.row_count), lay_out(table))[1])
+    app = console(backend)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        assert laid_out == []
+        backend.publish(fleet=listed)
+        await settle(pilot)
+        table = app.screen.query_one(ClusterTable)
+        assert table.row_count == 3
+        assert laid_out == [0], "the width that it was laid out for is not the one that it got"
+        assert table._widths == table_module.widths(table.scrollable_content_region.width)
 
 
 async def test_context_server_and_scope_are_on_the_first_line():
@@ -90,6 +112,26 @@ async def test_no_cell_is_measured_for_widths_that_are_given(monkeypatch):
         assert not measured
         table = app.screen.query_one(ClusterTable)
         assert table.virtual_size.height == len(rows) + 1, "all rows can be scrolled to"
+
+
+async def test_rows_that_are_not_drawn_are_not_worded_until_they_are(monkeypatch):
+    worded = []
+    cells_of = table_module.cells_of
+    monkeypatch.setattr(table_module, "cells_of", lambda row, *more: worded.append(row.key) or cells_of(row, *more))
+    rows = [row("more", f"c-{number:02}") for number in range(60)]
+    backend = ScriptedBackend(fleet(*rows))
+    app = console(backend)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert 0 < len(set(worded)) < 24
+        worded.clear()
+        changed = tuple(replace(each, live_connections=99_766) for each in rows)
+        backend.publish(fleet=replace(backend.shown_fleet, rows=changed))
+        await settle(pilot)
+        assert 0 < len(set(worded)) < 24
+        await pilot.press("end")
+        await settle(pilot)
+        assert any("c-59" in text and "99,766" in text for text in shown(app)), "what is known now, not at its arrival"
 
 
 async def test_rows_come_and_go_and_the_cursor_stays_on_its_cluster():

@@ -11,7 +11,7 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.wire import Unreadable
 from emqx_tui.rollout.gate_id import CUT_OVER, GateId
 from emqx_tui.rollout.phases import Phase
-from emqx_tui.session.views.view import ClusterRow
+from emqx_tui.session.views.fleet_view import ClusterRow
 from emqx_tui.ui.clusters.cells import cells_of, shown_columns, widths
 from emqx_tui.ui.clusters.filters import matches
 from emqx_tui.ui.clusters.lines import counts, detail, fleet_line

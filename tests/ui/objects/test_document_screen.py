@@ -44,6 +44,15 @@ async def test_yaml_is_shown_with_its_age_and_managed_fields_folded():
         await console.shows("managedFields folded (m)")
 
 
+async def test_the_lines_are_counted_as_they_are_shown():
+    async with document() as console:
+        await console.shows("YAML of …745858464d-0")
+        text = body(console).text
+        assert text.endswith("\n")
+        number = text.count("\n")
+        await console.shows(f"as of 12:06:01  {number} lines")
+
+
 async def test_a_search_marks_one_place_after_the_other_and_begins_anew():
     async with document() as console:
         await console.press("slash")

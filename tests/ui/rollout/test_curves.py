@@ -15,7 +15,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import ApprovalRecord
 from emqx_tui.ui.rollout import axis
 from emqx_tui.ui.rollout import curves as present
-from emqx_tui.ui.text.spans import plain
+from emqx_tui.ui.text.spans import Tone, plain
 from tests.support import releases
 from tests.support.releases import BLUE, GREEN, NOW, STARTED
 
@@ -177,6 +177,15 @@ def test_the_legend_has_min_max_avg_and_current():
 
 def test_old_figures_in_the_legend_carry_a_question_mark():
     assert legend(releases.draining(), is_live=False)[1].endswith("99.9k?")
+
+
+def test_a_node_that_was_not_there_in_what_is_shown_has_no_figures_and_no_question_mark():
+    trace = present.Trace("x", "x", "b2", Tone.BLUE, (None, None), "2")
+    told = [
+        plain(present.legend_lines([present.LegendRow(trace, "2", is_live)], 34, 4)[1]) for is_live in (True, False)
+    ]
+    assert told[0].split() == ["2", "b2", "-", "-", "-", "-"]
+    assert told[1].split() == ["2", "b2", "?", "?", "?", "?"]
 
 
 def test_a_legend_without_room_says_how_many_lines_are_missing():

@@ -18,7 +18,8 @@ from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.state.journal import HoldRecord
 from emqx_tui.rollout.telling.advice import Advice, Verb
 from emqx_tui.rollout.telling.incidents import Incident, IncidentKind
-from emqx_tui.session.views.view import Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.headline import MOST_ROWS, bar_lines, gate_words, headline
 from emqx_tui.ui.text.spans import Tone, plain, width
 from tests.support import releases
@@ -111,7 +112,7 @@ def test_an_auto_hold_shows_check_evidence_limit_what_goes_on_and_the_next_key()
 def test_an_auto_hold_whose_alarm_is_over_says_so():
     first, second = said(with_decision(releases.auto_held(), alarms=()))
     assert '"clients missing" found at 12:05:57: 909 of 39,532' in first, "it is not said of now"
-    assert "r resume: the check passes again" in second
+    assert 'r resume: goes on; "clients missing" does not hold again' in second
 
 
 def test_a_failed_canary_says_what_resuming_means():
@@ -162,6 +163,21 @@ def test_a_freeze_says_that_drains_are_stopped():
     assert first.startswith("■ FROZEN by bob@laptop")
     assert "drains are stopped" in second
     assert "goes on" not in second
+
+
+def test_a_cut_over_that_takes_no_time_is_told_without_one():
+    gate = releases.cut_over_gate(seconds=0.0)
+    assert gate_words(gate) == "cut over to green"
+    assert gate_words(releases.cut_over_gate()) == "cut over to green · about 1 min"
+
+
+def test_a_freeze_between_two_drains_stops_none():
+    view = releases.at_gate()
+    assert view.journal
+    frozen = HoldRecord("bob@laptop", NOW, "frozen by hand", freeze=True)
+    first, second = said(replace(view, journal=replace(view.journal, hold=frozen)))
+    assert first.startswith("■ FROZEN by bob@laptop")
+    assert second == "nothing runs · r resume"
 
 
 def test_a_freeze_on_top_of_an_auto_hold_tells_why_it_was_held():

@@ -75,6 +75,10 @@ def test_who_was_there_from_the_beginning_has_missed_nothing() -> None:
 
 def test_a_driver_that_still_drives_leaves_no_gap() -> None:
     assert "nobody drove" not in said(come_late(driven_until=NOW - timedelta(seconds=3)))
+    in_a_sandbox = come_late(driven_until=NOW - timedelta(seconds=100))
+    assert "nobody drove" in said(in_a_sandbox)
+    ten_times = replace(in_a_sandbox, policy=in_a_sandbox.policy.at_rate(10.0))
+    assert "nobody drove" not in said(ten_times), "a lease is renewed every ten seconds of this machine's time"
 
 
 def test_warnings_and_losses_are_counted() -> None:

@@ -13,7 +13,16 @@ from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.layout import share
-from emqx_tui.ui.rollout.nodes import NodeRow, Weight, columns_for, fit_rows, header_line, node_rows, row_line
+from emqx_tui.ui.rollout.nodes import (
+    NodeRow,
+    Weight,
+    columns_for,
+    fit_rows,
+    header_line,
+    node_rows,
+    row_count,
+    row_line,
+)
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases
 from tests.support.releases import BLUE, GREEN, NOW, evacuation
@@ -41,6 +50,19 @@ def test_blue_comes_first_and_in_the_order_in_which_it_is_drained():
         f"{GREEN}-1",
         f"{GREEN}-2",
     ]
+
+
+@pytest.mark.parametrize("view", [releases.idle(), releases.draining(), releases.done()])
+def test_rows_are_counted_without_making_them(view):
+    assert row_count(view) == len(node_rows(view)) > 0
+
+
+def test_a_row_that_did_not_change_is_not_written_anew():
+    layout = columns_for(80)
+    first, again = (node_rows(releases.draining()) for _ in range(2))
+    assert [row_line(row, layout) is row_line(same, layout) for row, same in zip(first, again, strict=True)] == [
+        True
+    ] * 6
 
 
 def test_the_table_at_80_cells():
@@ -162,10 +184,10 @@ def many(count: int) -> list[NodeRow]:
     base = node_rows(releases.draining())
     gone, busy, waiting, green = base[0], base[1], base[2], base[3]
     blue = [
-        replace(gone if n > 5 else busy if n == 5 else waiting, name=f"b-{n}", key=f"b-{n}")
+        (gone if n > 5 else busy if n == 5 else waiting)._replace(name=f"b-{n}", key=f"b-{n}")
         for n in range(count - 1, -1, -1)
     ]
-    return blue + [replace(green, name=f"g-{n}", key=f"g-{n}") for n in range(count)]
+    return blue + [green._replace(name=f"g-{n}", key=f"g-{n}") for n in range(count)]
 
 
 def test_rows_that_fit_are_all_shown():
@@ -201,12 +223,12 @@ def test_very_many_nodes_leave_room_for_the_plot():
 
 def test_counted_rows_give_no_total_without_one_of_them():
     rows = many(12)
-    found = fit_rows([*rows[:-1], replace(rows[-1], live=None)], 9)
+    found = fit_rows([*rows[:-1], rows[-1]._replace(live=None)], 9)
     assert "● 12 green nodes serving" in found
 
 
 def test_rows_that_still_do_not_fit_are_told():
-    trouble = [replace(row, weight=Weight.TROUBLE) for row in many(12)]
+    trouble = [row._replace(weight=Weight.TROUBLE) for row in many(12)]
     found = fit_rows(trouble, 5)
     assert len(found) == 5
     assert found[-1] == "… 20 more rows: enlarge the window"

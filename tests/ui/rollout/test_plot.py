@@ -120,7 +120,7 @@ numbers = st.none() | st.floats() | st.integers(-(10**40), 10**40)
 moments = st.floats(-1e6, 1e6) | st.just(math.nan)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     series=st.lists(st.lists(st.tuples(moments, numbers), max_size=120), max_size=4),
     size=st.tuples(st.integers(0, 210), st.integers(0, 60)),
@@ -150,19 +150,27 @@ def test_colours_come_back_from_the_text(plotter):
 
 
 @pytest.mark.parametrize("value", [0, 3, 11, 99, 100, 33_333, 100_000, 100_400, 999_999, 1_000_000, 9.9e9])
-def test_the_top_is_a_little_above_the_highest_value(value):
-    top = plot.round_top(value)
+@pytest.mark.parametrize("height", [4, 8, 11, 13, 24, 40])
+def test_the_top_is_a_little_above_the_highest_value(value, height):
+    top = plot.round_top(value, height)
     assert value < top <= max(10.5, value * 1.3)
 
 
+@pytest.mark.parametrize("height", range(8, 30))
+def test_a_sum_that_moves_by_a_few_in_a_thousand_stays_in_its_row(height):
+    for value in range(90_000, 130_000, 700):
+        top = plot.round_top(value, height)
+        assert plot.row_of(value * 0.994, height, top) == plot.row_of(value, height, top), (value, top)
+
+
 def test_the_left_edge_stays_while_time_goes_on():
-    edges = {plot.window_for(max(1000.0, now - 2400), now, 60, 10).left for now in range(1100, 1110)}
+    edges = {plot.window_for(max(1000.0, now - 2400), now, 60, 12, 10).left for now in range(1100, 1110)}
     assert len(edges) == 1
 
 
 def test_the_window_shows_now_and_moves_by_whole_cells():
     for now in range(1_000, 20_000, 7):
-        window = plot.window_for(max(1_000.0, now - 2_400), now, 60, 10)
+        window = plot.window_for(max(1_000.0, now - 2_400), now, 60, 12, 10)
         cell_s = (window.right - window.left) / 59
         assert window.left <= now <= window.right
         assert math.isclose(window.left / cell_s, round(window.left / cell_s), abs_tol=1e-6)

@@ -11,7 +11,7 @@ from emqx_tui.rollout.decision import Decision
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.clusters.screen import ClustersScreen
-from emqx_tui.ui.rollout.connection_plot import ConnectionPlot
+from emqx_tui.ui.rollout.connection_plot import ConnectionPlot, Legend
 from emqx_tui.ui.rollout.plot import Plotter
 from emqx_tui.ui.rollout.screen import RolloutScreen
 from tests.support import releases
@@ -155,20 +155,43 @@ async def test_no_sample_and_one_are_enough(samples):
         assert "DRAINING" in console.shown
 
 
-async def test_the_cursor_draws_no_curve_anew(monkeypatch):
-    drawn: list[None] = []
+@pytest.fixture
+def drawings(monkeypatch) -> list[int]:
+    """How many curves each drawing had."""
+    found: list[int] = []
     draw = Plotter.draw
 
-    def counted(*arguments):
-        drawn.append(None)
-        return draw(*arguments)
+    def counted(self, curves, *arguments):
+        found.append(len(curves))
+        return draw(self, curves, *arguments)
 
     monkeypatch.setattr(Plotter, "draw", counted)
+    return found
+
+
+async def test_the_cursor_draws_no_curve_anew(drawings):
     async with session(releases.draining(), LARGE) as console:
         await console.press("left")  # the line below takes a row from the plot
-        before = len(drawn)
+        before = len(drawings)
         await console.press("left", "left", "right", "home")
-        assert len(drawn) == before
+        assert len(drawings) == before
+
+
+async def test_n_draws_the_curves_of_a_view_once(drawings):
+    async with session(releases.draining(), LARGE) as console:
+        await console.press("n")
+        before, nodes = len(drawings), lines(console.app)
+        await console.press("n")
+        assert lines(console.app) != nodes
+        await console.press("n")
+        assert lines(console.app) == nodes
+        assert len(drawings) == before
+        later = NOW + timedelta(seconds=30)
+        view = releases.draining(samples=releases.samples(later))
+        plot_of(console)._next_at = float("-inf")
+        await console.publish(replace(view, snapshot=replace(view.snapshot, now=later)))
+        await console.press("n")
+        assert drawings[before:] == [7, 3]
 
 
 async def test_what_was_expected_is_drawn_behind_and_named():
@@ -223,3 +246,12 @@ async def test_with_old_counts_nobody_knows_how_far_it_is_off():
     async with session(replace(view, snapshot=lost), LARGE) as console:
         assert "· expected" in console.shown
         assert "forecast" not in console.shown
+
+
+async def test_the_legend_shares_the_rows_anew_with_the_checks_when_there_are_more():
+    async with session(releases.held(freeze=True), SMALL) as console:
+        await console.press("n")
+        legend = console.app.screen.query_one(Legend)
+        await until(console.pilot, lambda: 0 < legend.size.height < legend.wanted)
+        await console.pilot.resize_terminal(120, 40)
+        await until(console.pilot, lambda: legend.size.height == legend.wanted)

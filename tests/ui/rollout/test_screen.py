@@ -16,7 +16,9 @@ from emqx_tui.model.reading import Reading
 from emqx_tui.rollout.decision import AbortCost
 from emqx_tui.rollout.intents import Freeze, Hold, Resume, SetPolicy, SetRates, TakeOver
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.session.views.view import LogLine, LogSource, Notice, NoticeKind, Role, SourceHealth, View
+from emqx_tui.session.views.fleet_view import Role, SourceHealth
+from emqx_tui.session.views.notice import Notice, NoticeKind
+from emqx_tui.session.views.view import LogLine, LogSource, View
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.cards.approval import ApprovalCard
 from emqx_tui.ui.cards.take_over_card import renew_take_over
@@ -29,10 +31,11 @@ from emqx_tui.ui.rollout.event_log import EventLog
 from emqx_tui.ui.rollout.lines import NodeTable
 from emqx_tui.ui.rollout.screen import RolloutScreen
 from emqx_tui.ui.text.line_box import LineBox
+from emqx_tui.ui.text.spans import plain
 from tests.support import releases
 from tests.support.releases import NOW
 from tests.support.screen_text import lines, said, text, until, until_said, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, resource
+from tests.support.scripted import ScriptedBackend, resource
 from tests.support.scripted import view as bare_view
 
 SMALL, LARGE = (80, 24), (200, 50)
@@ -68,7 +71,7 @@ class Session:
 @asynccontextmanager
 async def session(view: View, size: tuple[int, int] = SMALL, **fields) -> AsyncIterator[Session]:
     backend = ScriptedBackend(shown_view=view, is_read_only=fields.pop("is_read_only", False))
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"), **fields)
+    app = ConsoleApp(backend, opened=("mqtt", "emqx-ee"), **fields)
     async with app.run_test(size=size, notifications=True) as pilot:
         await until_shown(pilot, "CLIENTS")
         yield Session(pilot, backend)
@@ -143,6 +146,8 @@ async def test_what_the_question_sends_once_its_word_was_typed():
     card = renew_take_over(undriven(), None)
     assert card is not None
     assert ([asked.token for asked in card.asked], card.intent("ann@bastion")) == (["drive"], TakeOver("ann@bastion"))
+    follows = [plain(told) for label, lines in card.rows if label == "Then" for told in lines]
+    assert follows[-1] == "you approve every node", "the cut-over is approved already"
     assert renew_take_over(releases.draining(), None) is None
 
 
@@ -376,6 +381,7 @@ async def test_resizing_keeps_everything_and_changes_no_order():
         await console.pilot.resize_terminal(60, 20)
         await until_shown(console.pilot, "sum 99,701")
         assert "DRAINING" in console.shown
+        assert [row for row in console.shown.splitlines() if row.strip() and not row.startswith((" ", "›"))] == []
 
 
 async def test_old_readings_are_dim_marked_and_shut_the_gate():
@@ -457,7 +463,7 @@ async def test_a_line_box_shows_what_it_was_given_last():
 async def test_other_rates_are_asked_for_and_sent():
     async with session(releases.draining()) as console:
         await console.press("s")
-        await until_shown(console.pilot, "These rates run now.")
+        await until_shown(console.pilot, "These rates are in force.")
         await console.press("enter")
         assert console.backend.intents == []
         await console.press("end", "backspace", "backspace", "backspace", "0")
@@ -474,12 +480,19 @@ async def test_a_stricter_policy_is_taken_at_once_a_looser_one_needs_its_name():
     view = releases.at_gate(journal=releases.journal(approval=Approval.CUT_OVER))
     async with session(view) as console:
         await console.press("p")
-        await until_shown(console.pilot, "you approve the cut-over and every node")
+        await until_shown(console.pilot, "you approve every node")
+        assert "you approve the cut-over" not in console.shown, "it is approved already"
         await console.press("1")
         assert console.backend.intents == [SetPolicy("ann@bastion", "every-node")]
         await console.press("p", "3")
         await until_shown(console.pilot, "Approve from now on: auto")
         assert len(console.backend.intents) == 1
+
+
+async def test_before_the_cut_over_a_policy_tells_who_approves_that():
+    async with session(releases.before_cut_over()) as console:
+        await console.press("p")
+        await until_shown(console.pilot, "you approve the cut-over and every node")
 
 
 async def test_the_summary_of_a_release_that_ended_stands_above_the_plot():

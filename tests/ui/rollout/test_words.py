@@ -8,13 +8,16 @@ from datetime import timedelta
 import pytest
 from rich.cells import cell_len
 
+from emqx_tui.headless.looking import status
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
-from emqx_tui.model.series import Ledger
+from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.rollout.decision import AbortCost, CheckResult, Decision, Outcome
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.state.journal import AbortRecord
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import Role, SourceHealth, View
+from emqx_tui.session.views.fleet_view import Role, SourceHealth
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.rollout.checks import check_lines, stale_lines
 from emqx_tui.ui.rollout.key_reasons import SENDING, key_reasons
 from emqx_tui.ui.rollout.ledger import ledger_line
@@ -169,7 +172,7 @@ def test_the_summary_has_the_figures_people_ask_for():
         "drain": "8 min 34 s with waits for you (1.02 x the limit of 8 min 25 s)",
         "disconnects": "99,998 = 1.00 per client",
         "early": "21 clients on green by the cut-over",
-        "missing": "2 of 99,998 evicted (0.00 %)",
+        "lost": "no client",
         "lowest sum": "99,795 (99.8 % of the start)",
         "approvals": "4, policy every-node",
     }
@@ -186,6 +189,35 @@ def test_the_end_stays_on_the_screen_when_the_session_is_idle_again():
     assert dict(summary(view))["total"] == "11 min 42 s"
     assert rail(view) == ("", "took 11:42 ")
     assert plain(ledger_line(view)) == " CLIENTS 99,998 evicted · lowest sum 99,795"
+
+
+@pytest.mark.parametrize(
+    ("for_s", "row"),
+    [
+        (5, ("away", "33,000 of 100,000 clients of the start: on the way back, or lost")),
+        (90, ("lost", "33,000 of 100,000 clients of the start")),
+    ],
+)
+def test_who_has_not_come_back_is_told_after_the_end(for_s: int, row: tuple[str, str]) -> None:
+    view = after_the_end()
+    assert view.journal
+    assert view.journal.totals.drained_at
+    since = view.journal.totals.drained_at
+    short = tuple(
+        Sample(since + timedelta(seconds=second), 0, 67_000, {f"{releases.GREEN}-0": 67_000})
+        for second in range(1, for_s + 1)
+    )
+    before = tuple(replace(sample, blue=100_000, green=0) for sample in view.samples if sample.at < releases.CUT_OVER)
+    assert row in summary(replace(view, samples=(*before, *short)))
+
+
+def test_an_abort_tells_whom_the_drains_had_evicted_and_no_balance():
+    found = releases.draining()
+    assert found.journal
+    abort = AbortRecord("ann", NOW, "evidence")
+    view = replace(found, journal=replace(found.journal, abort=abort), ledger=Ledger(evicted=54_215))
+    assert plain(ledger_line(view)) == " CLIENTS 54,215 evicted before the abort · lowest sum 99,760"
+    assert "ledger   evicted 54,215 before the abort" in status.lines(view)
 
 
 def test_clients_cut_off_without_a_drain_are_in_the_summary():

@@ -21,7 +21,7 @@ from emqx_tui.ui.shell.changed_cells import ChangedCells
 from emqx_tui.ui.shell.identity import IdentityBar
 from tests.support import releases
 from tests.support.screen_text import until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from tests.support.scripted import ScriptedBackend
 
 COLOURS = ColorSystem.TRUECOLOR
 RED, BOLD = Style(color="red", bgcolor="black"), Style(color="white", bgcolor="black", bold=True)
@@ -124,9 +124,9 @@ class Recorded(ConsoleApp):
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 async def test_the_screens_of_a_release_look_as_textual_draws_them(size, monkeypatch) -> None:
-    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+    monkeypatch.setattr(IdentityBar, "_quiet_s", 0.0)
     backend = ScriptedBackend(shown_view=releases.idle())
-    app = Recorded(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"))
+    app = Recorded(backend, opened=("mqtt", "emqx-ee"))
     async with app.run_test(size=size) as pilot:
         await until_shown(pilot, "NODE", "UTC")
         for view in (releases.at_gate(), releases.draining(), releases.auto_held(), releases.done()):
@@ -145,9 +145,9 @@ async def test_the_screens_of_a_release_look_as_textual_draws_them(size, monkeyp
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 async def test_a_minute_at_rest_sends_the_digits_that_change(size, monkeypatch) -> None:
     """Sixty views, each with another count: 8 to 30 kB each when whole screens were sent."""
-    monkeypatch.setattr(IdentityBar, "age", lambda self: None)
+    monkeypatch.setattr(IdentityBar, "_quiet_s", 0.0)
     backend = ScriptedBackend(shown_view=releases.idle())
-    app = Recorded(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"))
+    app = Recorded(backend, opened=("mqtt", "emqx-ee"))
     async with app.run_test(size=size) as pilot:
         await until_shown(pilot, "NODE", "UTC")
         await pilot.pause()
@@ -160,11 +160,11 @@ async def test_a_minute_at_rest_sends_the_digits_that_change(size, monkeypatch) 
 
 async def test_a_screen_that_another_one_hides_is_not_drawn() -> None:
     backend = ScriptedBackend(shown_view=releases.idle())
-    app = Recorded(backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"))
+    app = Recorded(backend, opened=("mqtt", "emqx-ee"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until_shown(pilot, "NODE", "UTC")
         await pilot.pause()
-        below = app.screen_stack[1]
+        below = app.screen_stack[0]
         assert below is not app.screen
         app.sent["whole"] = 0
         below.refresh()

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from textual.app import App
 
 from emqx_tui.ui.shell import clipboard
 
@@ -64,3 +65,9 @@ def test_a_file_is_for_its_owner_only_and_old_ones_go(tmp_path):
     assert files[-1].stat().st_mode & 0o777 == 0o600
     assert sorted(folder.iterdir()) == files[3:]
     assert files[-1].read_text("utf-8") == str(clipboard.KEPT_FILES + 2)
+
+
+def test_an_empty_text_takes_no_place_in_the_clipboard(tmp_path):
+    told = clipboard.copy(App(), "", "log of emqx", tmp_path / "copied")
+    assert told.text == "nothing was copied: log of emqx is empty"
+    assert not (tmp_path / "copied").exists()

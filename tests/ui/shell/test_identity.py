@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,11 +10,13 @@ import pytest
 
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
-from emqx_tui.session.views.view import SourceHealth
+from emqx_tui.session.views.fleet_view import SourceHealth
 from emqx_tui.ui.clusters.lines import call_count, counts
-from emqx_tui.ui.shell.identity import Identity, fleet_live, identity_line, view_live
+from emqx_tui.ui.shell.identity import Identity, IdentityBar, fleet_live, identity_line, view_live
 from emqx_tui.ui.text import spans
+from tests.support import releases
 from tests.support.scripted import CONTEXT, NOW, SERVER, fleet, resource, row, three_clusters, view
+from tests.ui.rollout.test_screen import session
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -101,3 +104,27 @@ def test_old_figures_are_not_called_live():
     found = view()
     old = Reading(resource(), NOW - timedelta(seconds=40))
     assert "STALE 40 s" in view_live(replace(found, snapshot=replace(found.snapshot, resource=old))).text
+
+
+async def test_the_top_line_wakes_up_only_when_news_may_be_missing(monkeypatch):
+    async with session(releases.idle()) as console:
+        bar = console.app.screen.query_one(IdentityBar)
+        waits: list[float] = []
+        monkeypatch.setattr(bar, "set_timer", lambda delay, _callback: waits.append(delay))
+
+        def next_after(quiet_s: float) -> float:
+            monkeypatch.setattr(bar, "_clock", lambda: console.app.news_at + quiet_s)
+            bar._check()
+            return waits.pop()
+
+        assert [next_after(quiet_s) for quiet_s in (1.0, 3.0, 6.0)] == [4.0, 2.0, 1.0]
+        await console.pilot.pause()
+        assert "no news for 6.0 s" in console.shown
+
+
+async def test_a_screen_that_is_shown_again_says_at_once_that_news_is_missing():
+    async with session(releases.idle()) as console:
+        for key in ("o", "escape", "escape"):
+            console.app.news_at = time.monotonic() - 6.0
+            await console.press(key)
+            assert "no news for 6." in console.shown

@@ -7,7 +7,7 @@ from dataclasses import replace
 from emqx_tui.model.kinds import Kind
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.session.inspection.questions import LIST_CLAIMS, READ_LOGS, right_to_get
-from emqx_tui.session.views.view import Role, SourceHealth
+from emqx_tui.session.views.fleet_view import Role, SourceHealth
 from emqx_tui.ui.app import ConsoleApp
 from emqx_tui.ui.shell.help_screen import MissingRight, help_lines
 from emqx_tui.ui.shell.keymap import KEYS, Area
@@ -15,7 +15,7 @@ from emqx_tui.ui.text.spans import plain
 from tests.support import releases
 from tests.support.inside import inside, inventory
 from tests.support.screen_text import text, until, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend, fleet, row
+from tests.support.scripted import ScriptedBackend, fleet, row
 
 
 def shown(*missing: MissingRight, read_only: str = "") -> list[str]:
@@ -48,12 +48,12 @@ async def test_the_objects_screen_tells_rights_to_look():
 
 
 async def open_help(backend: ScriptedBackend, *words: str, key: str = "", **fields) -> None:
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, **fields)
+    app = ConsoleApp(backend, **fields)
     async with app.run_test(size=(100, 40)) as pilot:
         await until_shown(pilot, "emqx-ee")
         if key:
             await pilot.press(key)
-            await until(pilot, lambda: len(app.screen_stack) == 3)
+            await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.pause()
         await pilot.press("question_mark")
         await until_shown(pilot, "Keys of this screen", *words)
@@ -80,7 +80,7 @@ async def test_the_list_tells_what_is_not_read():
 async def test_the_change_screen_tells_rights_that_a_release_lacks():
     lacking = CheckResult("right-scale", Outcome.FAIL, "statefulsets/scale may not be patched")
     backend = ScriptedBackend(fleet(row("emqx-ee", "mqtt")))
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None)
+    app = ConsoleApp(backend)
     async with app.run_test(size=(100, 40)) as pilot:
         await until_shown(pilot, "emqx-ee")
         await pilot.press("e")

@@ -20,7 +20,7 @@ from emqx_tui.ui.shell.keymap import KEYS, Area
 from emqx_tui.ui.shell.own_keys import names, with_own
 from tests.support import releases
 from tests.support.screen_text import until, until_said, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from tests.support.scripted import ScriptedBackend
 
 
 @pytest.fixture(autouse=True)
@@ -113,9 +113,7 @@ def test_every_action_but_back_has_a_name_alone_and_with_its_screen():
 @contextlib.asynccontextmanager
 async def at_gate(size=(80, 24), **told: str):
     backend = ScriptedBackend(shown_view=releases.at_gate())
-    app = ConsoleApp(
-        backend, context=CONTEXT, server=SERVER, namespace=None, opened=("mqtt", "emqx-ee"), keys=with_own(told)
-    )
+    app = ConsoleApp(backend, opened=("mqtt", "emqx-ee"), keys=with_own(told))
     async with app.run_test(size=size) as pilot:
         await until_shown(pilot, "CLIENTS")
         yield app, pilot, backend
@@ -130,7 +128,7 @@ async def test_the_key_line_the_bar_the_help_and_the_palette_show_the_key_that_w
         await pilot.press("colon", *"approve")
         await until_shown(pilot, "approve (G)")
         await pilot.press("escape")
-        await until(pilot, lambda: len(app.screen_stack) == 3)
+        await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press("a")
         await pilot.pause()
         assert not isinstance(app.screen, ApprovalCard), "its old key does nothing"
