@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Rewritten test modules are kept for the next run even where PYTHONDONTWRITEBYTECODE is set: compiling all of them
 # costs each worker seven seconds.
 sys.dont_write_bytecode = False
+
+# How long one example takes is the machine's affair: on a busy one 200 ms are over without a fault. A hang ends by
+# pytest's own timeout.
+settings.register_profile("unhurried", settings(deadline=None))
+settings.load_profile("unhurried")
 
 HERE = Path(__file__).parent
 

@@ -104,7 +104,7 @@ def test_late_removal_keeps_each_blue_address_until_its_node_is_empty(case: Case
 
 def test_hold_and_resume_at_every_gate(case: Case) -> None:
     """Held: while green is built, at the cut-over, during the canary's minute, and before a node."""
-    case.start_cluster(clients=CLIENTS, rate=10)
+    case.start_cluster(clients=CLIENTS, rate=5)
     watched = Watched(case)
     with case.release("4.4.15", "--approve", "auto") as driver:
         driver.until_event("phase", phase="creating green", within_s=60)

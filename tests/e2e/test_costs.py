@@ -16,6 +16,7 @@ MODULES = {"get": 515}
 """The most that a command may load, Python's own modules included."""
 SPARE = (
     *("pydantic", "dateutil", "textual", "rich", "plotext"),
+    *("emqx_tui.session.views.view", "emqx_tui.model.series"),
     *("emqx_tui.session.session", "emqx_tui.rollout.decide", "emqx_tui.rollout.decision", "emqx_tui.rollout.change"),
     *("emqx_tui.model.workloads", "emqx_tui.model.claims", "emqx_tui.model.snapshot", "emqx_tui.model.yaml_writing"),
 )

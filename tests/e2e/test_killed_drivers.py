@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import pytest
 
 from emqx_tui.sandbox.world.scenario import manifest
 from tests.support.person import Person
-from tests.support.programs import Headless, command, environment
+from tests.support.programs import Headless, approve, command, environment
 from tests.support.served import NAME, Served
 from tests.support.terminal import Terminal
 from tests.support.witness import Witness
@@ -91,12 +90,9 @@ def test_a_driver_killed_once_in_each_step(tmp_path: Path) -> None:
             """A driver, a person at a second terminal who approves these gates, and a death."""
             nonlocal drivers
             drivers += 1
-            with contextlib.ExitStack() as terminals, Headless([*ROLLOUT, *served.flags], tmp_path) as driver:
+            with Headless([*ROLLOUT, *served.flags], tmp_path) as driver:
                 for gate in gates:
-                    gate_id = f"node:{gate}" if gate.isdigit() else gate
-                    driver.until_event("gate", gate=gate_id, waits_for="person")
-                    terminals.enter_context(Headless(["approve", NAME, gate, "-o", "json", *served.flags], tmp_path))
-                    driver.until_event("approved", gate=gate_id)
+                    approve(driver, NAME, gate, served.flags, tmp_path)
                 served.wait_until(is_reached, what, within_s=40)
 
         drive_until(cluster.creates, "creation of green")

@@ -285,11 +285,11 @@ COMMANDS: tuple[Command, ...] = (
     SwitchEndpoints(TARGET, (), (), "green only"),
     RepairEndpoints(TARGET, (), (), "blue only"),
     RepairService(TARGET, ()),
-    StartDrain(NAMESPACE, "pod-0", "node", (), RATES),
+    StartDrain(NAMESPACE, "pod-0", "node", (), RATES, "emqx-ee", frozenset()),
     StopDrain(NAMESPACE, "pod-0", "node"),
     Scale(TARGET, 3, 2),
     RestoreTemplate(TARGET, 1, {}, TARGET, 1),
-    RestoreDelay(TARGET, 60),
+    RestoreDelay(TARGET, 60, "uid-green"),
 )
 
 

@@ -27,7 +27,7 @@ from emqx_tui.sandbox.run.subnets import claim_subnet
 from emqx_tui.sandbox.world.scenario import manifest
 from emqx_tui.sandbox.world.world import World, WorldConfig
 from tests.e2e.test_kubectl import KUBECTL, MANIFEST, Kubectl, evacuations_of, needs_kubectl
-from tests.support.programs import SOURCES, Headless, command, environment, run
+from tests.support.programs import SOURCES, Headless, approve, command, environment
 from tests.support.served import NAME, Served
 
 SPEED, GATED_SPEED = 10.0, 5.0
@@ -176,15 +176,6 @@ def read_until(lines: queue.Queue[str], last: str) -> list[str]:
     return got
 
 
-def approve(driver: Headless, gate: str, served: Served, home: Path) -> None:
-    """A person at a second terminal, who tries again while the figures of a broker are late on a busy machine."""
-    gate_id = f"node:{gate}" if gate.isdigit() else gate
-    driver.until_event("gate", gate=gate_id, waits_for="person", within_s=60)
-    while run(["approve", NAME, gate, *served.flags], home).returncode != 0:
-        driver.until_event("gate", gate=gate_id, waits_for="person", within_s=60)
-    driver.until_event("approved", gate=gate_id)
-
-
 @pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto-clients is not installed")
 @pytest.mark.timeout(240)
 def test_the_same_through_the_console_with_gates(tmp_path: Path) -> None:
@@ -203,7 +194,7 @@ def test_the_same_through_the_console_with_gates(tmp_path: Path) -> None:
         rollout = ["rollout", NAME, "--set", "image.version=4.4.15", "--approve", "every-node", "-o", "jsonl"]
         driver = stack.enter_context(Headless([*rollout, *served.flags], tmp_path))
         for gate in ("cut-over", "2", "1", "0"):
-            approve(driver, gate, served, tmp_path)
+            approve(driver, NAME, gate, served.flags, tmp_path)
         finished = driver.until_event("finished", within_s=120)
         assert (finished["result"], finished["clients_lost"]) == ("done", 0)
         served.wait_until(lambda: truth.live == CLIENTS + others, "all are back")

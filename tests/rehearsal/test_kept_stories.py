@@ -423,6 +423,53 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(25575, clients_per_node=40, events=(Event(11.8, "killed"), Event(21.0, "blue broker restarts"))),
         "done",
     ),
+    "a blue broker dies that hung while somebody evacuated it": (
+        Story(
+            51612,
+            churn_per_s=0.0,
+            skews_s=(0.5, -0.5, 0.5),
+            events=(Event(14.3, "somebody evacuates blue"), Event(19.5, "a blue broker hangs", 1)),
+        ),
+        "done",
+    ),
+    "the pods of a green set that was removed are up for half a second more": (
+        Story(
+            51735,
+            nodes=4,
+            clients_per_node=36,
+            approval="every-node",
+            parallel=4,
+            skews_s=(-0.5, -0.5, 0.0),
+            stop_s=0.5,
+            events=(Event(53.9, "green set removed", 1),),
+        ),
+        "done",
+    ),
+    "blue is removed while nobody drives, and nobody comes back": (
+        Story(53291, events=(Event(13.4, "killed"), Event(19.1, "blue set removed"))),
+        "done",
+    ),
+    "eleven nodes are scaled away in the canary's watch, and Kubernetes says so late": (
+        Story(
+            60460,
+            nodes=12,
+            skews_s=(-0.5,),
+            events=(Event(10.4, "watches late by 10 s"), Event(36.6, "blue scaled to 1")),
+        ),
+        "aborted",
+    ),
+    "what the operator asked for while the valve was open waits for a broker that hangs": (
+        Story(60624, boot_s=15.0, events=(Event(36.2, "a green broker hangs"), Event(36.9, "valve opened"))),
+        "aborted",
+    ),
+    "the Service is emptied before the drains, and its watch tells so late": (
+        Story(80557, events=(Event(30.0, "watches late by 10 s"), Event(34.0, "Endpoints removed"))),
+        "aborted",
+    ),
+    "somebody evacuates blue just before the canary": (
+        Story(80010, events=(Event(15.1, "somebody evacuates blue"),)),
+        "done",
+    ),
     "somebody evacuates green as the release ends": (
         Story(25773, parallel=3, events=(Event(46.1, "somebody evacuates green"),)),
         "done",

@@ -25,7 +25,8 @@ from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.session import Session
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.cluster_facts import with_view
-from emqx_tui.session.views.view import ClusterRow, View
+from emqx_tui.session.views.fleet_view import ClusterRow
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.cards.abort_card import abort_card
 from emqx_tui.ui.cards.gate_card import gate_card
 from emqx_tui.ui.clusters.states import state, step_word, version_words

@@ -44,12 +44,13 @@ def check_of(view: View) -> str:
     return view.journal.hold.check if view.journal and view.journal.hold else ""
 
 
-def judge(stage: Stage) -> None:
+def judge(stage: Stage, may_lose: int = 0) -> None:
     assert stage.broken == []
     assert stage.witness.broken == []
     stage.witness.check_ended(TARGET)
     truth = stage.world.cluster().truth.since_mark()
-    assert (truth.killed, truth.lost) == (0, 0)
+    assert truth.killed == 0
+    assert truth.lost <= may_lose
 
 
 @pytest.mark.parametrize("phase", ["waiting for the delay", "canary", "draining"])
@@ -108,7 +109,8 @@ def test_a_third_set_costs_no_nudges_and_the_advice_ends_it() -> None:
         await asyncio.sleep(60.0)
 
     stage.play(script)
-    judge(stage)
+    # The pass that the edit orders lists pods that boot: who comes back by himself then is refused.
+    judge(stage, may_lose=1)
 
 
 def nudges(console: Console) -> list[float]:

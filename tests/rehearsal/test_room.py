@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from emqx_tui.rollout.change import Draft
+from emqx_tui.rollout.change import Draft, ReleaseOptions
 from emqx_tui.rollout.decision import CheckResult, Outcome
-from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
 from tests.support.stage import Stage, with_version
 
@@ -17,7 +16,7 @@ async def judged(stage: Stage) -> dict[str, CheckResult]:
     resource = seen.snapshot.resource.value
     assert resource is not None
     draft = with_version(Draft.of(resource), "4.4.15")
-    found = await console.session.preview_edit(1, draft, Approval.AUTO, late_removal=False, parallel_drains=1)
+    found = await console.session.preview_edit(1, draft, ReleaseOptions())
     return {check.name: check for check in found.checks}
 
 

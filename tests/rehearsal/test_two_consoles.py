@@ -16,7 +16,7 @@ from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Resume, TakeO
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.sandbox.world.scenario import scenario
-from emqx_tui.session.views.view import Role
+from emqx_tui.session.views.fleet_view import Role
 from tests.support.rehearsal.ports import Request
 from tests.support.stage import TARGET, Person, Stage, begin, lose, refuse
 

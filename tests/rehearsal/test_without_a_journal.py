@@ -14,7 +14,8 @@ from emqx_tui.model.evacuation import EvictionStatus
 from emqx_tui.rollout.policy import CLOSED_S, Approval
 from emqx_tui.rollout.requests import EmqxRequest
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import Role, View
+from emqx_tui.session.views.fleet_view import Role
+from emqx_tui.session.views.view import View
 from tests.support.desk import Room, killed
 from tests.support.rehearsal.ports import SimEmqx, Wire
 from tests.support.rehearsal.virtual_loop import run_in

@@ -200,7 +200,7 @@ async def studio(world: World, folder: Path) -> AsyncIterator[Studio]:
 
         options = Options(policy=Policy().at_rate(SPEED))
         engine = Engine(Identity(CONTEXT, SERVER, None, access.namespace, HOST.person), connected, options)
-        app = ConsoleApp(engine, context=CONTEXT, server=SERVER, namespace=None, runbook=runbook.load(None))
+        app = ConsoleApp(engine, runbook=runbook.load(None))
         async with app.run_test(size=USUAL) as pilot:
             try:
                 yield Studio(pilot, app)

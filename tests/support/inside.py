@@ -19,7 +19,7 @@ from emqx_tui.ui.shell.messages import ObjectsWanted
 from tests.support import releases
 from tests.support.releases import BLUE, GREEN, NAMESPACE, NOW
 from tests.support.screen_text import text, until, until_shown
-from tests.support.scripted import CONTEXT, SERVER, ScriptedBackend
+from tests.support.scripted import ScriptedBackend
 
 SMALL = (80, 24)
 TROUBLED = f"{GREEN}-0"
@@ -105,7 +105,7 @@ async def inside(
 ) -> AsyncIterator[Inside]:
     """The objects of the cluster of `view()`."""
     backend = ScriptedBackend(shown_view=shown or view(), given_inventory=known or inventory())
-    app = ConsoleApp(backend, context=CONTEXT, server=SERVER, namespace=None, **fields)
+    app = ConsoleApp(backend, **fields)
     async with app.run_test(size=size) as pilot:
         await until_shown(pilot, "mqtt-stg")
         app.post_message(ObjectsWanted((NAMESPACE, "emqx-ee")))

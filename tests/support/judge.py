@@ -12,7 +12,9 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.sandbox.truth import Counts
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.cluster_facts import with_view
-from emqx_tui.session.views.view import ClusterRow, Role, View
+from emqx_tui.session.views.fleet_view import ClusterRow, Role
+from emqx_tui.session.views.lost_clients import QUIET_S
+from emqx_tui.session.views.view import View
 from emqx_tui.ui.clusters.states import state, step_word, version_words
 from emqx_tui.ui.rollout.headline import headline
 from emqx_tui.ui.rollout.ledger import ledger_line
@@ -20,6 +22,7 @@ from emqx_tui.ui.rollout.nodes import node_rows
 from emqx_tui.ui.text.spans import plain
 from tests.support.faults import Fault
 from tests.support.stage import Console, Stage
+from tests.support.witness import STATE_NEWS_S
 
 LOOK_EVERY_S = 4.0
 EXACT = 3
@@ -47,9 +50,18 @@ class Judge:
         self._said: set[str] = set()
         self._offline: list[tuple[float, int]] = []
         """Of late: when so many were away."""
+        self._left: list[tuple[float, int]] = []
+        """Of the time before the end: when so many had left by themselves."""
+        self._emptied: tuple[float, int] | None = None
+        """When somebody has begun to evacuate green, and how many had been evicted until then."""
         self._resets: list[tuple[float, int]] = []
-        """Of late: when a network had reset so many, and the most that it reset within SEEN_LATE_S."""
-        self._most_reset = 0
+        """Of late: when a network had reset so many."""
+        self._reset_at_lowest = 0
+        """The most that a network reset within SEEN_LATE_S, while a poll could count the lowest sum."""
+        self._lowest: tuple[float, float] = (float("inf"), float("-inf"))
+        """The lowest sum so far, and when it was last seen to fall."""
+        self._evicted_unseen = 0
+        """By somebody who had begun to evacuate green just before the end."""
         self._at_end: tuple[Counts, int] | None = None
         """Clients that were cut off, and the lowest sum, when the release ended."""
 
@@ -61,7 +73,12 @@ class Judge:
             nonlocal looked_at, still
             now = self.stage.world.timeline.now
             self._note_offline(now)
+            self._note_emptied(now, view)
+            if self._at_end is None:
+                natural = self._cluster.truth.since_mark().natural
+                self._left = [*((at, n) for at, n in self._left if now - at <= QUIET_S + SEEN_LATE_S), (now, natural)]
             if view.result and self._at_end is None:
+                self._evicted_unseen = self._of_a_moment_ago(now)
                 self._at_end = self._cluster.truth.since_mark(), self._cluster.truth.lowest_live
             if not console.wire.is_cut:
                 self._hold_has_a_cause(view, struck)
@@ -86,7 +103,24 @@ class Judge:
         gone = truth.since_mark()
         self._offline = [*late, (now, truth.offline + gone.lost)]
         self._resets = [*((at, n) for at, n in self._resets if now - at <= SEEN_LATE_S), (now, gone.reset)]
-        self._most_reset = max(self._most_reset, gone.reset - self._resets[0][1])
+        if truth.lowest_live != self._lowest[0]:
+            self._lowest, self._reset_at_lowest = (truth.lowest_live, now), 0
+        if now - self._lowest[1] <= SEEN_LATE_S:
+            self._reset_at_lowest = max(self._reset_at_lowest, gone.reset - self._resets[0][1])
+
+    def _of_a_moment_ago(self, now: float) -> int:
+        """Who was evicted from green by others that no console can know of yet."""
+        since, before = self._emptied or (now, 0)
+        is_news = self._emptied is not None and now - since <= STATE_NEWS_S
+        return self._cluster.truth.since_mark().evicted - before if is_news else 0
+
+    def _note_emptied(self, now: float, view: View) -> None:
+        is_theirs = view.journal is not None and not view.journal.abort
+        nodes = (node for name, node in self._cluster.nodes.items() if self.stage.witness.blue_name not in name)
+        if not is_theirs or all(node.evacuation is None for node in nodes):
+            self._emptied = None
+        elif self._emptied is None:
+            self._emptied = now, self._cluster.truth.since_mark().evicted
 
     def _break(self, key: str, what: str) -> None:
         """Once for each kind."""
@@ -215,21 +249,23 @@ class Judge:
             # Counts cannot tell clients that leave by themselves in a drain from those that it evicts, nor those that
             # the network has reset outside the canary from those that leave by themselves.
             # Who lands on a node a moment before it dies has not been counted there.
-            unseen = gone.reset + (self._slack if gone.killed else EXACT)
+            unseen = gone.reset + (self._slack if gone.killed else EXACT) + self._evicted_unseen
             is_short = told < true - unseen and not line["disconnects_at_least"]
             if told > true + gone.natural + EXACT or is_short:
                 self._break("disconnects", f"finished tells {told} disconnects, it was {true}")
         if line["cut_by_canary"] > gone.reset + gone.natural + EXACT:
             self._break("canary", f"finished tells {line['cut_by_canary']} cut by the canary, it was {gone.reset}")
         lost, away = line["clients_lost"], gone.lost + cluster.truth.offline
-        if lost is not None and not gone.lost - late - self._away <= lost <= away + EXACT:
+        # Who has left by himself a moment ago may be about to come back.
+        leaving = self._left[-1][1] - self._left[0][1] if self._left else 0
+        if lost is not None and not gone.lost - late - self._away - leaving <= lost <= away + EXACT:
             self._break("lost", f"finished tells {lost} clients lost, it was {gone.lost} ({away} away)")
         ratio = line["lowest_sum_ratio"]
         # Each node samples every two seconds at instants of its own: who moves meanwhile is in two counts or in none,
         # whether a drain evicts them or a network resets them, a whole node at once.
         # And nobody looks while a source is away.
         if ratio is not None and size and not line["uncounted"]:
-            told, slack = round(ratio * size), self._slack + self._most_reset
+            told, slack = round(ratio * size), self._slack + self._reset_at_lowest
             if not lowest - slack <= told <= lowest + slack:
                 self._break("lowest", f"finished tells a lowest sum of {told}, it was {lowest}")
 

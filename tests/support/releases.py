@@ -36,7 +36,8 @@ from emqx_tui.rollout.policy import CLOSED_S, Approval
 from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal, Originals, Totals
 from emqx_tui.rollout.telling.advice import Advice, Verb
 from emqx_tui.rollout.telling.stages import Stage
-from emqx_tui.session.views.view import LogLine, LogSource, Role, SourceHealth, View
+from emqx_tui.session.views.fleet_view import Role, SourceHealth
+from emqx_tui.session.views.view import LogLine, LogSource, View
 from tests.support.scripted import NOW, resource
 
 BLUE, GREEN = "emqx-ee-86d7758868", "emqx-ee-745858464d"

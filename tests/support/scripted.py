@@ -13,7 +13,7 @@ from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout import change as changes
-from emqx_tui.rollout.change import Change, Draft, Plan
+from emqx_tui.rollout.change import Change, Draft, Plan, ReleaseOptions
 from emqx_tui.rollout.decision import CheckResult, Decision
 from emqx_tui.rollout.forecast.forecast import NodeLoad, ReleaseShape, forecast
 from emqx_tui.rollout.gate_id import GateId
@@ -22,7 +22,10 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.inspection.questions import Answer, Inventory, Question
 from emqx_tui.session.sources.pod_report import PodReport
-from emqx_tui.session.views.view import ClusterRow, EditPreview, FleetView, Notice, NoticeKind, Role, SourceHealth, View
+from emqx_tui.session.views.fleet_view import ClusterRow, FleetView, Role, SourceHealth
+from emqx_tui.session.views.notice import Notice, NoticeKind
+from emqx_tui.session.views.published import Published
+from emqx_tui.session.views.view import EditPreview, View
 
 NOW = datetime(2024, 5, 14, 12, 6, 1, tzinfo=UTC)
 CONTEXT, SERVER = "prod-eu", "https://10.0.0.1:6443"
@@ -227,9 +230,7 @@ class Asked:
 
     number: int
     draft: Draft
-    approval: Approval
-    late_removal: bool
-    parallel_drains: int
+    options: ReleaseOptions
 
     def answer(self, *checks: CheckResult, dry_run_ok: bool | None = True, **fields: Any):
         """What the engine would answer, built from the draft."""
@@ -239,7 +240,7 @@ class Asked:
             number=self.number,
             change=found,
             checks=checks,
-            plan=plan_of(self.draft, found, self.approval) if starts else None,
+            plan=plan_of(self.draft, found, self.options.approval) if starts else None,
             dry_run_ok=dry_run_ok,
             **fields,
         )
@@ -280,17 +281,15 @@ class ScriptedBackend:
     def stop(self, timeout_s: float = 2.0) -> None:
         self.stopped = True
 
-    def fleet(self) -> FleetView:
-        return self.shown_fleet
-
-    def view(self) -> View | None:
-        return self.shown_view
-
-    def edit_preview(self) -> EditPreview | None:
-        return self.shown_edit_preview
-
-    def pod_report(self) -> PodReport | None:
-        return self.report
+    def published(self) -> Published:
+        return Published(
+            self.shown_fleet,
+            self.shown_view,
+            self.shown_edit_preview,
+            self.report,
+            self.given_answer,
+            self.given_inventory,
+        )
 
     def inspect_pod(self, pod: str) -> None:
         self.inspected.append(pod)
@@ -301,14 +300,8 @@ class ScriptedBackend:
     def stop_inspecting(self) -> None:
         self.stopped_inspecting += 1
 
-    def answer(self) -> Answer | None:
-        return self.given_answer
-
     def take_inventory(self) -> None:
         self.inventories_asked += 1
-
-    def inventory(self) -> Inventory | None:
-        return self.given_inventory
 
     def open(self, namespace: str, name: str) -> None:
         self.opened.append((namespace, name))
@@ -325,10 +318,8 @@ class ScriptedBackend:
     def pressed(self, action: str, place: str) -> None:
         self.keys.append((action, place))
 
-    def preview_edit(
-        self, number: int, draft: Draft, approval: Approval, *, late_removal: bool, parallel_drains: int
-    ) -> None:
-        self.asked.append(Asked(number, draft, approval, late_removal, parallel_drains))
+    def preview_edit(self, number: int, draft: Draft, options: ReleaseOptions) -> None:
+        self.asked.append(Asked(number, draft, options))
 
     def save(self, plan_or_draft: Plan | Draft) -> None:
         self.saved.append(plan_or_draft)

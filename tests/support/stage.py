@@ -15,7 +15,7 @@ from typing import Any
 
 from emqx_tui.model.errors import Conflict, Forbidden, Unreachable
 from emqx_tui.model.kinds import Kind
-from emqx_tui.rollout.change import Draft
+from emqx_tui.rollout.change import Draft, ReleaseOptions
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Resume, Start
@@ -47,11 +47,6 @@ class FaultyKube(SimKube):
         self._sinks: dict[Kind, WatchSink] = {}
         self._due = 0.0
         """When the last of what is on its way arrives."""
-
-    @property
-    def is_late(self) -> bool:
-        """What happens is not heard now, or something that has happened is not heard yet."""
-        return self._is_silent or bool(self._broken) or self._due > self._world.timeline.now
 
     @property
     def is_silent(self) -> bool:
@@ -156,7 +151,7 @@ class Console:
         if is_write(request) and not any(records in request.path for records in _RECORDS) and not self.wire.is_cut:
             self.writes.append((self.stage.world.timeline.now, request))
             body = getattr(request, "body", None)
-            self.stage.witness.note_write(request.path, body, is_late=self.kube.is_late)
+            self.stage.witness.note_write(request.path, body)
             if self.stage.lease_holder() != self.host.identity:
                 self.stage.broken.append(f"{self.host.identity} changed {request.path} without the lease")
 
@@ -267,9 +262,8 @@ async def begin(
         resource = seen.snapshot.resource.value
         assert resource is not None
         draft = with_version(Draft.of(resource), TARGET)
-        judged = await console.session.preview_edit(
-            1, draft, approval, late_removal=late_removal, parallel_drains=parallel_drains
-        )
+        options = ReleaseOptions(approval, late_removal, parallel_drains)
+        judged = await console.session.preview_edit(1, draft, options)
         stopping = blocking(judged.checks, ())
         if judged.plan is not None and not stopping:
             console.session.submit(Start(judged.plan, "person@host"))

@@ -22,12 +22,12 @@ STATE_NEWS_S = 7.0
 """Nodes of green are asked every six seconds whether somebody evacuates them; one that hangs is known by silence."""
 STEADY_S = 15.0
 """A node that has accepted clients for so long is known to a console."""
-LISTED_S = 2.0
-"""A console that hears its watches in time knows an address that the Service has had for so long."""
+LISTED_S = 0.5
+"""A console lists the Service's addresses so long before a start that rests on them, at most."""
 PASS_S = 1.0
 """A pass of the operator goes on for so long with what it has read of the object ..."""
 HUNG_PASS_S = 61.0
-"""... and for so long with the size that was asked for, while a broker hangs and keeps it waiting."""
+"""... and for so long while a broker hangs and keeps it waiting."""
 
 
 class Witness:
@@ -47,6 +47,8 @@ class Witness:
         self._evacuating: set[str] = set()
         self._journal_seen = False
         self._journal: dict[str, Any] | None = None
+        self._lost: tuple[float, dict[str, Any] | None] = (float("-inf"), None)
+        """When the journal was removed or made unreadable, and what stood there."""
         self._writes: list[tuple[float, str]] = []
         self._accepting: dict[str, float] = {}
         """By address of a node that accepts clients: since when."""
@@ -58,12 +60,18 @@ class Witness:
         """Addresses whose broker does not run although its containers are ready: EMQX starts it anew after a split."""
         self._refusing: set[str] = set()
         """Addresses whose broker runs and is evacuated, or hangs."""
+        self._empty_since: float | None = None
+        """Since when the Service has had no address; None while it has one."""
         self._blue_listed_at: float | None = None
         """Since when the Service has had an address of blue; None while it has none."""
         self._their_delay: int | None = None
         """The last initial delay that others have set."""
         self._open_at = float("-inf")
         """When the valve was last seen open by their hand."""
+        self._asked_at: dict[str, float] = {}
+        """By pod: when a console has sent the start of its evacuation."""
+        self._hung = (float("-inf"), float("-inf"))
+        """When brokers began to hang, and when one was last seen to: without a pause between."""
         self._asked_until: dict[int, float] = {}
         """By a size that others have set: until when the object has asked for it."""
         world.store.subscribe(self._saw)
@@ -79,7 +87,10 @@ class Witness:
             return None
 
     def is_approved(self, gate: str) -> bool:
-        journal = self.journal()
+        """In a journal that went a moment ago it was: what was sent meanwhile is on its way."""
+        lost_at, lost = self._lost
+        is_news = self.world.timeline.now - lost_at <= NEWS_S
+        journal = self.journal() or (lost if is_news else None)
         return bool(journal) and any(record["gate"] == gate for record in journal["approvals"])
 
     # -- what is seen
@@ -90,6 +101,10 @@ class Witness:
         if cluster is None:
             return
         self._note_accepting()
+        if any(node.hung for node in cluster.nodes.values()):
+            since, last = self._hung
+            now = self.world.timeline.now
+            self._hung = (since if now - last <= PASS_S else now, now)
         running = {name for name, node in cluster.nodes.items() if node.evacuation is not None}
         for name in running - self._evacuating:
             self._started(name)
@@ -102,13 +117,15 @@ class Witness:
         journal = self.journal()
         set_name, _, ordinal = pod.rpartition("-")
         boots = self.world.clusters[self.key].nodes[node].booted_at > self.world.timeline.now - 1.0
-        if boots or self._is_opened_by_others():
+        if boots or self._is_opened_by_others() or self._is_asked_late():
             # A node that comes back with its volume boots evacuating: nobody has begun that now.
             return
         if set_name == self._blue["metadata"]["name"]:
-            if not self.is_approved(f"node:{ordinal}"):
+            asked_s = self.world.timeline.now - self._asked_at.get(pod, float("-inf"))
+            # What a console has sent was judged then; a broker that hangs does it when it goes on.
+            if asked_s > HUNG_PASS_S and not self.is_approved(f"node:{ordinal}"):
                 self._break(f"{pod} was drained without approval")
-            if not self._slices():
+            if self._empty_since is not None and self.world.timeline.now - self._empty_since > LISTED_S:
                 self._break(f"{pod} was drained while the Service had no address")
         elif not (journal and journal["abort"]):
             self._break(f"{pod} was drained although no abort was confirmed")
@@ -129,6 +146,8 @@ class Witness:
     def _saw_journal(self, journal: dict[str, Any] | None) -> None:
         """Nothing is approved while a hold stands."""
         before, self._journal = self._journal, journal
+        if journal is None and before is not None:
+            self._lost = (self.world.timeline.now, before)
         if not journal or not before or journal["release_id"] != before["release_id"]:
             return
         is_held = bool(before["hold"]) and before["hold"] == journal["hold"] and not journal["abort"]
@@ -174,8 +193,9 @@ class Witness:
             self._break("the listener Endpoints were emptied")
 
     def _saw_slices(self) -> None:
-        since = self.world.timeline.now if self._blue_listed_at is None else self._blue_listed_at
-        self._blue_listed_at = since if self._listed_blue() else None
+        now = self.world.timeline.now
+        self._blue_listed_at = _since(self._blue_listed_at, now) if self._listed_blue() else None
+        self._empty_since = None if self._slices() else _since(self._empty_since, now)
 
     def _listed_blue(self) -> set[str]:
         """Addresses of blue that the Service has."""
@@ -197,7 +217,18 @@ class Witness:
         delay, now = _delay_of(self._cr), self.world.timeline.now
         if delay < CLOSED and delay == self._their_delay:
             self._open_at = now
-        return now - self._open_at <= PASS_S
+        cluster = self.world.clusters.get(self.key)
+        hangs = cluster is not None and any(node.hung for node in cluster.nodes.values())
+        return now - self._open_at <= (HUNG_PASS_S if hangs else PASS_S)
+
+    def is_opened_at_the_end(self) -> bool:
+        """A console has given the operator its delay back."""
+        return _delay_of(self._cr) < CLOSED and not self._is_opened_by_others()
+
+    def _is_asked_late(self) -> bool:
+        """What the operator has asked EMQX for while the valve was open waits for a broker that hangs to go on."""
+        since, last = self._hung
+        return since - self._open_at <= PASS_S and self.world.timeline.now - last <= PASS_S
 
     def _is_asked_by_others(self, size: int) -> bool:
         """The operator gives a set the size that somebody else has asked for, or takes nodes by itself."""
@@ -211,17 +242,14 @@ class Witness:
         slices = self.world.store.list("endpointslices", self.key[0], label)
         return [ip for s in slices for e in s.get("endpoints") or () for ip in e["addresses"]]
 
-    def note_write(self, path: str, body: Any = None, *, is_late: bool = False) -> None:
-        """A console has sent a request that changes something, its records aside: was it its own to send?
-
-        `is_late`: its watches have not told it yet what is so.
-        """
+    def note_write(self, path: str, body: Any = None) -> None:
+        """A console has sent a request that changes something, its records aside: was it its own to send?"""
         if path.endswith(f"/endpoints/{self.key[1]}") and isinstance(body, dict):
             self._judge_addresses(body)
         if path.endswith("/scale") and isinstance(body, dict):
             self._judge_scale(path.rsplit("/", 2)[-2], (body.get("spec") or {}).get("replicas"))
         if path.endswith("/evacuation/start"):
-            self._judge_start(path.rsplit("/", 3)[-3].partition("@")[2].partition(".")[0], is_late=is_late)
+            self._judge_start(path.rsplit("/", 3)[-3].partition("@")[2].partition(".")[0])
         if path.endswith(f"/emqxenterprises/{self.key[1]}"):
             self._judge_patch(body)
         now = self.world.timeline.now
@@ -243,7 +271,7 @@ class Witness:
     def _accepted_within(self, seconds: float) -> set[str]:
         return {ip for ip, at in self._accepted_at.items() if self.world.timeline.now - at <= seconds}
 
-    def _judge_start(self, pod: str, *, is_late: bool) -> None:
+    def _judge_start(self, pod: str) -> None:
         """Whoever drives next must know that it may still happen, and somebody has approved it.
 
         Who is evicted from blue must not come back to blue: the Service has none of its addresses by then.
@@ -251,6 +279,7 @@ class Witness:
         journal = self.journal()
         if journal is None:
             return
+        self._asked_at[pod] = self.world.timeline.now
         if pod not in journal["starts"]:
             self._break(f"a console started the evacuation of {pod} before it was noted in the journal")
         set_name, _, ordinal = pod.rpartition("-")
@@ -259,7 +288,7 @@ class Witness:
         if set_name == self.blue_name and not self.is_approved(f"node:{ordinal}"):
             self._break(f"a console started the evacuation of {pod} without approval")
         since, is_forward = self._blue_listed_at, not (journal["abort"] or journal["late_removal"])
-        is_known = since is not None and self.world.timeline.now - since > LISTED_S and not is_late
+        is_known = since is not None and self.world.timeline.now - since > LISTED_S
         if is_forward and is_known and (listed := self._listed_blue()):
             self._break(f"a console started the evacuation of {pod} while the Service had {sorted(listed)} of blue")
 
@@ -339,6 +368,10 @@ class Witness:
         assert store.find("secrets", namespace, f"emqx-tui-{name}") is None
         pods = [p for p in store.list("pods", namespace) if p["metadata"]["name"].startswith(f"{name}-")]
         assert sorted(p["status"]["podIP"] for p in pods) == sorted(self._slices())
+
+
+def _since(known: float | None, now: float) -> float:
+    return now if known is None else known
 
 
 def _delay_of(obj: dict[str, Any]) -> int:

@@ -38,7 +38,7 @@ async def read_body(request: web.Request) -> Any:
         raise _unsupported("accepted media types include: application/json, application/yaml")
     try:
         return json.loads(raw)
-    except ValueError as malformed:
+    except (ValueError, RecursionError) as malformed:
         if content_type not in _YAML_TYPES:
             raise bad_request(f"unable to decode the body: {malformed}") from malformed
     return _yaml(raw)

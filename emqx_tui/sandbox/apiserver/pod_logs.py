@@ -43,9 +43,9 @@ class PodLogs:
         if not is_true(request.query.get("follow")):
             return web.Response(body=limited(shown, request.query), content_type="text/plain")
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-        await response.prepare(request)
-        # The client may disconnect while a line is written.
+        # The client may leave before it is answered, or while a line is written.
         with contextlib.suppress(ConnectionResetError):
+            await response.prepare(request)
             await response.write("".join(shown).encode())
             await self._follow(request, target, response, lines)
         return response

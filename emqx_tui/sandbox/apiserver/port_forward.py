@@ -52,7 +52,11 @@ async def forward(
         raise bad_request(f"unable to upgrade: ports are forwarded by websocket protocol {PROTOCOL} only")
     ports = _wanted_ports(request.query.getall(parameter, []))
     websocket = web.WebSocketResponse(protocols=(PROTOCOL,), max_msg_size=0, autoping=True)
-    await websocket.prepare(request)
+    try:
+        await websocket.prepare(request)
+    except ConnectionResetError:
+        # The client has left before it was answered.
+        return websocket
     writers: dict[int, asyncio.StreamWriter] = {}
     pumps: list[asyncio.Task[None]] = []
     try:

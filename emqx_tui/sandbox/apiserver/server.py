@@ -184,12 +184,13 @@ class ApiServer:
         except ApiError as refused:
             if refused.code != 410 or self.watches.gone == "status":
                 raise
-            await response.prepare(request)
-            await response.write(_line({"type": "ERROR", "object": refused.status()}))
+            with contextlib.suppress(ConnectionResetError):
+                await response.prepare(request)
+                await response.write(_line({"type": "ERROR", "object": refused.status()}))
             return response
-        await response.prepare(request)
-        # The client may disconnect while a line is written.
+        # The client may leave before it is answered, or while a line is written.
         with contextlib.suppress(ConnectionResetError):
+            await response.prepare(request)
             async for batch in watch.events(self._wakeups, self.now):
                 if batch:
                     await response.write(b"".join(_line(event) for event in batch))

@@ -162,9 +162,12 @@ async def test_yaml_bodies_are_read_for_apply_and_keep_timestamps_as_text(sandbo
         ("application/vnd.kubernetes.protobuf", 415),
     ],
 )
-async def test_bodies_that_nobody_can_read_are_refused(sandbox: Sandbox, content_type: str, status: int) -> None:
+@pytest.mark.parametrize("body", ["{: [", "[" * 100_000], ids=["no text of its kind", "deep"])
+async def test_bodies_that_nobody_can_read_are_refused(
+    sandbox: Sandbox, content_type: str, status: int, body: str
+) -> None:
     authorized = {"Authorization": f"Bearer {sandbox.token}", "Content_Type": content_type}
-    got, answer = await raw(sandbox, "POST", MAPS, "{: [", **authorized)
+    got, answer = await raw(sandbox, "POST", MAPS, body, **authorized)
     assert (got, json.loads(answer)["status"]) == (status, "Failure")
 
 

@@ -197,3 +197,37 @@ async def test_a_client_that_leaves_in_the_middle_of_a_line_is_no_failure(kube: 
         monkeypatch.undo()
         await stream.rest()
     assert [record.getMessage() for record in caplog.records if record.name.startswith("aiohttp")] == []
+
+
+PODS = "/api/v1/namespaces/default/pods"
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (MAPS, {"watch": "1"}),
+        (MAPS, {"watch": "1", "resourceVersion": "1"}),
+        (f"{PODS}/POD/log", {"container": "emqx", "follow": "true"}),
+        (f"{PODS}/POD/portforward", {"ports": "8081"}),
+    ],
+    ids=["watch", "watch of a forgotten version", "log", "port-forward"],
+)
+async def test_a_client_that_leaves_before_it_is_answered_is_no_failure(
+    running: Sandbox, running_kube: Any, path: str, query: dict[str, str], monkeypatch, caplog
+) -> None:
+    pods = (await running_kube.request("GET", PODS)).body["items"]
+    running.watches.gone = "event"
+    running.world.store.trim(running.world.store.version)
+    is_tried = asyncio.Event()
+
+    async def refuse(_response: web.StreamResponse, _request: web.Request) -> None:
+        is_tried.set()
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr(web.StreamResponse, "prepare", refuse)
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Protocol": "v4.channel.k8s.io"}
+    upgrade |= {"Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    with pytest.raises(aiohttp.ClientError):
+        await running_kube.open("GET", path.replace("POD", pods[0]["metadata"]["name"]), query, **upgrade)
+    await asyncio.wait_for(is_tried.wait(), DEADLINE_S)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("aiohttp")] == []

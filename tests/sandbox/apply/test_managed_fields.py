@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.sandbox.apply.field_sets import difference, intersection, paths, union
@@ -298,7 +298,6 @@ def test_a_key_twice_in_a_configuration_is_refused() -> None:
 # -- what must always hold
 
 _SCHEMA = object_schema("v1", "Pod")
-_unhurried = settings(deadline=None)
 _names = st.sampled_from(["a", "b", "c"])
 _containers = st.lists(
     st.fixed_dictionaries(
@@ -344,7 +343,6 @@ def _values(pod: Object) -> dict[str, Any]:
     return found
 
 
-@_unhurried
 @given(st.lists(st.tuples(_pods(), _names), min_size=1, max_size=6))
 def test_updates_leave_each_value_with_exactly_one_owner(history: list[tuple[Object, str]]) -> None:
     # Something stays owned throughout: an object that lost its last owner is not tracked any more.
@@ -359,7 +357,6 @@ def test_updates_leave_each_value_with_exactly_one_owner(history: list[tuple[Obj
     assert set(_values(obj)) <= set().union(*owners)
 
 
-@_unhurried
 @given(_pods(), _pods())
 def test_an_update_is_its_comparison(old: Object, new: Object) -> None:
     created = _created(old, "a")
@@ -370,7 +367,6 @@ def test_an_update_is_its_comparison(old: Object, new: Object) -> None:
     assert set(_owned(updated, "b")) == set(paths(union(modified, added)))
 
 
-@_unhurried
 @given(_pods(), _pods())
 def test_applying_twice_is_applying_once(live: Object, patch: Object) -> None:
     once = _apply(_created(live), patch, "argo", force=True, now=_T2)
@@ -378,7 +374,6 @@ def test_applying_twice_is_applying_once(live: Object, patch: Object) -> None:
     assert twice == once
 
 
-@_unhurried
 @given(_pods(), _pods())
 def test_an_applied_configuration_is_in_the_object(live: Object, patch: Object) -> None:
     applied = _apply(_created(live), patch, "argo", force=True)
@@ -387,7 +382,6 @@ def test_an_applied_configuration_is_in_the_object(live: Object, patch: Object) 
     assert set(_owned(applied, "argo", "Apply")) <= _everything_owned(applied)
 
 
-@_unhurried
 @given(_pods(), _pods(), _pods())
 def test_nothing_of_an_old_configuration_stays_that_nobody_else_wants(
     live: Object, first: Object, second: Object
@@ -398,7 +392,6 @@ def test_nothing_of_an_old_configuration_stays_that_nobody_else_wants(
     assert {**_values(applied), **_values(second)} == _values(applied)
 
 
-@_unhurried
 @given(_pods(), _pods())
 def test_arguments_are_never_changed(live: Object, patch: Object) -> None:
     created = _created(live)
@@ -408,7 +401,6 @@ def test_arguments_are_never_changed(live: Object, patch: Object) -> None:
     assert (created, patch) == before
 
 
-@_unhurried
 @given(_pods(), _pods())
 def test_sets_obey_their_algebra(left_pod: Object, right_pod: Object) -> None:
     left, right = field_set(left_pod, _SCHEMA), field_set(right_pod, _SCHEMA)
@@ -418,7 +410,6 @@ def test_sets_obey_their_algebra(left_pod: Object, right_pod: Object) -> None:
     assert set(paths(difference(left, right))) == as_sets[0] - as_sets[1]
 
 
-@_unhurried
 @given(_pods())
 def test_removing_all_fields_leaves_no_values(pod: Object) -> None:
     left = remove(pod, field_set(pod, _SCHEMA), _SCHEMA)

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.sandbox.apply.strategic_merge import strategic_merge
@@ -157,7 +157,6 @@ _items = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(_items, _items)
 def test_merging_is_idempotent_and_keeps_every_item(old: list[Object], new: list[Object]) -> None:
     patch = {"spec": {"containers": new}}

@@ -394,5 +394,5 @@ class AnyHistory(RuleBasedStateMachine):
                 assert now.state in ("evicting_sessions", "prohibiting")
 
 
-AnyHistory.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+AnyHistory.TestCase.settings = settings(max_examples=100, stateful_step_count=25)
 TestAnyHistory = AnyHistory.TestCase

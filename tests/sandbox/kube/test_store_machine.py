@@ -140,5 +140,5 @@ class StoreMachine(RuleBasedStateMachine):
             assert code == 410 or seen == objects
 
 
-StoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+StoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestStoreMachine = StoreMachine.TestCase

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import BlueGreenUpdate
-from emqx_tui.rollout.change import Draft
+from emqx_tui.rollout.change import Draft, ReleaseOptions
 from emqx_tui.rollout.checks.preflight import blocking
 from emqx_tui.rollout.decision import Outcome
 from emqx_tui.rollout.forecast.forecast import Forecast
@@ -230,13 +230,9 @@ class _Stage:
             self.result = "done"
             return
         draft = _with_version(Draft.of(resource), self.script)
-        judged = await session.preview_edit(
-            1,
-            draft,
-            self.script.approval,
-            late_removal=self.script.late_removal,
-            parallel_drains=self.script.parallel_drains,
-        )
+        script = self.script
+        options = ReleaseOptions(Approval(script.approval), script.late_removal, script.parallel_drains)
+        judged = await session.preview_edit(1, draft, options)
         stopping = blocking(judged.checks, self.script.overrides)
         if judged.plan is None or stopping:
             waiting = all(check.outcome is Outcome.WAIT for check in stopping)
