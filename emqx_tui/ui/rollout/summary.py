@@ -32,18 +32,12 @@ def _drain(journal: Journal) -> list[tuple[str, str]]:
 
 
 def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
-    totals, missing, rows = journal.totals, view.ledger.missing, []
-    if (per_client := facts.disconnects_per_client(journal)) is not None:
-        least = "at least " if facts.is_disconnects_lower_bound(view) else ""
-        words = f"{least}{units.count(totals.disconnects)} = {per_client:.2f} per client"
-        words += f", {units.count(totals.killed)} of them cut off without a drain" if totals.killed else ""
-        words += f", {units.count(totals.cut_by_canary)} by the network in the canary" if totals.cut_by_canary else ""
-        rows.append(("disconnects", words))
-    elif totals.disconnects:
-        rows.append(("disconnects", f"{units.count(totals.disconnects)}, before any node of blue was drained"))
+    totals, missing = journal.totals, view.ledger.missing
+    away = clients_away(view, journal)
+    rows = _disconnects(view, journal, is_nobody_lost=away is not None and not away.clients)
     if early := facts.early_clients(view):
         rows.append(("early", f"{units.plural(early, 'client')} on green by the cut-over"))
-    if (away := clients_away(view, journal)) is not None:
+    if away is not None:
         rows += _away(away, totals.start_sum)
     elif missing is not None and view.ledger.evicted:
         share = units.percent(missing / view.ledger.evicted)
@@ -55,11 +49,26 @@ def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
     return rows
 
 
+def _disconnects(view: View, journal: Journal, *, is_nobody_lost: bool) -> list[tuple[str, str]]:
+    """How many were cut off; that all of them are back needs no row of its own."""
+    totals = journal.totals
+    if (per_client := facts.disconnects_per_client(journal)) is not None:
+        least = "at least " if facts.is_disconnects_lower_bound(view) else ""
+        words = f"{least}{units.count(totals.disconnects)} = {per_client:.2f} per client"
+        words += f", {units.count(totals.killed)} without a drain" if totals.killed else ""
+        words += f", {units.count(totals.cut_by_canary)} by the network in the canary" if totals.cut_by_canary else ""
+    elif totals.disconnects:
+        words = f"{units.count(totals.disconnects)}, before any node of blue was drained"
+    else:
+        return []
+    return [("disconnects", words + (", no client lost" if is_nobody_lost else ""))]
+
+
 def _away(away: Away, start_sum: int | None) -> list[tuple[str, str]]:
     """Who is not seen after the end: on the way back for a while, then lost."""
-    counted = f"{units.count(away.clients)} of {units.count(start_sum)} clients of the start"
     if not away.clients:
-        return [("lost", "no client")]
+        return []
+    counted = f"{units.count(away.clients)} of {units.count(start_sum)} clients of the start"
     return [("lost", counted)] if away.is_settled else [("away", f"{counted}: on the way back, or lost")]
 
 

@@ -503,6 +503,12 @@ async def test_the_summary_of_a_release_that_ended_stands_above_the_plot():
         assert "e change" in shown
 
 
+async def test_the_summary_has_room_for_the_approvals_on_the_least_screen_with_a_plot():
+    async with session(releases.done(), size=(80, 24)) as console:
+        assert "4, policy every-node" in console.shown
+        assert "no client lost" in console.shown
+
+
 async def test_d_writes_the_report_of_a_release_that_has_ended():
     asked = []
 
