@@ -233,6 +233,11 @@ def _address_json(address: Address, namespace: str) -> dict[str, Any]:
     return spelled
 
 
+def drain_key(pod: str) -> str:
+    """The key of whatever is sent about the evacuation of one node."""
+    return f"drain:{pod}"
+
+
 @dataclass(frozen=True)
 class _Drain(_Base):
     namespace: str
@@ -242,7 +247,7 @@ class _Drain(_Base):
 
     @property
     def key(self) -> str:
-        return f"drain:{self.pod}"
+        return drain_key(self.pod)
 
     def _post(self, path: str, body: Any = None) -> EmqxRequest:
         return EmqxRequest(self.namespace, self.pod, "POST", path, body, timeout_s=15.0)

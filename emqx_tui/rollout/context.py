@@ -246,6 +246,15 @@ class RolloutContext:
         members = (*self.blue_members, *self.green_members)
         return tuple(m for m in members if m.evacuation and m.evacuation.is_running)
 
+    @cached_property
+    def is_draining(self) -> bool:
+        """A node is drained, or its evacuation was started, here or elsewhere, and EMQX has not told of it yet."""
+        return bool(self.draining or self.unanswered_start) or any(
+            self.expectations.is_start_awaited(m.name, m.own.read_at, self.now)
+            for m in (*self.blue_members, *self.green_members)
+            if m.evacuation is None
+        )
+
     @property
     def foreign_evacuations(self) -> tuple[str, ...]:
         """Nodes that are evacuated although nobody approved it in this release."""

@@ -131,12 +131,12 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
         case Approve():
             return _approve(intent, context, phase)
         case Hold(by=by, reason=reason):
-            told = "held: the drain that runs goes on" if context.draining else "held: no further step begins"
+            told = "held: the drain that runs goes on" if context.is_draining else "held: no further step begins"
             told = "held: clients stay on green, also when blue is built again" if waits_for_blue else told
             return _hold(journal, HoldRecord(by, now, reason or "held by hand"), told)
         case Freeze(by=by, reason=reason):
             record = HoldRecord(by, now, reason or "frozen by hand", freeze=True)
-            told = "frozen: the running drain is stopped" if context.draining else "frozen: no further step begins"
+            told = "frozen: the running drain is stopped" if context.is_draining else "frozen: no further step begins"
             return _hold(journal, record, told)
         case Resume():
             return _resume(context, intent.by)

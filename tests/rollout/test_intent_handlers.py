@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from emqx_tui.rollout.change import Rates
+from emqx_tui.rollout.commands import StartDrain, drain_key
 from emqx_tui.rollout.decision import Decision, Outcome, RefusalReason
 from emqx_tui.rollout.forecast.forecast import FINISH_S, GREEN_UP_S, drain_s
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, START, GateId
@@ -239,6 +240,10 @@ def test_what_a_policy_approves_by_itself(scene: Scene, policy: Approval, opened
 # -- hold, freeze, resume -----------------------------------------------------------------------------------------
 
 
+TOP_POD = f"{build.BLUE_NAME}-2"
+START_APPROVED = approved(build.draining(), "node:2")
+
+
 @pytest.mark.parametrize(
     ("scene", "is_draining"),
     [
@@ -246,8 +251,21 @@ def test_what_a_policy_approves_by_itself(scene: Scene, policy: Approval, opened
         (build.draining(), False),
         (with_place(approved(build.draining(), "node:2"), "blue", 2, **build.draining_place()), True),
         (with_place(approved(build.draining(), "node:2"), "blue", 2, **build.draining_place("prohibiting", 0)), False),
+        (remembered(START_APPROVED, in_flight=frozenset({drain_key(TOP_POD)})), True),
+        (remembered(START_APPROVED, done_at={(StartDrain.name, drain_key(TOP_POD)): build.ago(0.5)}), True),
+        (remembered(START_APPROVED, done_at={(StartDrain.name, drain_key(TOP_POD)): build.ago(40)}), False),
+        (noted(START_APPROVED, starts={TOP_POD: build.ago(1)}), True),
     ],
-    ids=["before the cut-over", "between two drains", "in a drain", "drained"],
+    ids=[
+        "before the cut-over",
+        "between two drains",
+        "in a drain",
+        "drained",
+        "a start is on its way",
+        "EMQX has not told of a start yet",
+        "EMQX has told nothing of a start",
+        "another console has noted a start",
+    ],
 )
 def test_a_hold_and_a_freeze_say_what_goes_on_and_what_is_stopped(scene: Scene, is_draining: bool) -> None:
     going_on = "the drain that runs goes on" if is_draining else "no further step begins"

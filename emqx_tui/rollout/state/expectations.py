@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Self
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
-from emqx_tui.rollout.commands import CloseValve, Command, Nudge, StartDrain, StopDrain
+from emqx_tui.rollout.commands import CloseValve, Command, Nudge, StartDrain, StopDrain, drain_key
 
 SEEN_AFTER_S = 1.0
 """Figures read less than this after a command was done may be from before it."""
@@ -160,7 +160,15 @@ class Expectations:
 
     def is_effect_awaited(self, command: Command, read_at: datetime | None, now: datetime) -> bool:
         """The effect of the last such command cannot have been seen yet in figures that were read at `read_at`."""
-        done_at = self.done_at.get((command.name, command.key))
+        return self._is_unseen(command.name, command.key, read_at, now)
+
+    def is_start_awaited(self, pod: str, read_at: datetime | None, now: datetime) -> bool:
+        """Its evacuation was started from here, and what was read of it at `read_at` cannot tell of that yet."""
+        key = drain_key(pod)
+        return key in self.in_flight or self._is_unseen(StartDrain.name, key, read_at, now)
+
+    def _is_unseen(self, name: str, key: str, read_at: datetime | None, now: datetime) -> bool:
+        done_at = self.done_at.get((name, key))
         if done_at is None or (now - done_at).total_seconds() > UNSEEN_FOR_S:
             return False
         return read_at is None or (read_at - done_at).total_seconds() < SEEN_AFTER_S
