@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from emqx_tui.rollout.decision import Step
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
@@ -112,6 +115,35 @@ def test_abort_in_the_middle_of_the_drains_brings_everybody_back(gone: int, pers
     assert run.view.journal is not None
     # The drain goes on for up to two ticks after the count that the abort was confirmed on.
     assert run.view.journal.totals.disconnects == pytest.approx(run.truth.evicted, abs=450)
+
+
+def _canary_failed(view: View) -> bool:
+    return bool(view.journal and view.journal.hold and view.journal.hold.check == "canary")
+
+
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [("smooth", _gone(1)), ("smooth", _gone(2)), ("network-resets", _canary_failed)],
+    ids=["one node is gone", "two nodes are gone", "the canary failed"],
+)
+def test_each_step_of_an_abort_begins_and_ends_once(name: str, when: Callable[[View], bool]) -> None:
+    """While green is drained and removed, addresses come and go: that undoes no step."""
+    back = Once(when, lambda view: Abort("person", view.decision.abort.revision))
+    told: list[tuple[Step, ...]] = []
+
+    def act(session: Session, view: View) -> None:
+        back(session, view)
+        if view.journal and view.journal.abort and view.decision.steps not in told[-1:]:
+            told.append(view.decision.steps)
+
+    run, _ = play(small_world(name, preset="device"), Script(act=act), limit_s=1800)
+    assert run.result == "aborted"
+    assert [[str(step.state) for step in steps] for steps in told] == [
+        ["active", "todo", "todo"],
+        ["done", "active", "todo"],
+        ["done", "done", "active"],
+        ["done", "done", "done"],
+    ]
 
 
 class _Insisting:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from emqx_tui.model.evacuation import EvacuationState
-from emqx_tui.rollout.addresses import is_switched
+from emqx_tui.rollout.addresses import is_switched, serving
 from emqx_tui.rollout.checks import gate_checks
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Gate, Step, StepState
 from emqx_tui.rollout.forecast.forecast import FINISH_S, GREEN_UP_S, drain_s, drains_at_once, side_by_side_s
 from emqx_tui.rollout.phases import FINAL, Phase
-from emqx_tui.rollout.steps import canary, finish
+from emqx_tui.rollout.steps import abort, canary, finish
 
 STEPS: Mapping[str, tuple[Phase, ...]] = {
     "create-green": (Phase.STARTING, Phase.CREATING_GREEN),
@@ -74,15 +74,28 @@ def _step_at(phase: Phase) -> int:
 
 def _abort_steps(context: RolloutContext, phase: Phase) -> tuple[Step, ...]:
     template_back = context.is_template_original
-    on_blue = is_switched(context, Phase.ABORTING)
     green_gone = finish.is_gone(context.green)
-    done = (template_back and on_blue, green_gone and template_back, phase is Phase.ABORTED)
+    done = (template_back and _is_blue_back(context), green_gone and template_back, phase is Phase.ABORTED)
     found, active = [], True
     for name, is_done in zip(("restore", "remove-green", "finish"), done, strict=True):
         state = StepState.DONE if is_done else StepState.ACTIVE if active else StepState.TODO
         active = active and is_done
         found.append(Step(name, state))
     return tuple(found)
+
+
+def _is_blue_back(context: RolloutContext) -> bool:
+    """All of blue serves, and the proxies use it.
+
+    That is so before the first node of green is drained, or green scaled away. From then on it stays so: what the
+    addresses lack for a moment, while green leaves or the operator writes them, undoes no step.
+    """
+    journal, green = context.journal, context.green
+    is_green_drained = any(pod.rpartition("-")[0] != journal.originals.blue_name for pod in journal.starts)
+    if is_green_drained or green is None or green.replicas == 0:
+        return True
+    is_whole = len(serving(context.blue_members)) >= abort.blue_size(context)
+    return is_whole and is_switched(context, Phase.ABORTING)
 
 
 def eta_s(context: RolloutContext, phase: Phase) -> float | None:
