@@ -220,6 +220,8 @@ class Reconciler:
         if stored is not None and self._arrival.is_new(stored, self._store.lease()):
             self._log.past(stored)
             self.publisher.recall(stored, self._put)
+        elif stored is not None and before is not None and stored.release_id == before.release_id:
+            self._log.approved(stored, len(before.approvals))
         if vanished is None:
             return
         has_duties = self._decision.phase not in FINAL or self._decision.waits_for_blue

@@ -373,6 +373,35 @@ def test_a_console_that_looked_away_does_not_take_the_drivers_scaling_for_somebo
     judge(stage)
 
 
+def test_each_console_logs_what_was_approved_at_another_one() -> None:
+    stage = make_stage()
+    logs: list[set[str]] = []
+
+    async def script(stage: Stage) -> None:
+        driver = stage.console(1)
+        await begin(driver, Approval.EVERY_NODE)
+        spectator = stage.console(2)
+        await spectator.until(lambda view: view.journal)
+        for by, name, gate in ((driver, "ann@host", CUT_OVER), (spectator, "bob@host", GateId.node(2))):
+            seen = await by.until(
+                lambda view, gate=gate: (
+                    view.decision.gate and view.decision.gate.id == gate and view.decision.gate.is_open
+                ),
+                LIMIT_S,
+            )
+            assert seen.decision.gate is not None
+            by.session.submit(Approve(gate, seen.decision.gate.revision, name))
+        for console in (driver, spectator):
+            seen = await console.until(drains(), LIMIT_S)
+            pod = f"{seen.journal.originals.blue_name}-2" if seen.journal else ""
+            logs.append({line.text.replace(pod, "node") for line in seen.log if "approved" in line.text})
+
+    stage.play(script)
+    of_driver, of_spectator = logs
+    assert of_driver == {"approved: cut-over", "node approved by bob@host"}
+    assert of_spectator == {"cut-over approved by ann@host", "approved: node"}
+
+
 @pytest.mark.parametrize("path", ["/endpoints", "/scale", "/emqxenterprises"])
 def test_a_console_without_a_right_that_a_release_needs_takes_no_lease(path: str) -> None:
     """It would drain all of blue and stand there; it says which right is missing, and may still hold."""

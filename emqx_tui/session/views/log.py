@@ -90,9 +90,7 @@ class EventLog:
     def past(self, journal: Journal) -> None:
         """What the journal records of the time before this session."""
         self._journal(journal.created_at, f"release {journal.to_image} begun by {journal.created_by}")
-        for record in journal.approvals:
-            if record.gate != START:
-                self._journal(record.at, f"{wording.gate(record.gate, journal)} approved by {record.by}")
+        self.approved(journal)
         if journal.canary_passed_at is not None:
             self._journal(journal.canary_passed_at, "canary passed")
         if journal.cut_over_at is not None:
@@ -102,6 +100,12 @@ class EventLog:
             self._journal(journal.hold.at, f"{word} by {journal.hold.by}: {journal.hold.reason}", is_alarm=True)
         if journal.abort is not None:
             self._journal(journal.abort.at, f"abort asked for by {journal.abort.by}", is_alarm=True)
+
+    def approved(self, journal: Journal, known: int = 0) -> None:
+        """The approvals in the journal after the first `known`: given before this console looked, or at another one."""
+        for record in journal.approvals[known:]:
+            if record.gate != START:
+                self._journal(record.at, f"{wording.gate(record.gate, journal)} approved by {record.by}")
 
     def _journal(self, at: datetime, words: str, *, is_alarm: bool = False) -> None:
         self._add(LogLine(at, LogSource.JOURNAL, redact_text(words), is_alarm=is_alarm))

@@ -33,7 +33,7 @@ class LogSource(StrEnum):
     """What the person at this console asked for, and what was sent for it."""
     CONSOLE = "console"
     JOURNAL = "journal"
-    """What is written of the time before this console looked."""
+    """What is written of the time before this console looked, and of what others have approved since."""
 
 
 @dataclass(frozen=True)
