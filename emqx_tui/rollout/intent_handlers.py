@@ -6,14 +6,15 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import assert_never
 
+from emqx_tui.model import units
 from emqx_tui.model.kube_object import fingerprint
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.model.workloads import port_row
 from emqx_tui.rollout.change import Rates, ReleaseSpec
-from emqx_tui.rollout.checks import gates
+from emqx_tui.rollout.checks import auto_hold, gates
 from emqx_tui.rollout.checks.auto_hold import LIFTABLE
 from emqx_tui.rollout.context import RolloutContext
-from emqx_tui.rollout.decision import Decision, Gate, RefusalReason
+from emqx_tui.rollout.decision import Alarm, Decision, Gate, RefusalReason
 from emqx_tui.rollout.gate_id import START, GateId
 from emqx_tui.rollout.intents import (
     Abort,
@@ -139,7 +140,7 @@ def answer(intent: Intent, context: RolloutContext, phase: Phase) -> Answer:
             told = "frozen: the running drain is stopped" if context.is_draining else "frozen: no further step begins"
             return _hold(journal, record, told)
         case Resume():
-            return _resume(context, intent.by)
+            return _resume(context, phase, intent.by)
         case SetRates():
             return _set_rates(intent, journal)
         case SetPolicy(policy=word):
@@ -164,7 +165,7 @@ def _on_top_of(present: HoldRecord, record: HoldRecord) -> HoldRecord:
     return replace(record, check=present.check, reason=f"{record.reason}; held before by {who}: {present.reason}")
 
 
-def _resume(context: RolloutContext, by: str) -> Answer:
+def _resume(context: RolloutContext, phase: Phase, by: str) -> Answer:
     journal = context.journal
     hold = journal.hold
     if hold is None:
@@ -176,13 +177,18 @@ def _resume(context: RolloutContext, by: str) -> Answer:
     if journal.canary_failed and not journal.late_removal:
         resumed = replace(resumed, late_removal=True)
         return Answer(resumed, accepted="goes on with late removal: a blue address leaves when its node is empty")
-    return Answer(resumed, accepted=_resumed_words(hold))
+    return Answer(resumed, accepted=_resumed_words(hold, auto_hold.alarms(context, phase)))
 
 
-def _resumed_words(hold: HoldRecord) -> str:
-    """What was lifted: a figure is accepted, a fact is over, else it would hold again."""
+def _resumed_words(hold: HoldRecord, alarms: tuple[Alarm, ...]) -> str:
+    """What was lifted: a figure is accepted as it is now, a fact is over, else it would hold again.
+
+    Where the check does not alarm now, the figure is that of the hold.
+    """
     if hold.check in LIFTABLE:
-        return f"resumed, accepting {hold.check}: {hold.reason}"
+        alarm = next((alarm for alarm in alarms if alarm.check == hold.check), None)
+        found = f": {wording.alarm(alarm)}" if alarm else f", found at {units.clock(hold.at)}Z: {hold.reason}"
+        return f"resumed, accepting {hold.check}{found}"
     return f"resumed: {hold.check} passes again" if hold.check else "resumed"
 
 

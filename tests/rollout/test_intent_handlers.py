@@ -345,7 +345,16 @@ def test_resuming_while_another_figure_is_over_its_limit_says_that_it_is_held_ag
     decision = scene.decide(Resume(BY))
     journal = journal_of(decision)
     assert (journal.acknowledged, journal.hold and journal.hold.check) == (("drain-stalled",), "blue-shrunk")
-    assert decision.accepted.startswith("resumed, accepting drain-stalled: a look first, and held again: ")
+    found = f"drain-stalled, found at {build.ago(1):%H:%M:%S}Z: a look first"
+    assert decision.accepted.startswith(f"resumed, accepting {found}, and held again: ")
+
+
+def test_a_figure_is_accepted_as_it_is_now_and_not_as_it_held() -> None:
+    """Between the hold and who resumes lie hours, perhaps."""
+    scene = with_side(without_place(build.draining(), "blue", 2), "blue", replicas=2)
+    scene = held(remembered(scene, first_blue_size=3), auto=True, check="blue-shrunk")
+    (now,) = scene.decide().alarms
+    assert scene.decide(Resume(BY)).accepted == f"resumed, accepting blue-shrunk: {now.evidence}"
 
 
 def test_taking_over_changes_nothing_in_the_journal() -> None:
