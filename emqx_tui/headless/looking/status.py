@@ -277,7 +277,8 @@ def _waiting(view: View) -> Iterator[str]:
         cost = f", disconnects {plural(gate.clients, 'client')}" if gate.clients else ""
         took = f", about {span(gate.seconds)}" if gate.seconds else ""
         who = "a person" if needs_person(gate.kind, journal.approval) else f"policy {journal.approval}"
-        yield f"gate     {gate.id} {gate.target} waits for {who if gate.is_open else 'its checks'}{cost}{took}"
+        waits = f"waits for {who if gate.is_open else 'its checks'}" if journal.hold is None else "is held"
+        yield f"gate     {gate.id} {gate.target} {waits}{cost}{took}"
         for result in gate.checks:
             yield f"  {_mark(result)}   {check(check_fields(result))}"
     elif decision.phase not in (Phase.IDLE, Phase.DONE):
