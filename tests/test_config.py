@@ -314,6 +314,8 @@ def test_keys_are_read_from_the_file_and_shown(load):
         ('[keys]\napprove = "enter"', "keys.rollout.approve: enter cannot be the key of what sends something"),
         ('[keys]\napprove = "h"', "keys.rollout.approve: h is the key of rollout.hold"),
         ("[keys]\napprove = 7", "keys.approve: expected a string"),
+        ('[keys]\nlog.wrap = "hunter2"', 'keys.log.wrap: a name with a dot needs quotes, "log.wrap" = ..., else TOML'),
+        ('[keys]\nrollout.log = "hunter2"', 'keys.rollout.log: a name with a dot needs quotes, "rollout.log" = '),
         ('keys = "hunter2"', 'keys: expected a table such as [keys] with approve = "A"'),
         ('[keys]\napprove = "hunter2"', "keys.approve: expected a letter"),
         ('[keys]\n"a\\u001b[2J" = "x"', "keys.a�[2J: no such action"),

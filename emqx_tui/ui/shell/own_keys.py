@@ -47,6 +47,9 @@ def with_own(told: Mapping[str, str]) -> tuple[Key, ...]:
     known = names()
     wanted: dict[str, str] = {}
     for name, typed in told.items():
+        if isinstance(typed, Mapping) and typed:
+            full = clean(f"{name}.{next(iter(typed))}")
+            raise ValueError(f'{full}: a name with a dot needs quotes, "{full}" = ..., else TOML makes a table of it')
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
