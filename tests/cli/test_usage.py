@@ -157,6 +157,12 @@ def test_help_is_no_mistake(argv: list[str], capsys: pytest.CaptureFixture[str])
     assert told.err == ""
 
 
+def test_the_help_says_that_a_timeout_of_0_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rollout", "--help"]) == 0
+    assert "stays where it is (default: 0, no limit)" in " ".join(capsys.readouterr().out.split())
+    assert parse(["rollout", "x", "--timeout", "0"]).timeout == 0
+
+
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     assert main(["--version"]) == 0

@@ -346,7 +346,7 @@ def _when_to_leave(parser: Parser) -> None:
         "--timeout",
         type=duration,
         metavar="DURATION",
-        help="stop following after this time; the release stays where it is",
+        help="stop following after this time; the release stays where it is (default: 0, no limit)",
     )
 
 
