@@ -136,13 +136,17 @@ def _band(seconds: Band) -> str:
 
 
 def head_line(shown: str, edit: Edit | None, *, is_wide: bool, is_stale: bool, is_typing: bool, width: int) -> Line:
-    """The panes and which one is shown, and how much is unsaved. `is_typing`: letters are text, no keys."""
-    names = [(name, f"{spelled(Area.CHANGE, f'show_{name}')} {words}") for name, words in _PANES]
-    names = names[1:] if is_wide else names
+    """The panes and which one is shown, and how much is unsaved. `is_typing`: letters are text, no keys.
+
+    The panes keep their places without their keys.
+    """
     panes: list[Span] = [Span(" ")]
-    for name, words in names:
+    for name, words in _PANES[1:] if is_wide else _PANES:
         is_shown = name == shown or (is_wide and name == "template" and shown == "form")
-        panes += [Span(f"[{words}]" if is_shown else f" {words} ", Tone.STRONG if is_shown else Tone.DIM), Span(" ")]
+        with_key = f"{spelled(Area.CHANGE, f'show_{name}')} {words}"
+        told = words if is_typing else with_key
+        told = (f"[{told}]" if is_shown else f" {told} ").ljust(len(with_key) + 2)
+        panes += [Span(told, Tone.STRONG if is_shown else Tone.DIM), Span(" ")]
     return spans.spread(tuple(panes), (*_unsaved(edit, is_stale=is_stale, is_typing=is_typing), Span(" ")), width)
 
 

@@ -376,6 +376,15 @@ async def test_a_control_character_that_came_with_a_paste_is_placed():
         assert "None" not in text(app)
 
 
+async def test_the_head_names_no_keys_of_panes_where_they_type_letters():
+    async with change_screen(backend_of()) as (app, pilot):
+        assert lines(app)[1].startswith(" [p plan]  t template   d diff ")
+        await pilot.press("t")
+        await until(pilot, lambda: lines(app)[1].startswith("  plan    [template]    diff  "))
+        await pilot.press("escape")
+        await until(pilot, lambda: lines(app)[1].startswith(" [p plan]  t template   d diff "))
+
+
 async def test_undo_is_not_told_where_its_key_types_a_letter():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):
@@ -702,7 +711,7 @@ async def test_a_text_from_the_editor_that_cannot_be_read_is_kept(outside):
         await pilot.press("o")
         await until_said(pilot, "The text was kept but is not valid: line 19")
         assert "version: [4" in editor(app).text
-        assert "[t template]" in lines(app)[1]
+        assert "[template]" in lines(app)[1]
 
 
 @pytest.mark.parametrize(
