@@ -140,6 +140,9 @@ def complete(question: Question) -> Finding:
     wanted = generation.replicas
     if wanted != resource.replicas:
         return False, f"StatefulSet wants {wanted}, the object {resource.replicas}"
+    if question.snapshot.nodes.value is None:
+        is_unknown = generation.ready == wanted
+        return None if is_unknown else False, f"{generation.ready}/{wanted} Ready, EMQX not read"
     return generation.is_complete, f"{generation.ready}/{wanted} Ready, {generation.running}/{wanted} in EMQX"
 
 

@@ -112,6 +112,13 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("whole", question(), PASS, "3/3 Ready, 3/3 in EMQX"),
         ("one not Ready", question(with_place(IDLE, "blue", 1, is_ready=False)), FAIL, "2/3 Ready"),
         ("one not in EMQX", question(with_place(IDLE, "blue", 1, is_joined=False)), FAIL, "2/3 in EMQX"),
+        ("EMQX not read", question(nodes=MISSING), WAIT, "3/3 Ready, EMQX not read"),
+        (
+            "EMQX not read, one not Ready",
+            question(with_place(IDLE, "blue", 1, is_ready=False), nodes=MISSING),
+            FAIL,
+            "2/3 Ready, EMQX not read",
+        ),
         ("of another size", question(replace(IDLE, replicas=5)), FAIL, "StatefulSet wants 3, the object 5"),
         ("no set seen", NOTHING, WAIT, ""),
     ],
