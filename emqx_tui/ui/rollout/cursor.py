@@ -69,13 +69,20 @@ def cursor_lines(
 
 
 def _values(traces: Sequence[Trace], place: int | None) -> Line:
+    """The sum is known where every node was counted: one without a count is not there any more, or not yet."""
     if place is None:
         return line(("not counted: unknown", Tone.WAIT))
+    is_all_counted = bool(traces) and traces[0].values[place] is not None
     found: list[Span] = []
     for trace in traces:
         value = trace.values[place]
+        words = units.count(value)
+        if value is None and is_all_counted:
+            if all(earlier is None for earlier in trace.values[:place]):
+                continue
+            words = "gone"
         gap = "  " if found else ""
-        found += [Span(f"{gap}{trace.tag} ", trace.tone), Span(units.count(value))]
+        found += [Span(f"{gap}{trace.tag} ", trace.tone), Span(words)]
     return tuple(found)
 
 

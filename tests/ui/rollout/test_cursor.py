@@ -108,10 +108,23 @@ def test_a_narrow_screen_has_the_values_on_a_line_of_their_own():
     assert second == "   sum 99,918  blue 83,796  green 16,122"
 
 
-def test_per_node_it_names_every_node_and_one_that_is_gone_is_unknown():
+def test_per_node_it_names_every_node_and_says_which_is_gone():
     told = said(releases.draining(), 360, is_per_node=True)[-1]
-    assert "b0 33,330  b1 29,330  b2 ?" in told
+    assert "b0 33,330  b1 29,330  b2 gone  g0 " in told
     assert "g2 " in told
+
+
+def test_a_node_that_is_not_there_yet_is_left_out_and_one_that_was_not_counted_is_unknown():
+    view = releases.draining()
+    early = replace(view, samples=tuple(replace(s, green=s.green or 0) for s in view.samples))
+    assert said(early, 30, is_per_node=True)[-1].endswith("sum 100,002  b0 33,334  b1 33,334  b2 33,334")
+    hung = f"{releases.BLUE}-1"
+    nodes = [{name: count for name, count in s.nodes.items() if name != hung} for s in view.samples]
+    silent = replace(
+        view, samples=tuple(replace(s, blue=None, nodes=n) for s, n in zip(view.samples, nodes, strict=True))
+    )
+    known = (*view.samples[:100], *silent.samples[100:])
+    assert "sum ?  b0 33,330  b1 ?  b2 ?" in said(replace(view, samples=known), 360, is_per_node=True)[-1]
 
 
 def test_missing_samples_are_unknown_and_never_zero():
