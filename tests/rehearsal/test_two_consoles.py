@@ -466,3 +466,23 @@ def test_a_journal_that_does_not_come_back_is_a_failed_release() -> None:
         await second.until(lambda view: view.result == "failed", 10.0)
 
     stage.play(script)
+
+
+@pytest.mark.parametrize("lag_s", [3.0, 10.0])
+def test_a_journal_of_before_the_end_that_a_late_watch_tells_takes_no_result_back(lag_s: float) -> None:
+    stage = make_stage()
+    results: list[str] = []
+
+    async def script(stage: Stage) -> None:
+        console = stage.console(1)
+        await begin(console, Approval.AUTO)
+        await console.until(lambda view: view.decision.phase is Phase.FINISHING, LIMIT_S)
+        console.kube.lag_s = lambda: lag_s
+        console.watchers.append(lambda view: results.append(view.result))
+        await console.until(lambda view: view.result, LIMIT_S)
+        await asyncio.sleep(3 * lag_s)
+
+    stage.play(script)
+    ended = results[results.index("done") :]
+    assert set(ended) == {"done"}
+    judge(stage)

@@ -51,6 +51,8 @@ class JournalStore:
         self.stored: Journal | None = None
         """As the cluster has it, as far as is known."""
         self.secret: Secret | None = None
+        self._removed_uid = ""
+        """Of the Secret that was removed last: a late watch may tell of it once more."""
         self.problem = ""
         """Why what stands there is no journal that we may act on."""
         self.writing: Journal | None = None
@@ -76,7 +78,7 @@ class JournalStore:
 
     def take(self, secret: Secret | None, resource: EmqxEnterprise | None) -> Journal | None:
         """What the watch tells. Gives the journal that has vanished, if one has and it was not us."""
-        if self.writing is not None or (secret is not None and _is_older(secret, self.secret)):
+        if self.writing is not None or (secret is not None and self._is_past(secret)):
             return None
         self.is_stale = False
         self.secret = secret
@@ -89,7 +91,12 @@ class JournalStore:
 
     def forget(self) -> None:
         """It was removed, by us."""
+        self._removed_uid = self.secret.meta.uid if self.secret else ""
         self.stored = self.secret = None
+
+    def _is_past(self, secret: Secret) -> bool:
+        """Something newer is known, or that this very Secret was removed."""
+        return _is_older(secret, self.secret) or secret.meta.uid == self._removed_uid != ""
 
     def must_write(self, after: Journal, intent: Intent | None, *, is_driver: bool, is_last: bool) -> bool:
         """A spectator writes intents only; a driver also what has come true. Counters alone may wait."""
