@@ -12,10 +12,11 @@ from functools import cache, partial
 from emqx_tui.model.snapshot import Generation
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
-from emqx_tui.rollout.phases import FINAL, Phase, When
+from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, Phase, When
 from emqx_tui.rollout.phases import settle as settle_by
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.steps import finish
+from emqx_tui.rollout.telling.advice import Advice, Verb
 
 
 def settle(phase: Phase, context: RolloutContext) -> Phase:
@@ -38,10 +39,21 @@ def locate(context: RolloutContext) -> tuple[Phase, tuple[Alarm, ...]]:
         return seen, ()
     if context.stale_kube and known not in FINAL:
         return followed, ()
-    if followed is seen or known in FINAL:
+    if followed is seen or known in FINAL or (seen is Phase.STARTING and _is_undone(context, known)):
         return seen, ()
     evidence = f"the cluster went from '{known}' to '{seen}', which no release does"
-    return seen, (Alarm("impossible-phase", evidence),)
+    blue = context.snapshot.blue_set
+    if known is not Phase.FINISHING or blue is None or not blue.replicas:
+        return seen, (Alarm("impossible-phase", evidence),)
+    evidence += f": somebody scaled {blue.name} to {blue.replicas} again"
+    back = Advice(Verb.FIX, "scale it back to 0 while it has no clients")
+    return seen, (Alarm("impossible-phase", evidence, advice=(back,)),)
+
+
+def _is_undone(context: RolloutContext, known: Phase) -> bool:
+    """Others have put the template back before the cut-over, and no green stands: `cannot-start` holds."""
+    resource, planned = context.resource, context.journal.metadata_generation
+    return known in BEFORE_CUT_OVER and resource is not None and resource.meta.metadata_generation != planned
 
 
 def _is_continued(before: Journal | None, now: Journal) -> bool:

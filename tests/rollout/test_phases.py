@@ -13,6 +13,7 @@ from emqx_tui.rollout import lifecycle
 from emqx_tui.rollout.intents import Abort
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, FINAL, FORWARD, LIFE, Phase, When, settle
 from emqx_tui.rollout.state.journal import AbortRecord
+from emqx_tui.rollout.telling.advice import Advice, Verb
 from tests.support import phase_table
 from tests.support import scenes as build
 from tests.support.any_scene import scenes
@@ -106,10 +107,6 @@ IMPOSSIBLE: dict[str, tuple[Phase, Scene]] = {
         P.DRAINING,
         replace(build.draining(), green=None, template="old"),
     ),
-    "green vanishes and the template is put back by hand": (
-        P.CREATING_GREEN,
-        replace(build.creating(), green=None, template="old"),
-    ),
     "blue grew again": (P.FINISHING, build.draining()),
 }
 
@@ -124,6 +121,25 @@ def test_nothing_is_impossible_while_a_watch_is_broken_and_what_is_shows_when_it
     assert "impossible-phase" not in {a.check for a in decision.alarms}
     back = replace(broken, kube_problem="", memory=memory)
     assert impossible(back)
+
+
+@pytest.mark.parametrize("before", [P.CREATING_GREEN, P.WAITING_DELAY, P.READY_TO_CUT_OVER])
+def test_a_release_that_others_have_undone_cannot_start(before: Phase) -> None:
+    """Green vanishes, or the operator never made it, and somebody has put the template back."""
+    undone = replace(build.creating(), green=None, template="old", metadata_generation=4)
+    decision = seen_from(before, undone).decide()
+    (alarm,) = decision.alarms
+    assert (alarm.check, alarm.evidence) == ("cannot-start", "the object was changed since the plan was made")
+    assert decision.journal is not None
+    assert decision.journal.hold is not None
+    assert decision.commands == ()
+
+
+def test_who_scales_blue_up_again_is_told_its_size() -> None:
+    alarms = {alarm.check: alarm for alarm in seen_from(P.FINISHING, build.draining()).decide().alarms}
+    alarm = alarms["impossible-phase"]
+    assert alarm.evidence.endswith(f": somebody scaled {build.BLUE_NAME} to 3 again")
+    assert alarm.advice == (Advice(Verb.FIX, "scale it back to 0 while it has no clients"),)
 
 
 @pytest.mark.parametrize(("before", "scene"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)

@@ -26,7 +26,7 @@ def cannot_start(context: RolloutContext, phase: Phase) -> Alarm | None:
     if phase is not Phase.STARTING or context.resource is None or context.snapshot.stateful_sets.read_at is None:
         # Until the StatefulSets are read, "starting" only means that nobody knows yet.
         return None
-    way_out = (Advice(Verb.ABORT, "nothing was changed yet"),)
+    way_out = (Advice(Verb.ABORT, "there is no green set: the delay is put back"),)
     failure = context.expectations.failures.get(ApplyTemplate.name)
     if failure and failure.is_refusal:
         return Alarm("cannot-start", f"the server refused the patch: {failure.message}", advice=way_out)

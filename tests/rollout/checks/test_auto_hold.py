@@ -487,7 +487,7 @@ ADVISED: dict[str, tuple[str, Scene, tuple[Advice, ...]]] = {
     "the object was changed before the first patch": (
         "cannot-start",
         replace(build.starting(), metadata_generation=2),
-        (Advice(Verb.ABORT, "nothing was changed yet"),),
+        (Advice(Verb.ABORT, "there is no green set: the delay is put back"),),
     ),
 }
 
