@@ -274,7 +274,8 @@ class Reconciler:
             self._history.take(self.seen, self._decision, self._journal.present)
         self.publisher.journal(self._journal.stored)
         self._driving.keep(self._store, self.seen, self._journal, is_closing=self._end.is_closing)
-        if (journal := self._end.given_up(self._store.resource())) is not None:
+        is_driven = self._driving.lease.other_seen_s is not None
+        if (journal := self._end.given_up(self._store.resource(), is_driven=is_driven)) is not None:
             self._ended_elsewhere(journal)
         self.publisher.publish(self._view())
 

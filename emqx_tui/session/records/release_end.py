@@ -86,11 +86,12 @@ class ReleaseEnd:
         """The journal stands again."""
         self._gone_at = None
 
-    def given_up(self, resource: EmqxEnterprise | None) -> Journal | None:
-        """The journal that does not come back: its lease period is over, or the object tells that the release ended."""
+    def given_up(self, resource: EmqxEnterprise | None, *, is_driven: bool) -> Journal | None:
+        """The journal that does not come back: nobody drives after a lease period, or the object tells of the end."""
         if self._gone_at is None or self.journal is None:
             return None
-        is_over = self._ports.clock.monotonic() - self._gone_at > objects.LEASE_DURATION_S
+        # A driver whose watch is silent renews its lease, and has not seen yet that the journal is gone.
+        is_over = not is_driven and self._ports.clock.monotonic() - self._gone_at > objects.LEASE_DURATION_S
         return self.journal if is_over or _result(self.journal, resource) != "failed" else None
 
     def ended_elsewhere(self, journal: Journal, resource: EmqxEnterprise | None) -> None:
