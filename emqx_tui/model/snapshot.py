@@ -80,12 +80,20 @@ class Member:
         """It may have clients and sessions, and how many is not known: a sum without it would pass for the whole.
 
         EMQX leaves a node that does not answer out of its list. A pod that never was in EMQX has none: green is Ready
-        only once its broker has joined; all other brokers had joined before the release.
+        only once its broker has joined, and may hang later; all other brokers had joined before the release.
         """
         if self.live_connections is not None or self.pod.meta.deleting:
             return False
         is_up = self.pod.is_ready if self.colour is Colour.GREEN else self.pod.containers_ready
-        return self.is_running or is_up
+        return self.is_running or is_up or self._has_answered
+
+    @property
+    def _has_answered(self) -> bool:
+        """The broker that the container runs now has answered for itself."""
+        container, read_at = self.pod.broker, self.own.read_at
+        since = container.running_since if container else None
+        # Kubernetes tells whole seconds.
+        return since is not None and read_at is not None and (read_at - since).total_seconds() > 1.0
 
     @property
     def sessions_left(self) -> int:

@@ -90,6 +90,11 @@ class Pod(KubeObject):
     readiness_gates: tuple[str, ...] = ()
 
     @property
+    def broker(self) -> Container | None:
+        """The container that EMQX runs in."""
+        return next((container for container in self.containers if container.name == "emqx"), None)
+
+    @property
     def blocked(self) -> Container | None:
         """The container that keeps the pod from running, with its reason, message and image."""
         return next((c for c in self.containers if self.trouble and self.trouble in (c.waiting, _ended(c))), None)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from emqx_tui.model.containers import Container
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.kube_object import Meta
@@ -187,6 +188,18 @@ def test_a_total_without_a_node_that_is_up_is_unknown(blue_uid: str) -> None:
 def test_a_node_that_is_down_has_no_share_in_a_total() -> None:
     down = counted_pair(0, ready=False)
     assert (down.total_live, down.total_sessions, down.generations[0].live_connections) == (7, 9, 7)
+
+
+@pytest.mark.parametrize(
+    ("answered_s", "total"), [(5.0, None), (0.5, 0), (-5.0, 0)], ids=["hangs", "in its first second", "boots again"]
+)
+def test_a_node_that_hangs_is_not_counted_though_its_pod_is_not_ready(answered_s: float, total: int | None) -> None:
+    began = NOW - timedelta(seconds=60)
+    container = Container("emqx", "emqx/emqx-ee:4.4.15", False, 0, "", "", began, None, None)
+    pod = replace(a_pod("x-new-0", "green", ready=False), containers=(container,))
+    own = Reading(DISABLED, began + timedelta(seconds=answered_s), "did not answer in time")
+    hung = seen(GREEN, pods=(pod,), nodes=Reading((), NOW), stats=Reading({}, NOW), own={"x-new-0": own})
+    assert hung.total_live == total
 
 
 def test_pods_that_were_not_read_are_no_empty_cluster() -> None:

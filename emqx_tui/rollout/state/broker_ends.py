@@ -9,18 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from emqx_tui.model.containers import Container
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Member
-from emqx_tui.model.workloads import Pod
 
 WHOLE_SECONDS = timedelta(seconds=1)
 """Kubernetes tells instants without their fractions."""
-
-
-def container_of(pod: Pod) -> Container | None:
-    """The one that the broker runs in."""
-    return next((container for container in pod.containers if container.name == "emqx"), None)
 
 
 def counted_until(member: Member | None, uid: str, restarts: int, now: datetime) -> datetime:
@@ -34,7 +27,7 @@ def counted_until(member: Member | None, uid: str, restarts: int, now: datetime)
     if member.pod.meta.uid != uid:
         told = member.pod.meta.created_at
     else:
-        container = container_of(member.pod)
+        container = member.pod.broker
         last = container.last if container and container.restarts > restarts else None
         end = (container and container.ended) or last
         told = end.finished_at if end else None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Member, Snapshot
-from emqx_tui.rollout.state.broker_ends import container_of, counted_until, last_count
+from emqx_tui.rollout.state.broker_ends import counted_until, last_count
 from emqx_tui.rollout.state.drains import STOPPED_S
 from emqx_tui.rollout.state.journal import NodeDeath, Totals
 from emqx_tui.rollout.state.observed import Broker, Observations
@@ -63,7 +63,7 @@ def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:
 def _is_up(member: Member) -> bool:
     """A broker whose container runs, or that answers for itself, stands, whatever its readiness probe says."""
     answers = member.own.value is not None and not member.own.problem
-    container = container_of(member.pod)
+    container = member.pod.broker
     runs = container is not None and container.running_since is not None
     return (member.pod.containers_ready or answers or runs) and not member.pod.meta.deleting
 
@@ -92,7 +92,7 @@ def _undrained(known: Observations, name: str, clients: int | None) -> Observati
 
 def instance_of(member: Member) -> str:
     """Which broker the pod runs: another one after each start of its container, and in each new pod."""
-    container = container_of(member.pod)
+    container = member.pod.broker
     restarts = container.restarts if container else member.pod.restarts
     return f"{member.pod.meta.uid}/{restarts}"
 
@@ -109,7 +109,7 @@ def _last_count(known: Observations, name: str, before: Broker, until: datetime)
         return last
     # A watch that is late tells the end long after the broker has answered for the last time.
     until = min(until, before.counted_at)
-    since = until - timedelta(seconds=DROPS_BEFORE_S)
+    since = max(before.since, until - timedelta(seconds=DROPS_BEFORE_S))
     if name in known.evacuated_at:
         since = max(since, known.evacuated_at[name] + timedelta(seconds=STOPPED_S))
     return max(last, *(s.nodes.get(name, 0) for s in known.recent if since <= s.at <= until), 0)

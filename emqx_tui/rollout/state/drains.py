@@ -167,7 +167,7 @@ def _with_begun(
         name, before = member.name, known.untold.get(member.name)
         told = member.evacuation.initial_connected if member.evacuation else None
         is_over = not member.evacuation and not member.own.problem and name not in _drains(known.evacuated_at, now)
-        if is_over and name in drained_from:
+        if is_over and before is None and name in drained_from:
             drained_from[name] = ENDED
         if told is None and member.evacuation and before is None:
             # One that was seen to evacuate a moment ago evicts all the while.

@@ -19,3 +19,16 @@ def test_nobody_is_evicted_by_a_drain_of_an_empty_node_that_the_cluster_never_to
         drained = replace(with_place(before, "blue", 2, own=0), now=build.NOW + timedelta(seconds=1.0 + second))
         known = observe(known, drained.snapshot(), drained.journal)
     assert (evicted(known), known.initial) == (0, {f"{build.BLUE_NAME}-2": 0})
+
+
+def test_a_drain_that_the_cluster_never_told_of_is_counted_once_when_it_ends() -> None:
+    """As when it is frozen while its broker hangs, and the broker's own word comes back first."""
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=300)
+    known = observe(Observations(), before.snapshot(), before.journal)
+    left = [max(0, 300 - 30 * second) for second in range(12)]
+    drained = [with_place(before, "blue", 2, own=300, live=live) for live in left]
+    over = [with_place(before, "blue", 2, live=0)] * 3
+    for second, scene in enumerate([*drained, *over]):
+        now = replace(scene, now=build.NOW + timedelta(seconds=1.0 + second))
+        known = observe(known, now.snapshot(), now.journal)
+    assert (evicted(known), known.initial) == (300, {f"{build.BLUE_NAME}-2": 300})

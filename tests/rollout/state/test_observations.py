@@ -525,6 +525,11 @@ def test_a_broker_that_drops_its_clients_before_it_is_seen_to_stop_has_cut_them_
     assert killed(DRAINING, at(counted(DRAINING, b1=0), 2), *silent, at(dead(DRAINING, 1), 13)) == 300, "a late watch"
 
 
+def test_a_broker_that_dies_soon_after_its_start_cuts_off_nobody_of_the_one_before_it() -> None:
+    again = with_place(DRAINING, "blue", 1, restarts=1, live=0)
+    assert killed(DRAINING, at(again, 2), at(dead(again, 1), 4)) == 300
+
+
 def test_a_broker_that_was_started_again_unseen_has_cut_its_clients_off() -> None:
     again = at(with_place(DRAINING, "blue", 1, restarts=1, live=5), 30)
     assert killed(DRAINING, again) == 300
