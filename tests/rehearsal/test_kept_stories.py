@@ -458,6 +458,49 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "a broker restarts, and its pod is killed three seconds later": (
+        Story(
+            101326,
+            skews_s=(0.0, 0.0),
+            boot_s=1.0,
+            events=(Event(12.2, "blue broker restarts"), Event(15.3, "blue pod killed", 1)),
+        ),
+        "done",
+    ),
+    "a green broker hangs whose pod is not Ready": (
+        Story(
+            101401,
+            nodes=3,
+            skews_s=(-0.5,),
+            stop_s=10.0,
+            events=(Event(33.4, "freeze"), Event(81.6, "a green broker hangs"), Event(81.8, "green pod unready")),
+        ),
+        "done",
+    ),
+    "a drain of which EMQX never told is stopped while its broker hangs": (
+        Story(
+            101553,
+            clients_per_node=37,
+            network="ebpf",
+            approval="every-node",
+            boot_s=15.0,
+            lag_s=0.05,
+            events=(Event(58.3, "a green broker hangs for a while"), Event(69.5, "a blue broker hangs for a while")),
+        ),
+        "done",
+    ),
+    "the journal is removed behind a driver whose watches are silent": (
+        Story(
+            102059,
+            skews_s=(0.0, 0.5, -0.5),
+            events=(Event(6.6, "watches silent"), Event(36.9, "journal removed")),
+        ),
+        "done",
+    ),
+    "the template is put back before a hung operator has made green": (
+        Story(82486, events=(Event(0.0, "operator hangs"), Event(28.8, "template reverted"))),
+        "aborted",
+    ),
     "what the operator asked for while the valve was open waits for a broker that hangs": (
         Story(60624, boot_s=15.0, events=(Event(36.2, "a green broker hangs"), Event(36.9, "valve opened"))),
         "aborted",

@@ -56,16 +56,16 @@ def store_of(console: Console) -> Store:
 
 
 def edit(**spec: Any) -> Blow:
-    """Somebody's `kubectl patch` of the resource.
+    """Somebody's `kubectl patch` of the resource, tried again while the operator's webhook does not answer.
 
-    Tried again while the operator's webhook does not answer, as long as the release stands: with the valve opened at
-    its end it stands no more.
+    Only as long as the release stands: with the valve opened at its end it is another one's template.
     """
 
     def strike(console: Console) -> None:
-        if console.stage.witness.key not in console.stage.world.clusters:
+        witness = console.stage.witness
+        if witness.key not in console.stage.world.clusters or witness.is_opened_at_the_end():
             return
-        console.stage.witness.note_edit(spec)
+        witness.note_edit(spec)
         path = f"/apis/apps.emqx.io/v1beta4/namespaces/{NAMESPACE}/emqxenterprises/{NAME}"
         reply = console.stage.world.api.request(
             "PATCH", path, {}, {"spec": spec}, "application/merge-patch+json", manager="kubectl-edit"
@@ -76,8 +76,7 @@ def edit(**spec: Any) -> Blow:
         assert reply.status == 200, reply.body
 
     def again(console: Console) -> None:
-        is_over = console.stage.witness.is_opened_at_the_end()
-        if not is_over and store_of(console).find("secrets", NAMESPACE, JOURNAL):
+        if store_of(console).find("secrets", NAMESPACE, JOURNAL):
             strike(console)
 
     return strike
@@ -102,6 +101,7 @@ def scale(colour: str, size: int) -> Blow:
 
 
 def scale_set(console: Console, name: str, size: int) -> None:
+    console.stage.witness.note_scale(name, size)
     store_of(console).patch("statefulsets", NAMESPACE, name, {"spec": {"replicas": size}}, "merge")
 
 

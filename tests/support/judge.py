@@ -135,7 +135,7 @@ class Judge:
         hold = view.journal.hold if view.journal else None
         if hold is None or not hold.auto:
             return
-        if hold.check == "impossible-phase" and not self._is_undone(struck):
+        if hold.check == "impossible-phase" or (hold.check == "cannot-start" and not self.stage.witness.is_edited):
             self._break("phase", f"a false hold: {hold.reason}")
         truth = self._cluster.truth
         are_lost = truth.offline + truth.since_mark().lost >= view.policy.missing_floor
@@ -146,10 +146,6 @@ class Judge:
         )
         if not has_cause:
             self._break("hold", f"held without a cause by {hold.check}: {hold.reason}")
-
-    def _is_undone(self, struck: Sequence[Fault]) -> bool:
-        """Others have removed green and put the template back: as if this release had never begun."""
-        return {"green set removed", "template reverted"} <= {fault.name for fault in struck}
 
     # -- now and then
 

@@ -19,7 +19,7 @@ from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
-from tests.support.faults import CATALOGUE, Fault, scale, scale_set, template
+from tests.support.faults import CATALOGUE, Fault, no_api_server, scale, scale_set, template
 from tests.support.judge import Judge
 from tests.support.stage import TARGET, Console, Person, Stage, begin
 
@@ -249,7 +249,8 @@ class Telling:
     def _is_driven(self) -> bool:
         """The driver lives and is connected."""
         holder = self.stage.lease_holder()
-        return any(c.host.identity == holder and not c.wire.is_cut for c in self.consoles)
+        live = (c for c in self.consoles if not c.wire.is_cut and no_api_server not in c.meddlers)
+        return any(console.host.identity == holder for console in live)
 
     def _go_on_by_hand(self, *, is_late: bool) -> None:
         """Nobody holds for ever; who cannot go on goes back, and who is told to mend something does so."""

@@ -74,6 +74,11 @@ class Witness:
         """When brokers began to hang, and when one was last seen to: without a pause between."""
         self._asked_until: dict[int, float] = {}
         """By a size that others have set: until when the object has asked for it."""
+        self.is_edited = False
+        """Somebody else has patched the object."""
+        self._their_images = set[str]()
+        self._their_sizes = set[tuple[str, int]]()
+        """Sets and sizes that others have scaled them to."""
         world.store.subscribe(self._saw)
         self._saw_slices()
         self._look()
@@ -86,11 +91,14 @@ class Witness:
         except ValueError:
             return None
 
-    def is_approved(self, gate: str) -> bool:
-        """In a journal that went a moment ago it was: what was sent meanwhile is on its way."""
+    def _journal_lately(self) -> dict[str, Any] | None:
+        """Or the one that went a moment ago: what was sent meanwhile is on its way."""
         lost_at, lost = self._lost
         is_news = self.world.timeline.now - lost_at <= NEWS_S
-        journal = self.journal() or (lost if is_news else None)
+        return self.journal() or (lost if is_news else None)
+
+    def is_approved(self, gate: str) -> bool:
+        journal = self._journal_lately()
         return bool(journal) and any(record["gate"] == gate for record in journal["approvals"])
 
     # -- what is seen
@@ -114,7 +122,7 @@ class Witness:
     def _started(self, node: str) -> None:
         pod = node.partition("@")[2].partition(".")[0]
         self.starts.append(pod)
-        journal = self.journal()
+        journal = self._journal_lately()
         set_name, _, ordinal = pod.rpartition("-")
         boots = self.world.clusters[self.key].nodes[node].booted_at > self.world.timeline.now - 1.0
         if boots or self._is_opened_by_others() or self._is_asked_late():
@@ -161,7 +169,8 @@ class Witness:
             if before["metadata"].get(key) != obj["metadata"].get(key):
                 self._break(f"metadata.{key} of the resource changed")
         delay = _delay_of(obj)
-        if self._image_of(obj) != self._image_of(before) and self._image_of(obj) != self._image and delay < CLOSED:
+        image, own = self._image_of(obj), {self._image, *self._their_images}
+        if image != self._image_of(before) and image not in own and delay < CLOSED:
             self._break("the template was changed with the valve open")
         if self._is_opened_by_others():
             return
@@ -182,9 +191,11 @@ class Witness:
         for node in going:
             if node.live:
                 self._break(f"{name} was scaled to {size} with {node.live} clients on {node.name}")
-        if name == self._blue["metadata"]["name"] and not self.is_approved(f"node:{size}"):
+        if name != self._blue["metadata"]["name"] or (name, size) in self._their_sizes:
+            return
+        if not self.is_approved(f"node:{size}"):
             self._break(f"{name} was scaled to {size} without approval of node {size}")
-        if before - size > 1 and name == self._blue["metadata"]["name"]:
+        if before - size > 1:
             self._break(f"{name} was scaled by more than one")
 
     def _saw_endpoints(self, obj: dict[str, Any]) -> None:
@@ -206,11 +217,18 @@ class Witness:
 
     def note_edit(self, spec: dict[str, Any]) -> None:
         """Somebody else patches the object."""
+        self.is_edited = True
         if "replicas" in spec:
             now = self.world.timeline.now
             self._asked_until = {size: min(until, now) for size, until in self._asked_until.items()}
             self._asked_until[spec["replicas"]] = float("inf")
+        if "template" in spec:
+            self._their_images.add(self._image_of({"spec": spec}))
         self._their_delay = spec.get("blueGreenUpdate", {}).get("initialDelaySeconds", self._their_delay)
+
+    def note_scale(self, name: str, size: int) -> None:
+        """Somebody else scales a set."""
+        self._their_sizes.add((name, size))
 
     def _is_opened_by_others(self) -> bool:
         """The delay is the one that somebody else has set, or was a moment ago: the operator goes on by itself."""
