@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from datetime import datetime, timedelta
-from itertools import takewhile
+from datetime import UTC, datetime, timedelta
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Sample
@@ -43,21 +42,20 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
         # They may be back before the next sample. Those who were told to be gone a moment before are not in a sum yet.
         until = max(death.at for death in new)
         then = tuple(s for s in before.recent if s.at <= until)
-        summed_at, highest = _last_sum(then, lowest)
-        cut = (d for d in known.deaths if 0 <= (until - d.at).total_seconds() <= DROPS_BEFORE_S)
-        lowest = min(lowest, max(0, highest - sum(d.clients for d in cut if summed_at is None or d.at > summed_at)))
-    start_sum = known.start_sum or (None if total is None else _last_sum(before.recent, total)[1])
+        sums = _last_sums(then) or [(datetime.min.replace(tzinfo=UTC), lowest)]
+        cut = [d for d in known.deaths if 0 <= (until - d.at).total_seconds() <= DROPS_BEFORE_S]
+        left = max(n - sum(d.clients for d in cut if d.at > at) for at, n in sums)
+        lowest = min(lowest, max(0, left))
+    start_sum = known.start_sum
+    if not start_sum and total is not None:
+        start_sum = max((n for _, n in _last_sums(before.recent)), default=total)
     return changed(known, recent=recent, lowest_sum=lowest, start_sum=start_sum)
 
 
-def _last_sum(recent: tuple[Sample, ...], otherwise: int) -> tuple[datetime | None, int]:
-    """When the newest sum was counted, and the highest of those just before it, when nobody was cut off yet."""
-    counted = ((s.at, s.sum) for s in reversed(recent) if s.sum is not None)
-    newest, highest = next(counted, (None, otherwise))
-    if newest is None:
-        return None, otherwise
-    drops = takewhile(lambda each: (newest - each[0]).total_seconds() <= DROPS_BEFORE_S, counted)
-    return newest, max([highest, *(n for _, n in drops)])
+def _last_sums(recent: tuple[Sample, ...]) -> list[tuple[datetime, int]]:
+    """The newest sum and those just before it, when nobody was cut off yet; newest first."""
+    counted = [(s.at, s.sum) for s in reversed(recent) if s.sum is not None]
+    return [(at, n) for at, n in counted if (counted[0][0] - at).total_seconds() <= DROPS_BEFORE_S]
 
 
 def _counted(known: Observations, at: datetime) -> Observations:

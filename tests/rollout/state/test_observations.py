@@ -154,6 +154,13 @@ def test_who_is_told_to_be_gone_one_after_another_is_gone_together() -> None:
     assert seen(DRAINING, at(silent, 3), at(both, 30)).lowest_sum == 600, "the first may be back by then"
 
 
+def test_who_dies_soon_after_others_makes_the_lowest_sum_with_them() -> None:
+    """The others were counted to be gone meanwhile; all are back by the next count."""
+    one = dead(DRAINING, 1)
+    back = counted(dead(one, 0), b2=900)
+    assert seen(DRAINING, at(one, 2), at(one, 4), at(back, 5.5)).lowest_sum == 300
+
+
 def test_what_nobody_counted_since_the_driver_before_is_told() -> None:
     def told(
         memory: Observations, since_s: float, ended_s: float | None = None, begun_s: float = -600
