@@ -67,7 +67,9 @@ def test_blue_scaled_up_is_told_and_ends_well_as_advised(phase: str) -> None:
         seen = await console.until(lambda view: check_of(view) == "blue-not-whole", 10.0)
         assert seen.journal is not None
         (alarm,) = seen.decision.alarms
-        assert [advice.reason for advice in alarm.advice if advice.verb is Verb.FIX] == ["scale it back to 3"]
+        assert [advice.reason for advice in alarm.advice if advice.verb is Verb.FIX] == [
+            "scale it back to 3: clients of the nodes that go are cut off"
+        ]
         await asyncio.sleep(30.0)
         scale(stage, stage.witness.blue_name, 3)
         await console.until(lambda view: not view.decision.alarms, 60.0)
@@ -98,7 +100,7 @@ def test_a_third_set_costs_no_nudges_and_the_advice_ends_it() -> None:
         advice = [
             a.reason for alarm in console.view.decision.alarms for a in alarm.advice if alarm.check == "third-set"
         ]  # type: ignore[union-attr]
-        assert advice == ["put spec.template of the EmqxEnterprise back, then scale it to 0"]
+        assert advice == ["put spec.template of the EmqxEnterprise back, then scale it to 0 while it has no clients"]
         third = set(sets(stage)) - {stage.witness.blue_name, _green(console)}
         ask_for(stage, TARGET)
         await asyncio.sleep(5.0)

@@ -68,7 +68,11 @@ def valve_closed(context: RolloutContext) -> CheckResult:
 def one_green(context: RolloutContext) -> CheckResult:
     """Exactly two sets."""
     if third := context.snapshot.third_sets:
-        return _fail("two-sets", f"a third StatefulSet wants pods: {', '.join(third)}", "scale it to 0 by hand")
+        return _fail(
+            "two-sets",
+            f"a third StatefulSet wants pods: {', '.join(third)}",
+            "scale it to 0 by hand while it has no clients",
+        )
     return _passed("two-sets", "one blue and one green StatefulSet")
 
 

@@ -9,6 +9,8 @@ from emqx_tui.rollout.decision import Alarm, Limit, Outcome
 from emqx_tui.rollout.phases import BEFORE_CUT_OVER, Phase
 from emqx_tui.rollout.telling.advice import Advice, Verb
 
+_CUTS_OFF = ": clients of the nodes that go are cut off"
+
 
 def valve_open(context: RolloutContext, phase: Phase) -> Alarm | None:
     """The valve was opened from outside: the operator would act by itself."""
@@ -67,7 +69,7 @@ def fewer_wanted(context: RolloutContext, phase: Phase) -> Alarm | None:
     if blue is None or blue.replicas <= resource.replicas:
         return None
     found = f"{blue.name} wants {blue.replicas} nodes, the object {resource.replicas}: the template is not put back yet"
-    back = Advice(Verb.FIX, f"scale {blue.name} back to {resource.replicas}")
+    back = Advice(Verb.FIX, f"scale {blue.name} back to {resource.replicas}{_CUTS_OFF}")
     return Alarm("blue-not-whole", found, advice=(back,))
 
 
@@ -79,7 +81,7 @@ def third_set(context: RolloutContext, phase: Phase) -> Alarm | None:
     is_asked_for = not (context.is_template_original if context.journal.abort else context.is_template_applied)
     # While the object asks for its template the operator scales it up again.
     first = "put spec.template of the EmqxEnterprise back, then " if is_asked_for else ""
-    advice = (Advice(Verb.FIX, f"{first}scale it to 0"),)
+    advice = (Advice(Verb.FIX, f"{first}scale it to 0 while it has no clients"),)
     return Alarm("third-set", f"a third StatefulSet wants pods: {names}", advice=advice)
 
 
@@ -92,8 +94,8 @@ def blue_size(context: RolloutContext, phase: Phase) -> Alarm | None:
     if is_whole or phase is Phase.FINISHING:
         return _shrunk(context)
     found = f"{blue.name} wants {blue.replicas} nodes, it had {context.wanted}: somebody scaled it"
-    back = Advice(Verb.FIX, f"scale it back to {context.wanted}")
     is_smaller = blue.replicas < context.wanted
+    back = Advice(Verb.FIX, f"scale it back to {context.wanted}{'' if is_smaller else _CUTS_OFF}")
     advice = (back, Advice(Verb.ABORT, "scales it back, too")) if is_smaller else (back,)
     return Alarm("blue-not-whole", found, advice=advice)
 

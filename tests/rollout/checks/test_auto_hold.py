@@ -407,6 +407,7 @@ STOPS = Advice(Verb.FREEZE, "stops it")
 BY_HAND = Advice(Verb.FIX, "stop emqx@10.9.9.9 in EMQX: no pod of this cluster, a freeze does not")
 LOOK = Advice(Verb.INSPECT_POD, target=f"{build.GREEN_NAME}-1")
 BACK_TO_3 = Advice(Verb.FIX, "scale it back to 3")
+FEWER = ": clients of the nodes that go are cut off"
 UNREADY = {f"{build.GREEN_NAME}-1": ago(300)}
 ADVISED: dict[str, tuple[str, Scene, tuple[Advice, ...]]] = {
     "a pod of this cluster is evacuated": ("foreign-evacuation", OURS, (STOPS,)),
@@ -422,17 +423,25 @@ ADVISED: dict[str, tuple[str, Scene, tuple[Advice, ...]]] = {
         with_side(without_place(READY, "blue", 2), "blue", replicas=2),
         (BACK_TO_3, Advice(Verb.ABORT, "scales it back, too")),
     ),
-    "blue is larger": ("blue-not-whole", with_side(READY, "blue", replicas=4), (BACK_TO_3,)),
-    "a third set": ("third-set", replace(DRAINING, third=build.third()), (Advice(Verb.FIX, "scale it to 0"),)),
+    "blue is larger": (
+        "blue-not-whole",
+        with_side(READY, "blue", replicas=4),
+        (Advice(Verb.FIX, f"{BACK_TO_3.reason}{FEWER}"),),
+    ),
+    "a third set": (
+        "third-set",
+        replace(DRAINING, third=build.third()),
+        (Advice(Verb.FIX, "scale it to 0 while it has no clients"),),
+    ),
     "a third set that the object asks for": (
         "third-set",
         replace(DRAINING, third=build.third(), template="other"),
-        (Advice(Verb.FIX, "put spec.template of the EmqxEnterprise back, then scale it to 0"),),
+        (Advice(Verb.FIX, "put spec.template of the EmqxEnterprise back, then scale it to 0 while it has no clients"),),
     ),
     "a third set in an abort": (
         "third-set",
         noted(replace(READY, third=build.third(), template="old"), abort=AbortRecord("ann@host", ago(60), "e")),
-        (Advice(Verb.FIX, "scale it to 0"),),
+        (Advice(Verb.FIX, "scale it to 0 while it has no clients"),),
     ),
     "another size": (
         "object-changed",
@@ -535,7 +544,7 @@ def test_which_step_is_refused_is_said(command: str, key: str, what: str) -> Non
 def test_an_abort_says_to_which_size_blue_is_scaled_back() -> None:
     (alarm,) = auto_hold.alarms(LARGER.context(), Phase.ABORTING)
     assert f"{build.BLUE_NAME} wants 4 nodes, the object 3" in alarm.evidence
-    assert [(a.verb, a.reason) for a in alarm.advice] == [(Verb.FIX, f"scale {build.BLUE_NAME} back to 3")]
+    assert [(a.verb, a.reason) for a in alarm.advice] == [(Verb.FIX, f"scale {build.BLUE_NAME} back to 3{FEWER}")]
 
 
 def test_nothing_stands_still_while_something_moves() -> None:
