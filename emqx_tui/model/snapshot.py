@@ -129,6 +129,10 @@ class Generation:
     def version(self) -> str:
         return self.stateful_set.version
 
+    def owns(self, pod: str) -> bool:
+        """Whether a pod of this name is of this set, also one that is gone."""
+        return pod.rpartition("-")[0] == self.stateful_set.name
+
     @cached_property
     def running(self) -> int:
         return sum(member.is_running for member in self.members)

@@ -517,6 +517,55 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(25773, parallel=3, events=(Event(46.1, "somebody evacuates green"),)),
         "done",
     ),
+    "a broker dies in a drain of which EMQX had not told yet": (
+        Story(
+            110899,
+            skews_s=(0.5,),
+            boot_s=15.0,
+            events=(Event(46.3, "a blue broker is split off"), Event(54.3, "blue pod killed")),
+        ),
+        "done",
+    ),
+    "EMQX tells of a drain that was stopped, while the next one runs": (
+        Story(
+            111187,
+            nodes=4,
+            clients_per_node=24,
+            churn_per_s=0.0,
+            boot_s=1.0,
+            events=(Event(45.5, "freeze"), Event(46.1, "a blue broker hangs for a while")),
+        ),
+        "done",
+    ),
+    "a broker that an abort has filled again restarts after a split": (
+        Story(
+            112469,
+            nodes=6,
+            clients_per_node=11,
+            network="ebpf",
+            stop_s=10.0,
+            events=(
+                Event(83.0, "third template and back"),
+                Event(97.3, "a blue broker is split off"),
+                Event(102.3, "replicas lowered and put back"),
+            ),
+        ),
+        "aborted",
+    ),
+    "a third set gets clients by Endpoints that nobody may write": (
+        Story(
+            112582,
+            skews_s=(0.0, 0.0),
+            events=(
+                Event(5.4, "replicas raised for good"),
+                Event(5.8, "freeze", 1),
+                Event(23.5, "third template and back", 1),
+                Event(55.3, "no right to write Endpoints"),
+                Event(55.3, "Endpoints of all pods"),
+            ),
+        ),
+        "aborted",
+    ),
 }
 
 

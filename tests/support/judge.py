@@ -251,7 +251,7 @@ class Judge:
                 self._break("disconnects", f"finished tells {told} disconnects, it was {true}")
         if line["cut_by_canary"] > gone.reset + gone.natural + EXACT:
             self._break("canary", f"finished tells {line['cut_by_canary']} cut by the canary, it was {gone.reset}")
-        lost, away = line["clients_lost"], gone.lost + cluster.truth.offline
+        lost, away = line["clients_lost"], max([gone.lost + cluster.truth.offline, *(n for _, n in self._offline)])
         # Who has left by himself a moment ago may be about to come back.
         leaving = self._left[-1][1] - self._left[0][1] if self._left else 0
         if lost is not None and not gone.lost - late - self._away - leaving <= lost <= away + EXACT:

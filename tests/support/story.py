@@ -276,8 +276,11 @@ class Telling:
         if "object-changed" in checks and view.decision.phase is Phase.FINISHING:
             template(TARGET)(console)
         if "third-set" in checks:
-            for name in view.snapshot.third_sets:
-                scale_set(console, name, 0)
+            # "While it has no clients": the console that says so shows whether it has.
+            for third in view.snapshot.generations:
+                name = third.stateful_set.name
+                if name in view.snapshot.third_sets and third.live_connections == 0:
+                    scale_set(console, name, 0)
 
     def _is_over(self) -> bool:
         """Every console has seen the end; one that came after it sees no release."""

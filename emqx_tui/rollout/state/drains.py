@@ -30,7 +30,7 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     if blue is None:
         return known
     evacuating = [m for m in blue.members if m.evacuation]
-    known, begun, left = _with_begun(known, blue.members, now, journal.totals.initial)
+    known, begun, left = _with_begun(known, blue.members, snapshot, journal.totals.initial)
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
@@ -63,8 +63,8 @@ def with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, 
     green, blue = snapshot.green, snapshot.blue
     blue_members, green_members = blue.members if blue else (), green.members if green else ()
     noted = {*journal.totals.initial, *journal.totals.initial_back}
-    known, begun, before = _with_begun(known, (*blue_members, *green_members), snapshot.now, noted)
-    blue_begun = {m.name: begun.pop(m.name) for m in blue_members if m.name in begun}
+    known, begun, before = _with_begun(known, (*blue_members, *green_members), snapshot, noted)
+    blue_begun = {name: begun.pop(name) for name in tuple(begun) if blue and blue.owns(name)}
     initial = {**begun, **journal.totals.initial_back, **known.initial_back}
     initial, left = _drained_again(known.drained_from, initial, {**known.left_back, **before}, begun)
     evacuating = (m.name for m in snapshot.members if m.evacuation)
@@ -152,24 +152,29 @@ def returned(known: Observations) -> int:
 
 
 def _with_begun(
-    known: Observations, members: Iterable[Member], now: datetime, noted: Container[str]
+    known: Observations, members: Iterable[Member], snapshot: Snapshot, noted: Container[str]
 ) -> tuple[Observations, dict[str, int], dict[str, int]]:
     """By pod: clients at the start of its drain, as the cluster tells them, and what the drain before had left.
 
     Where the cluster has not told them in time, or not before the drain was stopped, the node's own counts are taken.
-    `noted`: pods of which the journal has it.
+    What the cluster told before the drain began is of the one before it. `noted`: pods of which the journal has it.
     """
+    now, told_at = snapshot.now, snapshot.evacuations.read_at
     begun: dict[str, int] = {}
     left: dict[str, int] = {}
     untold: dict[str, Untold] = {}
-    drained_from, is_uncountable = dict(known.drained_from), known.is_uncountable
-    for member in members:
-        name, before = member.name, known.untold.get(member.name)
-        told = member.evacuation.initial_connected if member.evacuation else None
-        is_over = not member.evacuation and not member.own.problem and name not in _drains(known.evacuated_at, now)
-        if is_over and before is None and name in drained_from:
-            drained_from[name] = ENDED
-        if told is None and member.evacuation and before is None:
+    drained_from, denied_at, is_uncountable = dict(known.drained_from), dict(known.denied_at), known.is_uncountable
+    here = {member.name: member for member in members}
+    for name in (*here, *(name for name in known.untold if name not in here)):
+        member, before = here.get(name), known.untold.get(name)
+        told = member.evacuation.initial_connected if member and member.evacuation else None
+        if member and member.evacuation is None and member.own.read_at is not None and not member.own.problem:
+            denied_at[name] = member.own.read_at
+            if before is None and name in drained_from and name not in _drains(known.evacuated_at, now):
+                drained_from[name] = ENDED
+        if name in denied_at and told_at is not None and told_at <= denied_at[name]:
+            told = None
+        if told is None and member and member.evacuation and before is None:
             # One that was seen to evacuate a moment ago evicts all the while.
             is_seen = name in _drains(known.evacuated_at, now)
             recent = () if is_seen else known.recent[-2:]
@@ -177,9 +182,11 @@ def _with_begun(
             clients = max(member.live_connections or 0, *counts, 0)
             is_at_least = not (is_seen or counts[:-1] or name in noted)
             before = Untold(clients, now, _left_of(known, name), is_at_least)
-        if told is None and before is not None and (member.evacuation or member.own.problem):
-            untold[name] = before
-            if (now - before.since).total_seconds() <= TOLD_WITHIN_S:
+        if told is None and before is not None and (member is None or member.evacuation or member.own.problem):
+            is_awaited = (now - before.since).total_seconds() <= TOLD_WITHIN_S
+            if is_awaited or member is not None:
+                untold[name] = before
+            if is_awaited:
                 continue
         if told is not None:
             begun[name] = told
@@ -192,7 +199,8 @@ def _with_begun(
             left[name] = before.left
         if told is not None and drained_from.get(name) == before.clients:
             drained_from[name] = told
-    return changed(known, untold=untold, drained_from=drained_from, is_uncountable=is_uncountable), begun, left
+    known = changed(known, untold=untold, drained_from=drained_from, denied_at=denied_at)
+    return changed(known, is_uncountable=is_uncountable), begun, left
 
 
 def _left_of(known: Observations, name: str) -> int | None:

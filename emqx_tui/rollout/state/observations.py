@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Ledger
 from emqx_tui.model.snapshot import Snapshot
-from emqx_tui.rollout.state.drains import with_drains, with_drains_back, with_ledger
+from emqx_tui.rollout.state.drains import STOPPED_S, with_drains, with_drains_back, with_ledger
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.observed import Observations
 from emqx_tui.rollout.state.samples import with_sample
@@ -30,7 +30,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         operator_down_since=(known.operator_down_since or now) if snapshot.operator_answers.value is False else None,
         nodes=incidents.watch(known.nodes, snapshot, journal, known.recent),
     )
-    known = with_sample(known, snapshot, journal.drained if journal else ())
+    known = with_sample(known, snapshot, _drained(known, journal) if journal else ())
     if journal is None:
         nothing: dict[str, Any] = {}
         known = changed(known, baseline=nothing, initial=nothing, left=nothing, drained_from=nothing, untold=nothing)
@@ -46,6 +46,15 @@ def _reset_seen_at(known: Observations, snapshot: Snapshot, journal: Journal | N
     if journal is None or resource is None or resource.blue_green_status is not None:
         return None
     return known.reset_seen_at or snapshot.now
+
+
+def _drained(known: Observations, journal: Journal) -> frozenset[str]:
+    """Blue nodes that ended as drained. One that an abort has kept has clients again: it is drained no longer."""
+    if journal.abort is None:
+        return frozenset(journal.drained)
+    filled_at = journal.abort.at + timedelta(seconds=STOPPED_S)
+    standing = known.standing
+    return frozenset(n for n in journal.drained if n not in standing or standing[n].counted_at <= filled_at)
 
 
 def _since(before: Mapping[str, datetime], present: set[str], now: datetime) -> dict[str, datetime]:

@@ -111,6 +111,8 @@ class Observations:
     """By pod: `initial_connected` of its newest evacuation, ENDED when that is over."""
     untold: Mapping[str, Untold] = field(default_factory=dict)
     """By pod: evacuations that run and whose `initial_connected` has not been told."""
+    denied_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By pod: when it last answered that it is not evacuated."""
     evacuated_at: Mapping[str, datetime] = field(default_factory=dict)
     """By pod: when its evacuation was last seen."""
     initial_back: Mapping[str, int] = field(default_factory=dict)

@@ -5,30 +5,83 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from emqx_tui.rollout.state.drains import evicted
+import pytest
+
+from emqx_tui.rollout.state.drains import evicted, returned
+from emqx_tui.rollout.state.journal import AbortRecord
 from emqx_tui.rollout.state.observations import observe
 from emqx_tui.rollout.state.observed import Observations
 from tests.support import scenes as build
-from tests.support.scenes import approved, with_place
+from tests.support.scenes import Scene, ago, approved, draining_place, noted, with_place, without_place
+
+DEAD = {"live": None, "is_joined": False, "is_ready": False, "containers_ready": False}
+"""Knobs of a node whose broker is gone."""
+
+
+def seen(*scenes: Scene) -> Observations:
+    """What is known after these, a second apart."""
+    known = Observations()
+    for second, scene in enumerate(scenes):
+        now = replace(scene, now=build.NOW + timedelta(seconds=second))
+        known = observe(known, now.snapshot(), now.journal)
+    return known
 
 
 def test_nobody_is_evicted_by_a_drain_of_an_empty_node_that_the_cluster_never_told_of() -> None:
     before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=0)
-    known = observe(Observations(), before.snapshot(), before.journal)
-    for second in range(12):
-        drained = replace(with_place(before, "blue", 2, own=0), now=build.NOW + timedelta(seconds=1.0 + second))
-        known = observe(known, drained.snapshot(), drained.journal)
+    known = seen(before, *[with_place(before, "blue", 2, own=0)] * 12)
     assert (evicted(known), known.initial) == (0, {f"{build.BLUE_NAME}-2": 0})
 
 
 def test_a_drain_that_the_cluster_never_told_of_is_counted_once_when_it_ends() -> None:
     """As when it is frozen while its broker hangs, and the broker's own word comes back first."""
     before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=300)
-    known = observe(Observations(), before.snapshot(), before.journal)
     left = [max(0, 300 - 30 * second) for second in range(12)]
     drained = [with_place(before, "blue", 2, own=300, live=live) for live in left]
     over = [with_place(before, "blue", 2, live=0)] * 3
-    for second, scene in enumerate([*drained, *over]):
-        now = replace(scene, now=build.NOW + timedelta(seconds=1.0 + second))
-        known = observe(known, now.snapshot(), now.journal)
+    known = seen(before, *drained, *over)
+    assert (evicted(known), known.initial) == (300, {f"{build.BLUE_NAME}-2": 300})
+
+
+@pytest.mark.parametrize("is_removed", [True, False], ids=["its pod is gone", "its pod stands"])
+def test_a_node_that_dies_before_the_cluster_has_told_of_its_drain_has_evicted_those_that_had_left(
+    is_removed: bool,
+) -> None:
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=300)
+    dead = without_place(before, "blue", 2) if is_removed else with_place(before, "blue", 2, **DEAD)
+    drained = [with_place(before, "blue", 2, own=live, live=live) for live in (300, 100)]
+    known = seen(before, *drained, *[dead] * 12)
+    assert ([death.clients for death in known.deaths], evicted(known)) == ([100], 200)
+
+
+@pytest.mark.parametrize("colour", ["blue", "green"])
+def test_so_has_one_that_dies_in_an_abort(colour: str) -> None:
+    abort = AbortRecord("ann@host", build.NOW, "e")
+    before = with_place(noted(build.draining(), abort=abort), colour, 2, live=300)
+    drained = [with_place(before, colour, 2, own=live, live=live) for live in (300, 100)]
+    known = seen(before, *drained, *[without_place(before, colour, 2)] * 12)
+    moved = {"blue": evicted(known), "green": returned(known)}
+    assert moved == {"blue": 0, "green": 0, colour: 200}
+
+
+def test_a_drain_that_was_never_told_and_whose_node_is_gone_is_counted() -> None:
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=300)
+    gone = noted(without_place(before, "blue", 2), drained=(f"{build.BLUE_NAME}-2",))
+    drained = [with_place(before, "blue", 2, own=live, live=live) for live in (300, 100, 0)]
+    assert evicted(seen(before, *drained, *[gone] * 12)) == 300
+
+
+def test_what_the_cluster_told_before_a_drain_was_stopped_is_not_what_the_next_one_began_with() -> None:
+    """It is asked every five seconds, and not while a peer is silent."""
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=300)
+    first = with_place(before, "blue", 2, **draining_place(live=200))
+    stopped = with_place(before, "blue", 2, live=200, own=0, own_enabled=False)
+    again = [with_place(before, "blue", 2, **draining_place(live=live)) for live in (200, 100, 0)]
+    told = [with_place(before, "blue", 2, **draining_place(live=0) | {"initial": 200})] * 2
+    known, old = Observations(), ago(0)
+    for second, scene in enumerate([before, first, stopped, *again, *told]):
+        now = replace(scene, now=build.NOW + timedelta(seconds=1.0 + second)).snapshot()
+        if scene in again:
+            now = replace(now, evacuations=replace(now.evacuations, read_at=old))
+        known = observe(known, now, scene.journal)
     assert (evicted(known), known.initial) == (300, {f"{build.BLUE_NAME}-2": 300})

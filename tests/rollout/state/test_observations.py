@@ -532,6 +532,13 @@ def test_a_broker_that_drops_its_clients_before_it_is_seen_to_stop_has_cut_them_
     assert killed(DRAINING, at(counted(DRAINING, b1=0), 2), *silent, at(dead(DRAINING, 1), 13)) == 300, "a late watch"
 
 
+def test_a_drained_node_of_blue_that_an_abort_has_filled_again_cuts_its_clients_off_when_it_dies() -> None:
+    aborting = noted(DRAINING, drained=(f"{build.BLUE_NAME}-2",), abort=AbortRecord("ann@host", build.NOW, "e"))
+    left_behind, filled = at(counted(aborting, b2=3), 1), at(counted(aborting, b2=50), 10)
+    assert killed(left_behind, at(dead(aborting, 2), 2)) == 0
+    assert killed(left_behind, filled, at(dead(aborting, 2), 11)) == 50
+
+
 def test_a_broker_that_dies_soon_after_its_start_cuts_off_nobody_of_the_one_before_it() -> None:
     again = with_place(DRAINING, "blue", 1, restarts=1, live=0)
     assert killed(DRAINING, at(again, 2), at(dead(again, 1), 4)) == 300
