@@ -22,8 +22,8 @@ ROLLOUT = ("rollout", NAME, "--set", "image.version=4.4.15", "--approve", "every
 
 
 def served_cluster(**config: Any) -> Served:
-    """Drains that last long enough to be met in the middle: 200 clients a node, ten a second."""
-    cr = manifest(delay_s=DELAY_S, conn_evict_rate_per_s=10, sess_evict_rate_per_s=10)
+    """Drains that also a slow machine meets in the middle: 200 clients a node, three a second."""
+    cr = manifest(delay_s=DELAY_S, conn_evict_rate_per_s=3, sess_evict_rate_per_s=3)
     return Served(clients=600, speed=20, cr=cr, churn_per_s=0.0, **config)
 
 

@@ -281,6 +281,24 @@ def test_counters_wait_for_the_next_write_unless_something_is_lost_without(seen:
         each.close()
 
 
+def test_counters_leave_time_for_commands_however_late_the_journal_is_answered() -> None:
+    """No command leaves while a write is on its way: one write after another would hold up the release for ever."""
+    spawned: list[Coroutine[Any, Any, None]] = []
+    clock = FakeClock()
+    store = JournalStore("default", "emqx-ee", Ports(FakeKube(), FakeEmqx(), clock, FakeHost()), print, spawned.append)
+    journal = build.draining(totals=Totals(start_sum=900, lowest_sum=899)).journal
+    assert journal is not None
+    fallen = replace(journal, totals=replace(journal.totals, lowest_sum=895))
+    store.write(journal, None)
+    clock.elapsed_s = 31.0
+    store.written(JournalWritten(journal, secret(journal, 100)))
+    assert not store.must_write(fallen, None, is_driver=True, is_last=False)
+    clock.elapsed_s = 61.0
+    assert store.must_write(fallen, None, is_driver=True, is_last=False)
+    for each in spawned:
+        each.close()
+
+
 async def test_an_older_state_of_the_journal_is_not_taken() -> None:
     async with console(DRAINING, DRAINING.journal) as one:
         one.session.submit(Hold("ann@host"))

@@ -29,7 +29,8 @@ MAX_LOST_RACES = 3
 RETRY_S = 1.0
 """Wall seconds between two attempts to write or to read the journal: a refusal must not be asked for in a loop."""
 TOTALS_EVERY_S = 30.0
-"""Counters alone are written to the journal this often; with anything else they go at once."""
+"""Counters alone are written so long after the last answer, for no command leaves while the journal is being written;
+with anything else they go at once."""
 
 
 class JournalStore:
@@ -64,7 +65,7 @@ class JournalStore:
         self._told = ""
         self._written_for: Intent | None = None
         self._lost_races = 0
-        self._totals_written_at: datetime | None = None
+        self._answered_at: datetime | None = None
 
     @property
     def present(self) -> Journal | None:
@@ -109,9 +110,8 @@ class JournalStore:
             return False
         if changed(after, totals=before.totals) != before or _milestones(after) != _milestones(before):
             return True
-        written_at = self._totals_written_at
-        now = self._ports.clock.now()
-        return is_last or written_at is None or (now - written_at).total_seconds() >= TOTALS_EVERY_S
+        at, now = self._answered_at, self._ports.clock.now()
+        return is_last or at is None or (now - at).total_seconds() >= TOTALS_EVERY_S
 
     @property
     def may_write(self) -> bool:
@@ -121,7 +121,6 @@ class JournalStore:
     def write(self, journal: Journal, intent: Intent | None) -> None:
         """Send it; the answer comes as JournalWritten."""
         self.writing, self._written_for = journal, intent
-        self._totals_written_at = self._ports.clock.now()
         self._spawn(self._write(journal, self.secret))
 
     async def _write(self, journal: Journal, known: Secret | None) -> None:
@@ -135,7 +134,7 @@ class JournalStore:
 
     def written(self, answer: JournalWritten) -> str:
         """Take in what came of a write; why it failed, in one line for the person, or empty."""
-        self.writing = None
+        self.writing, self._answered_at = None, self._ports.clock.now()
         intent, self._written_for = self._written_for, None
         if answer.error is None:
             self._lost_races, self._failed_at, self._told = 0, float("-inf"), ""
