@@ -566,6 +566,36 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "the operator builds a third set, and a broker that is split off sends it clients": (
+        Story(
+            114086,
+            skews_s=(-0.5,),
+            stop_s=10.0,
+            events=(Event(54.4, "template reverted"), Event(60.5, "a green broker is split off")),
+        ),
+        "done",
+    ),
+    "green is removed while nobody can count whom a drain brings to it": (
+        Story(
+            114795,
+            clients_per_node=25,
+            churn_per_s=0.0,
+            skews_s=(0.5,),
+            boot_s=15.0,
+            lag_s=1.0,
+            events=(Event(52.3, "EMQX answers garbage"), Event(56.2, "green set removed")),
+        ),
+        "done",
+    ),
+    "each node sees itself alone while one is drained": (
+        Story(
+            115022,
+            clients_per_node=27,
+            skews_s=(-0.5,),
+            events=(Event(36.0, "EMQX nodes do not hear each other"), Event(67.1, "valve opened")),
+        ),
+        "done",
+    ),
 }
 
 

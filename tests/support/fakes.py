@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -118,10 +119,15 @@ class FakeEmqx:
         return found if isinstance(found, EmqxReply) else EmqxReply(200, found)
 
 
-async def until(condition: Callable[[], Any], *, rounds: int = 2000) -> None:
-    """Let the other tasks run until `condition` is true; fails when they have all come to rest before."""
-    for _ in range(rounds):
+async def until(condition: Callable[[], Any], *, rounds: int = 2000, within_s: float = 1.0) -> None:
+    """Let the other tasks run until `condition` is true; fails when they have all come to rest before.
+
+    What waits a few milliseconds of wall time has `within_s` for it.
+    """
+    end = time.monotonic() + within_s
+    while rounds > 0 or time.monotonic() < end:
         if condition():
             return
+        rounds -= 1
         await asyncio.sleep(0)
     raise AssertionError("it never came true")

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from emqx_tui.model.snapshot import Generation
 from emqx_tui.model.workloads import DelaySource, OwnDelay
 from emqx_tui.rollout.intents import Abort, Adopt, Freeze, Hold, Intent, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.phases import Phase
@@ -19,7 +20,7 @@ from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import View
-from tests.support.faults import CATALOGUE, Fault, no_api_server, scale, scale_set, template
+from tests.support.faults import CATALOGUE, Fault, evacuate, no_api_server, scale, scale_set, template
 from tests.support.judge import Judge
 from tests.support.stage import TARGET, Console, Person, Stage, begin
 
@@ -276,11 +277,21 @@ class Telling:
         if "object-changed" in checks and view.decision.phase is Phase.FINISHING:
             template(TARGET)(console)
         if "third-set" in checks:
-            # "While it has no clients": the console that says so shows whether it has.
             for third in view.snapshot.generations:
-                name = third.stateful_set.name
-                if name in view.snapshot.third_sets and third.live_connections == 0:
-                    scale_set(console, name, 0)
+                if third.stateful_set.name in view.snapshot.third_sets:
+                    self._remove(console, third)
+
+    def _remove(self, console: Console, third: Generation) -> None:
+        """As the advice says: a set that has no clients is scaled to 0, else its nodes are evacuated first."""
+        if third.live_connections == 0:
+            scale_set(console, third.stateful_set.name, 0)
+            return
+        cluster = self.stage.world.cluster()
+        for name, node in cluster.nodes.items():
+            pod = name.partition("@")[2].partition(".")[0]
+            if node.running and third.owns(pod):
+                self.stage.witness.note_evacuation(pod)
+                evacuate(cluster, node)
 
     def _is_over(self) -> bool:
         """Every console has seen the end; one that came after it sees no release."""

@@ -78,6 +78,7 @@ class Witness:
         """Somebody else has patched the object."""
         self._their_images = set[str]()
         self._their_sizes = set[tuple[str, int]]()
+        self._their_evacuations: set[str] = set()
         """Sets and sizes that others have scaled them to."""
         world.store.subscribe(self._saw)
         self._saw_slices()
@@ -135,7 +136,7 @@ class Witness:
                 self._break(f"{pod} was drained without approval")
             if self._empty_since is not None and self.world.timeline.now - self._empty_since > LISTED_S:
                 self._break(f"{pod} was drained while the Service had no address")
-        elif not (journal and journal["abort"]):
+        elif pod not in self._their_evacuations and not (journal and journal["abort"]):
             self._break(f"{pod} was drained although no abort was confirmed")
 
     def _saw(self, event: str, plural: str, obj: dict[str, Any]) -> None:
@@ -229,6 +230,10 @@ class Witness:
     def note_scale(self, name: str, size: int) -> None:
         """Somebody else scales a set."""
         self._their_sizes.add((name, size))
+
+    def note_evacuation(self, pod: str) -> None:
+        """Somebody else evacuates a node."""
+        self._their_evacuations.add(pod)
 
     def _is_opened_by_others(self) -> bool:
         """The delay is the one that somebody else has set, or was a moment ago: the operator goes on by itself."""

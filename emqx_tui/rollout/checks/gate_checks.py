@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emqx_tui.model import units
+from emqx_tui.model.snapshot import Colour
 from emqx_tui.model.workloads import port_row
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.context import RolloutContext
@@ -71,9 +72,15 @@ def one_green(context: RolloutContext) -> CheckResult:
         return _fail(
             "two-sets",
             f"a third StatefulSet wants pods: {', '.join(third)}",
-            "scale it to 0 by hand while it has no clients",
+            third_set_removal(context),
         )
     return _passed("two-sets", "one blue and one green StatefulSet")
+
+
+def third_set_removal(context: RolloutContext) -> str:
+    """What a person does about a third set: clients of a node that is scaled away are cut off."""
+    has_clients = any(m.live_connections for m in context.snapshot.members if m.colour is Colour.NONE)
+    return "evacuate its nodes in EMQX, then scale it to 0" if has_clients else "scale it to 0 while it has no clients"
 
 
 def template_unchanged(context: RolloutContext) -> CheckResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emqx_tui.rollout.checks.gate_checks import WITHOUT_OPERATOR, ports_unchanged
+from emqx_tui.rollout.checks.gate_checks import WITHOUT_OPERATOR, ports_unchanged, third_set_removal
 from emqx_tui.rollout.commands import ApplyTemplate, RepairEndpoints, RepairService, Scale, SwitchEndpoints
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Limit, Outcome
@@ -81,7 +81,7 @@ def third_set(context: RolloutContext, phase: Phase) -> Alarm | None:
     is_asked_for = not (context.is_template_original if context.journal.abort else context.is_template_applied)
     # While the object asks for its template the operator scales it up again.
     first = "put spec.template of the EmqxEnterprise back, then " if is_asked_for else ""
-    advice = (Advice(Verb.FIX, f"{first}scale it to 0 while it has no clients"),)
+    advice = (Advice(Verb.FIX, f"{first}{third_set_removal(context)}"),)
     return Alarm("third-set", f"a third StatefulSet wants pods: {names}", advice=advice)
 
 

@@ -14,6 +14,8 @@ from emqx_tui.rollout.state.observed import Broker, Observations
 
 DROPS_BEFORE_S = 5.0
 """A broker that stops drops its clients some samples before it is seen to be gone."""
+UNSEEN_S = 2.5
+"""Whom a drain brought to a broker since its last count nobody knows; each is counted once a second."""
 RESTART = "/emqx"
 """After the instance: EMQX has been restarted in its container."""
 
@@ -37,9 +39,10 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
             uid, _, restarts = before.instance.partition("/")
             until = counted_until(member, uid, int(restarts), snapshot.now)
             clients = _last_count(known, name, before, until)
-            if clients is None:
+            is_unseen = (until - before.counted_at).total_seconds() > UNSEEN_S and not before.is_evacuated
+            if clients is None or (is_unseen and _is_draining(known, snapshot)):
                 known = changed(known, is_uncountable=True)
-            elif clients:
+            if clients:
                 deaths.append(NodeDeath(name, ended, clients, until, before.is_evacuated))
                 known = _undrained(_with_untold(known, snapshot, name), name, clients if before.is_evacuated else None)
     for name, member in members.items():
@@ -50,6 +53,11 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
             broker = Broker(instance_of(member), member.live_connections, since, at, is_evacuated, uptime_s)
             standing[name] = broker
     return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
+
+
+def _is_draining(known: Observations, snapshot: Snapshot) -> bool:
+    since = snapshot.now - timedelta(seconds=STOPPED_S)
+    return any(at >= since for at in known.evacuated_at.values())
 
 
 def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:

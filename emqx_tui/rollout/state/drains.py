@@ -174,14 +174,8 @@ def _with_begun(
                 drained_from[name] = ENDED
         if name in denied_at and told_at is not None and told_at <= denied_at[name]:
             told = None
-        if told is None and member and member.evacuation and before is None:
-            # One that was seen to evacuate a moment ago evicts all the while.
-            is_seen = name in _drains(known.evacuated_at, now)
-            recent = () if is_seen else known.recent[-2:]
-            counts = [sample.nodes[name] for sample in recent if name in sample.nodes]
-            clients = max(member.live_connections or 0, *counts, 0)
-            is_at_least = not (is_seen or counts[:-1] or name in noted)
-            before = Untold(clients, now, _left_of(known, name), is_at_least)
+        if told is None and before is None and member and member.evacuation and not _goes_on(known, name, denied_at):
+            before = _untold(known, member, now, noted)
         if told is None and before is not None and (member is None or member.evacuation or member.own.problem):
             is_awaited = (now - before.since).total_seconds() <= TOLD_WITHIN_S
             if is_awaited or member is not None:
@@ -203,8 +197,22 @@ def _with_begun(
     return changed(known, is_uncountable=is_uncountable), begun, left
 
 
-def _left_of(known: Observations, name: str) -> int | None:
-    return known.left.get(name, known.left_back.get(name))
+def _goes_on(known: Observations, name: str, denied_at: Mapping[str, datetime]) -> bool:
+    """The cluster has told of this drain, and sees it no longer."""
+    at, denied = known.evacuated_at.get(name), denied_at.get(name)
+    is_told = known.drained_from.get(name, ENDED) != ENDED
+    return is_told and at is not None and (denied is None or denied < at)
+
+
+def _untold(known: Observations, member: Member, now: datetime, noted: Container[str]) -> Untold:
+    """A drain that begins, by the node's own counts; one seen to evacuate a moment ago evicts all the while."""
+    name = member.name
+    is_seen = name in _drains(known.evacuated_at, now)
+    recent = () if is_seen else known.recent[-2:]
+    counts = [sample.nodes[name] for sample in recent if name in sample.nodes]
+    clients = max(member.live_connections or 0, *counts, 0)
+    is_at_least = not (is_seen or counts[:-1] or name in noted)
+    return Untold(clients, now, known.left.get(name, known.left_back.get(name)), is_at_least)
 
 
 def _drains(evacuated_at: Mapping[str, datetime], now: datetime) -> set[str]:

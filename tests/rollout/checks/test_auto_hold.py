@@ -23,7 +23,18 @@ from emqx_tui.rollout.state.memory import Memory
 from emqx_tui.rollout.state.observed import Progress, Still
 from emqx_tui.rollout.telling.advice import Advice, Verb
 from tests.support import scenes as build
-from tests.support.scenes import Scene, ago, approved, held, noted, remembered, with_place, with_side, without_place
+from tests.support.scenes import (
+    Place,
+    Scene,
+    ago,
+    approved,
+    held,
+    noted,
+    remembered,
+    with_place,
+    with_side,
+    without_place,
+)
 
 CREATING, READY, DRAINING = build.creating(), build.ready(), build.draining()
 EVICTING = with_place(approved(DRAINING, "node:2"), "blue", 2, **build.draining_place())
@@ -437,6 +448,11 @@ ADVISED: dict[str, tuple[str, Scene, tuple[Advice, ...]]] = {
         "third-set",
         replace(DRAINING, third=build.third(), template="other"),
         (Advice(Verb.FIX, "put spec.template of the EmqxEnterprise back, then scale it to 0 while it has no clients"),),
+    ),
+    "a third set with clients": (
+        "third-set",
+        replace(DRAINING, third=replace(build.third(), places={0: Place(live=2), 1: Place(live=None)})),
+        (Advice(Verb.FIX, "evacuate its nodes in EMQX, then scale it to 0"),),
     ),
     "a third set in an abort": (
         "third-set",

@@ -85,3 +85,12 @@ def test_what_the_cluster_told_before_a_drain_was_stopped_is_not_what_the_next_o
             now = replace(now, evacuations=replace(now.evacuations, read_at=old))
         known = observe(known, now, scene.journal)
     assert (evicted(known), known.initial) == (300, {f"{build.BLUE_NAME}-2": 300})
+
+
+def test_a_drain_that_the_cluster_sees_no_longer_is_the_one_that_it_told_of() -> None:
+    """As when the nodes do not hear each other: each sees itself alone."""
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=300)
+    told = [with_place(before, "blue", 2, **draining_place(live=live)) for live in (300, 100)]
+    unseen = [with_place(before, "blue", 2, own=live, live=live) for live in (40, *[0] * 12)]
+    known = seen(before, *told, *unseen, with_place(before, "blue", 2, own=0, own_enabled=False, live=25))
+    assert (evicted(known), known.initial) == (300, {f"{build.BLUE_NAME}-2": 300})

@@ -539,6 +539,21 @@ def test_a_drained_node_of_blue_that_an_abort_has_filled_again_cuts_its_clients_
     assert killed(left_behind, filled, at(dead(aborting, 2), 11)) == 50
 
 
+@pytest.mark.parametrize(("silent_s", "is_draining", "is_exact"), [(3, True, False), (3, False, True), (1, True, True)])
+def test_how_many_a_silent_node_takes_with_it_is_a_lower_bound_while_a_drain_brings_it_clients(
+    silent_s: int, is_draining: bool, is_exact: bool
+) -> None:
+    drained = evacuating(DRAINING, 2, live=100) if is_draining else DRAINING
+    serving = with_place(drained, "green", 0, live=300)
+    assert serving.green
+    silent, gone = (
+        with_side(serving, "green", places={**serving.green.places, 0: place}) for place in (Place(live=None), DEAD)
+    )
+    memory = seen(at(serving, 1), *(at(silent, 2 + n) for n in range(silent_s - 1)), at(gone, 1 + silent_s))
+    assert [d.clients for d in memory.deaths] == [300]
+    assert memory.is_uncountable is not is_exact
+
+
 def test_a_broker_that_dies_soon_after_its_start_cuts_off_nobody_of_the_one_before_it() -> None:
     again = with_place(DRAINING, "blue", 1, restarts=1, live=0)
     assert killed(DRAINING, at(again, 2), at(dead(again, 1), 4)) == 300
