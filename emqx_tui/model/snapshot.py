@@ -88,6 +88,14 @@ class Member:
         return self.is_running or is_up or self._has_answered
 
     @property
+    def is_up(self) -> bool:
+        """A broker whose container runs, or that answers for itself, stands, whatever its readiness probe says."""
+        answers = self.own.value is not None and not self.own.problem
+        container = self.pod.broker
+        runs = container is not None and container.running_since is not None
+        return (self.pod.containers_ready or answers or runs) and not self.pod.meta.deleting
+
+    @property
     def _has_answered(self) -> bool:
         """The broker that the container runs now has answered for itself."""
         container, read_at = self.pod.broker, self.own.read_at

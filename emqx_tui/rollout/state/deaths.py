@@ -46,7 +46,7 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
                 deaths.append(NodeDeath(name, ended, clients, until, before.is_evacuated))
                 known = _undrained(_with_untold(known, snapshot, name), name, clients if before.is_evacuated else None)
     for name, member in members.items():
-        if member.node is not None and not member.is_suspect and _is_up(member) and member.live_connections is not None:
+        if member.node is not None and not member.is_suspect and member.is_up and member.live_connections is not None:
             is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, name)
             at = snapshot.stats.read_at or snapshot.now
             since = standing[name].since if name in standing else at
@@ -62,18 +62,10 @@ def _is_draining(known: Observations, snapshot: Snapshot) -> bool:
 
 def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:
     """The instance that has ended since `before`; empty while it runs."""
-    if member is None or not _is_up(member) or instance_of(member) != before.instance:
+    if member is None or not member.is_up or instance_of(member) != before.instance:
         return before.instance
     is_restarted = uptime_s is not None and before.uptime_s is not None and uptime_s < before.uptime_s
     return f"{before.instance}{RESTART}" if is_restarted else ""
-
-
-def _is_up(member: Member) -> bool:
-    """A broker whose container runs, or that answers for itself, stands, whatever its readiness probe says."""
-    answers = member.own.value is not None and not member.own.problem
-    container = member.pod.broker
-    runs = container is not None and container.running_since is not None
-    return (member.pod.containers_ready or answers or runs) and not member.pod.meta.deleting
 
 
 def _uptime_s(snapshot: Snapshot, name: str) -> int | None:

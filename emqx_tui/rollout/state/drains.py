@@ -168,6 +168,9 @@ def _with_begun(
     for name in (*here, *(name for name in known.untold if name not in here)):
         member, before = here.get(name), known.untold.get(name)
         told = member.evacuation.initial_connected if member and member.evacuation else None
+        if member and not member.is_up and before is None and name not in drained_from:
+            # Its clients are counted with its end.
+            continue
         if member and member.evacuation is None and member.own.read_at is not None and not member.own.problem:
             denied_at[name] = member.own.read_at
             if before is None and name in drained_from and name not in _drains(known.evacuated_at, now):

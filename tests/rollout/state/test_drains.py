@@ -94,3 +94,13 @@ def test_a_drain_that_the_cluster_sees_no_longer_is_the_one_that_it_told_of() ->
     unseen = [with_place(before, "blue", 2, own=live, live=live) for live in (40, *[0] * 12)]
     known = seen(before, *told, *unseen, with_place(before, "blue", 2, own=0, own_enabled=False, live=25))
     assert (evicted(known), known.initial) == (300, {f"{build.BLUE_NAME}-2": 300})
+
+
+def test_a_drain_that_is_told_after_the_end_of_its_broker_has_evicted_nobody() -> None:
+    """The operator had begun it: the pod is being removed when EMQX tells of it, and an abort builds it again."""
+    before = with_place(build.draining(), "blue", 2, live=300)
+    going = with_place(before, "blue", 2, **draining_place(live=300, is_deleting=True))
+    aborting = noted(without_place(before, "blue", 2), abort=AbortRecord("ann@host", build.NOW, "e"))
+    again = with_place(aborting, "blue", 2, pod_uid="another", **draining_place(live=0) | {"initial": 0})
+    known = seen(before, going, going, aborting, again, again)
+    assert ([death.clients for death in known.deaths], evicted(known)) == ([300], 0)
