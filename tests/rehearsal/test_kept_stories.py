@@ -596,6 +596,36 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "an abort builds a node again that the operator took, whose drain EMQX told of after its end": (
+        Story(
+            120100,
+            clients_per_node=38,
+            has_volumes=True,
+            skews_s=(-0.5, 0.0, 0.5),
+            stop_s=10.0,
+            events=(Event(17.9, "valve opened", 1),),
+        ),
+        "aborted",
+    ),
+    "blue is scaled to 0 before EMQX tells of a drain that has emptied a node": (
+        Story(
+            120370,
+            parallel=2,
+            skews_s=(-0.5,),
+            events=(Event(31.5, "a blue broker is split off"), Event(41.6, "blue scaled to 0")),
+        ),
+        "done",
+    ),
+    "the canary is restarted, and its clients come back slowly": (
+        Story(
+            120810,
+            preset="emqtt_bench-reconnect",
+            skews_s=(-0.5,),
+            boot_s=1.0,
+            events=(Event(25.2, "blue broker restarts"),),
+        ),
+        "done",
+    ),
 }
 
 

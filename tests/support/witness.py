@@ -335,7 +335,8 @@ class Witness:
         """A console scales no node away that has clients, and no blue one whose drain nobody approved."""
         if size is None or size >= self._sizes.get(name, 0):
             return
-        for node in self.world.clusters[self.key].nodes.values():
+        cluster = self.world.clusters.get(self.key)
+        for node in cluster.nodes.values() if cluster else ():
             if f"@{name}-" in node.name and _ordinal(node.name) >= size and node.live:
                 self._break(f"a console scaled {name} to {size} with {node.live} clients on {node.name}")
         journal = self.journal()

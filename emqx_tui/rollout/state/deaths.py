@@ -44,7 +44,7 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
                 known = changed(known, is_uncountable=True)
             if clients:
                 deaths.append(NodeDeath(name, ended, clients, until, before.is_evacuated))
-                known = _undrained(_with_untold(known, snapshot, name), name, clients if before.is_evacuated else None)
+                known = _undrained(known, name, clients if before.is_evacuated else None)
     for name, member in members.items():
         if member.node is not None and not member.is_suspect and member.is_up and member.live_connections is not None:
             is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, name)
@@ -73,28 +73,14 @@ def _uptime_s(snapshot: Snapshot, name: str) -> int | None:
     return node.vitals.uptime_s if node else None
 
 
-def _with_untold(known: Observations, snapshot: Snapshot, name: str) -> Observations:
-    """What the drain of a node began with that died before the cluster told it: the node's own count at its begin."""
-    begun = known.untold.get(name)
-    if begun is None:
-        return known
-    known = changed(known, untold={other: before for other, before in known.untold.items() if other != name})
-    known = changed(known, is_uncountable=known.is_uncountable or begun.is_at_least)
-    is_green = snapshot.green is not None and snapshot.green.owns(name)
-    initial, left = (known.initial_back, known.left_back) if is_green else (known.initial, known.left)
-    # Of those who stayed after an earlier drain, this one has evicted none a second time.
-    earlier = initial.get(name, 0) - min(begun.left or 0, begun.clients) if name in initial else 0
-    initial, left = {**initial, name: earlier + begun.clients}, {**left, name: begun.clients}
-    if is_green:
-        return changed(known, initial_back=initial, left_back=left)
-    return changed(known, initial=initial, left=left)
-
-
 def _undrained(known: Observations, name: str, clients: int | None) -> Observations:
     """No drain of a node has moved those who were cut off when its broker died, nor will the next one.
 
     `clients`: how many they were, None where its drain had been stopped: then the fewest that the drain left.
     """
+    if (drain := known.untold.get(name)) is not None:
+        others = {other: untold for other, untold in known.untold.items() if other != name}
+        known = changed(known, untold=others, is_uncountable=known.is_uncountable or drain.is_at_least)
     if name in known.initial:
         cut = known.left[name] if clients is None else clients
         initial, left = {**known.initial, name: known.initial[name] - cut}, {**known.left, name: 0}

@@ -30,7 +30,7 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     if blue is None:
         return known
     evacuating = [m for m in blue.members if m.evacuation]
-    known, begun, left = _with_begun(known, blue.members, snapshot, journal.totals.initial)
+    known, begun = _with_begun(known, blue.members, snapshot, journal.totals.initial)
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
@@ -39,10 +39,9 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
         baseline, green_baseline = {**live, **begun}, green_before
     evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}
-    left = {**known.left, **left}
     # While the Service has blue, clients come to a node between two of its drains, before its counts tell who has left.
-    is_refilled = journal.late_removal and bool(_begun_again(known.drained_from, left, begun))
-    initial, left = _drained_again(known.drained_from, {**begun, **initial}, left, begun)
+    is_refilled = journal.late_removal and bool(_begun_again(known.drained_from, known.left, begun))
+    initial, left = _drained_again(known.drained_from, {**begun, **initial}, known.left, begun)
     left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
     return changed(
@@ -63,19 +62,17 @@ def with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, 
     green, blue = snapshot.green, snapshot.blue
     blue_members, green_members = blue.members if blue else (), green.members if green else ()
     noted = {*journal.totals.initial, *journal.totals.initial_back}
-    known, begun, before = _with_begun(known, (*blue_members, *green_members), snapshot, noted)
+    known, begun = _with_begun(known, (*blue_members, *green_members), snapshot, noted)
     blue_begun = {name: begun.pop(name) for name in tuple(begun) if blue and blue.owns(name)}
     initial = {**begun, **journal.totals.initial_back, **known.initial_back}
-    initial, left = _drained_again(known.drained_from, initial, {**known.left_back, **before}, begun)
+    initial, left = _drained_again(known.drained_from, initial, known.left_back, begun)
     evacuating = (m.name for m in snapshot.members if m.evacuation)
     evacuated_at = {**known.evacuated_at, **dict.fromkeys(evacuating, snapshot.now)}
     drains = _drains(evacuated_at, snapshot.now)
     known = changed(known, initial_back=initial, left_back=_fewest(left, initial, green, drains), progress={})
     drained_from = {**known.drained_from, **begun, **blue_begun}
     is_late = (snapshot.now - abort.at).total_seconds() > STOPPED_S
-    initial, left = _drained_again(
-        known.drained_from, {**blue_begun, **known.initial}, {**known.left, **before}, blue_begun
-    )
+    initial, left = _drained_again(known.drained_from, {**blue_begun, **known.initial}, known.left, blue_begun)
     ledger = Ledger(evicted=known.ledger.evicted, max_missing=known.ledger.max_missing)
     known = changed(known, drained_from=drained_from, evacuated_at=evacuated_at, ledger=ledger)
     if blue is None or not initial or is_late:
@@ -153,51 +150,57 @@ def returned(known: Observations) -> int:
 
 def _with_begun(
     known: Observations, members: Iterable[Member], snapshot: Snapshot, noted: Container[str]
-) -> tuple[Observations, dict[str, int], dict[str, int]]:
-    """By pod: clients at the start of its drain, as the cluster tells them, and what the drain before had left.
+) -> tuple[Observations, dict[str, int]]:
+    """By pod: clients at the start of its drain, by its own counts until the cluster tells them.
 
-    Where the cluster has not told them in time, or not before the drain was stopped, the node's own counts are taken.
     What the cluster told before the drain began is of the one before it. `noted`: pods of which the journal has it.
     """
     now, told_at = snapshot.now, snapshot.evacuations.read_at
     begun: dict[str, int] = {}
-    left: dict[str, int] = {}
     untold: dict[str, Untold] = {}
-    drained_from, denied_at, is_uncountable = dict(known.drained_from), dict(known.denied_at), known.is_uncountable
-    here = {member.name: member for member in members}
-    for name in (*here, *(name for name in known.untold if name not in here)):
-        member, before = here.get(name), known.untold.get(name)
-        told = member.evacuation.initial_connected if member and member.evacuation else None
-        if member and not member.is_up and before is None and name not in drained_from:
+    told_late: dict[str, int] = {}
+    drained_from, denied_at = dict(known.drained_from), dict(known.denied_at)
+    for member in members:
+        name, before = member.name, known.untold.get(member.name)
+        is_new = before is None and name not in drained_from
+        if is_new and not member.is_up:
             # Its clients are counted with its end.
             continue
-        if member and member.evacuation is None and member.own.read_at is not None and not member.own.problem:
+        told = member.evacuation.initial_connected if member.evacuation else None
+        if member.evacuation is None and member.own.read_at is not None and not member.own.problem:
             denied_at[name] = member.own.read_at
             if before is None and name in drained_from and name not in _drains(known.evacuated_at, now):
                 drained_from[name] = ENDED
         if name in denied_at and told_at is not None and told_at <= denied_at[name]:
             told = None
-        if told is None and before is None and member and member.evacuation and not _goes_on(known, name, denied_at):
-            before = _untold(known, member, now, noted)
-        if told is None and before is not None and (member is None or member.evacuation or member.own.problem):
-            is_awaited = (now - before.since).total_seconds() <= TOLD_WITHIN_S
-            if is_awaited or member is not None:
-                untold[name] = before
-            if is_awaited:
-                continue
         if told is not None:
             begun[name] = told
-        elif before is not None:
-            begun[name] = before.clients
-            is_uncountable = is_uncountable or before.is_at_least
-        if before is None:
-            continue
-        if before.left is not None:
-            left[name] = before.left
-        if told is not None and drained_from.get(name) == before.clients:
-            drained_from[name] = told
-    known = changed(known, untold=untold, drained_from=drained_from, denied_at=denied_at)
-    return changed(known, is_uncountable=is_uncountable), begun, left
+            if before is not None:
+                # As many as the one before it: that went on, and was out of sight.
+                told_late[name] = told - before.clients if told != before.before else 0
+                drained_from[name] = told
+        elif before is not None and (member.evacuation or member.own.problem):
+            untold[name] = before
+        elif member.evacuation and not (is_new and name in noted) and not _goes_on(known, name, denied_at):
+            untold[name] = _untold(known, member, now)
+    begun |= {name: drain.clients for name, drain in untold.items()}
+    late = now - timedelta(seconds=TOLD_WITHIN_S)
+    never = (d for n, d in known.untold.items() if n not in told_late and (n not in untold or d.since < late))
+    is_uncountable = known.is_uncountable or any(drain.is_at_least for drain in never)
+    if told_late:
+        known = _corrected(known, told_late)
+    changes = {"untold": untold, "drained_from": drained_from, "denied_at": denied_at}
+    return changed(known, **changes, is_uncountable=is_uncountable), begun
+
+
+def _corrected(known: Observations, by: Mapping[str, int]) -> Observations:
+    """What drains were taken to have begun with, by what the cluster has told of them since."""
+    return changed(
+        known,
+        baseline={n: c + by.get(n, 0) if c == known.initial.get(n) else c for n, c in known.baseline.items()},
+        initial={n: c + by.get(n, 0) for n, c in known.initial.items()},
+        initial_back={n: c + by.get(n, 0) for n, c in known.initial_back.items()},
+    )
 
 
 def _goes_on(known: Observations, name: str, denied_at: Mapping[str, datetime]) -> bool:
@@ -207,15 +210,13 @@ def _goes_on(known: Observations, name: str, denied_at: Mapping[str, datetime]) 
     return is_told and at is not None and (denied is None or denied < at)
 
 
-def _untold(known: Observations, member: Member, now: datetime, noted: Container[str]) -> Untold:
+def _untold(known: Observations, member: Member, now: datetime) -> Untold:
     """A drain that begins, by the node's own counts; one seen to evacuate a moment ago evicts all the while."""
-    name = member.name
-    is_seen = name in _drains(known.evacuated_at, now)
+    is_seen = member.name in _drains(known.evacuated_at, now)
     recent = () if is_seen else known.recent[-2:]
-    counts = [sample.nodes[name] for sample in recent if name in sample.nodes]
+    counts = [sample.nodes[member.name] for sample in recent if member.name in sample.nodes]
     clients = max(member.live_connections or 0, *counts, 0)
-    is_at_least = not (is_seen or counts[:-1] or name in noted)
-    return Untold(clients, now, known.left.get(name, known.left_back.get(name)), is_at_least)
+    return Untold(clients, now, not (is_seen or counts[:-1]), known.drained_from.get(member.name))
 
 
 def _drains(evacuated_at: Mapping[str, datetime], now: datetime) -> set[str]:

@@ -46,10 +46,10 @@ class Untold:
     clients: int
     """On the node when its evacuation was first seen, by its own counts."""
     since: datetime
-    left: int | None
-    """Fewest clients on it after the drain before this one; None for the first."""
-    is_at_least: bool = False
+    is_at_least: bool
     """Nobody had counted it before: it may have evicted some by then."""
+    before: int | None
+    """What the drain before it began with; None for the first."""
 
 
 @dataclass(frozen=True)

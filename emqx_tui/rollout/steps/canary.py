@@ -79,7 +79,10 @@ def _is_moved_by_others(context: RolloutContext) -> bool:
 
 
 def _is_apart(context: RolloutContext, pod: str) -> bool:
-    if pod in context.observations.away_since:
+    known = context.observations
+    if pod in known.away_since:
+        return True
+    if known.canary and any(death.pod == pod and death.at >= known.canary.since for death in known.deaths):
         return True
     member = next((m for m in context.blue_members if m.name == pod), None)
     return member is None or member.is_suspect or member.pod.meta.deleting

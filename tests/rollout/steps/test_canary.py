@@ -11,6 +11,7 @@ import pytest
 from emqx_tui.rollout.addresses import wanted_members
 from emqx_tui.rollout.commands import RepairEndpoints, SwitchEndpoints
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.state.journal import NodeDeath
 from emqx_tui.rollout.state.observed import Canary
 from emqx_tui.rollout.steps import canary
 from tests.support import scenes as build
@@ -130,6 +131,7 @@ def test_the_watch_goes_on_with_what_it_began_with() -> None:
 APART: dict[str, Scene] = {
     "it is silent": with_place(watched(30.0, live=0), "blue", 2, own_problem="timed out"),
     "it is no member of EMQX": with_place(watched(30.0, live=0), "blue", 2, is_joined=False),
+    "it was restarted": remembered(watched(30.0, live=0), deaths=(NodeDeath(TOP, "uid/0", 300, ago(3)),)),
     "its pod goes": with_place(watched(30.0, live=0), "blue", 2, is_deleting=True),
     "somebody evacuates it": replace(watched(30.0, live=0), foreign=(build.node_name(TOP),)),
     "somebody evacuates another": replace(watched(30.0, live=0), foreign=(build.node_name(f"{build.BLUE_NAME}-1"),)),
@@ -150,6 +152,11 @@ def test_what_a_broker_loses_by_itself_is_not_the_networks_doing(scene: Scene) -
     begun = settled.decided()[1].observations.canary
     assert begun is not None
     assert (begun.since, begun.clients) == (settled.now, 0)
+
+
+def test_a_node_that_was_restarted_before_the_watch_is_watched() -> None:
+    restarted = remembered(watched(30.0, live=300), deaths=(NodeDeath(TOP, "uid/0", 300, ago(31)),))
+    assert restarted.decided()[1].observations.canary is not None
 
 
 def test_the_watch_is_dropped_with_the_phase() -> None:
