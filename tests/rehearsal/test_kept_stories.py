@@ -626,6 +626,24 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "the driver is killed before it counts, and the network resets many until another comes": (
+        Story(
+            123386,
+            network="ebpf",
+            skews_s=(-0.5,),
+            events=(Event(1.0, "killed"), Event(7.3, "Endpoints removed")),
+        ),
+        "done",
+    ),
+    "green is removed while the only broker of blue hangs": (
+        Story(
+            122577,
+            nodes=1,
+            skews_s=(0.5,),
+            events=(Event(20.1, "a blue broker hangs"), Event(34.1, "green set removed")),
+        ),
+        "done",
+    ),
 }
 
 

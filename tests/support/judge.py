@@ -216,7 +216,10 @@ class Judge:
         if view.result == "failed":
             return
         try:
-            self.stage.witness.check_ended(version if view.result == "done" else "4.4.14", self._delay(struck, delay_s))
+            # Somebody may remove the object after the end.
+            if self.stage.world.store.find("emqxenterprises", *self.stage.witness.key) is not None:
+                delay = self._delay(struck, delay_s)
+                self.stage.witness.check_ended(version if view.result == "done" else "4.4.14", delay)
         except (AssertionError, KeyError) as error:
             self._break("end", f"not as it should be after '{view.result}': {error!r}")
         self._last_line_is_true(view)

@@ -350,9 +350,13 @@ class Witness:
         now = self.world.timeline.now
         found: dict[str, float] = {}
         self._standing, self._stopped, self._refusing = set(), set(), set()
+        sets = {found["metadata"]["uid"] for found in self.world.store.list("statefulsets", self.key[0])}
         for pod in self.world.pods(self.key[0]):
             ip, name = pod.get("status", {}).get("podIP"), pod["metadata"]["name"]
             if not ip or "deletionTimestamp" in pod["metadata"]:
+                continue
+            if not any(owner["uid"] in sets for owner in pod["metadata"].get("ownerReferences", ())):
+                # Its set was removed, and it goes with it.
                 continue
             at = self.world.brokers.at_pod(self.key[0], name)
             node = at and at.cluster.nodes[at.name]

@@ -18,7 +18,7 @@ from emqx_tui.rollout.state.deaths import all_deaths
 from emqx_tui.rollout.state.drains import evicted, returned
 from emqx_tui.rollout.state.journal import START_NOTED_S, HoldRecord, Journal, Totals, Uncounted
 from emqx_tui.rollout.state.observed import Observations
-from emqx_tui.rollout.state.samples import uncounted
+from emqx_tui.rollout.state.samples import UNCOUNTED_S, uncounted
 from emqx_tui.rollout.steps import canary
 from emqx_tui.rollout.steps.forward import is_empty_by_own_word
 from emqx_tui.rollout.telling import wording
@@ -108,7 +108,7 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     totals = changed(
         totals,
         lowest_sum=_lower(totals, known.lowest_sum),
-        start_sum=totals.start_sum if totals.start_sum is not None else known.start_sum,
+        start_sum=totals.start_sum if totals.start_sum is not None else _start_sum(journal, known),
         evicted=max(totals.evicted, evicted(known) + _evicted_besides(totals, known, known.initial)),
         evicted_at=totals.evicted_at or (now if _is_evicted(context) else None),
         returned=max(totals.returned, returned(known) + _evicted_besides(totals, known, known.initial_back)),
@@ -128,6 +128,13 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
     )
     names = tuple(sorted(drained))
     return changed(journal, totals=totals, drained=names)
+
+
+def _start_sum(journal: Journal, known: Observations) -> int | None:
+    """Clients when the release began; None where nobody counted them before some may have been cut off."""
+    begun, counted_from = journal.created_at, known.counted_from
+    is_late = counted_from is not None and (counted_from - begun).total_seconds() > UNCOUNTED_S
+    return None if is_late else known.start_sum
 
 
 def _evicted_besides(totals: Totals, known: Observations, drained: Container[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -113,6 +114,16 @@ def test_a_lower_bound_stays_one() -> None:
     known = noted(build.draining(), totals=Totals(is_lower_bound=True, cut_by_canary=7, deaths=(DEATH,), killed=40))
     totals = bookkeeping.with_totals(known.context(), Phase.DRAINING, []).totals
     assert (totals.is_lower_bound, totals.cut_by_canary, totals.killed) == (True, 7, 40)
+
+
+@pytest.mark.parametrize(("late_s", "start_sum"), [(-60, 880), (12, 880), (13, None)])
+def test_a_sum_that_was_counted_late_is_not_that_of_the_start(late_s: int, start_sum: int | None) -> None:
+    """The first driver died before it counted: who was cut off until the next one came is in no sum."""
+    scene = build.draining()
+    assert scene.journal
+    counted_from = scene.journal.created_at + timedelta(seconds=late_s)
+    context = remembered(scene, start_sum=880, counted_from=counted_from).context()
+    assert bookkeeping.with_totals(context, Phase.DRAINING, []).totals.start_sum == start_sum
 
 
 def test_what_was_counted_first_stays_whoever_drives_later() -> None:
