@@ -644,6 +644,22 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "a drain is started again at another rate, and is over before EMQX tells of it": (
+        Story(
+            124353,
+            clients_per_node=24,
+            approval="every-node",
+            is_late=True,
+            skews_s=(0.5, 0.0),
+            boot_s=1.0,
+            events=(
+                Event(7.4, "green scaled to 1", 1),
+                Event(8.1, "operator is another release", 1),
+                Event(37.0, "other rates", 1),
+            ),
+        ),
+        "done",
+    ),
 }
 
 

@@ -177,7 +177,7 @@ def _with_begun(
             begun[name] = told
             if before is not None:
                 # As many as the one before it: that went on, and was out of sight.
-                told_late[name] = told - before.clients if told != before.before else 0
+                told_late[name] = before.came(told) - before.came(before.clients) if told != before.before else 0
                 drained_from[name] = told
         elif before is not None and (member.evacuation or member.own.problem):
             untold[name] = before
@@ -216,7 +216,8 @@ def _untold(known: Observations, member: Member, now: datetime) -> Untold:
     recent = () if is_seen else known.recent[-2:]
     counts = [sample.nodes[member.name] for sample in recent if member.name in sample.nodes]
     clients = max(member.live_connections or 0, *counts, 0)
-    return Untold(clients, now, not (is_seen or counts[:-1]), known.drained_from.get(member.name))
+    left = known.left.get(member.name, known.left_back.get(member.name, 0))
+    return Untold(clients, now, not (is_seen or counts[:-1]), known.drained_from.get(member.name), left)
 
 
 def _drains(evacuated_at: Mapping[str, datetime], now: datetime) -> set[str]:

@@ -50,6 +50,12 @@ class Untold:
     """Nobody had counted it before: it may have evicted some by then."""
     before: int | None
     """What the drain before it began with; None for the first."""
+    left: int
+    """Whom that had left."""
+
+    def came(self, clients: int) -> int:
+        """Of `clients` at its begin those who came after the drain before: the others are counted with that one."""
+        return clients - min(self.left, clients)
 
 
 @dataclass(frozen=True)

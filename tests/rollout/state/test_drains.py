@@ -104,3 +104,13 @@ def test_a_drain_that_is_told_after_the_end_of_its_broker_has_evicted_nobody() -
     again = with_place(aborting, "blue", 2, pod_uid="another", **draining_place(live=0) | {"initial": 0})
     known = seen(before, going, going, aborting, again, again)
     assert ([death.clients for death in known.deaths], evicted(known)) == ([300], 0)
+
+
+def test_a_drain_at_another_rate_that_is_over_before_it_is_told_evicts_nobody_twice() -> None:
+    """EMQX takes rates when a drain starts: it is stopped and started again."""
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=310)
+    first = [with_place(before, "blue", 2, **draining_place(live=live) | {"initial": 310}) for live in (310, 210, 110)]
+    stopped = with_place(before, "blue", 2, live=110, own=0, own_enabled=False)
+    empty = with_place(before, "blue", 2, own=0, live=0)
+    told = with_place(before, "blue", 2, **draining_place(live=0) | {"initial": 130})
+    assert evicted(seen(before, *first, stopped, empty, empty, told)) == 330, "20 came, or were counted late"
