@@ -14,7 +14,7 @@ from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.snapshot import Colour, Generation, Member, Snapshot
-from emqx_tui.model.workloads import Endpoints, Service
+from emqx_tui.model.workloads import Endpoints, Service, StatefulSet
 from emqx_tui.rollout.commands import CloseValve, Command, StopDrain
 from emqx_tui.rollout.decision import CheckResult
 from emqx_tui.rollout.gate_id import GateId
@@ -110,6 +110,12 @@ class RolloutContext:
         if self.journal.target_mark:
             return self.resource.template_mark == self.journal.target_mark
         return not self.is_template_original
+
+    def is_blue_again(self, found: StatefulSet) -> bool:
+        """Blue was removed, and the operator builds the same set again; its revision is told a moment later."""
+        originals = self.journal.originals
+        is_same = found.name == originals.blue_name and found.update_revision in ("", originals.blue_revision)
+        return is_same and found.meta.uid != originals.blue_uid
 
     @property
     def is_template_original(self) -> bool:

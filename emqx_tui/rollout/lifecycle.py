@@ -90,7 +90,7 @@ def _is_blue_rebuilt(context: RolloutContext) -> bool:
 
 def _is_template_applied(context: RolloutContext) -> bool:
     is_untouched = context.is_template_original and not context.is_template_applied
-    return not is_untouched or context.green is not None
+    return not is_untouched or (context.green is not None and not context.is_blue_again(context.green.stateful_set))
 
 
 def _is_green_complete(context: RolloutContext) -> bool:

@@ -660,6 +660,10 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "blue is removed before the first patch, and the operator builds it again": (
+        Story(140019, skews_s=(0.0, 0.0), events=(Event(0.0, "blue set removed", 1),)),
+        "done",
+    ),
 }
 
 

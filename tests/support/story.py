@@ -19,6 +19,7 @@ from emqx_tui.rollout.policy import Approval, Policy
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views import facts
+from emqx_tui.session.views.fleet_view import Role
 from emqx_tui.session.views.view import View
 from tests.support.faults import CATALOGUE, Fault, evacuate, no_api_server, scale, scale_set, template
 from tests.support.judge import Judge
@@ -248,10 +249,9 @@ class Telling:
             self.stage.world.timeline.after(12.0, lambda: self._again(place))
 
     def _is_driven(self) -> bool:
-        """The driver lives and is connected."""
-        holder = self.stage.lease_holder()
+        """The driver lives, is connected, and knows that it drives."""
         live = (c for c in self.consoles if not c.wire.is_cut and no_api_server not in c.meddlers)
-        return any(console.host.identity == holder for console in live)
+        return any(console.view is not None and console.view.role is Role.DRIVER for console in live)
 
     def _go_on_by_hand(self, *, is_late: bool) -> None:
         """Nobody holds for ever; who cannot go on goes back, and who is told to mend something does so."""

@@ -28,7 +28,7 @@ from emqx_tui.rollout.telling.incidents import IncidentKind
 def with_milestones(context: RolloutContext, phase: Phase) -> Journal:
     """The journal with its milestones: green's UID, the canary's verdict, the cut-over, in an abort a new blue."""
     journal, green = context.journal, context.green
-    if phase is Phase.LOST and journal.abort:
+    if (phase is Phase.LOST and journal.abort) or phase is Phase.STARTING:
         return _with_rebuilt_blue(context)
     if phase in FINAL or journal.abort:
         return journal
@@ -50,11 +50,10 @@ def _is_new_green(context: RolloutContext) -> bool:
 
 def _with_rebuilt_blue(context: RolloutContext) -> Journal:
     """Somebody removed blue, and the operator, asked for the old template, has built the very same set again."""
-    journal, originals = context.journal, context.journal.originals
+    journal = context.journal
     if context.resource is None or context.stale_kube or context.snapshot.blue_set is not None or context.is_held:
         return journal
-    same = (originals.blue_name, originals.blue_revision)
-    again = next((s for s in context.snapshot.sets if (s.name, s.update_revision) == same), None)
+    again = next((s for s in context.snapshot.sets if context.is_blue_again(s) and s.update_revision), None)
     return journal if again is None else replace(journal, rebuilt_blue_uid=again.meta.uid)
 
 

@@ -150,6 +150,9 @@ def _apply_template(context: RolloutContext) -> list[Command]:
         return []
     if resource.meta.metadata_generation != journal.metadata_generation:
         return []
+    if context.snapshot.blue_set is None:
+        # Somebody removed it: the operator builds it again first, for nothing else is asked for.
+        return []
     failure = context.expectations.failures.get(ApplyTemplate.name)
     if failure and failure.is_refusal:
         return []

@@ -813,3 +813,23 @@ def test_a_green_that_the_operator_has_built_again_is_noted(scene: Scene, is_not
     decided = journal.decide().journal
     assert decided is not None
     assert (decided.green_uid == "uid-green-2") is is_noted
+
+
+# -- blue is removed before the first patch ------------------------------------------------------------------------
+
+AGAIN = with_side(START, "blue", uid="uid-blue-2")
+
+
+def test_nothing_is_sent_before_the_operator_has_built_blue_again() -> None:
+    gone = replace(START, blue=None)
+    assert (gone.decide().phase, gone.commands()) == (Phase.LOST, ())
+    young = with_side(AGAIN, "blue", revision="")
+    assert (young.decide().phase, young.decide().alarms, young.commands()) == (Phase.STARTING, (), ())
+
+
+def test_a_release_starts_with_the_same_blue_that_was_built_again() -> None:
+    noted_first = AGAIN.decide()
+    assert noted_first.journal
+    assert (noted_first.phase, noted_first.journal.rebuilt_blue_uid) == (Phase.STARTING, "uid-blue-2")
+    (command,) = replace(AGAIN, journal=noted_first.journal).commands()
+    assert isinstance(command, ApplyTemplate)
