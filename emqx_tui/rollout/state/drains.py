@@ -35,7 +35,9 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
     green_before = _green_before(known, snapshot, begun)
-    if begun and not baseline and blue.live_connections is not None and green_before is not None:
+    awaited_from = now - timedelta(seconds=TOLD_WITHIN_S)
+    is_sure = not any(drain.is_at_least and drain.since >= awaited_from for drain in known.untold.values())
+    if begun and is_sure and not baseline and blue.live_connections is not None and green_before is not None:
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
         baseline, green_baseline = {**live, **begun}, green_before
     evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from emqx_tui.model.series import Ledger
 from emqx_tui.rollout.state.drains import evicted, returned
 from emqx_tui.rollout.state.journal import AbortRecord
 from emqx_tui.rollout.state.observations import observe
@@ -114,3 +115,13 @@ def test_a_drain_at_another_rate_that_is_over_before_it_is_told_evicts_nobody_tw
     empty = with_place(before, "blue", 2, own=0, live=0)
     told = with_place(before, "blue", 2, **draining_place(live=0) | {"initial": 130})
     assert evicted(seen(before, *first, stopped, empty, empty, told)) == 330, "20 came, or were counted late"
+
+
+def test_who_was_evicted_before_a_console_came_has_landed() -> None:
+    """It sees a drain of which EMQX tells some seconds later, and whose clients are on green by then."""
+    begun = approved(build.draining(), "node:2")
+    landed = with_place(with_place(begun, "green", 0, live=250), "blue", 2, own=50, live=50)
+    told = with_place(landed, "blue", 2, **draining_place(live=50) | {"initial": 300})
+    assert seen(landed, landed, landed, told).ledger == Ledger(
+        evicted=250, landed=250, bounced=0, missing=0, max_missing=0, on_their_way=0, unasked=0
+    )
