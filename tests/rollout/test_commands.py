@@ -268,3 +268,10 @@ def test_a_quote_in_the_body_does_not_end_the_argument() -> None:
 
 def test_a_json_patch_is_described_as_one() -> None:
     assert "--type=json " in RestoreTemplate(CR, 7, OLD, STS, 3).describe()
+
+
+def test_pods_are_listed_in_the_namespace_of_the_addresses() -> None:
+    request = SwitchEndpoints(EP, (), (), "a", instance="emqx-ee").pods_request()
+    assert request.path == f"/api/v1/namespaces/{EP.namespace}/pods"
+    assert request.query == {"labelSelector": "apps.emqx.io/instance=emqx-ee"}
+    assert SwitchEndpoints(EP, (), (), "a").pods_request().query == {}

@@ -59,3 +59,4 @@ def test_at_600_times_figures_read_every_50_ms_are_still_fresh() -> None:
     assert fast.max_broker_age_s >= 2 * between_polls_s
     assert fast.max_own_age_s >= 2 * between_polls_s
     assert fast.stall_s >= 10 * between_polls_s
+    assert fast.ack_timeout_s == 5 * 600

@@ -146,6 +146,7 @@ def test_names_stay_where_only_values_are_secret() -> None:
         "env": [{"name": "A", "value": REDACTED}],
         "bootstrapAPIKeys": [{"key": "app", "secret": REDACTED}],
     }
+    assert redact({"kind": "Secret", "data": {"emqx.lic": "y"}}) == {"kind": "Secret", "data": {"emqx.lic": REDACTED}}
 
 
 @pytest.mark.parametrize(

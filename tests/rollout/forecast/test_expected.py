@@ -116,6 +116,14 @@ def test_what_is_left_is_expected_from_the_drains_on_and_kept_to_the_end() -> No
     assert fixed(releases.done(), Phase.FINISHING, found) is found
 
 
+def test_two_drains_at_once_are_expected_to_take_less_time() -> None:
+    view = releases.draining()
+    before, after = fixed(view), fixed(replace(view, journal=releases.journal(parallel_drains=2)))
+    assert before is not None
+    assert after is not None
+    assert after.blue.first(0) < 0.7 * before.blue.first(0)
+
+
 def test_other_rates_make_another_one() -> None:
     view = releases.draining()
     slower = replace(view, journal=releases.journal(rates=Rates(50, 50, 5)))

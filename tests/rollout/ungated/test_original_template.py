@@ -116,6 +116,16 @@ def test_what_cannot_be_known_is_named(patch: dict[str, Any], where: str) -> Non
     assert where in found.problem
 
 
+def test_a_variable_that_comes_from_elsewhere_goes_back_to_env_whatever_its_name() -> None:
+    """`emqxConfig` has values only."""
+    field = {"name": "EMQX_NODE__IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    made = pods_of(OLD)
+    made["spec"]["containers"][0]["env"].append(field)
+    found = original_template(OLD, made, pods_of(OLD))
+    assert found.template is not None, found.problem
+    assert field in found.template["spec"]["emqxContainer"]["env"]
+
+
 def test_a_statefulset_that_was_not_read_tells_nothing() -> None:
     assert original_template(OLD, {}, pods_of(OLD)).template is None
 
@@ -126,6 +136,7 @@ def test_a_template_is_told_from_another_by_what_was_made_of_it() -> None:
     assert is_made_from(OLD, pods_of(OLD))
     assert not is_made_from(OLD, pods_of(new))
     assert not is_made_from(config, pods_of(OLD))
+    assert not is_made_from(changed({"emqxContainer/emqxConfig/zone.external.idle_timeout": "15s"}), pods_of(OLD))
     assert not is_made_from(OLD, {})
 
 
