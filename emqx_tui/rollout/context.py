@@ -254,12 +254,15 @@ class RolloutContext:
 
     @cached_property
     def is_draining(self) -> bool:
-        """A node is drained, or its evacuation was started, here or elsewhere, and EMQX has not told of it yet."""
-        return bool(self.draining or self.unanswered_start) or any(
-            self.expectations.is_start_awaited(m.name, m.own.read_at, self.now)
-            for m in (*self.blue_members, *self.green_members)
-            if m.evacuation is None
-        )
+        """A node is drained, or is about to be."""
+        return bool(self.draining or self.starting)
+
+    @cached_property
+    def starting(self) -> tuple[Member, ...]:
+        """Nodes whose evacuation was started, here or elsewhere, and EMQX has not told of it yet."""
+        awaited, late = self.expectations, self.unanswered_start
+        members = (m for m in (*self.blue_members, *self.green_members) if m.evacuation is None)
+        return tuple(m for m in members if m.name == late or awaited.is_start_awaited(m.name, m.own.read_at, self.now))
 
     @property
     def foreign_evacuations(self) -> tuple[str, ...]:

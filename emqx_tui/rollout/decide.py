@@ -165,6 +165,7 @@ def _decision(
         checks=gate.checks if gate else progress.checks(context, phase),
         alarms=alarms,
         incidents=context.observations.nodes.incidents,
+        starting=tuple(member.name for member in context.starting),
         commands=tuple(command for command in wanted if _is_due(context, command)),
         journal=context.journal,
         refused=answer.refused,

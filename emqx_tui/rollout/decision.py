@@ -169,6 +169,8 @@ class Decision:
     alarms: tuple[Alarm, ...] = ()
     incidents: tuple[Incident, ...] = ()
     """Nodes that have failed in this release, oldest first, those that are back among them."""
+    starting: tuple[str, ...] = ()
+    """Pods whose evacuation was started, here or elsewhere, and EMQX has not told of it yet."""
     commands: tuple[Command, ...] = ()
     """To be sent now, each at most once at a time."""
     journal: Journal | None = None

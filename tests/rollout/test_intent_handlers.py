@@ -274,6 +274,33 @@ def test_a_hold_and_a_freeze_say_what_goes_on_and_what_is_stopped(scene: Scene, 
     assert scene.decide(Freeze(BY)).accepted == f"frozen: {stopped}"
 
 
+@pytest.mark.parametrize(
+    ("scene", "starting"),
+    [
+        (build.draining(), ()),
+        (START_APPROVED, (TOP_POD,)),
+        (with_place(START_APPROVED, "blue", 2, **build.draining_place()), ()),
+        (held(remembered(START_APPROVED, in_flight=frozenset({drain_key(TOP_POD)}))), (TOP_POD,)),
+        (remembered(START_APPROVED, done_at={(StartDrain.name, drain_key(TOP_POD)): build.ago(0.5)}), (TOP_POD,)),
+        (held(remembered(START_APPROVED, done_at={(StartDrain.name, drain_key(TOP_POD)): build.ago(40)})), ()),
+        (held(remembered(START_APPROVED, unanswered_starts={TOP_POD: build.ago(5)})), (TOP_POD,)),
+        (held(noted(START_APPROVED, starts={TOP_POD: build.ago(1)})), (TOP_POD,)),
+    ],
+    ids=[
+        "between two drains",
+        "about to be sent",
+        "seen",
+        "on its way",
+        "answered, not seen yet",
+        "seen to have done nothing",
+        "without an answer",
+        "noted by another console",
+    ],
+)
+def test_a_decision_names_the_drains_that_are_starting(scene: Scene, starting: tuple[str, ...]) -> None:
+    assert scene.decide().starting == starting
+
+
 @pytest.mark.parametrize("scene", UNDER_WAY.values(), ids=UNDER_WAY)
 @pytest.mark.parametrize("intent", [Hold(BY), Freeze(BY)], ids=["hold", "freeze"])
 def test_holding_is_always_allowed_and_sends_nothing_advancing(scene: Scene, intent: Intent) -> None:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from emqx_tui.headless.looking import status
-from emqx_tui.headless.release.exit_status import Result
+from emqx_tui.headless.release import rollout
+from emqx_tui.headless.release.exit_status import Leaving, Result, ending
 from emqx_tui.headless.release.summary import summary
+from emqx_tui.headless.verbs import verbs
 from emqx_tui.model.evacuation import EvacuationState
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger
+from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.decision import Alarm, CheckResult, Outcome
 from emqx_tui.rollout.forecast.start_forecast import StartForecast
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.policy import Approval, needs_person
 from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord, Totals, Uncounted
+from emqx_tui.rollout.telling.incidents import Incident, IncidentKind
 from emqx_tui.session.views import facts, node_facts
 from emqx_tui.session.views.cluster_facts import ClusterState, cluster_state, with_view
 from emqx_tui.session.views.facts import Driving, LowestSum, MaxMissing, Obstacle
 from emqx_tui.session.views.fleet_view import Role
 from emqx_tui.session.views.node_facts import NodeState
 from emqx_tui.session.views.view import View
+from emqx_tui.ui.rollout.headline import headline
+from emqx_tui.ui.rollout.key_reasons import key_reasons
 from emqx_tui.ui.rollout.ledger import ledger_line
 from emqx_tui.ui.text.spans import plain
 from tests.support import releases
@@ -40,6 +47,51 @@ def evacuated(state: EvacuationState, left: int = 10) -> View:
 def test_a_drain_runs_until_it_prohibits_and_a_state_that_is_not_known_runs(state: EvacuationState) -> None:
     running = [member.name for member in facts.draining(evacuated(state))]
     assert running == ([] if state is EvacuationState.PROHIBITING else [f"{BLUE}-1"])
+
+
+STARTING = releases.at_gate()
+STARTING = replace(STARTING, decision=replace(STARTING.decision, gate=None, starting=(f"{BLUE}-0",)))
+HOLD = HoldRecord("ann@bastion", NOW, "held by hand")
+LOST = Incident(IncidentKind.POD_LOST, f"{GREEN}-0", Colour.GREEN, NOW, 5)
+
+
+@pytest.mark.parametrize(
+    ("tell", "words"),
+    [
+        (lambda view: told(held(view, HOLD)), "the drain of …86d7758868-0 is starting · f freeze: stops the drain"),
+        (lambda view: told(held(view, replace(HOLD, freeze=True))), "drains are stopped"),
+        (lambda view: told(failed(view)), "the drain of …86d7758868-0 is starting · "),
+        (lambda view: "\n".join(status.lines(failed(view))), f"now      the drain of {BLUE}-0 is starting"),
+        (rollout.left_behind, "the drain inside EMQX goes on to its end"),
+        (verbs.left_behind, "the drain goes on inside EMQX"),
+        (lambda view: str(ending(held(view, HOLD), Leaving(on_hold=True))), "None"),
+        (lambda view: key_reasons(held(view, HOLD))["freeze"] or "f works", "f works"),
+    ],
+    ids=["held", "frozen", "a node failed", "status", "rollout leaves", "a verb leaves", "exit on hold", "the key f"],
+)
+def test_no_front_end_denies_a_drain_that_is_starting(tell: Callable[[View], str], words: str) -> None:
+    quiet = replace(STARTING, decision=replace(STARTING.decision, starting=()))
+    assert words in tell(STARTING)
+    assert words not in tell(quiet)
+
+
+def held(view: View, hold: HoldRecord) -> View:
+    assert view.journal
+    return replace(view, journal=replace(view.journal, hold=hold))
+
+
+def failed(view: View) -> View:
+    return replace(view, decision=replace(view.decision, incidents=(LOST,)))
+
+
+def told(view: View) -> str:
+    return plain(headline(view).second)
+
+
+def test_the_drain_of_a_silent_node_that_may_never_start_keeps_nobody() -> None:
+    view, seen = held(STARTING, HOLD), STARTING.snapshot
+    silent = replace(view, snapshot=replace(seen, own={f"{BLUE}-0": Reading(None, NOW, "no answer")}))
+    assert ending(silent, Leaving(on_hold=True)) is Result.HELD
 
 
 def test_no_drain_beats_the_rate_of_as_many_nodes_as_there_are() -> None:

@@ -268,8 +268,8 @@ def _waiting(view: View) -> Iterator[str]:
     for incident in decision.incidents:
         yield f"incident {wording.incident_so_far(incident)}"
     if decision.incidents and not decision.gate:
-        draining = ", ".join(m.name for m in facts.draining(view))
-        yield f"now      the drain of {draining} goes on" if draining else "now      no drain runs"
+        running, starting = ([m.name for m in found] for found in (facts.draining(view), facts.starting(view)))
+        yield f"now      {wording.drains(running, starting) or 'no drain runs'}"
     for alarm in decision.alarms:
         yield f"alarm    {alarm.check}: {wording.alarm(alarm)}"
     gate = decision.gate

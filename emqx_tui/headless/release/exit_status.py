@@ -83,7 +83,9 @@ def _leaves_hold(view: View, leaving: Leaving) -> bool:
     if wanted is None:
         # A person who holds by hand is there to resume; in a pipeline nobody lifts what a check raised.
         wanted = journal.approval is Approval.AUTO and journal.hold.auto
-    return wanted and not facts.draining(view)
+    # Whether the drain of a silent node has begun may never be known.
+    starts = any(not member.is_suspect for member in facts.starting(view))
+    return wanted and not starts and not facts.draining(view)
 
 
 def is_waiting_at_gate(view: View) -> bool:

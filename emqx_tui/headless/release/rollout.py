@@ -101,19 +101,11 @@ class _Run:
             return refusal.result, None
         except Stopped as stop:
             result = unfinished(self.runner.view)
-            self.tell(Event.STOPPING, reason=stop.reason, text=self._left_behind())
+            self.tell(Event.STOPPING, reason=stop.reason, text=left_behind(self.runner.view))
             return result, stop.code
         except LostContact:
             self.tell(Event.PROBLEM, text="no watch of Kubernetes has answered for 120 s: contact is lost")
             return Result.LOST_CONTACT, None
-
-    def _left_behind(self) -> str:
-        view = self.runner.view
-        if view is None or view.journal is None or view.result:
-            return "nothing was started"
-        drain = "the drain inside EMQX goes on to its end; " if facts.draining(view) else ""
-        how = command("rollout", Cluster.of(view))
-        return f"{drain}no further step begins until somebody drives: {how}"
 
     async def _first_look(self) -> View:
         view = await self.runner.until(lambda seen: is_known(seen) or is_out_of_reach(seen), within_s=FIRST_DATA_S)
@@ -310,6 +302,15 @@ class _Run:
                     self.tell(Event.NOTICE, text=way_on)
                 return result
             view = await self.runner.next()
+
+
+def left_behind(view: View | None) -> str:
+    """What is true once this run has left."""
+    if view is None or view.journal is None or view.result:
+        return "nothing was started"
+    drain = "the drain inside EMQX goes on to its end; " if facts.is_draining(view) else ""
+    how = command("rollout", Cluster.of(view))
+    return f"{drain}no further step begins until somebody drives: {how}"
 
 
 def _is_begun_elsewhere(view: View) -> bool:

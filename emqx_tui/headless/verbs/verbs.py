@@ -291,7 +291,7 @@ class _Asking:
         self.say(words)
         self.say("nobody drives this release: this console acts on it")
         view = await self._drive()
-        return replace(self._answer(view, words, left=_left(view)), said=words)
+        return replace(self._answer(view, words, left=left_behind(view)), said=words)
 
     async def _seen_driver(self) -> tuple[View, bool]:
         """The view in which it is known whether another driver is alive, and whether one is."""
@@ -360,11 +360,11 @@ class _Asking:
         return is_quiet
 
 
-def _left(view: View) -> str:
+def left_behind(view: View) -> str:
     """What is true once this console has left."""
     if view.result:
         return f"the release is {view.result}"
-    drain = "the drain goes on inside EMQX, " if facts.draining(view) else ""
+    drain = "the drain goes on inside EMQX, " if facts.is_draining(view) else ""
     return f"{drain}nobody drives from here on: {command('rollout', Cluster.of(view))}"
 
 

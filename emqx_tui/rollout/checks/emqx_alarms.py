@@ -58,7 +58,7 @@ def clients_missing(context: RolloutContext, phase: Phase) -> Alarm | None:
     waited = (context.now - since).total_seconds()
     if waited < context.policy.missing_for_s:
         return None
-    stop = (Advice(Verb.FREEZE, "stops the drain"),) if context.draining else ()
+    stop = (Advice(Verb.FREEZE, "stops the drain"),) if context.is_draining else ()
     return Alarm(
         "clients-missing",
         f"{_cause(context)}{ledger.overdue or 0:,} of {ledger.evicted or 0:,} evicted clients have been missing for "

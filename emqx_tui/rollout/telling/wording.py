@@ -5,6 +5,7 @@ The one place for them: the journal keeps some of these sentences, and every con
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from emqx_tui.model import units
@@ -65,6 +66,13 @@ def cost(found: Incident) -> str:
     if cut_off == 0:
         return f"{units.plural(on_it, 'client')} {'stays' if on_it == 1 else 'stay'} connected to it"
     return f"{units.plural(cut_off, 'client')} {'was' if cut_off == 1 else 'were'} cut off"
+
+
+def drains(running: Sequence[str], starting: Sequence[str]) -> str:
+    """What EMQX does by itself with these nodes, whoever holds; empty without one."""
+    goes_on = f"the drain of {', '.join(running)} goes on" if running else ""
+    starts = f"the drain of {', '.join(starting)} is starting" if starting else ""
+    return "; ".join(part for part in (goes_on, starts) if part)
 
 
 def held(hold: HoldRecord) -> str:

@@ -116,11 +116,21 @@ def draining(view: View) -> tuple[Member, ...]:
     return tuple(m for m in view.snapshot.members if m.evacuation and m.evacuation.is_running)
 
 
+def starting(view: View) -> tuple[Member, ...]:
+    """Members whose drain was started, here or elsewhere, and EMQX has not told of it yet."""
+    return tuple(m for m in view.snapshot.members if m.name in view.decision.starting)
+
+
+def is_draining(view: View) -> bool:
+    """A node is drained, or is about to be: who says that nothing runs looks here."""
+    return bool(draining(view) or starting(view))
+
+
 def was_draining(view: View) -> bool:
-    """A drain has begun and is not done: it runs, or was stopped."""
+    """A drain has begun and is not done: it starts, runs, or was stopped."""
     journal = view.journal
     begun = set(journal.starts) - set(journal.drained) if journal else set()
-    return bool(draining(view)) or any(m.name in begun for m in view.snapshot.members)
+    return is_draining(view) or any(m.name in begun for m in view.snapshot.members)
 
 
 def initial_clients(view: View, pod: str) -> int | None:

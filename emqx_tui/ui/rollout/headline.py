@@ -118,7 +118,7 @@ def _is_blocked(gate: Gate) -> bool:
 
 def _is_moving(view: View) -> bool:
     """Something runs by itself towards the gate: that is what a person wants to read, not that the gate is shut."""
-    return bool(facts.draining(view)) or view.decision.phase is Phase.WAITING_DELAY
+    return facts.is_draining(view) or view.decision.phase is Phase.WAITING_DELAY
 
 
 def _word(glyph: str, word: str) -> tuple[str, Tone]:
@@ -278,7 +278,7 @@ def _auto_held(view: View, hold: HoldRecord) -> Headline:
 def _way_on(view: View, hold: HoldRecord, alarm: Alarm | None) -> tuple[Advice, ...]:
     """What may be done about a hold of a check: what the check advises, and always how to go on and how to go back."""
     found = list(alarm.advice) if alarm else []
-    if not found and alarm and facts.draining(view):
+    if not found and alarm and facts.is_draining(view):
         found.append(Advice(Verb.FREEZE, "stops the drain"))
     if not any(each.verb is Verb.RESUME for each in found):
         found.append(on_resume(hold.check, is_alarmed=alarm is not None))
@@ -293,10 +293,13 @@ def _after_hold(*, is_busy: bool) -> tuple[Advice, ...]:
 
 
 def _goes_on(view: View, hold: HoldRecord) -> str:
-    running = facts.draining(view)
-    if hold.freeze or not running:
-        return ""
-    return f"the drain of {', '.join(tail(member.name) for member in running)} goes on"
+    return "" if hold.freeze else _drains(view)
+
+
+def _drains(view: View) -> str:
+    """What EMQX does by itself; empty when no drain runs or is starting."""
+    running, starting = ([tail(m.name) for m in found] for found in (facts.draining(view), facts.starting(view)))
+    return wording.drains(running, starting)
 
 
 def _alarmed(view: View, alarms: tuple[Alarm, ...]) -> Headline:
@@ -318,8 +321,8 @@ def _node_failed(view: View, incidents: tuple[Incident, ...]) -> Headline:
     incident, more = incidents[0], len(incidents) - 1
     others = f" (and {units.plural(more, 'more node')})" if more else ""
     first = line(_word(ALARM, _FAILED[incident.kind]), f"{wording.incident_so_far(incident)}{others}")
-    running, gate = facts.draining(view), view.decision.gate
-    parts = [f"the drain of {', '.join(tail(m.name) for m in running)} goes on" if running else "no drain runs"]
+    running, gate = _drains(view), view.decision.gate
+    parts = [running or "no drain runs"]
     if gate and gate.is_open:
         parts.append(_then(view, gate))
     elif gate:

@@ -26,7 +26,7 @@ def _of_sending(view: View | None, is_read_only: bool) -> dict[str, str]:
     if view is None or reason:
         return dict.fromkeys(SENDING, reason)
     hold = view.journal.hold if view.journal else None
-    is_draining = bool(facts.draining(view) or view.in_flight)
+    is_draining = facts.is_draining(view) or bool(view.in_flight)
     running = "" if facts.is_under_way(view) else "no release is running"
     driven = "" if view.has_duties else "no release is running"
     if (found := facts.ungated(view)) is not None:

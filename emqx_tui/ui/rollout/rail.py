@@ -35,7 +35,7 @@ def rail(view: View, cells: int = 200) -> tuple[Line, Line]:
 def _steps(view: View, wordless: frozenset[StepState]) -> Line:
     parts: list[Span] = [Span(" ")]
     for step in view.decision.steps:
-        glyph, tone = _step_sign(step, is_busy=bool(facts.draining(view)))
+        glyph, tone = _step_sign(step, is_busy=facts.is_draining(view))
         word = STEP_WORDS.get(step.id, step.id)
         if step.total and step.state not in (StepState.TODO, StepState.DONE):
             word += f" {min(step.done + 1, step.total)} of {step.total}"
