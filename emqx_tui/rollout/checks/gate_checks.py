@@ -14,6 +14,7 @@ from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.phases import Phase
+from emqx_tui.rollout.telling import wording
 
 Check = Callable[[RolloutContext], CheckResult]
 
@@ -51,7 +52,7 @@ def green_complete(context: RolloutContext) -> CheckResult:
         return _wait("green-complete", "no green StatefulSet yet")
     if green.replicas != context.wanted:
         return _fail("green-complete", f"green wants {green.replicas} nodes, blue had {context.wanted}")
-    evidence = f"green {green.ready}/{green.replicas} Ready, {green.running}/{green.replicas} Running in EMQX"
+    evidence = f"green {wording.strength(green, green.replicas, context.snapshot)}"
     return _passed("green-complete", evidence) if green.is_complete else _wait("green-complete", evidence)
 
 
@@ -78,9 +79,11 @@ def one_green(context: RolloutContext) -> CheckResult:
 
 
 def third_set_removal(context: RolloutContext) -> str:
-    """What a person does about a third set: clients of a node that is scaled away are cut off."""
-    has_clients = any(m.live_connections for m in context.snapshot.members if m.colour is Colour.NONE)
-    return "evacuate its nodes in EMQX, then scale it to 0" if has_clients else "scale it to 0 while it has no clients"
+    """What a person does about a third set: clients of a node that is scaled away are cut off, counted or not."""
+    members = [m for m in context.snapshot.members if m.colour is Colour.NONE]
+    may_have_clients = any(m.live_connections or m.is_uncounted for m in members)
+    empty = "scale it to 0 while it has no clients"
+    return "evacuate its nodes in EMQX, then scale it to 0" if may_have_clients else empty
 
 
 def template_unchanged(context: RolloutContext) -> CheckResult:
@@ -170,9 +173,8 @@ def blue_whole(context: RolloutContext) -> CheckResult:
     blue = context.blue
     if blue is None:
         return _fail("blue-whole", "the blue StatefulSet is gone")
-    running = sum(m.is_running for m in blue.members)
-    evidence = f"blue {running}/{context.wanted} Running in EMQX"
-    return _passed("blue-whole", evidence) if running == context.wanted else _wait("blue-whole", evidence)
+    evidence = f"blue {wording.in_emqx(blue, context.wanted, context.snapshot)}"
+    return _passed("blue-whole", evidence) if blue.running == context.wanted else _wait("blue-whole", evidence)
 
 
 def service_on_green(context: RolloutContext) -> CheckResult:

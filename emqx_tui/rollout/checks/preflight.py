@@ -140,6 +140,8 @@ def complete(question: Question) -> Finding:
     wanted = generation.replicas
     if wanted != resource.replicas:
         return False, f"StatefulSet wants {wanted}, the object {resource.replicas}"
+    if not generation.are_members_known:
+        return None, "pods not read yet"
     if question.snapshot.nodes.value is None:
         is_unknown = generation.ready == wanted
         return None if is_unknown else False, f"{generation.ready}/{wanted} Ready, EMQX not read"

@@ -12,6 +12,7 @@ from emqx_tui.rollout.commands import CloseValve, Command, ForgetReleaseStatus, 
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.policy import next_closed
+from emqx_tui.rollout.telling import wording
 
 
 def resource_target(context: RolloutContext) -> Target:
@@ -134,7 +135,7 @@ def before_delay(context: RolloutContext, staying: Generation) -> tuple[CheckRes
             "generation-complete",
             staying.is_complete,
             f"{staying.ready}/{staying.replicas} Ready and Running",
-            f"{staying.ready}/{staying.replicas} Ready, {staying.running}/{staying.replicas} Running",
+            wording.strength(staying, staying.replicas, context.snapshot),
         ),
         _result(
             "addresses",

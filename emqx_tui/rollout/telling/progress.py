@@ -12,6 +12,7 @@ from emqx_tui.rollout.decision import CheckResult, Gate, Step, StepState
 from emqx_tui.rollout.forecast.forecast import FINISH_S, GREEN_UP_S, drain_s, drains_at_once, side_by_side_s
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.steps import abort, canary, finish
+from emqx_tui.rollout.telling import wording
 
 STEPS: Mapping[str, tuple[Phase, ...]] = {
     "create-green": (Phase.STARTING, Phase.CREATING_GREEN),
@@ -39,7 +40,7 @@ def phase_text(context: RolloutContext, phase: Phase) -> str:
     green = context.green
     match phase:
         case Phase.CREATING_GREEN if green:
-            return f"{green.ready}/{context.wanted} green nodes Ready, {green.running} in EMQX"
+            return wording.strength(green, context.wanted, context.snapshot)
         case Phase.WAITING_DELAY if context.delay_over_at:
             return f"{(context.delay_over_at - context.now).total_seconds():.0f} s of the initial delay left"
         case Phase.CANARY:

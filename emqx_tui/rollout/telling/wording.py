@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from emqx_tui.model import units
+from emqx_tui.model.snapshot import Generation, Snapshot
 from emqx_tui.rollout.decision import Alarm, Limit
 from emqx_tui.rollout.gate_id import GateId, GateKind
 from emqx_tui.rollout.state.journal import HoldRecord, Journal
@@ -68,6 +69,22 @@ def cost(found: Incident) -> str:
     return f"{units.plural(cut_off, 'client')} {'was' if cut_off == 1 else 'were'} cut off"
 
 
+def strength(found: Generation, wanted: int, snapshot: Snapshot) -> str:
+    """How many nodes of a set are Ready and in EMQX, as far as that was read: what was not is no zero."""
+    both = f"{found.ready}/{wanted} Ready, {in_emqx(found, wanted, snapshot)}"
+    return both if found.are_members_known else _NO_PODS
+
+
+def in_emqx(found: Generation, wanted: int, snapshot: Snapshot) -> str:
+    """How many nodes of a set are in EMQX, as far as that was read."""
+    if not found.are_members_known:
+        return _NO_PODS
+    return _NO_EMQX if snapshot.nodes.value is None else f"{found.running}/{wanted} Running in EMQX"
+
+
+_NO_PODS, _NO_EMQX = "pods not read yet", "not read in EMQX yet"
+
+
 def drains(running: Sequence[str], starting: Sequence[str]) -> str:
     """What EMQX does by itself with these nodes, whoever holds; empty without one."""
     goes_on = f"the drain of {', '.join(running)} goes on" if running else ""
@@ -100,8 +117,8 @@ def _stage(found: UngatedRelease) -> str:
     coming = f", {found.next_pod} is next" if found.next_pod and not found.is_stopped else ""
     match found.stage:
         case Stage.CREATING_GREEN:
-            ready = f"{green.ready}/{found.replicas} Ready" if green else "not seen yet"
-            return f"green is being created: {ready}"
+            ready = f"{green.ready}/{found.replicas} Ready" if green and green.are_members_known else _NO_PODS
+            return f"green is being created: {ready if green else 'not seen yet'}"
         case Stage.WAITING_DELAY if found.delay_left_s is not None:
             return f"green is complete, {units.span(found.delay_left_s)} of the initial delay left{coming}"
         case Stage.WAITING_DELAY:

@@ -225,7 +225,8 @@ def _ungated(view: View, clients: str) -> Headline:
 def _ready_pods(view: View, told: int) -> int:
     """Pods that are Ready; what the operator last said where no pod is known."""
     generations = view.snapshot.generations
-    return sum(generation.ready for generation in generations) if generations else told
+    are_known = any(generation.are_members_known for generation in generations)
+    return sum(generation.ready for generation in generations) if are_known else told
 
 
 def _held(view: View, hold: HoldRecord) -> Headline:

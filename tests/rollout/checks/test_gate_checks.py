@@ -24,6 +24,7 @@ Check = Callable[[RolloutContext], CheckResult]
 
 READY, DRAINING = build.ready(), build.draining()
 ACK = AckWait("999", "status-0", build.ago(3), "nudge")
+BOOTING = build.Place(live=None, is_ready=False, is_joined=False, containers_ready=False)
 LOST_PORT = replace(READY, service_ports=build.SERVICE_PORTS[1:])
 OTHER_NODE_PORT = replace(
     READY, service_ports=(replace(build.SERVICE_PORTS[0], node_port=31999), *build.SERVICE_PORTS[1:])
@@ -322,6 +323,41 @@ def test_a_check(check: Check, scene: Scene, outcome: Outcome, evidence: str) ->
     assert (result.outcome, evidence in result.evidence) == (outcome, True), result
     assert result.name == NAME_OF[check]
     assert isinstance(result.hint, str)
+
+
+@pytest.mark.parametrize(
+    ("check", "unread", "evidence"),
+    [
+        (gate_checks.green_complete, "nodes", "green 3/3 Ready, not read in EMQX yet"),
+        (gate_checks.green_complete, "pods", "green pods not read yet"),
+        (gate_checks.blue_whole, "nodes", "blue not read in EMQX yet"),
+        (gate_checks.blue_whole, "pods", "blue pods not read yet"),
+    ],
+)
+def test_nodes_that_were_not_read_are_not_counted_as_none(check: Check, unread: str, evidence: str) -> None:
+    scene, seen = READY, replace(READY.snapshot(), **{unread: MISSING})
+    assert scene.journal is not None
+    result = check(RolloutContext(seen, scene.journal, scene.memory, scene.policy))
+    assert (result.outcome, result.evidence) == (WAIT, evidence)
+
+
+@pytest.mark.parametrize(
+    ("place", "removal"),
+    [
+        (build.Place(live=0), "scale it to 0 while it has no clients"),
+        (build.Place(live=5), "evacuate its nodes in EMQX, then scale it to 0"),
+        (build.Place(live=None), "evacuate its nodes in EMQX, then scale it to 0"),
+        (
+            build.Place(live=None, is_ready=False, is_joined=False, containers_ready=False),
+            "scale it to 0 while it has no clients",
+        ),
+    ],
+    ids=["empty", "with clients", "not counted", "never came up"],
+)
+def test_a_third_set_that_is_not_counted_may_have_clients(place: build.Place, removal: str) -> None:
+    third = build.third()
+    scene = replace(READY, third=replace(third, places=dict.fromkeys(third.places, place)))
+    assert gate_checks.one_green(scene.context()).hint == removal
 
 
 @pytest.mark.parametrize(

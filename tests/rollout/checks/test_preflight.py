@@ -119,6 +119,7 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
             FAIL,
             "2/3 Ready, EMQX not read",
         ),
+        ("pods not read", question(pods=MISSING), WAIT, "pods not read yet"),
         ("of another size", question(replace(IDLE, replicas=5)), FAIL, "StatefulSet wants 3, the object 5"),
         ("no set seen", NOTHING, WAIT, ""),
     ],

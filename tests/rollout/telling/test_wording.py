@@ -6,12 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from emqx_tui.model.reading import MISSING
 from emqx_tui.model.snapshot import Colour
+from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm, Limit
 from emqx_tui.rollout.gate_id import CUT_OVER, LATE_CUT_OVER, GateId
+from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import HoldRecord
-from emqx_tui.rollout.telling import wording
+from emqx_tui.rollout.steps import finish
+from emqx_tui.rollout.telling import progress, wording
 from emqx_tui.rollout.telling.incidents import Incident, IncidentKind
+from emqx_tui.rollout.ungated.ungated import look
 from tests.support import scenes
 
 LEFT = Incident(IncidentKind.LEFT_EMQX, "a-0", Colour.BLUE, scenes.NOW, None)
@@ -30,6 +35,30 @@ LOST = replace(LEFT, kind=IncidentKind.POD_LOST)
 )
 def test_an_alarm_is_told_with_the_limit_that_it_passed(limit: Limit | None, words: str) -> None:
     assert wording.alarm(Alarm("late", "a node is late", limit)) == words
+
+
+@pytest.mark.parametrize(
+    ("unread", "strength", "stage"),
+    [
+        ((), "2/3 Ready, 2/3 Running in EMQX", "2/3 Ready"),
+        (("nodes",), "2/3 Ready, not read in EMQX yet", "2/3 Ready"),
+        (("nodes", "pods"), "pods not read yet", "pods not read yet"),
+    ],
+    ids=["read", "EMQX not read", "nothing read"],
+)
+def test_what_was_not_read_is_no_zero(unread: tuple[str, ...], strength: str, stage: str) -> None:
+    scene = scenes.creating(joined=2)
+    assert scene.journal is not None
+    seen = replace(scene.snapshot(), **dict.fromkeys(unread, MISSING))
+    context = RolloutContext(seen, scene.journal, scene.memory, scene.policy)
+    assert seen.green is not None
+    checks = {check.name: check.evidence for check in finish.before_delay(context, seen.green)}
+    found = look(seen)
+    assert found is not None
+    assert wording.strength(seen.green, 3, seen) == strength
+    assert progress.phase_text(context, Phase.CREATING_GREEN) == strength
+    assert checks["generation-complete"] == strength
+    assert wording.ungated(found) == f"green is being created: {stage}"
 
 
 @pytest.mark.parametrize(

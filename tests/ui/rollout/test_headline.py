@@ -408,6 +408,11 @@ def test_empty_nodes_that_go_away_are_told():
     assert said(with_decision(view, gate=None))[0] == "▶ DRAINING …86d7758868-0 is empty and goes away"
 
 
+def test_idle_before_the_pods_are_read_has_the_operators_count():
+    view = releases.idle()
+    assert "3/3 ready" in said(replace(view, snapshot=replace(view.snapshot, pods=MISSING)))[0]
+
+
 def test_idle_without_figures_says_what_is_missing():
     view = releases.idle()
     unread = Reading(None, None, "no EMQX pod with an address")
