@@ -12,6 +12,8 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 
 from emqx_tui.headless.lines import words
@@ -45,6 +47,7 @@ class Output:
         self.form = form
         self._write = write
         self._repeats = Repeats()
+        self._told_at: datetime | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         """None ends the thread."""
         self.is_complete = False
@@ -56,6 +59,7 @@ class Output:
         """Queue a record. Never blocks."""
         if record.event is Event.PROGRESS and self._lines.qsize() > MANY_LINES:
             return
+        record = self._in_order(record)
         if self.form is Format.JSONL:
             self.say(record.dumps())
             return
@@ -65,12 +69,18 @@ class Output:
             for difference in words.differences(record.to_json()):
                 self.say(difference)
 
+    def _in_order(self, record: Record) -> Record:
+        """No record goes back in time: what became known late bears the time of the one before it."""
+        self._told_at = max(record.at, self._told_at or record.at)
+        return replace(record, at=self._told_at)
+
     def say(self, line: str) -> None:
         """Queue a line as it is. Never blocks."""
         self._lines.put(line + "\n")
 
     def finish(self, record: Record) -> None:
         """The last record: in text a sentence before it, in both formats a line of JSON as the last one."""
+        record = self._in_order(record)
         if self.form is Format.TEXT:
             for line in (*self._repeats.rest(), words.line(record)):
                 self.say(line)

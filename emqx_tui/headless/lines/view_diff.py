@@ -67,7 +67,8 @@ def diff(told: Told, view: View, wall: float) -> tuple[list[Record], Told]:
     if journal is not None and not view.is_unwritten:
         records += [record(event, **fields) for event, fields in journal_diff(told.journal, journal)]
         told = replace(told, journal=journal)
-    records += [Record(event, at, release_id, fields) for event, at, fields in _log(told, view)]
+    # The clock of whoever wrote an Event may be ahead: nothing that is seen is still to come.
+    records += [Record(event, min(at, view.now), release_id, fields) for event, at, fields in _log(told, view)]
     gate, told = _gate(told, view)
     records += [record(Event.GATE, **fields) for fields in gate]
     if _is_progress_due(told, view, wall):

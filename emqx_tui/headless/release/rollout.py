@@ -82,9 +82,10 @@ class _Run:
         return self.runner.clock.now()
 
     def tell(self, event: Event, **fields: object) -> None:
+        """Of the moment that is seen: views that wait their turn are older than the clock."""
         view = self.runner.view
         release_id = view.journal.release_id if view and view.journal else None
-        self.output.tell(Record(event, self.now(), release_id, fields))
+        self.output.tell(Record(event, view.now if view else self.now(), release_id, fields))
 
     async def play(self) -> tuple[Result, int | None]:
         """(result, exit code if it is not the result's)."""

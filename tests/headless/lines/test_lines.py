@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -90,6 +90,19 @@ def test_nothing_reaches_the_terminal_that_it_would_obey() -> None:
     assert "\x1b" not in line
     assert "\x07" not in line
     assert "\r" not in line
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_no_line_goes_back_in_time(form: Format) -> None:
+    lines: list[str] = []
+    output = Output(form, lines.append)
+    for second, event in ((5, Event.NOTICE), (3, Event.CLUSTER), (7, Event.NOTICE), (6, Event.PROBLEM)):
+        output.tell(Record(event, AT + timedelta(seconds=second), None, {"text": f"of {second}"}))
+    output.finish(Record(Event.FINISHED, AT, None, {"result": "done"}))
+    if form is Format.JSONL:
+        assert [json.loads(line)["at"][17:19] for line in lines] == ["09", "09", "11", "11", "11"]
+    else:
+        assert [line[:9] for line in lines[:-1]] == ["12:03:09Z", "12:03:09Z", "12:03:11Z", "12:03:11Z", "12:03:11Z"]
 
 
 def test_a_reader_that_does_not_read_stops_nobody_and_misses_only_progress() -> None:

@@ -39,6 +39,8 @@ def check_lines(terminal: Terminal) -> None:
         assert record["at"].endswith("Z")
         assert list(record)[:4] == ["schema", "at", "release_id", "event"]
         assert list(record)[4:] == list(FIELDS[Event(record["event"])])
+    times = [record["at"] for record in terminal.records]
+    assert times == sorted(times)
     assert [r["event"] for r in terminal.records].index("finished") == len(terminal.records) - 1
 
 
