@@ -480,3 +480,16 @@ def done(**fields: Any) -> View:
         expected=expected(),
     )
     return replace(base, **fields)
+
+
+def with_clients_away(for_s: int, **fields: Any) -> View:
+    """Everything is on green but 33,000 clients, who have been away for so long."""
+    view = done(**fields)
+    assert view.journal
+    assert view.journal.totals.drained_at
+    since = view.journal.totals.drained_at
+    short = tuple(
+        Sample(since + timedelta(seconds=second), 0, 67_000, {f"{GREEN}-0": 67_000}) for second in range(1, for_s + 1)
+    )
+    before = tuple(replace(sample, blue=100_000, green=0) for sample in view.samples if sample.at < CUT_OVER)
+    return replace(view, samples=(*before, *short))

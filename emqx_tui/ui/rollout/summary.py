@@ -13,13 +13,16 @@ from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line, pad
 
 
 def summary(view: View) -> tuple[tuple[str, str], ...]:
-    """The figures as (name, value); empty while a release runs."""
+    """The figures as (name, value), the first ones first where not all have room; empty while a release runs.
+
+    Six rows are what the least screen has beside its plot.
+    """
     journal = view.journal
     if journal is None or not facts.has_ended(view):
         return ()
-    rows = [("total", units.span(facts.duration_s(view))), *_drain(journal), *_clients(view, journal)]
-    rows.append(("approvals", f"{len(journal.approvals)}, policy {journal.approval.value}"))
-    return tuple(rows)
+    approvals = f"{units.plural(len(journal.approvals), 'approval')}, policy {journal.approval.value}"
+    total = ("total", f"{units.span(facts.duration_s(view))} · {approvals}")
+    return (total, *_drain(journal), *_clients(view, journal))
 
 
 def _drain(journal: Journal) -> list[tuple[str, str]]:
@@ -35,8 +38,6 @@ def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
     totals, missing = journal.totals, view.ledger.missing
     away = clients_away(view, journal)
     rows = _disconnects(view, journal, is_nobody_lost=away is not None and not away.clients)
-    if early := facts.early_clients(view):
-        rows.append(("early", f"{units.plural(early, 'client')} on green by the cut-over"))
     if away is not None:
         rows += _away(away, totals.start_sum)
     elif missing is not None and view.ledger.evicted:
@@ -46,22 +47,24 @@ def _clients(view: View, journal: Journal) -> list[tuple[str, str]]:
     if lowest is not None and lowest.ratio is not None:
         words = f"{units.count(lowest.clients)} ({units.percent(lowest.ratio, 1)} of the start)"
         rows.append(("lowest sum", words + uncounted_words(lowest.uncounted)))
+    if early := facts.early_clients(view):
+        rows.append(("early", f"{units.plural(early, 'client')} on green by the cut-over"))
     return rows
 
 
 def _disconnects(view: View, journal: Journal, *, is_nobody_lost: bool) -> list[tuple[str, str]]:
     """How many were cut off; that all of them are back needs no row of its own."""
-    totals = journal.totals
+    totals, nobody = journal.totals, ", no client lost" if is_nobody_lost else ""
     if (per_client := facts.disconnects_per_client(journal)) is not None:
         least = "at least " if facts.is_disconnects_lower_bound(view) else ""
-        words = f"{least}{units.count(totals.disconnects)} = {per_client:.2f} per client"
+        words = f"{least}{units.count(totals.disconnects)} = {per_client:.2f} per client{nobody}"
         words += f", {units.count(totals.killed)} without a drain" if totals.killed else ""
         words += f", {units.count(totals.cut_by_canary)} by the network in the canary" if totals.cut_by_canary else ""
     elif totals.disconnects:
-        words = f"{units.count(totals.disconnects)}, before any node of blue was drained"
+        words = f"{units.count(totals.disconnects)}, before any node of blue was drained{nobody}"
     else:
         return []
-    return [("disconnects", words + (", no client lost" if is_nobody_lost else ""))]
+    return [("disconnects", words)]
 
 
 def _away(away: Away, start_sum: int | None) -> list[tuple[str, str]]:
@@ -69,7 +72,7 @@ def _away(away: Away, start_sum: int | None) -> list[tuple[str, str]]:
     if not away.clients:
         return []
     counted = f"{units.count(away.clients)} of {units.count(start_sum)} clients of the start"
-    return [("lost", counted)] if away.is_settled else [("away", f"{counted}: on the way back, or lost")]
+    return [("lost", counted)] if away.is_settled else [("away", f"{counted}: on their way, or lost")]
 
 
 def summary_lines(view: View, cells: int) -> list[Line]:

@@ -80,7 +80,7 @@ def test_every_phase_of_the_way_is_told(smooth):
 
 def test_the_end_has_its_figures(smooth):
     rows = dict(summary(smooth[-1]))
-    assert {"total", "drain", "disconnects", "lowest sum", "approvals"} <= set(rows)
+    assert {"total", "drain", "disconnects", "lowest sum"} <= set(rows)
 
 
 def test_no_row_of_a_node_comes_and_goes(smooth):
