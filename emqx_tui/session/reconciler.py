@@ -122,7 +122,8 @@ class Reconciler:
             put=put,
             drains=self._drains,
         )
-        self._intents: list[Intent] = []
+        self._intents: list[tuple[Intent, bool]] = []
+        """True: it was answered before, and its journal lost a race."""
         self.editor = Editor(ports, options, self._journal, self.brokers, latest=self.latest, put=put)
 
     def latest(self) -> Snapshot:
@@ -143,18 +144,18 @@ class Reconciler:
             case Submitted(intent=Adopt() as intent) if not self._options.read_only:
                 self._spawn(self._prepare(intent))
             case Submitted(intent=intent):
-                self._intents.append(intent)
+                self._intents.append((intent, False))
             case AdoptionPrepared(intent=intent, refused=refused, is_forbidden=is_forbidden):
                 if refused:
                     reason = RefusalReason.NOT_ALLOWED if is_forbidden else RefusalReason.NOT_NOW
                     self.publisher.notify(Notice.refused(refused, reason))
                 else:
-                    self._intents.append(intent)
+                    self._intents.append((intent, False))
             case SubmittedAgain(intent=intent, unreadable=unreadable):
                 if unreadable:
                     self.publisher.notify(Notice.refused(unreadable, RefusalReason.NOT_WRITTEN))
                 else:
-                    self._intents.append(intent)
+                    self._intents.append((intent, True))
             case CommandDone(observed=observed):
                 self._expect(self._sender.done(item, self._memory.expectations))
                 if observed is not None:
@@ -243,7 +244,9 @@ class Reconciler:
             self._memory = self._memory.took_over(max(before or journal.created_at, journal.created_at))
 
     def _journal_written(self, answer: JournalWritten) -> None:
-        if words := self._journal.written(answer):
+        words = self._journal.written(answer)
+        self.publisher.written(stands=answer.error is None)
+        if words:
             self.publisher.notify(Notice.refused(words, RefusalReason.NOT_WRITTEN))
         elif answer.secret is not None:
             # Watch events that came meanwhile were left aside: one of them may be newer than our own write.
@@ -262,12 +265,12 @@ class Reconciler:
         if not self._intents:
             self._decide(None)
         while self._intents and self._journal.writing is None:
-            intent = self._intents.pop(0)
+            intent, is_again = self._intents.pop(0)
             if refusal := self._refusal(intent):
                 self.publisher.notify(refusal)
                 continue
             self._decide(intent)
-            self._answer(intent)
+            self._answer(intent, is_again=is_again)
         self._colour()
         self._operator.step(self.seen, self._decision)
         if self._journal.present is not None:
@@ -321,13 +324,14 @@ class Reconciler:
             return Notice.refused(f"{self._driving.lease.driver} drives this cluster", RefusalReason.UNDER_WAY)
         return self.editor.refusal_to_start(intent) if isinstance(intent, Start) else None
 
-    def _answer(self, intent: Intent) -> None:
+    def _answer(self, intent: Intent, *, is_again: bool) -> None:
         """Tell what became of an intent. Whoever asks for something drives, should nobody; a hold needs no driver."""
-        decision = self._decision
+        decision, is_unwritten = self._decision, self._journal.writing is not None
         if decision.accepted:
             self._driving.is_asked = self._driving.is_asked or not isinstance(intent, Hold | Brake)
             self._arrival.took_part()
-            self.publisher.notify(Notice(NoticeKind.ACCEPTED, decision.accepted))
+            accepted = Notice(NoticeKind.ACCEPTED, decision.accepted)
+            self.publisher.notify(accepted, is_unwritten=is_unwritten, is_again=is_again)
         elif decision.refused:
             self.publisher.notify(Notice.refused(decision.refused, decision.refusal))
 

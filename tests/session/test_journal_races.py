@@ -27,7 +27,7 @@ from emqx_tui.session.records.objects import LEASE_DURATION_S
 from emqx_tui.session.records.release_end import ReleaseEnd
 from emqx_tui.session.session import Session
 from emqx_tui.session.views.fleet_view import Role
-from emqx_tui.session.views.view import EditPreview, View
+from emqx_tui.session.views.view import EditPreview, LogSource, View
 from tests.support import scenes as build
 from tests.support.fakes import START, FakeClock, FakeEmqx, FakeHost, FakeKube, until
 
@@ -329,6 +329,51 @@ async def test_an_intent_that_lost_a_race_is_decided_on_again() -> None:
         assert one.view.journal is not None
         assert one.view.journal.hold is not None
         assert one.view.journal.hold.by == "bob@there"
+
+
+HELD, UNSETTLED = "held: no further step begins", "no answer to the journal's write"
+ASKED = [(LogSource.YOU, HELD)]
+
+
+@pytest.mark.parametrize(
+    ("error", "stands", "told", "notices"),
+    [
+        (None, False, ASKED, [HELD]),
+        (Conflict("somebody was faster", status=409), False, ASKED, [HELD]),
+        (Unreachable("reset"), True, [(LogSource.CONSOLE, UNSETTLED)], [HELD, UNSETTLED]),
+        (
+            Forbidden("no right", status=403),
+            False,
+            [(LogSource.CONSOLE, "the journal cannot be written")],
+            [HELD, "the journal cannot be written"],
+        ),
+    ],
+    ids=["written", "lost a race", "no answer", "refused"],
+)
+async def test_what_a_person_was_granted_is_logged_once_and_when_it_stands(
+    error: AdapterError | None, stands: bool, told: list[tuple[LogSource, str]], notices: list[str]
+) -> None:
+    async with console(DRAINING, DRAINING.journal) as one:
+        assert DRAINING.journal is not None
+        held = replace(DRAINING.journal, hold=HoldRecord("ann@host", START, "held by hand"))
+        failures = [error] if error else []
+
+        async def write(request: Any) -> Any:
+            if request.method == "GET":
+                return secret_json(held if stands else DRAINING.journal, 105)
+            if failures:
+                raise failures.pop()
+            return await one.store(request)
+
+        one.version = 110
+        one.kube.answers[f"{SECRETS}/{NAME}"] = write
+        one.session.submit(Hold("ann@host"))
+        await until(lambda: one.view.notice_number == len(notices) and not one.view.is_unwritten)
+        lines = [line for line in one.view.log if line.source is not LogSource.JOURNAL and line.text != "draining"]
+        assert [line.source for line in lines] == [source for source, _ in told]
+        assert all(words in line.text for line, (_, words) in zip(lines, told, strict=True))
+        seen = dict.fromkeys(str(view.notice) for view in one.views if view.notice)
+        assert all(words in text for text, words in zip(seen, notices, strict=True))
 
 
 async def test_a_journal_that_cannot_be_written_says_so_and_sends_nothing() -> None:

@@ -71,6 +71,8 @@ class Publisher:
         self.log = EventLog(context)
         self.notice: Notice | None = None
         self.notice_number = 0
+        self._unwritten: tuple[datetime, str] | None = None
+        """When a person was granted what, whose journal is on its way."""
 
     def publish(self, view: View) -> None:
         """Publish a view when its content is new, or when ages on the screen are due for an update."""
@@ -126,13 +128,29 @@ class Publisher:
         while self._keys:
             self.record("key", **self._keys.popleft())
 
-    def notify(self, notice: Notice) -> None:
-        """Answer an intent; the next view carries the answer."""
+    def notify(self, notice: Notice, *, is_unwritten: bool = False, is_again: bool = False) -> None:
+        """Answer an intent; the next view carries the answer.
+
+        What `is_unwritten` is logged once the journal stands: it may lose a race, and be decided on again
+        (`is_again`), with another answer or with the one that was given.
+        """
+        now = self._ports.clock.now()
+        if is_unwritten:
+            self._unwritten = (now, str(notice))
+        else:
+            tell = self.log.asked if notice.kind is NoticeKind.ACCEPTED else self.log.say
+            tell(now, str(notice))
+        if is_again and notice == self.notice:
+            return
         self.notice = notice
         self.notice_number += 1
-        tell = self.log.asked if notice.kind is NoticeKind.ACCEPTED else self.log.say
-        tell(self._ports.clock.now(), str(notice))
         self.record("notice", kind=str(notice.kind), text=str(notice))
+
+    def written(self, *, stands: bool) -> None:
+        """What a person was granted stands in the cluster, or does not."""
+        granted, self._unwritten = self._unwritten, None
+        if granted is not None and stands:
+            self.log.asked(*granted)
 
     def say(self, words: str) -> None:
         self.log.say(self._ports.clock.now(), words)
