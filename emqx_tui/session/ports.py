@@ -50,6 +50,8 @@ class Removed:
 
     kind: Kind
     key: tuple[str, str]
+    uid: str = ""
+    """Of the object that is gone: another one of its name may stand already. Empty where it was only not found."""
 
 
 @dataclass(frozen=True)

@@ -151,9 +151,11 @@ def fold(store: Store, found: StoreInput, now: datetime) -> Store:
             if _is_older(newest, before.objects.get(key)):
                 return store
             return _with(store, kind, Collection({**before.objects, key: newest}, now, "", _but(before, key)))
-        case Removed(kind=kind, key=key):
+        case Removed(kind=kind, key=key, uid=uid):
             before = store.collection(kind)
-            left = {k: v for k, v in before.objects.items() if k != key}
+            known = before.objects.get(key)
+            is_another = known is not None and uid not in ("", known.meta.uid)
+            left = {k: v for k, v in before.objects.items() if k != key or is_another}
             return _with(store, kind, Collection(left, now, "", _but(before, key)))
         case Alive(kind=kind):
             before = store.collection(kind)
@@ -189,9 +191,15 @@ def _with(store: Store, kind: Kind, collection: Collection) -> Store:
 
 
 def _is_older(new: Any, known: Any) -> bool:
-    """True when `new` is an older state of the very object that is known (a write's answer overtook the watch)."""
-    if known is None or new.meta.uid != known.meta.uid:
+    """True when `new` is an older state of what is known, or of what stood in its place before.
+
+    A write's answer overtakes the watch, also where the object was removed and created anew.
+    """
+    if known is None:
         return False
+    if new.meta.uid != known.meta.uid:
+        created_at, since = new.meta.created_at, known.meta.created_at
+        return created_at is not None and since is not None and created_at < since
     version, before = new.meta.resource_version, known.meta.resource_version
     return version.isdigit() and before.isdigit() and int(version) < int(before)
 

@@ -19,7 +19,7 @@ from emqx_tui.rollout.change import Change, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
 from emqx_tui.rollout.intents import Hold, Resume, Start
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Totals, Uncounted
-from emqx_tui.session.inputs import JournalWritten
+from emqx_tui.session.inputs import JournalWritten, ReleaseClosed
 from emqx_tui.session.options import Options, Ports
 from emqx_tui.session.ports import Alive, Changed, Listed, Removed
 from emqx_tui.session.records.journal_store import JournalStore
@@ -38,9 +38,11 @@ SECRETS = "/api/v1/namespaces/default/secrets"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 
 
-def secret_json(journal: Journal | str, version: int) -> dict[str, Any]:
+def secret_json(journal: Journal | str, version: int, made: int = 0) -> dict[str, Any]:
+    """`made`: how many of this name there were before."""
     text = journal if isinstance(journal, str) else journal.dumps()
-    meta = {"name": NAME, "namespace": "default", "uid": "uid-journal", "resourceVersion": str(version)}
+    meta = {"name": NAME, "namespace": "default", "uid": f"uid-journal-{made}", "resourceVersion": str(version)}
+    meta["creationTimestamp"] = f"2026-01-01T12:{made:02}:00Z"
     return {"kind": "Secret", "metadata": meta, "data": {"journal": base64.b64encode(text.encode()).decode()}}
 
 
@@ -54,7 +56,7 @@ class Console:
     def __init__(self, scene: build.Scene, journal: Journal | None, options: Options) -> None:
         self.kube, self.clock = FakeKube(), FakeClock()
         self.views: list[View] = []
-        self.version = 100
+        self.version, self.made = 100, 0
         self.kube.answers[SECRETS] = self.store
         self.kube.answers[f"{SECRETS}/{NAME}"] = self.store
         self.kube.answers[LEASES] = self.lease
@@ -69,7 +71,8 @@ class Console:
         text = base64.b64decode(request.body["data"]["journal"]).decode()
         await self.gate.wait()
         self.version += 1
-        return secret_json(text, self.version)
+        self.made += request.method == "POST"
+        return secret_json(text, self.version, self.made)
 
     async def lease(self, request: Any) -> Any:
         meta = {"name": NAME, "namespace": "default", "uid": "l", "resourceVersion": "1"}
@@ -203,6 +206,33 @@ async def test_a_bookmark_before_our_own_creation_is_no_end_of_the_release() -> 
         assert one.view.result == ""
         assert one.view.journal is not None
         assert one.view.journal.release_id
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        [Removed(Kind.SECRET, KEY, "uid-journal-0")],
+        [Changed(Kind.SECRET, KEY, secret(DRAINING.journal, 100)), Removed(Kind.SECRET, KEY, "uid-journal-0")],
+        [Changed(Kind.SECRET, KEY, secret(DRAINING.journal, 100)), Alive(Kind.SECRET)],
+    ],
+    ids=["its removal", "its last state, then its removal", "its last state"],
+)
+async def test_late_news_of_the_last_journal_are_not_about_the_release_that_was_begun_at_once(late: list[Any]) -> None:
+    """The answers to our own requests are here; the watch is late."""
+    async with console(build.idle(), DRAINING.journal) as one:
+        one.session._reconciler.take(ReleaseClosed())
+        one.session._reconciler.editor._previews = [judged()]
+        one.session.submit(Start(build.plan(), "ann@host"))
+        await until(lambda: one.writes() == [f"POST {SECRETS}"] and not one.view.is_unwritten)
+        begun = one.view.journal
+        assert begun is not None
+        for event in late:
+            one.tell(event)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert (one.view.journal, one.view.result) == (begun, "")
+        assert [line.text for line in one.view.log if "journal" in line.text] == []
+        assert one.writes() == [f"POST {SECRETS}"]
 
 
 async def test_a_journal_that_does_not_come_back_within_a_lease_period_is_an_end() -> None:

@@ -35,9 +35,10 @@ NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 EMPTY = Store("default", "emqx-ee")
 
 
-def resource(version: str = "10", uid: str = "u1"):
+def resource(version: str = "10", uid: str = "u1", age_s: float = 0.0):
     found = build.idle().resource()
-    return replace(found, meta=replace(found.meta, resource_version=version, uid=uid))
+    made = NOW - timedelta(seconds=age_s)
+    return replace(found, meta=replace(found.meta, resource_version=version, uid=uid, created_at=made))
 
 
 def told(*inputs: StoreInput, store: Store = EMPTY) -> Store:
@@ -89,6 +90,27 @@ def test_an_older_state_confirms_nothing() -> None:
 
 def test_a_re_created_object_counts_whatever_its_version() -> None:
     assert version(told(LISTED, Changed(CR, KEY, resource("3", uid="u2")))) == "3"
+
+
+OLD, NEW = (resource("10", uid="u1", age_s=60), resource("12", uid="u2"))
+
+
+@pytest.mark.parametrize(
+    ("late", "kept"),
+    [
+        (Removed(CR, KEY, "u1"), ["u2"]),
+        (Removed(CR, KEY, "u2"), []),
+        (Removed(CR, KEY), []),
+        (Changed(CR, KEY, OLD), ["u2"]),
+        (Changed(CR, KEY, resource("13", uid="u3")), ["u3"]),
+    ],
+    ids=["the former one goes", "it goes", "it is not found", "a state of the former one", "it is created anew"],
+)
+def test_late_news_of_what_stood_there_before_are_not_taken_for_its_successors(
+    late: StoreInput, kept: list[str]
+) -> None:
+    store = told(Listed(CR, {KEY: NEW}), late)
+    assert [found.meta.uid for found in store.collection(CR).objects.values()] == kept
 
 
 def test_versions_that_are_no_numbers_are_not_compared() -> None:

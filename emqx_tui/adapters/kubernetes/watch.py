@@ -145,11 +145,11 @@ class Reflector:
         finally:
             if asking is not None:
                 asking.cancel()
-        gone = [key for key in self._objects if key not in found]
+        gone = [(key, value.meta.uid) for key, value in self._objects.items() if key not in found]
         self._objects, self._unreadable = found, unreadable
         self._version = _text(meta, "resourceVersion")
-        for key in gone:
-            self._sink(Removed(self._kind, key))
+        for key, uid in gone:
+            self._sink(Removed(self._kind, key, uid))
         self._tell_all()
         self._failures = 0
 
@@ -232,7 +232,7 @@ class Reflector:
             case "BOOKMARK":
                 self._sink(Alive(self._kind))
             case "DELETED":
-                self._remove(_key(value))
+                self._remove(_key(value), _text(_meta(value), "uid"))
             case "ADDED" | "MODIFIED":
                 self._change(value)
             case _:
@@ -247,9 +247,9 @@ class Reflector:
         else:
             self._sink(Changed(self._kind, key, self._objects[key]))
 
-    def _remove(self, key: Key) -> None:
+    def _remove(self, key: Key, uid: str) -> None:
         self._objects.pop(key, None)
-        self._sink(Removed(self._kind, key))
+        self._sink(Removed(self._kind, key, uid))
         if self._unreadable.pop(key, None) is not None:
             self._tell_all()
 

@@ -75,6 +75,7 @@ async def test_lists_in_pages_then_follows(api, watching, until):
     api.put("p-001", "DELETED")
     await until(lambda: ("emqx", "p-001") not in seen.objects)
     assert seen.objects["emqx", "p-000"].phase == "Failed"
+    assert [gone.uid for gone in seen.of(Removed)] == ["u-p-001"]
 
 
 async def test_the_next_page_is_asked_for_before_the_last_one_is_read(monkeypatch):
@@ -129,7 +130,7 @@ async def test_an_expired_version_is_answered_by_a_new_list(api, watching, until
     seen = watching()
     await until(lambda: len(seen.of(Listed)) == 2)
     assert seen.names() == ["stays"]
-    assert Removed(Kind.POD, ("emqx", "goes")) in seen.inputs
+    assert [(gone.key, gone.uid) for gone in seen.of(Removed)] == [(("emqx", "goes"), "u-goes")]
     assert not seen.of(Lost), "an expired version is ordinary"
 
 
@@ -157,7 +158,7 @@ async def test_survives_a_restart_of_the_server_and_finds_deletions(api, watchin
     api.watch_answers = [status_answer(410, "Expired", "too old")]
     await api.start()
     await until(lambda: seen.names() == ["a"])
-    assert Removed(Kind.POD, ("emqx", "b")) in seen.inputs
+    assert [(gone.key, gone.uid) for gone in seen.of(Removed)] == [(("emqx", "b"), "u-b")]
 
 
 async def test_one_request_that_succeeds_wakes_every_watch_and_each_lists_anew(api, client_of, until):

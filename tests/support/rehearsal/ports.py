@@ -132,7 +132,8 @@ class SimKube:
             if plural != info.plural or self._wire.is_cut or not is_in(obj):
                 return
             key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-            sink(Removed(kind, key) if event == "DELETED" else Changed(kind, key, self._parsed(kind, obj)))
+            uid = obj["metadata"].get("uid", "")
+            sink(Removed(kind, key, uid) if event == "DELETED" else Changed(kind, key, self._parsed(kind, obj)))
 
         await asyncio.sleep(LATENCY_S)
         listed = [obj for obj in self._world.store.list(info.plural, scope.namespace) if is_in(obj)]
