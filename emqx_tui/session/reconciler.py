@@ -404,6 +404,7 @@ class Reconciler:
 
     def _view(self) -> View:
         journal, end, publisher = self._journal, self._end, self.publisher
+        is_unwritten = journal.writing is not None or journal.is_stale
         observations = self._memory.observations
         role, reason = view_builder.role(
             read_only=self._options.read_only,
@@ -435,7 +436,8 @@ class Reconciler:
             is_undriven=self._driving.is_undriven(self._store, journal, is_idle=role is Role.IDLE),
             arrival=self._arrival.arrival if journal.present else None,
             journal_problem=journal.problem,
-            is_unwritten=journal.writing is not None or journal.is_stale,
+            is_unwritten=is_unwritten,
+            stored=journal.stored if is_unwritten else None,
             driver_seen_s=self._driving.lease.other_seen_s,
             driver_renewed_at=self._driving.lease.other_renewed_at,
             policy=self._options.policy,

@@ -132,8 +132,10 @@ async def test_an_intent_is_written_before_anything_is_sent() -> None:
         one.session.submit(Hold("ann@host"))
         await until(lambda: one.writes())
         assert one.view.is_unwritten
+        assert one.view.stored == DRAINING.journal
         one.gate.set()
         await until(lambda: not one.view.is_unwritten)
+        assert one.view.stored is None
         assert one.view.journal is not None
         assert one.view.journal.hold is not None
         assert one.writes() == [f"PATCH {SECRETS}/{NAME}"]

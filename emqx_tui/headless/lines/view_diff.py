@@ -48,7 +48,7 @@ class Told:
 
 def begin(view: View) -> Told:
     """Tell nothing of what was there before `view`."""
-    return Told(view, None if view.is_unwritten else view.journal, view.now)
+    return Told(view, facts.written(view), view.now)
 
 
 def diff(told: Told, view: View, wall: float) -> tuple[list[Record], Told]:
@@ -64,9 +64,9 @@ def diff(told: Told, view: View, wall: float) -> tuple[list[Record], Told]:
     if before is not None:
         for finder in (_roles, _phases, _steps, _incidents, _alarms, _sources, _notices):
             records += [record(event, **fields) for event, fields in finder(before, view)]
-    if journal is not None and not view.is_unwritten:
-        records += [record(event, **fields) for event, fields in journal_diff(told.journal, journal)]
-        told = replace(told, journal=journal)
+    if (stands := facts.written(view)) is not None:
+        records += [record(event, **fields) for event, fields in journal_diff(told.journal, stands)]
+        told = replace(told, journal=stands)
     # The clock of whoever wrote an Event may be ahead: nothing that is seen is still to come.
     records += [Record(event, min(at, view.now), release_id, fields) for event, at, fields in _log(told, view)]
     gate, told = _gate(told, view)
@@ -236,7 +236,10 @@ def _is_told_otherwise(view: View, text: str) -> bool:
 
 
 def _gate(told: Told, view: View) -> tuple[list[Mapping[str, Any]], Told]:
-    gate, journal = view.decision.gate, view.journal
+    gate, journal = view.decision.gate, facts.written(view) or view.journal
+    if gate is None and view.is_unwritten:
+        # An approval that is on its way may lose a race: then the gate waits as it did.
+        return [], told
     if gate is None or journal is None or journal.hold or view.result:
         # While it is held nobody can approve: resumed, its gate is told again.
         return [], replace(told, gate=None)

@@ -48,6 +48,11 @@ def has_ended(view: View) -> bool:
     return view.journal is not None and (bool(view.result) or view.decision.phase in (Phase.DONE, Phase.ABORTED))
 
 
+def written(view: View) -> Journal | None:
+    """The journal that stands in the cluster, as far as is known: what is on its way may not come to stand."""
+    return view.stored if view.is_unwritten else view.journal
+
+
 def is_under_way(view: View) -> bool:
     """A release of ours is neither finished nor lost."""
     return view.journal is not None and not view.result and view.decision.phase not in FINAL

@@ -109,6 +109,8 @@ class View:
     """Why what stands there is no journal that can be acted on; empty when it is one, or there is none."""
     is_unwritten: bool = False
     """The journal shown is on its way to the cluster, or lost a race: what an intent did is not settled yet."""
+    stored: Journal | None = None
+    """Then, the one that stood in the cluster last, as far as is known."""
     driver_seen_s: float | None = None
     """Wall seconds since another driver was last seen to renew its lease; None without one."""
     driver_renewed_at: datetime | None = None

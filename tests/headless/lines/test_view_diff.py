@@ -9,9 +9,12 @@ import pytest
 
 from emqx_tui.headless.lines.events import Event
 from emqx_tui.headless.lines.view_diff import begin, diff
-from emqx_tui.rollout.state.journal import HoldRecord
-from emqx_tui.session.views.view import LogLine, LogSource
+from emqx_tui.rollout.gate_id import GateId
+from emqx_tui.rollout.state.journal import ApprovalRecord, HoldRecord, Journal
+from emqx_tui.session.views.view import LogLine, LogSource, View
 from tests.support import releases
+
+DECIDED = (Event.GATE, Event.APPROVED, Event.HOLD, Event.RESUMED)
 
 
 def test_a_gate_is_told_again_when_a_hold_before_it_is_lifted() -> None:
@@ -35,3 +38,67 @@ def test_what_is_told_has_happened(ahead_s: int, told_s: int) -> None:
     records, _ = diff(replace(begin(before), since=None), view, 0.0)
     (told,) = (record for record in records if record.event is Event.CLUSTER)
     assert told.at == before.now + timedelta(seconds=told_s)
+
+
+GATE = releases.at_gate()
+assert GATE.journal
+OPEN = GATE.journal
+HELD = replace(OPEN, hold=HoldRecord("bob@laptop", releases.NOW, "pager rings"))
+FROZEN = replace(OPEN, hold=HoldRecord("ann@bastion", releases.NOW, "stop", freeze=True))
+APPROVED = replace(
+    OPEN, approvals=(*OPEN.approvals, ApprovalRecord(9, GateId.node(0), "ann@bastion", releases.NOW, "e3"))
+)
+
+
+def standing(journal: Journal) -> View:
+    return replace(GATE, journal=journal)
+
+
+def on_its_way(journal: Journal, stored: Journal) -> View:
+    """`journal` is being written, on top of `stored`."""
+    gate = None if journal is APPROVED else GATE.decision.gate
+    return replace(GATE, journal=journal, stored=stored, is_unwritten=True, decision=replace(GATE.decision, gate=gate))
+
+
+STRETCHES = {
+    "a hold that was lifted before a view stood still": (
+        [standing(OPEN), on_its_way(HELD, OPEN), on_its_way(OPEN, HELD), standing(OPEN)],
+        ["gate", "", "hold", "resumed gate"],
+    ),
+    "a hold and a freeze on top of it": (
+        [standing(OPEN), on_its_way(HELD, OPEN), on_its_way(FROZEN, HELD), standing(FROZEN)],
+        ["gate", "", "hold", "hold"],
+    ),
+    "a hold that did not come to stand": (
+        [standing(OPEN), on_its_way(HELD, OPEN), standing(OPEN)],
+        ["gate", "", ""],
+    ),
+    "an approval that did not come to stand": (
+        [standing(OPEN), on_its_way(APPROVED, OPEN), standing(OPEN)],
+        ["gate", "", ""],
+    ),
+    "an approval, told when it stands, though counters are written": (
+        [standing(OPEN), on_its_way(APPROVED, OPEN), on_its_way(APPROVED, APPROVED)],
+        ["gate", "", "approved"],
+    ),
+    "a gate opens again when the resume stands": (
+        [standing(HELD), on_its_way(OPEN, HELD), standing(OPEN)],
+        ["", "", "resumed gate"],
+    ),
+    "a run that begins while counters are written": (
+        [on_its_way(HELD, HELD), standing(HELD)],
+        ["", ""],
+    ),
+}
+
+
+@pytest.mark.parametrize(("views", "told"), STRETCHES.values(), ids=STRETCHES)
+def test_what_is_told_while_the_journal_is_on_its_way(views: list[View], told: list[str]) -> None:
+    """A decision is told when it stands, each one, and what does not come to stand is not told."""
+    state, events = begin(views[0]), []
+    for second, view in enumerate(views):
+        now = GATE.now + timedelta(seconds=second)
+        records, state = diff(state, replace(view, snapshot=replace(view.snapshot, now=now)), float(second))
+        names = [str(record.event) for record in records if record.event in DECIDED]
+        events.append(" ".join(names))
+    assert events == told
