@@ -259,9 +259,13 @@ class RolloutContext:
 
     @cached_property
     def starting(self) -> tuple[Member, ...]:
-        """Nodes whose evacuation was started, here or elsewhere, and EMQX has not told of it yet."""
+        """Nodes whose evacuation was started, here or elsewhere, and EMQX has not told of it yet.
+
+        None that a freeze or an abort stops: it is noted as started for a while after it was stopped.
+        """
         awaited, late = self.expectations, self.unanswered_start
-        members = (m for m in (*self.blue_members, *self.green_members) if m.evacuation is None)
+        wanted = () if self.is_frozen else (*self.blue_members, *self.green_members)
+        members = (m for m in wanted if m.evacuation is None and self.is_drain_approved(m))
         return tuple(m for m in members if m.name == late or awaited.is_start_awaited(m.name, m.own.read_at, self.now))
 
     @property

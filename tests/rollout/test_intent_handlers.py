@@ -16,7 +16,7 @@ from emqx_tui.rollout.intent_handlers import evidence_of
 from emqx_tui.rollout.intents import Abort, Approve, Freeze, Hold, Intent, Resume, SetPolicy, SetRates, Start, TakeOver
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
-from emqx_tui.rollout.state.journal import HoldRecord, Journal
+from emqx_tui.rollout.state.journal import AbortRecord, HoldRecord, Journal
 from tests.support import scenes as build
 from tests.support.scenes import Scene, approved, held, noted, plan, remembered, with_place, with_side, without_place
 
@@ -285,6 +285,8 @@ def test_a_hold_and_a_freeze_say_what_goes_on_and_what_is_stopped(scene: Scene, 
         (held(remembered(START_APPROVED, done_at={(StartDrain.name, drain_key(TOP_POD)): build.ago(40)})), ()),
         (held(remembered(START_APPROVED, unanswered_starts={TOP_POD: build.ago(5)})), (TOP_POD,)),
         (held(noted(START_APPROVED, starts={TOP_POD: build.ago(1)})), (TOP_POD,)),
+        (held(noted(START_APPROVED, starts={TOP_POD: build.ago(20)}), freeze=True), ()),
+        (held(noted(START_APPROVED, starts={TOP_POD: build.ago(20)}, abort=AbortRecord(BY, build.NOW, "e"))), ()),
     ],
     ids=[
         "between two drains",
@@ -295,6 +297,8 @@ def test_a_hold_and_a_freeze_say_what_goes_on_and_what_is_stopped(scene: Scene, 
         "seen to have done nothing",
         "without an answer",
         "noted by another console",
+        "noted, and stopped by a freeze",
+        "noted, and stopped by an abort",
     ],
 )
 def test_a_decision_names_the_drains_that_are_starting(scene: Scene, starting: tuple[str, ...]) -> None:
