@@ -664,6 +664,17 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(140019, skews_s=(0.0, 0.0), events=(Event(0.0, "blue set removed", 1),)),
         "done",
     ),
+    "a drain is started again at another rate at once, and most have left before it is told": (
+        Story(
+            141447,
+            clients_per_node=23,
+            preset="device",
+            skews_s=(-0.5,),
+            lag_s=1.0,
+            events=(Event(42.1, "other rates"),),
+        ),
+        "done",
+    ),
 }
 
 

@@ -30,6 +30,7 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     if blue is None:
         return known
     evacuating = [m for m in blue.members if m.evacuation]
+    drained_from = known.drained_from
     known, begun = _with_begun(known, blue.members, snapshot, journal.totals.initial)
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
@@ -42,7 +43,7 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
         baseline, green_baseline = {**live, **begun}, green_before
     evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}
     # While the Service has blue, clients come to a node between two of its drains, before its counts tell who has left.
-    is_refilled = journal.late_removal and bool(_begun_again(known.drained_from, known.left, begun))
+    is_refilled = journal.late_removal and bool(_begun_again(drained_from, known.left, begun))
     initial, left = _drained_again(known.drained_from, {**begun, **initial}, known.left, begun)
     left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
@@ -177,6 +178,9 @@ def _with_begun(
             told = None
         if told is not None:
             begun[name] = told
+            if before is None and _goes_on(known, name, denied_at) and _is_seen_all_along(known, name):
+                # Stopped and started again at once, as for other rates: nobody has come meanwhile.
+                drained_from[name] = told
             if before is not None:
                 # As many as the one before it: that went on, and was out of sight.
                 told_late[name] = before.came(told) - before.came(before.clients) if told != before.before else 0
@@ -206,10 +210,14 @@ def _corrected(known: Observations, by: Mapping[str, int]) -> Observations:
 
 
 def _goes_on(known: Observations, name: str, denied_at: Mapping[str, datetime]) -> bool:
-    """The cluster has told of this drain, and sees it no longer."""
+    """The cluster has told of a drain of this node, and none was seen to end since."""
     at, denied = known.evacuated_at.get(name), denied_at.get(name)
     is_told = known.drained_from.get(name, ENDED) != ENDED
     return is_told and at is not None and (denied is None or denied < at)
+
+
+def _is_seen_all_along(known: Observations, name: str) -> bool:
+    return all(name in sample.nodes for sample in known.recent[-3:])
 
 
 def _untold(known: Observations, member: Member, now: datetime) -> Untold:

@@ -125,3 +125,15 @@ def test_who_was_evicted_before_a_console_came_has_landed() -> None:
     assert seen(landed, landed, landed, told).ledger == Ledger(
         evicted=250, landed=250, bounced=0, missing=0, max_missing=0, on_their_way=0, unasked=0
     )
+
+
+@pytest.mark.parametrize(("is_silent", "clients"), [(False, 310), (True, 390)])
+def test_who_stays_on_a_node_that_is_drained_at_another_rate_at_once_was_there_before(
+    is_silent: bool, clients: int
+) -> None:
+    """Where the node was silent between, it may have been idle, and clients may have come."""
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=310)
+    first = [with_place(before, "blue", 2, **draining_place(live=live) | {"initial": 310}) for live in (310, 210, 110)]
+    silent = [replace(with_place(first[-1], "blue", 2, live=None, own_problem="timed out"))] * 3 if is_silent else []
+    again = [with_place(before, "blue", 2, **draining_place(live=live) | {"initial": 190}) for live in (50, 0)]
+    assert evicted(seen(before, *first, *silent, *again)) == clients

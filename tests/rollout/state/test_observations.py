@@ -633,7 +633,7 @@ def test_a_restart_of_emqx_that_is_told_when_its_pod_is_gone_was_the_end_of_the_
 
 
 def test_who_comes_back_to_a_node_whose_drain_was_stopped_is_evicted_a_second_time() -> None:
-    stopped = at(counted(DRAINING, b2=180, g0=200), 3)
+    stopped = at(with_place(counted(DRAINING, b2=180, g0=200), "blue", 2, own=0, own_enabled=False), 3)
     again = at(evacuating(counted(DRAINING, g0=200), 2, live=180), 4)
     begun = with_place(again, "blue", 2, **draining_place("evicting_conns", 180) | {"initial": 180})
     memory = seen(*BEGUN, at(counted(evacuating(DRAINING, 2, live=100), g0=200), 2), stopped, begun)
