@@ -152,3 +152,7 @@ def test_time_alone_does_not_make_anything_destructive_due(scene: Scene, seconds
     assert not [c for c in decision.commands if isinstance(c, StartDrain | SwitchEndpoints)]
     if not scene.journal.abort:
         assert not [c for c in decision.commands if isinstance(c, Scale)]
+
+
+def test_what_a_phase_waits_for_is_said() -> None:
+    assert build.creating(joined=1).decide().phase_text == "1/3 Ready, 1/3 Running in EMQX"

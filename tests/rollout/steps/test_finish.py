@@ -147,11 +147,14 @@ def test_done_when_the_close_out_is_clean() -> None:
     ]
 
 
-def test_a_port_without_a_name_that_is_missing_at_the_end_is_told_by_its_number() -> None:
+def test_a_port_that_is_missing_at_the_end_is_told_by_its_name_or_number() -> None:
     assert DONE.journal is not None
     originals = replace(DONE.journal.originals, service_ports=(("", 8883, "TCP", "8883", 0),))
     evidence = {check.name: check.evidence for check in noted(DONE, originals=originals).decide().checks}
     assert evidence["ports"] == "port 8883 is missing"
+    named = replace(originals, service_ports=(("mqtts", 8883, "TCP", "8883", 0),))
+    evidence = {check.name: check.evidence for check in noted(DONE, originals=named).decide().checks}
+    assert evidence["ports"] == "port mqtts is missing"
 
 
 def test_a_delay_that_somebody_else_has_set_at_the_end_is_theirs() -> None:
