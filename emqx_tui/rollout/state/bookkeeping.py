@@ -118,6 +118,7 @@ def with_totals(context: RolloutContext, phase: Phase, wanted: list[Command]) ->
         is_lower_bound=totals.is_lower_bound or _is_uncountable(context),
         baseline=known.baseline,
         initial=known.initial,
+        left=known.left,
         green_baseline=known.green_baseline,
         sessions_left=_sessions_left(context),
         early=totals.early if totals.early is not None else _early(journal, known),

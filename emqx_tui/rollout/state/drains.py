@@ -42,9 +42,11 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
         live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
         baseline, green_baseline = {**live, **begun}, green_before
     evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}
+    # How far a drain was that is stopped nobody sees who comes after it.
+    left = {**totals.left, **known.left}
     # While the Service has blue, clients come to a node between two of its drains, before its counts tell who has left.
-    is_refilled = journal.late_removal and bool(_begun_again(drained_from, known.left, begun))
-    initial, left = _drained_again(known.drained_from, {**begun, **initial}, known.left, begun)
+    is_refilled = journal.late_removal and bool(_begun_again(drained_from, left, begun))
+    initial, left = _drained_again(known.drained_from, {**begun, **initial}, left, begun)
     left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
     return changed(

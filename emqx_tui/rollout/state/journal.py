@@ -144,6 +144,8 @@ class Totals:
     """By blue pod: live connections when the first drain began."""
     initial: Mapping[str, int] = field(default_factory=dict)
     """By blue pod: live connections when its own drain began."""
+    left: Mapping[str, int] = field(default_factory=dict)
+    """By pod of `initial`: fewest clients on it since; its drain may be stopped."""
     green_baseline: int = 0
     initial_back: Mapping[str, int] = field(default_factory=dict)
     """By green pod: live connections when its drain back began, in an abort."""

@@ -22,11 +22,12 @@ TOP, GREEN = f"{build.BLUE_NAME}-2", f"{build.GREEN_NAME}-0"
 
 def test_the_counts_from_before_the_drains_are_written_down() -> None:
     scene = with_place(approved(build.draining(), "node:2"), "blue", 2, **draining_place())
-    scene = remembered(scene, baseline={TOP: 310}, initial={TOP: 305}, green_baseline=7)
+    scene = remembered(scene, baseline={TOP: 310}, initial={TOP: 305}, left={TOP: 290}, green_baseline=7)
     journal = scene.decide().journal
     assert journal is not None
     assert journal.totals.baseline == {TOP: 310}
     assert journal.totals.initial == {TOP: 305}
+    assert journal.totals.left == {TOP: 290}
     assert journal.totals.green_baseline == 7
 
 

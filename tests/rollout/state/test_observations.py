@@ -433,6 +433,14 @@ def test_a_console_that_takes_over_goes_on_with_the_journals_baseline() -> None:
     assert (ledger.evicted, ledger.landed, ledger.missing) == (200, 200, 0)
 
 
+def test_a_console_that_comes_to_a_frozen_drain_knows_whom_it_has_evicted() -> None:
+    """Twenty of them are back on the node, and ten not on green yet."""
+    totals = Totals(baseline={TOP: 300, MIDDLE: 300, LOW: 300}, initial={TOP: 300}, left={TOP: 100}, green_baseline=10)
+    scene = counted(noted(with_place(DRAINING, "blue", 2, live=120), totals=totals), g0=180)
+    ledger = seen(scene).ledger
+    assert (ledger.evicted, ledger.landed, ledger.bounced, ledger.missing, ledger.unasked) == (200, 170, 20, 10, 0)
+
+
 def test_an_abort_counts_greens_drains_and_no_longer_tells_where_the_evicted_are() -> None:
     aborting = noted(DRAINING, abort=AbortRecord("ann@host", build.NOW, "e"))
     drained_back = with_place(aborting, "green", 0, **draining_place(live=50))
