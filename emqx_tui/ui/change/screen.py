@@ -222,6 +222,9 @@ class ChangeScreen(ConsoleScreen):
         self._show_head()
         seen = seen_in(self.console.published.fleet.rows)
         self.query_one(ChangeForm).show(edit, self._options, seen)
+        if self._pane == "form" and self.focused is None:
+            # The fields of a template that could not be read took no focus.
+            self.query_one("#field-version").focus()
         editor = self.query_one(TemplateEditor)
         editor.seen = seen
         if not self._reading:

@@ -159,6 +159,21 @@ async def test_a_template_that_cannot_be_read_says_where_and_the_form_waits():
         assert backend.asked == []
 
 
+@pytest.mark.parametrize("mends", ["u", "x"])
+async def test_the_form_takes_keys_again_once_the_template_can_be_read(mends: str):
+    backend = backend_of()
+    async with change_screen(backend) as (app, pilot):
+        await pilot.press("t")
+        editor(app).go_to(3)
+        await pilot.press("end", *" x: y")
+        await until_shown(pilot, "✘ line 3, column 8")
+        await pilot.press("escape")
+        await until_shown(pilot, "the template cannot be read")
+        await pilot.press(mends)
+        await until(pilot, lambda: field(app, "version").has_focus)
+        await type_version(pilot, backend)
+
+
 async def test_an_answer_to_a_key_covers_nothing_of_the_verdict():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):
