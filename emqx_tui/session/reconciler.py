@@ -336,7 +336,7 @@ class Reconciler:
             self.publisher.notify(Notice.refused(decision.refused, decision.refusal))
 
     def _decide(self, intent: Intent | None) -> None:
-        release_id = uuid.uuid4().hex[:12] if isinstance(intent, Start) else ""
+        release_id = uuid.uuid4().hex[:12] if isinstance(intent, Start | Adopt) else ""
         settings = DecisionSettings(self._options.policy, self._options.console_version, release_id)
         self._colour()
         before = self._decision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from typing import Any
 
@@ -102,6 +103,22 @@ def test_a_release_that_kubectl_began_is_told_alike_and_can_be_stopped() -> None
         assert not any(node.evacuation for node in room.world.cluster().nodes.values())
         again = await room.terminal().verb(Verb.HOLD)
         assert (again.code, again.message.partition(";")[0]) == (0, "the operator is held already")
+
+    play(room, work())
+
+
+def test_an_adopted_release_has_an_id_of_its_own() -> None:
+    room = Room()
+
+    async def work() -> None:
+        await begun_by_kubectl(room)
+        assert (await room.terminal().verb(Verb.HOLD)).code == 0
+        answer = await room.terminal().verb(Verb.ADOPT)
+        assert answer.code == 0
+        view = await room.terminal().until(is_whole)
+        assert view.journal is not None
+        assert re.fullmatch("[0-9a-f]{12}", view.journal.release_id)
+        assert answer.release_id == view.journal.release_id
 
     play(room, work())
 
