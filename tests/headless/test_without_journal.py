@@ -7,9 +7,12 @@ import re
 from collections.abc import Coroutine
 from typing import Any
 
+import pytest
+
 from emqx_tui.headless.looking import status
 from emqx_tui.headless.looking.readiness import is_whole
 from emqx_tui.headless.release.exit_status import Leaving
+from emqx_tui.headless.release.release_options import Edit
 from emqx_tui.headless.verbs.verb_answer import Verb
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import Kind
@@ -28,7 +31,7 @@ from emqx_tui.ui.clusters.states import driver_words
 from emqx_tui.ui.rollout.headline import headline
 from emqx_tui.ui.text.spans import plain
 from tests.headless.looking.test_looking import first_look
-from tests.support.desk import Room
+from tests.support.desk import TO_15, Room
 from tests.support.rehearsal.ports import SimKube
 from tests.support.rehearsal.virtual_loop import run_in
 
@@ -103,6 +106,28 @@ def test_a_release_that_kubectl_began_is_told_alike_and_can_be_stopped() -> None
         assert not any(node.evacuation for node in room.world.cluster().nodes.values())
         again = await room.terminal().verb(Verb.HOLD)
         assert (again.code, again.message.partition(";")[0]) == (0, "the operator is held already")
+
+    play(room, work())
+
+
+@pytest.mark.parametrize("edit", [Edit(), TO_15], ids=["to carry on", "to start"])
+def test_a_rollout_says_that_it_is_there_and_what_to_do(edit: Edit) -> None:
+    room = Room()
+
+    async def refused() -> str:
+        desk = room.terminal()
+        assert await desk.rollout(edit) == 1
+        assert (desk.last["result"], desk.last["from"], desk.last["to"]) == ("failed", None, None)
+        (problem,) = desk.events("problem")
+        return problem["text"]
+
+    async def work() -> None:
+        await begun_by_kubectl(room)
+        assert "releases by itself, ungated: " in (told := await refused())
+        assert told.endswith("emqx-tui hold emqx-ee -n default")
+        assert (await room.terminal().verb(Verb.HOLD)).code == 0
+        assert "stands half-way without a journal: " in (told := await refused())
+        assert "emqx-tui adopt emqx-ee -n default --confirm emqx-ee" in told
 
     play(room, work())
 

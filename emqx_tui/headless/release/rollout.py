@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from emqx_tui.headless.advice import Cluster, command, list_clusters
+from emqx_tui.headless.advice import Cluster, command, list_clusters, without_journal
 from emqx_tui.headless.lines.events import Event, Record
 from emqx_tui.headless.lines.output import Output
 from emqx_tui.headless.lines.view_diff import Told, begin, check_fields, diff, hold_fields
@@ -167,10 +167,14 @@ class _Run:
     async def _start(self, view: View) -> None:
         resource, options = view.snapshot.resource.value, self.options
         assert resource is not None
+        view = await self.runner.until(is_whole, within_s=FIRST_DATA_S)
+        found = facts.ungated(view)
+        if found is not None and resource.blue_green is not None:
+            # Without parameters of a release nothing stops the operator; pre-flight says what is missing.
+            raise Refused(without_journal(found, Cluster.of(view)))
         self.versions = (resource.image.version, None)
         if not options.edit:
             raise Refused("no release is under way: say what to change, such as --set image.version=4.4.15")
-        view = await self.runner.until(is_whole, within_s=FIRST_DATA_S)
         preview = await self._preview(view)
         self._refuse_other_verdicts(preview, view)
         plan = preview.plan
