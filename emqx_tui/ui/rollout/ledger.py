@@ -29,7 +29,8 @@ def ledger_line(view: View, cells: int = 200, *, is_broken: bool = False) -> Lin
         return line(title, f"{units.count(gone)} evicted before the abort{_lowest(view)}")
     if not ledger.evicted:
         is_known = ledger.evicted == 0 or journal.totals.clients is None
-        return line(title, f"{'none evicted yet' if is_known else units.UNKNOWN}{_early(view)}{_lowest(view)}")
+        none = "none evicted before the abort" if journal.abort else "none evicted yet"
+        return line(title, f"{none if is_known else units.UNKNOWN}{_early(view)}{_lowest(view)}")
     return _balance(view, journal, title, cells, is_broken=is_broken)
 
 

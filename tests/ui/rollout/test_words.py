@@ -162,6 +162,13 @@ def test_before_the_first_drain_nobody_was_disconnected():
     assert plain(ledger_line(releases.before_cut_over())) == " CLIENTS none evicted yet · lowest sum 99,998"
 
 
+def test_an_abort_evicts_nobody_of_blue_any_more():
+    view = releases.before_cut_over()
+    assert view.journal is not None
+    aborting = replace(view, journal=replace(view.journal, abort=AbortRecord("ann@host", releases.NOW, "")))
+    assert plain(ledger_line(aborting)) == " CLIENTS none evicted before the abort · lowest sum 99,998"
+
+
 def test_without_a_release_the_line_counts_clients_and_sessions():
     assert plain(ledger_line(releases.idle())) == " CLIENTS 100,002 connected · 100,122 sessions"
 
