@@ -108,7 +108,7 @@ class ConsoleApp(App[int]):
         is_rehearsal: bool = False,
         opened: tuple[str, str] | None = None,
         state_dir: Path | None = None,
-        write_report: Callable[[str, str], str] | None = None,
+        write_report: Callable[[str, str, str], str] | None = None,
         contexts: Sequence[str] = (),
         first_words: str = "",
         runbook: Runbook = SILENT,
@@ -117,9 +117,9 @@ class ConsoleApp(App[int]):
         """`opened` = (namespace, name) of the cluster to begin with.
 
         `theme` is one of `themes.THEMES`, `colour` one of `themes.COLOURS` for the top line. `state_dir` is where a
-        text goes that the terminal's clipboard cannot take. `write_report` writes that of a cluster's (namespace, name)
-        last release and says where, in one line; it may take a second. `contexts` can be changed to.
-        `first_words` are told at the start.
+        text goes that the terminal's clipboard cannot take. `write_report` writes that of a release, by the cluster's
+        namespace and name and its own id, and says where, in one line; it may take a second. `contexts` can be changed
+        to. `first_words` are told at the start.
         """
         super().__init__()
         keymap.use(keys)
@@ -259,8 +259,8 @@ class ConsoleApp(App[int]):
         told = clipboard.copy(self, text, what, self._state_dir / "copied" if self._state_dir else None)
         self.say(told.text, severity=told.severity)
 
-    def report(self, cluster: tuple[str, str]) -> None:
-        """Have the report of the cluster's last release written, and say where it is."""
+    def report(self, cluster: tuple[str, str], release_id: str) -> None:
+        """Have the report of a release written, and say where it is."""
         write = self._write_report
         if write is None:
             self.say("no report: this console records nothing", severity="warning")
@@ -268,7 +268,7 @@ class ConsoleApp(App[int]):
 
         def make() -> None:
             try:
-                words = write(*cluster)
+                words = write(*cluster, release_id)
             except Exception:  # a page that cannot be made must not end a console
                 logger.exception("no report of %s/%s", *cluster)
                 words = "no report: it could not be made, the program's log says why"

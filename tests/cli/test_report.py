@@ -104,11 +104,25 @@ def test_two_recordings_are_compared(recording: Path, capsys: pytest.CaptureFixt
 def test_the_console_writes_the_page_beside_the_recording(recording: Path) -> None:
     journal = releases.draining().journal
     assert journal is not None
-    told = write_report(recording.parent, journal.namespace, "emqx-ee")
+    told = write_report(recording.parent, journal.namespace, "emqx-ee", journal.release_id)
     (path,) = recording.parent.glob("report-*.html")
     assert told == f"the report is in {path}"
     assert path.read_text().startswith("<!DOCTYPE html>")
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_page_is_of_the_release_on_the_screen_whatever_a_cluster_of_the_same_name_does(recording: Path) -> None:
+    journal = releases.draining().journal
+    assert journal is not None
+    newer = recording.with_name("flight-newer.jsonl")
+    newer.write_text(recording.read_text().replace(journal.release_id, "0123456789ab"))
+    os.utime(recording, (1, 1))
+    assert write_report(recording.parent, journal.namespace, "emqx-ee", journal.release_id).startswith("the report is")
+    (path,) = recording.parent.glob("report-*.html")
+    assert journal.release_id in path.read_text()
+    assert "0123456789ab" not in path.read_text()
+    told = write_report(recording.parent, journal.namespace, "emqx-ee", "ba9876543210")
+    assert told == "no report: nothing of this release is recorded yet"
 
 
 def test_old_reports_go_first_and_nothing_else_goes(recording: Path) -> None:
@@ -119,7 +133,9 @@ def test_old_reports_go_first_and_nothing_else_goes(recording: Path) -> None:
     for number, file in enumerate(old):
         file.write_text("")
         os.utime(file, (number, number))
-    assert write_report(recording.parent, journal.namespace, "emqx-ee").startswith("the report is in ")
+    assert write_report(recording.parent, journal.namespace, "emqx-ee", journal.release_id).startswith(
+        "the report is in "
+    )
     left = {file.name for file in recording.parent.iterdir()}
     assert len(left - others) == REPORTS
     assert others < left
@@ -127,7 +143,7 @@ def test_old_reports_go_first_and_nothing_else_goes(recording: Path) -> None:
 
 
 def test_what_keeps_it_from_being_written_is_one_line(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert write_report(recording.parent, "elsewhere", "emqx-ee") == (
+    assert write_report(recording.parent, "elsewhere", "emqx-ee", "") == (
         "no report: nothing of this release is recorded yet"
     )
     journal = releases.draining().journal
@@ -137,5 +153,5 @@ def test_what_keeps_it_from_being_written_is_one_line(recording: Path, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device", "the file")
 
     monkeypatch.setattr(os, "open", full)
-    told = write_report(recording.parent, journal.namespace, "emqx-ee")
+    told = write_report(recording.parent, journal.namespace, "emqx-ee", journal.release_id)
     assert told == "no report: No space left on device: the file"

@@ -10,6 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from emqx_tui import __version__, runbook
 from emqx_tui.adapters.errors import ConfigError
@@ -118,7 +119,7 @@ def show(
             is_demo=is_demo,
             is_rehearsal=is_rehearsal,
             state_dir=settings.flight_log_dir,
-            write_report=lambda namespace, name: _write_report(settings, namespace, name),
+            write_report=partial(_write_report, settings),
             runbook=runbook.load(settings.runbook),
             keys=with_own(settings.keys),
             contexts=() if is_demo else _contexts(settings, access),
@@ -147,10 +148,10 @@ def _flight_log(settings: Settings, namespace: str, name: str) -> Recorder:
     return FlightLog(settings.flight_log_dir, namespace, name)
 
 
-def _write_report(settings: Settings, namespace: str, name: str) -> str:
+def _write_report(settings: Settings, namespace: str, name: str, release_id: str) -> str:
     from emqx_tui.cli.commands.report import write_report
 
-    return write_report(settings.flight_log_dir, namespace, name)
+    return write_report(settings.flight_log_dir, namespace, name, release_id)
 
 
 def _contexts(settings: Settings, access: Access) -> list[str]:

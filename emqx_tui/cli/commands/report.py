@@ -60,13 +60,16 @@ def _newest(paths: Iterator[Path]) -> Report | None:
     return next((found for path in paths if (found := report(read_recording(path))) is not None), None)
 
 
-def write_report(folder: Path, namespace: str, name: str) -> str:
-    """Write the page of a cluster's last recorded release beside its recording; what came of it, in one line.
+def write_report(folder: Path, namespace: str, name: str, release_id: str) -> str:
+    """Write the page of a recorded release beside its recording; what came of it, in one line.
+
+    A cluster of the same name, in another context, may have one that is newer.
 
     Only its owner can read the file; of those written before, the newest are kept. Never raises.
     """
     try:
-        found = _newest(recordings_of(folder, name, namespace))
+        told = (report(read_recording(path)) for path in recordings_of(folder, name, namespace))
+        found = next((each for each in told if each and each.journal and each.journal.release_id == release_id), None)
         if found is None:
             return "no report: nothing of this release is recorded yet"
         path = folder / f"report-{namespace}-{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.html"

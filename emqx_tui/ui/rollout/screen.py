@@ -422,7 +422,8 @@ class RolloutScreen(ConsoleScreen):
         self.post_message(ChangeWanted((self._namespace, self._name)))
 
     def action_report(self) -> None:
-        self.console.report((self._namespace, self._name))
+        if self._view and self._view.journal:
+            self.console.report((self._namespace, self._name), self._view.journal.release_id)
 
     def action_objects(self) -> None:
         self.post_message(ObjectsWanted((self._namespace, self._name)))

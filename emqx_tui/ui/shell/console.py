@@ -66,8 +66,8 @@ class Console(Protocol):
         """Take a notice away that is true no longer, if it still stands."""
         ...
 
-    def report(self, cluster: tuple[str, str]) -> None:
-        """Write the report of the (namespace, name)'s last release, and say where it is."""
+    def report(self, cluster: tuple[str, str], release_id: str) -> None:
+        """Write the report of a release of (namespace, name), and say where it is."""
         ...
 
     def copy(self, text: str, what: str) -> None:

@@ -527,14 +527,14 @@ async def test_that_nobody_is_lost_is_told_on_the_least_screen():
 async def test_d_writes_the_report_of_a_release_that_has_ended():
     asked = []
 
-    def write(namespace: str, name: str) -> str:
-        asked.append((namespace, name))
+    def write(namespace: str, name: str, release_id: str) -> str:
+        asked.append((namespace, name, release_id))
         return "the report is in /somewhere"
 
     async with session(releases.done(), write_report=write) as console:
         await console.press("d")
         await until_said(console.pilot, "the report is in /somewhere")
-    assert asked == [("mqtt", "emqx-ee")]
+    assert asked == [("mqtt", "emqx-ee", releases.journal().release_id)]
     async with session(releases.done()) as console:
         await console.press("d")
         assert console.said == "no report: this console records nothing"
@@ -545,7 +545,7 @@ async def test_d_writes_the_report_of_a_release_that_has_ended():
 
 
 async def test_a_report_that_cannot_be_made_ends_no_console():
-    def write(namespace: str, name: str) -> str:
+    def write(namespace: str, name: str, release_id: str) -> str:
         raise KeyError(namespace)
 
     async with session(releases.done(), write_report=write) as console:
