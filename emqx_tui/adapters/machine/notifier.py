@@ -13,6 +13,7 @@ import os
 import queue
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -126,6 +127,9 @@ def _command(line: str, timeout_s: float) -> Deliver:
         raise ConfigError(f"notify: {error}") from error
     if not words:
         raise ConfigError("notify: expected a command or a URL, found only blanks")
+    if shutil.which(words[0]) is None:
+        # Not quoted: it may be an address without its scheme.
+        raise ConfigError("notify: the program of this command is not found, or cannot be run")
 
     def execute(call: Call) -> str:
         told = {f"EMQX_TUI_CALL_{name.upper()}": str(value) for name, value in call.items() if value is not None}

@@ -106,7 +106,6 @@ def test_a_service_of_apprise_gets_a_title_and_the_sentence(hook: tuple[str, typ
 @pytest.mark.parametrize(
     ("where", "told"),
     [
-        ("/no/such/program hunter2", "No such file or directory"),
         ("json://127.0.0.1:9/hunter2", "json:// did not take it"),
         ("false hunter2", "the command leaves with 1"),
         ("http://127.0.0.1:9/hunter2", "ConnectError"),
@@ -132,6 +131,26 @@ def test_more_calls_than_wait_are_dropped() -> None:
 def test_blanks_are_no_command() -> None:
     with pytest.raises(ConfigError, match="notify: expected a command or a URL"):
         Notifier("  ")
+
+
+@pytest.mark.parametrize("line", ["hunter2-page me", "/no/such/hunter2 me", "/etc/passwd me"])
+def test_a_command_that_cannot_be_run_is_refused_at_the_start_without_its_words(line: str) -> None:
+    with pytest.raises(ConfigError, match="notify: the program of this command is not found") as refused:
+        Notifier(line)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_program_that_is_gone_by_then_is_one_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "page"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    with Notifier(f"{program} hunter2") as notifier:
+        program.unlink()
+        notifier.tell(CALL)
+    (told,) = (record.message for record in caplog.records if record.name == module.__name__)
+    assert told == "nobody was called for emqx-ee gate: No such file or directory"
 
 
 def test_a_command_that_cannot_be_read_is_refused() -> None:
