@@ -140,8 +140,8 @@ def _source(fields: Fields) -> str:
 
 def finished(fields: Fields) -> str:
     """What became of the release, in one line."""
-    known = fields.get("from") or fields.get("to")
-    way = f": {fields.get('from') or '?'} to {fields.get('to') or '?'}" if known else ""
+    before, after = fields.get("from"), fields.get("to")
+    way = f": {before} to {after}" if before and after and before != after else ""
     parts = []
     if fields.get("drain_s") is not None:
         limit = f" (no drain beats {span(fields['limit_s'])})" if fields.get("limit_s") is not None else ""

@@ -146,3 +146,16 @@ def test_why_this_console_cannot_drive_is_told_when_it_becomes_known() -> None:
     assert "this console cannot drive: cannot patch endpoints" in words.line(record)
     again, _ = view_diff.diff(told, blocked, 1.0)
     assert [each for each in again if each.event is Event.ROLE] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("4.4.14", "4.4.15", "failed: 4.4.14 to 4.4.15"),
+        ("4.4.14", None, "failed"),
+        ("4.4.14", "4.4.14", "failed"),
+        (None, None, "failed"),
+    ],
+)
+def test_the_last_line_names_two_versions_or_none(before: str | None, after: str | None, told: str) -> None:
+    assert words.finished({"result": "failed", "from": before, "to": after}) == told
