@@ -44,7 +44,9 @@ def test_a_limit_of_reconnects_becomes_a_rate_to_start_with(served: Served, tmp_
 @pytest.mark.parametrize(
     ("argv", "code", "words"),
     [
-        ((NAME,), 1, "this edit starts no release"),
+        ((NAME,), 1, "say what to change, such as --set image.version=4.4.15\n"),
+        ((NAME, "--set", "connEvictRate=300"), 1, "(used by the next release): add what does, such as --set image."),
+        ((NAME, "--set", "image.version=4.4.14"), 1, "nothing would change: the object asks for this already"),
         ((NAME, "--set", "image.version=4.4.1"), 2, "out of range"),
         (("other", *CHANGE), 1, "no EmqxEnterprise 'other'"),
         ((NAME, *CHANGE, "--finish-by", "soon"), 2, "expected HH:MM"),

@@ -39,7 +39,7 @@ async def _plan(arguments: Namespace, edit: Edit, settings: Settings, ending: En
     wish = Wish(_next(arguments.finish_by, view.now), arguments.max_reconnects)
     found = planned(seen.namespace, seen.name, view.now, preview, wish)
     if found is None:
-        raise Rejected(_why_not(preview))
+        raise Rejected(_why_not(preview, has_edit=bool(edit)))
     if arguments.output == "json":
         say(dumps(document(found)))
     else:
@@ -58,17 +58,21 @@ async def _preview(runner: SessionRunner, view: View, edit: Edit, arguments: Nam
     return await runner.session.preview_edit(1, draft, options)
 
 
-def _why_not(preview: EditPreview) -> str:
+def _why_not(preview: EditPreview, *, has_edit: bool) -> str:
     change = preview.change
     match change.verdict:
         case Verdict.STARTS_RELEASE if preview.plan is None:
             return "no plan can be made: give connEvictRate and sessEvictRate, of at least 1 per second"
         case Verdict.STARTS_RELEASE:
             return "no forecast: a node's clients could not be counted"
+        case Verdict.UNCHANGED if has_edit:
+            return "nothing would change: the object asks for this already"
+        case Verdict.UNCHANGED:
+            return "say what to change, such as --set image.version=4.4.15"
         case Verdict.REFUSED:
             return "; ".join(f"{problem.path}: {problem.sentence}" for problem in change.problems)
         case _:
-            return f"this edit starts no release ({change.verdict}): say what to change, such as --set image.version="
+            return f"this edit starts no release ({change.verdict}): add what does, such as --set image.version=4.4.15"
 
 
 def _next(at: datetime | None, now: datetime) -> datetime | None:
