@@ -33,6 +33,8 @@ from emqx_tui.session.views.view import EditPreview, View
 
 FIRST_DATA_S = 30.0
 """Wall seconds for the first look at everything."""
+LOOK_S = 5.0
+"""Wall seconds for the same of a release that is under way: it goes on meanwhile."""
 ANSWER_S = 30.0
 """Wall seconds for an intent to be answered and written down."""
 JOURNAL_S = 5.0
@@ -135,10 +137,11 @@ class _Run:
             if difference:
                 raise Refused(f"{difference}; run it without --set and --template to carry on with it")
         found = facts.versions(journal)
+        seen = await self.runner.until(is_whole, within_s=LOOK_S)
         self.tell(
             Event.CARRIED_ON,
             **{"from": found.before, "to": found.after},
-            phase=str(view.decision.phase),
+            phase=str(seen.decision.phase),
             started_at=journal.created_at.isoformat(),
             started_by=journal.created_by,
         )

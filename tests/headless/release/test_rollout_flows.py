@@ -256,7 +256,9 @@ def test_a_second_run_carries_on_after_kill() -> None:
 
     desk = play(room, work())
     check_lines(desk)
-    assert desk.events("carried_on")[0]["from"] == "4.4.14"
+    (carried_on,) = desk.events("carried_on")
+    assert (carried_on["from"], carried_on["phase"]) == ("4.4.14", "draining")
+    assert desk.events("progress")[0]["sum"] is not None
     assert not desk.events("started")
     assert desk.last["disconnects_per_client"] == pytest.approx(1.0, abs=0.02)
     assert desk.last["limit_s"] == pytest.approx(CLIENTS / 200 + 5, abs=0.5)
