@@ -277,12 +277,14 @@ def _unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     others = [name for name in sorted(environment) if name.startswith(PREFIX) and name not in known]
     foreign = (_INJECTED, _OF_TESTS)
     unknown = [name for name in others if not any(each.fullmatch(name.removeprefix(PREFIX)) for each in foreign)]
-    return tuple(f"unknown variable {name}{_did_you_mean(name, known)}" for name in unknown)
+    # Their common beginning makes all of them alike.
+    own = [name.removeprefix(PREFIX) for name in known]
+    return tuple(f"unknown variable {name}{_did_you_mean(name.removeprefix(PREFIX), own, PREFIX)}" for name in unknown)
 
 
-def _did_you_mean(word: str, known: list[str]) -> str:
+def _did_you_mean(word: str, known: list[str], prefix: str = "") -> str:
     close = difflib.get_close_matches(word, known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
 def _xdg(environment: Mapping[str, str], variable: str, fallback: str) -> Path:

@@ -174,6 +174,10 @@ def test_unknown_variables_are_told(load):
     assert settings.warnings == ("unknown variable EMQX_TUI_CONTEX; did you mean EMQX_TUI_CONTEXT?",)
 
 
+def test_an_unknown_variable_that_is_like_no_setting_is_told_alone(load):
+    assert load(environment={"EMQX_TUI_FOO": "x"}).warnings == ("unknown variable EMQX_TUI_FOO",)
+
+
 def test_what_our_own_tests_are_told_by_is_no_unknown_variable(load):
     assert (
         load(environment={"EMQX_TUI_CLUSTER_CACHE": "x", "EMQX_TUI_BED": "x", "EMQX_TUI_KEEP_BED": "x"}).warnings == ()
