@@ -46,11 +46,13 @@ def load_access(
     """The cluster and identity that kubectl would use for the same flags and variables. Raises ConfigError."""
     environment = os.environ if environment is None else environment
     config = read_config(wanted.kubeconfig, environment)
-    if not config.is_empty:
-        return select(config, wanted)
-    if access := in_cluster(wanted, environment, service_account):
-        return access
-    raise ConfigError(nothing_found(config, environment))
+    access = select(config, wanted) if not config.is_empty else in_cluster(wanted, environment, service_account)
+    if access is None:
+        raise ConfigError(nothing_found(config, environment))
+    if access.as_groups and not access.as_user:
+        # kubectl refuses it too; an API server answers every request with an error of its own.
+        raise ConfigError("groups to impersonate are given, and no user: give --as USER, or leave out --as-group")
+    return access
 
 
 def select(config: KubeConfig, wanted: AccessRequest) -> Access:

@@ -86,6 +86,14 @@ def test_flags_win_over_the_context(written):
     assert access.scope is None
 
 
+@pytest.mark.parametrize("where", ["flag", "file"])
+def test_a_group_alone_impersonates_nobody(written, where):
+    user = {"as-groups": ["ops"]} if where == "file" else None
+    with pytest.raises(ConfigError, match=r"^groups to impersonate are given, and no user: give --as USER"):
+        load(written(simple(user=user)), as_groups=("ops",) if where == "flag" else ())
+    assert load(written(simple(user=user)), as_user="ann", as_groups=("ops",)).as_groups == ("ops",)
+
+
 def test_the_first_file_to_name_an_entry_wins_whole(written):
     first = config(
         clusters={"k": {"server": "https://first"}},
