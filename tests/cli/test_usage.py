@@ -29,6 +29,8 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 MISTAKES = {
     "no such check": (["rollout", "x", "--override", "foo"], "expected one of "),
     "unknown command": (["frobnicate"], "invalid choice: 'frobnicate'"),
+    "a command that is misspelt": (["rolout", "x"], "invalid choice: 'rolout' (did you mean rollout?); see"),
+    "a policy that is misspelt": (["rollout", "x", "--approve", "evry-node"], "(did you mean every-node?); see"),
     "unknown flag": (["get", "--colour"], "unrecognized arguments: --colour"),
     "flag without its value": (["get", "--context"], "--context"),
     "a name is missing": (["rollout"], "NAME"),

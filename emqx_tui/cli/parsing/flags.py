@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -35,6 +36,13 @@ class Parser(argparse.ArgumentParser):
         if callable(self.epilog):
             self.epilog = self.epilog()
         return super().format_help()
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Of two dozen commands the one that is meant is named, not all."""
+        choices = [str(choice) for choice in action.choices or ()]
+        if close := difflib.get_close_matches(str(value), choices, 1) if value not in choices else []:
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r} (did you mean {close[0]}?)")
+        super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
