@@ -9,7 +9,7 @@ from emqx_tui.session.views import facts
 from emqx_tui.session.views.view import EditPreview, View
 from emqx_tui.ui.cards.card import Asked, Card, filled, since
 from emqx_tui.ui.cards.policy_card import policy_words
-from emqx_tui.ui.rollout.names import blocked_words
+from emqx_tui.ui.rollout.names import begun_word, blocked_words
 from emqx_tui.ui.text.spans import Line, Tone, line
 
 TOKEN = "drive"
@@ -23,9 +23,10 @@ def renew_take_over(view: View | None, _: EditPreview | None) -> Card | None:
 def _card(view: View) -> Card:
     journal = view.journal
     assert journal is not None
-    found = facts.versions(journal)
+    found, begun = facts.versions(journal), begun_word(journal)
+    release = f"{found.before} to {found.after}, {begun} by {journal.created_by}; {view.decision.phase}"
     rows = (
-        ("Release", (line(f"{found.before} to {found.after}, begun by {journal.created_by}; {view.decision.phase}"),)),
+        ("Release", (line(release),)),
         ("Since", since(view)),
         ("Then", tuple(_what_follows(view))),
         ("Else", (line("esc watches only: nothing is sent, and no further step begins"),)),

@@ -13,7 +13,7 @@ from emqx_tui.model import units
 from emqx_tui.rollout.gate_id import START
 from emqx_tui.rollout.state.journal import ApprovalRecord, Journal
 from emqx_tui.session.views.view import Arrival, View
-from emqx_tui.ui.rollout.names import check_words
+from emqx_tui.ui.rollout.names import begun_word, check_words
 from emqx_tui.ui.text.gates import gate_name
 from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import Line, Span, Tone, crop, line, wrap
@@ -59,7 +59,7 @@ def _parts(view: View) -> Iterator[str]:
     warnings = sum(entry.is_alarm and journal.created_at <= entry.began_at < arrival.at for entry in view.log)
     if warnings:
         yield f"{units.plural(warnings, 'warning')} (l)"
-    yield f"begun {units.clock_minute(journal.created_at)} by {journal.created_by}"
+    yield f"{begun_word(journal)} {units.clock_minute(journal.created_at)} by {journal.created_by}"
 
 
 def _accepted(journal: Journal, check: str) -> str:

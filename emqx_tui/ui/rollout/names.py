@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emqx_tui.model import units
+from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.facts import Blocked, Driving, Obstacle
 from emqx_tui.session.views.fleet_view import Role
@@ -31,6 +32,11 @@ def short_names(spans: Line, view: View) -> Line:
             text = text.replace(name, tail(name)) if name in text else text
         found.append(Span(text, span.tone))
     return tuple(found)
+
+
+def begun_word(journal: Journal) -> str:
+    """Who made the journal has begun the release, or taken over one that had none."""
+    return "adopted" if journal.is_adopted else "begun"
 
 
 def check_words(name: str) -> str:

@@ -87,3 +87,7 @@ def test_warnings_and_losses_are_counted() -> None:
     alarms = tuple(replace(line, at=at(n), is_alarm=True) for n, line in enumerate(releases.LOG[:2], 5))
     view = replace(base, log=alarms, journal=replace(base.journal, acknowledged=("drain-stalled",)))
     assert "accepted: drain stalled · 2 warnings (l) · begun" in said(view)
+
+
+def test_who_adopted_a_release_has_not_begun_it() -> None:
+    assert said(come_late(is_adopted=True)).endswith(" · adopted 11:06 by ann@bastion")

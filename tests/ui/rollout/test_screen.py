@@ -151,6 +151,14 @@ async def test_what_the_question_sends_once_its_word_was_typed():
     assert renew_take_over(releases.draining(), None) is None
 
 
+def test_the_question_says_of_an_adopted_release_who_adopted_it():
+    view = undriven()
+    assert view.journal
+    card = renew_take_over(replace(view, journal=replace(view.journal, is_adopted=True)), None)
+    assert card is not None
+    assert ", adopted by ann@bastion; " in plain(dict(card.rows)["Release"][0])
+
+
 async def test_a_release_of_the_operators_own_is_stopped_by_a_card_and_no_other_key_sends_anything():
     async with session(releases.ungated(), LARGE) as console:
         await until_shown(console.pilot, "UNGATED: THE OPERATOR RELEASES BY ITSELF", "blue", "green")
