@@ -71,6 +71,7 @@ def test_a_release_that_kubectl_began_is_told_alike_and_can_be_stopped() -> None
         view = await room.terminal().until(is_whole)
         assert facts.unjournaled(view) is Unjournaled.OPERATOR
         lines = status.lines(view)
+        assert lines[0].startswith("default/emqx-ee  4.4.14 to 4.4.15  ")
         assert lines[0].endswith("a release is under way that has no journal")
         told = wording.ungated(facts.ungated(view))
         assert "of the initial delay left, " in told
@@ -177,6 +178,7 @@ def test_a_release_whose_journal_is_gone_is_said_loudly_and_nobody_is_told_to_se
         view = await room.terminal().until(is_whole)
         assert facts.unjournaled(view) is Unjournaled.ORPHAN
         lines = status.lines(view)
+        assert lines[0].startswith("default/emqx-ee  4.4.14 to 4.4.15  ")
         assert lines[0].endswith("a release is under way that has no journal")
         assert "the operator is held and must stay so" in lines[1]
         assert "STOPPED, AND WITHOUT A JOURNAL" in first_line(view)

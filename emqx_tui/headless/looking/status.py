@@ -182,6 +182,9 @@ def _lines(view: View) -> Iterator[str]:
         well = "running" if resource and resource.is_running else "not running"
         unread = why_unreadable(view, Kind.SECRET)
         found = facts.ungated(view)
+        if found:
+            both = facts.ungated_versions(found)
+            version = f"{both.before or '?'} to {both.after or '?'}"
         known = "a release is under way that has no journal" if found else "no release is under way"
         release = "its journal cannot be read: a release may be under way" if unread else known
         yield f"{name}  {version}  {well}, {release}"

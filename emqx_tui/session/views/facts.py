@@ -40,6 +40,11 @@ def versions(journal: Journal) -> Versions:
     return Versions(image_version(journal.from_image), image_version(journal.to_image))
 
 
+def ungated_versions(found: UngatedRelease) -> Versions:
+    """What blue and green of a release without a journal are made of; empty where a set is not there."""
+    return Versions(*(each.version if each and each.version else "" for each in (found.blue, found.green)))
+
+
 # -- time ----------------------------------------------------------------------------------------------------------
 
 

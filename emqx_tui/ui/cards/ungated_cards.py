@@ -85,8 +85,8 @@ def _owner(view: View) -> str:
 
 
 def _versions(found: UngatedRelease) -> str:
-    names = [each.version or "?" if each else "?" for each in (found.blue, found.green)]
-    return f"{names[0]} to {names[1]}, begun by somebody without a console"
+    seen = facts.ungated_versions(found)
+    return f"{seen.before or '?'} to {seen.after or '?'}, begun by somebody without a console"
 
 
 def _adopting(found: UngatedRelease, why_not: str) -> Iterator[Line]:
