@@ -159,7 +159,7 @@ def _tell(text: str, stream: TextIO) -> None:
 def _usage(sandbox: Sandbox, options: SandboxOptions) -> str:
     path = sandbox.kubeconfig_path
     filled = f"scenario {options.scenario}" if options.scenario else "empty"
-    about = f"{filled}, {options.clients} clients, {sandbox.speed:g}x time, seed {options.seed}"
+    about = f"{filled}, {options.clients:,} clients, {sandbox.speed:g}x time, seed {options.seed}"
     return "\n".join(
         [
             f"Sandbox at {sandbox.url}: {about}",

@@ -68,10 +68,12 @@ async def test_a_signal_ends_it_and_takes_the_temporary_kubeconfig_along(number:
 
 
 async def test_it_says_how_to_use_it() -> None:
-    async with serving(speed=10.0) as served:
+    async with serving(speed=10.0, clients=3_000) as served:
         assert served.process.stdout is not None
         text = (await served.process.stdout.readuntil(b"Ctrl-C ends it.\n")).decode()
     kubeconfig = served.ready["kubeconfig"]
+    assert text.startswith("Sandbox at https://127.0.0.1:")
+    assert ": empty, 3,000 clients, 10x time, seed 1\n" in text
     assert f"export KUBECONFIG={kubeconfig}\n" in text
     assert f"emqx-tui --kubeconfig {kubeconfig} --clock-rate 10\n" in text
 
