@@ -63,7 +63,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if left:
         # What stands after a mistyped flag of bench may be a password.
         words = [word.partition("=")[0] for word in left if word.startswith("-")] if chosen.command == "bench" else left
-        parser.error(f"unrecognized arguments: {' '.join(words)}".rstrip(": "))
+        prog = parser.prog if chosen.command == "console" else f"{parser.prog} {chosen.command}"
+        told = f"unrecognized arguments: {' '.join(words)}".rstrip(": ")
+        raise UsageError(f"{prog}: {told}; see {prog} --help")
     return _with_settings(chosen, given)
 
 
