@@ -8,6 +8,7 @@ from base64 import b85encode
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -67,6 +68,14 @@ def test_a_difference_makes_one_view_into_another(before, now) -> None:
     decoder.tables = encoder.tables
     told = json.loads(json.dumps(difference(one, other)))
     assert decoder.decode(patched(json.loads(json.dumps(one)), told)) == now()
+
+
+def test_an_object_whose_keys_change_their_order_comes_back_as_it_was() -> None:
+    stands = [{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"b": 2, "a": 7}, {"c": 3, "b": 2}, {"b": 5, "c": 3}]
+    shown = stands[0]
+    for before, now in pairwise(stands):
+        shown = patched(shown, json.loads(json.dumps(difference(before, now))))
+        assert list(shown.items()) == list(now.items())
 
 
 def test_every_view_of_a_release_is_shown_again(of_release: Recorded, replay: Replay) -> None:

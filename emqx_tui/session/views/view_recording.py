@@ -186,6 +186,9 @@ def _by_index(before: list[Any], now: list[Any]) -> Any:
 
 
 def _of_objects(before: dict[str, Any], now: dict[str, Any]) -> Any:
+    if [*(key for key in before if key in now), *(key for key in now if key not in before)] != list(now):
+        # Keys in another order: an index of the next difference would name another one.
+        return [now]
     told: dict[str, Any] = {}
     for key, new in now.items():
         found = _difference(before[key], new) if key in before else [new]

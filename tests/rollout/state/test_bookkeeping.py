@@ -27,7 +27,7 @@ def test_the_counts_from_before_the_drains_are_written_down() -> None:
     assert journal is not None
     assert journal.totals.baseline == {TOP: 310}
     assert journal.totals.initial == {TOP: 305}
-    assert journal.totals.left == {TOP: 290}
+    assert journal.totals.left == {TOP: 100}
     assert journal.totals.green_baseline == 7
 
 
