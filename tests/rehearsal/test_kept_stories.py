@@ -675,6 +675,21 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "a node tells the uptime of before its restart until it is asked again": (
+        Story(
+            144779,
+            clients_per_node=38,
+            churn_per_s=0.0,
+            skews_s=(0.0, 0.0),
+            boot_s=1.0,
+            events=(
+                Event(0.3, "blue broker restarts", 1),
+                Event(42.0, "no right to write Endpoints"),
+                Event(42.0, "Endpoints of all pods"),
+            ),
+        ),
+        "done",
+    ),
 }
 
 

@@ -62,6 +62,9 @@ class Judge:
         """The lowest sum so far, and when it was last seen to fall."""
         self._evicted_unseen = 0
         """By somebody who had begun to evacuate green just before the end."""
+        self._adopted: set[str] = set()
+        self._lost_before = 0
+        """Before a console adopted the release: its figures begin there."""
         self._at_end: tuple[Counts, int] | None = None
         """Clients that were cut off, and the lowest sum, when the release ended."""
 
@@ -72,6 +75,9 @@ class Judge:
         def look(view: View) -> None:
             nonlocal looked_at, still
             now = self.stage.world.timeline.now
+            if view.journal and view.journal.is_adopted and view.journal.release_id not in self._adopted:
+                self._adopted.add(view.journal.release_id)
+                self._lost_before = self._cluster.truth.since_mark().lost
             self._note_offline(now)
             self._note_emptied(now, view)
             if self._at_end is None:
@@ -257,7 +263,8 @@ class Judge:
         lost, away = line["clients_lost"], max([gone.lost + cluster.truth.offline, *(n for _, n in self._offline)])
         # Who has left by himself a moment ago may be about to come back.
         leaving = self._left[-1][1] - self._left[0][1] if self._left else 0
-        if lost is not None and not gone.lost - late - self._away - leaving <= lost <= away + EXACT:
+        least = gone.lost - self._lost_before - late - self._away - leaving
+        if lost is not None and not least <= lost <= away + EXACT:
             self._break("lost", f"finished tells {lost} clients lost, it was {gone.lost} ({away} away)")
         ratio = line["lowest_sum_ratio"]
         # Each node samples every two seconds at instants of its own: who moves meanwhile is in two counts or in none,

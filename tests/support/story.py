@@ -184,6 +184,8 @@ class Telling:
         self.consoles: list[Console] = []
         self._started = 0
         self._mended_at = 0.0
+        self._unwritten_at = float("-inf")
+        """When somebody removed the journal: a driver that goes at that moment writes it no more."""
 
     def console(self, place: int) -> Console:
         self._started += 1
@@ -226,6 +228,7 @@ class Telling:
             if console.view is not None and console.view.journal is not None:
                 console.session.submit(ACTIONS[event.what](console.view))
         elif event.what == "cut off":
+            self.judge.may_fail |= timeline.now - self._unwritten_at < 3.0
             console.cut()
             timeline.after(25.0, lambda: self._heal(console))
         elif event.what == "killed":
@@ -233,7 +236,9 @@ class Telling:
         elif self.stage.world.clusters.get(self.stage.witness.key) is not None:
             fault = CATALOGUE[event.what]
             self.struck.append(fault)
-            self.judge.may_fail |= event.what == "journal removed" and not self._is_driven()
+            if event.what == "journal removed":
+                self._unwritten_at = timeline.now
+                self.judge.may_fail |= not self._is_driven()
             fault.strike(console)
             if fault.mend is not None:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
@@ -243,6 +248,7 @@ class Telling:
         """And start it again a while later; who is dead is not killed once more."""
         console = self.consoles[place]
         if console.host.identity not in self.stage.dead:
+            self.judge.may_fail |= self.stage.world.timeline.now - self._unwritten_at < 3.0
             console.cut()
             console.watchers.clear()
             self.stage.dead.add(console.host.identity)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Member, Snapshot
-from emqx_tui.rollout.state.broker_ends import counted_until, last_count
+from emqx_tui.rollout.state.broker_ends import WHOLE_SECONDS, counted_until, last_count
 from emqx_tui.rollout.state.drains import STOPPED_S
 from emqx_tui.rollout.state.journal import NodeDeath, Totals
 from emqx_tui.rollout.state.observed import Broker, Observations
@@ -32,7 +32,7 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
     standing: dict[str, Broker] = {}
     for name, before in known.standing.items():
         member = members.get(name)
-        ended = _ended(before, member, _uptime_s(snapshot, name))
+        ended = _ended(before, member, _uptime_s(snapshot, member))
         if not ended:
             standing[name] = before
         elif snapshot.blue_uid and name not in drained:
@@ -47,7 +47,7 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
                 known = _undrained(known, name, clients if before.is_evacuated else None)
     for name, member in members.items():
         if member.node is not None and not member.is_suspect and member.is_up and member.live_connections is not None:
-            is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, name)
+            is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, member)
             at = snapshot.stats.read_at or snapshot.now
             since = standing[name].since if name in standing else at
             broker = Broker(instance_of(member), member.live_connections, since, at, is_evacuated, uptime_s)
@@ -68,9 +68,15 @@ def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:
     return f"{before.instance}{RESTART}" if is_restarted else ""
 
 
-def _uptime_s(snapshot: Snapshot, name: str) -> int | None:
-    node = snapshot.brokers.get(name)
-    return node.vitals.uptime_s if node else None
+def _uptime_s(snapshot: Snapshot, member: Member | None) -> int | None:
+    """As EMQX told last; None where that was of the time before its container was restarted."""
+    node = snapshot.brokers.get(member.name) if member else None
+    container = member.pod.broker if member else None
+    uptime_s = node.vitals.uptime_s if node else None
+    since = container.running_since if container else None
+    if uptime_s is None or since is None:
+        return uptime_s
+    return uptime_s if uptime_s <= (snapshot.now - since + WHOLE_SECONDS).total_seconds() else None
 
 
 def _undrained(known: Observations, name: str, clients: int | None) -> Observations:

@@ -599,6 +599,15 @@ def test_who_came_to_the_next_broker_before_a_late_watch_told_of_its_start_was_n
     assert memory.lowest_sum == 820, "of 860 when it ended"
 
 
+def test_an_uptime_of_before_a_restart_is_not_that_of_the_broker_that_runs_now() -> None:
+    """A node is asked for it once a minute; its restart is told by Kubernetes at once."""
+    before = with_place(DRAINING, "blue", 1, uptime_s=3600, containers=(replace(ENDED, restarts=0, last=None),))
+    restarted = replace(ENDED, running_since=build.NOW + timedelta(seconds=3))
+    stale = with_place(DRAINING, "blue", 1, uptime_s=3600, restarts=1, containers=(restarted,), live=5)
+    asked = with_place(DRAINING, "blue", 1, uptime_s=40, restarts=1, containers=(restarted,), live=5)
+    assert killed(before, at(stale, 4), at(stale, 5), at(asked, 45)) == 300
+
+
 def test_a_broker_that_was_emptied_is_not_counted_with_the_clients_of_the_one_before_it() -> None:
     """Its pod is deleted; what Kubernetes tells of its container is how the broker before it ended."""
     first = with_place(DRAINING, "blue", 1, containers=(replace(ENDED, restarts=0, last=None),))
