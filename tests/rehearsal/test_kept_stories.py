@@ -690,6 +690,16 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "a node of blue boots while somebody begins to evacuate another": (
+        Story(
+            145475,
+            skews_s=(-0.5, 0.5, -0.5),
+            boot_s=15.0,
+            lag_s=1.0,
+            events=(Event(18.6, "blue pod deleted", 1), Event(33.8, "somebody evacuates blue", 1)),
+        ),
+        "done",
+    ),
 }
 
 

@@ -99,13 +99,15 @@ def with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     if not is_counted or not has_pods or blue.live_connections is None or on_green is None:
         return _not_counted(known, now)
     gone = evicted(known)
-    waiting = {name: count for name, count in known.baseline.items() if name not in known.initial}
+    # One that was not up when the first drain began had no clients.
+    baseline = {**dict.fromkeys((*live, *known.initial), 0), **known.baseline} if known.baseline else known.initial
+    waiting = {name: count for name, count in baseline.items() if name not in known.initial}
     moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
     # What a node had lost by itself before its own drain began went to green as well.
-    moved += sum(max(0, known.baseline.get(name, count) - count) for name, count in known.initial.items())
+    moved += sum(max(0, baseline[name] - count) for name, count in known.initial.items())
     bounced = sum(max(0, (live.get(name) or 0) - count) for name, count in waiting.items())
     # Who bounced to a node that was drained after that is evicted a second time, and lands or is missing once.
-    bounced += sum(max(0, count - known.baseline.get(name, count)) for name, count in known.initial.items())
+    bounced += sum(max(0, count - baseline[name]) for name, count in known.initial.items())
     # And who came back to a node whose drain was stopped.
     bounced += sum(max(0, (live.get(name) or 0) - count) for name, count in known.left.items())
     # A green node that died takes those with it who were there before.

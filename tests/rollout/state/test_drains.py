@@ -137,3 +137,12 @@ def test_who_stays_on_a_node_that_is_drained_at_another_rate_at_once_was_there_b
     silent = [replace(with_place(first[-1], "blue", 2, live=None, own_problem="timed out"))] * 3 if is_silent else []
     again = [with_place(before, "blue", 2, **draining_place(live=live) | {"initial": 190}) for live in (50, 0)]
     assert evicted(seen(before, *first, *silent, *again)) == clients
+
+
+def test_who_bounces_to_a_node_that_was_booting_when_the_first_drain_began_is_not_missing() -> None:
+    begun = approved(build.draining(), "node:2")
+    booting = with_place(with_place(begun, "blue", 2, live=300), "blue", 0, **DEAD)
+    first, then = (with_place(booting, "blue", 2, **draining_place(live=live)) for live in (300, 200))
+    up = with_place(then, "blue", 0, live=100, is_joined=True, is_ready=True, containers_ready=True)
+    ledger = seen(booting, first, then, up).ledger
+    assert (ledger.evicted, ledger.landed, ledger.bounced, ledger.missing) == (100, 0, 100, 0)
