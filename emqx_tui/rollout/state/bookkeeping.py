@@ -201,7 +201,16 @@ def _early(journal: Journal, known: Observations) -> int | None:
 
 
 def _with_new(written: tuple[Uncounted, ...], seen: tuple[Uncounted, ...]) -> tuple[Uncounted, ...]:
-    return tuple(sorted({*written, *seen}, key=lambda gap: gap.since)) if seen else written
+    """In order; where those of two drivers overlap they are one."""
+    if not seen:
+        return written
+    joined: list[Uncounted] = []
+    for gap in sorted({*written, *seen}, key=lambda gap: gap.since):
+        if joined and gap.since <= joined[-1].until:
+            joined[-1] = Uncounted(joined[-1].since, max(joined[-1].until, gap.until))
+        else:
+            joined.append(gap)
+    return tuple(joined)
 
 
 def _drained(context: RolloutContext) -> set[str]:

@@ -196,6 +196,10 @@ def test_stretches_that_nobody_counted_are_noted_in_order_beside_those_of_other_
     driving = remembered(scene, driven_since=ago(250), counted_from=ago(240), uncounted=(second, third))
     totals = bookkeeping.with_totals(driving.context(), Phase.DRAINING, []).totals
     assert totals.uncounted == (first, second, third)
+    overlapping = replace(second, until=third.since + timedelta(seconds=1))
+    driving = remembered(scene, driven_since=ago(250), counted_from=ago(240), uncounted=(overlapping, second))
+    totals = bookkeeping.with_totals(driving.context(), Phase.DRAINING, []).totals
+    assert totals.uncounted == (first, Uncounted(second.since, third.until))
 
 
 @pytest.mark.parametrize(("failed", "cut"), [("", 0), ("it lost 40", 38)])
