@@ -63,7 +63,7 @@ def test_a_release_from_the_list_to_its_summary(columns: int, rows: int, tmp_pat
             assert terminal.shows("drain", "CLIENTS", "blue", "green")
             person.approve(ordinal, title="Approve: drain")
         terminal.until_shown("DONE 4.4.14 → 4.4.15", within_s=60)
-        terminal.until_shown(" per client", "x the limit", "no client lost", "5, policy every-node")
+        terminal.until_shown(" per client", "x the limit", "no client lost", "5 approvals, policy every-node")
         terminal.until(lambda: _is_over(kubeconfig), "end of the release in the cluster")
         terminal.press("q")
         assert terminal.wait(5) == 0
