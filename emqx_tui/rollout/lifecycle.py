@@ -146,7 +146,7 @@ CONDITIONS: Mapping[When, Callable[[RolloutContext], bool]] = {
     When.DELAY_OVER: _is_delay_over,
     When.DELAY_RUNNING: lambda context: not _is_delay_over(context),
     When.CANARY_DUE: _is_canary_due,
-    When.CANARY_FAILED: lambda context: bool(context.journal.canary_failed) and not _may_skip_canary(context),
+    When.CANARY_FAILED: lambda context: bool(context.journal.canary_failed),
     When.CUT_OVER_DUE: lambda context: context.is_cut_over_approved and _may_skip_canary(context),
     When.BLUE_EMPTY: _is_blue_empty,
     When.CLOSED_OUT: _is_closed_out,

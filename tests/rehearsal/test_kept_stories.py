@@ -700,6 +700,17 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "somebody resumes a failed canary before the driver sees its own verdict stand": (
+        Story(
+            163857,
+            clients_per_node=22,
+            network="ebpf",
+            skews_s=(0.0, -0.5, 0.0),
+            boot_s=1.0,
+            events=(Event(24.0, "resume", 2),),
+        ),
+        "done",
+    ),
 }
 
 

@@ -135,6 +135,13 @@ def test_a_release_that_others_have_undone_cannot_start(before: Phase) -> None:
     assert decision.commands == ()
 
 
+def test_a_failed_canary_that_somebody_has_resumed_already_is_no_step_that_no_release_takes() -> None:
+    """Another console wrote `resume`, which means late removal, before the driver saw its own verdict stand."""
+    resumed = noted(approved(build.ready(), "cut-over"), canary_failed="lost 30", late_removal=True)
+    decision = seen_from(P.CANARY, resumed).decide()
+    assert (decision.phase, decision.alarms) == (P.READY_TO_CUT_OVER, ())
+
+
 def test_who_scales_blue_up_again_is_told_its_size() -> None:
     alarms = {alarm.check: alarm for alarm in seen_from(P.FINISHING, build.draining()).decide().alarms}
     alarm = alarms["impossible-phase"]
