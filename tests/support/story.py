@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from emqx_tui.model.snapshot import Generation
 from emqx_tui.model.workloads import DelaySource, OwnDelay
+from emqx_tui.rollout.decision import RefusalReason
 from emqx_tui.rollout.intents import Abort, Adopt, Freeze, Hold, Intent, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
@@ -299,6 +300,12 @@ class Telling:
                 self.stage.witness.note_evacuation(pod)
                 evacuate(cluster, node)
 
+    def _has_not_begun(self) -> bool:
+        """The journal could not be written, and whoever started the release was told so: nothing was sent."""
+        notice = self.consoles[0].view.notice if self.consoles[0].view else None
+        is_told = notice is not None and notice.reason is RefusalReason.NOT_WRITTEN
+        return is_told and all(console.view is not None and _sees_none(console.view) for console in self.consoles)
+
     def _is_over(self) -> bool:
         """Every console has seen the end; one that came after it sees no release."""
         views = [console.view for console in self.consoles if not console.wire.is_cut]
@@ -332,6 +339,9 @@ class Telling:
                 break
             self._go_on_by_hand(is_late=is_late)
             await asyncio.sleep(5.0)
+            if self._has_not_begun():
+                self.ending.result = "refused"
+                return
         # What is put back last of all, others put back, and the operator settles it: a pod boots, one pass opens its
         # gate, the next one lists its address.
         settled_at = self._mended_at + self.story.boot_s + 2 * PASS_S
