@@ -20,7 +20,7 @@ FAST = Pace(window_s=1.0, grace_s=0.3, backoff_s=(0.02, 0.1), forbidden_s=0.2)
 async def eventually(condition: Callable[[], Any], *, within_s: float = 8.0) -> Any:
     """Wait until `condition` is true, and return what it returned."""
     async with asyncio.timeout(within_s):
-        while not (found := condition()):  # noqa: ASYNC110
+        while not (found := condition()):  # noqa: ASYNC110  any condition, with no event to wait for
             await asyncio.sleep(0.005)
         return found
 

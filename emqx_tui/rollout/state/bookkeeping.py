@@ -26,7 +26,7 @@ from emqx_tui.rollout.telling.incidents import IncidentKind
 
 
 def with_milestones(context: RolloutContext, phase: Phase) -> Journal:
-    """The journal with its milestones: green's UID, the canary's verdict, the cut-over, in an abort a new blue."""
+    """The journal with its milestones: green's UID, the canary's verdict, the cut-over, a blue that was built again."""
     journal, green = context.journal, context.green
     if (phase is Phase.LOST and journal.abort) or phase is Phase.STARTING:
         return _with_rebuilt_blue(context)

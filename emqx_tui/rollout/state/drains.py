@@ -30,7 +30,7 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     if blue is None:
         return known
     evacuating = [m for m in blue.members if m.evacuation]
-    drained_from = known.drained_from
+    earlier = known
     known, begun = _with_begun(known, blue.members, snapshot, journal.totals.initial)
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
@@ -45,7 +45,8 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     # How far a drain was that is stopped nobody sees who comes after it.
     left = {**totals.left, **known.left}
     # While the Service has blue, clients come to a node between two of its drains, before its counts tell who has left.
-    is_refilled = journal.late_removal and bool(_begun_again(drained_from, left, begun))
+    again = _begun_again(earlier.drained_from, left, begun)
+    is_refilled = journal.late_removal and any(name not in earlier.untold for name in again)
     initial, left = _drained_again(known.drained_from, {**begun, **initial}, left, begun)
     left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}

@@ -146,3 +146,12 @@ def test_who_bounces_to_a_node_that_was_booting_when_the_first_drain_began_is_no
     up = with_place(then, "blue", 0, live=100, is_joined=True, is_ready=True, containers_ready=True)
     ledger = seen(booting, first, then, up).ledger
     assert (ledger.evicted, ledger.landed, ledger.bounced, ledger.missing) == (100, 0, 100, 0)
+
+
+def test_what_the_cluster_tells_late_of_a_drain_is_no_second_one_while_the_service_has_the_node() -> None:
+    """Somebody left by himself between the count and the start."""
+    before = noted(with_place(approved(build.draining(), "node:2"), "blue", 2, live=301), late_removal=True)
+    untold = with_place(before, "blue", 2, own=301, live=301)
+    told = with_place(before, "blue", 2, **draining_place(live=200) | {"initial": 300})
+    known = seen(before, before, untold, told)
+    assert (evicted(known), known.is_uncountable) == (100, False)
