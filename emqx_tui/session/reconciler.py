@@ -414,7 +414,7 @@ class Reconciler:
             missing=view_builder.missing_right(self._store),
             cannot_drive=self._driving.rights.missing,
         )
-        return View(
+        view = View(
             snapshot=self.seen,
             decision=self._decision,
             journal=journal.present or end.journal,
@@ -443,6 +443,7 @@ class Reconciler:
             policy=self._options.policy,
             context=self._options.context,
         )
+        return self._history.settled(view)
 
     # -- the end of a release -------------------------------------------------------------------------------------
 

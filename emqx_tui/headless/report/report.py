@@ -25,7 +25,7 @@ from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.journal import ApprovalRecord, Journal, NewerSchema
 from emqx_tui.rollout.telling.flight_records import Recording, journal_of, sample_of
 from emqx_tui.session.views import facts
-from emqx_tui.session.views.view import View
+from emqx_tui.session.views.view import Away, View
 
 TROUBLE = (Event.HOLD, Event.ABORT, Event.ALARM, Event.INCIDENT, Event.PROBLEM)
 """What a reader looks for first."""
@@ -91,6 +91,8 @@ class Report:
     """The last one; empty when none was recorded."""
     figures: Fields
     """By the names of the `finished` record; empty without a journal."""
+    away: Away | None
+    """Clients that had not come back when the recording ended; None where it does not tell."""
     changes: tuple[Change, ...]
     approvals: tuple[Approved, ...]
     nodes: tuple[NodeDrain, ...]
@@ -136,6 +138,7 @@ def report(recording: Recording) -> Report | None:
     samples = _samples(dated, journal)
     result = next((_text(told, "result") for _, told in reversed(dated) if told["event"] == "closed"), "")
     phases = [_text(told, "phase") for _, told in dated if told["event"] == "phase"]
+    away = _away(dated, journal)
     timeline = sorted(_timeline(dated, stands), key=lambda record: record.at)
     nodes = tuple(_nodes(stands))
     return Report(
@@ -143,7 +146,8 @@ def report(recording: Recording) -> Report | None:
         journal=journal,
         result=result,
         phase=phases[-1] if phases else "",
-        figures=_figures(recording, journal, samples, result) if journal else {},
+        figures=_figures(recording, journal, samples, result, away) if journal else {},
+        away=away,
         changes=stands[-1].changes if stands else (),
         approvals=_approvals(journal, dated) if journal else (),
         nodes=nodes,
@@ -165,7 +169,9 @@ def _releases(records: Sequence[Fields]) -> list[list[Fields]]:
     """The records of each release: all up to its end, those before it began among them."""
     found: list[list[Fields]] = [[]]
     for told in records:
-        found[-1].append(told)
+        # Who has not come back is told after the end.
+        part = found[-2] if told["event"] == "away" and len(found) > 1 else found[-1]
+        part.append(told)
         if told["event"] == "closed":
             found.append([])
     return [part for part in found if any(_is_of_release(told) for told in part)]
@@ -207,10 +213,20 @@ def _samples(dated: Dated, journal: Journal | None) -> tuple[Sample, ...]:
     return series.frozen()
 
 
-def _figures(recording: Recording, journal: Journal, samples: tuple[Sample, ...], result: str) -> Fields:
+def _away(dated: Dated, journal: Journal | None) -> Away | None:
+    """The last ones: as the screen told it."""
+    for _, told in reversed(dated):
+        if told["event"] == "away" and journal is not None and told.get("release_id") == journal.release_id:
+            return Away(_number(told, "clients"), told.get("is_settled") is True)
+    return None
+
+
+def _figures(
+    recording: Recording, journal: Journal, samples: tuple[Sample, ...], result: str, away: Away | None
+) -> Fields:
     now = samples[-1].at if samples else journal.created_at
     snapshot = Snapshot(now, recording.namespace, recording.name)
-    view = View(snapshot, Decision(Phase.IDLE), journal=journal, samples=samples, result=result)
+    view = View(snapshot, Decision(Phase.IDLE), journal=journal, samples=samples, result=result, away=away)
     found = figures(view, journal)
     is_at_least = found["disconnects_at_least"] or journal.totals.finished_at is None
     return {**found, "disconnects_at_least": is_at_least, "early_clients": journal.totals.early}

@@ -20,6 +20,7 @@ from emqx_tui.model.series import Sample, summarise
 from emqx_tui.model.wire import clean
 from emqx_tui.rollout.state.journal import Journal, Uncounted
 from emqx_tui.rollout.telling import wording
+from emqx_tui.session.views.view import Away
 
 UNKNOWN = "unknown"
 MOST_ROWS = 500
@@ -113,7 +114,7 @@ def _release(found: Report) -> Iterator[Row]:
     yield "Drains", f"{_span(figures['drain_s'])}{limit}"
     yield "Clients on blue at the first drain", _count(totals.clients)
     yield "Disconnects", _disconnects(journal, figures)
-    yield "Clients lost", _lost(journal, figures)
+    yield "Clients lost", _lost(journal, figures, found.away)
     yield "Lowest sum of connections", _lowest(journal, figures)
     yield "Not counted", "; ".join(map(_gap, _joined(totals.uncounted))) or "never"
     yield "Sessions left behind", _count(figures["sessions_left"])
@@ -143,8 +144,10 @@ def _disconnects(journal: Journal, figures: Mapping[str, Any]) -> str:
     return f"{least}{units.count(totals.disconnects)}{a_client}{f' ({told})' if told else ''}"
 
 
-def _lost(journal: Journal, figures: Mapping[str, Any]) -> str:
+def _lost(journal: Journal, figures: Mapping[str, Any], away: Away | None) -> str:
     lost = figures["clients_lost"]
+    if lost is None and away is not None:
+        return f"{UNKNOWN}: {units.plural(away.clients, 'client')} on their way, or lost, when the recording ended"
     still = " (the release has not ended here)" if journal.totals.finished_at is None else ""
     return _known(lost, units.count(lost)) + still
 

@@ -12,12 +12,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from emqx_tui.rollout.gate_id import CUT_OVER
 from emqx_tui.rollout.state.deaths import DROPS_BEFORE_S
 from emqx_tui.rollout.state.journal import Journal
-from emqx_tui.session.views.view import View
+from emqx_tui.session.views.view import Away, View
 
 SETTLED_S = 60.0
 """Firmware that waits ever longer between its attempts is back by then."""
@@ -29,14 +28,6 @@ FEW = 5
 """Fewer samples do not tell that."""
 
 
-class Away(NamedTuple):
-    """Clients of the start that are not seen."""
-
-    clients: int
-    is_settled: bool
-    """Who is on the way is back by now: the others are lost."""
-
-
 def clients_lost(view: View, journal: Journal) -> int | None:
     """Clients of the start that were not seen again; None while the release runs, and while that is not known."""
     away = clients_away(view, journal)
@@ -44,7 +35,12 @@ def clients_lost(view: View, journal: Journal) -> int | None:
 
 
 def clients_away(view: View, journal: Journal) -> Away | None:
-    """How many are not seen after the end; None while the release runs, and where no count tells."""
+    """How many are not seen after the end; None while the release runs, and where no count tells.
+
+    Once it is settled the session keeps it in its views: what clients do later is no doing of the release.
+    """
+    if view.away is not None:
+        return view.away
     totals = journal.totals
     if totals.finished_at is None or totals.start_sum is None:
         return None

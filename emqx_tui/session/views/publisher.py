@@ -27,8 +27,9 @@ from emqx_tui.session.inputs import Put, Recalled
 from emqx_tui.session.options import Ports
 from emqx_tui.session.views.fleet_view import SourceHealth
 from emqx_tui.session.views.log import EventLog
+from emqx_tui.session.views.lost_clients import clients_away
 from emqx_tui.session.views.notice import Notice, NoticeKind
-from emqx_tui.session.views.view import View
+from emqx_tui.session.views.view import Away, View
 
 COUNTING_S = 1.0
 """Wall seconds between two views that differ only in ages, while the screen shows one that grows ..."""
@@ -63,6 +64,8 @@ class Publisher:
         self._before_release: View | None = None
         self._kept: View | None = None
         """The last view in the flight log."""
+        self._away: Away | None = None
+        """The last ones in the flight log."""
         self._keys: deque[dict[str, Any]] = deque(maxlen=KEYS_BEFORE)
         """Pressed while no release was under way: kept for one that begins."""
         self._pressed_at = ("", "", float("-inf"))
@@ -101,9 +104,17 @@ class Publisher:
             recorder.saw(self._before_release)
             self._before_release = None
         recorder.saw(view)
+        self._record_away(view, view.journal)
         self._record_keys()
         self._sources(self._kept.health if self._kept is not None else (), view.health)
         self._kept = view
+
+    def _record_away(self, view: View, journal: Journal) -> None:
+        """Record who has not come back: for the minute after the end in which that is not settled, too."""
+        away = clients_away(view, journal) if view.result else None
+        if away is not None and away != self._away:
+            self.record("away", release_id=journal.release_id, clients=away.clients, is_settled=away.is_settled)
+        self._away = away
 
     def _sources(self, before: tuple[SourceHealth, ...], now: tuple[SourceHealth, ...]) -> None:
         """Record what went silent, and what answers again."""

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from emqx_tui.session.views.notice import Notice
 
 
+@dataclass(frozen=True)
+class Away:
+    """Clients of the start that are not seen after the end of a release."""
+
+    clients: int
+    is_settled: bool
+    """Who is on the way is back by now: the others are lost."""
+
+
 class LogSource(StrEnum):
     OPERATOR = "operator"
     KUBERNETES = "kubernetes"
@@ -97,6 +106,8 @@ class View:
     """(pod name, clients per second leaving it, measured over the last samples)."""
     result: str = ""
     """`done`, `failed` or `aborted` once the release has ended in this session's sight."""
+    away: Away | None = None
+    """As it was settled after that end; until then the samples tell."""
     stages: tuple[Stage, ...] = ()
     """Of the release that is shown, since this console first saw it."""
     expected: Expected | None = None

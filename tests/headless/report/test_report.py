@@ -16,6 +16,7 @@ from emqx_tui.adapters.machine.flight_log import FlightLog
 from emqx_tui.adapters.machine.flight_reading import read_recording
 from emqx_tui.headless.lines.events import FIELDS, Event
 from emqx_tui.headless.release.exit_status import Leaving
+from emqx_tui.headless.release.summary import figures
 from emqx_tui.headless.report.report import Report, report
 from emqx_tui.headless.report.report_document import document
 from emqx_tui.headless.report.report_forms import html, markdown
@@ -25,9 +26,16 @@ from emqx_tui.rollout.intent_handlers import fingerprint
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.rollout.telling.flight_records import Recording, journal_fields, journal_of
+from emqx_tui.session.options import Ports
 from emqx_tui.session.views import facts
+from emqx_tui.session.views.lost_clients import SETTLED_S
+from emqx_tui.session.views.publisher import Publisher
+from emqx_tui.session.views.release_history import ReleaseHistory
+from emqx_tui.session.views.view import Away
 from tests.support import releases
 from tests.support.desk import CLIENTS, Room, Terminal
+from tests.support.fakes import FakeClock, FakeHost, FakeKube
+from tests.support.recorded import Recorded
 from tests.support.rehearsal.virtual_loop import run_in
 
 NODES = [f"-{ordinal}" for ordinal in (2, 1, 0)]
@@ -180,6 +188,53 @@ def test_a_recording_without_the_end_says_that_it_does_not_know_it(tmp_path: Pat
     told = document(found, "1")
     assert (told["result"], told["ended_at"], told["figures"]["early_clients"]) == (None, None, None)
     assert told["figures"]["disconnects_at_least"] is True
+
+
+def test_the_lost_clients_are_those_that_a_console_told_after_the_end(tmp_path: Path) -> None:
+    room = Room()
+    desk, onlooker = room.terminal(), room.terminal()
+
+    async def work() -> None:
+        looking = asyncio.create_task(onlooker.until(lambda view: view.away is not None))
+        await desk.rollout()
+        shown = await looking
+        assert shown.away
+        assert shown.away.is_settled
+        assert (shown.now - shown.journal.totals.drained_at).total_seconds() >= SETTLED_S  # type: ignore[union-attr,operator]
+
+    found = recorded(onlooker, tmp_path, work())
+    assert found.away
+    assert found.away.is_settled
+    assert found.figures["clients_lost"] == found.away.clients
+
+
+@pytest.mark.parametrize(("for_s", "lost"), [(59, None), (61, 33_000)])
+def test_who_had_not_come_back_by_the_end_is_lost_when_that_is_settled(for_s: int, lost: int | None) -> None:
+    log = Recorded()
+    publisher = Publisher(Ports(FakeKube(), None, FakeClock(), FakeHost(), log), lambda _: None)  # type: ignore[arg-type]
+    ended = releases.with_clients_away(30)
+    publisher.journal(ended.journal)
+    publisher.ended(ended.journal, "done")
+    publisher.publish(ended)
+    late = releases.with_clients_away(for_s)
+    publisher.publish(replace(late, log=()))
+    found = report(Recording("default", "emqx-ee", "1", tuple(log.records)))
+    assert found
+    assert (found.result, found.figures["clients_lost"]) == ("done", lost)
+    text = markdown(page(found, "1"))
+    unsettled = "unknown: 33,000 clients on their way, or lost, when the recording ended"
+    assert f"| Clients lost | {'33,000' if lost else unsettled} |" in text
+
+
+def test_clients_that_leave_when_a_release_is_long_over_were_not_lost_by_it() -> None:
+    history, late = ReleaseHistory(), releases.with_clients_away(61)
+    away = Away(33_000, is_settled=True)
+    assert history.settled(releases.with_clients_away(59)).away is None
+    assert history.settled(late).away == away
+    emptied = tuple(replace(sample, green=0) for sample in late.samples)
+    later = history.settled(replace(late, samples=emptied))
+    assert figures(later, later.journal)["clients_lost"] == 33_000  # type: ignore[arg-type]
+    assert history.settled(releases.draining()).away is None
 
 
 SCRIPT = "<script>alert(1)</script>"
