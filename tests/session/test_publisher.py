@@ -18,7 +18,7 @@ from emqx_tui.session.views.notice import Notice, NoticeKind
 from emqx_tui.session.views.publisher import AFTER_END_S, CONFIRM_S, COUNTING_S, KEYS_BEFORE, Publisher
 from emqx_tui.session.views.view import LogSource, View
 from emqx_tui.ui.shell.identity import QUIET_S
-from tests.support import releases
+from tests.support import recorded, releases
 from tests.support.desk import small_world
 from tests.support.fakes import FakeClock, FakeHost, FakeKube
 from tests.support.recorded import Recorded
@@ -60,6 +60,10 @@ def test_time_alone_is_published_as_seldom_as_the_screen_needs_it(view: View, ev
     desk.publish(later(view, 1.0), after_s=0.2)
     assert [shown.sequence for shown in desk.views] == [1, 2]
     assert desk.views[1].now == view.now + timedelta(seconds=1), "the newest one, with its own instants"
+
+
+def test_the_end_of_a_release_is_one_line_of_the_log() -> None:
+    assert [line.text for line in recorded.release().views[-1].log if "done" in line.text] == ["the release is done"]
 
 
 def test_a_screen_never_takes_a_quiet_cluster_for_a_silent_engine() -> None:

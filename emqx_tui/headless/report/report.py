@@ -334,7 +334,10 @@ def _timeline(dated: Dated, stands: Sequence[_Stand]) -> Iterator[Record]:
         for event, fields in journal_diff(before, stand.journal):
             yield Record(event, _decided_at(event, fields, stand), release_id, fields)
         before = stand.journal
+    phases = {_text(told, "phase") for _, told in dated if told["event"] == "phase"}
     for at, told in dated:
+        if told["event"] == "closed" and _text(told, "result") in phases:
+            continue
         if (found := _line(told)) is not None:
             yield Record(found[0], at, release_id, found[1])
 

@@ -178,7 +178,7 @@ class Publisher:
         """
         if is_judged and self._phase is not decision.phase:
             self._phase = decision.phase
-            if decision.phase is not Phase.IDLE:
+            if decision.phase not in _TOLD_OTHERWISE:
                 self.say(f"{decision.phase}")
             self.record("phase", phase=str(decision.phase))
         self._approved(before, decision)
@@ -278,6 +278,10 @@ class Publisher:
 
         if recorder is not None:
             recorder.recall(journal.uid, journal.release_id, tell)
+
+
+_TOLD_OTHERWISE = frozenset({Phase.IDLE, Phase.DONE, Phase.ABORTED})
+"""How a release ended is told when its journal is removed, or why that could not be done."""
 
 
 def _is_long_over(view: View) -> bool:

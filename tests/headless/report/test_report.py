@@ -126,6 +126,9 @@ def test_the_timeline_is_the_one_of_the_lines(whole: tuple[Terminal, Report]) ->
     assert [p["phase"] for p in told(Event.PHASE)] == [p["phase"] for p in desk.events("phase")]
     assert [a["gate"] for a in told(Event.APPROVED)] == [a["gate"] for a in desk.events("approved")]
     assert [c["command"] for c in told(Event.COMMAND)] == [c["command"] for c in desk.events("command")]
+    assert [r for r in found.timeline if "done" in r.fields.values() or "is done" in str(r.fields)] == [
+        next(r for r in found.timeline if r.fields.get("phase") == "done")
+    ]
     instants = [record.at for record in found.timeline]
     assert instants == sorted(instants)
     assert found.trouble == ()
