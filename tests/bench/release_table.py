@@ -7,6 +7,7 @@ same world, in process; figures of both sides are what really happened to the si
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass
 
 from emqx_tui.rollout.policy import Approval
@@ -17,6 +18,8 @@ from tests.support.rehearsal.rehearse import Script, rehearse
 
 PRESETS = ("mqttx-default", "mqttx-persistent", "device", "emqtt_bench-reconnect", "emqtt_bench-default")
 RATE_PER_S, WAIT_TAKEOVER_S = 200, 5
+NODES = 3
+"""That the scenario has if it is told no number."""
 LIMIT_S = 4 * 3600.0
 HEAD = (
     "| clients, pod stop | total s | drain s (x limit) | disconnects per client | lost | lowest sum | result |\n"
@@ -34,6 +37,16 @@ class Row:
     lost: int
     lowest: float
     result: str
+
+
+def limit_s(clients: int) -> float:
+    """Seconds that a drain takes at the least if its rate were a stream."""
+    return clients / RATE_PER_S + WAIT_TAKEOVER_S
+
+
+def limit_in_rounds_s(clients: int, nodes: int) -> float:
+    """The same as EMQX evicts: so many clients at once, then again a second later, on one node after the other."""
+    return nodes * math.ceil(clients / nodes / RATE_PER_S) + WAIT_TAKEOVER_S
 
 
 def _world(preset: str, clients: int, stop_s: float, calibrated: bool, seed: int) -> World:
@@ -86,8 +99,8 @@ def supervised(world: World, clients: int) -> Row:
     return Row(run.duration_s, run.drain_s, run.disconnects_per_client, run.truth.lost, lowest, note)
 
 
-def line_of(what: str, row: Row, limit_s: float) -> str:
-    drain = "-" if row.drain_s is None else f"{row.drain_s:.0f} ({row.drain_s / limit_s:.2f} x)"
+def line_of(what: str, row: Row, limit: float) -> str:
+    drain = "-" if row.drain_s is None else f"{row.drain_s:.0f} ({row.drain_s / limit:.2f} x)"
     total = "-" if row.total_s is None else f"{row.total_s:.0f}"
     cells = (what, total, drain, f"{row.disconnects:.2f}", f"{row.lost:,}", f"{row.lowest:.2%}", row.result)
     return "| " + " | ".join(cells) + " |"
@@ -98,15 +111,15 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    limit_s = chosen.clients / RATE_PER_S + WAIT_TAKEOVER_S
-    print(HEAD)
+    limit = limit_s(chosen.clients)
+    print(f"limit {limit:.0f} s; in rounds {limit_in_rounds_s(chosen.clients, NODES):.0f} s\n\n{HEAD}")
     rows = [(preset, stop_s, False) for preset in PRESETS for stop_s in (5.0, 25.0)]
     rows += [("mqttx-default", stop_s, True) for stop_s in (5.0, 25.0)]
     for preset, stop_s, calibrated in rows:
         name = f"{preset}{' (calibrated)' if calibrated else ''}, {stop_s:.0f} s"
         given = (preset, chosen.clients, stop_s, calibrated, chosen.seed)
-        print(line_of(f"{name}: operator alone", operator_alone(_world(*given), chosen.clients), limit_s), flush=True)
-        print(line_of(f"{name}: emqx-tui auto", supervised(_world(*given), chosen.clients), limit_s), flush=True)
+        print(line_of(f"{name}: operator alone", operator_alone(_world(*given), chosen.clients), limit), flush=True)
+        print(line_of(f"{name}: emqx-tui auto", supervised(_world(*given), chosen.clients), limit), flush=True)
 
 
 if __name__ == "__main__":
