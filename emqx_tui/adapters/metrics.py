@@ -35,7 +35,7 @@ class Metrics(Collector):
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit() or int(port) > 65535:
             raise ConfigError("metrics: expected HOST:PORT such as 127.0.0.1:9464")
-        self._host, self._port = host.strip("[]"), int(port)
+        self.host, self._port = host.strip("[]"), int(port)
         self._lock = threading.Lock()
         self._rate = clock_rate
         self._monotonic = monotonic
@@ -47,9 +47,9 @@ class Metrics(Collector):
         registry = CollectorRegistry()
         registry.register(self)
         try:
-            self._server, self._thread = start_http_server(self._port, self._host, registry)
+            self._server, self._thread = start_http_server(self._port, self.host, registry)
         except OSError as error:
-            raise ConfigError(f"metrics: cannot serve on {self._host}:{self._port}: {error.strerror}") from error
+            raise ConfigError(f"metrics: cannot serve on {self.host}:{self._port}: {error.strerror}") from error
         self.port: int = self._server.server_port
         return self
 

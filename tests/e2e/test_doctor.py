@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ def served() -> Iterator[Served]:
 def checks(home: Path, *argv: str | Path) -> tuple[int, dict[str, dict[str, Any]]]:
     """(exit code, check by name)."""
     done = run(["doctor", "-o", "json", *argv], home)
-    return done.returncode, {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    found = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    # Whatever is wrong is told with its cure.
+    assert [name for name, check in found.items() if check["outcome"] in ("fail", "wait") and not check["hint"]] == []
+    return done.returncode, found
 
 
 def changed(served: Served, folder: Path, **user: Any) -> str:
@@ -69,6 +73,8 @@ def test_a_missing_right_is_named_with_its_cure(served: Served, tmp_path: Path) 
     assert code == 1
     assert found["right-scale"]["outcome"] == "fail"
     assert "only watching and holding" in found["right-scale"]["hint"]
+    assert "grant the Role in README ('patch emqxenterprises')" in found["dry-run"]["hint"]
+    assert (found["complete"]["hint"], found["emqx-api"]["outcome"]) == ("see emqx-api", "fail")
 
 
 def test_a_token_that_is_not_taken(served: Served, tmp_path: Path) -> None:
@@ -104,7 +110,7 @@ def test_the_proxy_is_told_without_its_password(served: Served, tmp_path: Path) 
 def test_a_kubeconfig_that_leads_nowhere(tmp_path: Path) -> None:
     code, found = checks(tmp_path, "--kubeconfig", str(tmp_path / "none"))
     assert code == 1
-    assert list(found) == ["terminal", "files", "runbook", "kubeconfig"]
+    assert list(found) == ["terminal", "files", "runbook", "notify", "metrics", "kubeconfig"]
     assert found["kubeconfig"]["outcome"] == "fail"
 
 
@@ -126,6 +132,37 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     _, found = checks(tmp_path, *argv)
     assert found["files"]["outcome"] == "fail"
     assert "flight_log_dir" in found["files"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("way", "outcome", "evidence"),
+    [
+        ("", "pass", "nobody is called"),
+        ("sh -c planted-word", "pass", "a command that is there; not tried"),
+        ("no-such-pager planted-word", "fail", "the program of this command is not found"),
+        ("https://hooks.example.com/planted-word", "pass", "a webhook; not tried"),
+    ],
+)
+def test_the_way_to_call_a_person_is_looked_at(tmp_path: Path, way: str, outcome: str, evidence: str) -> None:
+    _, found = checks(tmp_path, "--notify", way, "--kubeconfig", str(tmp_path / "none"))
+    assert (found["notify"]["outcome"], evidence in found["notify"]["evidence"]) == (outcome, True)
+    assert outcome == "pass" or "setting notify (--notify)" in found["notify"]["hint"]
+    assert "planted-word" not in json.dumps(found)
+
+
+def test_metrics_that_cannot_be_served_are_told_with_their_cure(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for address, outcome, evidence in (
+            (f"127.0.0.1:{port}", "fail", f"cannot serve on 127.0.0.1:{port}"),
+            ("nowhere", "fail", "expected HOST:PORT"),
+            ("127.0.0.1:0", "pass", "can be served on 127.0.0.1:"),
+        ):
+            _, found = checks(tmp_path, "--metrics", address, "--kubeconfig", str(tmp_path / "none"))
+            assert (found["metrics"]["outcome"], evidence in found["metrics"]["evidence"]) == (outcome, True)
+            assert outcome == "pass" or "setting metrics (--metrics)" in found["metrics"]["hint"]
 
 
 def test_a_runbook_that_cannot_be_used_is_told_with_its_cure(tmp_path: Path) -> None:

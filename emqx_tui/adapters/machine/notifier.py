@@ -44,7 +44,8 @@ class Notifier:
 
         Raises ConfigError for one that cannot be read, without its words: they may hold a token.
         """
-        self._deliver = _delivery(where, timeout_s)
+        self._deliver, self.way = _delivery(where, timeout_s)
+        """How, and what that is: nothing secret."""
         self._calls: queue.Queue[Call | None] = queue.Queue(WAITING)
         """None ends the thread."""
         self._thread = threading.Thread(target=self._deliver_all, name="notifier", daemon=True)
@@ -77,13 +78,13 @@ class Notifier:
                 logger.warning("nobody was called for %s %s: %s", call.get("name"), call.get("cause"), problem)
 
 
-def _delivery(where: str, timeout_s: float) -> Deliver:
+def _delivery(where: str, timeout_s: float) -> tuple[Deliver, str]:
     match = _ADDRESS.match(where)
     if match is None:
-        return _command(where, timeout_s)
+        return _command(where, timeout_s), "a command that is there"
     if match[1].lower() in ("http", "https"):
-        return _webhook(where, timeout_s)
-    return _service(where, match[1])
+        return _webhook(where, timeout_s), "a webhook"
+    return _service(where, match[1]), f"{match[1]}://, which Apprise knows"
 
 
 def _webhook(url: str, timeout_s: float) -> Deliver:

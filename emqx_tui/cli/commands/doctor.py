@@ -44,6 +44,7 @@ from emqx_tui.rollout.requests import KubeRequest
 
 Found = list[CheckResult]
 FAILED = 1
+WHICH = "mend it there, or choose another by --kubeconfig or --context"
 
 
 def run(arguments: Namespace, settings: Settings) -> int:
@@ -53,11 +54,11 @@ def run(arguments: Namespace, settings: Settings) -> int:
 
 async def examine(arguments: Namespace, settings: Settings) -> int:
     """Check this machine, the way to the API server, and one cluster."""
-    sections: dict[str, Found] = {"this machine": [terminal(settings), files(settings), own_runbook(settings)]}
+    sections: dict[str, Found] = {"this machine": _this_machine(settings)}
     try:
         access = load_access(settings.access_request())
     except ConfigError as wrong:
-        sections["kubernetes"] = [CheckResult("kubeconfig", Outcome.FAIL, wrong.message)]
+        sections["kubernetes"] = [CheckResult("kubeconfig", Outcome.FAIL, wrong.message, WHICH)]
     else:
         await _ask(access, arguments.name, settings, sections)
     if arguments.output == "json":
@@ -72,7 +73,7 @@ async def _ask(access: Access, name: str, settings: Settings, sections: dict[str
     try:
         connection = await connect(access, emqx_access=settings.emqx_access, clock_rate=settings.clock_rate)
     except ConfigError as wrong:
-        found.append(CheckResult("api-server", Outcome.FAIL, wrong.message))
+        found.append(CheckResult("api-server", Outcome.FAIL, wrong.message, WHICH))
         return
     try:
         found.append(await api_server(connection))
@@ -120,6 +121,38 @@ def own_runbook(settings: Settings) -> CheckResult:
     if settings.runbook is None:
         return CheckResult("runbook", Outcome.PASS, "the words of the program")
     return CheckResult("runbook", Outcome.PASS, f"{settings.runbook}")
+
+
+def metrics(settings: Settings) -> CheckResult:
+    """Can they be served? It is tried: a console whose address is taken does not start."""
+    if not settings.metrics:
+        return CheckResult("metrics", Outcome.PASS, "not served")
+    from emqx_tui.adapters.metrics import Metrics
+
+    try:
+        with Metrics(settings.metrics) as served:
+            return CheckResult("metrics", Outcome.PASS, f"can be served on {served.host}:{served.port}")
+    except ConfigError as wrong:
+        hint = f"give a free address of this machine, or leave out the setting metrics ({settings.source('metrics')})"
+        return CheckResult("metrics", Outcome.FAIL, wrong.message, hint)
+
+
+def calls(settings: Settings) -> CheckResult:
+    """Can a person be called? Nobody is: what has to be there for a call is looked for."""
+    if not settings.notify:
+        return CheckResult("notify", Outcome.PASS, "nobody is called")
+    from emqx_tui.adapters.machine.notifier import Notifier
+
+    try:
+        way = Notifier(settings.notify).way
+    except ConfigError as wrong:
+        hint = f"mend it, or leave out the setting notify ({settings.source('notify')})"
+        return CheckResult("notify", Outcome.FAIL, wrong.message, hint)
+    return CheckResult("notify", Outcome.PASS, f"{way}; not tried")
+
+
+def _this_machine(settings: Settings) -> Found:
+    return [terminal(settings), files(settings), own_runbook(settings), calls(settings), metrics(settings)]
 
 
 def _nearest(folder: Path) -> Path:
@@ -190,10 +223,8 @@ async def clusters(connection: Connection) -> tuple[CheckResult, list[str]]:
         return CheckResult("resource", Outcome.FAIL, "EmqxEnterprise (apps.emqx.io/v1beta4) is not served", hint), []
     except Forbidden as wrong:
         return CheckResult("resource", Outcome.FAIL, wrong.message, "grant the Role in README"), []
-    except AdapterError as wrong:
-        return CheckResult("resource", Outcome.FAIL, wrong.message), []
-    except Malformed as wrong:
-        return CheckResult("resource", Outcome.FAIL, f"{path}: {wrong}"), []
+    except (AdapterError, Malformed) as wrong:
+        return CheckResult("resource", Outcome.FAIL, f"{path}: {wrong}", "does kubectl get emqxenterprises answer?"), []
     many = f"{len(names):,} clusters {where}" if len(names) != 1 else f"one cluster {where}: {names[0]}"
     ask = "; give a NAME to check its rights and its EMQX" if len(names) > 1 else ""
     return CheckResult("resource", Outcome.PASS, f"EmqxEnterprise is served, {many}{ask}"), names
@@ -205,4 +236,4 @@ async def cluster(connection: Connection, settings: Settings, name: str) -> Foun
         view = await runner.until(lambda seen: is_whole(seen) or is_out_of_reach(seen), within_s=FIRST_DATA_S)
         if view.snapshot.resource.value is None:
             return [CheckResult("object", Outcome.FAIL, f"no EmqxEnterprise {name!r}", "see: emqx-tui get")]
-        return list(await runner.session.examine())
+        return doctor.with_cures(await runner.session.examine())

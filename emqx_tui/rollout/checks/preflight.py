@@ -304,9 +304,10 @@ def accept_rate(question: Question) -> Finding:
     if question.rates is None:
         return Outcome.SKIPPED, "no rates to compare with what the nodes accept"
     nodes, rate = max(1, len(question.snapshot.nodes.value or ())), question.rates.conn_evict_rate_per_s
+    accept = "1 node accepts" if nodes == 1 else f"{nodes} nodes accept"
     if rate > 500 * nodes:
-        return False, f"{rate:,}/s may be more than {nodes} nodes accept (1,000/s each by default, half of it is safe)"
-    return True, f"{rate:,}/s is well below what {nodes} nodes accept"
+        return False, f"{rate:,}/s may be more than {accept} (1,000/s each by default, half of it is safe)"
+    return True, f"{rate:,}/s is well below what {accept}"
 
 
 def _allowed(answer: str | None, good: str) -> Finding:
@@ -321,23 +322,27 @@ def _optional(answer: str | None, good: str, without: str) -> Finding:
     return True, f"note: {without}: {answer}" if answer else good
 
 
-_WATCH_ONLY = "without 'patch {}' only watching and holding is possible"
+_WATCH_ONLY = "grant the Role in README: without 'patch {}' only watching and holding is possible"
 
 PREFLIGHT: tuple[PreflightCheck, ...] = (
     PreflightCheck("blue-green", blue_green_given, "give both rates (and save them) first"),
-    PreflightCheck("running", running),
+    PreflightCheck("running", running, "wait until it says Running; else see its log and the Events of the object"),
     PreflightCheck("no-release", no_release, "finish or clean up first"),
     PreflightCheck("valve", valve_free),
     PreflightCheck("complete", complete, "wait until every node is Ready and Running"),
-    PreflightCheck("emqx-version", versions),
-    PreflightCheck("operator-line", operator_line),
-    PreflightCheck("listener", listener_writable_by_us),
+    PreflightCheck("emqx-version", versions, "bring these nodes to 4.4.12 or later without a release first"),
+    PreflightCheck("operator-line", operator_line, "upgrade the operator to 2.1.3 or later"),
+    PreflightCheck("listener", listener_writable_by_us, "let the operator make the Service, without a selector"),
     PreflightCheck("brokers-quiet", brokers_quiet, "stop it first"),
     PreflightCheck("gitops", gitops, "suspend its sync for the release"),
     PreflightCheck(
         "gitops-template", gitops_template, "change it there, or suspend its sync for the release", can_override=True
     ),
-    PreflightCheck("dry-run", lambda q: _allowed(q.facts.resource_patch, "the server accepts the patch")),
+    PreflightCheck(
+        "dry-run",
+        lambda q: _allowed(q.facts.resource_patch, "the server accepts the patch"),
+        "forbidden: grant the Role in README ('patch emqxenterprises'); else change what is refused",
+    ),
     PreflightCheck(
         "right-endpoints",
         lambda q: _allowed(q.facts.endpoints_patch, "Endpoints may be written"),
@@ -364,14 +369,16 @@ PREFLIGHT: tuple[PreflightCheck, ...] = (
         ),
     ),
     PreflightCheck(
-        "emqx-api", lambda q: _allowed(q.facts.broker_login, "the management API answers"), "see --emqx-access"
+        "emqx-api",
+        lambda q: _allowed(q.facts.broker_login, "the management API answers"),
+        "is the Role in README granted? other ways to it: --emqx-access",
     ),
-    PreflightCheck("single-name", single_name),
-    PreflightCheck("license", license_secret),
-    PreflightCheck("other-services", other_services, can_override=True),
+    PreflightCheck("single-name", single_name, "remove the other one: both would share pods and Endpoints"),
+    PreflightCheck("license", license_secret, "leave one key in it"),
+    PreflightCheck("other-services", other_services, "let clients come by the listener Service", can_override=True),
     PreflightCheck("traffic-policy", traffic_policy, "the canary tests it", can_override=True),
-    PreflightCheck("udp", udp_ports, can_override=True),
-    PreflightCheck("accept-rate", accept_rate, can_override=True),
+    PreflightCheck("udp", udp_ports, "accept it where these clients bear it", can_override=True),
+    PreflightCheck("accept-rate", accept_rate, "lower connEvictRate", can_override=True),
     PreflightCheck("capacity", capacity, "raise the quota for the release", can_override=True),
     PreflightCheck("sessions", sessions_kept),
 )

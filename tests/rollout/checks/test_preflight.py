@@ -236,8 +236,18 @@ TABLE: dict[str, list[tuple[str, Question, Outcome, str]]] = {
         ("well below", question(), PASS, ""),
         ("at half of what is accepted", question(rates=Rates(1500, 1, 5)), PASS, ""),
         ("above", question(rates=Rates(1501, 1, 5)), FAIL, "1,501/s"),
-        ("no node read: as much as one accepts", question(rates=Rates(500, 1, 5), nodes=MISSING), PASS, "1 nodes"),
-        ("no node read: more than one accepts", question(rates=Rates(501, 1, 5), nodes=MISSING), FAIL, "1 nodes"),
+        (
+            "no node read: as much as one accepts",
+            question(rates=Rates(500, 1, 5), nodes=MISSING),
+            PASS,
+            "1 node accepts",
+        ),
+        (
+            "no node read: more than one accepts",
+            question(rates=Rates(501, 1, 5), nodes=MISSING),
+            FAIL,
+            "1 node accepts",
+        ),
         ("no rates", question(rates=None), SKIPPED, "no rates"),
     ],
 }
@@ -248,6 +258,8 @@ CASES = {f"{name}: {case}": (name, *rest) for name, rows in TABLE.items() for ca
 def test_a_check(name: str, asked: Question, outcome: Outcome, evidence: str) -> None:
     (result,) = [r for r in run(asked) if r.name == name]
     assert (result.outcome, evidence in result.evidence) == (outcome, True), result
+    # The evidence of `valve` says what to do itself: it is not the same each time.
+    assert result.hint or outcome is not FAIL or name == "valve"
 
 
 def test_every_check_is_in_the_table_once_and_runs_in_order() -> None:
