@@ -1,7 +1,8 @@
 """The form of the change screen: one line per field. Letters stay keys of the screen until a text is edited.
 
 A number field takes digits only; a text field takes digits and dots at once (a version), and letters after Enter.
-So `w` and `d` work while a field has the focus, and nobody types a repository by accident.
+Enter after something was typed ends that: whoever confirms a version has its `w` as the key of the screen. So `w` and
+`d` work while a field has the focus, and nobody types a repository by accident.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ class FieldInput(Input):
         Binding("escape", "restore", "as it was"),
     ]
     is_editing = reactive(False)
+    """Letters are typed into it."""
+    is_typed = reactive(False)
+    """Something was typed since it has the focus, or since the last Enter."""
 
     class TypingChanged(Message):
         """From here on letters are typed into the field, or are keys again."""
@@ -96,32 +100,52 @@ class FieldInput(Input):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "edit":
-            return not self.is_editing and not self.is_number
-        if action in ("done", "restore"):
+            return not self.is_editing and not self.is_typed and not self.is_number
+        if action == "done":
+            return self.is_editing or self.is_typed
+        if action == "restore":
             return self.is_editing
         return super().check_action(action, parameters)
 
     def on_focus(self) -> None:
         self._before = self.value
+        self.is_typed = False
 
     def on_blur(self) -> None:
-        self.is_editing = False
+        self.is_editing = self.is_typed = False
+
+    def show(self, value: str) -> None:
+        """A value that nobody typed here."""
+        with self.prevent(Input.Changed):
+            self.value = value
+        self.is_typed = False
+        if self.has_focus and not self.is_editing:
+            # As after a tab: what is typed next replaces the value.
+            self.select_all()
+
+    def watch_value(self) -> None:
+        self.is_typed = self.has_focus
 
     def watch_is_editing(self) -> None:
         self.set_class(self.is_editing, "-editing")
         self.refresh_bindings()
         self.post_message(self.TypingChanged())
 
+    def watch_is_typed(self) -> None:
+        self.refresh_bindings()
+
     def action_edit(self) -> None:
         self._before = self.value
         self.is_editing = True
 
     def action_done(self) -> None:
-        self.is_editing = False
+        self._before = self.value
+        self.is_editing = self.is_typed = False
+        self.select_all()
 
     def action_restore(self) -> None:
         self.value = self._before
-        self.is_editing = False
+        self.is_editing = self.is_typed = False
 
 
 class ChoiceField(Widget, can_focus=True):
@@ -216,11 +240,7 @@ class ChangeForm(Vertical):
             self._shown[name] = value
             field = self.query_one(f"#field-{name}", FieldInput)
             if field.value != value:
-                with field.prevent(Input.Changed):
-                    field.value = value
-                if field.has_focus and not field.is_editing:
-                    # As after a tab: what is typed next replaces the value.
-                    field.select_all()
+                field.show(value)
 
     def _note(self, name: str, note: Line) -> None:
         """What stands behind a field."""

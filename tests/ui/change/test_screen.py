@@ -238,6 +238,32 @@ async def test_letters_are_keys_until_a_text_is_edited():
         await until_shown(pilot, "- emqx/emqx-ee", "+ emqx/emqx-ee-x")
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"), [("version", "4.4.15"), ("initial_delay_s", "90"), ("conn_evict_rate_per_s", "300")]
+)
+async def test_enter_ends_what_was_typed_and_the_next_letter_is_a_key(name: str, typed: str):
+    async with change_screen(backend_of()) as (app, pilot):
+        field(app, name).focus()
+        await pilot.press(*typed)
+        await until_shown(pilot, "enter done")
+        await pilot.press("enter", "d")
+        await until_shown(pilot, "[d diff]", f"+ {typed}")
+        assert field(app, name).value == typed
+
+
+async def test_enter_on_a_text_that_nobody_has_just_typed_edits_it():
+    async with change_screen(backend_of()) as (app, pilot):
+        version = field(app, "version")
+        assert app.focused is version
+        await until_shown(pilot, "enter edit text")
+        await pilot.press(*"4.4.15", "enter")
+        await until_shown(pilot, "enter edit text")
+        await pilot.press("enter", "end", *"-rc1", "enter", "d")
+        await until_shown(pilot, "[d diff]", "+ 4.4.15-rc1")
+        await pilot.press("p", "enter", *"w1", "escape")
+        assert version.value == "4.4.15-rc1"
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_the_arrows_stay_in_the_form(size: tuple[int, int]):
     async with change_screen(backend_of(), size) as (app, pilot):
