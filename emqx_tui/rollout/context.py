@@ -276,6 +276,17 @@ class RolloutContext:
             return ()
         return tuple(e.node for e in status.evacuations if not self._is_ours(e.node))
 
+    @property
+    def are_others_evicting(self) -> bool:
+        """Somebody balances the cluster, or evacuates a node whose drains are not counted."""
+        status, journal = self.snapshot.evacuations.value, self.journal
+        if status is not None and status.rebalances:
+            return True
+        # An evacuation that was stopped soon is over when the cluster is asked; the node itself has told of it.
+        by_own_word = () if journal.abort else (m.name for m in self.snapshot.members if m.evacuation)
+        pods = (*map(pod_of, self.foreign_evacuations), *by_own_word)
+        return any(journal.abort or pod.rpartition("-")[0] != journal.originals.blue_name for pod in pods)
+
     def _is_ours(self, node: str) -> bool:
         """True for a node whose drain was approved, be it gone by now: EMQX lists it for a while."""
         set_name, _, ordinal = pod_of(node).rpartition("-")

@@ -115,7 +115,7 @@ def _recorded(context: RolloutContext, journal: Journal) -> RolloutContext:
 
 
 def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
-    """The context with what this phase watches: the canary, missing clients, the size of blue."""
+    """The context with what is watched: the canary, missing clients, the size of blue, evictions by others."""
     known = canary.watch(context, phase)
     is_counted = not (context.suspects or context.blind)
     is_over = is_counted and context.policy.is_over_limit(known.ledger)
@@ -123,8 +123,13 @@ def _watched(context: RolloutContext, phase: Phase) -> RolloutContext:
     missing_since = (known.missing_since or context.now) if is_over else None
     first_size = blue.replicas if known.first_blue_size is None and blue else known.first_blue_size
     still = stillness.watch(context, phase)
-    if (missing_since, first_size, still) != (known.missing_since, known.first_blue_size, known.still):
-        known = changed(known, missing_since=missing_since, first_blue_size=first_size, still=still)
+    known = changed(
+        known,
+        missing_since=missing_since,
+        first_blue_size=first_size,
+        still=still,
+        is_uncountable=known.is_uncountable or context.are_others_evicting,
+    )
     if known is context.observations:
         return context
     return changed(context, memory=changed(context.memory, observations=known))

@@ -6,7 +6,6 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from emqx_tui.model.frozen import changed
-from emqx_tui.model.nodes import pod_of
 from emqx_tui.model.snapshot import Colour
 from emqx_tui.rollout.addresses import is_switched
 from emqx_tui.rollout.checks.auto_hold import FREEZING
@@ -145,13 +144,13 @@ def _evicted_besides(totals: Totals, known: Observations, drained: Container[str
 
 
 def _is_uncountable(context: RolloutContext) -> bool:
-    """Whom a broker cut off that EMQX restarted, an abort or others evicted, a network cut: nobody can count."""
+    """Whom a broker cut off that EMQX restarted, an abort evicted, a network cut: nobody can count."""
     journal, known = context.journal, context.observations
     canary = known.canary
     # Of so few clients that the canary passes all the same.
     is_cut = bool(journal.canary_failed) or (canary is not None and 2 * known.canary_cut > canary.clients)
     is_uncounted = any(i.clients is None or i.kind is IncidentKind.LEFT_EMQX for i in known.nodes.incidents)
-    if is_cut or is_uncounted or known.is_uncountable or _do_others_evict(context):
+    if is_cut or is_uncounted or known.is_uncountable:
         return True
     if journal.abort is None or journal.totals.first_drain_at is None:
         return False
@@ -162,16 +161,7 @@ def _is_uncountable(context: RolloutContext) -> bool:
 
 def _is_evicted(context: RolloutContext) -> bool:
     known = context.observations
-    return bool(known.initial or known.untold or known.initial_back) or _do_others_evict(context)
-
-
-def _do_others_evict(context: RolloutContext) -> bool:
-    """Somebody balances the cluster, or evacuates a node whose drains are not counted."""
-    status, journal = context.snapshot.evacuations.value, context.journal
-    if status is not None and status.rebalances:
-        return True
-    sets = (pod_of(node).rpartition("-")[0] for node in context.foreign_evacuations)
-    return any(journal.abort or name != journal.originals.blue_name for name in sets)
+    return bool(known.initial or known.untold or known.initial_back) or context.are_others_evicting
 
 
 def _sessions_left(context: RolloutContext) -> Mapping[str, int]:

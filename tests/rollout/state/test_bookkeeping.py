@@ -61,13 +61,6 @@ UNCOUNTABLE: dict[str, tuple[Scene, bool]] = {
         True,
     ),
     "an abort of a drain that nobody has seen begin": (noted(ABORTING, starts={TOP: ago(61)}), True),
-    "somebody's rebalance": (replace(build.draining(), rebalances=1), True),
-    "somebody's evacuation of green": (with_place(build.draining(), "green", 0, **draining_place()), True),
-    "somebody's evacuation of blue, which is counted as a drain": (
-        with_place(build.draining(), "blue", 0, **draining_place()),
-        False,
-    ),
-    "somebody's evacuation of blue in an abort": (with_place(ABORTING, "blue", 0, **draining_place()), True),
     "a network that cuts connections": (noted(build.draining(), canary_failed="it lost 40"), True),
     "a broker that EMQX restarted": (left_emqx(40, IncidentKind.LEFT_EMQX), True),
     "a node that died while nobody looked": (left_emqx(None, IncidentKind.POD_LOST), True),
@@ -109,6 +102,32 @@ def test_when_clients_were_first_sent_away_is_noted_once(scene: Scene, is_seen: 
 def test_figures_without_what_nobody_could_count_are_a_lower_bound(scene: Scene, is_lower_bound: bool) -> None:
     context = scene.context()
     assert bookkeeping.with_totals(context, Phase.DRAINING, []).totals.is_lower_bound is is_lower_bound
+
+
+@pytest.mark.parametrize(
+    ("scene", "are_counted"),
+    [
+        (build.draining(), True),
+        (with_place(build.draining(), "blue", 0, **draining_place()), True),
+        (replace(build.draining(), rebalances=1), False),
+        (with_place(build.draining(), "green", 0, **draining_place()), False),
+        (with_place(build.draining(), "green", 0, own=28), False),
+        (with_place(ABORTING, "blue", 0, **draining_place()), False),
+    ],
+    ids=[
+        "nobody",
+        "blue, which is counted as a drain",
+        "a rebalance",
+        "green",
+        "green, by the node's own word",
+        "blue in an abort",
+    ],
+)
+def test_whom_others_have_evicted_is_not_known_afterwards_either(scene: Scene, are_counted: bool) -> None:
+    memory = scene.decided()[1]
+    journal = replace(build.draining(), journal=scene.journal, memory=memory).decide().journal
+    assert journal is not None
+    assert journal.totals.is_lower_bound is not are_counted
 
 
 def test_a_lower_bound_stays_one() -> None:
