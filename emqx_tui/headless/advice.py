@@ -42,6 +42,13 @@ def list_clusters(cluster: Cluster) -> str:
     return in_context(f"emqx-tui get -n {cluster.namespace}", cluster.context)
 
 
+def set_delay(cluster: Cluster) -> str:
+    """What gives the object a delay, where no release stands."""
+    patch = '{"spec":{"blueGreenUpdate":{"initialDelaySeconds":SECONDS}}}'
+    what = f"kubectl patch emqxenterprise {cluster.name} -n {cluster.namespace} --type merge -p '{patch}'"
+    return in_context(what, cluster.context)
+
+
 def without_journal(found: UngatedRelease, cluster: Cluster) -> str:
     """What a release without a journal does, and what can be done about it."""
     where = wording.ungated(found)

@@ -327,7 +327,7 @@ def parameter_problems(parameters: BlueGreenUpdate) -> Iterator[Problem]:
             sentence = f"{value} is out of range: {least} to {INT32_MAX} {parameter.unit}"
             yield Problem(str(parameter), sentence)
         elif value is not None and parameter.name == "initial_delay_s" and is_closed(value):
-            sentence = f"{value} is a value that holds the operator; give the delay that you want after the release"
+            sentence = f"{value} is a value that holds the operator; give the delay that you want"
             yield Problem(str(parameter), sentence)
 
 

@@ -18,7 +18,7 @@ from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
 from emqx_tui.rollout.checks import preflight
-from emqx_tui.rollout.policy import Approval, Policy, is_closed
+from emqx_tui.rollout.policy import CLOSED_S, Approval, Policy, is_closed
 from emqx_tui.rollout.requests import KubeRequest
 from emqx_tui.rollout.telling import wording
 from emqx_tui.rollout.ungated.ungated import Stage
@@ -29,6 +29,7 @@ from emqx_tui.session.views.facts import Unjournaled
 from emqx_tui.session.views.view import View
 from emqx_tui.ui.clusters.states import driver_words
 from emqx_tui.ui.rollout.headline import headline
+from emqx_tui.ui.rollout.rail import rail
 from emqx_tui.ui.text.spans import plain
 from tests.headless.looking.test_looking import first_look
 from tests.support.desk import TO_15, Room
@@ -196,6 +197,34 @@ def test_a_release_whose_journal_is_gone_is_said_loudly_and_nobody_is_told_to_se
         check = valve(view.snapshot)
         assert "leave it" in check
         assert "set the delay" not in check
+
+    play(room, work())
+
+
+def test_a_delay_that_a_finished_release_left_closed_is_told_and_not_taken_for_a_release() -> None:
+    room = Room()
+
+    async def work() -> None:
+        patch(room, blueGreenUpdate={"initialDelaySeconds": CLOSED_S})
+        view = await room.terminal().until(is_whole)
+        assert facts.unjournaled(view) is Unjournaled.LEFT
+        assert status.document(view)["without_journal"] == "left"
+        told = "no release stands, but the delay still holds the operator: a release ended before it was set back"
+        assert status.lines(view)[1] == (
+            f"release  {told}; kubectl patch emqxenterprise emqx-ee -n default --type merge -p "
+            '\'{"spec":{"blueGreenUpdate":{"initialDelaySeconds":SECONDS}}}\' sets yours'
+        )
+        bar = headline(view)
+        assert "RUNNING" in plain(bar.first)
+        assert plain(bar.second) == f"▲ {told} · e sets yours"
+        assert "next release: delay closed" in plain(rail(view)[0])
+        fleet = await first_look(room.terminal())
+        (row,) = fleet.rows
+        assert (cluster_state(row), driver_words(row)) == (ClusterState.RUNNING, "delay still closed")
+        assert row.is_worth_a_session, "without a session nobody knows that it is no release"
+        patch(room, blueGreenUpdate={"initialDelaySeconds": 60})
+        view = await room.terminal().until(is_whole)
+        assert facts.unjournaled(view) is None
 
     play(room, work())
 

@@ -22,7 +22,7 @@ from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.fleet_view import Role
 from emqx_tui.session.views.view import View
-from tests.support.faults import CATALOGUE, Fault, evacuate, no_api_server, scale, scale_set, template
+from tests.support.faults import CATALOGUE, Fault, edit, evacuate, no_api_server, scale, scale_set, template
 from tests.support.judge import Judge
 from tests.support.stage import TARGET, Console, Person, Stage, begin
 
@@ -268,6 +268,8 @@ class Telling:
                 # A journal that went under its driver's eyes is the driver's to write again.
                 own = OwnDelay(DELAY_S, DelaySource.GIVEN) if self.judge.may_fail else None
                 console.session.submit(Adopt(SOMEBODY, found.revision, goes_back=True, delay=own))
+            if is_late and view is not None and facts.unjournaled(view) is facts.Unjournaled.LEFT:
+                edit(blueGreenUpdate={"initialDelaySeconds": DELAY_S})(console)
             if view is None or view.journal is None or view.result:
                 continue
             if is_late and view.decision.abort.possible:
@@ -356,7 +358,7 @@ class Telling:
 def _sees_none(view: View) -> bool:
     """No release stands, and this console has seen none end."""
     is_idle = view.journal is None and not view.result and view.decision.phase is Phase.IDLE
-    return is_idle and facts.ungated(view) is None
+    return is_idle and facts.unjournaled(view) is None
 
 
 def _why(view: View | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from emqx_tui.headless.advice import Cluster, advise, command, without_journal
+from emqx_tui.headless.advice import Cluster, advise, command, set_delay, without_journal
 from emqx_tui.headless.lines.events import SCHEMA, spell
 from emqx_tui.headless.lines.view_diff import (
     alarm_fields,
@@ -188,6 +188,8 @@ def _lines(view: View) -> Iterator[str]:
         known = "a release is under way that has no journal" if found else "no release is under way"
         release = "its journal cannot be read: a release may be under way" if unread else known
         yield f"{name}  {version}  {well}, {release}"
+        if facts.unjournaled(view) is facts.Unjournaled.LEFT:
+            yield f"release  {wording.LEFT_CLOSED}; {set_delay(Cluster.of(view))} sets yours"
         if found:
             yield f"release  {without_journal(found, Cluster.of(view))}"
     else:

@@ -105,6 +105,9 @@ def gate(which: GateId, journal: Journal) -> str:
     return f"{which.kind} with late removal" if which.is_late else str(which.kind)
 
 
+LEFT_CLOSED = "no release stands, but the delay still holds the operator: a release ended before it was set back"
+
+
 def ungated(found: UngatedRelease) -> str:
     """What the operator does in a release of its own, or where it stands while it is held."""
     listed = "; the Service lists green" if found.is_listed else ""

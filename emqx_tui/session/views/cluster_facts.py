@@ -63,7 +63,7 @@ def cluster_state(row: ClusterRow) -> ClusterState:
         return ClusterState.WAITING
     if row.phase is Phase.ABORTING:
         return ClusterState.ABORTING
-    if row.phase not in FINAL or row.is_gated:
+    if row.phase not in FINAL or (row.is_gated and not row.is_left):
         return ClusterState.RELEASING
     if row.ungated or row.resource.blue_green_status is not None:
         return ClusterState.UNGATED
@@ -117,6 +117,7 @@ def with_view(row: ClusterRow, view: View | None) -> ClusterRow:
         gate=gate.id if gate and journal and gate.is_open and needs_person(gate.kind, journal.approval) else None,
         ungated=(found := facts.ungated(view)),
         is_orphan=found is not None and found.is_stopped,
+        is_left=facts.unjournaled(view) is facts.Unjournaled.LEFT,
         is_held=bool(journal and journal.hold and not view.result),
         ready=sum(generation.ready for generation in pods) if pods else row.ready,
         wanted=sum(generation.replicas for generation in pods) if pods else row.wanted,

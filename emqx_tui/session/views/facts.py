@@ -64,12 +64,14 @@ def is_under_way(view: View) -> bool:
 
 
 class Unjournaled(StrEnum):
-    """A release without a journal: it can be stopped, then adopted or aborted."""
+    """A release without a journal, or what is left of one."""
 
     OPERATOR = auto()
     """The operator releases by itself, as after a plain `kubectl patch`."""
     ORPHAN = auto()
     """It stands half-way, the operator is held, and the journal that said how to go on is gone."""
+    LEFT = auto()
+    """None stands any more, and the delay still holds the operator: whoever finished it went before it was set back."""
 
 
 def unjournaled(view: View) -> Unjournaled | None:
@@ -79,9 +81,9 @@ def unjournaled(view: View) -> Unjournaled | None:
     is_known = journals is not None and journals.is_ok and journals.read_at is not None
     if (view.journal is not None and not view.result) or resource is None or not is_known:
         return None
-    if not is_there(view.snapshot):
-        return None
-    return Unjournaled.ORPHAN if is_stopped(resource) else Unjournaled.OPERATOR
+    if is_there(view.snapshot):
+        return Unjournaled.ORPHAN if is_stopped(resource) else Unjournaled.OPERATOR
+    return Unjournaled.LEFT if is_stopped(resource) else None
 
 
 def ungated(view: View) -> UngatedRelease | None:

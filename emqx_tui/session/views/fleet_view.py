@@ -86,6 +86,8 @@ class ClusterRow:
     """A release is under way and nobody drives it."""
     is_orphan: bool = False
     """A release stands half-way with the operator held, and it has no journal."""
+    is_left: bool = False
+    """No release stands, and the delay of one still holds the operator."""
     ungated: UngatedRelease | None = None
     """A release without a journal, where a session has looked at it."""
     why_unknown: str = ""
@@ -107,7 +109,8 @@ class ClusterRow:
     @property
     def is_releasing(self) -> bool:
         """A release runs, a console's or the operator's own."""
-        is_told = self.phase not in FINAL or self.resource.blue_green_status is not None or self.is_gated
+        is_gated = self.is_gated and not self.is_left
+        is_told = self.phase not in FINAL or self.resource.blue_green_status is not None or is_gated
         return is_told or self.ungated is not None
 
     @property
@@ -115,7 +118,7 @@ class ClusterRow:
         """A release runs, or may: EMQX has more nodes than the object asks for, or nodes of another version. The status
         says nothing of a release before the pods of green are there."""
         running = sum(node.status == "Running" for node in self.resource.status_nodes)
-        return self.is_releasing or running > self.resource.replicas or self.resource.has_other_version
+        return self.is_releasing or self.is_gated or running > self.resource.replicas or self.resource.has_other_version
 
     @property
     def needs_person(self) -> bool:

@@ -61,6 +61,8 @@ class Edit:
     change: Change | None = None
     problems: tuple[Located, ...] = ()
     is_readable: bool = True
+    is_left: bool = False
+    """The delay holds the operator, and no release stands: it may be set."""
     _document: Document | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -73,7 +75,7 @@ class Edit:
     def is_held(self) -> bool:
         """A release is under way: its console holds the operator by the delay, and nothing else may be sent."""
         parameters = self.original.blue_green
-        return parameters is not None and is_closed(parameters.effective_delay_s)
+        return parameters is not None and is_closed(parameters.effective_delay_s) and not self.is_left
 
     @property
     def is_changed(self) -> bool:

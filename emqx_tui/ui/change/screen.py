@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import events
@@ -123,6 +124,8 @@ class ChangeScreen(ConsoleScreen):
         row = rows.get(self._key)
         if row is not None and not row.unreadable:
             self._follow(row.resource)
+            if self._edit is not None and self._edit.is_left is not row.is_left:
+                self._edit = replace(self._edit, is_left=row.is_left)
         self._preview.take(published.edit_preview)
         if published.answer and published.answer.number == self._help_number:
             self._help = published.answer

@@ -60,6 +60,8 @@ def driver_words(row: ClusterRow) -> str:
         return f"driver: {clean(row.driver.partition('/')[0])}"
     if row.is_undriven:
         return "no driver"
+    if row.is_left:
+        return "delay still closed"
     if row.ungated:
         from emqx_tui.ui.clusters.ungated import ungated_words
 

@@ -190,6 +190,9 @@ def _idle(view: View) -> Headline:
         second = line(f"watch only: {view.role_reason}")
     elif view.decision.alarms:
         second = line((f"{ALARM} {view.decision.alarms[0].evidence}", Tone.WARN))
+    elif facts.unjournaled(view) is facts.Unjournaled.LEFT:
+        key = (spelled(Area.ROLLOUT, "change"), Tone.KEY)
+        second = line((f"{ALARM} {wording.LEFT_CLOSED}", Tone.WARN), DOT, key, " sets yours")
     else:
         second = line("no release is running; ", (spelled(Area.ROLLOUT, "change"), Tone.KEY), " changes something")
     if not facts.is_live(view):

@@ -50,8 +50,9 @@ def _parameters(view: View) -> Line:
     given = resource.blue_green
     if given is None:
         return line((" no blueGreenUpdate: a change would restart the pods one by one", Tone.WARN))
-    is_closed = facts.unjournaled(view) is facts.Unjournaled.ORPHAN
-    what = "this release" if facts.unjournaled(view) else "next release"
+    found = facts.unjournaled(view)
+    is_closed = found in (facts.Unjournaled.ORPHAN, facts.Unjournaled.LEFT)
+    what = "this release" if found and found is not facts.Unjournaled.LEFT else "next release"
     delay = "delay closed" if is_closed else f"delay {given.effective_delay_s:,} s"
     parts = [delay, f"takeover {given.wait_takeover_s or 0} s"]
     parts += [

@@ -253,7 +253,7 @@ class RolloutScreen(ConsoleScreen):
 
     @property
     def _is_ungated(self) -> bool:
-        return self._view is not None and facts.unjournaled(self._view) is not None
+        return self._view is not None and facts.ungated(self._view) is not None
 
     def action_freeze(self) -> None:
         self._send(Freeze(self._person))

@@ -634,6 +634,22 @@ async def test_an_untouched_form_follows_the_cluster():
         assert "others" not in text(app)
 
 
+async def test_a_delay_that_a_release_has_left_closed_can_be_set():
+    held = {**_parameters(200), "initialDelaySeconds": 1_000_000_007}
+    backend = backend_of(blue_green=held)
+    left = [replace(each, is_left=True) for each in backend.shown_fleet.rows]
+    backend.shown_fleet = replace(backend.shown_fleet, rows=tuple(left))
+    app = ConsoleApp(backend)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until_shown(pilot, "emqx-ee")
+        await pilot.press("e")
+        await until_shown(pilot, "1000000007 is a value that holds the operator")
+        assert "a release is under way" not in text(app)
+        field(app, "initial_delay_s").focus()
+        await pilot.press("6", "0")
+        await until_shown(pilot, "used by the next release")
+
+
 async def test_during_a_release_the_screen_says_why_nothing_can_be_sent():
     held = {**_parameters(200), "initialDelaySeconds": 1_000_000_007}
     backend = backend_of(blue_green=held, version="4.4.15", status_version="4.4.14", releasing=True)
