@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from emqx_tui.headless.lines.view_diff import progress
 from emqx_tui.headless.looking import rows, status
@@ -58,6 +58,8 @@ class Judge:
         """Of late: when a network had reset so many."""
         self._reset_at_lowest = 0
         """The most that a network reset within SEEN_LATE_S, while a poll could count the lowest sum."""
+        self._back_at_lowest = 0
+        """Who had come back within SEEN_LATE_S when the sum was lowest: no broker has counted them yet."""
         self._lowest: tuple[float, float] = (float("inf"), float("-inf"))
         """The lowest sum so far, and when it was last seen to fall."""
         self._evicted_unseen = 0
@@ -111,6 +113,7 @@ class Judge:
         self._resets = [*((at, n) for at, n in self._resets if now - at <= SEEN_LATE_S), (now, gone.reset)]
         if truth.lowest_live != self._lowest[0]:
             self._lowest, self._reset_at_lowest = (truth.lowest_live, now), 0
+            self._back_at_lowest = _largest_fall(count for _, count in late)
         if now - self._lowest[1] <= SEEN_LATE_S:
             self._reset_at_lowest = max(self._reset_at_lowest, gone.reset - self._resets[0][1])
 
@@ -277,9 +280,18 @@ class Judge:
         # whether a drain evicts them or a network resets them, a whole node at once.
         # And nobody looks while a source is away.
         if ratio is not None and size and not line["uncounted"]:
-            told, slack = round(ratio * size), self._slack + self._reset_at_lowest
+            told, slack = round(ratio * size), self._slack + self._reset_at_lowest + self._back_at_lowest
             if not lowest - slack <= told <= lowest + slack:
                 self._break("lowest", f"finished tells a lowest sum of {told}, it was {lowest}")
+
+
+def _largest_fall(counts: Iterable[int]) -> int:
+    """From a peak to what follows it."""
+    highest = fall = 0
+    for count in counts:
+        highest = max(highest, count)
+        fall = max(fall, highest - count)
+    return fall
 
 
 def _mark(view: View) -> tuple[object, ...]:
