@@ -700,6 +700,39 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "somebody begins to evacuate green, and a freeze stops it before the cluster tells of it": (
+        Story(
+            167278,
+            clients_per_node=38,
+            boot_s=15.0,
+            lag_s=1.0,
+            events=(
+                Event(59.9, "hold"),
+                Event(77.8, "freeze"),
+                Event(84.4, "somebody evacuates green"),
+                Event(90.8, "one write of the journal gets reset"),
+            ),
+        ),
+        "done",
+    ),
+    "the driver dies in the finish, and its journal goes: the delay stays closed": (
+        Story(167593, skews_s=(0.5,), events=(Event(47.7, "killed"), Event(51.1, "journal removed"))),
+        "stands in 'idle'",
+    ),
+    "the operator evacuates a node and removes it a moment later": (
+        Story(
+            167658,
+            clients_per_node=30,
+            skews_s=(0.0, -0.5),
+            events=(
+                Event(36.2, "no right to write Endpoints"),
+                Event(36.2, "Endpoints of all pods"),
+                Event(38.7, "watches silent"),
+                Event(39.5, "valve opened", 1),
+            ),
+        ),
+        "done",
+    ),
     "somebody resumes a failed canary before the driver sees its own verdict stand": (
         Story(
             163857,

@@ -12,6 +12,10 @@ from datetime import datetime, timedelta
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Member
 
+DROPS_BEFORE_S = 5.0
+"""A broker that stops drops its clients some samples before it is seen to be gone."""
+SAMPLED_LATE_S = 3.0
+"""A count is up to two seconds old, and EMQX evicts in rounds of one."""
 WHOLE_SECONDS = timedelta(seconds=1)
 """Kubernetes tells instants without their fractions."""
 
@@ -38,3 +42,11 @@ def last_count(recent: Iterable[Sample], pod: str, until: datetime) -> int | Non
     """Clients on it in the newest sample that is not later; None without any."""
     counts = [sample.nodes[pod] for sample in recent if sample.at <= until and pod in sample.nodes]
     return counts[-1] if counts else None
+
+
+def least_left(recent: Iterable[Sample], pod: str, rate_per_s: int, until: datetime) -> int:
+    """Clients that a drain cannot have evicted by `until`, by the counts of the last seconds: a broker that stops cuts
+    them off. 0 where nobody counted."""
+    ages = [((until - sample.at).total_seconds(), sample.nodes[pod]) for sample in recent if pod in sample.nodes]
+    late = [(age_s, count) for age_s, count in ages if 0 <= age_s <= DROPS_BEFORE_S]
+    return max((count - round(rate_per_s * (age_s + SAMPLED_LATE_S)) for age_s, count in late), default=0)

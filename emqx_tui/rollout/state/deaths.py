@@ -7,13 +7,11 @@ from datetime import datetime, timedelta
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Member, Snapshot
-from emqx_tui.rollout.state.broker_ends import WHOLE_SECONDS, counted_until, last_count
+from emqx_tui.rollout.state.broker_ends import DROPS_BEFORE_S, WHOLE_SECONDS, counted_until, last_count, least_left
 from emqx_tui.rollout.state.drains import STOPPED_S
 from emqx_tui.rollout.state.journal import NodeDeath, Totals
 from emqx_tui.rollout.state.observed import Broker, Observations
 
-DROPS_BEFORE_S = 5.0
-"""A broker that stops drops its clients some samples before it is seen to be gone."""
 UNSEEN_S = 2.5
 """Whom a drain brought to a broker since its last count nobody knows; each is counted once a second."""
 RESTART = "/emqx"
@@ -48,9 +46,10 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
     for name, member in members.items():
         if member.node is not None and not member.is_suspect and member.is_up and member.live_connections is not None:
             is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, member)
+            rate = member.evacuation.conn_evict_rate_per_s if member.evacuation else None
             at = snapshot.stats.read_at or snapshot.now
             since = standing[name].since if name in standing else at
-            broker = Broker(instance_of(member), member.live_connections, since, at, is_evacuated, uptime_s)
+            broker = Broker(instance_of(member), member.live_connections, since, at, is_evacuated, uptime_s, rate)
             standing[name] = broker
     return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
 
@@ -113,10 +112,13 @@ def _last_count(known: Observations, name: str, before: Broker, until: datetime)
     if until < before.since:
         return 0
     last = before.clients if before.counted_at <= until else last_count(known.recent, name, until)
-    if last is None or before.is_evacuated:
+    rate = before.evict_rate_per_s
+    if last is None or (before.is_evacuated and rate is None):
         return last
     # A watch that is late tells the end long after the broker has answered for the last time.
     until = min(until, before.counted_at)
+    if rate is not None:
+        return max(last, least_left(known.recent, name, rate, until))
     since = max(before.since, until - timedelta(seconds=DROPS_BEFORE_S))
     if name in known.evacuated_at:
         since = max(since, known.evacuated_at[name] + timedelta(seconds=STOPPED_S))

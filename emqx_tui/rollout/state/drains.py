@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Ledger
 from emqx_tui.model.snapshot import Generation, Member, Snapshot
+from emqx_tui.rollout.state.broker_ends import least_left
 from emqx_tui.rollout.state.journal import AbortRecord, Journal
 from emqx_tui.rollout.state.observed import Observations, Progress, Untold
 
@@ -48,7 +49,8 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     again = _begun_again(earlier.drained_from, left, begun)
     is_refilled = journal.late_removal and any(name not in earlier.untold for name in again)
     initial, left = _drained_again(known.drained_from, {**begun, **initial}, left, begun)
-    left = _fewest(left, initial, blue, _drains(evacuated_at, now), journal.drained)
+    counts = _counts(blue, _drains(evacuated_at, now), known, snapshot)
+    left = _fewest(left, initial, blue, counts, journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
     return changed(
         known,
@@ -75,7 +77,8 @@ def with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, 
     evacuating = (m.name for m in snapshot.members if m.evacuation)
     evacuated_at = {**known.evacuated_at, **dict.fromkeys(evacuating, snapshot.now)}
     drains = _drains(evacuated_at, snapshot.now)
-    known = changed(known, initial_back=initial, left_back=_fewest(left, initial, green, drains), progress={})
+    left_back = _fewest(left, initial, green, _counts(green, drains, known, snapshot))
+    known = changed(known, initial_back=initial, left_back=left_back, progress={})
     drained_from = {**known.drained_from, **begun, **blue_begun}
     is_late = (snapshot.now - abort.at).total_seconds() > STOPPED_S
     initial, left = _drained_again(known.drained_from, {**blue_begun, **known.initial}, known.left, blue_begun)
@@ -83,7 +86,8 @@ def with_drains_back(known: Observations, snapshot: Snapshot, journal: Journal, 
     known = changed(known, drained_from=drained_from, evacuated_at=evacuated_at, ledger=ledger)
     if blue is None or not initial or is_late:
         return known
-    known = changed(known, initial=initial, left=_fewest(left, initial, blue, drains, journal.drained))
+    counts = _counts(blue, drains, known, snapshot)
+    known = changed(known, initial=initial, left=_fewest(left, initial, blue, counts, journal.drained))
     return changed(known, ledger=changed(known.ledger, evicted=evicted(known)))
 
 
@@ -256,25 +260,41 @@ def _drained_again(
     return {**initial, **{n: initial[n] - min(left[n], c) + c for n, c in again.items()}}, {**left, **again}
 
 
+def _counts(
+    generation: Generation | None, drains: Container[str], known: Observations, snapshot: Snapshot
+) -> dict[str, int]:
+    """Clients on the nodes that drain; no fewer than EMQX has had time for: a broker that stops cuts off the rest."""
+    asked = snapshot.resource.value.blue_green if snapshot.resource.value else None
+    rate, at = asked.conn_evict_rate_per_s or 0 if asked else 0, snapshot.stats.read_at or snapshot.now
+    counts: dict[str, int] = {}
+    for member in generation.members if generation else ():
+        if member.name in drains and member.live_connections is not None:
+            counts[member.name] = member.live_connections
+            told = member.evacuation.conn_evict_rate_per_s if member.evacuation else None
+            if told is not None:
+                least = least_left(known.recent, member.name, max(told, rate), at)
+                counts[member.name] = max(least, member.live_connections)
+    return counts
+
+
 def _fewest(
     left: Mapping[str, int],
     initial: Mapping[str, int],
     generation: Generation | None,
-    drains: Container[str],
+    counts: Mapping[str, int],
     drained: Container[str] | None = None,
 ) -> dict[str, int]:
     """By pod: the fewest clients since its drain began; none on one that is `drained` or, without that, scaled away.
 
-    Whom blue's node has when somebody else scales it away is cut off, not evicted.
+    `counts`: clients by pod, as they are now. Whom blue's node has when somebody else scales it away is cut off, not
+    evicted.
     """
-    members = generation.members if generation else ()
-    live = {m.name: m.live_connections for m in members if m.name in drains}
     size = generation.replicas if generation else 0
     if drained is None:
         drained = [name for name in initial if int(name.rpartition("-")[2]) >= size]
-    live |= dict.fromkeys((name for name in initial if name in drained), 0)
-    counts = ((name, live.get(name), left.get(name, count)) for name, count in initial.items())
-    return {name: before if now is None else min(now, before) for name, now, before in counts}
+    now = {**counts, **dict.fromkeys((name for name in initial if name in drained), 0)}
+    before = {name: left.get(name, count) for name, count in initial.items()}
+    return {name: min(now.get(name, count), count) for name, count in before.items()}
 
 
 def _progress(before: Progress | None, member: Member, now: datetime) -> Progress:

@@ -78,6 +78,8 @@ class Broker:
     is_evacuated: bool
     uptime_s: int | None = None
     """As it said last, which may be a minute ago; shorter afterwards, EMQX was restarted in its container."""
+    evict_rate_per_s: int | None = None
+    """Connections that its drain evicts at most; None without one, and while EMQX has not told."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Snapshot
-from emqx_tui.rollout.state.deaths import DROPS_BEFORE_S, with_deaths
+from emqx_tui.rollout.state.broker_ends import DROPS_BEFORE_S
+from emqx_tui.rollout.state.deaths import with_deaths
 from emqx_tui.rollout.state.journal import Uncounted
 from emqx_tui.rollout.state.observed import Observations
 

@@ -65,6 +65,31 @@ def test_so_has_one_that_dies_in_an_abort(colour: str) -> None:
     assert moved == {"blue": 0, "green": 0, colour: 200}
 
 
+@pytest.mark.parametrize("colour", ["blue", "green"])
+def test_whom_a_drain_has_not_had_the_time_to_evict_a_broker_has_cut_off_that_stops(colour: str) -> None:
+    """As where somebody's evacuation of a node is followed by its removal at once."""
+    abort = AbortRecord("ann@host", build.NOW, "e")
+    scene = approved(build.draining(), "node:2") if colour == "blue" else noted(build.draining(), abort=abort)
+    before = with_place(scene, colour, 2, live=3000)
+    drain = [with_place(before, colour, 2, **draining_place(live=live, initial=3000)) for live in (3000, 2800, 0)]
+    stopping, gone = seen(before, *drain), seen(before, *drain, without_place(before, colour, 2))
+    moved = {"blue": evicted, "green": returned}[colour]
+    # 200 a second; the count of 2,800 is a second old when none is left, and was two old when it was read.
+    assert moved(stopping) == 1000
+    assert ([death.clients for death in gone.deaths], moved(gone)) == ([2000], 1000)
+    assert moved(seen(before, *drain, *drain[-1:] * 8)) == 3000, (
+        "it answers: they have left by themselves, or a network"
+    )
+
+
+def test_a_drain_whose_rate_was_raised_is_not_taken_for_a_broker_that_stops() -> None:
+    """The object asks for 200 a second, and the cluster still tells of the rate before."""
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=3000)
+    lives = [3000, *range(2800, 1800, -200)]
+    drain = [draining_place(live=live, initial=3000, rates=(20, 20)) for live in lives]
+    assert evicted(seen(before, *[with_place(before, "blue", 2, **place) for place in drain])) == 1000
+
+
 def test_a_drain_that_was_never_told_and_whose_node_is_gone_is_counted() -> None:
     before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=300)
     gone = noted(without_place(before, "blue", 2), drained=(f"{build.BLUE_NAME}-2",))
