@@ -7,6 +7,7 @@ serialises and queues. What cannot be written is counted and told in the next li
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import logging
@@ -97,6 +98,8 @@ class FlightLog:
         if self._thread is None:
             self._thread = threading.Thread(target=self._write_all, name="flight log", daemon=True)
             self._thread.start()
+            # A thread of this kind is not waited for, and the last lines tell how a release ended.
+            atexit.register(self.close)
         try:
             self._queue.put_nowait(item)
         except queue.Full:
@@ -118,6 +121,7 @@ class FlightLog:
     def close(self, timeout_s: float = 1.0) -> None:
         """Write what is queued, within `timeout_s`."""
         self._is_closed = True
+        atexit.unregister(self.close)
         if self._thread:
             with contextlib.suppress(queue.Full):
                 self._queue.put(None, timeout=timeout_s)

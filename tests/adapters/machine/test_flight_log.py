@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,6 +46,19 @@ def test_writes_what_it_is_given_after_a_heading(log, tmp_path):
     assert decision["at"] == "2026-11-23T06:40:41+00:00"
     assert (decision["phase"], decision["checks"], decision["n"]) == ("draining", ["ä"], 1.5)
     assert datetime.fromisoformat(decision["recorded_at"]).tzinfo is not None
+
+
+def test_what_was_recorded_last_is_written_before_the_program_leaves(tmp_path):
+    program = f"""
+from pathlib import Path
+from emqx_tui.adapters.machine.flight_log import FlightLog
+log = FlightLog(Path({str(tmp_path)!r}), "n", "x")
+for number in range(2000):
+    log.record("tick", {{"number": number}})
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    (file,) = tmp_path.glob("flight-*")
+    assert records(file)[-1].get("number") == 1999
 
 
 def test_only_its_owner_can_read_it(log):
