@@ -25,6 +25,7 @@ class Terminals:
     def __init__(self, folder: Path, kubeconfig: Path, sandbox: subprocess.Popen[bytes]) -> None:
         self._sandbox = sandbox
         own = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "KUBECONFIG": str(kubeconfig)}
+        self._folder = folder / "state" / "emqx-tui"
         self._environment = {**os.environ, **own}
 
     def end(self) -> None:
@@ -52,6 +53,9 @@ class Terminals:
         assert errors == ""
         assert code == 0
         return json.loads(out)
+
+    def recordings(self) -> list[Path]:
+        return list(self._folder.glob("flight-*.jsonl"))
 
     def until(self, is_true: Callable[[Any], bool]) -> Any:
         """The first status of which something is true."""
@@ -106,6 +110,7 @@ def test_a_release_with_a_gate_a_hold_and_a_kill(terminals: Terminals) -> None:
         held = terminals.document("hold", "emqx-ee", "--reason", "look first")
         assert held["code"] == 0
         assert lines_until(driver, "hold")[-1]["reason"] == "look first"
+        assert len(terminals.recordings()) == 1, "of the driver, and of none that only asked it for something"
         driver.kill()
 
     status = terminals.until(lambda found: found["hold"] is not None and found["role"] == "idle")
@@ -133,6 +138,8 @@ def test_leaving_at_the_gate_and_aborting_with_nobody_driving(terminals: Termina
     code, out, _ = terminals.run("abort", "emqx-ee", "--confirm", "emqx-ee")
     assert code == 0
     assert "the release is aborted" in out
+    assert len(terminals.recordings()) == 2, "whoever drives records it"
+    assert "| Result | aborted |" in terminals.run("report", "emqx-ee")[1]
 
 
 def test_what_a_missing_right_and_a_missing_server_are_called(terminals: Terminals) -> None:
