@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from emqx_tui.model.evacuation import Evacuation
@@ -93,8 +94,6 @@ class EmqxEnterprise(KubeObject):
     status_nodes: tuple[StatusNode, ...]
     ready_replicas: int
     blue_green_status: BlueGreenStatus | None
-    template_mark: str
-    """Fingerprint of `spec.template`."""
     status_mark: str
     """Fingerprint of `status`: it changes with every status write that changes anything."""
     owners: Owners = field(default=Owners(), repr=False, compare=False)
@@ -136,6 +135,11 @@ class EmqxEnterprise(KubeObject):
         """`spec.template` as stored."""
         return (self.raw.get("spec") or {}).get("template") or {}
 
+    @cached_property
+    def template_mark(self) -> str:
+        """Fingerprint of `spec.template`, made when a release asks for it: a list of a thousand clusters does not."""
+        return fingerprint(self.template)
+
     @classmethod
     def from_json(cls, value: Any) -> EmqxEnterprise:
         """Read an EmqxEnterprise. Raises Malformed."""
@@ -160,7 +164,6 @@ class EmqxEnterprise(KubeObject):
             blue_green_status=_status(status.child("blueGreenUpdateStatus"))
             if "blueGreenUpdateStatus" in status
             else None,
-            template_mark=fingerprint(spec.raw("template", {})),
             status_mark=fingerprint(fields.raw("status", {})),
             owners=Owners.from_fields(fields.child("metadata")),
             raw=value,

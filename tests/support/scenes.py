@@ -266,7 +266,6 @@ class Scene:
             status_nodes=(),
             ready_replicas=3,
             blue_green_status=status,
-            template_mark=fingerprint(template),
             status_mark=self.status_mark,
             raw={"spec": {"template": template}},
         )
