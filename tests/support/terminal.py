@@ -1,7 +1,8 @@
 """A person at a terminal: a program on a pseudo-terminal, keys that go in one by one, and what stands on the screen.
 
 One thread does it all. The terminal is read only while a test waits on it, so a terminal that stalls is simply one
-that nobody waits on. `raw` keeps every byte that the program ever wrote, for those who look for what must not be there.
+that nobody waits on. What was read may be a part of a frame: who looks for words waits for them (`until_shown`). `raw`
+keeps every byte that the program ever wrote, for those who look for what must not be there.
 """
 
 from __future__ import annotations
