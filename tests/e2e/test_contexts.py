@@ -56,7 +56,7 @@ def test_rights_on_one_namespace_are_enough_for_a_release(served: Served, tmp_pa
     flags = ["--context", "namespace-only", *served.flags]
     with Terminal(command(*flags), environment=environment(tmp_path)) as terminal:
         Person(terminal).find()
-        assert terminal.shows("namespace-only", "4.4.14", "3/3")
+        terminal.until_shown("namespace-only", "4.4.14", "3/3")
         words = ["rollout", NAME, "--set", "image.version=4.4.15", "--approve", "auto", "-o", "jsonl"]
         with Headless([*words, *flags], tmp_path) as driver:
             driver.until_event("role", role="driver")
@@ -81,7 +81,7 @@ def test_without_rights_to_write_it_can_be_watched_and_the_missing_verb_is_named
         terminal.press("e")
         terminal.until_shown("nothing changed")
         terminal.type("4.4.15")
-        terminal.until_shown('cannot patch resource "endpoints"', "without 'patch endpoints' only watching")
+        terminal.until_shown('cannot patch resource "endpoints"', "grant 'patch endpoints'")
         terminal.press("w")
         terminal.until_shown("Not yet:")
     refused = run(["rollout", NAME, "--set", "image.version=4.4.15", "-o", "jsonl", *flags], tmp_path)

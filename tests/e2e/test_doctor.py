@@ -72,8 +72,8 @@ def test_a_missing_right_is_named_with_its_cure(served: Served, tmp_path: Path) 
     code, found = checks(tmp_path, "--kubeconfig", served.kubeconfig, "--context", "read-only")
     assert code == 1
     assert found["right-scale"]["outcome"] == "fail"
-    assert "only watching and holding" in found["right-scale"]["hint"]
-    assert "grant the Role in README ('patch emqxenterprises')" in found["dry-run"]["hint"]
+    assert found["right-scale"]["hint"] == "grant 'patch statefulsets/scale': see the Role in README"
+    assert "grant 'patch emqxenterprises': see the Role in README" in found["dry-run"]["hint"]
     assert (found["complete"]["hint"], found["emqx-api"]["outcome"]) == ("see emqx-api", "fail")
 
 

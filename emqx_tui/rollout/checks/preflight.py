@@ -322,7 +322,7 @@ def _optional(answer: str | None, good: str, without: str) -> Finding:
     return True, f"note: {without}: {answer}" if answer else good
 
 
-_WATCH_ONLY = "grant the Role in README: without 'patch {}' only watching and holding is possible"
+_GRANT = "grant 'patch {}': see the Role in README"
 
 PREFLIGHT: tuple[PreflightCheck, ...] = (
     PreflightCheck("blue-green", blue_green_given, "give both rates (and save them) first"),
@@ -341,17 +341,17 @@ PREFLIGHT: tuple[PreflightCheck, ...] = (
     PreflightCheck(
         "dry-run",
         lambda q: _allowed(q.facts.resource_patch, "the server accepts the patch"),
-        "forbidden: grant the Role in README ('patch emqxenterprises'); else change what is refused",
+        f"{_GRANT.format('emqxenterprises')}; or change what is refused",
     ),
     PreflightCheck(
         "right-endpoints",
         lambda q: _allowed(q.facts.endpoints_patch, "Endpoints may be written"),
-        _WATCH_ONLY.format("endpoints"),
+        _GRANT.format("endpoints"),
     ),
     PreflightCheck(
         "right-scale",
         lambda q: _allowed(q.facts.scale_patch, "StatefulSets may be scaled"),
-        _WATCH_ONLY.format("statefulsets/scale"),
+        _GRANT.format("statefulsets/scale"),
     ),
     PreflightCheck(
         "right-journal",
