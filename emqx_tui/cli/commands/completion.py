@@ -14,6 +14,7 @@ import logging
 import os
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import argcomplete
@@ -27,6 +28,7 @@ from emqx_tui.adapters.kubernetes.kubeconfig import KubeConfig, read_config
 from emqx_tui.adapters.kubernetes.kubeconfig_access import load_access
 from emqx_tui.adapters.machine.log_file import LEVELS
 from emqx_tui.cli.parsing.arguments import completion_parser, parse_global_flags
+from emqx_tui.cli.parsing.flags import LIST_FORMS, list_form
 from emqx_tui.cli.standard_output import say
 from emqx_tui.config import Settings, load_settings
 from emqx_tui.model.kinds import Kind
@@ -66,6 +68,10 @@ def _completer(action: argparse.Action) -> Callable[..., Any] | None:
         return FilesCompleter()
     if action.dest == "fault":
         return _faults
+    if action.dest == "like":
+        return _like
+    if action.type is list_form:
+        return _quiet(lambda: (*LIST_FORMS, "jsonpath="))
     found = _SOURCES.get(action.dest)
     return _quiet(found) if found else None
 
@@ -76,6 +82,20 @@ def _faults(prefix: str = "", **_: Any) -> Sequence[str]:
 
     begun = prefix[: prefix.rfind(",") + 1]
     return [f"{begun}{name}@" for name in KINDS]
+
+
+def _like(prefix: str = "", **_: Any) -> Sequence[str]:
+    """NAMESPACE/NAME of the clusters of this context, and other contexts; after one of these, of its clusters."""
+    contexts, found = list[str](), list[str]()
+    with contextlib.suppress(Exception):
+        contexts = list(_kubeconfig().contexts)
+    begun, slash, _rest = prefix.partition("/")
+    context = begun if slash and begun in contexts else ""
+    with contextlib.suppress(Exception):
+        wanted = replace(_settings().access_request(), all_namespaces=True)
+        access = load_access(replace(wanted, context=context) if context else wanted)
+        found = _names(access, Kind.EMQX_ENTERPRISE.info.path(None), lambda of: f"{of['namespace']}/{of['name']}")
+    return [f"{context}/{each}" for each in found] if context else [*found, *(f"{each}/" for each in contexts)]
 
 
 def _quiet(found: Found) -> Callable[..., Sequence[str]]:
@@ -107,15 +127,15 @@ def _namespaces() -> Sequence[str]:
     return _names(load_access(_settings().access_request()), "/api/v1/namespaces")
 
 
-def _names(access: Access, path: str) -> list[str]:
-    """The names in a collection."""
+def _names(access: Access, path: str, spell: Callable[[dict[str, Any]], str] = lambda of: str(of["name"])) -> list[str]:
+    """The names in a collection, as `spell` has them of its items' metadata."""
     from emqx_tui.adapters.kubernetes.client import KubeClient
     from emqx_tui.rollout.requests import KubeRequest
 
     async def ask() -> list[str]:
         async with asyncio.timeout(TIMEOUT_S):
             answer = await KubeClient(access).request(KubeRequest("GET", path, timeout_s=TIMEOUT_S))
-        return [each["metadata"]["name"] for each in answer["items"]]
+        return [spell(each["metadata"]) for each in answer["items"]]
 
     # Never closed: closing a loop waits for name look-ups, and the process ends at once anyway.
     return asyncio.new_event_loop().run_until_complete(ask())
@@ -145,7 +165,6 @@ _SOURCES: dict[str, Found] = {
     "namespace": _namespaces,
     "context": lambda: list(_kubeconfig().contexts),
     "cluster": lambda: list(_kubeconfig().clusters),
-    "like": lambda: [f"{context}/" for context in _kubeconfig().contexts],
     "user": lambda: list(_kubeconfig().users),
     "emqx_access": lambda: (PORT_FORWARD, DIRECT),
     "log_level": lambda: LEVELS,
