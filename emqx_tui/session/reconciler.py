@@ -331,7 +331,8 @@ class Reconciler:
             self._driving.is_asked = self._driving.is_asked or not isinstance(intent, Hold | Brake)
             self._arrival.took_part()
             accepted = Notice(NoticeKind.ACCEPTED, decision.accepted)
-            self.publisher.notify(accepted, is_unwritten=is_unwritten, is_again=is_again)
+            asked_at = self.stepped_at
+            self.publisher.notify(accepted, asked_at=asked_at, is_unwritten=is_unwritten, is_again=is_again)
         elif decision.refused:
             self.publisher.notify(Notice.refused(decision.refused, decision.refusal))
 

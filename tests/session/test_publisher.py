@@ -66,6 +66,15 @@ def test_the_end_of_a_release_is_one_line_of_the_log() -> None:
     assert [line.text for line in recorded.release().views[-1].log if "done" in line.text] == ["the release is done"]
 
 
+def test_what_a_person_asks_for_is_logged_before_what_comes_of_it() -> None:
+    told = [line.text for line in recorded.release().views[-1].log]
+    for cause, effect in (
+        ("release 4.4.14 to 4.4.15 begins", "starting"),
+        ("approved: cut-over", "canary"),
+    ):
+        assert told.index(cause) < told.index(effect), told
+
+
 def test_a_screen_never_takes_a_quiet_cluster_for_a_silent_engine() -> None:
     assert max(CONFIRM_S, COUNTING_S) + 1.0 < QUIET_S
 

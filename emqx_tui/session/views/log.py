@@ -126,8 +126,8 @@ class EventLog:
         self._add(LogLine(at, LogSource.CONSOLE, redact_text(words)))
 
     def asked(self, at: datetime, words: str) -> None:
-        """What the person at this console asked for, and was granted."""
-        self._add(LogLine(at, LogSource.YOU, redact_text(words)))
+        """What the person at this console asked for, and was granted: before what came of it at the same instant."""
+        self._add(LogLine(at, LogSource.YOU, redact_text(words)), is_cause=True)
 
     def alarm(self, at: datetime, words: str) -> None:
         self._repeat(LogLine(at, LogSource.CONSOLE, redact_text(words), is_alarm=True))
@@ -146,10 +146,10 @@ class EventLog:
             )
         self._add(line)
 
-    def _add(self, line: LogLine) -> None:
+    def _add(self, line: LogLine, *, is_cause: bool = False) -> None:
         lines = self._lines
         at = len(lines)
-        while at > 0 and lines[at - 1].at > line.at:
+        while at > 0 and (lines[at - 1].at > line.at or (is_cause and lines[at - 1].at == line.at)):
             at -= 1
         lines.insert(at, line)
         del lines[: max(0, len(lines) - LIMIT)]

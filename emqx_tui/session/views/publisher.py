@@ -139,13 +139,15 @@ class Publisher:
         while self._keys:
             self.record("key", **self._keys.popleft())
 
-    def notify(self, notice: Notice, *, is_unwritten: bool = False, is_again: bool = False) -> None:
+    def notify(
+        self, notice: Notice, *, asked_at: datetime | None = None, is_unwritten: bool = False, is_again: bool = False
+    ) -> None:
         """Answer an intent; the next view carries the answer.
 
         What `is_unwritten` is logged once the journal stands: it may lose a race, and be decided on again
-        (`is_again`), with another answer or with the one that was given.
+        (`is_again`), with another answer or with the one that was given. `asked_at`: before it was decided on.
         """
-        now = self._ports.clock.now()
+        now = asked_at or self._ports.clock.now()
         if is_unwritten:
             self._unwritten = (now, str(notice))
         else:
