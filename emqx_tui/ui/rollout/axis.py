@@ -5,6 +5,7 @@ A release is shown from its start, or the part of it that the time window leaves
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -204,7 +205,7 @@ def time_axis(view: View, scale: Scale, *, margin: int, width: int, label: str, 
             _write(labels, at - 2, time_label(instant, scale.right - scale.left))
     below = f"{label:>{margin - 1}} "
     return [
-        (Span(" " * (margin - 1) + "└", Tone.DIM), *axis),
+        _joined([Span(" " * (margin - 1) + "└", Tone.DIM), *axis]),
         line((below, Tone.DIM), ("".join(labels), Tone.DIM)),
     ]
 
@@ -224,6 +225,12 @@ def _axis(view: View, scale: Scale) -> list[Span]:
         if 0 <= (at := scale.column(mark.at_s)) < scale.columns:
             _write(labels, at, mark.label)
     return [Span(text, Tone.STRONG) if text != " " else cell for text, cell in zip(labels, cells, strict=True)]
+
+
+def _joined(cells: list[Span]) -> Line:
+    """Neighbours of one tone as one span."""
+    runs = itertools.groupby(cells, key=lambda cell: cell.tone)
+    return tuple(Span("".join(cell.text for cell in run), tone) for tone, run in runs)
 
 
 def _write(cells: list[str], at: int, text: str) -> None:

@@ -96,6 +96,8 @@ class ConnectionPlot(LineBox):
         self._samples: tuple[Sample, ...] = ()
         self._instants: list[float] = []
         self._traces: list[Trace] = []
+        self._highest = 0.0
+        """Value of any of them."""
         self._plotter: Plotter | None = None
         self._traced: dict[bool, tuple[View, list[Trace]]] = {}
         """The curves by `is_per_node`, and the view that they are of: a key changes between the two."""
@@ -190,6 +192,8 @@ class ConnectionPlot(LineBox):
         self._samples = present.shown_samples(view) if view else ()
         self._instants = [sample.at.timestamp() for sample in self._samples]
         self._traces = self._traces_of(view) if view else []
+        values = (value for trace in self._traces for value in trace.values if value is not None)
+        self._highest = float(max(values, default=0))
         if self._ends() != self._drawn_ends:
             self.resized()
         self._next_at = begun + max(PAUSE_S, PAUSE_FACTOR * (self._clock() - begun))
@@ -229,8 +233,7 @@ class ConnectionPlot(LineBox):
         begin, end = known.shown(self.chosen_s, self.cursor_s)
         if end == known.end and not self.is_per_node:
             end = min(present.expected_end_s(view) or end, end + axis.AHEAD_PART * (end - begin))
-        highest = max((value for trace in self._traces for value in trace.values if value is not None), default=0)
-        return plot.window_for(begin, end, columns, rows, float(highest))
+        return plot.window_for(begin, end, columns, rows, self._highest)
 
     def resized(self) -> None:
         view, layout = self._view, self._layout()

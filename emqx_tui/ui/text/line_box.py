@@ -63,8 +63,7 @@ class LineBox(Widget):
             self.refresh(*changed)
 
     def _strip(self, spans: Line) -> Strip:
-        text = paint.cell(crop(spans, self.size.width), self.app.theme_variables)
-        return Strip(text.render(self.app.console))
+        return Strip(paint.segments(crop(spans, self.size.width), self.app.theme_variables))
 
     def render_line(self, y: int) -> Strip:
         style, width = self.rich_style, self.size.width

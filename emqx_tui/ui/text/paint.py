@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from functools import cache
 
 import textual.theme
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual.app import App
 from textual.content import Content
 
-from emqx_tui.ui.text.spans import Line, Tone
+from emqx_tui.ui.text.spans import Line, Span, Tone
 from emqx_tui.ui.text.themes import DARK, THEMES, Theme
 
 _BOLD = {Tone.STRONG, Tone.WARN, Tone.BAD, Tone.CALL, Tone.KEY}
@@ -64,8 +65,17 @@ def cell(spans: Line, theme: Mapping[str, str], *, align: str = "<") -> Text:
     """A line as the cell of a table, which takes rich text only. `theme` has the variables of the app."""
     text = Text(justify="right" if align == ">" else "left", no_wrap=True, end="")
     for span in spans:
-        text.append(span.text, _rich_style(theme.get(f"tone-{span.tone}"), span.tone in _BOLD))
+        text.append(span.text, _span_style(span, theme))
     return text
+
+
+def segments(spans: Line, theme: Mapping[str, str]) -> list[Segment]:
+    """A line as it goes to the terminal: rich text would be taken apart again, at four times the cost."""
+    return [Segment(span.text, _span_style(span, theme)) for span in spans if span.text]
+
+
+def _span_style(span: Span, theme: Mapping[str, str]) -> Style:
+    return _rich_style(theme.get(f"tone-{span.tone}"), span.tone in _BOLD)
 
 
 @cache
