@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from emqx_tui.headless.lines.view_diff import progress
@@ -50,7 +51,7 @@ class Judge:
         self._said: set[str] = set()
         self._offline: list[tuple[float, int]] = []
         """Of late: when so many were away."""
-        self._left: list[tuple[float, int]] = []
+        self._left: deque[tuple[float, int]] = deque()
         """Of the time before the end: when so many had left by themselves."""
         self._emptied: tuple[float, int] | None = None
         """When somebody has begun to evacuate green, and how many had been evicted until then."""
@@ -84,7 +85,9 @@ class Judge:
             self._note_emptied(now, view)
             if self._at_end is None:
                 natural = self._cluster.truth.since_mark().natural
-                self._left = [*((at, n) for at, n in self._left if now - at <= QUIET_S + SEEN_LATE_S), (now, natural)]
+                self._left.append((now, natural))
+                while now - self._left[0][0] > QUIET_S + SEEN_LATE_S:
+                    self._left.popleft()
             if view.result and self._at_end is None:
                 self._evicted_unseen = self._of_a_moment_ago(now)
                 self._at_end = self._cluster.truth.since_mark(), self._cluster.truth.lowest_live
