@@ -216,7 +216,7 @@ class Judge:
         if not view.result:
             if view.decision.phase is Phase.IDLE and self.may_fail and facts.unjournaled(view) is None:
                 # The journal went with its driver when all was done, and whoever came has set the delay back.
-                self._is_settled(version, delay_s)
+                self._is_settled(version, self._delay(struck, delay_s))
                 return
             if any("failed" in fault.ends for fault in struck):
                 # Nobody drives on without a journal that can be read.
