@@ -59,10 +59,10 @@ class FormRow:
 FORM = (
     FormRow("repository", "Image", "", 28),
     FormRow("version", "Version", "", 16),
-    FormRow("initial_delay_s", "Initial delay", "s", 10, "green complete → cut-over, 0 or more"),
-    FormRow("wait_takeover_s", "Wait takeover", "s", 10, "after a node's last connection; 0 = EMQX's 60 s"),
-    FormRow("conn_evict_rate_per_s", "Connections", "/s", 10, "evicted per node, 1 or more"),
-    FormRow("sess_evict_rate_per_s", "Sessions", "/s", 10, "evicted per node, 1 or more"),
+    FormRow("initial_delay_s", "Initial delay", "s", 11, "green complete → cut-over, 0 or more"),
+    FormRow("wait_takeover_s", "Wait takeover", "s", 11, "after a node's last connection; 0 = EMQX's 60 s"),
+    FormRow("conn_evict_rate_per_s", "Connections", "/s", 11, "evicted per node, 1 or more"),
+    FormRow("sess_evict_rate_per_s", "Sessions", "/s", 11, "evicted per node, 1 or more"),
 )
 OPTIONS = (
     FormRow("approval", "Approval", "", 16),

@@ -288,6 +288,18 @@ async def test_number_fields_take_digits_only():
         await until_shown(pilot, "was 200")
 
 
+async def test_a_value_that_is_longer_than_its_field_shows_its_end_and_a_closed_delay_is_whole():
+    backend = backend_of(
+        blue_green={**_parameters(200), "initialDelaySeconds": 1_000_000_007}, version="4.4.15-rebuilt-for-arm64"
+    )
+    async with ConsoleApp(backend).run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "emqx-ee")
+        await pilot.press("e")
+        await until_shown(pilot, "for-arm64", "1000000007  s")
+        await pilot.press("down", "down")
+        await until_shown(pilot, "for-arm64", "1000000007  s")
+
+
 async def test_options_go_into_the_question():
     backend = backend_of()
     async with change_screen(backend) as (app, pilot):
