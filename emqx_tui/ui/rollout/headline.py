@@ -71,7 +71,7 @@ _PHASES = {
     Phase.CANARY: ("CANARY", "one blue address has left the Service; its node is watched for lost connections"),
     Phase.CUTTING_OVER: ("CUTTING OVER", "new connections go to green; connected clients stay where they are"),
     Phase.DRAINING: ("DRAINING", "clients move from blue to green, node by node"),
-    Phase.FINISHING: ("FINISHING", "blue is gone; the operator gets its own settings back"),
+    Phase.FINISHING: ("FINISHING", "blue is gone; your own delay is restored once the operator has seen that"),
     Phase.ABORTING: ("GOING BACK TO BLUE", "clients move back to blue; then green is removed"),
 }
 
@@ -154,7 +154,7 @@ def _ending(view: View) -> Headline | None:
         return Headline(Tone.BAD, first, line(str(view.notice or "")))
     if phase is Phase.DONE or result == "done":
         first = line(_word(DONE, "DONE"), f"{version_words(view)}{after}")
-        return Headline(Tone.GOOD, first, line("blue is gone, green serves; the operator has its own settings back"))
+        return Headline(Tone.GOOD, first, line("blue is gone, green serves; your own delay is restored"))
     if phase is Phase.ABORTED or result == "aborted":
         first = line(_word(DONE, "ABORTED"), f"back on {_blue_version(view)}{after}")
         return Headline(Tone.WARN, first, line("blue serves as before; green is gone"))

@@ -253,7 +253,10 @@ def test_what_was_sent_and_not_answered_is_told():
 
 def test_done_aborted_lost_and_failed_are_told_apart():
     done = releases.done()
-    assert said(done)[0] == "✔ DONE 4.4.14 → 4.4.15 after 11 min 42 s"
+    assert said(done) == (
+        "✔ DONE 4.4.14 → 4.4.15 after 11 min 42 s",
+        "blue is gone, green serves; your own delay is restored",
+    )
     aborted = replace(done, decision=Decision(Phase.ABORTED), result="aborted")
     assert said(aborted)[0].startswith("✔ ABORTED back on 4.4.14")
     assert headline(replace(done, decision=Decision(Phase.LOST), result="")).tone is Tone.BAD
