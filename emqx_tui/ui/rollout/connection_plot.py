@@ -31,7 +31,7 @@ from emqx_tui.ui.rollout.plot import Curve, Plotter, PlotUnavailable, Rgb, Run, 
 from emqx_tui.ui.shell.terminal import is_behind
 from emqx_tui.ui.text import paint, spans
 from emqx_tui.ui.text.line_box import LineBox
-from emqx_tui.ui.text.spans import Line, Span, Tone, crop
+from emqx_tui.ui.text.spans import Line, Span, Tone
 
 Y_CELLS = 6
 """Label and tick of the value axis."""
@@ -323,10 +323,9 @@ class ConnectionPlot(LineBox):
         segments = [Segment(label, self._style(Tone.DIM))]
         segments += [Segment(text, Style(color=f"rgb({c[0]},{c[1]},{c[2]})") if c else Style()) for text, c in runs]
         strip = Strip(segments)
-        if not tags:
-            return strip
         first = Y_CELLS + end + 2
-        named = crop(tags, self.size.width - first)
+        if not (named := _whole(tags, self.size.width - first)):
+            return strip
         last = first + spans.width(named) + 1
         parts = [
             *strip.crop(0, first - 1).extend_cell_length(first),
@@ -351,6 +350,11 @@ class ConnectionPlot(LineBox):
 
     def _style(self, tone: Tone) -> Style:
         return Style(color=self.app.theme_variables.get(f"tone-{tone}"))
+
+
+def _whole(tags: Line, room: int) -> Line:
+    """The names that fit: a part of one tells nothing that the legend does not tell better."""
+    return next((tags[:count] for count in range(len(tags), 0, -1) if spans.width(tags[:count]) <= room), ())
 
 
 def _message(text: str, layout: Layout) -> list[list[Run]]:
