@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from emqx_tui.rollout.gate_id import CUT_OVER
-from emqx_tui.rollout.state.deaths import DROPS_BEFORE_S
+from emqx_tui.rollout.state.broker_ends import DROPS_BEFORE_S
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.session.views.view import Away, View
 
