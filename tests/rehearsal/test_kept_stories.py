@@ -733,6 +733,16 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "clients that are refused for long come back more than a minute after the end": (
+        Story(
+            173249,
+            preset="device",
+            network="ebpf",
+            skews_s=(0.0, 0.0),
+            events=(Event(28.5, "cut off", 1), Event(38.8, "cut off"), Event(42.8, "Service removed")),
+        ),
+        "done",
+    ),
     "somebody resumes a failed canary before the driver sees its own verdict stand": (
         Story(
             163857,

@@ -12,6 +12,9 @@ from emqx_tui.rollout.telling.stages import Stage, with_stage
 from emqx_tui.session.views.lost_clients import clients_away
 from emqx_tui.session.views.view import Away, View
 
+LATE_S = 300.0
+"""After that a client that comes may be any."""
+
 
 class ReleaseHistory:
     """Of the release that was seen last."""
@@ -30,9 +33,21 @@ class ReleaseHistory:
         self.expected = with_expected(self.expected, seen, decision.phase, journal)
 
     def settled(self, view: View) -> View:
-        """The view with the clients that a release has lost, once and for all when that can be known."""
+        """The view with the clients that a release has lost, kept once that can be known.
+
+        Who comes back late, as firmware does that was refused meanwhile, was not lost; who leaves later is no doing of
+        the release.
+        """
+        known = self._away
         if not view.result or view.journal is None:
             self._away = None
-        elif self._away is None and (away := clients_away(view, view.journal)) is not None and away.is_settled:
-            self._away = away
+        elif known is None or (known.clients and _may_be_late(view, view.journal)):
+            away = clients_away(view, view.journal)
+            if away is not None and away.is_settled and (known is None or away.clients < known.clients):
+                self._away = away
         return view if self._away is None else replace(view, away=self._away)
+
+
+def _may_be_late(view: View, journal: Journal) -> bool:
+    end = journal.totals.finished_at
+    return end is not None and (view.now - end).total_seconds() <= LATE_S

@@ -240,6 +240,17 @@ def test_clients_that_leave_when_a_release_is_long_over_were_not_lost_by_it() ->
     assert history.settled(releases.draining()).away is None
 
 
+@pytest.mark.parametrize(("after_s", "lost"), [(200, 3_000), (400, 33_000)])
+def test_who_comes_back_late_was_not_lost_and_long_after_the_end_it_may_be_anybody(after_s: int, lost: int) -> None:
+    history, settled = ReleaseHistory(), releases.with_clients_away(61)
+    assert history.settled(settled).away == Away(33_000, is_settled=True)
+    late = releases.with_clients_away(after_s)
+    late = replace(late, snapshot=replace(late.snapshot, now=late.samples[-1].at))
+    back = tuple(replace(sample, green=(sample.green or 0) + 30_000) for sample in late.samples)
+    assert history.settled(replace(late, samples=back)).away == Away(lost, is_settled=True)
+    assert history.settled(late).away == Away(lost, is_settled=True), "who leaves then was not lost by the release"
+
+
 SCRIPT = "<script>alert(1)</script>"
 
 
