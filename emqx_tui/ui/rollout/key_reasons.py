@@ -31,7 +31,7 @@ def _of_sending(view: View | None, is_read_only: bool) -> dict[str, str]:
     driven = "" if view.has_duties else "no release is running"
     if (found := facts.ungated(view)) is not None:
         return _of_ungated(is_stopped=found.is_stopped)
-    back = "going back already" if view.decision.phase is Phase.ABORTING else ""
+    late = {Phase.ABORTING: "going back already", Phase.FINISHING: "every node is drained"}.get(view.decision.phase, "")
     return {
         "take_over": driven or ("" if view.is_undriven else driver_words(view) or "a driver is looked for"),
         "approve": blocked_words(facts.why_not_approved(view)),
@@ -39,8 +39,8 @@ def _of_sending(view: View | None, is_read_only: bool) -> dict[str, str]:
         "freeze": driven or _why_not_freeze(hold, is_draining=is_draining),
         "resume": driven or ("" if hold else "nothing is held"),
         "abort": driven or ("" if view.decision.abort.possible else view.decision.abort.why_not or "no way back"),
-        "speed": running or back,
-        "policy": running or back,
+        "speed": running or late,
+        "policy": running or late,
         "change": "" if driven else "a release is running",
     }
 

@@ -235,6 +235,20 @@ def reasons(view: View | None, **fields) -> dict[str, str]:
     return key_reasons(view, **fields)
 
 
+@pytest.mark.parametrize(
+    ("phase", "reason"),
+    [
+        (Phase.DRAINING, ""),
+        (Phase.FINISHING, "every node is drained"),
+        (Phase.ABORTING, "going back already"),
+        (Phase.IDLE, "no release is running"),
+    ],
+)
+def test_rates_and_policy_are_offered_while_a_node_or_a_gate_is_left(phase: Phase, reason: str):
+    found = reasons(replace(releases.draining(), decision=Decision(phase)))
+    assert (found["speed"], found["policy"]) == (reason, reason)
+
+
 def test_freeze_is_offered_in_a_hold_only_while_something_drains():
     held = releases.held()
     assert held.journal
