@@ -58,10 +58,15 @@ def store_of(console: Console) -> Store:
 def edit(**spec: Any) -> Blow:
     """Somebody's `kubectl patch` of the resource, tried again while the operator's webhook does not answer.
 
-    Only as long as the release stands: with the valve opened at its end it is another one's template.
+    Only as long as the release stands: with the valve opened at its end it is another one's template; and until
+    somebody edits the same fields again.
     """
 
     def strike(console: Console) -> None:
+        console.stage.edits[tuple(spec)] = spec
+        attempt(console)
+
+    def attempt(console: Console) -> None:
         witness = console.stage.witness
         if witness.key not in console.stage.world.clusters or witness.is_opened_at_the_end():
             return
@@ -76,8 +81,8 @@ def edit(**spec: Any) -> Blow:
         assert reply.status == 200, reply.body
 
     def again(console: Console) -> None:
-        if store_of(console).find("secrets", NAMESPACE, JOURNAL):
-            strike(console)
+        if store_of(console).find("secrets", NAMESPACE, JOURNAL) and console.stage.edits[tuple(spec)] is spec:
+            attempt(console)
 
     return strike
 

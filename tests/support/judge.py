@@ -110,7 +110,9 @@ class Judge:
 
     def _note_offline(self, now: float) -> None:
         truth = self._cluster.truth
-        late = [(at, count) for at, count in self._offline if now - at <= SEEN_LATE_S]
+        old = [(at, count) for at, count in self._offline if now - at > SEEN_LATE_S]
+        # What was noted last before that lasted until the next note.
+        late = [*old[-1:], *((at, count) for at, count in self._offline if now - at <= SEEN_LATE_S)]
         gone = truth.since_mark()
         self._offline = [*late, (now, truth.offline + gone.lost)]
         self._resets = [*((at, n) for at, n in self._resets if now - at <= SEEN_LATE_S), (now, gone.reset)]

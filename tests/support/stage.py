@@ -196,6 +196,8 @@ class Stage:
     dead: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
     running: list[asyncio.Task[None]] = field(default_factory=list)
+    edits: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
+    """What somebody has set last of the object, by its fields."""
     recorder: Recorder | None = None
     """The flight log of the machine that all consoles run on."""
 
