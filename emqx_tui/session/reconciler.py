@@ -353,8 +353,11 @@ class Reconciler:
 
     def _act(self, intent: Intent | None) -> None:
         """Write the journal or, when it stands as decided, send the commands."""
-        wanted = self._decision.journal
+        wanted, stands = self._decision.journal, self._journal.present
         is_driver, is_last = self._driving.lease.is_held, bool(self._decision.finished)
+        if wanted is not None and stands is not None and not is_driver:
+            # The driver counts: what another console has made of a drain before it was told would stand against it.
+            wanted = changed(wanted, totals=stands.totals)
         if isinstance(intent, Brake):
             self._brake(self._decision.commands)
         if wanted is not None and self._journal.must_write(wanted, intent, is_driver=is_driver, is_last=is_last):

@@ -733,6 +733,18 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "another console approves while its own count of a drain is older than the driver's": (
+        Story(
+            175228,
+            nodes=12,
+            clients_per_node=31,
+            is_late=True,
+            parallel=12,
+            skews_s=(0.0, -0.5),
+            boot_s=1.0,
+        ),
+        "done",
+    ),
     "clients that are refused for long come back more than a minute after the end": (
         Story(
             173249,
