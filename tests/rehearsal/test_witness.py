@@ -160,3 +160,15 @@ def test_a_console_knows_of_a_broker_that_stops_in_its_pod_when_it_has_asked_aga
     assert [line.partition(": ")[2] for line in witness.broken] == [
         f"a console wrote the addresses ['{ip}'], none of which accepts clients"
     ] * is_known
+
+
+def test_a_console_that_writes_without_end_is_caught() -> None:
+    """The small world has three nodes."""
+    world, witness = half_way()
+    for _ in range(62):
+        world.advance(0.5)
+        witness.note_write("/somewhere")
+    assert witness.broken == []
+    witness.note_write("/somewhere")
+    (line,) = witness.broken
+    assert "63 writes within a minute, the last to /somewhere" in line

@@ -256,9 +256,10 @@ class Telling:
             self.stage.world.timeline.after(12.0, lambda: self._again(place))
 
     def _is_driven(self) -> bool:
-        """The driver lives, is connected, and knows that it drives."""
-        live = (c for c in self.consoles if not c.wire.is_cut and no_api_server not in c.meddlers)
-        return any(console.view is not None and console.view.role is Role.DRIVER for console in live)
+        """The driver lives, is connected, knows that it drives, and has something left to drive."""
+        live = (c.view for c in self.consoles if not c.wire.is_cut and no_api_server not in c.meddlers)
+        drives = (view for view in live if view is not None and view.role is Role.DRIVER)
+        return any(view.decision.phase is not Phase.LOST for view in drives)
 
     def _go_on_by_hand(self, *, is_late: bool) -> None:
         """Nobody holds for ever; who cannot go on goes back, and who is told to mend something does so."""

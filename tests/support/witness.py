@@ -12,8 +12,10 @@ from typing import Any
 from emqx_tui.sandbox.world.world import World
 
 CLOSED = 1_000_000_000
-WRITES_PER_MINUTE = 60
+WRITES_PER_MINUTE = 50
 """Budget of a console, whatever happens: what it writes wakes the operator, and every other client of the API."""
+WRITES_PER_NODE = 4
+"""And for each node: where many drain at once, each is started, stopped, started back and tried again within one."""
 NEWS_S = 0.5
 """That a pod is gone is known to nobody else before a watch has told it ..."""
 STOPPED_NEWS_S = 1.5
@@ -28,6 +30,8 @@ PASS_S = 1.0
 """A pass of the operator goes on for so long with what it has read of the object ..."""
 HUNG_PASS_S = 61.0
 """... and for so long while a broker hangs and keeps it waiting."""
+HANG_S = 91.0
+"""A start that was sent waits as long as a recipient hangs."""
 
 
 class Witness:
@@ -132,7 +136,7 @@ class Witness:
         if set_name == self._blue["metadata"]["name"]:
             asked_s = self.world.timeline.now - self._asked_at.get(pod, float("-inf"))
             # What a console has sent was judged then; a broker that hangs does it when it goes on.
-            if asked_s > HUNG_PASS_S and not self.is_approved(f"node:{ordinal}"):
+            if asked_s > HANG_S and not self.is_approved(f"node:{ordinal}"):
                 self._break(f"{pod} was drained without approval")
             if self._empty_since is not None and self.world.timeline.now - self._empty_since > LISTED_S:
                 self._break(f"{pod} was drained while the Service had no address")
@@ -277,7 +281,7 @@ class Witness:
             self._judge_patch(body)
         now = self.world.timeline.now
         self._writes = [(at, to) for at, to in self._writes if at > now - 60.0] + [(now, path)]
-        if len(self._writes) > WRITES_PER_MINUTE:
+        if len(self._writes) > WRITES_PER_MINUTE + WRITES_PER_NODE * self._blue["spec"]["replicas"]:
             self._break(f"{len(self._writes)} writes within a minute, the last to {path}")
 
     def _judge_addresses(self, body: dict[str, Any]) -> None:
