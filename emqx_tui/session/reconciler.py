@@ -278,7 +278,7 @@ class Reconciler:
         self.publisher.journal(self._journal.stored)
         self._driving.keep(self._store, self.seen, self._journal, is_closing=self._end.is_closing)
         is_driven = self._driving.lease.other_seen_s is not None
-        if (journal := self._end.given_up(self._store.resource(), is_driven=is_driven)) is not None:
+        if (journal := self._end.given_up(self.seen.resource, is_driven=is_driven)) is not None:
             self._ended_elsewhere(journal)
         self.publisher.publish(self._view())
 

@@ -14,6 +14,7 @@ import pytest
 
 from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Unreachable
 from emqx_tui.model.kinds import Kind
+from emqx_tui.model.reading import Reading
 from emqx_tui.model.secret import Secret
 from emqx_tui.rollout.change import Change, Verdict
 from emqx_tui.rollout.decision import CheckResult, Outcome
@@ -266,6 +267,22 @@ def test_how_a_release_ended_whose_journal_others_removed_is_what_the_object_tel
     assert scene.journal
     end.ended_elsewhere(scene.journal, scene.resource())
     assert end.result == result
+
+
+def test_how_a_release_ended_is_not_told_by_what_was_read_before_its_journal_went() -> None:
+    clock, aborted = FakeClock(), replace(build.done(), template="old")
+    end = ReleaseEnd(Ports(FakeKube(), FakeEmqx(), clock, FakeHost()), lambda item: None, lambda work: None)
+    journal = build.draining().journal
+    assert journal is not None
+    silent = Reading(build.draining().resource(), clock.now())
+    clock.tick(10.0)
+    assert end.may_come_back(journal, silent.value)
+    clock.tick(10 * LEASE_DURATION_S)
+    assert end.given_up(silent, is_driven=False) is None
+    heard = Reading(aborted.resource(), clock.now())
+    assert end.given_up(heard, is_driven=False) == journal
+    end.ended_elsewhere(journal, heard.value)
+    assert end.result == "aborted"
 
 
 @pytest.mark.parametrize("error", [Unreachable("no answer"), Conflict("modified")], ids=["no answer", "409"])

@@ -6,10 +6,12 @@ Keeps the last journal and the result for the screen, and retries the deletions.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any
 
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import AdapterError
+from emqx_tui.model.reading import Reading
 from emqx_tui.model.secret import Secret
 from emqx_tui.model.workloads import Lease
 from emqx_tui.rollout.policy import is_closed
@@ -31,7 +33,9 @@ class ReleaseEnd:
         self._spawn = spawn
         self._failed_at = float("-inf")
         self._gone_at: float | None = None
-        """When the journal of a release that stands half-way was seen to be gone (monotonic wall seconds)."""
+        """When the journal of a release that stands half-way was seen to be gone (monotonic wall seconds) ..."""
+        self._gone_on: datetime | None = None
+        """... and by the host's clock."""
         self.is_closing = False
         """The records are being removed: nothing else is written meanwhile."""
         self.journal: Journal | None = None
@@ -79,17 +83,21 @@ class ReleaseEnd:
         """The journal vanished half-way: a driver that lives writes it again, so wait for a lease period."""
         if _result(journal, resource) != "failed":
             return False
-        self.journal, self._gone_at = journal, self._ports.clock.monotonic()
+        self.journal, self._gone_at, self._gone_on = journal, self._ports.clock.monotonic(), self._ports.clock.now()
         return True
 
     def is_back(self) -> None:
         """The journal stands again."""
         self._gone_at = None
 
-    def given_up(self, resource: EmqxEnterprise | None, *, is_driven: bool) -> Journal | None:
+    def given_up(self, seen: Reading[EmqxEnterprise], *, is_driven: bool) -> Journal | None:
         """The journal that does not come back: nobody drives after a lease period, or the object tells of the end."""
-        if self._gone_at is None or self.journal is None:
+        if self._gone_at is None or self._gone_on is None or self.journal is None:
             return None
+        if seen.read_at is None or seen.read_at < self._gone_on:
+            # A watch that is silent has not told yet what the release had come to by then.
+            return None
+        resource = seen.value
         # A driver whose watch is silent renews its lease, and has not seen yet that the journal is gone.
         is_over = not is_driven and self._ports.clock.monotonic() - self._gone_at > objects.LEASE_DURATION_S
         return self.journal if is_over or _result(self.journal, resource) != "failed" else None
