@@ -745,6 +745,31 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "another console has aborted while the watches of this one are silent": (
+        Story(
+            176930,
+            skews_s=(0.0, 0.0),
+            events=(
+                Event(11.4, "watches silent", 1),
+                Event(16.1, "abort"),
+                Event(27.6, "killed"),
+                Event(38.7, "other rates", 1),
+            ),
+        ),
+        "aborted",
+    ),
+    "nodes are taken from a drain while another broker hangs": (
+        Story(
+            177377,
+            nodes=3,
+            is_late=True,
+            parallel=3,
+            skews_s=(0.5, -0.5),
+            boot_s=15.0,
+            events=(Event(30.3, "a blue broker hangs for a while"), Event(33.1, "blue scaled to 1", 1)),
+        ),
+        "done",
+    ),
     "clients that are refused for long come back more than a minute after the end": (
         Story(
             173249,

@@ -44,14 +44,34 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
                 deaths.append(NodeDeath(name, ended, clients, until, before.is_evacuated))
                 known = _undrained(known, name, clients if before.is_evacuated else None)
     for name, member in members.items():
-        if member.node is not None and not member.is_suspect and member.is_up and member.live_connections is not None:
-            is_evacuated, uptime_s = member.evacuation is not None, _uptime_s(snapshot, member)
-            rate = member.evacuation.conn_evict_rate_per_s if member.evacuation else None
+        if _is_counted(member):
             at = snapshot.stats.read_at or snapshot.now
-            since = standing[name].since if name in standing else at
-            broker = Broker(instance_of(member), member.live_connections, since, at, is_evacuated, uptime_s, rate)
-            standing[name] = broker
+            standing[name] = _broker(member, standing[name].since if name in standing else at, at, snapshot)
     return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
+
+
+def with_counts(known: Observations, snapshot: Snapshot) -> Observations:
+    """Take in the counts of brokers that answer while another hangs: no sum is made until that is given up."""
+    standing = dict(known.standing)
+    for member in snapshot.members:
+        before, at = standing.get(member.name), member.own.read_at
+        if before is None or at is None or at <= before.counted_at or not _is_counted(member):
+            continue
+        if instance_of(member) == before.instance:
+            standing[member.name] = _broker(member, before.since, at, snapshot)
+    return changed(known, standing=standing)
+
+
+def _is_counted(member: Member) -> bool:
+    is_member = member.node is not None and not member.is_suspect
+    return is_member and member.is_up and member.live_connections is not None
+
+
+def _broker(member: Member, since: datetime, at: datetime, snapshot: Snapshot) -> Broker:
+    evacuation, clients = member.evacuation, member.live_connections or 0
+    rate = evacuation.conn_evict_rate_per_s if evacuation else None
+    uptime_s = _uptime_s(snapshot, member)
+    return Broker(instance_of(member), clients, since, at, evacuation is not None, uptime_s, rate)
 
 
 def _is_draining(known: Observations, snapshot: Snapshot) -> bool:

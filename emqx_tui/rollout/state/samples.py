@@ -9,7 +9,7 @@ from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout.state.broker_ends import DROPS_BEFORE_S
-from emqx_tui.rollout.state.deaths import with_deaths
+from emqx_tui.rollout.state.deaths import with_counts, with_deaths
 from emqx_tui.rollout.state.journal import Uncounted
 from emqx_tui.rollout.state.observed import Observations
 
@@ -25,7 +25,7 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
     """Take in the counts, if they are newer than the last."""
     read_at = snapshot.stats.read_at
     if read_at is None or (known.recent and read_at <= known.recent[-1].at):
-        return known
+        return with_counts(known, snapshot)
     sample = sample_of(snapshot)
     if sample is None:
         return known

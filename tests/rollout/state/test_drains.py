@@ -65,6 +65,20 @@ def test_so_has_one_that_dies_in_an_abort(colour: str) -> None:
     assert moved == {"blue": 0, "green": 0, colour: 200}
 
 
+def test_a_node_that_dies_while_another_hangs_is_counted_by_its_own_last_answer() -> None:
+    """No sum is made until the one that hangs is given up: the counts of all are as old as its last."""
+    before = with_place(approved(build.draining(), "node:2"), "blue", 2, live=300)
+    known = seen(before)
+    for second, live in enumerate((200, 80), start=1):
+        drained = with_place(before, "blue", 2, **draining_place(live=live))
+        hangs = replace(drained, now=build.NOW + timedelta(seconds=second), broker_age_s=before.broker_age_s + second)
+        known = observe(known, hangs.snapshot(), hangs.journal)
+    assert len(known.recent) == 1
+    gone = replace(without_place(before, "blue", 2), now=build.NOW + timedelta(seconds=3))
+    known = observe(known, gone.snapshot(), gone.journal)
+    assert ([death.clients for death in known.deaths], evicted(known)) == ([80], 220)
+
+
 @pytest.mark.parametrize("colour", ["blue", "green"])
 def test_whom_a_drain_has_not_had_the_time_to_evict_a_broker_has_cut_off_that_stops(colour: str) -> None:
     """As where somebody's evacuation of a node is followed by its removal at once."""
