@@ -101,7 +101,12 @@ def starting(world: World, witness: Witness, **journal: Any) -> list[str]:
         "data": {"journal": base64.b64encode(text.encode()).decode()},
     }
     world.store.create("secrets", secret)
-    node = next(name for name in world.cluster().nodes if pod in name)
+    return again(world, witness)
+
+
+def again(world: World, witness: Witness) -> list[str]:
+    """And when it starts it once more, under the same one."""
+    node = next(name for name in world.cluster().nodes if f"{witness.blue_name}-2" in name)
     witness.note_write(f"/api/v4/load_rebalance/{node}/evacuation/start", {})
     return [line.partition(": ")[2] for line in witness.broken]
 
@@ -140,6 +145,16 @@ def test_a_console_does_not_evacuate_blue_while_the_service_sends_clients_there(
     world, witness = half_way()
     (said,) = starting(world, witness)
     assert "while the Service had" in said
+
+
+def test_a_console_does_not_evacuate_blue_while_nobody_is_listed() -> None:
+    world, witness = half_way()
+    world.store.patch("endpoints", "default", "emqx-ee", {"subsets": []}, "merge")
+    world.advance(0.5)
+    assert starting(world, witness) == [], "that is not known yet"
+    world.advance(5.0)
+    (said,) = again(world, witness)
+    assert "while the Service had no address" in said
 
 
 def test_a_console_may_mean_that_blue_is_listed_where_addresses_leave_late() -> None:

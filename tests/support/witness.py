@@ -138,7 +138,7 @@ class Witness:
             # What a console has sent was judged then; a broker that hangs does it when it goes on.
             if asked_s > HANG_S and not self.is_approved(f"node:{ordinal}"):
                 self._break(f"{pod} was drained without approval")
-            if self._empty_since is not None and self.world.timeline.now - self._empty_since > LISTED_S:
+            if asked_s > HANG_S and self._is_empty():
                 self._break(f"{pod} was drained while the Service had no address")
         elif pod not in self._their_evacuations and not (journal and journal["abort"]):
             self._break(f"{pod} was drained although no abort was confirmed")
@@ -298,6 +298,10 @@ class Witness:
     def _accepted_within(self, seconds: float) -> set[str]:
         return {ip for ip, at in self._accepted_at.items() if self.world.timeline.now - at <= seconds}
 
+    def _is_empty(self) -> bool:
+        """The Service has had no address for longer than it takes to know that."""
+        return self._empty_since is not None and self.world.timeline.now - self._empty_since > LISTED_S
+
     def _judge_start(self, pod: str) -> None:
         """Whoever drives next must know that it may still happen, and somebody has approved it.
 
@@ -314,6 +318,8 @@ class Witness:
             self._break(f"a console started the evacuation of {pod} although no abort was confirmed")
         if set_name == self.blue_name and not self.is_approved(f"node:{ordinal}"):
             self._break(f"a console started the evacuation of {pod} without approval")
+        if set_name == self.blue_name and self._is_empty():
+            self._break(f"a console started the evacuation of {pod} while the Service had no address")
         since, is_forward = self._blue_listed_at, not (journal["abort"] or journal["late_removal"])
         is_known = since is not None and self.world.timeline.now - since > LISTED_S
         if is_forward and is_known and (listed := self._listed_blue()):
