@@ -226,7 +226,8 @@ class Reconciler:
         if vanished is None:
             return
         has_duties = self._decision.phase not in FINAL or self._decision.waits_for_blue
-        if self._driving.lease.is_held and has_duties:
+        is_doubtful, self._journal.is_doubtful = self._journal.is_doubtful, False
+        if self._driving.lease.is_held and has_duties and not is_doubtful:
             # Nobody but the driver ends a release: left alone it would stand half-way, with the operator held.
             self.publisher.alarm("somebody removed the journal: it is written again")
             self._journal.write(vanished, None)
@@ -242,6 +243,7 @@ class Reconciler:
         journal, before = self._journal.present, self._driving.lease.renewed_before
         if journal is not None and self._driving.lease.is_held and not was_held:
             self._memory = self._memory.took_over(max(before or journal.created_at, journal.created_at))
+            self._journal.look()
 
     def _journal_written(self, answer: JournalWritten) -> None:
         words = self._journal.written(answer)

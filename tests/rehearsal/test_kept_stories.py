@@ -770,6 +770,24 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "a console whose news come late takes the lease of a release that was aborted": (
+        Story(
+            179154,
+            nodes=3,
+            churn_per_s=0.0,
+            skews_s=(0.5, 0.0, 0.5),
+            boot_s=15.0,
+            stop_s=0.5,
+            lag_s=1.0,
+            events=(
+                Event(11.8, "watches late by 10 s", 1),
+                Event(12.9, "no right to patch the resource"),
+                Event(53.6, "cut off", 1),
+                Event(68.5, "abort", 2),
+            ),
+        ),
+        "aborted",
+    ),
     "clients that are refused for long come back more than a minute after the end": (
         Story(
             173249,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, Unreachable
+from emqx_tui.model.errors import AdapterError, Conflict, Forbidden, NotFound, Unreachable
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.reading import Reading
 from emqx_tui.model.secret import Secret
@@ -267,6 +267,34 @@ def test_how_a_release_ended_whose_journal_others_removed_is_what_the_object_tel
     assert scene.journal
     end.ended_elsewhere(scene.journal, scene.resource())
     assert end.result == result
+
+
+@pytest.mark.parametrize("stands", [True, False], ids=["it stands", "it was removed"])
+async def test_whoever_comes_to_drive_reads_the_journal_before_anything_follows_from_it(stands: bool) -> None:
+    """Its watches may be late: the release may have ended, and its journal be gone."""
+    kube, heard = FakeKube(), list[Any]()
+    journal = build.draining().journal
+    assert journal is not None
+    tasks: list[asyncio.Task[None]] = []
+    ports = Ports(kube, FakeEmqx(), FakeClock(), FakeHost())
+    store = JournalStore(
+        "default", "emqx-ee", ports, heard.append, lambda work: tasks.append(asyncio.create_task(work))
+    )
+    kube.answers[f"{SECRETS}/{NAME}"] = secret_json(journal, 100) if stands else NotFound("not found")
+    store.take(secret(journal, 100), None)
+    assert store.may_act
+    store.look()
+    assert not store.may_act
+    store.take(secret(journal, 101), None)
+    assert not store.may_act, "a watch may bring old news"
+    await asyncio.gather(*tasks)
+    assert store.may_act is stands
+    (item,) = heard
+    assert isinstance(item, Changed if stands else Removed)
+    if not stands:
+        assert store.take(None, None) is not None
+        assert store.take(secret(journal, 102), None) is None
+        assert store.stored is None, "late news of a journal that is gone bring it back"
 
 
 def test_how_a_release_ended_is_not_told_by_what_was_read_before_its_journal_went() -> None:

@@ -28,6 +28,8 @@ MAX_LOST_RACES = 3
 """How often an intent is decided on anew because somebody else wrote the journal at the same moment."""
 RETRY_S = 1.0
 """Wall seconds between two attempts to write or to read the journal: a refusal must not be asked for in a loop."""
+WRITTEN_LATELY_S = 5.0
+"""A journal whose write was answered so lately stands."""
 TOTALS_EVERY_S = 30.0
 """Counters alone are written so long after the last answer, for no command leaves while the journal is being written;
 with anything else they go at once."""
@@ -58,8 +60,10 @@ class JournalStore:
         """Why what stands there is no journal that we may act on."""
         self.writing: Journal | None = None
         """On its way to the cluster."""
-        self.is_stale = False
+        self._is_stale = False
         """Somebody else has written it, or our write got no answer: what stands there is not known yet."""
+        self.is_doubtful = False
+        """This console has just come to drive, and the journal may have been removed before: late watches tell late."""
         self._reading = False
         self._failed_at = float("-inf")
         self._told = ""
@@ -73,6 +77,11 @@ class JournalStore:
         return self.writing or self.stored
 
     @property
+    def is_stale(self) -> bool:
+        """What stands there is not known."""
+        return self._is_stale or self.is_doubtful
+
+    @property
     def may_act(self) -> bool:
         """The journal stands in the cluster as we know it, so commands may follow from it."""
         return self.writing is None and self.stored is not None and not self.is_stale
@@ -81,7 +90,7 @@ class JournalStore:
         """What the watch tells. Gives the journal that has vanished, if one has and it was not us."""
         if self.writing is not None or (secret is not None and self._is_past(secret)):
             return None
-        self.is_stale = False
+        self._is_stale = False
         self.secret = secret
         journal, self.problem = objects.read_journal(secret)
         if journal is not None and resource is not None and journal.uid != resource.meta.uid:
@@ -89,6 +98,14 @@ class JournalStore:
             journal = None
         before, self.stored = self.stored, journal
         return before if secret is None else None
+
+    def look(self) -> None:
+        """Read what stands there before anything follows from it, unless it was written here a moment ago."""
+        at = self._answered_at
+        is_sure = at is not None and (self._ports.clock.now() - at).total_seconds() <= WRITTEN_LATELY_S
+        if not is_sure and self.writing is None:
+            self.is_doubtful = True
+            self._read_again(None)
 
     def forget(self) -> None:
         """It was removed, by us."""
@@ -141,7 +158,7 @@ class JournalStore:
             self.secret, self.stored = answer.secret, answer.journal
             return ""
         # Watch events that came meanwhile were left aside, and what had no answer may stand there all the same.
-        self.is_stale = True
+        self._is_stale = True
         is_lost = intent is None and self.stored is None
         if is_lost:
             # One that had vanished and was to come back: should it not be there, it has vanished once more.
@@ -210,8 +227,12 @@ class JournalStore:
         key = (self._namespace, name)
         try:
             answer = await self._ports.kube.request(KubeRequest("GET", Kind.SECRET.info.path(self._namespace, name)))
-            self._put(Changed(Kind.SECRET, key, Secret.from_json(answer)))
+            secret = Secret.from_json(answer)
+            self.is_doubtful = False
+            self._put(Changed(Kind.SECRET, key, secret))
         except NotFound:
+            # A watch that is late may yet tell of it.
+            self._removed_uid = self.secret.meta.uid if self.secret else self._removed_uid
             self._put(Removed(Kind.SECRET, key))
         except (AdapterError, Malformed):
             return False
