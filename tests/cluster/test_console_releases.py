@@ -193,7 +193,7 @@ def test_read_only_looks_on_and_names_the_verb_that_is_missing(case: Case) -> No
     refused = run(["rollout", case.name, "--set", "image.version=4.4.15", *flags], case.home, within_s=90)
     assert refused.returncode == 1
     assert 'cannot patch resource "endpoints"' in refused.stdout
-    assert "without 'patch endpoints' only watching" in refused.stdout
+    assert "grant 'patch endpoints': see the Role in README" in refused.stdout
     assert case.resource["metadata"]["generation"] == before["metadata"]["generation"]
     assert case.find("secrets", f"emqx-tui-{case.name}") is None
 
