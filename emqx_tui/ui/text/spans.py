@@ -47,7 +47,7 @@ Line = tuple[Span, ...]
 EMPTY: Line = ()
 
 TIE = "\u00a0"
-"""A blank at which `wrap` does not break; it comes out as a plain blank."""
+"""A blank at which `wrap` does not break unless it has to; it comes out as a plain blank."""
 
 
 def line(*parts: str | Span | tuple[str, Tone]) -> Line:
@@ -102,7 +102,7 @@ def wrap(spans: Line, cells: int) -> list[Line]:
     """The line in several, broken at blanks where possible, inside a long word where not."""
     lines: list[list[Span]] = [[]]
     room = cells
-    for word in _words(spans):
+    for word in _fitting(_words(spans), cells):
         size = width(word)
         if size > room and lines[-1]:
             lines.append([])
@@ -117,6 +117,15 @@ def wrap(spans: Line, cells: int) -> list[Line]:
             lines[-1].append(piece)
             room -= cell_len(piece.text)
     return [tuple(Span(span.text.replace(TIE, " "), span.tone) for span in found) for found in lines]
+
+
+def _fitting(words: Iterable[Line], cells: int) -> Iterable[Line]:
+    """Words that are tied together and do not fit on a line of their own are broken at their ties."""
+    for word in words:
+        if width(word) > cells and any(TIE in span.text for span in word):
+            yield from _words(tuple(Span(span.text.replace(TIE, " "), span.tone) for span in word))
+        else:
+            yield word
 
 
 def _words(spans: Line) -> Iterable[Line]:

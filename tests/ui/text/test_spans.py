@@ -35,6 +35,11 @@ def test_a_word_of_two_tones_is_not_torn_apart():
     assert [plain(part) for part in wrap(spans, 7)] == ["aa bb", "✔cc"]
 
 
+def test_tied_words_that_are_longer_than_a_line_are_broken_like_others():
+    spans = (Span("✔" + TIE, Tone.GOOD), Span(f"one{TIE}two{TIE}three"), Span("   "), Span(f"✔{TIE}four"))
+    assert [plain(part) for part in wrap(spans, 10)] == ["✔ one two", "three", "✔ four"]
+
+
 def test_tied_words_stay_together_and_come_out_with_blanks():
     assert [plain(part) for part in wrap(line(f"aaa b{TIE}c"), 6)] == ["aaa", "b c"]
 
