@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 _BEDS: list[subprocess.Popen[bytes]] = []
 """Those that this process has started; each ends by itself."""
+END_S = 60.0
+"""An ending bed stops its programs one after the other."""
 
 
 def _start(folder: Path, log: Path, until: int, *words: str | Path) -> None:
@@ -52,6 +54,12 @@ def _start(folder: Path, log: Path, until: int, *words: str | Path) -> None:
             start_new_session=True,
         )
     _BEDS.append(bed)
+
+
+def _end(control: Control) -> None:
+    """End the bed that was started last, and wait for it."""
+    control.post("/end")
+    _BEDS.pop().wait(END_S)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +89,11 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             told.write_text(str(folder))
         Cluster.wait_for(shared / "bed.log", START_S)
     control = Control(folder)
-    yield Cluster(folder / "kubeconfig", control)
+    made = Cluster(folder / "kubeconfig", control)
+    yield made
+    made.http.close()
+    if not in_worker:
+        _end(control)
     control.close()
 
 
@@ -117,7 +129,7 @@ def _own_bed(tmp_path: Path, *words: str | Path) -> Iterator[Cluster]:
     made = Cluster(folder / "kubeconfig", control)
     yield made
     made.http.close()
-    control.post("/end")
+    _end(control)
     control.close()
 
 
