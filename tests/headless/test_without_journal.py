@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from emqx_tui.headless.looking.readiness import is_whole
 from emqx_tui.headless.release.exit_status import Leaving
 from emqx_tui.headless.release.release_options import Edit
 from emqx_tui.headless.verbs.verb_answer import Verb
+from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.errors import Forbidden
 from emqx_tui.model.kinds import Kind
 from emqx_tui.model.snapshot import Snapshot
@@ -224,6 +227,26 @@ def test_a_delay_that_a_finished_release_left_closed_is_told_and_not_taken_for_a
         assert row.is_worth_a_session, "without a session nobody knows that it is no release"
         patch(room, blueGreenUpdate={"initialDelaySeconds": 60})
         view = await room.terminal().until(is_whole)
+        assert facts.unjournaled(view) is None
+
+    play(room, work())
+
+
+def test_a_release_that_has_just_begun_is_not_taken_for_one_that_is_over() -> None:
+    """Its object is read here before its journal: the template is new, and green is not there yet."""
+    room = Room()
+
+    async def work() -> None:
+        view = await room.terminal().until(is_whole)
+        patch(room, blueGreenUpdate={"initialDelaySeconds": CLOSED_S})
+        left = await room.terminal().until(is_whole)
+        resource = left.snapshot.resource.value
+        assert resource is not None
+        assert facts.unjournaled(left) is Unjournaled.LEFT
+        raw = copy.deepcopy(resource.raw)
+        raw["spec"]["template"]["spec"]["emqxContainer"]["image"]["version"] = "4.4.15"
+        begun = replace(left.snapshot, resource=replace(left.snapshot.resource, value=EmqxEnterprise.from_json(raw)))
+        assert facts.unjournaled(replace(left, snapshot=begun)) is None
         assert facts.unjournaled(view) is None
 
     play(room, work())

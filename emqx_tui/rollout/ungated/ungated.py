@@ -116,6 +116,17 @@ def is_stopped(resource: EmqxEnterprise) -> bool:
     return resource.blue_green is not None and is_closed(resource.blue_green.effective_delay_s)
 
 
+def is_left(snapshot: Snapshot) -> bool:
+    """No release stands, and the delay of one still holds the operator.
+
+    What has pods is made of the object's template: else one has just begun, and its journal is not known here yet.
+    """
+    resource, alive = snapshot.resource.value, _alive(snapshot)
+    if resource is None or is_there(snapshot) or not is_stopped(resource):
+        return False
+    return len(alive) == 1 and is_made_from(resource.template, alive[0].pod_template)
+
+
 def close_valve(resource: EmqxEnterprise) -> CloseValve | None:
     """The command that stops the operator; None where it has no delay to set, or is stopped."""
     if resource.blue_green is None or is_stopped(resource):

@@ -22,7 +22,7 @@ from emqx_tui.rollout.policy import CLOSED_S, is_closed
 from emqx_tui.rollout.state.journal import HoldRecord, Journal, Uncounted
 from emqx_tui.rollout.telling.incidents import Incident
 from emqx_tui.rollout.telling.stages import waiting_gate
-from emqx_tui.rollout.ungated.ungated import UngatedRelease, is_stopped, is_there, look
+from emqx_tui.rollout.ungated.ungated import UngatedRelease, is_left, is_stopped, is_there, look
 from emqx_tui.session.views.cluster_facts import Versions
 from emqx_tui.session.views.fleet_view import Role
 from emqx_tui.session.views.view import View
@@ -83,7 +83,7 @@ def unjournaled(view: View) -> Unjournaled | None:
         return None
     if is_there(view.snapshot):
         return Unjournaled.ORPHAN if is_stopped(resource) else Unjournaled.OPERATOR
-    return Unjournaled.LEFT if is_stopped(resource) else None
+    return Unjournaled.LEFT if is_left(view.snapshot) else None
 
 
 def ungated(view: View) -> UngatedRelease | None:
