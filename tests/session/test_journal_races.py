@@ -297,6 +297,22 @@ async def test_whoever_comes_to_drive_reads_the_journal_before_anything_follows_
         assert store.stored is None, "late news of a journal that is gone bring it back"
 
 
+@pytest.mark.parametrize("error", [None, NotFound("not found")], ids=["written", "refused"])
+def test_a_journal_that_was_written_here_a_moment_ago_is_not_read_again(error: AdapterError | None) -> None:
+    spawned: list[Coroutine[Any, Any, None]] = []
+    ports = Ports(FakeKube(), FakeEmqx(), FakeClock(), FakeHost())
+    store = JournalStore("default", "emqx-ee", ports, lambda item: None, spawned.append)
+    journal = build.draining().journal
+    assert journal is not None
+    store.take(secret(journal, 100), None)
+    store.write(journal, Hold("ann@host"))
+    store.written(JournalWritten(journal, secret(journal, 101) if error is None else None, error))
+    store.look()
+    assert store.is_doubtful is (error is not None)
+    for each in spawned:
+        each.close()
+
+
 def test_how_a_release_ended_is_not_told_by_what_was_read_before_its_journal_went() -> None:
     clock, aborted = FakeClock(), replace(build.done(), template="old")
     end = ReleaseEnd(Ports(FakeKube(), FakeEmqx(), clock, FakeHost()), lambda item: None, lambda work: None)

@@ -102,8 +102,8 @@ class JournalStore:
     def look(self) -> None:
         """Read what stands there before anything follows from it, unless it was written here a moment ago."""
         at = self._answered_at
-        is_sure = at is not None and (self._ports.clock.now() - at).total_seconds() <= WRITTEN_LATELY_S
-        if not is_sure and self.writing is None:
+        is_lately = at is not None and (self._ports.clock.now() - at).total_seconds() <= WRITTEN_LATELY_S
+        if self.writing is None and (self._is_stale or not is_lately):
             self.is_doubtful = True
             self._read_again(None)
 
