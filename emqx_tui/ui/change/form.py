@@ -209,7 +209,9 @@ class ChangeForm(Vertical):
         with Horizontal(classes="form-row"):
             yield Static(row.label, classes="form-label", markup=False)
             yield field
-            yield Static(row.unit, classes="form-unit", markup=False)
+            unit = Static(row.unit, classes="form-unit", markup=False)
+            unit.styles.width = row.unit_width
+            yield unit
             yield Static("", id=f"note-{row.name}", classes="form-note", markup=False)
 
     def show(self, edit: Edit, options: ReleaseOptions, seen: Seen) -> None:

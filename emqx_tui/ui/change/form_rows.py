@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from emqx_tui.model import units
 from emqx_tui.rollout.change import ReleaseOptions, parse_version
 from emqx_tui.rollout.policy import Approval
 from emqx_tui.session.views.fleet_view import ClusterRow
@@ -14,10 +13,11 @@ from emqx_tui.ui.text.marks import clean
 from emqx_tui.ui.text.spans import EMPTY, Line, Tone, line
 
 APPROVALS = {
-    Approval.EVERY_NODE: "you approve start, cut-over, every node",
-    Approval.CUT_OVER: "you approve start and cut-over",
-    Approval.AUTO: "you approve the start, nothing after it",
+    Approval.EVERY_NODE: "start, cut-over, nodes",
+    Approval.CUT_OVER: "start and cut-over",
+    Approval.AUTO: "the start alone",
 }
+"""What a person approves: words that fit beside the field at 120 columns, as every note of the form does."""
 
 
 def chosen(options: ReleaseOptions, name: str) -> str:
@@ -55,19 +55,26 @@ class FormRow:
     width: int = 10
     hint: str = ""
 
+    @property
+    def unit_width(self) -> int:
+        """Notes stand below each other, except beside a field that is wider than most."""
+        return max(LEAST_UNIT_CELLS, FIELD_CELLS - self.width)
 
+
+FIELD_CELLS, LEAST_UNIT_CELLS = 17, 2
+"""Of a field with its unit; of a unit alone."""
 FORM = (
     FormRow("repository", "Image", "", 28),
-    FormRow("version", "Version", "", 16),
-    FormRow("initial_delay_s", "Initial delay", "s", 11, "green complete → cut-over, 0 or more"),
-    FormRow("wait_takeover_s", "Wait takeover", "s", 11, "after a node's last connection; 0 = EMQX's 60 s"),
-    FormRow("conn_evict_rate_per_s", "Connections", "/s", 11, "evicted per node, 1 or more"),
-    FormRow("sess_evict_rate_per_s", "Sessions", "/s", 11, "evicted per node, 1 or more"),
+    FormRow("version", "Version", "", 13),
+    FormRow("initial_delay_s", "Initial delay", "s", 11, "before the cut-over"),
+    FormRow("wait_takeover_s", "Wait takeover", "s", 11, "of sessions; 0 is 60 s"),
+    FormRow("conn_evict_rate_per_s", "Connections", "/s", 11, "evicted per node"),
+    FormRow("sess_evict_rate_per_s", "Sessions", "/s", 11, "evicted per node"),
 )
 OPTIONS = (
-    FormRow("approval", "Approval", "", 16),
-    FormRow("late_removal", "Late removal", "", 16),
-    FormRow("parallel_drains", "Drains at once", "", 10),
+    FormRow("approval", "Approval", "", 13),
+    FormRow("late_removal", "Late removal", "", 13),
+    FormRow("parallel_drains", "Drains at once", "", 13),
 )
 
 
@@ -78,7 +85,7 @@ MOST_VERSIONS = 4
 def field_note(row: FormRow, edit: Edit, seen: Seen) -> Line:
     """What stands right of a field: its problem, what it was, or what it means."""
     if row.name == "initial_delay_s" and edit.is_held:
-        return line(("held by the release; yours comes back after it", Tone.DIM))
+        return line(("held; yours comes back", Tone.DIM))
     path = ".".join(PATHS[row.name])
     was, now = original_value(row.name, edit), edit.fields.get(row.name, "")
     completed = seen.completion(row.name, now) if now != was else ""
@@ -110,11 +117,11 @@ def option_note(name: str, options: ReleaseOptions, edit: Edit | None) -> Line:
     if name == "approval":
         return line((APPROVALS[options.approval], Tone.DIM))
     if name == "late_removal":
-        on = "a blue address leaves the Service when its node is empty"
-        return line((on if options.late_removal else "blue leaves the Service at the cut-over", Tone.DIM))
+        on = "a blue node when empty"
+        return line((on if options.late_removal else "blue at the cut-over", Tone.DIM))
     rate = edit.fields.get("conn_evict_rate_per_s", "") if edit else ""
-    total = f", {int(rate) * options.parallel_drains:,}/s in all" if rate.isdigit() and len(rate) < 12 else ""
-    return line((f"{units.plural(options.parallel_drains, 'blue node')}{total}", Tone.DIM))
+    total = f"{int(rate) * options.parallel_drains:,}/s in all" if rate.isdigit() and len(rate) < 12 else ""
+    return line((total, Tone.DIM))
 
 
 @dataclass(frozen=True)
