@@ -719,6 +719,21 @@ KEPT: dict[str, tuple[Story, str]] = {
         Story(167593, skews_s=(0.5,), events=(Event(47.7, "killed"), Event(51.1, "journal removed"))),
         "stands in 'idle'",
     ),
+    "the driver dies when all of blue is drained, and its journal goes: a person carries the release on": (
+        Story(
+            184875,
+            clients_per_node=24,
+            approval="every-node",
+            is_late=True,
+            lag_s=1.0,
+            events=(Event(37.0, "killed"), Event(46.3, "journal removed")),
+        ),
+        "done",
+    ),
+    "the driver dies between the end of an abort and its word": (
+        Story(184398, boot_s=1.0, stop_s=10.0, lag_s=0.05, events=(Event(5.1, "abort"), Event(15.4, "killed"))),
+        "stands in 'idle'",
+    ),
     "the operator evacuates a node and removes it a moment later": (
         Story(
             167658,

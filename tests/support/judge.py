@@ -26,6 +26,8 @@ from tests.support.stage import Console, Stage
 from tests.support.witness import STATE_NEWS_S
 
 LOOK_EVERY_S = 4.0
+BEFORE = "4.4.14"
+"""What runs before the release."""
 EXACT = 3
 """Clients by which the figures of the end may differ: those that left or came between two samples."""
 SEEN_LATE_S = 3.0
@@ -48,6 +50,8 @@ class Judge:
         """Clients that may be away by themselves at any moment."""
         self.may_fail = False
         """The journal went while nobody drove: nobody writes it again, and whoever comes tells so."""
+        self._ended_in: Phase | None = None
+        """A driver has seen the end, though it may have died before it told how the release ended."""
         self._said: set[str] = set()
         self._offline: list[tuple[float, int]] = []
         """Of late: when so many were away."""
@@ -83,6 +87,8 @@ class Judge:
                 self._lost_before = self._cluster.truth.since_mark().lost
             self._note_offline(now)
             self._note_emptied(now, view)
+            if view.decision.phase in (Phase.DONE, Phase.ABORTED):
+                self._ended_in = view.decision.phase
             if self._at_end is None:
                 natural = self._cluster.truth.since_mark().natural
                 self._left.append((now, natural))
@@ -216,9 +222,10 @@ class Judge:
             return
         ends = frozenset({"done", "aborted"}).union(*(fault.ends for fault in struck))
         if not view.result:
-            if view.decision.phase is Phase.IDLE and self.may_fail and facts.unjournaled(view) is None:
-                # The journal went with its driver when all was done, and whoever came has set the delay back.
-                self._is_settled(version, self._delay(struck, delay_s))
+            is_over = view.decision.phase is Phase.IDLE and facts.unjournaled(view) is None
+            if is_over and (self.may_fail or self._ended_in):
+                # Its driver went when all was done, or the journal with it, and whoever came has set the delay back.
+                self._is_settled(BEFORE if self._ended_in is Phase.ABORTED else version, self._delay(struck, delay_s))
                 return
             if any("failed" in fault.ends for fault in struck):
                 # Nobody drives on without a journal that can be read.
@@ -235,7 +242,7 @@ class Judge:
             return
         # Somebody may remove the object after the end.
         if self.stage.world.store.find("emqxenterprises", *self.stage.witness.key) is not None:
-            self._is_settled(version if view.result == "done" else "4.4.14", self._delay(struck, delay_s))
+            self._is_settled(version if view.result == "done" else BEFORE, self._delay(struck, delay_s))
         self._last_line_is_true(view)
 
     def _is_settled(self, version: str, delay_s: int) -> None:

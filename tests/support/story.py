@@ -17,6 +17,7 @@ from emqx_tui.rollout.decision import RefusalReason
 from emqx_tui.rollout.intents import Abort, Adopt, Freeze, Hold, Intent, Resume, SetPolicy, SetRates
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.policy import Approval, Policy
+from emqx_tui.rollout.ungated import ungated
 from emqx_tui.sandbox.world.scenario import manifest, scenario
 from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views import facts
@@ -268,7 +269,9 @@ class Telling:
             if is_late and view is not None and view.journal is None and (found := facts.ungated(view)):
                 # A journal that went under its driver's eyes is the driver's to write again.
                 own = OwnDelay(DELAY_S, DelaySource.GIVEN) if self.judge.may_fail else None
-                console.session.submit(Adopt(SOMEBODY, found.revision, goes_back=True, delay=own))
+                # Once blue is gone, the way is forward.
+                goes_back = found.stage is not ungated.Stage.FINISHING
+                console.session.submit(Adopt(SOMEBODY, found.revision, goes_back=goes_back, delay=own))
             if is_late and view is not None and facts.unjournaled(view) is facts.Unjournaled.LEFT:
                 edit(blueGreenUpdate={"initialDelaySeconds": DELAY_S})(console)
             if view is None or view.journal is None or view.result:
