@@ -244,7 +244,7 @@ class Telling:
             fault.strike(console)
             if fault.mend is not None:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
-                self._mended_at = max(self._mended_at, timeline.now + fault.for_s)
+            self._mended_at = max(self._mended_at, timeline.now + (fault.for_s if fault.mend else 0.0))
 
     def _kill(self, place: int) -> None:
         """And start it again a while later; who is dead is not killed once more."""
@@ -353,7 +353,7 @@ class Telling:
         now = self.stage.world.timeline.now
         # Where the journal went, the operator comes to the end by itself.
         by_itself_at = now + 2 * PASS_S if self.judge.may_fail else now
-        settled_at = max(by_itself_at, self._mended_at + self.story.boot_s + 2 * PASS_S)
+        settled_at = max(by_itself_at, self._mended_at + self.story.stop_s + self.story.boot_s + 2 * PASS_S)
         await asyncio.sleep(max(5.0, settled_at - now))
         seen = [c.view for c in self.consoles if c.view is not None and not c.wire.is_cut]
         # One that came after the end has seen none.
