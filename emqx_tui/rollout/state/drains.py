@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from emqx_tui.model.frozen import changed
-from emqx_tui.model.series import Ledger
+from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Generation, Member, Snapshot
 from emqx_tui.rollout.state.broker_ends import least_left
 from emqx_tui.rollout.state.journal import AbortRecord, Journal
@@ -36,12 +36,15 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
-    green_before = _green_before(known, snapshot, begun)
     awaited_from = now - timedelta(seconds=TOLD_WITHIN_S)
     is_sure = not any(drain.is_at_least and drain.since >= awaited_from for drain in known.untold.values())
-    if begun and is_sure and not baseline and blue.live_connections is not None and green_before is not None:
-        live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
-        baseline, green_baseline = {**live, **begun}, green_before
+    if begun and is_sure and not baseline and blue.live_connections is not None:
+        before = _before(known, begun)
+        green_before = before.green if before else _green_before(snapshot, begun)
+        if green_before is not None:
+            live = {m.name: m.live_connections for m in blue.members if m.live_connections is not None}
+            counted = {name: count for name, count in before.nodes.items() if name in live} if before else {}
+            baseline, green_baseline = {**live, **counted, **begun}, green_before
     evacuated_at = {**known.evacuated_at, **dict.fromkeys((m.name for m in evacuating), now)}
     # How far a drain was that is stopped nobody sees who comes after it.
     left = {**totals.left, **known.left}
@@ -309,16 +312,25 @@ def _progress(before: Progress | None, member: Member, now: datetime) -> Progres
     )
 
 
-def _green_before(known: Observations, snapshot: Snapshot, drained: Mapping[str, int]) -> int | None:
-    """Clients of green when the first drain began, `drained` = what its nodes had then; None while not all count.
+def _before(known: Observations, drained: Mapping[str, int]) -> Sample | None:
+    """The count of before the first drain began, `drained` = what its nodes had then; None where there is none.
 
-    A drain is seen some ticks late, when those who were evicted first are on green already: counted as having been
-    there before, they would be missing for ever. Out of the Service a node only loses clients, so the newest sample in
-    which it has all of them is from before its first tick; without one, all who have left are taken for landed.
+    A drain is seen some ticks late, when those who were evicted first are on other nodes already: counted as having
+    been there before, they would be missing for ever. Out of the Service a node only loses clients, so the newest count
+    in which it has all of them is from before its first tick. Where nobody counted while it began, it is the last one.
     """
+    gap = known.uncounted[-1] if known.uncounted else None
     for sample in reversed(known.recent):
-        if sample.green is not None and all(sample.nodes.get(name, 0) >= count for name, count in drained.items()):
-            return sample.green
+        if sample.blue is None or sample.green is None:
+            continue
+        is_last = gap is not None and sample.at <= gap.since and known.recent[-1].at == gap.until
+        if is_last or all(sample.nodes.get(name, 0) >= count for name, count in drained.items()):
+            return sample
+    return None
+
+
+def _green_before(snapshot: Snapshot, drained: Mapping[str, int]) -> int | None:
+    """The same of green without such a count: all who have left are taken for landed. None while not all count."""
     if snapshot.green is None:
         return 0
     live = {member.name: member.live_connections or 0 for member in snapshot.members}

@@ -129,7 +129,7 @@ class Observations:
     """By pod of `initial_back`: fewest clients on it since."""
     green_baseline: int = 0
     recent: tuple[Sample, ...] = ()
-    """Samples of about the last two minutes."""
+    """Samples of about the last two minutes; after a gap, the one before it as well."""
     evicted_track: tuple[tuple[datetime, int], ...] = ()
     ledger: Ledger = field(default_factory=Ledger)
     missing_since: datetime | None = None

@@ -30,7 +30,8 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
     if sample is None:
         return known
     horizon = sample.at - timedelta(seconds=RECENT_S)
-    old = next((n for n, s in enumerate(known.recent) if s.at >= horizon), len(known.recent))
+    # After a gap the one before it is kept.
+    old = next((n for n, s in enumerate(known.recent) if s.at >= horizon), max(0, len(known.recent) - 1))
     recent = (*known.recent[old:], sample)
     total = sample.sum
     if total is not None:
