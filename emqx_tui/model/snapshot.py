@@ -326,7 +326,7 @@ class Snapshot:
         if own.problem and own is not MISSING and not pod.containers_ready:
             node = None
         stats = (self.stats.value or {}).get(node.name) if node else None
-        evacuation = self._evacuation_of(node.name, own, is_joined=listed is not None) if node else None
+        evacuation = self._evacuation_of(node.name, own, pod, is_joined=listed is not None) if node else None
         return Member(
             pod=pod,
             colour=colour,
@@ -338,16 +338,22 @@ class Snapshot:
             own=own,
         )
 
-    def _evacuation_of(self, node: str, own: Reading[EvictionStatus], *, is_joined: bool) -> Evacuation | None:
+    def _evacuation_of(
+        self, node: str, own: Reading[EvictionStatus], pod: Pod, *, is_joined: bool
+    ) -> Evacuation | None:
         """Whether it is evacuated is the node's own word: its peers may not see it, or have learnt only then.
 
-        Also while it is silent: what the cluster told before that word is no news.
+        Also while it is silent: what the cluster told before that word is no news. What it told before this broker ran
+        was of the one before it.
 
         A node from which a rebalance takes clients says the same of itself as one that is evacuated. One that is split
         from the cluster takes part in no rebalance there.
         """
         status, word = self.evacuations.value, own.value
         told, told_at = status.of(node) if status else None, self.evacuations.read_at
+        runs_since = pod.broker.running_since if pod.broker else None
+        if told_at is not None and runs_since is not None and told_at < runs_since:
+            told = None
         if word is None or own.read_at is None:
             return told
         is_told_later = told_at is not None and told_at > own.read_at

@@ -304,3 +304,17 @@ def test_a_silent_node_is_evacuated_if_that_was_told_after_its_own_last_word(
         own={"x-old-0": Reading(DISABLED, NOW, "did not answer in time")},
     ).members
     assert member.evacuation == expected
+
+
+@pytest.mark.parametrize(
+    ("runs_for_s", "expected"), [(10.0, TOLD), (1.0, None)], ids=["it runs since before", "of the broker before it"]
+)
+def test_what_the_cluster_told_before_a_broker_ran_is_not_of_it(runs_for_s: float, expected: Evacuation | None) -> None:
+    container = Container("emqx", "", True, 0, "", "", NOW - timedelta(seconds=runs_for_s), None, None)
+    (member,) = seen(
+        BLUE,
+        pods=(replace(a_pod("x-old-0", "blue"), containers=(container,)),),
+        nodes=Reading((NODE,), NOW),
+        evacuations=Reading(GlobalStatus((TOLD,), 0), NOW - timedelta(seconds=5.0)),
+    ).members
+    assert member.evacuation == expected
