@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from emqx_tui.model.wire import Fields
@@ -25,6 +25,8 @@ class Meta:
     labels: tuple[tuple[str, str], ...]
     owner_uid: str
     """UID of the controller owner, empty without one."""
+    deleting_since: datetime | None = None
+    """When its deletion was asked for; None while it was not, and where that is not told."""
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Meta:
@@ -40,7 +42,14 @@ class Meta:
             metadata_generation=meta.integer("generation", 0),
             labels=tuple(sorted(meta.text_map("labels").items())),
             owner_uid=owners[0].text("uid", "") if owners else "",
+            deleting_since=_deleting_since(meta),
         )
+
+
+def _deleting_since(meta: Fields) -> datetime | None:
+    """`deletionTimestamp` is the end of the grace period."""
+    end, grace_s = meta.instant("deletionTimestamp"), meta.optional_integer("deletionGracePeriodSeconds")
+    return None if end is None or grace_s is None else end - timedelta(seconds=grace_s)
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,11 @@ def test_a_pod(recorded: Read) -> None:
 
 
 def test_a_pod_that_goes_away_says_so(recorded: Read) -> None:
-    assert Pod.from_json(changed(recorded("pod"), "metadata.deletionTimestamp", "2026-01-01T12:00:00Z")).meta.deleting
+    going = changed(recorded("pod"), "metadata.deletionTimestamp", "2026-01-01T12:00:30Z")
+    assert Pod.from_json(going).meta.deleting
+    assert Pod.from_json(going).meta.deleting_since is None, "of how long a grace is not told"
+    asked_at = Pod.from_json(changed(going, "metadata.deletionGracePeriodSeconds", 30)).meta.deleting_since
+    assert asked_at == datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def test_a_gate_that_was_never_set_is_false_and_a_pod_without_gates_has_none(recorded: Read) -> None:

@@ -34,7 +34,7 @@ def counted_until(member: Member | None, uid: str, restarts: int, now: datetime)
         container = member.pod.broker
         last = container.last if container and container.restarts > restarts else None
         end = (container and container.ended) or last
-        told = end.finished_at if end else None
+        told = min((at for at in (end and end.finished_at, member.pod.meta.deleting_since) if at), default=None)
     return now if told is None else min(now, told + WHOLE_SECONDS)
 
 

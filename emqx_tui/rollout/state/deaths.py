@@ -14,6 +14,8 @@ from emqx_tui.rollout.state.observed import Broker, Observations
 
 UNSEEN_S = 2.5
 """Whom a drain brought to a broker since its last count nobody knows; each is counted once a second."""
+VANISHED_LATE_S = 10.0
+"""A pod that is gone when it is heard of has been told to stop before; a watch may bring that with its end."""
 RESTART = "/emqx"
 """After the instance: EMQX has been restarted in its container."""
 
@@ -36,12 +38,15 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
         elif snapshot.blue_uid and name not in drained:
             uid, _, restarts = before.instance.partition("/")
             until = counted_until(member, uid, int(restarts), snapshot.now)
-            clients = _last_count(known, name, before, until)
+            told_late_s = 0.0 if member else VANISHED_LATE_S
+            clients = _last_count(known, name, before, until, told_late_s)
             is_unseen = (until - before.counted_at).total_seconds() > UNSEEN_S and not before.is_evacuated
             if clients is None or (is_unseen and _is_draining(known, snapshot)):
                 known = changed(known, is_uncountable=True)
             if clients:
-                deaths.append(NodeDeath(name, ended, clients, until, before.is_evacuated))
+                # One that is gone with its pod was there when it was counted last.
+                at = until if member else min(until, before.counted_at + WHOLE_SECONDS)
+                deaths.append(NodeDeath(name, ended, clients, at, before.is_evacuated))
                 known = _undrained(known, name, clients if before.is_evacuated else None)
     for name, member in members.items():
         if _is_counted(member):
@@ -124,8 +129,10 @@ def instance_of(member: Member) -> str:
     return f"{member.pod.meta.uid}/{restarts}"
 
 
-def _last_count(known: Observations, name: str, before: Broker, until: datetime) -> int | None:
+def _last_count(known: Observations, name: str, before: Broker, until: datetime, told_late_s: float) -> int | None:
     """Clients on the broker when it ended; None where nobody counted them before its successor had some.
+
+    It may have ended `told_late_s` before `until`.
 
     One that ended before it was first counted is the one before it, whose end is known by its uptime.
     """
@@ -139,7 +146,7 @@ def _last_count(known: Observations, name: str, before: Broker, until: datetime)
     until = min(until, before.counted_at)
     if rate is not None:
         return max(last, least_left(known.recent, name, rate, until))
-    since = max(before.since, until - timedelta(seconds=DROPS_BEFORE_S))
+    since = max(before.since, until - timedelta(seconds=DROPS_BEFORE_S + told_late_s))
     if name in known.evacuated_at:
         since = max(since, known.evacuated_at[name] + timedelta(seconds=STOPPED_S))
     return max(last, *(s.nodes.get(name, 0) for s in known.recent if since <= s.at <= until), 0)

@@ -536,6 +536,8 @@ def test_a_broker_that_drops_its_clients_before_it_is_seen_to_stop_has_cut_them_
     assert killed(DRAINING, at(counted(DRAINING, b1=0), 2), at(dead(DRAINING, 1), 4)) == 300
     emptied_long_ago = [at(counted(DRAINING, b1=0), 2.0 + n) for n in range(10)]
     assert killed(DRAINING, *emptied_long_ago, at(dead(DRAINING, 1), 13)) == 0
+    vanished = with_side(DRAINING, "blue", places={n: p for n, p in _places(DRAINING).items() if n != 1})
+    assert killed(DRAINING, *emptied_long_ago, at(vanished, 13)) == 300, "nobody has seen it stop"
     silent = (at(with_place(DRAINING, "blue", 1, live=None), 3.0 + n) for n in range(10))
     assert killed(DRAINING, at(counted(DRAINING, b1=0), 2), *silent, at(dead(DRAINING, 1), 13)) == 300, "a late watch"
 
