@@ -3,8 +3,8 @@
 This compares sums, because EMQX does not tell clients apart: the sum of the start less the highest sum of the
 last QUIET_S, if that is after the last client was cut off. At any moment some clients are away by themselves: as many
 as left and were back before anybody was cut off are no loss. Those that are missing may still be on their way: they are
-told as lost SETTLED_S later, and are away before. New clients that joined during the release can hide lost ones, which
-no count can tell.
+away at first, and told as lost SETTLED_S later, once the sum falls no more. New clients that joined during the release
+can hide lost ones, which no count can tell.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def clients_away(view: View, journal: Journal) -> Away | None:
     if away > 0 and (spread > MOST_MOVES * totals.start_sum or (dip is None and away <= spread)):
         return None
     away -= spread if dip is None else dip
-    return Away(max(0, away), (after[-1].at - since).total_seconds() >= SETTLED_S)
+    # A broker may have cut them off just now, and Kubernetes or EMQX not have told yet that it ended.
+    is_falling = late - (after[-1].sum or 0) > spread
+    return Away(max(0, away), not is_falling and (after[-1].at - since).total_seconds() >= SETTLED_S)
 
 
 def _last_cut_off(view: View, journal: Journal, finished_at: datetime) -> datetime:
