@@ -89,6 +89,9 @@ def _is_blue_rebuilt(context: RolloutContext) -> bool:
 
 
 def _is_template_applied(context: RolloutContext) -> bool:
+    if context.journal.cut_over_at is not None:
+        # Whoever puts it back in the drains changes the object: no release comes back to its start by that.
+        return True
     is_untouched = context.is_template_original and not context.is_template_applied
     return not is_untouched or (context.green is not None and not context.is_blue_again(context.green.stateful_set))
 
