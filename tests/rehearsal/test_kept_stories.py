@@ -824,6 +824,148 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "a green pod is deleted a moment before the end": (
+        Story(186349, clients_per_node=11, network="ebpf", events=(Event(42.0, "green pod deleted"),)),
+        "done",
+    ),
+    "somebody evacuates blue while nobody can count": (
+        Story(
+            187597,
+            preset="device",
+            skews_s=(0.0, 0.0, 0.5),
+            lag_s=1.0,
+            events=(
+                Event(16.4, "EMQX answers 401", 2),
+                Event(35.6, "somebody evacuates blue"),
+            ),
+        ),
+        "done",
+    ),
+    "a pod is deleted in its drain, and EMQX is not asked about the cluster until the next one runs": (
+        Story(
+            186763,
+            nodes=3,
+            clients_per_node=10,
+            preset="emqtt_bench-reconnect",
+            churn_per_s=0.0,
+            is_late=True,
+            skews_s=(0.5, -0.5),
+            boot_s=15.0,
+            stop_s=10.0,
+            lag_s=0.05,
+            events=(Event(34.2, "blue pod deleted"),),
+        ),
+        "done",
+    ),
+    "blue is removed whole, and Kubernetes says so ten seconds late": (
+        Story(
+            188733,
+            boot_s=15.0,
+            stop_s=10.0,
+            lag_s=1.0,
+            events=(
+                Event(13.2, "watches late by 10 s"),
+                Event(39.8, "blue set removed"),
+            ),
+        ),
+        "done",
+    ),
+    "a console that was cut off is told to resume, and judges by what it knew": (
+        Story(
+            190105,
+            clients_per_node=27,
+            skews_s=(0.0, 0.0),
+            boot_s=15.0,
+            stop_s=10.0,
+            lag_s=1.0,
+            events=(
+                Event(54.7, "hold", 1),
+                Event(60.4, "cut off"),
+            ),
+        ),
+        "done",
+    ),
+    "a green broker that hung starts anew after the end, when most clients are on it": (
+        Story(
+            187535,
+            nodes=3,
+            network="ebpf",
+            is_late=True,
+            skews_s=(-0.5, -0.5),
+            stop_s=10.0,
+            events=(
+                Event(57.3, "a green broker hangs for a while", 1),
+                Event(65.9, "operator gets 401"),
+            ),
+        ),
+        "done",
+    ),
+    "green is removed in the drains, and the template is put back": (
+        Story(
+            194147,
+            nodes=3,
+            skews_s=(0.0, 0.0),
+            stop_s=10.0,
+            events=(
+                Event(57.4, "green set removed", 1),
+                Event(58.3, "template reverted"),
+            ),
+        ),
+        "aborted",
+    ),
+    "the journal goes when the lease has just run out": (
+        Story(
+            188911,
+            skews_s=(-0.5,),
+            events=(
+                Event(3.2, "no right to write the lease"),
+                Event(15.9, "journal removed"),
+            ),
+        ),
+        "failed",
+    ),
+    "somebody evacuates blue at the end of an abort": (
+        Story(
+            190261,
+            skews_s=(0.0, 0.0),
+            boot_s=1.0,
+            events=(
+                Event(21.0, "abort", 1),
+                Event(29.5, "somebody evacuates blue", 1),
+            ),
+        ),
+        "aborted",
+    ),
+    "the operator drains and removes a node while another console's watch is broken": (
+        Story(
+            194295,
+            clients_per_node=33,
+            skews_s=(0.0, 0.0),
+            boot_s=15.0,
+            lag_s=1.0,
+            events=(
+                Event(37.7, "watches break", 1),
+                Event(43.5, "valve opened"),
+            ),
+        ),
+        "aborted",
+    ),
+    "EMQX refuses its key while clients are away": (
+        Story(
+            186590,
+            clients_per_node=39,
+            network="ebpf",
+            approval="cut-over",
+            skews_s=(-0.5, -0.5),
+            boot_s=1.0,
+            lag_s=1.0,
+            events=(
+                Event(8.2, "somebody evacuates blue"),
+                Event(42.4, "EMQX answers 401"),
+            ),
+        ),
+        "done",
+    ),
 }
 
 

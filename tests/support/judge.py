@@ -58,7 +58,7 @@ class Judge:
         self._left: deque[tuple[float, int]] = deque()
         """Of the time before the end: when so many had left by themselves."""
         self._emptied: tuple[float, int] | None = None
-        """When somebody has begun to evacuate green, and how many had been evicted until then."""
+        """When somebody else has begun to evacuate nodes, and how many clients had been evicted until then."""
         self._resets: list[tuple[float, int]] = []
         """Of late: when a network had reset so many."""
         self._reset_at_lowest = 0
@@ -68,7 +68,7 @@ class Judge:
         self._lowest: tuple[float, float] = (float("inf"), float("-inf"))
         """The lowest sum so far, and when it was last seen to fall."""
         self._evicted_unseen = 0
-        """By somebody who had begun to evacuate green just before the end."""
+        """By somebody else who had begun to evacuate nodes just before the end."""
         self._adopted: set[str] = set()
         self._lost_before = 0
         """Before a console adopted the release: its figures begin there."""
@@ -110,7 +110,7 @@ class Judge:
             if now - looked_at >= LOOK_EVERY_S:
                 looked_at = now
                 self._fronts_agree(view)
-                self._figures_are_true(view)
+                self._figures_are_true(view, struck)
 
         console.watchers.append(look)
 
@@ -135,9 +135,10 @@ class Judge:
         return self._cluster.truth.since_mark().evicted - before if is_news else 0
 
     def _note_emptied(self, now: float, view: View) -> None:
-        is_theirs = view.journal is not None and not view.journal.abort
-        nodes = (node for name, node in self._cluster.nodes.items() if self.stage.witness.blue_name not in name)
-        if not is_theirs or all(node.evacuation is None for node in nodes):
+        # A release drains blue, an abort green.
+        is_abort, blue = view.journal is not None and view.journal.abort is not None, self.stage.witness.blue_name
+        others = (node for name, node in self._cluster.nodes.items() if (blue in name) is is_abort)
+        if view.journal is None or all(node.evacuation is None for node in others):
             self._emptied = None
         elif self._emptied is None:
             self._emptied = now, self._cluster.truth.since_mark().evicted
@@ -197,7 +198,7 @@ class Judge:
             if not is_so:
                 self._break(what, f"front ends disagree on {what} in '{view.decision.phase}'")
 
-    def _figures_are_true(self, view: View) -> None:
+    def _figures_are_true(self, view: View, struck: Sequence[Fault]) -> None:
         truth = self._cluster.truth
         gone = truth.since_mark()
         ledger = status.document(view)["ledger"]
@@ -207,10 +208,14 @@ class Judge:
                 self._break(f"negative {name}", f"status tells {name} {figure}")
         evicted = ledger["evicted"]
         # Whom a network cuts on a node while it is drained, counts cannot tell from those that are evicted.
-        if evicted is not None and facts.is_live(view) and evicted > gone.evicted + gone.reset + self._slack:
+        # Nor those whom a broker cuts off, where a watch did not tell in time that it stops.
+        unseen = gone.killed if any(fault.name.startswith("watches") for fault in struck) else 0
+        if evicted is not None and facts.is_live(view) and evicted > gone.evicted + gone.reset + unseen + self._slack:
             self._break("evicted", f"status tells {evicted} evicted, it was {gone.evicted}")
         overdue = facts.overdue(view)
-        if overdue is not None and facts.is_live(view) and overdue > offline + self._slack:
+        read_at = view.snapshot.stats.read_at
+        is_new = read_at is not None and (view.now - read_at).total_seconds() <= SEEN_LATE_S
+        if overdue is not None and is_new and overdue > offline + self._slack:
             self._break("missing", f"{overdue} are said to be missing, {offline} are away")
 
     # -- at the end

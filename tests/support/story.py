@@ -34,6 +34,9 @@ POLICY = Policy(canary_s=15.0, green_ready_timeout_s=90.0, no_progress_s=120.0, 
 LIMIT_S = 600.0
 LATE_S = 200.0
 """So long after the last event and its end people give up: they go back, and do what they are told to."""
+REWRITTEN_S = 3.0
+"""A driver has heard by then that its journal was removed, and has written it again."""
+LATE_WATCH_S = 10.0
 PASS_S = 25.0
 """The operator looks again every 20 s."""
 WATCH_ONLY = ("2.1.0", "2.1.2")
@@ -230,7 +233,7 @@ class Telling:
             if console.view is not None and console.view.journal is not None:
                 console.session.submit(ACTIONS[event.what](console.view))
         elif event.what == "cut off":
-            self.judge.may_fail |= timeline.now - self._unwritten_at < 3.0
+            self._note_unwritten()
             console.cut()
             timeline.after(25.0, lambda: self._heal(console))
         elif event.what == "killed":
@@ -241,6 +244,7 @@ class Telling:
             if event.what == "journal removed":
                 self._unwritten_at = timeline.now
                 self.judge.may_fail |= not self._is_driven()
+                timeline.after(REWRITTEN_S, self._note_lost_driver)
             fault.strike(console)
             if fault.mend is not None:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
@@ -250,11 +254,21 @@ class Telling:
         """And start it again a while later; who is dead is not killed once more."""
         console = self.consoles[place]
         if console.host.identity not in self.stage.dead:
-            self.judge.may_fail |= self.stage.world.timeline.now - self._unwritten_at < 3.0
+            self._note_unwritten()
             console.cut()
             console.watchers.clear()
             self.stage.dead.add(console.host.identity)
             self.stage.world.timeline.after(12.0, lambda: self._again(place))
+
+    def _note_unwritten(self) -> None:
+        """A console goes: it may be the driver, and not have heard yet that the journal was removed."""
+        is_late = CATALOGUE["watches late by 10 s"] in self.struck
+        heard_s = REWRITTEN_S + (LATE_WATCH_S if is_late else 0.0)
+        self.judge.may_fail |= self.stage.world.timeline.now - self._unwritten_at < heard_s
+
+    def _note_lost_driver(self) -> None:
+        """Its lease may have run out just when the journal was removed."""
+        self.judge.may_fail |= not self._is_driven()
 
     def _is_driven(self) -> bool:
         """The driver lives, is connected, knows that it drives, and has something left to drive."""

@@ -125,7 +125,7 @@ class Witness:
         self.world.timeline.after(0.25, self._look)
 
     def _started(self, node: str) -> None:
-        pod = node.partition("@")[2].partition(".")[0]
+        pod = _pod(node)
         self.starts.append(pod)
         journal = self._journal_lately()
         set_name, _, ordinal = pod.rpartition("-")
@@ -191,7 +191,10 @@ class Witness:
         self.scales.append((name, size))
         if self._is_asked_by_others(size):
             return
-        cluster = self.world.clusters[self.key]
+        cluster = self.world.clusters.get(self.key)
+        if cluster is None:
+            # Its object was removed in this moment, and nobody is on it any more.
+            return
         going = [node for node in cluster.nodes.values() if f"@{name}-" in node.name and _ordinal(node.name) >= size]
         for node in going:
             if node.live:
@@ -276,7 +279,7 @@ class Witness:
         if path.endswith("/scale") and isinstance(body, dict):
             self._judge_scale(path.rsplit("/", 2)[-2], (body.get("spec") or {}).get("replicas"))
         if path.endswith("/evacuation/start"):
-            self._judge_start(path.rsplit("/", 3)[-3].partition("@")[2].partition(".")[0])
+            self._judge_start(_pod(path.rsplit("/", 3)[-3]))
         if path.endswith(f"/emqxenterprises/{self.key[1]}"):
             self._judge_patch(body)
         now = self.world.timeline.now
@@ -405,7 +408,11 @@ class Witness:
         assert [s["spec"]["replicas"] for s in alive] == [cr["spec"]["replicas"]]
         assert store.find("secrets", namespace, f"emqx-tui-{name}") is None
         pods = [p for p in store.list("pods", namespace) if p["metadata"]["name"].startswith(f"{name}-")]
-        assert sorted(p["status"]["podIP"] for p in pods) == sorted(self._slices())
+        # A node that somebody else evacuates is not listed.
+        nodes = self.world.cluster().nodes
+        evacuated = {_pod(name) for name, node in nodes.items() if node.evacuation}
+        serving = [p["status"]["podIP"] for p in pods if p["metadata"]["name"] not in evacuated]
+        assert sorted(serving) == sorted(self._slices())
 
 
 def _since(known: float | None, now: float) -> float:
@@ -416,5 +423,9 @@ def _delay_of(obj: dict[str, Any]) -> int:
     return obj["spec"]["blueGreenUpdate"].get("initialDelaySeconds", 0)
 
 
+def _pod(node: str) -> str:
+    return node.partition("@")[2].partition(".")[0]
+
+
 def _ordinal(node: str) -> int:
-    return int(node.partition("@")[2].partition(".")[0].rpartition("-")[2])
+    return int(_pod(node).rpartition("-")[2])
