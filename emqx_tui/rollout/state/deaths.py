@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from datetime import datetime, timedelta
 
 from emqx_tui.model.frozen import changed
@@ -16,6 +16,8 @@ UNSEEN_S = 2.5
 """Whom a drain brought to a broker since its last count nobody knows; each is counted once a second."""
 VANISHED_LATE_S = 10.0
 """A pod that is gone when it is heard of has been told to stop before; a watch may bring that with its end."""
+AWAY_S = 12.0
+"""A console that has not counted for so long was away."""
 RESTART = "/emqx"
 """After the instance: EMQX has been restarted in its container."""
 
@@ -53,6 +55,17 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
             at = snapshot.stats.read_at or snapshot.now
             standing[name] = _broker(member, standing[name].since if name in standing else at, at, snapshot)
     return changed(known, deaths=(*known.deaths, *deaths) if deaths else known.deaths, standing=standing)
+
+
+def with_left(known: Observations, left: Mapping[str, int], now: datetime) -> Observations:
+    """Brokers with no more clients than their drains have `left`, by the driver, while this console did not count."""
+    horizon = now - timedelta(seconds=AWAY_S)
+    old = {n: b for n, b in known.standing.items() if b.counted_at < horizon and b.clients > left.get(n, b.clients)}
+    if not old:
+        return known
+    return changed(
+        known, standing={**known.standing, **{n: changed(b, clients=left[n], counted_at=now) for n, b in old.items()}}
+    )
 
 
 def with_counts(known: Observations, snapshot: Snapshot) -> Observations:

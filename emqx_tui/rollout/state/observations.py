@@ -9,6 +9,7 @@ from typing import Any
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Ledger
 from emqx_tui.model.snapshot import Snapshot
+from emqx_tui.rollout.state.deaths import with_left
 from emqx_tui.rollout.state.drains import STOPPED_S, with_drains, with_drains_back, with_ledger
 from emqx_tui.rollout.state.journal import Journal
 from emqx_tui.rollout.state.observed import Observations
@@ -30,6 +31,8 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         operator_down_since=(known.operator_down_since or now) if snapshot.operator_answers.value is False else None,
         nodes=incidents.watch(known.nodes, snapshot, journal, known.recent),
     )
+    if journal is not None:
+        known = with_left(known, journal.totals.left, now)
     known = with_sample(known, snapshot, _drained(known, journal) if journal else ())
     if journal is None:
         nothing: dict[str, Any] = {}
