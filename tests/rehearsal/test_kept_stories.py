@@ -966,6 +966,33 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "a console that was cut off comes back when the operator has drained and removed a node": (
+        Story(
+            200827,
+            clients_per_node=10,
+            churn_per_s=0.0,
+            skews_s=(0.0, 0.0),
+            boot_s=1.0,
+            events=(
+                Event(15.5, "cut off"),
+                Event(35.2, "killed", 1),
+                Event(37.5, "valve opened", 1),
+            ),
+        ),
+        "done",
+    ),
+    "journal and lease go while the driver's watches are silent": (
+        Story(
+            201310,
+            stop_s=10.0,
+            events=(
+                Event(51.0, "watches silent"),
+                Event(57.1, "journal removed"),
+                Event(58.4, "lease removed"),
+            ),
+        ),
+        "failed",
+    ),
 }
 
 
