@@ -993,6 +993,23 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "failed",
     ),
+    "a console comes back when a node is drained that was drained twice meanwhile": (
+        Story(
+            203476,
+            clients_per_node=24,
+            preset="device",
+            is_late=True,
+            skews_s=(0.0, -0.5),
+            boot_s=1.0,
+            stop_s=10.0,
+            lag_s=1.0,
+            events=(
+                Event(23.0, "freeze", 1),
+                Event(30.7, "cut off", 1),
+            ),
+        ),
+        "done",
+    ),
 }
 
 

@@ -51,7 +51,11 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     # While the Service has blue, clients come to a node between two of its drains, before its counts tell who has left.
     again = _begun_again(earlier.drained_from, left, begun)
     is_refilled = journal.late_removal and any(name not in earlier.untold for name in again)
-    initial, left = _drained_again(known.drained_from, {**begun, **initial}, left, begun)
+    # Of a node that is drained, who comes late hears only now of its last drain: it is counted by who has seen it.
+    counting = {name: count for name, count in begun.items() if name not in journal.drained}
+    initial, left = _drained_again(known.drained_from, {**begun, **initial}, left, counting)
+    if known.driven_since is None:
+        initial |= {name: totals.initial[name] for name in journal.drained if name in totals.initial}
     counts = _counts(blue, _drains(evacuated_at, now), known, snapshot)
     left = _fewest(left, initial, blue, counts, journal.drained)
     progress = {m.name: _progress(known.progress.get(m.name), m, now) for m in evacuating}
