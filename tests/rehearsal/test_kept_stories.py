@@ -1010,6 +1010,19 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "blue is removed and the template put back: the operator builds blue again, and takes green away": (
+        Story(
+            204389,
+            boot_s=15.0,
+            events=(
+                Event(11.4, "blue set removed"),
+                Event(12.2, "template reverted"),
+                Event(25.1, "valve opened"),
+                Event(42.0, "watches silent"),
+            ),
+        ),
+        "aborted",
+    ),
 }
 
 

@@ -32,7 +32,11 @@ def waits_for_blue(context: RolloutContext, phase: Phase) -> bool:
 
 def cost(context: RolloutContext, phase: Phase) -> AbortCost:
     """What an abort would cost now."""
-    blue = context.snapshot.blue_set
+    green = context.green
+    again = green.stateful_set if green and context.is_blue_again(green.stateful_set) else None
+    # Built again as it was, blue has the clients already, and nobody has to come back to it.
+    green = None if again else green
+    blue = context.snapshot.blue_set or again
     if phase not in WITH_WAY_BACK or blue is None:
         reason = {
             Phase.ABORTING: "an abort is under way",
@@ -42,7 +46,6 @@ def cost(context: RolloutContext, phase: Phase) -> AbortCost:
         return AbortCost(False, reason)
     if not context.journal.originals.is_template_known:
         return AbortCost(False, "the template before this release is not known: the way back is a new release")
-    green = context.green
     on_green = green.live_connections if green else 0
     seconds = None
     if on_green is not None:
