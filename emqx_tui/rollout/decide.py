@@ -6,7 +6,7 @@ decides as if it had never been away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Snapshot
@@ -52,6 +52,7 @@ def decide(
     context = _watched(context, phase)
     context, phase = _settled(context, phase, bookkeeping.with_milestones(context, phase))
     answer = intent_handlers.answer(intent, context, phase) if intent else intent_handlers.Answer(context.journal)
+    decided = _decided(journal, context.journal, answer.journal)
     context, phase = _settled(context, phase, answer.journal or context.journal)
     alarms = (*impossible, *auto_hold.alarms(context, phase))
     context = _recorded(context, bookkeeping.with_auto_hold(context, phase, alarms))
@@ -66,7 +67,8 @@ def decide(
     wanted = _commands(context, phase)
     context = _recorded(context, bookkeeping.with_starts(context, wanted))
     context = _recorded(context, bookkeeping.with_totals(context, phase, wanted))
-    return _decision(context, phase, alarms, wanted, answer), _remembered(context, phase, wanted)
+    decision = _decision(context, phase, alarms, wanted, answer)
+    return changed(decision, decided=decided), _remembered(context, phase, wanted)
 
 
 def _without_release(
@@ -97,6 +99,14 @@ def _without_release(
     seen = changed(snapshot, blue_uid=answer.journal.blue_uid, green_uid=answer.journal.green_uid)
     decision, kept = decide(memory.afresh(is_stopped=isinstance(intent, Adopt)), seen, answer.journal, None, settings)
     return changed(decision, accepted=answer.accepted), kept
+
+
+def _decided(stands: Journal, before: Journal, after: Journal | None) -> Journal:
+    """The journal that stands, with what a person has decided now: what this console has seen itself is left out."""
+    if after is None:
+        return stands
+    names = (field.name for field in fields(Journal))
+    return changed(stands, **{n: getattr(after, n) for n in names if getattr(after, n) != getattr(before, n)})
 
 
 def _settled(context: RolloutContext, phase: Phase, journal: Journal) -> tuple[RolloutContext, Phase]:

@@ -179,6 +179,8 @@ class Decision:
     """Why an intent was refused; for the person who submitted it."""
     refusal: RefusalReason = RefusalReason.NOT_NOW
     """The same as a value; only with `refused`."""
+    decided: Journal | None = None
+    """The journal as it stands, with what a person has decided now and no more: what a console writes that looks on."""
     accepted: str = ""
     """What an intent did, in a few words."""
     opened: Gate | None = None

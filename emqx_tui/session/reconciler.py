@@ -22,7 +22,7 @@ from emqx_tui.model.workloads import OwnDelay
 from emqx_tui.rollout.commands import CloseValve, Command
 from emqx_tui.rollout.decide import DecisionSettings, decide
 from emqx_tui.rollout.decision import Decision, RefusalReason
-from emqx_tui.rollout.intents import Adopt, Brake, Hold, Intent, Resume, Start, TakeOver
+from emqx_tui.rollout.intents import Adopt, Brake, Hold, Intent, Start, TakeOver
 from emqx_tui.rollout.phases import FINAL, Phase
 from emqx_tui.rollout.state.expectations import Expectations
 from emqx_tui.rollout.state.journal import Journal
@@ -359,11 +359,8 @@ class Reconciler:
         is_driver, is_last = self._driving.lease.is_held, bool(self._decision.finished)
         intent = None if self._decision.refused else intent
         if wanted is not None and stands is not None and not is_driver:
-            # The driver counts: what another console has made of a drain before it was told would stand against it.
-            wanted = changed(wanted, totals=stands.totals)
-            if wanted.hold and wanted.hold.auto and not isinstance(intent, Resume):
-                # It judges, too: what this console knows may be older.
-                wanted = changed(wanted, hold=stands.hold)
+            # The driver counts, holds and sees what has come true: what another console knows may be older.
+            wanted = self._decision.decided
         if isinstance(intent, Brake):
             self._brake(self._decision.commands)
         if wanted is not None and self._journal.must_write(wanted, intent, is_driver=is_driver, is_last=is_last):
