@@ -343,8 +343,8 @@ class Snapshot:
     ) -> Evacuation | None:
         """Whether it is evacuated is the node's own word: its peers may not see it, or have learnt only then.
 
-        Also while it is silent: what the cluster told before that word is no news. What it told before this broker ran
-        was of the one before it.
+        Also while it is silent: what the cluster told before that word is no news. What either told before this broker
+        ran was of the one before it.
 
         A node from which a rebalance takes clients says the same of itself as one that is evacuated. One that is split
         from the cluster takes part in no rebalance there.
@@ -354,7 +354,7 @@ class Snapshot:
         runs_since = pod.broker.running_since if pod.broker else None
         if told_at is not None and runs_since is not None and told_at < runs_since:
             told = None
-        if word is None or own.read_at is None:
+        if word is None or own.read_at is None or (runs_since is not None and own.read_at < runs_since):
             return told
         is_told_later = told_at is not None and told_at > own.read_at
         if not word.enabled or (told and is_told_later):

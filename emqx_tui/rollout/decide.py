@@ -105,6 +105,9 @@ def _decided(stands: Journal, before: Journal, after: Journal | None) -> Journal
     """The journal that stands, with what a person has decided now: what this console has seen itself is left out."""
     if after is None:
         return stands
+    if after.late_removal != before.late_removal:
+        # Who goes on after a canary that failed has read its verdict here; the driver's is on its way.
+        stands = changed(stands, canary_failed=before.canary_failed)
     names = (field.name for field in fields(Journal))
     return changed(stands, **{n: getattr(after, n) for n in names if getattr(after, n) != getattr(before, n)})
 

@@ -89,11 +89,13 @@ def _is_blue_rebuilt(context: RolloutContext) -> bool:
 
 
 def _is_template_applied(context: RolloutContext) -> bool:
-    if context.journal.cut_over_at is not None:
-        # Whoever puts it back in the drains changes the object: no release comes back to its start by that.
+    green = context.green
+    is_blue_again = green is not None and context.is_blue_again(green.stateful_set)
+    if context.journal.cut_over_at is not None and not is_blue_again:
+        # After the cut-over a template that is put back is a change by others, not a new start.
         return True
     is_untouched = context.is_template_original and not context.is_template_applied
-    return not is_untouched or (context.green is not None and not context.is_blue_again(context.green.stateful_set))
+    return not is_untouched or (green is not None and not is_blue_again)
 
 
 def _is_green_complete(context: RolloutContext) -> bool:

@@ -13,11 +13,12 @@ from emqx_tui.rollout.commands import Command, StartDrain
 from emqx_tui.rollout.context import RolloutContext
 from emqx_tui.rollout.decision import Alarm
 from emqx_tui.rollout.phases import FINAL, Phase
+from emqx_tui.rollout.state.broker_ends import UNCOUNTED_S
 from emqx_tui.rollout.state.deaths import all_deaths
 from emqx_tui.rollout.state.drains import evicted, returned
 from emqx_tui.rollout.state.journal import START_NOTED_S, HoldRecord, Journal, Totals, Uncounted
 from emqx_tui.rollout.state.observed import Observations
-from emqx_tui.rollout.state.samples import UNCOUNTED_S, uncounted
+from emqx_tui.rollout.state.samples import uncounted
 from emqx_tui.rollout.steps import canary
 from emqx_tui.rollout.steps.forward import is_empty_by_own_word
 from emqx_tui.rollout.telling import wording

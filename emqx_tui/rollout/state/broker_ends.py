@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Member
 
+UNCOUNTED_S = 12.0
+"""Counts further apart leave a stretch of which nobody knows. A driver renews its lease more often than this."""
 DROPS_BEFORE_S = 5.0
 """A broker that stops drops its clients some samples before it is seen to be gone."""
 SAMPLED_LATE_S = 3.0

@@ -7,7 +7,14 @@ from datetime import datetime, timedelta
 
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.snapshot import Member, Snapshot
-from emqx_tui.rollout.state.broker_ends import DROPS_BEFORE_S, WHOLE_SECONDS, counted_until, last_count, least_left
+from emqx_tui.rollout.state.broker_ends import (
+    DROPS_BEFORE_S,
+    UNCOUNTED_S,
+    WHOLE_SECONDS,
+    counted_until,
+    last_count,
+    least_left,
+)
 from emqx_tui.rollout.state.drains import STOPPED_S
 from emqx_tui.rollout.state.journal import NodeDeath, Totals
 from emqx_tui.rollout.state.observed import Broker, Observations
@@ -15,9 +22,7 @@ from emqx_tui.rollout.state.observed import Broker, Observations
 UNSEEN_S = 2.5
 """Whom a drain brought to a broker since its last count nobody knows; each is counted once a second."""
 VANISHED_LATE_S = 10.0
-"""A pod that is gone when it is heard of has been told to stop before; a watch may bring that with its end."""
-AWAY_S = 12.0
-"""A console that has not counted for so long was away."""
+"""Kubernetes has asked a pod that is gone to stop so long before: a late watch tells both at once."""
 RESTART = "/emqx"
 """After the instance: EMQX has been restarted in its container."""
 
@@ -39,16 +44,19 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
             standing[name] = before
         elif snapshot.blue_uid and name not in drained:
             uid, _, restarts = before.instance.partition("/")
+            is_same = member is not None and member.pod.meta.uid == uid
             until = counted_until(member, uid, int(restarts), snapshot.now)
-            told_late_s = 0.0 if member else VANISHED_LATE_S
+            if member is not None and is_same and member.pod.meta.deleting:
+                # A pod that was asked to go serves on for a while: who was counted since was counted on it.
+                until = max(until, before.since)
+            told_late_s = 0.0 if is_same else VANISHED_LATE_S
             clients = _last_count(known, name, before, until, told_late_s)
             is_unseen = (until - before.counted_at).total_seconds() > UNSEEN_S and not before.is_evacuated
             if clients is None or (is_unseen and _is_draining(known, snapshot)):
                 known = changed(known, is_uncountable=True)
             if clients:
-                # One that is gone with its pod was there when it was counted last.
-                at = until if member else min(until, before.counted_at + WHOLE_SECONDS)
-                deaths.append(NodeDeath(name, ended, clients, at, before.is_evacuated))
+                ended_at = until if member else _dropped_at(known, name, clients, until)
+                deaths.append(NodeDeath(name, ended, clients, ended_at, before.is_evacuated))
                 known = _undrained(known, name, clients if before.is_evacuated else None)
     for name, member in members.items():
         if _is_counted(member):
@@ -59,7 +67,7 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
 
 def with_left(known: Observations, left: Mapping[str, int], now: datetime) -> Observations:
     """Brokers with no more clients than their drains have `left`, by the driver, while this console did not count."""
-    horizon = now - timedelta(seconds=AWAY_S)
+    horizon = now - timedelta(seconds=UNCOUNTED_S)
     old = {n: b for n, b in known.standing.items() if b.counted_at < horizon and b.clients > left.get(n, b.clients)}
     if not old:
         return known
@@ -163,6 +171,12 @@ def _last_count(known: Observations, name: str, before: Broker, until: datetime,
     if name in known.evacuated_at:
         since = max(since, known.evacuated_at[name] + timedelta(seconds=STOPPED_S))
     return max(last, *(s.nodes.get(name, 0) for s in known.recent if since <= s.at <= until), 0)
+
+
+def _dropped_at(known: Observations, name: str, clients: int, until: datetime) -> datetime:
+    """When a pod that has vanished dropped them: within two seconds of the last count in which it had most of them."""
+    counted = [s.at for s in known.recent if s.at <= until and 2 * s.nodes.get(name, 0) >= clients]
+    return min(until, counted[-1] + 2 * WHOLE_SECONDS) if counted else until
 
 
 def all_deaths(totals: Totals, known: Observations) -> tuple[NodeDeath, ...]:

@@ -321,16 +321,16 @@ def _before(known: Observations, drained: Mapping[str, int]) -> Sample | None:
 
     A drain is seen some ticks late, when those who were evicted first are on other nodes already: counted as having
     been there before, they would be missing for ever. Out of the Service a node only loses clients, so the newest count
-    in which it has all of them is from before its first tick. Where nobody counted while it began, it is the last one.
+    in which it has all of them is from before its first tick. Where nobody counted while it began, it is the last one
+    before that time.
     """
-    gap = known.uncounted[-1] if known.uncounted else None
     for sample in reversed(known.recent):
-        if sample.blue is None or sample.green is None:
-            continue
-        is_last = gap is not None and sample.at <= gap.since and known.recent[-1].at == gap.until
-        if is_last or all(sample.nodes.get(name, 0) >= count for name, count in drained.items()):
+        is_whole = sample.blue is not None and sample.green is not None
+        if is_whole and all(sample.nodes.get(name, 0) >= count for name, count in drained.items()):
             return sample
-    return None
+    gap = known.uncounted[-1] if known.uncounted else None
+    is_new = gap is not None and (known.recent[-1].at - gap.until).total_seconds() <= TOLD_WITHIN_S
+    return known.before_gap if is_new else None
 
 
 def _green_before(snapshot: Snapshot, drained: Mapping[str, int]) -> int | None:

@@ -129,7 +129,9 @@ class Observations:
     """By pod of `initial_back`: fewest clients on it since."""
     green_baseline: int = 0
     recent: tuple[Sample, ...] = ()
-    """Samples of about the last two minutes; after a gap, the one before it as well."""
+    """Samples of about the last two minutes."""
+    before_gap: Sample | None = None
+    """The last count of all before the newest time in which nobody counted them."""
     evicted_track: tuple[tuple[datetime, int], ...] = ()
     ledger: Ledger = field(default_factory=Ledger)
     missing_since: datetime | None = None

@@ -8,14 +8,12 @@ from datetime import UTC, datetime, timedelta
 from emqx_tui.model.frozen import changed
 from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Snapshot
-from emqx_tui.rollout.state.broker_ends import DROPS_BEFORE_S
+from emqx_tui.rollout.state.broker_ends import DROPS_BEFORE_S, UNCOUNTED_S
 from emqx_tui.rollout.state.deaths import with_counts, with_deaths
 from emqx_tui.rollout.state.journal import Uncounted
 from emqx_tui.rollout.state.observed import Observations
 
 RECENT_S = 130.0
-UNCOUNTED_S = 12.0
-"""Counts further apart leave a stretch of which nobody knows. A driver renews its lease more often than this."""
 UNWRITTEN_S = 30.0
 """Counts of a driver that is gone may not have been written for so long."""
 MAX_UNCOUNTED = 100
@@ -30,12 +28,14 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
     if sample is None:
         return known
     horizon = sample.at - timedelta(seconds=RECENT_S)
-    # After a gap the one before it is kept.
-    old = next((n for n, s in enumerate(known.recent) if s.at >= horizon), max(0, len(known.recent) - 1))
+    old = next((n for n, s in enumerate(known.recent) if s.at >= horizon), len(known.recent))
     recent = (*known.recent[old:], sample)
     total = sample.sum
     if total is not None:
         known = _counted(known, sample.at)
+        last = next((s for s in reversed(known.recent) if s.sum is not None), None)
+        if last is not None and (sample.at - last.at).total_seconds() > UNCOUNTED_S:
+            known = changed(known, before_gap=last)
     lowest = known.lowest_sum
     if total is not None and snapshot.blue_uid:
         lowest = total if lowest is None else min(lowest, total)

@@ -20,6 +20,8 @@ from emqx_tui.session.views.view import Away, View
 
 SETTLED_S = 60.0
 """Firmware that waits ever longer between its attempts is back by then."""
+LEFT_SETTLED_S = 180.0
+"""Where the sum still falls by then, clients leave by themselves."""
 QUIET_S = 30.0
 """So long the sum is looked at: before the first client is cut off for how much it moves by itself, and at the end."""
 MOST_MOVES = 0.25
@@ -54,8 +56,8 @@ def clients_away(view: View, journal: Journal) -> Away | None:
         return None
     away -= spread if dip is None else dip
     # A broker may have cut them off just now, and Kubernetes or EMQX not have told yet that it ended.
-    is_falling = late - (after[-1].sum or 0) > spread
-    return Away(max(0, away), not is_falling and (after[-1].at - since).total_seconds() >= SETTLED_S)
+    is_falling, waited_s = late - (after[-1].sum or 0) > spread, (after[-1].at - since).total_seconds()
+    return Away(max(0, away), waited_s >= (LEFT_SETTLED_S if is_falling else SETTLED_S))
 
 
 def _last_cut_off(view: View, journal: Journal, finished_at: datetime) -> datetime:

@@ -117,8 +117,8 @@ def option_note(name: str, options: ReleaseOptions, edit: Edit | None) -> Line:
     if name == "approval":
         return line((APPROVALS[options.approval], Tone.DIM))
     if name == "late_removal":
-        on = "a blue node when empty"
-        return line((on if options.late_removal else "blue at the cut-over", Tone.DIM))
+        on = "blue leaves node by node"
+        return line((on if options.late_removal else "blue leaves at cut-over", Tone.DIM))
     rate = edit.fields.get("conn_evict_rate_per_s", "") if edit else ""
     total = f"{int(rate) * options.parallel_drains:,}/s in all" if rate.isdigit() and len(rate) < 12 else ""
     return line((total, Tone.DIM))

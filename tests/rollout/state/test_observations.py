@@ -537,7 +537,9 @@ def test_a_broker_that_drops_its_clients_before_it_is_seen_to_stop_has_cut_them_
     emptied_long_ago = [at(counted(DRAINING, b1=0), 2.0 + n) for n in range(10)]
     assert killed(DRAINING, *emptied_long_ago, at(dead(DRAINING, 1), 13)) == 0
     vanished = with_side(DRAINING, "blue", places={n: p for n, p in _places(DRAINING).items() if n != 1})
-    assert killed(DRAINING, *emptied_long_ago, at(vanished, 13)) == 300, "nobody has seen it stop"
+    memory = seen(DRAINING, *emptied_long_ago, at(vanished, 13))
+    assert [death.clients for death in memory.deaths] == [300], "nobody has seen it stop"
+    assert memory.lowest_sum == 600, "they are cut off once"
     silent = (at(with_place(DRAINING, "blue", 1, live=None), 3.0 + n) for n in range(10))
     assert killed(DRAINING, at(counted(DRAINING, b1=0), 2), *silent, at(dead(DRAINING, 1), 13)) == 300, "a late watch"
 
