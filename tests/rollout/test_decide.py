@@ -57,6 +57,9 @@ def test_what_holds_whatever_is_seen(scene: Scene, asked: Intent | None) -> None
     if scene.journal is not None:
         assert journal.approvals[: len(scene.journal.approvals)] == scene.journal.approvals
         assert journal.originals == scene.journal.originals
+        assert decision.decided is not None
+        assert decision.decided.totals == scene.journal.totals, "counts are the driver's"
+        assert decision.accepted or decision.decided == scene.journal, "nobody has decided anything"
     if decision.phase is Phase.LOST and journal.abort and scene.resource().meta.uid == journal.uid:
         # Blue is gone: what serves clients stays in the Service, and keeps them.
         assert all(isinstance(c, RepairEndpoints | StopDrain) for c in commands)

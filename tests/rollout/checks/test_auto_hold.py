@@ -657,3 +657,12 @@ def test_a_hold_whose_write_lost_its_race_forgets_no_refusal() -> None:
     assert _is_held(ahead)
     _, later = replace(scene, memory=memory).decided()
     assert later.expectations.failures == scene.memory.expectations.failures
+
+
+def test_what_a_person_decides_at_a_console_that_looks_on_bears_no_hold_by_its_checks() -> None:
+    scene = hung(EVICTING, 10.0)
+    decision = scene.decide(Hold("ann@host"))
+    assert decision.journal is not None
+    assert decision.decided is not None
+    assert (decision.journal.hold and decision.journal.hold.freeze) is True, "the driver freezes the drain"
+    assert decision.decided == replace(scene.journal, hold=HoldRecord("ann@host", scene.now, "held by hand"))
