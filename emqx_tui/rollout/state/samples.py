@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime, timedelta
 
 from emqx_tui.model.frozen import changed
@@ -10,7 +10,7 @@ from emqx_tui.model.series import Sample
 from emqx_tui.model.snapshot import Colour, Snapshot
 from emqx_tui.rollout.state.broker_ends import DROPS_BEFORE_S, UNCOUNTED_S
 from emqx_tui.rollout.state.deaths import with_counts, with_deaths
-from emqx_tui.rollout.state.journal import Uncounted
+from emqx_tui.rollout.state.journal import NodeDeath, Uncounted
 from emqx_tui.rollout.state.observed import Observations
 
 RECENT_S = 130.0
@@ -40,18 +40,30 @@ def with_sample(known: Observations, snapshot: Snapshot, drained: Container[str]
     if total is not None and snapshot.blue_uid:
         lowest = total if lowest is None else min(lowest, total)
     before, known = known, with_deaths(known, snapshot, drained)
-    if lowest is not None and (new := known.deaths[len(before.deaths) :]):
-        # They may be back before the next sample. Those who were told to be gone a moment before are not in a sum yet.
-        until = max(death.at for death in new)
-        then = tuple(s for s in before.recent if s.at <= until)
-        sums = _last_sums(then) or [(datetime.min.replace(tzinfo=UTC), lowest)]
-        cut = [d for d in known.deaths if 0 <= (until - d.at).total_seconds() <= DROPS_BEFORE_S]
-        left = max(n - sum(d.clients for d in cut if d.at > at) for at, n in sums)
-        lowest = min(lowest, max(0, left))
+    if new := known.deaths[len(before.deaths) :]:
+        lowest = _lowest_with(new, known.deaths, before.recent, lowest)
     start_sum = known.start_sum
     if not start_sum and total is not None:
         start_sum = max((n for _, n in _last_sums(before.recent)), default=total)
     return changed(known, recent=recent, lowest_sum=lowest, start_sum=start_sum)
+
+
+def _lowest_with(
+    new: Sequence[NodeDeath], deaths: Sequence[NodeDeath], recent: tuple[Sample, ...], lowest: int | None
+) -> int | None:
+    """The lowest sum with those who are cut off by `new` ends: they may be back before the next sample.
+
+    Those who were told to be gone a moment before are not in a sum yet.
+    """
+    until = max(death.at for death in new)
+    sums = _last_sums(tuple(sample for sample in recent if sample.at <= until))
+    if not sums and lowest is not None:
+        sums = [(datetime.min.replace(tzinfo=UTC), lowest)]
+    if not sums:
+        return lowest
+    cut = [d for d in deaths if 0 <= (until - d.at).total_seconds() <= DROPS_BEFORE_S]
+    left = max(0, max(n - sum(d.clients for d in cut if d.at > at) for at, n in sums))
+    return left if lowest is None else min(lowest, left)
 
 
 def _last_sums(recent: tuple[Sample, ...]) -> list[tuple[datetime, int]]:
