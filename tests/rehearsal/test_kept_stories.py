@@ -1023,6 +1023,23 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "a blue pod is killed before a sum was counted in the release": (
+        Story(208907, clients_per_node=28, skews_s=(0.5,), events=(Event(0.7, "blue pod killed"),)),
+        "done",
+    ),
+    "the template is changed of an object that was removed": (
+        Story(
+            207438,
+            skews_s=(0.0, 0.0),
+            boot_s=1.0,
+            lag_s=0.05,
+            events=(
+                Event(2.1, "object removed", 1),
+                Event(21.6, "third template and back"),
+            ),
+        ),
+        "failed",
+    ),
 }
 
 
