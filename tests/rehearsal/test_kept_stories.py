@@ -1040,6 +1040,20 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "failed",
     ),
+    "a green pod is not Ready and EMQX refuses the key in an abort: it has clients all the same": (
+        Story(
+            192817,
+            nodes=1,
+            skews_s=(0.5,),
+            events=(
+                Event(27.8, "one answer of the journal lost"),
+                Event(30.5, "valve opened"),
+                Event(41.4, "green pod unready"),
+                Event(48.6, "EMQX answers 401"),
+            ),
+        ),
+        "aborted",
+    ),
 }
 
 

@@ -196,14 +196,18 @@ def _was_operator_asked(context: RolloutContext) -> bool:
 
 
 def _may_have_clients(context: RolloutContext, member: Member) -> bool:
-    """EMQX leaves it out of its list now, but its broker runs and was counted a moment ago: a gap, not a death."""
-    is_up = member.pod.containers_ready and not member.pod.meta.deleting
-    return not member.is_running and is_up and _was_used(context, member)
+    """It does not tell now, or EMQX leaves it out of its list, but its broker runs and had clients when it was counted.
+
+    Whether it is ready says nothing of those who are on it.
+    """
+    return not member.is_running and member.is_up and _was_used(context, member)
 
 
 def _was_used(context: RolloutContext, member: Member) -> bool:
-    """It had clients a moment ago."""
-    return any(sample.nodes.get(member.name) for sample in context.observations.recent)
+    """It had clients a moment ago, or when it was counted last."""
+    broker = context.observations.standing.get(member.name)
+    is_counted = broker is not None and broker.clients > 0
+    return is_counted or any(sample.nodes.get(member.name) for sample in context.observations.recent)
 
 
 def _is_empty(context: RolloutContext, member: Member) -> bool:
