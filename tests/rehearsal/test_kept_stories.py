@@ -913,17 +913,6 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
-    "the journal goes when the lease has just run out": (
-        Story(
-            188911,
-            skews_s=(-0.5,),
-            events=(
-                Event(3.2, "no right to write the lease"),
-                Event(15.9, "journal removed"),
-            ),
-        ),
-        "failed",
-    ),
     "somebody evacuates blue at the end of an abort": (
         Story(
             190261,
@@ -980,18 +969,6 @@ KEPT: dict[str, tuple[Story, str]] = {
             ),
         ),
         "done",
-    ),
-    "journal and lease go while the driver's watches are silent": (
-        Story(
-            201310,
-            stop_s=10.0,
-            events=(
-                Event(51.0, "watches silent"),
-                Event(57.1, "journal removed"),
-                Event(58.4, "lease removed"),
-            ),
-        ),
-        "failed",
     ),
     "a console comes back when a node is drained that was drained twice meanwhile": (
         Story(

@@ -23,18 +23,7 @@ from emqx_tui.sandbox.world.world import World
 from emqx_tui.session.views import facts
 from emqx_tui.session.views.fleet_view import Role
 from emqx_tui.session.views.view import View
-from tests.support.faults import (
-    CATALOGUE,
-    JOURNAL,
-    NAMESPACE,
-    Fault,
-    edit,
-    evacuate,
-    no_api_server,
-    scale,
-    scale_set,
-    template,
-)
+from tests.support.faults import CATALOGUE, Fault, edit, evacuate, no_api_server, scale, scale_set, template
 from tests.support.judge import Judge
 from tests.support.stage import TARGET, Console, Person, Stage, begin
 
@@ -45,7 +34,9 @@ POLICY = Policy(canary_s=15.0, green_ready_timeout_s=90.0, no_progress_s=120.0, 
 LIMIT_S = 600.0
 LATE_S = 200.0
 """So long after the last event and its end people give up: they go back, and do what they are told to."""
-UNWRITTEN_LOOK_S = 0.25
+REWRITTEN_S = 3.0
+"""A driver has heard by then that its journal was removed, and has written it again."""
+LATE_WATCH_S = 10.0
 PASS_S = 25.0
 """The operator looks again every 20 s."""
 WATCH_ONLY = ("2.1.0", "2.1.2")
@@ -198,6 +189,8 @@ class Telling:
         self.consoles: list[Console] = []
         self._started = 0
         self._mended_at = 0.0
+        self._unwritten_at = float("-inf")
+        """When somebody removed the journal: a driver that goes at that moment writes it no more."""
 
     def console(self, place: int) -> Console:
         self._started += 1
@@ -240,6 +233,7 @@ class Telling:
             if console.view is not None and console.view.journal is not None:
                 console.session.submit(ACTIONS[event.what](console.view))
         elif event.what == "cut off":
+            self._note_unwritten()
             console.cut()
             timeline.after(25.0, lambda: self._heal(console))
         elif event.what == "killed":
@@ -247,9 +241,10 @@ class Telling:
         elif self.stage.world.clusters.get(self.stage.witness.key) is not None:
             fault = CATALOGUE[event.what]
             self.struck.append(fault)
-            fault.strike(console)
             if event.what == "journal removed":
-                self._unwritten()
+                self._unwritten_at = timeline.now
+                self.judge.may_fail |= not self._is_driven()
+            fault.strike(console)
             if fault.mend is not None:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
             self._mended_at = max(self._mended_at, timeline.now + (fault.for_s if fault.mend else 0.0))
@@ -258,18 +253,17 @@ class Telling:
         """And start it again a while later; who is dead is not killed once more."""
         console = self.consoles[place]
         if console.host.identity not in self.stage.dead:
+            self._note_unwritten()
             console.cut()
             console.watchers.clear()
             self.stage.dead.add(console.host.identity)
             self.stage.world.timeline.after(12.0, lambda: self._again(place))
 
-    def _unwritten(self) -> None:
-        """The journal was removed; until it is written again its driver may go, or lose its lease."""
-        if self.stage.world.store.find("secrets", NAMESPACE, JOURNAL) is not None:
-            return
-        self.judge.may_fail |= not self._is_driven()
-        if not self.judge.may_fail:
-            self.stage.world.timeline.after(UNWRITTEN_LOOK_S, self._unwritten)
+    def _note_unwritten(self) -> None:
+        """A console goes: it may be the driver, and not have heard yet that the journal was removed."""
+        is_late = CATALOGUE["watches late by 10 s"] in self.struck
+        heard_s = REWRITTEN_S + (LATE_WATCH_S if is_late else 0.0)
+        self.judge.may_fail |= self.stage.world.timeline.now - self._unwritten_at < heard_s
 
     def _is_driven(self) -> bool:
         """The driver lives, is connected, knows that it drives, and has something left to drive."""
