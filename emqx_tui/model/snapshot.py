@@ -84,7 +84,8 @@ class Member:
         """
         if self.live_connections is not None or self.pod.meta.deleting:
             return False
-        is_up = self.pod.is_ready if self.colour is Colour.GREEN else self.pod.containers_ready
+        is_green = self.colour is Colour.GREEN
+        is_up = (self.pod.is_ready or self._was_ready) if is_green else self.pod.containers_ready
         return self.is_running or is_up or self._has_answered
 
     @property
@@ -102,6 +103,14 @@ class Member:
         since = container.running_since if container else None
         # Kubernetes tells whole seconds.
         return since is not None and read_at is not None and (read_at - since).total_seconds() > 1.0
+
+    @property
+    def _was_ready(self) -> bool:
+        """The pod has been Ready since the container started that runs now: the Service has sent it clients."""
+        container = self.pod.broker
+        since = container.running_since if container else None
+        turned_at = next((c.since for c in self.pod.conditions if c.type == "Ready"), None)
+        return since is not None and turned_at is not None and turned_at > since
 
     @property
     def sessions_left(self) -> int:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from emqx_tui.model.containers import Container
+from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.emqx_enterprise import EmqxEnterprise
 from emqx_tui.model.evacuation import Evacuation, EvacuationState, EvictionStatus, GlobalStatus
 from emqx_tui.model.kube_object import Meta
@@ -200,6 +200,20 @@ def test_a_node_that_hangs_is_not_counted_though_its_pod_is_not_ready(answered_s
     own = Reading(DISABLED, began + timedelta(seconds=answered_s), "did not answer in time")
     hung = seen(GREEN, pods=(pod,), nodes=Reading((), NOW), stats=Reading({}, NOW), own={"x-new-0": own})
     assert hung.total_live == total
+
+
+@pytest.mark.parametrize(
+    ("ready_until_s", "total"), [(20.0, None), (-5.0, 0)], ids=["was Ready", "has not been Ready since it started"]
+)
+def test_a_green_node_that_was_ready_may_have_clients_though_nobody_heard_of_it(
+    ready_until_s: float, total: int | None
+) -> None:
+    began = NOW - timedelta(seconds=60)
+    container = Container("emqx", "emqx/emqx-ee:4.4.15", False, 0, "", "", began, None, None)
+    turned = PodCondition("Ready", "False", since=began + timedelta(seconds=ready_until_s))
+    pod = replace(a_pod("x-new-0", "green", ready=False), containers=(container,), conditions=(turned,))
+    refused = seen(GREEN, pods=(pod,), nodes=Reading((), NOW), stats=Reading({}, NOW))
+    assert refused.total_live == total
 
 
 def test_pods_that_were_not_read_are_no_empty_cluster() -> None:

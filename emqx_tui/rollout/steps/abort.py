@@ -196,11 +196,23 @@ def _was_operator_asked(context: RolloutContext) -> bool:
 
 
 def _may_have_clients(context: RolloutContext, member: Member) -> bool:
-    """It does not tell now, or EMQX leaves it out of its list, but its broker runs and had clients when it was counted.
+    """It does not tell now, or EMQX leaves it out of its list, but its broker runs: a gap, not a death.
 
-    Whether it is ready says nothing of those who are on it.
+    Whether it is Ready says nothing of those who are on it. Who counted nobody has to have done so since the Service
+    sends nobody there.
     """
-    return not member.is_running and member.is_up and _was_used(context, member)
+    if member.is_running or not member.is_up:
+        return False
+    return _was_used(context, member) or (member.is_uncounted and not _was_empty(context, member))
+
+
+def _was_empty(context: RolloutContext, member: Member) -> bool:
+    """The last count found nobody, and none can have come since."""
+    broker = context.observations.standing.get(member.name)
+    since = context.observations.unaddressed_since.get(member.name)
+    if broker is None or broker.clients or since is None:
+        return False
+    return (broker.counted_at - since).total_seconds() >= STATS_LATE_S
 
 
 def _was_used(context: RolloutContext, member: Member) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from emqx_tui.model.containers import Container, PodCondition
 from emqx_tui.model.series import Sample
 from emqx_tui.rollout.commands import RepairEndpoints, RestoreTemplate, Scale, StartDrain, StopDrain
 from emqx_tui.rollout.decision import StepState
@@ -14,6 +15,7 @@ from emqx_tui.rollout.intents import Hold, Resume
 from emqx_tui.rollout.phases import Phase
 from emqx_tui.rollout.state.expectations import AckWait, Failure
 from emqx_tui.rollout.state.journal import AbortRecord
+from emqx_tui.rollout.state.observed import Broker
 from tests.support import scenes as build
 from tests.support.scenes import (
     DRAINED,
@@ -86,6 +88,25 @@ def silent_green(containers_ready: bool, had: int | None) -> Scene:
     name = f"{build.GREEN_NAME}-1"
     recent = Sample(ago(20), 900, had or 0, {name: had} if had is not None else {})
     return remembered(scene, recent=(recent,))
+
+
+def refusing(*, ready_until: float) -> Scene:
+    """Green's node 1 refuses the key; its container runs for five minutes, and is not Ready since `ready_until`."""
+    container = Container("emqx", "", False, 0, "", "", ago(300), None, None)
+    return with_place(
+        silent_green(containers_ready=False, had=None),
+        "green",
+        1,
+        is_ready=False,
+        own_problem="the management API refused the key",
+        containers=(container,),
+        conditions=(PodCondition("Ready", "False", since=ago(ready_until)),),
+    )
+
+
+def counted_on_green(clients: int, *, ago_s: float) -> dict[str, Broker]:
+    name = f"{build.GREEN_NAME}-1"
+    return {name: Broker(f"uid-{name}/0", clients, ago(900), ago(ago_s), is_evacuated=False)}
 
 
 SHRUNK = with_side(build.without_place(BACK, "blue", 2), "blue", replicas=2)
@@ -293,7 +314,34 @@ TABLE: dict[str, tuple[Scene, list[str]]] = {
         silent_green(containers_ready=False, had=None),
         ["scale green to 0"],
     ),
-    "restored: a green node that never joined": (silent_green(containers_ready=True, had=None), ["scale green to 0"]),
+    "restored: a green node that never joined": (
+        with_place(silent_green(containers_ready=True, had=None), "green", 1, is_ready=False),
+        ["scale green to 0"],
+    ),
+    "restored: a green node that is Ready, and that this console has not counted": (
+        silent_green(containers_ready=True, had=None),
+        [],
+    ),
+    "restored: a green node that was Ready, refuses the key, and was never counted here": (
+        refusing(ready_until=60),
+        [],
+    ),
+    "restored: a green node that was not Ready since its container started, and refuses the key": (
+        refusing(ready_until=400),
+        ["scale green to 0"],
+    ),
+    "restored: a green node that refuses the key, counted ten minutes ago with clients": (
+        remembered(refusing(ready_until=400), standing=counted_on_green(40, ago_s=600)),
+        [],
+    ),
+    "restored: a green node that was Ready and refuses the key, with nobody on it before it left the Service": (
+        remembered(refusing(ready_until=60), standing=counted_on_green(0, ago_s=21)),
+        [],
+    ),
+    "restored: a green node that was Ready and refuses the key, with nobody on it after it left the Service": (
+        remembered(refusing(ready_until=60), standing=counted_on_green(0, ago_s=10)),
+        ["scale green to 0"],
+    ),
     "restored: a green node with clients is left out of one answer": (silent_green(containers_ready=True, had=40), []),
     "restored: a green node whose broker is dead": (
         silent_green(containers_ready=False, had=40),
