@@ -31,7 +31,7 @@ def observe(known: Observations, snapshot: Snapshot, journal: Journal | None) ->
         operator_down_since=(known.operator_down_since or now) if snapshot.operator_answers.value is False else None,
         nodes=incidents.watch(known.nodes, snapshot, journal, known.recent),
     )
-    if journal is not None:
+    if journal is not None and not journal.abort:
         known = with_left(known, journal.totals.left, now)
     known = with_sample(known, snapshot, _drained(known, journal) if journal else ())
     if journal is None:
