@@ -67,8 +67,7 @@ def decide(
     wanted = _commands(context, phase)
     context = _recorded(context, bookkeeping.with_starts(context, wanted))
     context = _recorded(context, bookkeeping.with_totals(context, phase, wanted))
-    decision = _decision(context, phase, alarms, wanted, answer)
-    return changed(decision, decided=decided), _remembered(context, phase, wanted)
+    return _decision(context, phase, alarms, wanted, answer, decided), _remembered(context, phase, wanted)
 
 
 def _without_release(
@@ -173,6 +172,7 @@ def _decision(
     alarms: tuple[Alarm, ...],
     wanted: list[Command],
     answer: intent_handlers.Answer,
+    decided: Journal,
 ) -> Decision:
     gate = gates.next_gate(context, phase)
     return Decision(
@@ -186,6 +186,7 @@ def _decision(
         starting=tuple(member.name for member in context.starting),
         commands=tuple(command for command in wanted if _is_due(context, command)),
         journal=context.journal,
+        decided=decided,
         refused=answer.refused,
         refusal=answer.refusal,
         accepted=answer.accepted,
