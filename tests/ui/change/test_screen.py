@@ -107,7 +107,8 @@ async def test_a_typed_template_shows_in_the_form():
 
 async def test_what_stands_beside_the_fields_is_not_cut_at_120_columns():
     async with change_screen(backend_of(), (120, 40)) as (app, pilot):
-        notes = app.screen.query(".form-note").results(Static)
+        notes = list(app.screen.query(".form-note").results(Static))
+        assert notes
         for approval in Approval:
             await until_shown(pilot, str(approval))
             assert not [note.content for note in notes if len(str(note.content)) > note.content_size.width]
