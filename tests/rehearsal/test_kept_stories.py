@@ -1031,6 +1031,30 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "aborted",
     ),
+    "a driver without the right to write its lease hears too late that its journal was removed": (
+        Story(
+            188911,
+            skews_s=(-0.5,),
+            events=(Event(3.2, "no right to write the lease"), Event(15.9, "journal removed")),
+        ),
+        "failed",
+    ),
+    "the lease is removed before a driver with silent watches hears that its journal was": (
+        Story(
+            201310,
+            stop_s=10.0,
+            events=(
+                Event(51.0, "watches silent"),
+                Event(57.1, "journal removed"),
+                Event(58.4, "lease removed"),
+            ),
+        ),
+        "failed",
+    ),
+    "a blue broker restarts in the last moment of an abort": (
+        Story(193341, skews_s=(0.5,), events=(Event(4.5, "abort"), Event(5.9, "blue broker restarts"))),
+        "aborted",
+    ),
 }
 
 

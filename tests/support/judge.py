@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from emqx_tui.headless.lines.view_diff import progress
 from emqx_tui.headless.looking import rows, status
@@ -32,6 +33,8 @@ EXACT = 3
 """Clients by which the figures of the end may differ: those that left or came between two samples."""
 SEEN_LATE_S = 3.0
 """A count is two seconds old at most by a node's sampler, and a second more by the poll."""
+AWAY_KEPT_S = 30.0
+"""Counts that are older than this are told as unknown, or are not judged."""
 STILL_S = 180.0
 """The product's own alarm comes after 120 s in stories."""
 
@@ -53,8 +56,8 @@ class Judge:
         self._ended_in: Phase | None = None
         """A driver has seen the end, though it may have died before it told how the release ended."""
         self._said: set[str] = set()
-        self._offline: list[tuple[float, int]] = []
-        """Of late: when so many were away."""
+        self._offline: deque[tuple[float, int]] = deque()
+        """Of AWAY_KEPT_S: when so many were away."""
         self._left: deque[tuple[float, int]] = deque()
         """Of the time before the end: when so many had left by themselves."""
         self._emptied: tuple[float, int] | None = None
@@ -67,6 +70,8 @@ class Judge:
         """Who had come back within SEEN_LATE_S when the sum was lowest: no broker has counted them yet."""
         self._lowest: tuple[float, float] = (float("inf"), float("-inf"))
         """The lowest sum so far, and when it was last seen to fall."""
+        self._lowest_before: deque[tuple[float, float]] = deque()
+        """Of SEEN_LATE_S before the end: the lowest sum as it stood."""
         self._evicted_unseen = 0
         """By somebody else who had begun to evacuate nodes just before the end."""
         self._adopted: set[str] = set()
@@ -92,8 +97,9 @@ class Judge:
             if self._at_end is None:
                 natural = self._cluster.truth.since_mark().natural
                 self._left.append((now, natural))
-                while now - self._left[0][0] > QUIET_S + SEEN_LATE_S:
-                    self._left.popleft()
+                self._lowest_before.append((now, self._cluster.truth.lowest_live))
+                _forget(self._left, now - QUIET_S - SEEN_LATE_S)
+                _forget(self._lowest_before, now - SEEN_LATE_S)
             if view.result and self._at_end is None:
                 self._evicted_unseen = self._of_a_moment_ago(now)
                 self._at_end = self._cluster.truth.since_mark(), self._cluster.truth.lowest_live
@@ -116,17 +122,21 @@ class Judge:
 
     def _note_offline(self, now: float) -> None:
         truth = self._cluster.truth
-        old = [(at, count) for at, count in self._offline if now - at > SEEN_LATE_S]
-        # What was noted last before that lasted until the next note.
-        late = [*old[-1:], *((at, count) for at, count in self._offline if now - at <= SEEN_LATE_S)]
         gone = truth.since_mark()
-        self._offline = [*late, (now, truth.offline + gone.lost)]
+        late = self._away_since(now - SEEN_LATE_S)
+        self._offline.append((now, truth.offline + gone.lost))
+        _forget(self._offline, now - AWAY_KEPT_S)
         self._resets = [*((at, n) for at, n in self._resets if now - at <= SEEN_LATE_S), (now, gone.reset)]
         if truth.lowest_live != self._lowest[0]:
             self._lowest, self._reset_at_lowest = (truth.lowest_live, now), 0
-            self._back_at_lowest = _largest_fall(count for _, count in late)
+            self._back_at_lowest = _largest_fall(late)
         if now - self._lowest[1] <= SEEN_LATE_S:
             self._reset_at_lowest = max(self._reset_at_lowest, gone.reset - self._resets[0][1])
+
+    def _away_since(self, since: float) -> list[int]:
+        """How many were away at each note from then on; what was noted last before that lasted until the next one."""
+        before = [count for at, count in self._offline if at < since]
+        return [*before[-1:], *(count for at, count in self._offline if at >= since)]
 
     def _of_a_moment_ago(self, now: float) -> int:
         """Who was evicted from green by others that no console can know of yet."""
@@ -202,7 +212,6 @@ class Judge:
         truth = self._cluster.truth
         gone = truth.since_mark()
         ledger = status.document(view)["ledger"]
-        offline = max(count for _, count in self._offline)
         for name, figure in ledger.items():
             if figure is not None and figure < 0:
                 self._break(f"negative {name}", f"status tells {name} {figure}")
@@ -214,9 +223,11 @@ class Judge:
             self._break("evicted", f"status tells {evicted} evicted, it was {gone.evicted}")
         overdue = facts.overdue(view)
         read_at = view.snapshot.stats.read_at
-        is_new = read_at is not None and (view.now - read_at).total_seconds() <= SEEN_LATE_S
-        if overdue is not None and is_new and overdue > offline + self._slack:
-            self._break("missing", f"{overdue} are said to be missing, {offline} are away")
+        age_s = (view.now - read_at).total_seconds() if read_at is not None else float("inf")
+        if overdue is not None and age_s <= AWAY_KEPT_S - SEEN_LATE_S:
+            away = max(self._away_since(self.stage.world.timeline.now - age_s - SEEN_LATE_S))
+            if overdue > away + self._slack:
+                self._break("missing", f"{overdue} are said to be missing, {away} were away {age_s:.1f} s ago or later")
 
     # -- at the end
 
@@ -286,7 +297,8 @@ class Judge:
                 self._break("disconnects", f"finished tells {told} disconnects, it was {true}")
         if line["cut_by_canary"] > gone.reset + gone.natural + EXACT:
             self._break("canary", f"finished tells {line['cut_by_canary']} cut by the canary, it was {gone.reset}")
-        lost, away = line["clients_lost"], max([gone.lost + cluster.truth.offline, *(n for _, n in self._offline)])
+        lately = self._away_since(self.stage.world.timeline.now - SEEN_LATE_S)
+        lost, away = line["clients_lost"], max(gone.lost + cluster.truth.offline, *lately)
         # Who has left by himself a moment ago may be about to come back.
         leaving = self._left[-1][1] - self._left[0][1] if self._left else 0
         least = gone.lost - self._lost_before - late - self._away - leaving
@@ -298,8 +310,15 @@ class Judge:
         # And nobody looks while a source is away.
         if ratio is not None and size and not line["uncounted"]:
             told, slack = round(ratio * size), self._slack + self._reset_at_lowest + self._back_at_lowest
-            if not lowest - slack <= told <= lowest + slack:
+            # Who was cut off a moment before the end is not counted yet.
+            before = max((low for _, low in self._lowest_before), default=lowest)
+            if not lowest - slack <= told <= before + slack:
                 self._break("lowest", f"finished tells a lowest sum of {told}, it was {lowest}")
+
+
+def _forget(notes: deque[tuple[float, Any]], before: float) -> None:
+    while notes and notes[0][0] < before:
+        notes.popleft()
 
 
 def _largest_fall(counts: Iterable[int]) -> int:

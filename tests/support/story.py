@@ -35,8 +35,9 @@ LIMIT_S = 600.0
 LATE_S = 200.0
 """So long after the last event and its end people give up: they go back, and do what they are told to."""
 REWRITTEN_S = 3.0
-"""A driver has heard by then that its journal was removed, and has written it again."""
+"""A driver has heard by then that its journal was removed, and has written it again ..."""
 LATE_WATCH_S = 10.0
+"""... or so much later, where watches are late or silent."""
 PASS_S = 25.0
 """The operator looks again every 20 s."""
 WATCH_ONLY = ("2.1.0", "2.1.2")
@@ -189,8 +190,6 @@ class Telling:
         self.consoles: list[Console] = []
         self._started = 0
         self._mended_at = 0.0
-        self._unwritten_at = float("-inf")
-        """When somebody removed the journal: a driver that goes at that moment writes it no more."""
 
     def console(self, place: int) -> Console:
         self._started += 1
@@ -233,7 +232,6 @@ class Telling:
             if console.view is not None and console.view.journal is not None:
                 console.session.submit(ACTIONS[event.what](console.view))
         elif event.what == "cut off":
-            self._note_unwritten()
             console.cut()
             timeline.after(25.0, lambda: self._heal(console))
         elif event.what == "killed":
@@ -242,8 +240,8 @@ class Telling:
             fault = CATALOGUE[event.what]
             self.struck.append(fault)
             if event.what == "journal removed":
-                self._unwritten_at = timeline.now
                 self.judge.may_fail |= not self._is_driven()
+                self._look_for_its_writer(timeline.now)
             fault.strike(console)
             if fault.mend is not None:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
@@ -253,17 +251,22 @@ class Telling:
         """And start it again a while later; who is dead is not killed once more."""
         console = self.consoles[place]
         if console.host.identity not in self.stage.dead:
-            self._note_unwritten()
             console.cut()
             console.watchers.clear()
             self.stage.dead.add(console.host.identity)
             self.stage.world.timeline.after(12.0, lambda: self._again(place))
 
-    def _note_unwritten(self) -> None:
-        """A console goes: it may be the driver, and not have heard yet that the journal was removed."""
-        is_late = CATALOGUE["watches late by 10 s"] in self.struck
-        heard_s = REWRITTEN_S + (LATE_WATCH_S if is_late else 0.0)
-        self.judge.may_fail |= self.stage.world.timeline.now - self._unwritten_at < heard_s
+    def _look_for_its_writer(self, removed_at: float) -> None:
+        """Its driver may go, or lose the lease, before it hears that the journal was removed: then nobody writes it."""
+        timeline = self.stage.world.timeline
+        is_late = any(fault.name.startswith("watches") for fault in self.struck)
+        if timeline.now - removed_at > REWRITTEN_S + (LATE_WATCH_S if is_late else 0.0):
+            return
+        are_gone = self.stage.dead or any(console.wire.is_cut for console in self.consoles)
+        has_cause = are_gone or any("lease" in fault.name for fault in self.struck)
+        is_unwritten = timeline.now > removed_at and self.stage.witness.journal() is None
+        self.judge.may_fail |= bool(has_cause) and is_unwritten and not self._is_driven()
+        timeline.after(0.25, lambda: self._look_for_its_writer(removed_at))
 
     def _is_driven(self) -> bool:
         """The driver lives, is connected, knows that it drives, and has something left to drive."""
