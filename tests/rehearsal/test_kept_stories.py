@@ -1051,6 +1051,15 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "failed",
     ),
+    "the journal cannot be read in the moment in which an abort has ended": (
+        Story(
+            217366,
+            skews_s=(0.5, 0.5),
+            boot_s=1.0,
+            events=(Event(8.7, "abort", 1), Event(12.9, "journal tampered", 1)),
+        ),
+        "stands in 'idle'",
+    ),
     "a blue broker restarts in the last moment of an abort": (
         Story(193341, skews_s=(0.5,), events=(Event(4.5, "abort"), Event(5.9, "blue broker restarts"))),
         "aborted",

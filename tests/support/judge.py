@@ -238,7 +238,9 @@ class Judge:
             return
         ends = frozenset({"done", "aborted"}).union(*(fault.ends for fault in struck))
         if not view.result:
-            is_over = view.decision.phase is Phase.IDLE and facts.unjournaled(view) is None
+            # One that only watches is told why: a journal that nobody can read, which others take care of.
+            is_idle = view.decision.phase is Phase.IDLE and view.role is not Role.WATCH_ONLY
+            is_over = is_idle and facts.unjournaled(view) is None
             if is_over and (self.may_fail or self._ended_in):
                 # Its driver went when all was done, or the journal with it, and whoever came has set the delay back.
                 self._is_settled(BEFORE if self._ended_in is Phase.ABORTED else version, self._delay(struck, delay_s))
