@@ -89,7 +89,7 @@ class Pod(KubeObject):
     conditions: tuple[PodCondition, ...] = ()
     readiness_gates: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def broker(self) -> Container | None:
         """The container that EMQX runs in."""
         return next((container for container in self.containers if container.name == "emqx"), None)

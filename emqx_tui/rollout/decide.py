@@ -102,7 +102,7 @@ def _without_release(
 
 def _decided(stands: Journal, before: Journal, after: Journal | None) -> Journal:
     """The journal that stands, with what a person has decided now: what this console has seen itself is left out."""
-    if after is None:
+    if after is None or after is before:
         return stands
     if after.late_removal != before.late_removal:
         # Who goes on after a canary that failed has read its verdict here; the driver's is on its way.

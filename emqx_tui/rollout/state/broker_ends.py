@@ -49,6 +49,7 @@ def last_count(recent: Iterable[Sample], pod: str, until: datetime) -> int | Non
 def least_left(recent: Iterable[Sample], pod: str, rate_per_s: int, until: datetime) -> int:
     """Clients that a drain cannot have evicted by `until`, by the counts of the last seconds: a broker that stops cuts
     them off. 0 where nobody counted."""
-    ages = [((until - sample.at).total_seconds(), sample.nodes[pod]) for sample in recent if pod in sample.nodes]
-    late = [(age_s, count) for age_s, count in ages if 0 <= age_s <= DROPS_BEFORE_S]
-    return max((count - round(rate_per_s * (age_s + SAMPLED_LATE_S)) for age_s, count in late), default=0)
+    since = until - timedelta(seconds=DROPS_BEFORE_S)
+    late = [(until - s.at, s.nodes[pod]) for s in recent if since <= s.at <= until and pod in s.nodes]
+    left = (n - round(rate_per_s * (age.total_seconds() + SAMPLED_LATE_S)) for age, n in late)
+    return max(left, default=0)
