@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from emqx_tui.headless.lines.view_diff import progress
@@ -115,8 +115,9 @@ class Judge:
                 self._break("still", f"nothing moves in '{view.decision.phase}' and nothing is said")
             if now - looked_at >= LOOK_EVERY_S:
                 looked_at = now
-                self._fronts_agree(view)
-                self._figures_are_true(view, struck)
+                document = status.document(view)
+                self._fronts_agree(view, document)
+                self._figures_are_true(view, document["ledger"], struck)
 
         console.watchers.append(look)
 
@@ -180,12 +181,12 @@ class Judge:
 
     # -- now and then
 
-    def _fronts_agree(self, view: View) -> None:
+    def _fronts_agree(self, view: View, document: Mapping[str, Any]) -> None:
         resource, journal = view.snapshot.resource.value, view.journal
         if resource is None or journal is None or view.snapshot.slices.value is None:
             return
         row = with_view(ClusterRow(resource, view.now, Phase.IDLE), view)
-        document, lines = status.document(view), " ".join(status.lines(view))
+        lines = " ".join(status.lines(view))
         is_waiting = facts.waits_for_person(view)
         bar = headline(view)
         words = f"{plain(bar.first)} {plain(bar.second)}"
@@ -208,10 +209,9 @@ class Judge:
             if not is_so:
                 self._break(what, f"front ends disagree on {what} in '{view.decision.phase}'")
 
-    def _figures_are_true(self, view: View, struck: Sequence[Fault]) -> None:
+    def _figures_are_true(self, view: View, ledger: Mapping[str, int | None], struck: Sequence[Fault]) -> None:
         truth = self._cluster.truth
         gone = truth.since_mark()
-        ledger = status.document(view)["ledger"]
         for name, figure in ledger.items():
             if figure is not None and figure < 0:
                 self._break(f"negative {name}", f"status tells {name} {figure}")
