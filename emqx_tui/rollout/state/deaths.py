@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from emqx_tui.model.frozen import changed
@@ -23,6 +23,8 @@ UNSEEN_S = 2.5
 """Whom a drain brought to a broker since its last count nobody knows; each is counted once a second."""
 VANISHED_LATE_S = 10.0
 """Kubernetes has asked a pod that is gone to stop so long before: a late watch tells both at once."""
+BACK_S = 0.5
+"""Brokers that end together drop their clients together; none of them lands on another."""
 RESTART = "/emqx"
 """After the instance: EMQX has been restarted in its container."""
 
@@ -52,7 +54,8 @@ def with_deaths(known: Observations, snapshot: Snapshot, drained: Container[str]
             told_late_s = 0.0 if is_same else VANISHED_LATE_S
             clients = _last_count(known, name, before, until, told_late_s)
             is_unseen = (until - before.counted_at).total_seconds() > UNSEEN_S and not before.is_evacuated
-            if clients is None or (is_unseen and _is_draining(known, snapshot)):
+            is_landed_on = not before.is_evacuated and _is_landed_on((*known.deaths, *deaths), name, until)
+            if clients is None or is_landed_on or (is_unseen and _is_draining(known, snapshot)):
                 known = changed(known, is_uncountable=True)
             if clients:
                 ended_at = until if member else _dropped_at(known, name, clients, until)
@@ -103,6 +106,12 @@ def _broker(member: Member, since: datetime, at: datetime, snapshot: Snapshot) -
 def _is_draining(known: Observations, snapshot: Snapshot) -> bool:
     since = snapshot.now - timedelta(seconds=STOPPED_S)
     return any(at >= since for at in known.evacuated_at.values())
+
+
+def _is_landed_on(deaths: Iterable[NodeDeath], name: str, until: datetime) -> bool:
+    """Whom another broker has cut off a moment before may have come back here, and not be counted yet."""
+    ages = ((until - death.at).total_seconds() for death in deaths if death.pod != name)
+    return any(BACK_S <= age_s <= DROPS_BEFORE_S for age_s in ages)
 
 
 def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:

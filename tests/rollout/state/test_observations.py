@@ -632,6 +632,22 @@ def test_who_was_cut_off_long_before_a_late_watch_told_of_it_nobody_can_count() 
     assert (memory.deaths, memory.is_uncountable) == ((), True)
 
 
+@pytest.mark.parametrize(
+    ("later_s", "is_uncountable"),
+    [(0.0, False), (2.0, True), (8.0, False)],
+    ids=["at the same time", "a moment after another", "long after another"],
+)
+def test_who_landed_on_a_broker_just_before_it_ended_nobody_has_counted(later_s: float, is_uncountable: bool) -> None:
+    serving = counted(DRAINING, g0=40)
+    first = dead(serving, 1)
+    second = with_place(first, "green", 0, is_ready=False, containers_ready=False, live=None)
+    memory = seen(
+        counted(DRAINING, g0=40), *(at(first, 1.0 + n) for n in range(int(later_s))), at(second, 1.0 + later_s)
+    )
+    assert sorted(death.clients for death in memory.deaths) == [40, 300]
+    assert memory.is_uncountable is is_uncountable
+
+
 def test_what_several_drivers_have_seen_is_counted_once() -> None:
     memory = seen(DRAINING, at(dead(DRAINING, 1), 1))
     (death,) = memory.deaths
