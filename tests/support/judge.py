@@ -77,6 +77,8 @@ class Judge:
         self._adopted: set[str] = set()
         self._lost_before = 0
         """Before a console adopted the release: its figures begin there."""
+        self._adopted_with: tuple[int, int] | None = None
+        """Clients when a console adopted the release, and the lowest sum until then."""
         self._at_end: tuple[Counts, int] | None = None
         """Clients that were cut off, and the lowest sum, when the release ended."""
 
@@ -89,7 +91,8 @@ class Judge:
             now = self.stage.world.timeline.now
             if view.journal and view.journal.is_adopted and view.journal.release_id not in self._adopted:
                 self._adopted.add(view.journal.release_id)
-                self._lost_before = self._cluster.truth.since_mark().lost
+                truth = self._cluster.truth
+                self._lost_before, self._adopted_with = truth.since_mark().lost, (truth.live, truth.lowest_live)
             self._note_offline(now)
             self._note_emptied(now, view)
             if view.decision.phase in (Phase.DONE, Phase.ABORTED):
@@ -311,10 +314,12 @@ class Judge:
         # whether a drain evicts them or a network resets them, a whole node at once.
         # And nobody looks while a source is away.
         if ratio is not None and size and not line["uncounted"]:
-            told, slack = round(ratio * size), self._slack + self._reset_at_lowest + self._back_at_lowest
+            told = round(ratio * (self._adopted_with[0] if self._adopted_with else size))
+            slack = self._slack + self._reset_at_lowest + self._back_at_lowest
             # Who was cut off a moment before the end is not counted yet.
             before = max((low for _, low in self._lowest_before), default=lowest)
-            if not lowest - slack <= told <= before + slack:
+            is_lowest_before = self._adopted_with is not None and self._adopted_with[1] == lowest
+            if told < lowest - slack or (told > before + slack and not is_lowest_before):
                 self._break("lowest", f"finished tells a lowest sum of {told}, it was {lowest}")
 
 
