@@ -1060,6 +1060,29 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "stands in 'idle'",
     ),
+    "all of green is removed just after clients of a blue pod have come to it": (
+        Story(
+            222478,
+            nodes=4,
+            churn_per_s=0.0,
+            boot_s=15.0,
+            events=(Event(52.1, "blue pod deleted"), Event(53.6, "green set removed")),
+        ),
+        "done",
+    ),
+    "a release is adopted once a fifth of the clients is gone, and aborted": (
+        Story(
+            222372,
+            nodes=4,
+            churn_per_s=0.5,
+            events=(
+                Event(2.4, "journal tampered"),
+                Event(3.8, "operator cannot reach EMQX"),
+                Event(13.3, "journal removed"),
+            ),
+        ),
+        "aborted",
+    ),
     "a blue broker restarts in the last moment of an abort": (
         Story(193341, skews_s=(0.5,), events=(Event(4.5, "abort"), Event(5.9, "blue broker restarts"))),
         "aborted",

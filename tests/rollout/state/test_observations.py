@@ -641,9 +641,7 @@ def test_who_landed_on_a_broker_just_before_it_ended_nobody_has_counted(later_s:
     serving = counted(DRAINING, g0=40)
     first = dead(serving, 1)
     second = with_place(first, "green", 0, is_ready=False, containers_ready=False, live=None)
-    memory = seen(
-        counted(DRAINING, g0=40), *(at(first, 1.0 + n) for n in range(int(later_s))), at(second, 1.0 + later_s)
-    )
+    memory = seen(serving, *(at(first, 1.0 + n) for n in range(int(later_s))), at(second, 1.0 + later_s))
     assert sorted(death.clients for death in memory.deaths) == [40, 300]
     assert memory.is_uncountable is is_uncountable
 
