@@ -23,8 +23,10 @@ UNSEEN_S = 2.5
 """Whom a drain brought to a broker since its last count nobody knows; each is counted once a second."""
 VANISHED_LATE_S = 10.0
 """Kubernetes has asked a pod that is gone to stop so long before: a late watch tells both at once."""
-BACK_S = 0.5
+TOGETHER_S = 0.5
 """Brokers that end together drop their clients together; none of them lands on another."""
+LANDED_S = 10.0
+"""Clients that wait for five seconds are back, and counted where they are, so long after they were cut off."""
 RESTART = "/emqx"
 """After the instance: EMQX has been restarted in its container."""
 
@@ -111,7 +113,7 @@ def _is_draining(known: Observations, snapshot: Snapshot) -> bool:
 def _is_landed_on(deaths: Iterable[NodeDeath], name: str, until: datetime) -> bool:
     """Whom another broker has cut off a moment before may have come back here, and not be counted yet."""
     ages = ((until - death.at).total_seconds() for death in deaths if death.pod != name)
-    return any(BACK_S <= age_s <= DROPS_BEFORE_S for age_s in ages)
+    return any(TOGETHER_S <= age_s <= LANDED_S for age_s in ages)
 
 
 def _ended(before: Broker, member: Member | None, uptime_s: int | None) -> str:

@@ -634,8 +634,8 @@ def test_who_was_cut_off_long_before_a_late_watch_told_of_it_nobody_can_count() 
 
 @pytest.mark.parametrize(
     ("later_s", "is_uncountable"),
-    [(0.0, False), (2.0, True), (8.0, False)],
-    ids=["at the same time", "a moment after another", "long after another"],
+    [(0.0, False), (2.0, True), (8.0, True), (12.0, False)],
+    ids=["at the same time", "a moment after another", "once all may be back", "long after another"],
 )
 def test_who_landed_on_a_broker_just_before_it_ended_nobody_has_counted(later_s: float, is_uncountable: bool) -> None:
     serving = counted(DRAINING, g0=40)
