@@ -1070,6 +1070,18 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "a green pod is killed as clients come back that wait for five seconds": (
+        Story(
+            227246,
+            nodes=12,
+            clients_per_node=30,
+            preset="emqtt_bench-reconnect",
+            skews_s=(0.0, 0.0),
+            lag_s=1.0,
+            events=(Event(69.7, "blue scaled to 1"), Event(76.3, "green pod killed", 1)),
+        ),
+        "done",
+    ),
     "a release is adopted once a fifth of the clients is gone, and aborted": (
         Story(
             222372,
