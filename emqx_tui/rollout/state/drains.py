@@ -36,8 +36,8 @@ def with_drains(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     totals = journal.totals
     baseline, initial = known.baseline or totals.baseline, {**totals.initial, **known.initial}
     green_baseline = known.green_baseline or totals.green_baseline
-    awaited_from = now - timedelta(seconds=TOLD_WITHIN_S)
-    is_sure = not any(drain.is_at_least and drain.since >= awaited_from for drain in known.untold.values())
+    told_at = snapshot.evacuations.read_at
+    is_sure = not any(drain.is_at_least and _may_be_told(drain, told_at) for drain in known.untold.values())
     if begun and is_sure and not baseline and blue.live_connections is not None:
         before = _before(known, begun)
         green_before = before.green if before else _green_before(snapshot, begun)
@@ -108,11 +108,11 @@ def with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None and not snapshot.stats.problem
     # One that was removed is built again before its pods are: those of before may still be up, with their clients.
     has_pods = all(g.members or not g.replicas for g in (blue, green))
-    if not is_counted or not has_pods or blue.live_connections is None or on_green is None:
+    if not is_counted or not has_pods or blue.live_connections is None or on_green is None or not known.baseline:
         return _not_counted(known, now)
     gone = evicted(known)
     # One that was not up when the first drain began had no clients.
-    baseline = {**dict.fromkeys((*live, *known.initial), 0), **known.baseline} if known.baseline else known.initial
+    baseline = {**dict.fromkeys((*live, *known.initial), 0), **known.baseline}
     waiting = {name: count for name, count in baseline.items() if name not in known.initial}
     moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
     # What a node had lost by itself before its own drain began went to green as well.
@@ -206,13 +206,18 @@ def _with_begun(
         elif member.evacuation and not (is_new and name in noted) and not _goes_on(known, name, denied_at):
             untold[name] = _untold(known, member, now)
     begun |= {name: drain.clients for name, drain in untold.items()}
-    late = now - timedelta(seconds=TOLD_WITHIN_S)
-    never = (d for n, d in known.untold.items() if n not in told_late and (n not in untold or d.since < late))
+    waited = {n: d for n, d in known.untold.items() if n not in told_late}
+    never = (d for n, d in waited.items() if n not in untold or not _may_be_told(d, told_at))
     is_uncountable = known.is_uncountable or any(drain.is_at_least for drain in never)
     if told_late:
         known = _corrected(known, told_late)
     changes = {"untold": untold, "drained_from": drained_from, "denied_at": denied_at}
     return changed(known, **changes, is_uncountable=is_uncountable), begun
+
+
+def _may_be_told(drain: Untold, told_at: datetime | None) -> bool:
+    """The cluster, which is not asked while a node hangs, has not answered for long enough to tell of it."""
+    return told_at is None or (told_at - drain.since).total_seconds() <= TOLD_WITHIN_S
 
 
 def _corrected(known: Observations, by: Mapping[str, int]) -> Observations:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emqx_tui.model.containers import Container, PodCondition, Termination
-from emqx_tui.model.evacuation import EvacuationState
+from emqx_tui.model.evacuation import EvacuationState, GlobalStatus
 from emqx_tui.model.reading import MISSING, Reading
 from emqx_tui.model.series import Ledger, Sample
 from emqx_tui.model.snapshot import Snapshot
@@ -798,6 +798,22 @@ def test_with_whom_a_drain_of_a_split_node_began(
     for snapshot in (*map(split_off, before), *(split_off(at(own_word(scene, 260 - n), 2 + n)) for n in range(12))):
         memory = observe(memory, snapshot, scene.journal)
     assert (memory.initial[TOP], memory.is_uncountable) == (clients, is_uncountable)
+
+
+def test_who_landed_before_a_drain_was_told_of_is_not_missing_once_it_is() -> None:
+    """A node hangs, so that the cluster is not asked; who comes then sees a drain that has emptied its node."""
+    come = counted(own_word(DRAINING, 0), g0=300)
+    asked_at = come.now
+    unasked = [at(come, n) for n in range(40)]
+    memory = Observations()
+    for scene in unasked:
+        snapshot = scene.snapshot()
+        told = replace(snapshot.evacuations, value=GlobalStatus((), 0), read_at=asked_at)
+        memory = observe(memory, replace(snapshot, evacuations=told), scene.journal)
+    assert memory.ledger.missing is None
+    over = at(counted(evacuating(DRAINING, 2, live=0), g0=300), 41)
+    memory = seen(over, at(over, 42), memory=memory)
+    assert (memory.ledger.evicted, memory.ledger.landed, memory.ledger.missing) == (300, 300, 0)
 
 
 def test_who_was_evicted_before_a_drain_was_stopped_that_the_cluster_had_not_told_of_is_counted() -> None:
