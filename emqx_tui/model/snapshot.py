@@ -330,7 +330,7 @@ class Snapshot:
         return Generation(colour, stateful_set, members, self.pods.value is not None)
 
     def _member(self, pod: Pod, colour: Colour) -> Member:
-        listed, own = self._node_by_pod.get(pod.name), self.own.get(pod.name, MISSING)
+        listed, own = self._listed(pod), self.own.get(pod.name, MISSING)
         node = self.brokers.get(pod.name) or listed
         if own.problem and own is not MISSING and not pod.containers_ready:
             node = None
@@ -374,6 +374,12 @@ class Snapshot:
             is_rebalanced = status is not None and status.rebalances > 0 and is_joined
             return None if is_rebalanced else Evacuation.by_own_word(node, word)
         return told.counted(word)
+
+    def _listed(self, pod: Pod) -> EmqxNode | None:
+        """As the cluster lists it; what it listed before this broker ran was the one before it, of the same name."""
+        runs_since, read_at = pod.broker.running_since if pod.broker else None, self.nodes.read_at
+        is_older = runs_since is not None and read_at is not None and read_at < runs_since
+        return None if is_older else self._node_by_pod.get(pod.name)
 
     @cached_property
     def _node_by_pod(self) -> dict[str, EmqxNode]:

@@ -216,6 +216,16 @@ def test_a_green_node_that_was_ready_may_have_clients_though_nobody_heard_of_it(
     assert refused.total_live == total
 
 
+@pytest.mark.parametrize(("listed_s", "is_known"), [(-1.0, False), (1.0, True)], ids=["before it ran", "since it runs"])
+def test_a_list_of_before_a_broker_ran_names_the_one_before_it(listed_s: float, is_known: bool) -> None:
+    began = NOW - timedelta(seconds=60)
+    container = Container("emqx", "emqx/emqx-ee:4.4.14", True, 0, "", "", began, None, None)
+    pod = replace(a_pod("x-old-0", "blue"), containers=(container,))
+    nodes = Reading((EmqxNode("x@x-old-0.h", "4.4.14"),), began + timedelta(seconds=listed_s))
+    (member,) = seen(BLUE, pods=(pod,), nodes=nodes).members
+    assert (member.is_joined, member.is_running, member.accepts_clients) == (is_known, is_known, is_known)
+
+
 def test_pods_that_were_not_read_are_no_empty_cluster() -> None:
     unread = replace(seen(BLUE), pods=Reading(None, None))
     assert unread.blue is not None

@@ -161,7 +161,7 @@ def test_green_is_watched_when_blue_is_gone_and_not_when_an_abort_takes_it_away(
 
 
 def test_a_console_that_comes_later_reads_it_from_the_pods():
-    container = Container("emqx", "emqx/emqx-ee:4.4.15", True, 1, "", "", ago(0), None, KILLED)
+    container = Container("emqx", "emqx/emqx-ee:4.4.15", True, 1, "", "", ago(5), None, KILLED)
     scene = with_place(DRAINING, "green", 0, restarts=1, containers=(container,))
     known = watched(noted(scene, cut_over_at=ago(100)))
     assert told(known) == [(IncidentKind.RESTARTED, GREEN, None, "OOMKilled, exit code 137")]
