@@ -93,6 +93,11 @@ class Cluster:
         """Where the bed has its logs."""
         return self.kubeconfig.parent
 
+    def audit_lines(self) -> list[str]:
+        """Of the audit log; the API server may still write the last one."""
+        whole, _, _ = (self.folder / "audit.log").read_text().rpartition("\n")
+        return whole.split("\n") if whole else []
+
     # -- objects
 
     @staticmethod
@@ -343,7 +348,7 @@ class Case:
     def audit(self, plural: str = "", sub: str = "", user: str = "", *, since: float = 0.0) -> list[Object]:
         """Writes to the API server in this namespace, in order, as its audit log has them."""
         found = []
-        for line in (self.cluster.folder / "audit.log").read_text().splitlines():
+        for line in self.cluster.audit_lines():
             if f'"{self.namespace}"' not in line:
                 continue
             entry = json.loads(line)

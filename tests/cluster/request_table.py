@@ -29,7 +29,7 @@ def asked_of_the_api_server(cluster: Cluster, since: float) -> Counter[str]:
     """Every request of a console since then, whatever its namespace; a watch counts once."""
     found: Counter[str] = Counter()
     seen: set[str] = set()
-    for line in (cluster.folder / "audit.log").read_text().splitlines():
+    for line in cluster.audit_lines():
         entry = json.loads(line)
         if not entry.get("userAgent", "").startswith(CONSOLE) or entry["auditID"] in seen or received_at(entry) < since:
             continue
