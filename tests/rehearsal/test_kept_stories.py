@@ -1082,6 +1082,29 @@ KEPT: dict[str, tuple[Story, str]] = {
         ),
         "done",
     ),
+    "a node hangs so long that the cluster tells first of a drain when it is over": (
+        Story(
+            230048,
+            clients_per_node=33,
+            is_late=True,
+            boot_s=15.0,
+            events=(Event(27.4, "a blue broker hangs"), Event(37.6, "killed")),
+        ),
+        "done",
+    ),
+    "blue's nodes come back with the volumes of their drain while another one hangs": (
+        Story(
+            230314,
+            nodes=6,
+            has_volumes=True,
+            skews_s=(-0.5, -0.5, 0.5),
+            boot_s=1.0,
+            stop_s=10.0,
+            lag_s=1.0,
+            events=(Event(90.7, "a blue broker hangs"), Event(108.5, "replicas raised and put back", 1)),
+        ),
+        "aborted",
+    ),
     "a release is adopted once a fifth of the clients is gone, and aborted": (
         Story(
             222372,
