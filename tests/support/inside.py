@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from textual.pilot import Pilot
@@ -23,8 +24,17 @@ from tests.support.scripted import ScriptedBackend
 
 SMALL = (80, 24)
 TROUBLED = f"{GREEN}-0"
+STARTED = NOW - timedelta(seconds=60)
 EMQX = Container(
-    "emqx", "emqx/emqx-ee:4.4.15", False, 2, "", "", NOW, None, Termination("OOMKilled", 137, "token=s3cret", NOW)
+    "emqx",
+    "emqx/emqx-ee:4.4.15",
+    False,
+    2,
+    "",
+    "",
+    STARTED,
+    None,
+    Termination("OOMKilled", 137, "token=s3cret", STARTED),
 )
 RELOADER = Container("reloader", "emqx/reloader:1", True, 0, "", "", NOW, None, None)
 
