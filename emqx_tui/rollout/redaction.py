@@ -19,8 +19,11 @@ _SERIALIZED = re.compile(r"last-applied")
 """Annotations of kubectl and the operator: a whole object, as JSON or packed."""
 _NOT_SECRET = {"secretName", "secretRef", "secretKeyRef", "imagePullSecrets", "optional"}
 _INLINE = (
-    re.compile(r"(?i)\b(authorization:?\s*(?:basic|bearer)\s+)[^\s'\"]+"),
-    re.compile(r"(?i)\b((?:password|passwd|secret|token|api_?key)\s*[=:]\s*)[^\s,'\"&}]+"),
+    re.compile(r"(?i)\b(authorization\\*[\"']?\s*[:=]?\s*\\*[\"']?(?:basic|bearer)\s+)[^\s'\"]+"),
+    re.compile(
+        r"(?is)((?:password|passwd|secret|token|api_?key)\\*[\"']?\s*[=:]\s*)"
+        r"(?:(?P<quote>\\*[\"'])(?:(?!(?P=quote))(?:\\.|[^\\]))*(?P=quote)?|[^\s,'\"&}]+)"
+    ),
     re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
 )
 

@@ -176,6 +176,17 @@ def test_a_value_at_its_path(path: str, value: Any, shown: Any) -> None:
         f"api_key: {SECRET}",
         f"amqp://user:{SECRET}@host/vhost",
         f"redis://:{SECRET}@host",
+        f'{{"password":"{SECRET}"}}',
+        f'{{"password": "{SECRET}", "user": "x"}}',
+        f'password="a {SECRET}"',
+        f"password='a {SECRET}'",
+        f'"secret":"a\\"{SECRET}"',
+        f'{{\\"token\\":\\"a {SECRET}\\"}}',
+        f'token="cut off {SECRET}',
+        f"access_token={SECRET}",
+        f"MYSQL_PASSWORD={SECRET}",
+        f'"Authorization":"Bearer {SECRET}"',
+        f"authorization=Bearer {SECRET}",
     ],
 )
 def test_credentials_inside_a_text(text: str) -> None:
