@@ -74,8 +74,8 @@ def _green_to_keep(context: RolloutContext) -> tuple[Member, ...]:
 
 
 def _keeps_address(member: Member) -> bool:
-    """The address stays until the node has no client; an unknown count keeps it."""
-    return member.is_running and bool(member.pod.ip) and member.live_connections != 0
+    """The address stays until the node has no client; an unknown count, or an answer that leaves it out, keeps it."""
+    return member.node is not None and bool(member.pod.ip) and member.live_connections != 0
 
 
 def wanted_ips(context: RolloutContext, phase: Phase) -> frozenset[str]:

@@ -522,6 +522,14 @@ def test_a_write_of_addresses_says_what_for(scene: Scene, purpose: str) -> None:
     assert write.purpose == purpose
 
 
+def test_one_answer_that_leaves_a_node_of_blue_out_takes_no_address_from_its_clients() -> None:
+    """The network may cut them: that is why blue is removed late."""
+    left_out = {"is_joined": False, "uptime_s": 60, "own": 300, "own_enabled": False}
+    scene = with_place(noted(LATE, late_removal=True), "blue", 1, **left_out)
+    (write,) = [c for c in scene.commands() if isinstance(c, WriteEndpoints)]
+    assert {f"{build.BLUE_NAME}-{n}" for n in range(3)} <= {address.pod_name for address in write.addresses}
+
+
 AWAY = with_place(DRAINING, "green", 1, is_joined=False)
 NUDGES: dict[str, tuple[Scene, str]] = {
     "green is gone": (replace(CREATING, green=None), "green is gone: let the operator build it"),
