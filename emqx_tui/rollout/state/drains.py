@@ -108,11 +108,15 @@ def with_ledger(known: Observations, snapshot: Snapshot, journal: Journal) -> Ob
     is_counted = snapshot.nodes.value is not None and snapshot.stats.value is not None and not snapshot.stats.problem
     # One that was removed is built again before its pods are: those of before may still be up, with their clients.
     has_pods = all(g.members or not g.replicas for g in (blue, green))
-    if not is_counted or not has_pods or blue.live_connections is None or on_green is None or not known.baseline:
+    if not is_counted or not has_pods or blue.live_connections is None or on_green is None:
+        return _not_counted(known, now)
+    begun_with = known.baseline or ({} if known.untold else known.initial)
+    if not begun_with:
+        # What the drain began with may still be told: until then who is on green says nothing.
         return _not_counted(known, now)
     gone = evicted(known)
     # One that was not up when the first drain began had no clients.
-    baseline = {**dict.fromkeys((*live, *known.initial), 0), **known.baseline}
+    baseline = {**dict.fromkeys((*live, *known.initial), 0), **begun_with}
     waiting = {name: count for name, count in baseline.items() if name not in known.initial}
     moved = sum(max(0, count - (live.get(name) or 0)) for name, count in waiting.items())
     # What a node had lost by itself before its own drain began went to green as well.
