@@ -77,8 +77,10 @@ class Judge:
         self._adopted: set[str] = set()
         self._lost_before = 0
         """Before a console adopted the release: its figures begin there."""
-        self._adopted_with: tuple[int, int] | None = None
-        """Clients when a console adopted the release, and the lowest sum until then."""
+        self._adopted_with: int | None = None
+        """Clients when a console adopted the release ..."""
+        self._lowest_since: float = float("inf")
+        """... and the lowest sum that was seen since."""
         self._at_end: tuple[Counts, int] | None = None
         """Clients that were cut off, and the lowest sum, when the release ended."""
 
@@ -92,7 +94,8 @@ class Judge:
             if view.journal and view.journal.is_adopted and view.journal.release_id not in self._adopted:
                 self._adopted.add(view.journal.release_id)
                 truth = self._cluster.truth
-                self._lost_before, self._adopted_with = truth.since_mark().lost, (truth.live, truth.lowest_live)
+                self._lost_before, self._adopted_with = truth.since_mark().lost, truth.live
+                self._lowest_since = truth.live
             self._note_offline(now)
             self._note_emptied(now, view)
             if view.decision.phase in (Phase.DONE, Phase.ABORTED):
@@ -100,7 +103,9 @@ class Judge:
             if self._at_end is None:
                 natural = self._cluster.truth.since_mark().natural
                 self._left.append((now, natural))
-                self._lowest_before.append((now, self._cluster.truth.lowest_live))
+                self._lowest_since = min(self._lowest_since, self._cluster.truth.live)
+                lowest = self._cluster.truth.lowest_live if self._adopted_with is None else self._lowest_since
+                self._lowest_before.append((now, lowest))
                 _forget(self._left, now - QUIET_S - SEEN_LATE_S)
                 _forget(self._lowest_before, now - SEEN_LATE_S)
             if view.result and self._at_end is None:
@@ -314,12 +319,11 @@ class Judge:
         # whether a drain evicts them or a network resets them, a whole node at once.
         # And nobody looks while a source is away.
         if ratio is not None and size and not line["uncounted"]:
-            told = round(ratio * (self._adopted_with[0] if self._adopted_with else size))
+            told = round(ratio * (size if self._adopted_with is None else self._adopted_with))
             slack = self._slack + self._reset_at_lowest + self._back_at_lowest
             # Who was cut off a moment before the end is not counted yet.
             before = max((low for _, low in self._lowest_before), default=lowest)
-            is_lowest_before = self._adopted_with is not None and self._adopted_with[1] == lowest
-            if told < lowest - slack or (told > before + slack and not is_lowest_before):
+            if not lowest - slack <= told <= before + slack:
                 self._break("lowest", f"finished tells a lowest sum of {told}, it was {lowest}")
 
 

@@ -241,7 +241,7 @@ class Telling:
             self.struck.append(fault)
             if event.what == "journal removed":
                 self.judge.may_fail |= not self._is_driven()
-                self._look_for_its_writer(timeline.now)
+                self._look_for_its_writer(timeline.now, self._driver())
             fault.strike(console)
             if fault.mend is not None:
                 timeline.after(fault.for_s, lambda: self._mend(fault, console))
@@ -256,23 +256,29 @@ class Telling:
             self.stage.dead.add(console.host.identity)
             self.stage.world.timeline.after(12.0, lambda: self._again(place))
 
-    def _look_for_its_writer(self, removed_at: float) -> None:
+    def _look_for_its_writer(self, removed_at: float, driver: Console | None) -> None:
         """Its driver may go, or lose the lease, before it hears that the journal was removed: then nobody writes it."""
         timeline = self.stage.world.timeline
         is_late = any(fault.name.startswith("watches") for fault in self.struck)
-        if timeline.now - removed_at > REWRITTEN_S + (LATE_WATCH_S if is_late else 0.0):
+        is_written = timeline.now > removed_at and self.stage.witness.journal() is not None
+        if is_written or timeline.now - removed_at > REWRITTEN_S + (LATE_WATCH_S if is_late else 0.0):
             return
-        are_gone = self.stage.dead or any(console.wire.is_cut for console in self.consoles)
-        has_cause = are_gone or any("lease" in fault.name for fault in self.struck)
-        is_unwritten = timeline.now > removed_at and self.stage.witness.journal() is None
-        self.judge.may_fail |= bool(has_cause) and is_unwritten and not self._is_driven()
-        timeline.after(0.25, lambda: self._look_for_its_writer(removed_at))
+        is_gone = driver is not None and (driver.wire.is_cut or driver.host.identity in self.stage.dead)
+        has_cause = is_gone or any("lease" in fault.name for fault in self.struck)
+        self.judge.may_fail |= has_cause and not self._is_driven()
+        timeline.after(0.25, lambda: self._look_for_its_writer(removed_at, driver))
 
     def _is_driven(self) -> bool:
-        """The driver lives, is connected, knows that it drives, and has something left to drive."""
-        live = (c.view for c in self.consoles if not c.wire.is_cut and no_api_server not in c.meddlers)
-        drives = (view for view in live if view is not None and view.role is Role.DRIVER)
-        return any(view.decision.phase is not Phase.LOST for view in drives)
+        return self._driver() is not None
+
+    def _driver(self) -> Console | None:
+        """It lives, is connected, knows that it drives, and has something left to drive."""
+        for console in self.consoles:
+            view = console.view
+            is_there = not console.wire.is_cut and no_api_server not in console.meddlers
+            if is_there and view is not None and view.role is Role.DRIVER and view.decision.phase is not Phase.LOST:
+                return console
+        return None
 
     def _go_on_by_hand(self, *, is_late: bool) -> None:
         """Nobody holds for ever; who cannot go on goes back, and who is told to mend something does so."""
