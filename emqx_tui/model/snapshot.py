@@ -106,7 +106,7 @@ class Member:
 
     @property
     def _was_ready(self) -> bool:
-        """The pod has been Ready since the container started that runs now: the Service has sent it clients."""
+        """The pod has been Ready since the container started that runs now: the Service may have sent it clients."""
         container = self.pod.broker
         since = container.running_since if container else None
         turned_at = next((c.since for c in self.pod.conditions if c.type == "Ready"), None)

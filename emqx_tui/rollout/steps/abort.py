@@ -198,8 +198,8 @@ def _was_operator_asked(context: RolloutContext) -> bool:
 def _may_have_clients(context: RolloutContext, member: Member) -> bool:
     """It does not tell now, or EMQX leaves it out of its list, but its broker runs: a gap, not a death.
 
-    Whether it is Ready says nothing of those who are on it. Who counted nobody has to have done so since the Service
-    sends nobody there.
+    Whether it is Ready says nothing of those who are on it, and a count of nobody only if it was taken after the
+    Service had stopped sending clients there.
     """
     if member.is_running or not member.is_up:
         return False
